@@ -1,0 +1,166 @@
+//! The table of settings: every key there is, with its default, variable and flag.
+
+/// One setting, known by its dotted path in `roster.toml`.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// Dotted path: `server.listen`.
+    pub path: &'static str,
+    /// The value when nobody gives one; `None` where it is derived from other settings or stays unset.
+    pub default: Option<&'static str>,
+    /// The command-line flag, with its dashes.
+    pub flag: Option<&'static str>,
+    /// A secret is never printed and has a sibling `<path>_file`.
+    pub secret: bool,
+}
+
+impl Key {
+    const fn text(path: &'static str) -> Self {
+        Self {
+            path,
+            default: None,
+            flag: None,
+            secret: false,
+        }
+    }
+
+    const fn secret(path: &'static str) -> Self {
+        Self {
+            secret: true,
+            ..Self::text(path)
+        }
+    }
+
+    const fn or(self, default: &'static str) -> Self {
+        Self {
+            default: Some(default),
+            ..self
+        }
+    }
+
+    const fn flag(self, flag: &'static str) -> Self {
+        Self {
+            flag: Some(flag),
+            ..self
+        }
+    }
+
+    /// The environment variable: `ROSTER_`, then the path with `__` between levels.
+    pub fn variable(&self) -> String {
+        format!("{PREFIX}{}", self.path.replace('.', "__").to_ascii_uppercase())
+    }
+}
+
+pub(super) const PREFIX: &str = "ROSTER_";
+
+pub(super) static LISTEN: Key = Key::text("server.listen").or("127.0.0.1:8080").flag("--listen");
+pub(super) static PUBLIC_URL: Key = Key::text("public_url").flag("--public-url");
+pub(super) static DATA_DIR: Key = Key::text("data_dir").or("./roster-data").flag("--data-dir");
+pub(super) static MASTER_KEY: Key = Key::secret("master_key");
+pub(super) static MASTER_KEY_FILE: Key = Key::text("master_key_file");
+pub(super) static BACKEND: Key = Key::text("storage.backend").or("sqlite");
+pub(super) static SQLITE_PATH: Key = Key::text("storage.sqlite.path");
+pub(super) static LOG_FORMAT: Key = Key::text("log.format").or("text").flag("--log-format");
+pub(super) static LOG_LEVEL: Key = Key::text("log.level").or("info").flag("--log-level");
+
+/// Every key, in the order in which `config show` prints them.
+pub(super) static KEYS: [&Key; 9] = [
+    &LISTEN,
+    &PUBLIC_URL,
+    &DATA_DIR,
+    &MASTER_KEY,
+    &MASTER_KEY_FILE,
+    &BACKEND,
+    &SQLITE_PATH,
+    &LOG_FORMAT,
+    &LOG_LEVEL,
+];
+
+/// The key with this dotted path.
+pub(super) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.into_iter().find(|key| key.path == path)
+}
+
+/// The key that this environment variable sets.
+pub(super) fn find_variable(name: &str) -> Option<&'static Key> {
+    KEYS.into_iter().find(|key| key.variable() == name)
+}
+
+/// Whether the path is a table that holds keys: `server`, `storage.sqlite`.
+pub(super) fn is_section(path: &str) -> bool {
+    KEYS.iter().any(|key| {
+        key.path
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.starts_with('.'))
+    })
+}
+
+/// The key that was probably meant by an unknown path.
+pub(super) fn closest(path: &str) -> Option<&'static Key> {
+    KEYS.into_iter()
+        .map(|key| (likeness(path, key.path), key))
+        .filter(|(likeness, _)| *likeness >= 0.7)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .map(|(_, key)| key)
+}
+
+/// Likeness of two paths from 0 to 1; a right last part in the wrong section counts nearly as a match.
+fn likeness(unknown: &str, known: &str) -> f64 {
+    let whole = strsim::normalized_damerau_levenshtein(unknown, known);
+    let last = strsim::normalized_damerau_levenshtein(last_part(unknown), last_part(known));
+    whole.max(last * 0.9)
+}
+
+fn last_part(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_key_has_one_variable_with_two_underscores_between_levels() {
+        let cases = [
+            (&LISTEN, "ROSTER_SERVER__LISTEN"),
+            (&PUBLIC_URL, "ROSTER_PUBLIC_URL"),
+            (&DATA_DIR, "ROSTER_DATA_DIR"),
+            (&MASTER_KEY, "ROSTER_MASTER_KEY"),
+            (&MASTER_KEY_FILE, "ROSTER_MASTER_KEY_FILE"),
+            (&BACKEND, "ROSTER_STORAGE__BACKEND"),
+            (&SQLITE_PATH, "ROSTER_STORAGE__SQLITE__PATH"),
+        ];
+        for (key, variable) in cases {
+            assert_eq!(key.variable(), variable);
+            assert_eq!(find_variable(variable).unwrap().path, key.path);
+        }
+    }
+
+    #[test]
+    fn each_secret_may_come_from_a_file() {
+        for key in KEYS.iter().filter(|key| key.secret) {
+            assert!(
+                find(&format!("{}_file", key.path)).is_some(),
+                "{}_file is missing",
+                key.path
+            );
+        }
+    }
+
+    #[test]
+    fn slips_find_the_key_that_was_meant() {
+        let cases = [
+            ("server.lisen", Some("server.listen")),
+            ("server_listen", Some("server.listen")),
+            ("listen", Some("server.listen")),
+            ("public_uri", Some("public_url")),
+            ("masterkey", Some("master_key")),
+            ("storage.sqlite_path", Some("storage.sqlite.path")),
+            ("log.fromat", Some("log.format")),
+            ("storage.postgres.url", None),
+            ("colour", None),
+        ];
+        for (unknown, meant) in cases {
+            assert_eq!(closest(unknown).map(|key| key.path), meant, "{unknown}");
+        }
+    }
+}

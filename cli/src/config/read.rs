@@ -1,0 +1,153 @@
+//! Reads settings out of the merged layers one at a time, so that every problem is found in one go.
+
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::value::Value;
+
+use super::keys::Key;
+use super::layers::{not_utf8, source_of};
+use super::problem::{Fault, Problem, Source};
+
+/// What `config show` prints for a setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// Nobody gave a value.
+    Unset,
+    /// A secret was given.
+    Hidden,
+    /// The value in effect.
+    Text(String),
+}
+
+/// One setting in effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Dotted path: `server.listen`.
+    pub key: &'static str,
+    /// The value, unless it is a secret.
+    pub value: Shown,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// A value with its place of origin.
+pub(super) struct Found<T> {
+    pub value: T,
+    pub source: Source,
+}
+
+/// Collects the settings in effect and the problems met on the way.
+pub(super) struct Reader<'a> {
+    pub figment: &'a Figment,
+    pub cwd: &'a Path,
+    pub settings: Vec<Setting>,
+    pub problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    /// The parsed value; `None` when nobody gave one or when it is wrong, which is noted as a problem.
+    pub fn parse<T>(
+        &mut self,
+        key: &'static Key,
+        parse: impl FnOnce(&str) -> Result<T, Fault>,
+        show: impl FnOnce(&T) -> String,
+    ) -> Option<Found<T>> {
+        let Found { value: text, source } = self.text(key)?;
+        match parse(&text) {
+            Ok(value) => {
+                let shown = if key.secret {
+                    Shown::Hidden
+                } else {
+                    Shown::Text(show(&value))
+                };
+                self.record(key, shown, source.clone());
+                Some(Found { value, source })
+            }
+            Err(fault) => {
+                self.fail(source, key, fault);
+                None
+            }
+        }
+    }
+
+    /// A path, taken from the working folder when it is relative.
+    pub fn path(&mut self, key: &'static Key) -> Option<Found<PathBuf>> {
+        let cwd = self.cwd;
+        self.parse(key, |text| absolute(cwd, text), |path| path.display().to_string())
+    }
+
+    /// One of a few words.
+    pub fn choice<T: Copy>(&mut self, key: &'static Key, choices: &[(&str, T)]) -> Option<T> {
+        let parse = |text: &str| {
+            let choice = choices.iter().find(|(name, _)| *name == text);
+            choice.copied().ok_or_else(|| {
+                let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+                Fault::new(
+                    format!("\"{text}\" is not known"),
+                    format!("use one of: {}", names.join(", ")),
+                )
+            })
+        };
+        let found = self.parse(key, parse, |(name, _)| (*name).to_owned())?;
+        Some(found.value.1)
+    }
+
+    /// Whether anybody, including the defaults, gave a value.
+    pub fn given(&self, key: &Key) -> bool {
+        self.figment.contains(key.path)
+    }
+
+    /// Notes a value in effect that was not parsed: unset, or derived from others.
+    pub fn record(&mut self, key: &'static Key, value: Shown, source: Source) {
+        self.settings.push(Setting {
+            key: key.path,
+            value,
+            source,
+        });
+    }
+
+    /// Notes that a setting is not in effect, whatever was noted before.
+    pub fn unset(&mut self, key: &'static Key) {
+        self.settings.retain(|setting| setting.key != key.path);
+        self.record(key, Shown::Unset, Source::Default);
+    }
+
+    pub fn fail(&mut self, source: Source, key: &Key, fault: Fault) {
+        self.problems.push(Problem::at(source, key, fault));
+    }
+
+    fn text(&mut self, key: &'static Key) -> Option<Found<String>> {
+        let value = self.figment.find_value(key.path).ok()?;
+        let source = self.source(key, &value);
+        let fault = match value {
+            Value::String(_, text) if text.trim().is_empty() => {
+                Fault::new("is empty", "give it a value, or remove it to use the default")
+            }
+            // What an environment value that is not UTF-8 was turned into.
+            Value::String(_, text) if text.contains(char::REPLACEMENT_CHARACTER) => not_utf8(),
+            Value::String(_, text) => return Some(Found { value: text, source }),
+            _ => Fault::new("is not text", "put the value in double quotes"),
+        };
+        self.fail(source, key, fault);
+        None
+    }
+
+    fn source(&self, key: &Key, value: &Value) -> Source {
+        let Some(metadata) = self.figment.get_metadata(value.tag()) else {
+            return Source::Default;
+        };
+        match metadata.source.as_ref().and_then(figment::Source::file_path) {
+            Some(path) => Source::File(path.to_owned()),
+            None => source_of(&metadata.name, key),
+        }
+    }
+}
+
+/// Joins to the working folder and drops `.` parts, for display.
+pub(super) fn absolute(cwd: &Path, text: &str) -> Result<PathBuf, Fault> {
+    if text == "~" || text.starts_with("~/") {
+        return Err(Fault::new("~ is not expanded here", "write the whole path"));
+    }
+    Ok(cwd.join(text).components().collect())
+}

@@ -127,7 +127,7 @@ fn read_or_make(path: &Path) -> Result<MasterKey, Fault> {
         return Ok(key);
     }
     make(path).map_err(|error| {
-        let problem = format!("the master key cannot be made in {}: {error}", path.display());
+        let problem = format!("{} cannot be made: {error}", path.display());
         let fix =
             "make that folder writable, set data_dir to another one, or give the key by master_key_file";
         Fault::new(problem, fix)

@@ -1,0 +1,104 @@
+//! Who acts.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ApiKeyId, OperatorKeyId, OrganizationId, UserId};
+
+/// Who acts, once a request has been authenticated.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Actor {
+    /// An operator: the command line on the store (no key), or an operator key. Holds every right.
+    Operator {
+        /// The key, if one was used.
+        key: Option<OperatorKeyId>,
+    },
+    /// An organization's key, acting as itself.
+    ApiKey {
+        /// The only organization it can reach.
+        organization: OrganizationId,
+        /// The key.
+        key: ApiKeyId,
+    },
+    /// A user, through something that speaks for them.
+    User {
+        /// Who is judged.
+        user: UserId,
+        /// What spoke for them.
+        via: Via,
+    },
+    /// Roster itself: settlements, jobs.
+    System,
+}
+
+/// What speaks for a user (rule P6).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Via {
+    /// An operator, by key or on the command line.
+    Operator {
+        /// The key, if one was used.
+        key: Option<OperatorKeyId>,
+    },
+    /// An organization key whose role has `members:act_as`; its rights are a ceiling.
+    ApiKey {
+        /// The only organization it can reach.
+        organization: OrganizationId,
+        /// The key.
+        key: ApiKeyId,
+    },
+}
+
+impl Actor {
+    /// The operator at the command line.
+    pub const CLI: Self = Self::Operator { key: None };
+
+    /// Whether every right is held.
+    pub const fn is_operator(&self) -> bool {
+        matches!(self, Self::Operator { .. })
+    }
+
+    /// The kind, as audit shows it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Operator { .. } => "operator",
+            Self::ApiKey { .. } => "api_key",
+            Self::User { .. } => "user",
+            Self::System => "system",
+        }
+    }
+
+    /// The id, as audit shows it: nothing for the command line and the system.
+    pub fn id(&self) -> Option<String> {
+        match self {
+            Self::Operator { key } => key.map(|key| key.to_string()),
+            Self::ApiKey { key, .. } => Some(key.to_string()),
+            Self::User { user, .. } => Some(user.to_string()),
+            Self::System => None,
+        }
+    }
+
+    /// The key that spoke for a user, as audit shows it.
+    pub fn via(&self) -> Option<String> {
+        match self {
+            Self::User { via: Via::Operator { key }, .. } => {
+                Some(key.map_or_else(|| "operator".to_owned(), |key| key.to_string()))
+            }
+            Self::User { via: Via::ApiKey { key, .. }, .. } => Some(key.to_string()),
+            Self::Operator { .. } | Self::ApiKey { .. } | Self::System => None,
+        }
+    }
+
+    /// The user who acts, if it is one.
+    pub const fn user(&self) -> Option<UserId> {
+        match self {
+            Self::User { user, .. } => Some(*user),
+            Self::Operator { .. } | Self::ApiKey { .. } | Self::System => None,
+        }
+    }
+
+    /// What must be said about this actor to tell it from every other, for receipts.
+    pub fn fingerprint(&self) -> String {
+        format!("{}:{}:{}", self.kind(), self.id().unwrap_or_default(), self.via().unwrap_or_default())
+    }
+}

@@ -1,0 +1,1 @@
+//! Acts that span homes: pointer, thing, tidy.

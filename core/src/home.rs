@@ -1,0 +1,322 @@
+//! Homes and keys: where a record lives, and what it is called there.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+
+use crate::id::{AccountId, ApiKeyId, OperatorKeyId, OrganizationId, TransferId, UserId};
+use crate::model::{
+    Account, ApiKey, Claim, ClaimName, DirectoryEntry, DirectoryId, DirectoryKind, Member, Membership, OperatorKey,
+    Organization, Receipt, ReceiptId, Transfer, User,
+};
+use crate::text::ExternalId;
+use crate::time::Timestamp;
+
+/// The unit of atomicity: one commit touches exactly one home, on every backend.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Home {
+    /// The deployment: operator keys, receipts of acts that make a home.
+    Deployment,
+    /// A user and the organizations they may be in.
+    User(UserId),
+    /// An organization with everything in it.
+    Organization(OrganizationId),
+    /// A unique name.
+    Claim(ClaimName),
+    /// One part of a directory.
+    Directory(DirectoryKind, u8),
+}
+
+impl Home {
+    /// Whether every commit here carries a log entry. Homes that only point have none.
+    pub const fn has_log(&self) -> bool {
+        match self {
+            Self::Deployment | Self::User(_) | Self::Organization(_) => true,
+            Self::Claim(_) | Self::Directory(..) => false,
+        }
+    }
+
+    /// The home that holds a directory entry.
+    pub fn directory(id: DirectoryId) -> Self {
+        Self::Directory(id.kind(), id.shard())
+    }
+}
+
+/// `deployment`, `user:usr_…`, `organization:org_…`, `claim:KIND:VALUE`, `directory:KIND:SHARD`.
+impl fmt::Display for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deployment => f.write_str("deployment"),
+            Self::User(id) => write!(f, "user:{id}"),
+            Self::Organization(id) => write!(f, "organization:{id}"),
+            Self::Claim(name) => write!(f, "claim:{}:{}", name.kind(), name.value()),
+            Self::Directory(kind, shard) => write!(f, "directory:{kind}:{shard:02}"),
+        }
+    }
+}
+
+/// The text names no home.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a home")]
+pub struct MalformedHome;
+
+impl FromStr for Home {
+    type Err = MalformedHome;
+
+    fn from_str(text: &str) -> Result<Self, MalformedHome> {
+        let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
+        match kind {
+            "deployment" => Some(Self::Deployment),
+            "user" => rest.parse().ok().map(Self::User),
+            "organization" => rest.parse().ok().map(Self::Organization),
+            "claim" => rest.split_once(':').and_then(|(kind, value)| ClaimName::from_parts(kind, value)).map(Self::Claim),
+            "directory" => rest
+                .split_once(':')
+                .and_then(|(kind, shard)| Some(Self::Directory(kind.parse().ok()?, shard.parse().ok()?))),
+            _ => None,
+        }
+        .ok_or(MalformedHome)
+    }
+}
+
+/// The name of a record within its home.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Key {
+    /// Organization home: the organization itself.
+    Organization,
+    /// Organization home: an account.
+    Account(AccountId),
+    /// Organization home: which account bears an external id.
+    AccountExternalId(ExternalId),
+    /// Organization home: a membership.
+    Member(UserId),
+    /// Organization home: an API key.
+    ApiKey(ApiKeyId),
+    /// Organization home: a transfer of ownership.
+    Transfer(TransferId),
+    /// User home: the user.
+    User,
+    /// User home: an organization they may be in.
+    Membership(OrganizationId),
+    /// Deployment home: an operator key.
+    OperatorKey(OperatorKeyId),
+    /// Claim home: whose the name is.
+    Claim,
+    /// Directory home: an entry.
+    DirectoryEntry(DirectoryId),
+    /// Any home with a log: a receipt.
+    Receipt(ReceiptId),
+}
+
+/// Anything that is kept under a key.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "records live in short vectors and are moved, not copied")]
+pub enum Record {
+    /// See [`Organization`].
+    Organization(Organization),
+    /// See [`Account`].
+    Account(Account),
+    /// The account that bears an external id.
+    AccountExternalId(ExternalId, AccountId),
+    /// See [`Member`].
+    Member(Member),
+    /// See [`ApiKey`].
+    ApiKey(ApiKey),
+    /// See [`Transfer`].
+    Transfer(Transfer),
+    /// See [`User`].
+    User(User),
+    /// See [`Membership`].
+    Membership(Membership),
+    /// See [`OperatorKey`].
+    OperatorKey(OperatorKey),
+    /// See [`Claim`].
+    Claim(Claim),
+    /// See [`DirectoryEntry`].
+    DirectoryEntry(DirectoryEntry),
+    /// See [`Receipt`].
+    Receipt(Receipt),
+}
+
+/// A line of a home's due index: a record that ends by itself.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Due {
+    /// When.
+    pub at: Timestamp,
+    /// Which record.
+    pub key: Key,
+    /// Seats that it holds until it is settled.
+    pub seats: i64,
+}
+
+impl Record {
+    /// The key that the record is kept under.
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Organization(_) => Key::Organization,
+            Self::Account(account) => Key::Account(account.id),
+            Self::AccountExternalId(external, _) => Key::AccountExternalId(external.clone()),
+            Self::Member(member) => Key::Member(member.user),
+            Self::ApiKey(key) => Key::ApiKey(key.id),
+            Self::Transfer(transfer) => Key::Transfer(transfer.id),
+            Self::User(_) => Key::User,
+            Self::Membership(membership) => Key::Membership(membership.organization),
+            Self::OperatorKey(key) => Key::OperatorKey(key.id),
+            Self::Claim(_) => Key::Claim,
+            Self::DirectoryEntry(entry) => Key::DirectoryEntry(entry.id),
+            Self::Receipt(receipt) => Key::Receipt(receipt.id),
+        }
+    }
+
+    /// The record's line in the due index, if it ends by itself. Stores keep it with the record.
+    pub fn due(&self) -> Option<Due> {
+        match self {
+            Self::Member(member) => {
+                member.due().map(|at| Due { at, key: Key::Member(member.user), seats: member.seats() })
+            }
+            Self::Organization(_)
+            | Self::Account(_)
+            | Self::AccountExternalId(..)
+            | Self::ApiKey(_)
+            | Self::Transfer(_)
+            | Self::User(_)
+            | Self::Membership(_)
+            | Self::OperatorKey(_)
+            | Self::Claim(_)
+            | Self::DirectoryEntry(_)
+            | Self::Receipt(_) => None,
+        }
+    }
+
+    /// What the record adds to its home's tallies. `verify` sums these; writes carry the difference.
+    pub fn weighs(&self) -> Vec<(Tally, i64)> {
+        match self {
+            Self::Member(member) => vec![(Tally::Seats, member.seats())],
+            Self::Account(account) => {
+                vec![(Tally::ActiveAccounts, i64::from(account.status == crate::model::AccountStatus::Active))]
+            }
+            Self::Organization(_)
+            | Self::AccountExternalId(..)
+            | Self::ApiKey(_)
+            | Self::Transfer(_)
+            | Self::User(_)
+            | Self::Membership(_)
+            | Self::OperatorKey(_)
+            | Self::Claim(_)
+            | Self::DirectoryEntry(_)
+            | Self::Receipt(_) => Vec::new(),
+        }
+    }
+}
+
+/// A number that many commits change without conflict, with bounds checked inside the commit.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tally {
+    /// Seats in use in an organization.
+    Seats,
+    /// Accounts of an organization that are not archived.
+    ActiveAccounts,
+}
+
+impl Tally {
+    /// The name that stores keep.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Seats => "seats",
+            Self::ActiveAccounts => "active_accounts",
+        }
+    }
+
+    /// A tally from the name that stores keep.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Seats, Self::ActiveAccounts].into_iter().find(|tally| tally.name() == name)
+    }
+}
+
+macro_rules! typed_keys {
+    ($($key:ty => $variant:ident($record:ty), |$self:ident| $make:expr;)*) => {$(
+        impl TypedKey for $key {
+            type Record = $record;
+            fn key(&self) -> Key { let $self = self; $make }
+            fn pick(record: Record) -> Option<$record> {
+                if let Record::$variant(value) = record { Some(value) } else { None }
+            }
+        }
+    )*};
+}
+
+/// A key that knows what it is the key of.
+pub trait TypedKey {
+    /// What is kept under it.
+    type Record;
+    /// The key.
+    fn key(&self) -> Key;
+    /// The record, if it is of this kind.
+    fn pick(record: Record) -> Option<Self::Record>;
+}
+
+/// The key of the organization itself.
+#[derive(Clone, Copy, Debug)]
+pub struct TheOrganization;
+/// The key of the user itself.
+#[derive(Clone, Copy, Debug)]
+pub struct TheUser;
+/// The key of a claim.
+#[derive(Clone, Copy, Debug)]
+pub struct TheClaim;
+/// The key of a membership in the organization's home.
+#[derive(Clone, Copy, Debug)]
+pub struct TheMember(pub UserId);
+/// The key of a pointer in the user's home.
+#[derive(Clone, Copy, Debug)]
+pub struct TheMembership(pub OrganizationId);
+
+typed_keys! {
+    TheOrganization => Organization(Organization), |_it| Key::Organization;
+    TheUser => User(User), |_it| Key::User;
+    TheClaim => Claim(Claim), |_it| Key::Claim;
+    TheMember => Member(Member), |it| Key::Member(it.0);
+    TheMembership => Membership(Membership), |it| Key::Membership(it.0);
+    AccountId => Account(Account), |it| Key::Account(*it);
+    ApiKeyId => ApiKey(ApiKey), |it| Key::ApiKey(*it);
+    TransferId => Transfer(Transfer), |it| Key::Transfer(*it);
+    OperatorKeyId => OperatorKey(OperatorKey), |it| Key::OperatorKey(*it);
+    DirectoryId => DirectoryEntry(DirectoryEntry), |it| Key::DirectoryEntry(*it);
+    ReceiptId => Receipt(Receipt), |it| Key::Receipt(*it);
+}
+
+impl TypedKey for ExternalId {
+    type Record = AccountId;
+
+    fn key(&self) -> Key {
+        Key::AccountExternalId(self.clone())
+    }
+
+    fn pick(record: Record) -> Option<AccountId> {
+        if let Record::AccountExternalId(_, account) = record { Some(account) } else { None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn homes_read_back_what_they_print() {
+        let user = UserId::from_uuid(Uuid::from_u128(7));
+        for home in [
+            Home::Deployment,
+            Home::User(user),
+            Home::Organization(OrganizationId::from_uuid(Uuid::from_u128(8))),
+            Home::Claim(ClaimName::Email("a:b@example.com".into())),
+            Home::directory(DirectoryId::User(user)),
+        ] {
+            assert_eq!(home.to_string().parse(), Ok(home));
+        }
+    }
+}

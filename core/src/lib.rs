@@ -1,0 +1,23 @@
+//! Roster's core: who is in which account, as what, who owns the account, and how people leave.
+//!
+//! Operations decide ([`op`]), stores keep ([`store`]), front ends call [`op::run`] or a flow. No rule lives outside
+//! this crate.
+
+pub mod actor;
+pub mod facts;
+pub mod flows;
+pub mod home;
+pub mod id;
+pub mod listing;
+pub mod log;
+pub mod memory;
+pub mod model;
+pub mod op;
+pub mod ops;
+pub mod permission;
+pub mod policy;
+pub mod refusal;
+pub mod settle;
+pub mod store;
+pub mod text;
+pub mod time;

@@ -1,0 +1,254 @@
+//! The log of a home: the entry is the commit. Audit trail, event feed and outbox are views of it.
+//!
+//! An entry's body is canonical bytes: JSON with sorted keys and no spaces. The store chains entries inside the
+//! commit: `hash = SHA-256(previous hash ‖ seq ‖ time ‖ SHA-256(body))`, numbers as 8 bytes big-endian.
+//! Personal values never stand in a body, only their salted digests; value and salt lie beside the entry and can be
+//! dropped while the chain still verifies.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::actor::Actor;
+use crate::home::Home;
+use crate::id::{CommitId, UserId};
+use crate::time::Timestamp;
+
+/// One thing that changed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Change {
+    /// From the vocabulary of the API contract, such as `member.removed`.
+    pub action: String,
+    /// The kind of thing, such as `member`.
+    pub target_type: String,
+    /// Its id.
+    pub target_id: String,
+    /// The person it is about, if any.
+    pub user: Option<UserId>,
+    /// Fields before; personal ones as digests.
+    pub before: Value,
+    /// Fields after; personal ones as digests.
+    pub after: Value,
+}
+
+/// What core gives for the log: who did what, when asked.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Body {
+    /// Who acted.
+    pub actor: Actor,
+    /// Under which request.
+    pub request_id: Option<String>,
+    /// Why, in the actor's words: a digest, since it is free text.
+    pub reason: Value,
+    /// When core decided; the store's time of the entry is never before it.
+    pub time: Timestamp,
+    /// The commit.
+    pub commit: CommitId,
+    /// What changed; nothing for housekeeping.
+    pub changes: Vec<Change>,
+}
+
+/// A value about a person, kept beside the entry.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Personal {
+    /// Which digest of the entry it belongs to.
+    pub n: u16,
+    /// Whose it is.
+    pub subject: UserId,
+    /// 16 random bytes.
+    pub salt: [u8; 16],
+    /// The value as JSON.
+    pub value: String,
+}
+
+/// A log entry before the store has given it its place.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LogEntry {
+    /// Canonical bytes of a [`Body`].
+    pub body: Vec<u8>,
+    /// SHA-256 of the body.
+    pub digest: [u8; 32],
+    /// The time of the body: the entry's time is this, or the last entry's if that is later.
+    pub time: Timestamp,
+    /// Values beside the body.
+    pub personal: Vec<Personal>,
+    /// The actor's user id or key id, for filters.
+    pub actor: String,
+    /// The people it is about, for filters.
+    pub users: Vec<UserId>,
+    /// The actions, for filters.
+    pub actions: Vec<String>,
+}
+
+/// A log entry as the store keeps it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Logged {
+    /// 1, 2, 3 … without gaps.
+    pub seq: u64,
+    /// Never before the entry before.
+    pub time: Timestamp,
+    /// The chain.
+    pub hash: [u8; 32],
+    /// The commit.
+    pub commit: CommitId,
+    /// Canonical bytes of a [`Body`].
+    pub body: Vec<u8>,
+    /// Values beside the body that have not been erased.
+    pub personal: Vec<Personal>,
+}
+
+/// The end of a home's log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Head {
+    /// The last sequence number; 0 before the first entry.
+    pub seq: u64,
+    /// The last time.
+    pub time: Timestamp,
+    /// The last hash; before the first entry [`genesis`].
+    pub hash: [u8; 32],
+}
+
+impl Head {
+    /// The head of a log without entries.
+    pub fn start(home: &Home) -> Self {
+        Self { seq: 0, time: Timestamp::EPOCH, hash: genesis(home) }
+    }
+
+    /// The head after an entry.
+    #[must_use]
+    pub fn after(&self, entry: &LogEntry) -> Self {
+        let (seq, time) = (self.seq + 1, self.time.max(entry.time));
+        Self { seq, time, hash: chain(&self.hash, seq, time, &entry.digest) }
+    }
+}
+
+/// What stands before the first entry: SHA-256 of `roster log ` and the home, so that logs cannot change places.
+pub fn genesis(home: &Home) -> [u8; 32] {
+    Sha256::digest(format!("roster log {home}")).into()
+}
+
+/// The hash of an entry.
+pub fn chain(previous: &[u8; 32], seq: u64, time: Timestamp, digest: &[u8; 32]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(previous);
+    hasher.update(seq.to_be_bytes());
+    hasher.update(time.micros().to_be_bytes());
+    hasher.update(digest);
+    hasher.finalize().into()
+}
+
+/// SHA-256 over bytes.
+pub fn digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// The member of a JSON object that marks a digest standing for a personal value.
+const MARK: &str = "$personal";
+
+/// Collects personal values of one entry and leaves digests in their place.
+pub struct Detached<'a> {
+    salts: &'a dyn Fn(u16) -> [u8; 16],
+    kept: Vec<Personal>,
+}
+
+impl<'a> Detached<'a> {
+    /// With a source of salts, one a value.
+    pub fn new(salts: &'a dyn Fn(u16) -> [u8; 16]) -> Self {
+        Self { salts, kept: Vec::new() }
+    }
+
+    /// The digest that stands for a value about a person; null stays null.
+    pub fn hide(&mut self, subject: UserId, value: &Value) -> Value {
+        if value.is_null() {
+            return Value::Null;
+        }
+        let n = u16::try_from(self.kept.len()).unwrap_or(u16::MAX);
+        let (salt, value) = ((self.salts)(n), value.to_string());
+        let sum = personal_digest(&salt, &value);
+        self.kept.push(Personal { n, subject, salt, value });
+        let mut mark = Map::new();
+        mark.insert("n".into(), n.into());
+        mark.insert("subject".into(), subject.to_string().into());
+        mark.insert("sha256".into(), hex(&sum).into());
+        Value::Object(Map::from_iter([(MARK.to_owned(), Value::Object(mark))]))
+    }
+
+    /// The values, to lie beside the entry.
+    pub fn into_personal(self) -> Vec<Personal> {
+        self.kept
+    }
+}
+
+fn personal_digest(salt: &[u8; 16], value: &str) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(salt);
+    hasher.update(value.as_bytes());
+    hasher.finalize().into()
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+}
+
+/// A body with the values that are still there put back for their digests; erased ones are null.
+pub fn reveal(value: &Value, personal: &[Personal]) -> Value {
+    match value {
+        Value::Object(map) => match map.get(MARK) {
+            Some(mark) if map.len() == 1 => {
+                let found = personal.iter().find(|kept| mark.get("n").and_then(Value::as_u64) == Some(kept.n.into()));
+                found.and_then(|kept| serde_json::from_str(&kept.value).ok()).unwrap_or(Value::Null)
+            }
+            _ => map.iter().map(|(name, value)| (name.clone(), reveal(value, personal))).collect(),
+        },
+        Value::Array(values) => values.iter().map(|value| reveal(value, personal)).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Whether every value beside an entry fits a digest in its body.
+pub fn personal_fits(body: &Value, personal: &[Personal]) -> bool {
+    let mut digests = std::collections::BTreeMap::new();
+    collect_digests(body, &mut digests);
+    personal.iter().all(|kept| {
+        digests.get(&u64::from(kept.n)) == Some(&hex(&personal_digest(&kept.salt, &kept.value)))
+    })
+}
+
+fn collect_digests(value: &Value, found: &mut std::collections::BTreeMap<u64, String>) {
+    match value {
+        Value::Object(map) => {
+            if let Some(mark) = map.get(MARK) {
+                let (n, sum) = (mark.get("n").and_then(Value::as_u64), mark.get("sha256").and_then(Value::as_str));
+                if let (Some(n), Some(sum)) = (n, sum) {
+                    found.insert(n, sum.to_owned());
+                }
+            }
+            map.values().for_each(|value| collect_digests(value, found));
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect_digests(value, found)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    #[test]
+    fn l5_personal_values_are_beside_the_entry_and_can_go() {
+        let subject = UserId::from_uuid(Uuid::from_u128(1));
+        let salts = |n: u16| [u8::try_from(n).unwrap(); 16];
+        let mut detached = Detached::new(&salts);
+        let body = json!({"email": detached.hide(subject, &json!("ada@example.com")), "role": "admin"});
+        let personal = detached.into_personal();
+        assert!(!body.to_string().contains("ada@"));
+        assert!(personal_fits(&body, &personal));
+        assert_eq!(reveal(&body, &personal), json!({"email": "ada@example.com", "role": "admin"}));
+        assert_eq!(reveal(&body, &[]), json!({"email": null, "role": "admin"}));
+        let forged = [Personal { value: "\"eve@example.com\"".into(), ..personal[0].clone() }];
+        assert!(!personal_fits(&body, &forged));
+    }
+}

@@ -1,0 +1,142 @@
+//! One home in memory, with the order of checks that the contract names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::home::{Due, Home, Key, Tally};
+use crate::id::{CommitId, Version};
+use crate::log::{Head, LogEntry, Logged};
+use crate::store::{
+    ChangeSet, CommitError, Committed, Dump, MAX_WRITES, Read, StoreError, StoreErrorKind, Stored, Write,
+};
+use crate::time::Timestamp;
+
+/// Everything of one home. Also the layer that an overlay keeps.
+#[derive(Clone, Debug)]
+pub struct HomeData {
+    /// The end of the log.
+    pub head: Head,
+    /// Records by key.
+    pub records: BTreeMap<Key, Stored>,
+    /// Tallies that were ever added to.
+    pub tallies: BTreeMap<Tally, i64>,
+    /// The log, oldest first.
+    pub log: Vec<Logged>,
+    done: BTreeSet<CommitId>,
+}
+
+impl HomeData {
+    /// A home without anything in it.
+    pub fn new(home: &Home) -> Self {
+        Self {
+            head: Head::start(home),
+            records: BTreeMap::new(),
+            tallies: BTreeMap::new(),
+            log: Vec::new(),
+            done: BTreeSet::new(),
+        }
+    }
+
+    /// Whether nothing was ever kept.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.log.is_empty()
+    }
+
+    /// An answer of `read`.
+    pub fn read(&self, clock: Timestamp, keys: &[Key], tallies: &[Tally]) -> Read {
+        Read {
+            clock,
+            head: self.head,
+            records: keys.iter().filter_map(|key| Some((key.clone(), self.records.get(key)?.clone()))).collect(),
+            tallies: tallies.iter().map(|tally| (*tally, self.tallies.get(tally).copied().unwrap_or(0))).collect(),
+        }
+    }
+
+    /// Checks everything, then writes everything.
+    pub fn commit(&mut self, changes: &ChangeSet, now: Timestamp) -> Result<Committed, CommitError> {
+        well_formed(changes)?;
+        if self.done.contains(&changes.id) {
+            return Ok(Committed::Before);
+        }
+        if changes.not_after.is_some_and(|end| now > end) {
+            return Err(CommitError::TooLate);
+        }
+        for (key, expected) in &changes.guards {
+            if self.version(key) != *expected {
+                return Err(CommitError::Conflict(key.clone()));
+            }
+        }
+        let mut sums = self.tallies.clone();
+        for write in &changes.writes {
+            if let Write::Add { tally, by, within } = write {
+                let sum = sums.entry(*tally).or_default();
+                *sum += by;
+                if !within.contains(sum) {
+                    return Err(CommitError::OutOfBounds(*tally));
+                }
+            }
+        }
+        self.tallies = sums;
+        self.write(changes);
+        self.done.insert(changes.id);
+        Ok(Committed::Now(changes.entry.as_ref().map(|entry| self.append(changes.id, entry))))
+    }
+
+    fn version(&self, key: &Key) -> Option<Version> {
+        self.records.get(key).map(|stored| stored.version)
+    }
+
+    fn write(&mut self, changes: &ChangeSet) {
+        for write in &changes.writes {
+            match write {
+                Write::Put(record) => {
+                    let stored = Stored { record: record.clone(), version: changes.id };
+                    self.records.insert(record.key(), stored);
+                }
+                Write::Remove(key) => {
+                    self.records.remove(key);
+                }
+                Write::Add { .. } => {}
+            }
+        }
+    }
+
+    fn append(&mut self, commit: CommitId, entry: &LogEntry) -> Head {
+        self.head = self.head.after(entry);
+        self.log.push(Logged {
+            seq: self.head.seq,
+            time: self.head.time,
+            hash: self.head.hash,
+            commit,
+            body: entry.body.clone(),
+            personal: entry.personal.clone(),
+        });
+        self.head
+    }
+
+    /// An answer of `dump`.
+    pub fn dump(&self) -> Dump {
+        let mut due: Vec<Due> = self.records.values().filter_map(|stored| stored.record.due()).collect();
+        due.sort();
+        Dump {
+            head: self.head,
+            records: self.records.values().cloned().collect(),
+            tallies: self.tallies.iter().filter(|(_, sum)| **sum != 0).map(|(tally, sum)| (*tally, *sum)).collect(),
+            due,
+        }
+    }
+}
+
+/// What every store refuses as a mistake of the caller's.
+pub fn well_formed(changes: &ChangeSet) -> Result<(), CommitError> {
+    let mistake = |detail: &str| {
+        let detail = detail.to_owned();
+        CommitError::Store(StoreError { kind: StoreErrorKind::Corrupt, operation: "commit", detail })
+    };
+    if changes.entry.is_some() != changes.home.has_log() {
+        return Err(mistake("a log entry is there exactly when the home has a log"));
+    }
+    if changes.writes.len() > MAX_WRITES {
+        return Err(mistake("more than 512 writes"));
+    }
+    Ok(())
+}

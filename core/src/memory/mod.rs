@@ -1,0 +1,171 @@
+//! The reference store: everything in memory, behind one lock. What it answers, every store answers.
+
+mod data;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::home::{Home, Key, Record, Tally};
+use crate::id::UserId;
+use crate::listing::{Listing, Page, PageRequest, Row};
+use crate::log::{Body, Logged};
+use crate::model::SHARDS;
+use crate::store::{
+    AccessFacts, AccessKey, ChangeSet, Clock, CommitError, Committed, Dump, MemberFacts, Read, Store, StoreError,
+};
+use crate::time::Timestamp;
+
+use data::HomeData;
+
+/// The memory store. Its clock is handed in.
+#[derive(Debug)]
+pub struct MemoryStore {
+    clock: std::sync::Arc<dyn Clock>,
+    homes: Mutex<BTreeMap<Home, HomeData>>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new(clock: std::sync::Arc<dyn Clock>) -> Self {
+        Self { clock, homes: Mutex::default() }
+    }
+
+    fn homes(&self) -> MutexGuard<'_, BTreeMap<Home, HomeData>> {
+        self.homes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn read(&self, home: &Home, keys: &[Key], tallies: &[Tally]) -> Result<Read, StoreError> {
+        Ok(self.homes().get(home).unwrap_or(&HomeData::new(home)).read(self.clock.now(), keys, tallies))
+    }
+
+    async fn commit(&self, changes: &ChangeSet) -> Result<Committed, CommitError> {
+        let mut homes = self.homes();
+        let now = self.clock.now();
+        homes.entry(changes.home.clone()).or_insert_with(|| HomeData::new(&changes.home)).commit(changes, now)
+    }
+
+    async fn commit_all(&self, sets: &[ChangeSet]) -> Vec<Result<Committed, CommitError>> {
+        let mut outcomes = Vec::with_capacity(sets.len());
+        for set in sets {
+            outcomes.push(self.commit(set).await);
+        }
+        outcomes
+    }
+
+    async fn list(&self, listing: &Listing, page: &PageRequest) -> Result<Page, StoreError> {
+        let homes = self.homes();
+        let in_homes: Vec<&HomeData> = match (listing, listing.home()) {
+            (_, Some(home)) => homes.get(&home).into_iter().collect(),
+            (Listing::Directory { kind, .. }, None) => {
+                (0..SHARDS).filter_map(|shard| homes.get(&Home::Directory(*kind, shard))).collect()
+            }
+            (_, None) => Vec::new(),
+        };
+        let head = in_homes.iter().map(|home| home.head.time).max().unwrap_or(Timestamp::EPOCH);
+        let now = self.clock.now().max(head);
+        let mut rows: Vec<Row> = in_homes
+            .into_iter()
+            .flat_map(|home| home.records.values())
+            .filter_map(|stored| {
+                let position = listing.position(&stored.record, now)?;
+                Some(Row { position, stored: stored.clone() })
+            })
+            .collect();
+        let descending = matches!(listing, Listing::Members { descending: true, .. });
+        rows.sort_by(|a, b| if descending { b.position.cmp(&a.position) } else { a.position.cmp(&b.position) });
+        if let Some(after) = &page.after {
+            rows.retain(|row| if descending { row.position < *after } else { row.position > *after });
+        }
+        let more = rows.len() > usize::from(page.limit);
+        rows.truncate(usize::from(page.limit));
+        Ok(Page { now, rows, more })
+    }
+
+    async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {
+        let homes = self.homes();
+        let clock = self.clock.now();
+        Ok(asks.iter().map(|ask| facts(&homes, ask, clock)).collect())
+    }
+
+    async fn log(&self, home: &Home, after: u64, limit: u16, user: Option<UserId>) -> Result<Vec<Logged>, StoreError> {
+        let homes = self.homes();
+        let Some(data) = homes.get(home) else { return Ok(Vec::new()) };
+        let about = |logged: &&Logged| user.is_none_or(|user| concerns(logged, user));
+        Ok(data.log.iter().filter(|logged| logged.seq > after).filter(about).take(limit.into()).cloned().collect())
+    }
+
+    async fn homes(&self, after: Option<&Home>, limit: u16) -> Result<Vec<Home>, StoreError> {
+        let after = after.map(ToString::to_string).unwrap_or_default();
+        let homes = self.homes();
+        let mut names: Vec<(String, &Home)> = homes
+            .iter()
+            .filter(|(_, data)| !data.is_empty())
+            .map(|(home, _)| (home.to_string(), home))
+            .filter(|(name, _)| *name > after)
+            .collect();
+        names.sort();
+        Ok(names.into_iter().take(limit.into()).map(|(_, home)| home.clone()).collect())
+    }
+
+    async fn dump(&self, home: &Home) -> Result<Dump, StoreError> {
+        Ok(self.homes().get(home).unwrap_or(&HomeData::new(home)).dump())
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// Whether an entry is about a person or by them.
+fn concerns(logged: &Logged, user: UserId) -> bool {
+    serde_json::from_slice::<Body>(&logged.body).is_ok_and(|body| {
+        body.actor.user() == Some(user) || body.changes.iter().any(|change| change.user == Some(user))
+    })
+}
+
+fn facts(homes: &BTreeMap<Home, HomeData>, ask: &AccessKey, clock: Timestamp) -> AccessFacts {
+    let organization = ask.organization.and_then(|id| homes.get(&Home::Organization(id)));
+    let user = ask.user.and_then(|id| homes.get(&Home::User(id)));
+    let find = |key: Option<Key>| {
+        let (data, key) = organization.zip(key)?;
+        data.records.get(&key).map(|stored| &stored.record)
+    };
+    let pick_user = |data: &HomeData| match data.records.get(&Key::User).map(|stored| &stored.record) {
+        Some(Record::User(user)) => Some(user.status),
+        _ => None,
+    };
+    AccessFacts {
+        now: organization.map_or(clock, |data| data.head.time.max(clock)),
+        organization: match find(Some(Key::Organization)) {
+            Some(Record::Organization(organization)) => Some(organization.status),
+            _ => None,
+        },
+        user: user.and_then(pick_user),
+        member: match find(ask.user.map(Key::Member)) {
+            Some(Record::Member(member)) => {
+                let (organization_role, account_role) = MemberFacts::roles(&member.access, ask.account);
+                Some(MemberFacts {
+                    status: member.status,
+                    starts_at: member.starts_at,
+                    expires_at: member.expires_at,
+                    organization_role,
+                    account_role,
+                })
+            }
+            _ => None,
+        },
+        account: match find(ask.account.map(Key::Account)) {
+            Some(Record::Account(account)) => Some(account.status),
+            _ => None,
+        },
+        api_key: match find(ask.api_key.map(Key::ApiKey)) {
+            Some(Record::ApiKey(key)) => Some(key.clone()),
+            _ => None,
+        },
+    }
+}

@@ -1,0 +1,109 @@
+//! A user in an organization.
+
+use serde::{Deserialize, Serialize};
+
+use super::Access;
+use crate::id::UserId;
+use crate::text::{Email, ExternalId, Name};
+use crate::time::Timestamp;
+
+/// How a person stands in an organization.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberStatus {
+    /// In.
+    Active,
+    /// Out for now, with access kept for the way back (rule L1).
+    Deactivated,
+    /// Out, findable (rule M8).
+    Former,
+}
+
+/// What lists show of a person: a copy of the user's own fields that no decision reads.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Card {
+    /// The address.
+    pub email: Option<Email>,
+    /// The name.
+    pub name: Option<Name>,
+    /// The vendor's id.
+    pub external_id: Option<ExternalId>,
+}
+
+/// One membership.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Member {
+    /// Who.
+    pub user: UserId,
+    /// As stored; [`Member::at`] says what time has made of it.
+    pub status: MemberStatus,
+    /// What they reach; nothing for a former member.
+    pub access: Access,
+    /// Not a member before this instant.
+    pub starts_at: Option<Timestamp>,
+    /// Former from this instant on (rule M12).
+    pub expires_at: Option<Timestamp>,
+    /// When they joined, the last time.
+    pub joined_at: Timestamp,
+    /// When they left, for a former member.
+    pub left_at: Option<Timestamp>,
+    /// The last removal, deactivation or expiry: what was made for them before it is dead here (rule M7).
+    pub cut_at: Option<Timestamp>,
+    /// Shown in lists.
+    pub card: Card,
+}
+
+impl Member {
+    /// A new membership.
+    pub fn joining(user: UserId, card: Card, access: Access, now: Timestamp) -> Self {
+        Self {
+            user,
+            status: MemberStatus::Active,
+            access,
+            starts_at: None,
+            expires_at: None,
+            joined_at: now,
+            left_at: None,
+            cut_at: None,
+            card,
+        }
+    }
+
+    /// What is true at an instant: a membership whose end has come is a former one (rule M12).
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> Self {
+        match self.due() {
+            Some(end) if end <= now => self.left(end),
+            _ => self.clone(),
+        }
+    }
+
+    /// The record after the person has left at an instant.
+    #[must_use]
+    pub fn left(&self, when: Timestamp) -> Self {
+        Self {
+            status: MemberStatus::Former,
+            access: Access::NONE,
+            starts_at: None,
+            expires_at: None,
+            left_at: Some(when),
+            cut_at: Some(when),
+            ..self.clone()
+        }
+    }
+
+    /// When the record ends by itself, if it does.
+    pub fn due(&self) -> Option<Timestamp> {
+        if self.status == MemberStatus::Former { None } else { self.expires_at }
+    }
+
+    /// Whether an authorization may rest on it at an instant.
+    pub fn is_in(&self, now: Timestamp) -> bool {
+        self.at(now).status == MemberStatus::Active && self.starts_at.is_none_or(|start| start <= now)
+    }
+
+    /// Seats that the stored record holds: one for an active member whose access is not empty.
+    pub fn seats(&self) -> i64 {
+        i64::from(self.status == MemberStatus::Active && !self.access.is_empty())
+    }
+}

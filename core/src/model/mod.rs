@@ -1,0 +1,25 @@
+//! What is kept: one record a file, with constructors that keep its invariants.
+
+mod access;
+mod account;
+mod api_key;
+mod directory;
+mod member;
+mod operator_key;
+mod organization;
+mod receipt;
+mod traits;
+mod transfer;
+mod user;
+
+pub use access::{Access, AccessOverLimit, MAX_ACCOUNTS};
+pub use account::{Account, AccountStatus};
+pub use api_key::ApiKey;
+pub use directory::{Claim, ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, DirectoryKind, Membership, SHARDS};
+pub use member::{Card, Member, MemberStatus};
+pub use operator_key::OperatorKey;
+pub use organization::{Organization, OrganizationStatus, Settings};
+pub use receipt::{Receipt, ReceiptId};
+pub use traits::{BadTraits, TraitPatch, Traits};
+pub use transfer::{Transfer, TransferState};
+pub use user::{User, UserStatus};

@@ -1,0 +1,81 @@
+//! Traits: JSON values under names (rule T1).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What is kept.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Traits(BTreeMap<String, Value>);
+
+/// A merge: a value sets, `null` removes.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TraitPatch(pub BTreeMap<String, Value>);
+
+/// Over the limits of rule T1.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadTraits(pub &'static str);
+
+impl Traits {
+    /// The names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.0.iter()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// These traits with a patch merged in: at most 200 names, 64 KiB in all.
+    pub fn merged(&self, patch: &TraitPatch) -> Result<Self, BadTraits> {
+        let mut merged = self.0.clone();
+        for (name, value) in &patch.0 {
+            if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
+                return Err(BadTraits("a trait's name has 1 to 200 characters and no control characters"));
+            }
+            if value.is_null() {
+                merged.remove(name);
+            } else {
+                merged.insert(name.clone(), value.clone());
+            }
+        }
+        if merged.len() > 200 {
+            return Err(BadTraits("at most 200 traits can be kept"));
+        }
+        let size = serde_json::to_vec(&merged).map_or(usize::MAX, |bytes| bytes.len());
+        if size > 64 * 1024 {
+            return Err(BadTraits("traits take at most 64 KiB in all"));
+        }
+        Ok(Self(merged))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn patch(value: Value) -> TraitPatch {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn t1_traits_merge_and_null_removes() {
+        let traits = Traits::default().merged(&patch(json!({"plan": "pro", "n": 1}))).unwrap();
+        let traits = traits.merged(&patch(json!({"n": null, "x": [1]}))).unwrap();
+        assert_eq!(serde_json::to_value(&traits).unwrap(), json!({"plan": "pro", "x": [1]}));
+    }
+
+    #[test]
+    fn t1_traits_have_limits() {
+        let many: BTreeMap<_, _> = (0..201).map(|n| (n.to_string(), json!(n))).collect();
+        assert!(Traits::default().merged(&TraitPatch(many)).is_err());
+        assert!(Traits::default().merged(&patch(json!({"big": "x".repeat(65_536)}))).is_err());
+        assert!(Traits::default().merged(&patch(json!({"": 1}))).is_err());
+    }
+}

@@ -1,0 +1,26 @@
+//! Rules that a vendor can exchange: a trait and the built-in beside it. Synchronous and pure.
+
+mod access;
+mod ownership;
+mod seats;
+
+pub use access::{AccessPolicy, BuiltInAccess, Reach, Standing};
+pub use ownership::{BuiltInOwnership, OwnershipPolicy};
+pub use seats::{BuiltInSeats, SeatPolicy};
+
+/// The rules in force.
+#[derive(Debug)]
+pub struct Policies {
+    /// Who may do what to whom.
+    pub access: Box<dyn AccessPolicy>,
+    /// How many seats there are.
+    pub seats: Box<dyn SeatPolicy>,
+    /// Who may hand over an organization.
+    pub ownership: Box<dyn OwnershipPolicy>,
+}
+
+impl Default for Policies {
+    fn default() -> Self {
+        Self { access: Box::new(BuiltInAccess), seats: Box::new(BuiltInSeats), ownership: Box::new(BuiltInOwnership) }
+    }
+}

@@ -1,0 +1,29 @@
+//! How many seats there are (rules S1, S3). What holds one is said by the records themselves.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use crate::home::Tally;
+use crate::model::Organization;
+
+/// Where a tally must lie after a commit.
+pub trait SeatPolicy: fmt::Debug + Send + Sync + 'static {
+    /// The range of a tally when `by` is added to it.
+    fn range(&self, tally: Tally, by: i64, organization: Option<&Organization>) -> RangeInclusive<i64>;
+}
+
+/// Seats up to the number purchased; at least one active account. Giving back is never refused.
+#[derive(Debug)]
+pub struct BuiltInSeats;
+
+impl SeatPolicy for BuiltInSeats {
+    fn range(&self, tally: Tally, by: i64, organization: Option<&Organization>) -> RangeInclusive<i64> {
+        match tally {
+            Tally::Seats if by < 0 => 0..=i64::MAX,
+            Tally::Seats => {
+                0..=organization.and_then(|organization| organization.purchased).map_or(i64::MAX, i64::from)
+            }
+            Tally::ActiveAccounts => 1..=i64::MAX,
+        }
+    }
+}

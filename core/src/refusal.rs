@@ -1,0 +1,239 @@
+//! Why an act was refused. Nothing has changed when one is returned.
+
+use std::fmt;
+
+use crate::home::Tally;
+use crate::permission::RoleRef;
+use crate::store::StoreError;
+
+/// A field of the request that cannot be used.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FieldError {
+    /// JSON pointer (RFC 6901) into the body, or `#name` for a query or path parameter.
+    pub pointer: String,
+    /// What is wrong, and what would be right.
+    pub detail: String,
+}
+
+/// A refusal. [`Refusal::code`] is part of the API contract.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// No credentials, or dead ones.
+    Unauthenticated,
+    /// It does not exist, or not for this actor.
+    NotFound,
+    /// A permission is missing.
+    Forbidden(&'static str),
+    /// Granting or managing needs every permission concerned.
+    CannotGrantUnheld,
+    /// Ownership moves by transfer only (rule O6).
+    OwnerByTransferOnly,
+    /// The request cannot be used as it stands.
+    Invalid(Vec<FieldError>),
+    /// `confirm: true` is missing.
+    ConfirmationRequired,
+    /// The idempotency key was used with another request.
+    IdempotencyMismatch,
+    /// `If-Match` names another version.
+    PreconditionFailed,
+    /// Access comes from the organization (rule M3).
+    ImplicitAccess(RoleRef),
+    /// The owner is protected (rule O2).
+    OwnerMustTransfer,
+    /// Another transfer came first (rule O5).
+    OwnerChanged,
+    /// The target of a transfer is not an active member.
+    TargetNotActive,
+    /// All seats are taken (rule S1).
+    NoSeat,
+    /// Fewer seats than are in use (rule S3).
+    SeatsInUse,
+    /// The person is an active member already.
+    AlreadyMember,
+    /// The person is deactivated; reactivate instead.
+    MemberDeactivated,
+    /// A live person bears the address.
+    EmailExists,
+    /// The external id is taken, for good.
+    ExternalIdExists,
+    /// An external id never changes.
+    ExternalIdImmutable,
+    /// The slug asked for is taken.
+    SlugExists,
+    /// Several accounts bear this external id.
+    AmbiguousExternalId,
+    /// An organization keeps one account.
+    LastAccount,
+    /// The organization is closed (rule O7).
+    OrganizationClosed,
+    /// The account is archived.
+    AccountGone,
+    /// Five tries lost against others.
+    Conflict,
+}
+
+/// What kind of refusal; the API maps kinds to statuses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RefusalKind {
+    /// 401
+    Unauthenticated,
+    /// 404
+    NotFound,
+    /// 403
+    Forbidden,
+    /// 422
+    Invalid,
+    /// 412
+    Precondition,
+    /// 409
+    Conflict,
+}
+
+impl Refusal {
+    /// One field that cannot be used.
+    pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError { pointer: pointer.into(), detail: detail.into() }])
+    }
+
+    /// A missing permission.
+    pub fn lacks(permission: &'static str) -> Self {
+        Self::Forbidden(permission)
+    }
+
+    /// The refusal of a tally that would leave its range.
+    pub fn out_of_bounds(tally: Tally) -> Self {
+        match tally {
+            Tally::Seats => Self::NoSeat,
+            Tally::ActiveAccounts => Self::LastAccount,
+        }
+    }
+
+    /// The stable code of the API contract.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::NotFound => "not_found",
+            Self::Forbidden(_) => "forbidden",
+            Self::CannotGrantUnheld => "cannot_grant_unheld",
+            Self::OwnerByTransferOnly => "owner_by_transfer_only",
+            Self::Invalid(_) => "invalid",
+            Self::ConfirmationRequired => "confirmation_required",
+            Self::IdempotencyMismatch => "idempotency_mismatch",
+            Self::PreconditionFailed => "precondition_failed",
+            Self::ImplicitAccess(_) => "implicit_access",
+            Self::OwnerMustTransfer => "owner_must_transfer",
+            Self::OwnerChanged => "owner_changed",
+            Self::TargetNotActive => "target_not_active",
+            Self::NoSeat => "no_seat",
+            Self::SeatsInUse => "seats_in_use",
+            Self::AlreadyMember => "already_member",
+            Self::MemberDeactivated => "member_deactivated",
+            Self::EmailExists => "email_exists",
+            Self::ExternalIdExists => "external_id_exists",
+            Self::ExternalIdImmutable => "external_id_immutable",
+            Self::SlugExists => "slug_exists",
+            Self::AmbiguousExternalId => "ambiguous_external_id",
+            Self::LastAccount => "last_account",
+            Self::OrganizationClosed => "organization_closed",
+            Self::AccountGone => "account_gone",
+            Self::Conflict => "conflict",
+        }
+    }
+
+    /// Its kind.
+    pub const fn kind(&self) -> RefusalKind {
+        match self {
+            Self::Unauthenticated => RefusalKind::Unauthenticated,
+            Self::NotFound => RefusalKind::NotFound,
+            Self::Forbidden(_) | Self::CannotGrantUnheld | Self::OwnerByTransferOnly => RefusalKind::Forbidden,
+            Self::Invalid(_) | Self::ConfirmationRequired | Self::IdempotencyMismatch => RefusalKind::Invalid,
+            Self::PreconditionFailed => RefusalKind::Precondition,
+            Self::ImplicitAccess(_)
+            | Self::OwnerMustTransfer
+            | Self::OwnerChanged
+            | Self::TargetNotActive
+            | Self::NoSeat
+            | Self::SeatsInUse
+            | Self::AlreadyMember
+            | Self::MemberDeactivated
+            | Self::EmailExists
+            | Self::ExternalIdExists
+            | Self::ExternalIdImmutable
+            | Self::SlugExists
+            | Self::AmbiguousExternalId
+            | Self::LastAccount
+            | Self::OrganizationClosed
+            | Self::AccountGone
+            | Self::Conflict => RefusalKind::Conflict,
+        }
+    }
+}
+
+/// What to do about it, in a sentence or two for the person who asked.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Unauthenticated => "No valid credentials: send `Authorization: Bearer SECRET` with a live key.",
+            Self::NotFound => "There is no such thing here, or you cannot see it.",
+            Self::Forbidden(permission) => {
+                return write!(f, "This needs the permission `{permission}` where you act; ask an administrator for it.");
+            }
+            Self::CannotGrantUnheld => "You can only grant, or manage people who hold, what you hold yourself.",
+            Self::OwnerByTransferOnly => "The owner's role cannot be granted; transfer the ownership instead.",
+            Self::Invalid(errors) => {
+                return match errors.as_slice() {
+                    [one] if one.pointer.is_empty() => f.write_str(&one.detail),
+                    [one] => write!(f, "{}: {}", one.pointer, one.detail),
+                    many => write!(f, "{} fields cannot be used; see `errors`.", many.len()),
+                };
+            }
+            Self::ConfirmationRequired => "This cannot be undone: send `confirm: true` to go on.",
+            Self::IdempotencyMismatch => "This Idempotency-Key was used with another request; use a new key.",
+            Self::PreconditionFailed => "It has changed since you read it; read it again and decide afresh.",
+            Self::ImplicitAccess(role) => {
+                return write!(
+                    f,
+                    "The access comes from the organization (role `{role}`), not from this account: remove the member \
+                     from the organization, or replace their access by roles on named accounts."
+                );
+            }
+            Self::OwnerMustTransfer => "The owner is protected; transfer the ownership first.",
+            Self::OwnerChanged => "Another transfer came first; read the organization and decide afresh.",
+            Self::TargetNotActive => "Only an active member can become the owner.",
+            Self::NoSeat => "All purchased seats are in use; free one or purchase more.",
+            Self::SeatsInUse => "More seats are in use than that; remove members first.",
+            Self::AlreadyMember => "This person is an active member already; change their access instead.",
+            Self::MemberDeactivated => "This person is deactivated; reactivate them instead.",
+            Self::EmailExists => "Another user has this e-mail address.",
+            Self::ExternalIdExists => "This external id belongs to another, for good; external ids are never reused.",
+            Self::ExternalIdImmutable => "An external id never changes once it is set.",
+            Self::SlugExists => "This slug is taken; choose another, or leave it out to have one made.",
+            Self::AmbiguousExternalId => "Several accounts bear this external id; name the account by its `acc_` id.",
+            Self::LastAccount => "An organization keeps at least one active account.",
+            Self::OrganizationClosed => "The organization is closed.",
+            Self::AccountGone => "The account is archived; bring it back first.",
+            Self::Conflict => "Others kept changing the same things; try again.",
+        };
+        f.write_str(text)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Why an operation has no output.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+pub enum OpError {
+    /// Refused; nothing changed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A pointer to something that is being made elsewhere; nothing changed, try again.
+    #[error("somebody else is at it; try again")]
+    Busy,
+    /// The same request was answered before; this is the sealed answer.
+    #[error("answered before")]
+    Replay(Vec<u8>),
+}
+

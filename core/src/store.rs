@@ -1,0 +1,260 @@
+//! The contract of a store. Each sentence of these docs has a case in the conformance suite.
+//!
+//! A store keeps records by home and key, and knows nothing of rules. It gives: atomic commits that touch one home,
+//! guarded by versions; tallies with bounds; a due index; one log a home, dense and chained; listings.
+//! Postgres, SQLite, Redis and the memory store give the same answers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use async_trait::async_trait;
+
+use crate::home::{Due, Home, Key, Record, Tally};
+use crate::id::{AccountId, ApiKeyId, CommitId, OrganizationId, UserId, Version};
+use crate::log::{Head, LogEntry, Logged};
+use crate::model::{Access, AccountStatus, ApiKey, MemberStatus, OrganizationStatus, UserStatus};
+use crate::permission::RoleRef;
+use crate::time::Timestamp;
+
+pub use crate::listing::{Listing, MemberSort, Page, PageRequest, Position, Row, Scope};
+
+/// The most writes that one commit carries.
+pub const MAX_WRITES: usize = 512;
+
+/// A backend.
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// Reads records, tallies and the log head of one home at one instant of the store: what stands in the answer
+    /// stood there together. A key that is not there is not in the answer; a tally never added to is 0.
+    async fn read(&self, home: &Home, keys: &[Key], tallies: &[Tally]) -> Result<Read, StoreError>;
+
+    /// Applies a change set wholly or not at all.
+    ///
+    /// Checked inside the commit, in this order: the same id was committed before ([`Committed::Before`], nothing
+    /// is done again); the instant is past `not_after` ([`CommitError::TooLate`]); a guarded key bears another
+    /// version ([`CommitError::Conflict`]); a tally would leave its range ([`CommitError::OutOfBounds`]).
+    /// Once answered `Ok`, the change survives what `docs/STORAGE.md` says. A caller that goes away does not stop
+    /// a commit half-way.
+    async fn commit(&self, changes: &ChangeSet) -> Result<Committed, CommitError>;
+
+    /// Commits each set by itself, with an outcome each. Sets of one home apply in the order given; a set that is
+    /// refused leaves the others alone. Nothing is answered before everything answered `Ok` is durable.
+    async fn commit_all(&self, sets: &[ChangeSet]) -> Vec<Result<Committed, CommitError>>;
+
+    /// One page of a listing, in its order. A row that exists throughout comes exactly once in the default order.
+    async fn list(&self, listing: &Listing, page: &PageRequest) -> Result<Page, StoreError>;
+
+    /// What `check` needs to decide, many at a time in one round trip, each read after the call began.
+    async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError>;
+
+    /// Log entries with `seq > after`, oldest first, at most `limit`; `user` keeps those about or by a person.
+    async fn log(&self, home: &Home, after: u64, limit: u16, user: Option<UserId>) -> Result<Vec<Logged>, StoreError>;
+
+    /// Homes after one, in the byte order of their printed form, at most `limit`.
+    async fn homes(&self, after: Option<&Home>, limit: u16) -> Result<Vec<Home>, StoreError>;
+
+    /// Everything of a home but its log, at one instant.
+    async fn dump(&self, home: &Home) -> Result<Dump, StoreError>;
+
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// A record with the commit that last wrote it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Stored {
+    /// The record.
+    pub record: Record,
+    /// Its version.
+    pub version: Version,
+}
+
+/// An answer of [`Store::read`].
+#[derive(Clone, PartialEq, Debug)]
+pub struct Read {
+    /// The store's clock.
+    pub clock: Timestamp,
+    /// The end of the home's log; its start for a home without entries.
+    pub head: Head,
+    /// What was found.
+    pub records: BTreeMap<Key, Stored>,
+    /// What was asked for.
+    pub tallies: BTreeMap<Tally, i64>,
+}
+
+impl Read {
+    /// The instant to decide by: time never goes back in a home.
+    pub fn now(&self) -> Timestamp {
+        self.clock.max(self.head.time)
+    }
+}
+
+/// What one commit does to one home.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ChangeSet {
+    /// Names the commit; sending it again does nothing again.
+    pub id: CommitId,
+    /// The one home.
+    pub home: Home,
+    /// Refuse after this instant of the store's clock.
+    pub not_after: Option<Timestamp>,
+    /// The version each key must bear, `None` for absent.
+    pub guards: BTreeMap<Key, Option<Version>>,
+    /// At most [`MAX_WRITES`].
+    pub writes: Vec<Write>,
+    /// Present exactly when the home [has a log](Home::has_log).
+    pub entry: Option<LogEntry>,
+}
+
+/// One write.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Write {
+    /// Puts a record under its own key, and its line in the due index.
+    Put(Record),
+    /// Removes a record and its line in the due index.
+    Remove(Key),
+    /// Adds to a tally; the sum must lie within the range.
+    Add {
+        /// Which.
+        tally: Tally,
+        /// How much; may be zero, to check the range alone.
+        by: i64,
+        /// Where the sum must lie.
+        within: RangeInclusive<i64>,
+    },
+}
+
+/// How a commit went well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Committed {
+    /// Applied now; the head after it, for a home with a log.
+    Now(Option<Head>),
+    /// This id had been applied before.
+    Before,
+}
+
+/// Why a commit did nothing.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Somebody else wrote a guarded key.
+    #[error("a record changed meanwhile: {0:?}")]
+    Conflict(Key),
+    /// A tally would have left its range.
+    #[error("out of bounds: {0:?}")]
+    OutOfBounds(Tally),
+    /// The instant is past `not_after`.
+    #[error("too late: the pointer to this commit may have been taken over")]
+    TooLate,
+    /// The store failed, or nobody knows.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What kind of failure.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StoreErrorKind {
+    /// Not reachable or not ready; nothing was done.
+    Unavailable,
+    /// Too much at a time; nothing was done.
+    Busy,
+    /// Sent, and no answer came: done or not done. Sending the same [`CommitId`] again tells.
+    OutcomeUnknown,
+    /// What is kept contradicts the contract.
+    Corrupt,
+}
+
+/// A failure of the store itself.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("store: {operation}: {detail}")]
+pub struct StoreError {
+    /// What kind.
+    pub kind: StoreErrorKind,
+    /// Which call.
+    pub operation: &'static str,
+    /// For the log, never for a client.
+    pub detail: String,
+}
+
+/// One question of the hot path. What does not matter is left out.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AccessKey {
+    /// In which organization.
+    pub organization: Option<OrganizationId>,
+    /// For which user.
+    pub user: Option<UserId>,
+    /// On which account.
+    pub account: Option<AccountId>,
+    /// By which key of the organization.
+    pub api_key: Option<ApiKeyId>,
+}
+
+/// The facts about it; `None` for what does not exist or was not asked for.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AccessFacts {
+    /// The later of the store's clock and the organization's last entry.
+    pub now: Timestamp,
+    /// The organization's status.
+    pub organization: Option<OrganizationStatus>,
+    /// The user's status.
+    pub user: Option<UserStatus>,
+    /// The user's membership there.
+    pub member: Option<MemberFacts>,
+    /// The account's status.
+    pub account: Option<AccountStatus>,
+    /// The key.
+    pub api_key: Option<ApiKey>,
+}
+
+/// What `check` needs of a membership.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MemberFacts {
+    /// As stored.
+    pub status: MemberStatus,
+    /// Not before.
+    pub starts_at: Option<Timestamp>,
+    /// Not from then on.
+    pub expires_at: Option<Timestamp>,
+    /// The organization-wide role.
+    pub organization_role: Option<RoleRef>,
+    /// The role on the account asked for, when access is per account.
+    pub account_role: Option<RoleRef>,
+}
+
+impl MemberFacts {
+    /// The facts of a whole access.
+    pub fn roles(access: &Access, account: Option<AccountId>) -> (Option<RoleRef>, Option<RoleRef>) {
+        match access {
+            Access::Organization(role) => (Some(*role), None),
+            Access::Accounts(roles) => (None, account.and_then(|account| roles.get(&account).copied())),
+        }
+    }
+}
+
+/// Everything of a home but its log.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Dump {
+    /// The end of the log as the store keeps it.
+    pub head: Head,
+    /// All records.
+    pub records: Vec<Stored>,
+    /// All tallies that are not 0.
+    pub tallies: BTreeMap<Tally, i64>,
+    /// The due index as the store keeps it.
+    pub due: Vec<Due>,
+}
+
+/// Where a store takes its instants from.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// The clock of a store: its server's own, or one handed in, which then rules every statement.
+#[derive(Clone, Debug)]
+pub enum StoreClock {
+    /// The server's.
+    Server,
+    /// Handed in, by tests.
+    Given(std::sync::Arc<dyn Clock>),
+}

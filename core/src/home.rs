@@ -39,6 +39,23 @@ impl Home {
         }
     }
 
+    /// Whether a key names something of this home.
+    pub fn holds(&self, key: &Key) -> bool {
+        match key {
+            Key::Organization
+            | Key::Account(_)
+            | Key::AccountExternalId(_)
+            | Key::Member(_)
+            | Key::ApiKey(_)
+            | Key::Transfer(_) => matches!(self, Self::Organization(_)),
+            Key::User | Key::Membership(_) => matches!(self, Self::User(_)),
+            Key::OperatorKey(_) => *self == Self::Deployment,
+            Key::Claim => matches!(self, Self::Claim(_)),
+            Key::DirectoryEntry(id) => *self == Self::directory(*id),
+            Key::Receipt(_) => self.has_log(),
+        }
+    }
+
     /// The home that holds a directory entry.
     pub fn directory(id: DirectoryId) -> Self {
         Self::Directory(id.kind(), id.shard())
@@ -305,6 +322,7 @@ impl TypedKey for ExternalId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use uuid::Uuid;
 
     #[test]
     fn homes_read_back_what_they_print() {

@@ -29,7 +29,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// stood there together. A key that is not there is not in the answer; a tally never added to is 0.
     async fn read(&self, home: &Home, keys: &[Key], tallies: &[Tally]) -> Result<Read, StoreError>;
 
-    /// Applies a change set wholly or not at all.
+    /// Applies a change set wholly or not at all. One that breaks its own form ([`ChangeSet::check`]) is an error.
     ///
     /// Checked inside the commit, in this order: the same id was committed before ([`Committed::Before`], nothing
     /// is done again); the instant is past `not_after` ([`CommitError::TooLate`]); a guarded key bears another
@@ -105,6 +105,34 @@ pub struct ChangeSet {
     pub writes: Vec<Write>,
     /// Present exactly when the home [has a log](Home::has_log).
     pub entry: Option<LogEntry>,
+}
+
+impl ChangeSet {
+    /// What every store refuses, before anything else, as a mistake of the caller's.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let mistake = |detail: String| StoreError { kind: StoreErrorKind::Corrupt, operation: "commit", detail };
+        if self.entry.is_some() != self.home.has_log() {
+            return Err(mistake("a log entry is there exactly when the home has a log".into()));
+        }
+        if self.writes.len() > MAX_WRITES {
+            return Err(mistake(format!("more than {MAX_WRITES} writes")));
+        }
+        match self.writes.iter().filter_map(Write::key).find(|key| !self.home.holds(key)) {
+            Some(key) => Err(mistake(format!("{key:?} does not belong in {}", self.home))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Write {
+    /// The key of the record that is put or removed.
+    pub fn key(&self) -> Option<Key> {
+        match self {
+            Self::Put(record) => Some(record.key()),
+            Self::Remove(key) => Some(key.clone()),
+            Self::Add { .. } => None,
+        }
+    }
 }
 
 /// One write.

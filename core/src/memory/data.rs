@@ -6,7 +6,7 @@ use crate::home::{Due, Home, Key, Tally};
 use crate::id::{CommitId, Version};
 use crate::log::{Head, LogEntry, Logged};
 use crate::store::{
-    ChangeSet, CommitError, Committed, Dump, MAX_WRITES, Read, StoreError, StoreErrorKind, Stored, Write,
+    ChangeSet, CommitError, Committed, Dump, Read, Stored, Write,
 };
 use crate::time::Timestamp;
 
@@ -53,7 +53,7 @@ impl HomeData {
 
     /// Checks everything, then writes everything.
     pub fn commit(&mut self, changes: &ChangeSet, now: Timestamp) -> Result<Committed, CommitError> {
-        well_formed(changes)?;
+        changes.check()?;
         if self.done.contains(&changes.id) {
             return Ok(Committed::Before);
         }
@@ -69,7 +69,7 @@ impl HomeData {
         for write in &changes.writes {
             if let Write::Add { tally, by, within } = write {
                 let sum = sums.entry(*tally).or_default();
-                *sum += by;
+                *sum = sum.saturating_add(*by);
                 if !within.contains(sum) {
                     return Err(CommitError::OutOfBounds(*tally));
                 }
@@ -124,19 +124,4 @@ impl HomeData {
             due,
         }
     }
-}
-
-/// What every store refuses as a mistake of the caller's.
-pub fn well_formed(changes: &ChangeSet) -> Result<(), CommitError> {
-    let mistake = |detail: &str| {
-        let detail = detail.to_owned();
-        CommitError::Store(StoreError { kind: StoreErrorKind::Corrupt, operation: "commit", detail })
-    };
-    if changes.entry.is_some() != changes.home.has_log() {
-        return Err(mistake("a log entry is there exactly when the home has a log"));
-    }
-    if changes.writes.len() > MAX_WRITES {
-        return Err(mistake("more than 512 writes"));
-    }
-    Ok(())
 }

@@ -39,7 +39,10 @@ impl fmt::Debug for Seed {
 impl Seed {
     /// A fresh seed.
     pub fn draw(entropy: &dyn Entropy) -> Self {
-        Self { bytes: entropy.bytes(), millis: entropy.millis() }
+        Self {
+            bytes: entropy.bytes(),
+            millis: entropy.millis(),
+        }
     }
 
     /// 32 bytes for a purpose; the same for the same purpose.
@@ -94,20 +97,39 @@ pub struct ReceiptDraft {
 impl Request {
     /// A request without headers.
     pub fn new(actor: Actor, entropy: &dyn Entropy) -> Self {
-        Self { actor, request_id: None, reason: None, seed: Seed::draw(entropy), if_match: None, receipt: None }
+        Self {
+            actor,
+            request_id: None,
+            reason: None,
+            seed: Seed::draw(entropy),
+            if_match: None,
+            receipt: None,
+        }
     }
 
     /// The same request for one step of a longer act: ids of its own, no receipt and no precondition.
     #[must_use]
     pub fn step(&self, label: &str) -> Self {
-        let seed = Seed { bytes: self.seed.derive(&format!("step {label}")), millis: self.seed.millis };
-        Self { seed, if_match: None, receipt: None, ..self.clone() }
+        let seed = Seed {
+            bytes: self.seed.derive(&format!("step {label}")),
+            millis: self.seed.millis,
+        };
+        Self {
+            seed,
+            if_match: None,
+            receipt: None,
+            ..self.clone()
+        }
     }
 
     /// The same request as Roster's own housekeeping.
     #[must_use]
     pub fn as_system(&self, label: &str) -> Self {
-        Self { actor: Actor::System, reason: None, ..self.step(label) }
+        Self {
+            actor: Actor::System,
+            reason: None,
+            ..self.step(label)
+        }
     }
 }
 

@@ -5,11 +5,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-
 use crate::id::{AccountId, ApiKeyId, OperatorKeyId, OrganizationId, TransferId, UserId};
 use crate::model::{
-    Account, ApiKey, Claim, ClaimName, DirectoryEntry, DirectoryId, DirectoryKind, Member, Membership, OperatorKey,
-    Organization, Receipt, ReceiptId, Transfer, User,
+    Account, ApiKey, Claim, ClaimName, DirectoryEntry, DirectoryId, DirectoryKind, Member, Membership,
+    OperatorKey, Organization, Receipt, ReceiptId, Transfer, User,
 };
 use crate::text::ExternalId;
 use crate::time::Timestamp;
@@ -89,7 +88,10 @@ impl FromStr for Home {
             "deployment" => Some(Self::Deployment),
             "user" => rest.parse().ok().map(Self::User),
             "organization" => rest.parse().ok().map(Self::Organization),
-            "claim" => rest.split_once(':').and_then(|(kind, value)| ClaimName::from_parts(kind, value)).map(Self::Claim),
+            "claim" => rest
+                .split_once(':')
+                .and_then(|(kind, value)| ClaimName::from_parts(kind, value))
+                .map(Self::Claim),
             "directory" => rest
                 .split_once(':')
                 .and_then(|(kind, shard)| Some(Self::Directory(kind.parse().ok()?, shard.parse().ok()?))),
@@ -131,7 +133,10 @@ pub enum Key {
 /// Anything that is kept under a key.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "records live in short vectors and are moved, not copied")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "records live in short vectors and are moved, not copied"
+)]
 pub enum Record {
     /// See [`Organization`].
     Organization(Organization),
@@ -192,9 +197,11 @@ impl Record {
     /// The record's line in the due index, if it ends by itself. Stores keep it with the record.
     pub fn due(&self) -> Option<Due> {
         match self {
-            Self::Member(member) => {
-                member.due().map(|at| Due { at, key: Key::Member(member.user), seats: member.seats() })
-            }
+            Self::Member(member) => member.due().map(|at| Due {
+                at,
+                key: Key::Member(member.user),
+                seats: member.seats(),
+            }),
             Self::Organization(_)
             | Self::Account(_)
             | Self::AccountExternalId(..)
@@ -214,7 +221,10 @@ impl Record {
         match self {
             Self::Member(member) => vec![(Tally::Seats, member.seats())],
             Self::Account(account) => {
-                vec![(Tally::ActiveAccounts, i64::from(account.status == crate::model::AccountStatus::Active))]
+                vec![(
+                    Tally::ActiveAccounts,
+                    i64::from(account.status == crate::model::AccountStatus::Active),
+                )]
             }
             Self::Organization(_)
             | Self::AccountExternalId(..)
@@ -251,7 +261,9 @@ impl Tally {
 
     /// A tally from the name that stores keep.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Seats, Self::ActiveAccounts].into_iter().find(|tally| tally.name() == name)
+        [Self::Seats, Self::ActiveAccounts]
+            .into_iter()
+            .find(|tally| tally.name() == name)
     }
 }
 
@@ -315,7 +327,11 @@ impl TypedKey for ExternalId {
     }
 
     fn pick(record: Record) -> Option<AccountId> {
-        if let Record::AccountExternalId(_, account) = record { Some(account) } else { None }
+        if let Record::AccountExternalId(_, account) = record {
+            Some(account)
+        } else {
+            None
+        }
     }
 }
 

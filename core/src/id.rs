@@ -18,7 +18,7 @@ pub struct MalformedId {
     pub prefix: &'static str,
 }
 
-fn encode(id: Uuid) -> String {
+pub(crate) fn encode(id: Uuid) -> String {
     let mut value = id.as_u128();
     let mut out = [0_u8; 26];
     for slot in out.iter_mut().rev() {
@@ -29,7 +29,7 @@ fn encode(id: Uuid) -> String {
     out.iter().map(|byte| char::from(*byte)).collect()
 }
 
-fn decode(text: &str) -> Option<Uuid> {
+pub(crate) fn decode(text: &str) -> Option<Uuid> {
     let bytes = text.as_bytes();
     if bytes.len() != 26 || bytes[0] > b'7' {
         return None;
@@ -172,9 +172,15 @@ mod tests {
 
     #[test]
     fn other_prefixes_cases_and_overflow_are_malformed() {
-        for text in ["", "org_", "usr_00000000000000000000000000", "org_80000000000000000000000000",
-            "org_0000000000000000000000000U", "org_0000000000000000000000000", "ORG_00000000000000000000000000"]
-        {
+        for text in [
+            "",
+            "org_",
+            "usr_00000000000000000000000000",
+            "org_80000000000000000000000000",
+            "org_0000000000000000000000000U",
+            "org_0000000000000000000000000",
+            "ORG_00000000000000000000000000",
+        ] {
             assert!(text.parse::<OrganizationId>().is_err(), "{text}");
         }
     }

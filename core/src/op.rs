@@ -83,7 +83,13 @@ pub struct Decision<T> {
 impl<T> Decision<T> {
     /// Nothing to do.
     pub const fn unchanged(output: T) -> Self {
-        Self { puts: Vec::new(), removes: Vec::new(), checks: Vec::new(), events: Vec::new(), output }
+        Self {
+            puts: Vec::new(),
+            removes: Vec::new(),
+            checks: Vec::new(),
+            events: Vec::new(),
+            output,
+        }
     }
 
     /// One more record.
@@ -131,12 +137,21 @@ pub struct Event {
 impl Event {
     /// An event about a thing.
     pub fn new(action: &'static str, kind: &'static str, id: impl ToString) -> Self {
-        Self { action, target: (kind, id.to_string()), user: None, before: Value::Null, after: Value::Null }
+        Self {
+            action,
+            target: (kind, id.to_string()),
+            user: None,
+            before: Value::Null,
+            after: Value::Null,
+        }
     }
 
     /// An event about a person in an organization.
     pub fn member(action: &'static str, user: UserId) -> Self {
-        Self { user: Some(user), ..Self::new(action, "member", user) }
+        Self {
+            user: Some(user),
+            ..Self::new(action, "member", user)
+        }
     }
 
     /// With the fields before.
@@ -188,13 +203,24 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn new(store: &'a dyn Store, home: Home, actor: Actor) -> Self {
-        Self { store, home, actor, now: Timestamp::EPOCH, head: None, seen: BTreeMap::new() }
+    /// A view of a home for an actor, with nothing read yet.
+    pub fn new(store: &'a dyn Store, home: Home, actor: Actor) -> Self {
+        Self {
+            store,
+            home,
+            actor,
+            now: Timestamp::EPOCH,
+            head: None,
+            seen: BTreeMap::new(),
+        }
     }
 
     /// Reads keys in one round trip, so that `get` need not.
     pub async fn fetch(&mut self, keys: impl IntoIterator<Item = Key> + Send) -> Result<(), StoreError> {
-        let mut keys: Vec<Key> = keys.into_iter().filter(|key| !self.seen.contains_key(key)).collect();
+        let mut keys: Vec<Key> = keys
+            .into_iter()
+            .filter(|key| !self.seen.contains_key(key))
+            .collect();
         if keys.is_empty() && self.head.is_some() {
             return Ok(());
         }
@@ -232,7 +258,10 @@ impl<'a> View<'a> {
     pub async fn organization(&mut self) -> Result<(Option<Organization>, Standing), StoreError> {
         let own = match self.actor {
             Actor::ApiKey { key, .. } => vec![Key::ApiKey(key)],
-            Actor::User { user, via: Via::ApiKey { key, .. } } => vec![Key::Member(user), Key::ApiKey(key)],
+            Actor::User {
+                user,
+                via: Via::ApiKey { key, .. },
+            } => vec![Key::Member(user), Key::ApiKey(key)],
             Actor::User { user, .. } => vec![Key::Member(user)],
             Actor::Operator { .. } | Actor::System => Vec::new(),
         };
@@ -270,16 +299,25 @@ impl<'a> View<'a> {
     /// The organization, visible to the actor and open: what almost every operation begins with.
     pub async fn open_organization(&mut self) -> Result<Visible, StoreError> {
         let (organization, standing) = self.organization().await?;
-        Ok(Visible { organization, standing, operator: self.actor.is_operator() })
+        Ok(Visible {
+            organization,
+            standing,
+            operator: self.actor.is_operator(),
+        })
     }
 
     /// Keys that were read whose record has ended by time and is not settled yet.
     pub(crate) fn due(&self) -> Vec<Key> {
         let ended = |stored: &Stored| stored.record.due().is_some_and(|due| due.at <= self.now);
-        self.seen.iter().filter(|(_, found)| found.as_ref().is_some_and(ended)).map(|(key, _)| key.clone()).collect()
+        self.seen
+            .iter()
+            .filter(|(_, found)| found.as_ref().is_some_and(ended))
+            .map(|(key, _)| key.clone())
+            .collect()
     }
 
-    fn version(&self, key: &Key) -> Option<Version> {
+    /// The version of a record that was read.
+    pub fn version(&self, key: &Key) -> Option<Version> {
         self.seen.get(key)?.as_ref().map(|stored| stored.version)
     }
 }
@@ -317,7 +355,11 @@ pub struct Done<T> {
 pub type Seal<'a, T> = &'a (dyn Fn(&Done<T>) -> Vec<u8> + Send + Sync);
 
 /// Loads, decides and commits; decides afresh when others changed what was read.
-pub async fn run<O: Operation>(roster: &Roster, request: &Request, operation: &O) -> Result<Done<O::Output>, OpError> {
+pub async fn run<O: Operation>(
+    roster: &Roster,
+    request: &Request,
+    operation: &O,
+) -> Result<Done<O::Output>, OpError> {
     run_sealed(roster, request, operation, None).await
 }
 
@@ -339,12 +381,18 @@ pub async fn run_sealed<O: Operation>(
         let (view, decision) = *view;
         let receipt = request.receipt.filter(|_| seal.is_some());
         if decision.is_empty() && receipt.is_none() {
-            return Ok(Done { output: decision.output, version: None });
+            return Ok(Done {
+                output: decision.output,
+                version: None,
+            });
         }
         let id = commit_id(&request.seed, &view.home.to_string(), attempt);
         let done_version = if decision.is_empty() { None } else { Some(id) };
         let mut staged = stage(roster, request, operation, view, &decision, id);
-        let done = Done { output: decision.output, version: done_version };
+        let done = Done {
+            output: decision.output,
+            version: done_version,
+        };
         if let (Some(draft), Some(seal)) = (receipt, seal) {
             staged.writes.push(Write::Put(Record::Receipt(Receipt {
                 id: draft.id,
@@ -361,7 +409,8 @@ pub async fn run_sealed<O: Operation>(
             Err(CommitError::TooLate) => return Err(OpError::Busy),
             Err(CommitError::Store(error)) => return Err(error.into()),
             Err(CommitError::OutOfBounds(tally)) => {
-                let room = !settled_for_room && settle_due(roster, request, operation.home(), attempt).await?;
+                let room =
+                    !settled_for_room && settle_due(roster, request, operation.home(), attempt).await?;
                 if !room {
                     return Err(operation.out_of_bounds(tally).into());
                 }
@@ -385,14 +434,21 @@ pub async fn preflight<O: Operation>(
     let adds: Vec<_> = staged
         .writes
         .iter()
-        .filter_map(|write| if let Write::Add { tally, by, within } = write { Some((*tally, *by, within)) } else { None })
+        .filter_map(|write| {
+            if let Write::Add { tally, by, within } = write {
+                Some((*tally, *by, within))
+            } else {
+                None
+            }
+        })
         .collect();
     if !adds.is_empty() {
         let tallies: Vec<Tally> = adds.iter().map(|(tally, ..)| *tally).collect();
         let read = roster.store.read(&home, &[], &tallies).await?;
         let due = due_seats(roster, &home, read.now()).await?;
         for (tally, by, within) in adds {
-            let held = read.tallies.get(&tally).copied().unwrap_or(0) - if tally == Tally::Seats { due } else { 0 };
+            let held =
+                read.tallies.get(&tally).copied().unwrap_or(0) - if tally == Tally::Seats { due } else { 0 };
             if !within.contains(&(held + by)) {
                 return Err(operation.out_of_bounds(tally).into());
             }
@@ -403,12 +459,23 @@ pub async fn preflight<O: Operation>(
 
 /// Seats held by what has ended by time though nobody has settled it.
 pub async fn due_seats(roster: &Roster, home: &Home, now: Timestamp) -> Result<i64, StoreError> {
-    let listing = Listing::Due { home: home.clone(), until: now };
-    let mut page = PageRequest { after: None, limit: 500 };
+    let listing = Listing::Due {
+        home: home.clone(),
+        until: now,
+    };
+    let mut page = PageRequest {
+        after: None,
+        limit: 500,
+    };
     let mut seats = 0;
     loop {
         let found = roster.store.list(&listing, &page).await?;
-        seats += found.rows.iter().filter_map(|row| row.stored.record.due()).map(|due| due.seats).sum::<i64>();
+        seats += found
+            .rows
+            .iter()
+            .filter_map(|row| row.stored.record.due())
+            .map(|due| due.seats)
+            .sum::<i64>();
         page.after = found.rows.last().map(|row| row.position.clone());
         if !found.more {
             return Ok(seats);
@@ -449,7 +516,11 @@ async fn decide<'a, O: Operation>(
     Ok((view, decision))
 }
 
-async fn load<O: Operation>(request: &Request, operation: &O, view: &mut View<'_>) -> Result<O::State, OpError> {
+async fn load<O: Operation>(
+    request: &Request,
+    operation: &O,
+    view: &mut View<'_>,
+) -> Result<O::State, OpError> {
     if let Some(draft) = request.receipt {
         if let Some(found) = view.get(&draft.id).await?.filter(|found| found.is_live(view.now)) {
             if found.digest != draft.digest {
@@ -502,11 +573,19 @@ fn stage<O: Operation>(
     decision: &Decision<O::Output>,
     id: CommitId,
 ) -> ChangeSet {
-    let mut guards: BTreeMap<Key, Option<Version>> =
-        view.seen.iter().map(|(key, found)| (key.clone(), found.as_ref().map(|stored| stored.version))).collect();
+    let mut guards: BTreeMap<Key, Option<Version>> = view
+        .seen
+        .iter()
+        .map(|(key, found)| (key.clone(), found.as_ref().map(|stored| stored.version)))
+        .collect();
     let mut sums: BTreeMap<Tally, i64> = decision.checks.iter().map(|tally| (*tally, 0)).collect();
     let mut writes = Vec::new();
-    let before = |key: &Key| view.seen.get(key).and_then(Option::as_ref).map(|stored| &stored.record);
+    let before = |key: &Key| {
+        view.seen
+            .get(key)
+            .and_then(Option::as_ref)
+            .map(|stored| &stored.record)
+    };
     for record in &decision.puts {
         let key = record.key();
         for (tally, weight) in record.weighs() {
@@ -524,17 +603,35 @@ fn stage<O: Operation>(
         }
         writes.push(Write::Remove(key.clone()));
     }
-    let organization = decision.puts.iter().chain(before(&Key::Organization)).find_map(|record| {
-        if let Record::Organization(organization) = record { Some(organization) } else { None }
-    });
+    let organization = decision
+        .puts
+        .iter()
+        .chain(before(&Key::Organization))
+        .find_map(|record| {
+            if let Record::Organization(organization) = record {
+                Some(organization)
+            } else {
+                None
+            }
+        });
     for (tally, by) in sums {
         if by != 0 || decision.checks.contains(&tally) {
             let within = roster.policies.seats.range(tally, by, organization);
             writes.push(Write::Add { tally, by, within });
         }
     }
-    let entry = view.home.has_log().then(|| log_entry(request, view.now, id, decision.events.clone()));
-    ChangeSet { id, home: view.home, not_after: operation.not_after(), guards, writes, entry }
+    let entry = view
+        .home
+        .has_log()
+        .then(|| log_entry(request, view.now, id, decision.events.clone()));
+    ChangeSet {
+        id,
+        home: view.home,
+        not_after: operation.not_after(),
+        guards,
+        writes,
+        entry,
+    }
 }
 
 fn log_entry(request: &Request, time: Timestamp, id: CommitId, events: Vec<Event>) -> LogEntry {
@@ -544,25 +641,45 @@ fn log_entry(request: &Request, time: Timestamp, id: CommitId, events: Vec<Event
         salt
     };
     let mut personal = Detached::new(&salts);
-    let changes: Vec<Change> = events.into_iter().map(|event| event.detach(&mut personal)).collect();
-    let subject = request.actor.user().or_else(|| changes.first().and_then(|change| change.user));
+    let changes: Vec<Change> = events
+        .into_iter()
+        .map(|event| event.detach(&mut personal))
+        .collect();
+    let subject = request
+        .actor
+        .user()
+        .or_else(|| changes.first().and_then(|change| change.user));
     let reason = match (&request.reason, subject) {
         (None, _) => Value::Null,
         (Some(reason), Some(subject)) => personal.hide(subject, &json!(reason)),
         (Some(reason), None) => json!(reason),
     };
-    let mut users: Vec<UserId> = changes.iter().filter_map(|change| change.user).chain(request.actor.user()).collect();
+    let mut users: Vec<UserId> = changes
+        .iter()
+        .filter_map(|change| change.user)
+        .chain(request.actor.user())
+        .collect();
     users.sort_unstable();
     users.dedup();
     let actions = changes.iter().map(|change| change.action.clone()).collect();
-    let body = Body { actor: request.actor, request_id: request.request_id.clone(), reason, time, commit: id, changes };
+    let body = Body {
+        actor: request.actor,
+        request_id: request.request_id.clone(),
+        reason,
+        time,
+        commit: id,
+        changes,
+    };
     let bytes = canonical(&body);
     LogEntry {
         digest: digest(&bytes),
         body: bytes,
         time,
         personal: personal.into_personal(),
-        actor: request.actor.id().unwrap_or_else(|| request.actor.kind().to_owned()),
+        actor: request
+            .actor
+            .id()
+            .unwrap_or_else(|| request.actor.kind().to_owned()),
         users,
         actions,
     }
@@ -570,10 +687,18 @@ fn log_entry(request: &Request, time: Timestamp, id: CommitId, events: Vec<Event
 
 /// JSON with sorted keys and no spaces.
 fn canonical(body: &Body) -> Vec<u8> {
-    serde_json::to_value(body).map(|value| value.to_string().into_bytes()).unwrap_or_default()
+    serde_json::to_value(body)
+        .map(|value| value.to_string().into_bytes())
+        .unwrap_or_default()
 }
 
-async fn settle(roster: &Roster, request: &Request, home: Home, keys: Vec<Key>, attempt: u32) -> Result<(), OpError> {
+async fn settle(
+    roster: &Roster,
+    request: &Request,
+    home: Home,
+    keys: Vec<Key>,
+    attempt: u32,
+) -> Result<(), OpError> {
     let system = request.as_system(&format!("settle {attempt}"));
     let operation = SettleDue { home, keys };
     match Box::pin(run(roster, &system, &operation)).await {
@@ -585,8 +710,20 @@ async fn settle(roster: &Roster, request: &Request, home: Home, keys: Vec<Key>, 
 /// Settles what has ended in a home, at most 100 records; whether there was anything.
 async fn settle_due(roster: &Roster, request: &Request, home: Home, attempt: u32) -> Result<bool, OpError> {
     let now = roster.store.read(&home, &[], &[]).await?.now();
-    let listing = Listing::Due { home: home.clone(), until: now };
-    let page = roster.store.list(&listing, &PageRequest { after: None, limit: 100 }).await?;
+    let listing = Listing::Due {
+        home: home.clone(),
+        until: now,
+    };
+    let page = roster
+        .store
+        .list(
+            &listing,
+            &PageRequest {
+                after: None,
+                limit: 100,
+            },
+        )
+        .await?;
     let keys: Vec<Key> = page.rows.iter().map(|row| row.stored.record.key()).collect();
     let any = !keys.is_empty();
     if any {

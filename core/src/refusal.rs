@@ -92,7 +92,10 @@ pub enum RefusalKind {
 impl Refusal {
     /// One field that cannot be used.
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::Invalid(vec![FieldError { pointer: pointer.into(), detail: detail.into() }])
+        Self::Invalid(vec![FieldError {
+            pointer: pointer.into(),
+            detail: detail.into(),
+        }])
     }
 
     /// A missing permission.
@@ -145,7 +148,9 @@ impl Refusal {
         match self {
             Self::Unauthenticated => RefusalKind::Unauthenticated,
             Self::NotFound => RefusalKind::NotFound,
-            Self::Forbidden(_) | Self::CannotGrantUnheld | Self::OwnerByTransferOnly => RefusalKind::Forbidden,
+            Self::Forbidden(_) | Self::CannotGrantUnheld | Self::OwnerByTransferOnly => {
+                RefusalKind::Forbidden
+            }
             Self::Invalid(_) | Self::ConfirmationRequired | Self::IdempotencyMismatch => RefusalKind::Invalid,
             Self::PreconditionFailed => RefusalKind::Precondition,
             Self::ImplicitAccess(_)
@@ -173,13 +178,22 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
-            Self::Unauthenticated => "No valid credentials: send `Authorization: Bearer SECRET` with a live key.",
+            Self::Unauthenticated => {
+                "No valid credentials: send `Authorization: Bearer SECRET` with a live key."
+            }
             Self::NotFound => "There is no such thing here, or you cannot see it.",
             Self::Forbidden(permission) => {
-                return write!(f, "This needs the permission `{permission}` where you act; ask an administrator for it.");
+                return write!(
+                    f,
+                    "This needs the permission `{permission}` where you act; ask an administrator for it."
+                );
             }
-            Self::CannotGrantUnheld => "You can only grant, or manage people who hold, what you hold yourself.",
-            Self::OwnerByTransferOnly => "The owner's role cannot be granted; transfer the ownership instead.",
+            Self::CannotGrantUnheld => {
+                "You can only grant, or manage people who hold, what you hold yourself."
+            }
+            Self::OwnerByTransferOnly => {
+                "The owner's role cannot be granted; transfer the ownership instead."
+            }
             Self::Invalid(errors) => {
                 return match errors.as_slice() {
                     [one] if one.pointer.is_empty() => f.write_str(&one.detail),
@@ -205,10 +219,14 @@ impl fmt::Display for Refusal {
             Self::AlreadyMember => "This person is an active member already; change their access instead.",
             Self::MemberDeactivated => "This person is deactivated; reactivate them instead.",
             Self::EmailExists => "Another user has this e-mail address.",
-            Self::ExternalIdExists => "This external id belongs to another, for good; external ids are never reused.",
+            Self::ExternalIdExists => {
+                "This external id belongs to another, for good; external ids are never reused."
+            }
             Self::ExternalIdImmutable => "An external id never changes once it is set.",
             Self::SlugExists => "This slug is taken; choose another, or leave it out to have one made.",
-            Self::AmbiguousExternalId => "Several accounts bear this external id; name the account by its `acc_` id.",
+            Self::AmbiguousExternalId => {
+                "Several accounts bear this external id; name the account by its `acc_` id."
+            }
             Self::LastAccount => "An organization keeps at least one active account.",
             Self::OrganizationClosed => "The organization is closed.",
             Self::AccountGone => "The account is archived; bring it back first.",
@@ -236,4 +254,3 @@ pub enum OpError {
     #[error("answered before")]
     Replay(Vec<u8>),
 }
-

@@ -36,7 +36,9 @@ macro_rules! text_type {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+                String::deserialize(deserializer)?
+                    .parse()
+                    .map_err(de::Error::custom)
             }
         }
     };
@@ -69,7 +71,9 @@ impl FromStr for Name {
             return Err(BadText("too long: a name has at most 200 characters"));
         }
         if name.chars().any(is_hidden) {
-            return Err(BadText("a name holds no control, zero-width or direction-changing characters"));
+            return Err(BadText(
+                "a name holds no control, zero-width or direction-changing characters",
+            ));
         }
         Ok(Self(name))
     }
@@ -118,19 +122,30 @@ impl Slug {
         for c in name.0.nfkd().flat_map(char::to_lowercase) {
             if c.is_ascii_alphanumeric() {
                 slug.push(c);
-            } else if !unicode_normalization::char::is_combining_mark(c) && !slug.is_empty() && !slug.ends_with('-') {
+            } else if !unicode_normalization::char::is_combining_mark(c)
+                && !slug.is_empty()
+                && !slug.ends_with('-')
+            {
                 slug.push('-');
             }
         }
         slug.truncate(58);
         let slug = slug.trim_end_matches('-');
-        Self(if slug.is_empty() { "organization".to_owned() } else { slug.to_owned() })
+        Self(if slug.is_empty() {
+            "organization".to_owned()
+        } else {
+            slug.to_owned()
+        })
     }
 
     /// The n-th attempt at a free slug: `x`, `x-2`, `x-3` …
     #[must_use]
     pub fn numbered(&self, n: u32) -> Self {
-        if n < 2 { self.clone() } else { Self(format!("{}-{n}", self.0)) }
+        if n < 2 {
+            self.clone()
+        } else {
+            Self(format!("{}-{n}", self.0))
+        }
     }
 }
 
@@ -167,7 +182,9 @@ impl Serialize for Email {
 
 impl<'de> Deserialize<'de> for Email {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -191,7 +208,9 @@ impl FromStr for Email {
         }
         let key = format!("{}@{domain}", fold(local));
         if key.len() > 254 || local.len() > 64 {
-            return Err(BadText("too long: an e-mail address has at most 254 bytes, 64 of them before the @"));
+            return Err(BadText(
+                "too long: an e-mail address has at most 254 bytes, 64 of them before the @",
+            ));
         }
         Ok(Self { shown, key })
     }
@@ -201,12 +220,18 @@ impl FromStr for Email {
 /// normalisation would change (full-width letters, the Kelvin sign) is refused: it looks like another.
 fn local_part_is_plain(local: &str) -> bool {
     let atom = |c: char| {
-        c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || (!c.is_ascii() && c.is_alphanumeric())
+        c.is_ascii_alphanumeric()
+            || "!#$%&'*+-/=?^_`{|}~".contains(c)
+            || (!c.is_ascii() && c.is_alphanumeric())
     };
     !local.is_empty()
-        && local.split('.').all(|run| !run.is_empty() && run.chars().all(atom))
+        && local
+            .split('.')
+            .all(|run| !run.is_empty() && run.chars().all(atom))
         && local.nfkc().eq(local.chars())
-        && !local.chars().any(|c| matches!(c, '\u{131}' | '\u{130}' | '\u{17f}'))
+        && !local
+            .chars()
+            .any(|c| matches!(c, '\u{131}' | '\u{130}' | '\u{17f}'))
 }
 
 /// The form in which text is searched and sorted: NFC of the lower case.
@@ -216,7 +241,11 @@ pub fn fold(text: &str) -> String {
 
 /// What a search by prefix looks through: the rest of the name from each word on, and the e-mail.
 /// The whole external id stands last, behind a NUL that no prefix search starts with.
-pub fn search_keys(name: Option<&Name>, email: Option<&Email>, external_id: Option<&ExternalId>) -> Vec<String> {
+pub fn search_keys(
+    name: Option<&Name>,
+    email: Option<&Email>,
+    external_id: Option<&ExternalId>,
+) -> Vec<String> {
     let mut keys = Vec::new();
     if let Some(name) = name {
         let folded = fold(name.as_str());
@@ -234,7 +263,13 @@ pub fn search_keys(name: Option<&Name>, email: Option<&Email>, external_id: Opti
 pub fn search_matches(keys: &[String], query: &str) -> bool {
     let query = fold(query.trim());
     let whole = format!("\0{query}");
-    keys.iter().any(|key| if key.starts_with('\0') { *key == whole } else { key.starts_with(&query) })
+    keys.iter().any(|key| {
+        if key.starts_with('\0') {
+            *key == whole
+        } else {
+            key.starts_with(&query)
+        }
+    })
 }
 
 #[cfg(test)]
@@ -247,9 +282,20 @@ mod tests {
         assert_eq!(key(" Bob@EX.com "), Ok("bob@ex.com".to_owned()));
         assert_eq!(key("bob@bücher.test"), key("bob@xn--bcher-kva.test"));
         assert_eq!(key("e\u{301}va@example.com"), key("\u{e9}va@example.com"));
-        for twin in ["bob＠ex.com", "m\u{131}\u{212a}e@ex.com", "\u{212a}im@ex.com", "a b@ex.com", "@ex.com", "a@", "a@localhost",
-            "a..b@ex.com", "a@ex..com", "a\u{200b}@ex.com", "a@b@ex.com\n", "a\r\nBcc: x@ex.com"]
-        {
+        for twin in [
+            "bob＠ex.com",
+            "m\u{131}\u{212a}e@ex.com",
+            "\u{212a}im@ex.com",
+            "a b@ex.com",
+            "@ex.com",
+            "a@",
+            "a@localhost",
+            "a..b@ex.com",
+            "a@ex..com",
+            "a\u{200b}@ex.com",
+            "a@b@ex.com\n",
+            "a\r\nBcc: x@ex.com",
+        ] {
             assert!(key(twin).is_err(), "{twin:?}");
         }
     }
@@ -264,7 +310,11 @@ mod tests {
 
     #[test]
     fn slugs_come_from_names() {
-        for (name, slug) in [("Cloud", "cloud"), ("Été & Fils", "ete-fils"), ("日本", "organization")] {
+        for (name, slug) in [
+            ("Cloud", "cloud"),
+            ("Été & Fils", "ete-fils"),
+            ("日本", "organization"),
+        ] {
             assert_eq!(Slug::from_name(&name.parse().unwrap()).as_str(), slug);
         }
         assert_eq!("a".parse::<Slug>().unwrap().numbered(3).as_str(), "a-3");
@@ -277,9 +327,15 @@ mod tests {
             "countess@example.com".parse().ok().as_ref(),
             "Ext-7".parse().ok().as_ref(),
         );
-        for (query, found) in
-            [("ada", true), ("LOVE", true), ("king lo", true), ("count", true), ("ext-7", true), ("ext", false), ("ing", false)]
-        {
+        for (query, found) in [
+            ("ada", true),
+            ("LOVE", true),
+            ("king lo", true),
+            ("count", true),
+            ("ext-7", true),
+            ("ext", false),
+            ("ing", false),
+        ] {
             assert_eq!(search_matches(&keys, query), found, "{query}");
         }
     }

@@ -1,1 +1,28 @@
-//! Acts that span homes: pointer, thing, tidy.
+//! Acts that span homes, in the order pointer, thing, tidy; and reads that the front ends share.
+
+mod add_member;
+mod authenticate;
+mod check;
+mod claims;
+mod create_account;
+mod create_organization;
+mod create_user;
+mod receipt;
+mod remove_many;
+mod resolve;
+mod set_role;
+mod update_organization;
+mod update_user;
+
+pub use add_member::{NewMember, Person, Who, add_member};
+pub use authenticate::authenticate;
+pub use check::{CheckAnswer, CheckAsk, CheckReason, RoleSource, check};
+pub use create_account::{NewAccount, create_account};
+pub use create_organization::{NewOrganization, create_organization};
+pub use create_user::{Found, NewUser, create_user, find_or_create_user};
+pub use receipt::{begin_receipt, finish_receipt};
+pub use remove_many::{RemovalRow, remove_many};
+pub use resolve::{find_user, resolve_account, resolve_organization, resolve_user};
+pub use set_role::set_role;
+pub use update_organization::{close_organization, update_organization};
+pub use update_user::update_user;

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::home::{Due, Home, Key, Tally};
 use crate::id::{CommitId, Version};
 use crate::log::{Head, LogEntry, Logged};
-use crate::store::{
-    ChangeSet, CommitError, Committed, Dump, Read, Stored, Write,
-};
+use crate::store::{ChangeSet, CommitError, Committed, Dump, Read, Stored, Write};
 use crate::time::Timestamp;
 
 /// Everything of one home. Also the layer that an overlay keeps.
@@ -46,8 +44,14 @@ impl HomeData {
         Read {
             clock,
             head: self.head,
-            records: keys.iter().filter_map(|key| Some((key.clone(), self.records.get(key)?.clone()))).collect(),
-            tallies: tallies.iter().map(|tally| (*tally, self.tallies.get(tally).copied().unwrap_or(0))).collect(),
+            records: keys
+                .iter()
+                .filter_map(|key| Some((key.clone(), self.records.get(key)?.clone())))
+                .collect(),
+            tallies: tallies
+                .iter()
+                .map(|tally| (*tally, self.tallies.get(tally).copied().unwrap_or(0)))
+                .collect(),
         }
     }
 
@@ -78,7 +82,9 @@ impl HomeData {
         self.tallies = sums;
         self.write(changes);
         self.done.insert(changes.id);
-        Ok(Committed::Now(changes.entry.as_ref().map(|entry| self.append(changes.id, entry))))
+        Ok(Committed::Now(
+            changes.entry.as_ref().map(|entry| self.append(changes.id, entry)),
+        ))
     }
 
     fn version(&self, key: &Key) -> Option<Version> {
@@ -89,7 +95,10 @@ impl HomeData {
         for write in &changes.writes {
             match write {
                 Write::Put(record) => {
-                    let stored = Stored { record: record.clone(), version: changes.id };
+                    let stored = Stored {
+                        record: record.clone(),
+                        version: changes.id,
+                    };
                     self.records.insert(record.key(), stored);
                 }
                 Write::Remove(key) => {
@@ -115,12 +124,21 @@ impl HomeData {
 
     /// An answer of `dump`.
     pub fn dump(&self) -> Dump {
-        let mut due: Vec<Due> = self.records.values().filter_map(|stored| stored.record.due()).collect();
+        let mut due: Vec<Due> = self
+            .records
+            .values()
+            .filter_map(|stored| stored.record.due())
+            .collect();
         due.sort();
         Dump {
             head: self.head,
             records: self.records.values().cloned().collect(),
-            tallies: self.tallies.iter().filter(|(_, sum)| **sum != 0).map(|(tally, sum)| (*tally, *sum)).collect(),
+            tallies: self
+                .tallies
+                .iter()
+                .filter(|(_, sum)| **sum != 0)
+                .map(|(tally, sum)| (*tally, *sum))
+                .collect(),
             due,
         }
     }

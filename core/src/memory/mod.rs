@@ -13,7 +13,8 @@ use crate::listing::{Listing, Page, PageRequest, Row};
 use crate::log::{Body, Logged};
 use crate::model::SHARDS;
 use crate::store::{
-    AccessFacts, AccessKey, ChangeSet, Clock, CommitError, Committed, Dump, MemberFacts, Read, Store, StoreError,
+    AccessFacts, AccessKey, ChangeSet, Clock, CommitError, Committed, Dump, MemberFacts, Read, Store,
+    StoreError,
 };
 use crate::time::Timestamp;
 
@@ -29,7 +30,10 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// An empty store.
     pub fn new(clock: std::sync::Arc<dyn Clock>) -> Self {
-        Self { clock, homes: Mutex::default() }
+        Self {
+            clock,
+            homes: Mutex::default(),
+        }
     }
 
     fn homes(&self) -> MutexGuard<'_, BTreeMap<Home, HomeData>> {
@@ -40,13 +44,20 @@ impl MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn read(&self, home: &Home, keys: &[Key], tallies: &[Tally]) -> Result<Read, StoreError> {
-        Ok(self.homes().get(home).unwrap_or(&HomeData::new(home)).read(self.clock.now(), keys, tallies))
+        Ok(self
+            .homes()
+            .get(home)
+            .unwrap_or(&HomeData::new(home))
+            .read(self.clock.now(), keys, tallies))
     }
 
     async fn commit(&self, changes: &ChangeSet) -> Result<Committed, CommitError> {
         let mut homes = self.homes();
         let now = self.clock.now();
-        homes.entry(changes.home.clone()).or_insert_with(|| HomeData::new(&changes.home)).commit(changes, now)
+        homes
+            .entry(changes.home.clone())
+            .or_insert_with(|| HomeData::new(&changes.home))
+            .commit(changes, now)
     }
 
     async fn commit_all(&self, sets: &[ChangeSet]) -> Vec<Result<Committed, CommitError>> {
@@ -61,25 +72,44 @@ impl Store for MemoryStore {
         let homes = self.homes();
         let in_homes: Vec<&HomeData> = match (listing, listing.home()) {
             (_, Some(home)) => homes.get(&home).into_iter().collect(),
-            (Listing::Directory { kind, .. }, None) => {
-                (0..SHARDS).filter_map(|shard| homes.get(&Home::Directory(*kind, shard))).collect()
-            }
+            (Listing::Directory { kind, .. }, None) => (0..SHARDS)
+                .filter_map(|shard| homes.get(&Home::Directory(*kind, shard)))
+                .collect(),
             (_, None) => Vec::new(),
         };
-        let head = in_homes.iter().map(|home| home.head.time).max().unwrap_or(Timestamp::EPOCH);
+        let head = in_homes
+            .iter()
+            .map(|home| home.head.time)
+            .max()
+            .unwrap_or(Timestamp::EPOCH);
         let now = self.clock.now().max(head);
         let mut rows: Vec<Row> = in_homes
             .into_iter()
             .flat_map(|home| home.records.values())
             .filter_map(|stored| {
                 let position = listing.position(&stored.record, now)?;
-                Some(Row { position, stored: stored.clone() })
+                Some(Row {
+                    position,
+                    stored: stored.clone(),
+                })
             })
             .collect();
         let descending = matches!(listing, Listing::Members { descending: true, .. });
-        rows.sort_by(|a, b| if descending { b.position.cmp(&a.position) } else { a.position.cmp(&b.position) });
+        rows.sort_by(|a, b| {
+            if descending {
+                b.position.cmp(&a.position)
+            } else {
+                a.position.cmp(&b.position)
+            }
+        });
         if let Some(after) = &page.after {
-            rows.retain(|row| if descending { row.position < *after } else { row.position > *after });
+            rows.retain(|row| {
+                if descending {
+                    row.position < *after
+                } else {
+                    row.position > *after
+                }
+            });
         }
         let more = rows.len() > usize::from(page.limit);
         rows.truncate(usize::from(page.limit));
@@ -92,11 +122,26 @@ impl Store for MemoryStore {
         Ok(asks.iter().map(|ask| facts(&homes, ask, clock)).collect())
     }
 
-    async fn log(&self, home: &Home, after: u64, limit: u16, user: Option<UserId>) -> Result<Vec<Logged>, StoreError> {
+    async fn log(
+        &self,
+        home: &Home,
+        after: u64,
+        limit: u16,
+        user: Option<UserId>,
+    ) -> Result<Vec<Logged>, StoreError> {
         let homes = self.homes();
-        let Some(data) = homes.get(home) else { return Ok(Vec::new()) };
+        let Some(data) = homes.get(home) else {
+            return Ok(Vec::new());
+        };
         let about = |logged: &&Logged| user.is_none_or(|user| concerns(logged, user));
-        Ok(data.log.iter().filter(|logged| logged.seq > after).filter(about).take(limit.into()).cloned().collect())
+        Ok(data
+            .log
+            .iter()
+            .filter(|logged| logged.seq > after)
+            .filter(about)
+            .take(limit.into())
+            .cloned()
+            .collect())
     }
 
     async fn homes(&self, after: Option<&Home>, limit: u16) -> Result<Vec<Home>, StoreError> {
@@ -109,7 +154,11 @@ impl Store for MemoryStore {
             .filter(|(name, _)| *name > after)
             .collect();
         names.sort();
-        Ok(names.into_iter().take(limit.into()).map(|(_, home)| home.clone()).collect())
+        Ok(names
+            .into_iter()
+            .take(limit.into())
+            .map(|(_, home)| home.clone())
+            .collect())
     }
 
     async fn dump(&self, home: &Home) -> Result<Dump, StoreError> {

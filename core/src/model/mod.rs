@@ -15,7 +15,9 @@ mod user;
 pub use access::{Access, AccessOverLimit, MAX_ACCOUNTS};
 pub use account::{Account, AccountStatus};
 pub use api_key::ApiKey;
-pub use directory::{Claim, ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, DirectoryKind, Membership, SHARDS};
+pub use directory::{
+    Claim, ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, DirectoryKind, Membership, SHARDS,
+};
 pub use member::{Card, Member, MemberStatus};
 pub use operator_key::OperatorKey;
 pub use organization::{Organization, OrganizationStatus, Settings};

@@ -1,1 +1,10 @@
-//! Operations: one file each.
+//! Operations: one file each, holding request, state, load, decide and its tests.
+
+pub mod account;
+pub mod api_key;
+pub mod member;
+pub mod operator_key;
+pub mod organization;
+pub mod ownership;
+pub mod pointer;
+pub mod user;

@@ -43,13 +43,17 @@ impl Standing {
     /// A member, if an authorization may rest on the membership at this instant.
     pub fn of_member(member: Option<&Member>, now: Timestamp) -> Self {
         let live = member.filter(|member| member.is_in(now));
-        Self(vec![live.map_or(Rights::None, |member| Rights::Of(member.access.clone()))])
+        Self(vec![
+            live.map_or(Rights::None, |member| Rights::Of(member.access.clone())),
+        ])
     }
 
     /// A key, while it lives.
     pub fn of_key(key: Option<&ApiKey>, now: Timestamp) -> Self {
         let live = key.filter(|key| key.is_live(now));
-        Self(vec![live.map_or(Rights::None, |key| Rights::Of(key.access.clone()))])
+        Self(vec![
+            live.map_or(Rights::None, |key| Rights::Of(key.access.clone())),
+        ])
     }
 
     /// The same with another's rights as a ceiling.
@@ -80,24 +84,32 @@ impl Standing {
 
     /// The accounts on which a permission is held.
     pub fn scope(&self, permission: &Permission) -> Scope {
-        self.0.iter().fold(Scope::All, |scope, rights| match (scope, rights) {
-            (_, Rights::None) => Scope::Accounts(Vec::new()),
-            (scope, Rights::Of(Access::Organization(role))) => {
-                if role_holds(*role, permission) { scope } else { Scope::Accounts(Vec::new()) }
-            }
-            (scope, Rights::Of(Access::Accounts(roles))) => Scope::Accounts(
-                roles
-                    .iter()
-                    .filter(|(account, role)| role_holds(**role, permission) && scope.holds(**account))
-                    .map(|(account, _)| *account)
-                    .collect(),
-            ),
-        })
+        self.0
+            .iter()
+            .fold(Scope::All, |scope, rights| match (scope, rights) {
+                (_, Rights::None) => Scope::Accounts(Vec::new()),
+                (scope, Rights::Of(Access::Organization(role))) => {
+                    if role_holds(*role, permission) {
+                        scope
+                    } else {
+                        Scope::Accounts(Vec::new())
+                    }
+                }
+                (scope, Rights::Of(Access::Accounts(roles))) => Scope::Accounts(
+                    roles
+                        .iter()
+                        .filter(|(account, role)| role_holds(**role, permission) && scope.holds(**account))
+                        .map(|(account, _)| *account)
+                        .collect(),
+                ),
+            })
     }
 
     /// Whether everything that a role holds is held here.
     fn covers(&self, role: RoleRef, reach: Reach) -> bool {
-        let RoleRef::System(role) = role else { return self.0.is_empty() };
+        let RoleRef::System(role) = role else {
+            return self.0.is_empty();
+        };
         self.0.iter().all(|rights| match rights.role(reach) {
             Some(RoleRef::System(own)) => own.covers(role),
             Some(RoleRef::Custom(_)) | None => false,
@@ -140,7 +152,13 @@ pub trait AccessPolicy: fmt::Debug + Send + Sync + 'static {
     fn may_manage(&self, standing: &Standing, held: &Access, reach: Reach) -> Result<(), Refusal>;
 
     /// Whether the actor may change their own access from one to another: never upwards.
-    fn may_change_own(&self, actor: &Actor, target: UserId, before: &Access, after: &Access) -> Result<(), Refusal>;
+    fn may_change_own(
+        &self,
+        actor: &Actor,
+        target: UserId,
+        before: &Access,
+        after: &Access,
+    ) -> Result<(), Refusal>;
 }
 
 /// The rules of the product page.
@@ -149,7 +167,11 @@ pub struct BuiltInAccess;
 
 impl AccessPolicy for BuiltInAccess {
     fn require(&self, standing: &Standing, permission: &'static str, reach: Reach) -> Result<(), Refusal> {
-        if standing.holds(&Permission::of(permission), reach) { Ok(()) } else { Err(Refusal::lacks(permission)) }
+        if standing.holds(&Permission::of(permission), reach) {
+            Ok(())
+        } else {
+            Err(Refusal::lacks(permission))
+        }
     }
 
     fn may_grant(&self, standing: &Standing, access: &Access) -> Result<(), Refusal> {
@@ -158,37 +180,55 @@ impl AccessPolicy for BuiltInAccess {
         }
         let covered = match access {
             Access::Organization(role) => standing.covers(*role, Reach::Organization),
-            Access::Accounts(roles) => {
-                roles.iter().all(|(account, role)| standing.covers(*role, Reach::Account(*account)))
-            }
+            Access::Accounts(roles) => roles
+                .iter()
+                .all(|(account, role)| standing.covers(*role, Reach::Account(*account))),
         };
-        if covered { Ok(()) } else { Err(Refusal::CannotGrantUnheld) }
+        if covered {
+            Ok(())
+        } else {
+            Err(Refusal::CannotGrantUnheld)
+        }
     }
 
     fn may_manage(&self, standing: &Standing, held: &Access, reach: Reach) -> Result<(), Refusal> {
         let covered = match (held, reach) {
-            (held, Reach::Account(account)) => {
-                held.role_on(account).is_none_or(|role| standing.covers(role, reach))
-            }
+            (held, Reach::Account(account)) => held
+                .role_on(account)
+                .is_none_or(|role| standing.covers(role, reach)),
             (Access::Organization(role), Reach::Organization) => standing.covers(*role, reach),
-            (Access::Accounts(roles), Reach::Organization) => {
-                roles.iter().all(|(account, role)| standing.covers(*role, Reach::Account(*account)))
-            }
+            (Access::Accounts(roles), Reach::Organization) => roles
+                .iter()
+                .all(|(account, role)| standing.covers(*role, Reach::Account(*account))),
         };
-        if covered { Ok(()) } else { Err(Refusal::CannotGrantUnheld) }
+        if covered {
+            Ok(())
+        } else {
+            Err(Refusal::CannotGrantUnheld)
+        }
     }
 
-    fn may_change_own(&self, actor: &Actor, target: UserId, before: &Access, after: &Access) -> Result<(), Refusal> {
+    fn may_change_own(
+        &self,
+        actor: &Actor,
+        target: UserId,
+        before: &Access,
+        after: &Access,
+    ) -> Result<(), Refusal> {
         if actor.user() != Some(target) {
             return Ok(());
         }
         let own = Standing(vec![Rights::Of(before.clone())]);
         let raised = match after {
             Access::Organization(role) => !own.covers(*role, Reach::Organization),
-            Access::Accounts(roles) => {
-                roles.iter().any(|(account, role)| !own.covers(*role, Reach::Account(*account)))
-            }
+            Access::Accounts(roles) => roles
+                .iter()
+                .any(|(account, role)| !own.covers(*role, Reach::Account(*account))),
         };
-        if raised { Err(Refusal::CannotGrantUnheld) } else { Ok(()) }
+        if raised {
+            Err(Refusal::CannotGrantUnheld)
+        } else {
+            Ok(())
+        }
     }
 }

@@ -4,6 +4,7 @@ mod access;
 mod ownership;
 mod seats;
 
+pub(crate) use access::role_holds;
 pub use access::{AccessPolicy, BuiltInAccess, Reach, Standing};
 pub use ownership::{BuiltInOwnership, OwnershipPolicy};
 pub use seats::{BuiltInSeats, SeatPolicy};
@@ -21,6 +22,10 @@ pub struct Policies {
 
 impl Default for Policies {
     fn default() -> Self {
-        Self { access: Box::new(BuiltInAccess), seats: Box::new(BuiltInSeats), ownership: Box::new(BuiltInOwnership) }
+        Self {
+            access: Box::new(BuiltInAccess),
+            seats: Box::new(BuiltInSeats),
+            ownership: Box::new(BuiltInOwnership),
+        }
     }
 }

@@ -1,0 +1,93 @@
+//! Adding a member: the person, the pointer in their home, then the membership (rules M6, M11).
+
+use super::create_user::{NewUser, find, find_or_create_user, fresh_id};
+use super::find_user;
+use crate::facts::Request;
+use crate::id::OrganizationId;
+use crate::model::{Card, Member};
+use crate::op::{Done, Roster, Seal, preflight, run, run_sealed};
+use crate::ops::member::{AddMember, Joining};
+use crate::ops::pointer::PointToOrganization;
+use crate::reference::UserRef;
+use crate::refusal::{OpError, Refusal};
+
+/// Who is added.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Who {
+    /// Somebody who exists.
+    Known(UserRef),
+    /// Somebody by address or external id, made if unknown.
+    Person(Person),
+}
+
+/// Somebody by address or external id.
+pub type Person = NewUser;
+
+/// What a membership is made from.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NewMember {
+    /// Who.
+    pub who: Who,
+    /// As what.
+    pub joining: Joining,
+}
+
+/// Adds a member. Operators may give a person an external id; others name people of their own organization by it,
+/// and anybody by address.
+pub async fn add_member(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    new: &NewMember,
+    seal: Option<Seal<'_, Member>>,
+) -> Result<Done<Member>, OpError> {
+    let operator = request.actor.is_operator();
+    let found = match &new.who {
+        Who::Known(named) => look(find_user(roster, named).await)?,
+        Who::Person(person) if !operator && person.external_id.is_some() => {
+            let external = person
+                .external_id
+                .clone()
+                .map(UserRef::External)
+                .ok_or(Refusal::NotFound)?;
+            look(find_user(roster, &external).await)?
+        }
+        Who::Person(person) => find(roster, request, person).await?.map(|found| found.user),
+    };
+    let only_known = !operator && !matches!(&new.who, Who::Person(person) if person.external_id.is_none());
+    let (user, card) = match &found {
+        Some(user) => (user.id, user.card()),
+        None => (fresh_id(&request.step("person 0")), Card::default()),
+    };
+    let joining = new.joining.clone();
+    let mut operation = AddMember {
+        organization,
+        user,
+        card,
+        joining,
+        only_known,
+    };
+    preflight(roster, request, &operation).await?;
+    if found.is_none() {
+        let Who::Person(person) = &new.who else {
+            return Err(Refusal::NotFound.into());
+        };
+        let made = find_or_create_user(roster, request, person).await?.user;
+        (operation.user, operation.card) = (made.id, made.card());
+    }
+    let pointer = PointToOrganization {
+        user: operation.user,
+        organization,
+    };
+    run(roster, &request.as_system("pointer"), &pointer).await?;
+    run_sealed(roster, request, &operation, seal).await
+}
+
+/// Nobody found is not yet a refusal: whether the actor may ask comes first.
+fn look<T>(found: Result<T, OpError>) -> Result<Option<T>, OpError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(OpError::Refused(Refusal::NotFound)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

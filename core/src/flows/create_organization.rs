@@ -1,0 +1,171 @@
+//! Making an organization: owner, names, directory, then the organization with everything in it (rule O1).
+
+use super::claims::{self, Taken};
+use super::create_user::{NewUser, find_or_create_user};
+use crate::facts::Request;
+use crate::id::{AccountId, OrganizationId};
+use crate::model::{ClaimName, ClaimTarget, DirectoryEntry, DirectoryId};
+use crate::op::{Done, Roster, run};
+use crate::ops::organization::{CreateOrganization, FirstAccount};
+use crate::ops::pointer::{PointToOrganization, PutDirectoryEntry};
+use crate::refusal::{OpError, Refusal};
+use crate::text::{ExternalId, Name, Slug, search_keys};
+
+/// What an organization is made from.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NewOrganization {
+    /// Its name.
+    pub name: Name,
+    /// The vendor's id.
+    pub external_id: Option<ExternalId>,
+    /// The slug asked for; made from the name if none.
+    pub slug: Option<Slug>,
+    /// The owner, made if unknown.
+    pub owner: NewUser,
+    /// Seats paid for; none is unlimited.
+    pub purchased: Option<u32>,
+    /// Accounts; one with the organization's own name and external id if there are none.
+    pub accounts: Vec<(Name, Option<ExternalId>)>,
+}
+
+/// The most accounts that one request can make with an organization.
+pub const MAX_FIRST_ACCOUNTS: usize = 100;
+
+/// Makes an organization. Operators only.
+pub async fn create_organization(
+    roster: &Roster,
+    request: &Request,
+    new: &NewOrganization,
+) -> Result<Done<OrganizationId>, OpError> {
+    check(request, new)?;
+    let id = OrganizationId::from_uuid(request.seed.uuid("organization"));
+    let accounts = first_accounts(request, new);
+    let target = ClaimTarget::Organization(id);
+    let external = new.external_id.clone().map(ClaimName::OrganizationExternalId);
+    let names: Vec<ClaimName> = accounts
+        .iter()
+        .map(|account| ClaimName::Account(account.id))
+        .chain(external)
+        .collect();
+    let not_after = match claims::take(roster, request, &names, target).await? {
+        Taken::All(not_after) => not_after,
+        Taken::Not(_) => return Err(Refusal::ExternalIdExists.into()),
+    };
+    let slug = match take_slug(roster, request, new, target).await {
+        Ok(slug) => slug,
+        Err(error) => {
+            claims::free(roster, request, &names, target).await?;
+            return Err(error);
+        }
+    };
+    let owner = find_or_create_user(roster, &request.step("owner"), &new.owner)
+        .await?
+        .user;
+    let entry = PutDirectoryEntry {
+        entry: directory_entry(id, &new.name, new.external_id.as_ref()),
+    };
+    run(roster, &request.as_system("directory"), &entry).await?;
+    let pointer = PointToOrganization {
+        user: owner.id,
+        organization: id,
+    };
+    run(roster, &request.as_system("pointer"), &pointer).await?;
+    let operation = CreateOrganization {
+        id,
+        name: new.name.clone(),
+        slug,
+        external_id: new.external_id.clone(),
+        owner: owner.id,
+        card: owner.card(),
+        purchased: new.purchased,
+        accounts,
+        not_after: Some(not_after),
+    };
+    run(
+        roster,
+        &Request {
+            receipt: None,
+            ..request.clone()
+        },
+        &operation,
+    )
+    .await
+}
+
+fn check(request: &Request, new: &NewOrganization) -> Result<(), OpError> {
+    if new.purchased == Some(0) {
+        return Err(Refusal::invalid("/seats/purchased", "must be at least 1, or null for unlimited").into());
+    }
+    if new.accounts.len() > MAX_FIRST_ACCOUNTS {
+        return Err(Refusal::invalid(
+            "/accounts",
+            "at most 100 accounts can be made with an organization",
+        )
+        .into());
+    }
+    let mut externals: Vec<_> = new
+        .accounts
+        .iter()
+        .filter_map(|(_, external)| external.as_ref())
+        .collect();
+    externals.sort_unstable();
+    if externals.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(Refusal::invalid("/accounts", "two accounts have the same external id").into());
+    }
+    if !request.actor.is_operator() {
+        return Err(Refusal::lacks("operator").into());
+    }
+    Ok(())
+}
+
+fn first_accounts(request: &Request, new: &NewOrganization) -> Vec<FirstAccount> {
+    let own = [(new.name.clone(), new.external_id.clone())];
+    let asked = if new.accounts.is_empty() {
+        own.as_slice()
+    } else {
+        new.accounts.as_slice()
+    };
+    let id = |n: usize| AccountId::from_uuid(request.seed.uuid(&format!("account {n}")));
+    asked
+        .iter()
+        .enumerate()
+        .map(|(n, (name, external_id))| FirstAccount {
+            id: id(n),
+            name: name.clone(),
+            external_id: external_id.clone(),
+        })
+        .collect()
+}
+
+/// The slug asked for, or the first free one made from the name.
+async fn take_slug(
+    roster: &Roster,
+    request: &Request,
+    new: &NewOrganization,
+    target: ClaimTarget,
+) -> Result<Slug, OpError> {
+    let base = new.slug.clone().unwrap_or_else(|| Slug::from_name(&new.name));
+    for n in 1..10_000 {
+        let slug = base.numbered(n);
+        match claims::take(roster, request, &[ClaimName::Slug(slug.clone())], target).await? {
+            Taken::All(_) => return Ok(slug),
+            Taken::Not(_) if new.slug.is_some() => return Err(Refusal::SlugExists.into()),
+            Taken::Not(_) => {}
+        }
+    }
+    Err(Refusal::SlugExists.into())
+}
+
+/// What the directory says of an organization.
+pub(super) fn directory_entry(
+    id: OrganizationId,
+    name: &Name,
+    external_id: Option<&ExternalId>,
+) -> DirectoryEntry {
+    let search = search_keys(Some(name), None, external_id);
+    DirectoryEntry {
+        id: DirectoryId::Organization(id),
+        search,
+        active: true,
+    }
+}

@@ -1,0 +1,187 @@
+//! Making a user, or finding the one that the names belong to.
+
+use super::claims::{self, Lookup, Taken};
+use super::find_user;
+use crate::facts::Request;
+use crate::id::UserId;
+use crate::model::{ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, TraitPatch, User, UserStatus};
+use crate::op::{Roster, run};
+use crate::ops::pointer::PutDirectoryEntry;
+use crate::ops::user::{CreateUser, UserPatch};
+use crate::reference::UserRef;
+use crate::refusal::{OpError, Refusal};
+use crate::text::{Email, ExternalId, Name, search_keys};
+
+/// What is known of a person. One of address and external id at least.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct NewUser {
+    /// Their address.
+    pub email: Option<Email>,
+    /// The vendor's id.
+    pub external_id: Option<ExternalId>,
+    /// Their name.
+    pub name: Option<Name>,
+    /// Their traits.
+    pub traits: TraitPatch,
+}
+
+impl NewUser {
+    fn claims(&self) -> Vec<ClaimName> {
+        let email = self.email.as_ref().map(ClaimName::email);
+        let external = self.external_id.clone().map(ClaimName::UserExternalId);
+        email.into_iter().chain(external).collect()
+    }
+
+    fn named(&self) -> Result<(), Refusal> {
+        if self.email.is_none() && self.external_id.is_none() {
+            return Err(Refusal::invalid(
+                "/email",
+                "give an e-mail address, an external id, or both",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Somebody who was looked for.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Found {
+    /// Who.
+    pub user: User,
+    /// Whether they were made now.
+    pub created: bool,
+    /// Whether they bear another external id than the one that was asked for (rule X4).
+    pub external_id_differs: bool,
+}
+
+/// Makes a user; 409 where a name is taken.
+pub async fn create_user(roster: &Roster, request: &Request, new: &NewUser) -> Result<User, OpError> {
+    if !request.actor.is_operator() {
+        return Err(Refusal::lacks("operator").into());
+    }
+    new.named()?;
+    match make(roster, request, new).await? {
+        Ok(user) => Ok(user),
+        Err(ClaimName::UserExternalId(_)) => Err(Refusal::ExternalIdExists.into()),
+        Err(_) => Err(Refusal::EmailExists.into()),
+    }
+}
+
+/// The user whom the names belong to, made if there is none. An address and an external id of two different people
+/// are refused; a known address with an unknown external id is that person, who keeps the external id they have.
+pub async fn find_or_create_user(
+    roster: &Roster,
+    request: &Request,
+    new: &NewUser,
+) -> Result<Found, OpError> {
+    new.named()?;
+    for attempt in 0..crate::op::TRIES {
+        if let Some(found) = find(roster, request, new).await? {
+            return Ok(found);
+        }
+        if let Ok(user) = make(roster, &request.step(&format!("person {attempt}")), new).await? {
+            return Ok(Found {
+                user,
+                created: true,
+                external_id_differs: false,
+            });
+        }
+    }
+    Err(Refusal::Conflict.into())
+}
+
+/// The id that [`find_or_create_user`] would give to somebody new on its first try.
+pub(super) fn fresh_id(request: &Request) -> UserId {
+    UserId::from_uuid(request.seed.uuid("user"))
+}
+
+/// Finds without making.
+pub(super) async fn find(
+    roster: &Roster,
+    request: &Request,
+    new: &NewUser,
+) -> Result<Option<Found>, OpError> {
+    let by_external = match &new.external_id {
+        Some(external) => user_of(roster, ClaimName::UserExternalId(external.clone())).await?,
+        None => None,
+    };
+    let by_email = match &new.email {
+        Some(email) => user_of(roster, ClaimName::email(email)).await?,
+        None => None,
+    };
+    let found = |user: User, external_id_differs: bool| {
+        Some(Found {
+            user,
+            created: false,
+            external_id_differs,
+        })
+    };
+    Ok(match (by_external, by_email) {
+        (Some(one), Some(other)) if one.id != other.id => return Err(Refusal::ExternalIdExists.into()),
+        (Some(user), _) => found(user, false),
+        (None, Some(user)) => match (&user.external_id, &new.external_id) {
+            (None, Some(external)) if request.actor.is_operator() => {
+                let patch = UserPatch {
+                    external_id: Some(external.clone()),
+                    ..UserPatch::default()
+                };
+                let step = request.step("external id");
+                found(
+                    super::update_user(roster, &step, user.id, &patch).await?.output,
+                    false,
+                )
+            }
+            (Some(_), Some(_)) => found(user, true),
+            (_, _) => found(user, false),
+        },
+        (None, None) => None,
+    })
+}
+
+async fn user_of(roster: &Roster, name: ClaimName) -> Result<Option<User>, OpError> {
+    match claims::look_up(roster, &name).await? {
+        Lookup::Found(ClaimTarget::User(id)) => Ok(Some(find_user(roster, &UserRef::Id(id)).await?)),
+        Lookup::Found(ClaimTarget::Organization(_)) | Lookup::Free | Lookup::Dead(_) => Ok(None),
+    }
+}
+
+/// Pointers, then the user; the name that is another's, if one is.
+async fn make(roster: &Roster, request: &Request, new: &NewUser) -> Result<Result<User, ClaimName>, OpError> {
+    let id = fresh_id(request);
+    let not_after = match claims::take(roster, request, &new.claims(), ClaimTarget::User(id)).await? {
+        Taken::All(not_after) => not_after,
+        Taken::Not(name) => return Ok(Err(name)),
+    };
+    let entry = PutDirectoryEntry {
+        entry: directory_entry(id, new),
+    };
+    run(roster, &request.as_system("directory"), &entry).await?;
+    let operation = CreateUser {
+        id,
+        email: new.email.clone(),
+        external_id: new.external_id.clone(),
+        name: new.name.clone(),
+        traits: new.traits.clone(),
+        not_after: Some(not_after),
+    };
+    Ok(Ok(run(roster, &request.step("user"), &operation).await?.output))
+}
+
+fn directory_entry(id: UserId, new: &NewUser) -> DirectoryEntry {
+    let search = search_keys(new.name.as_ref(), new.email.as_ref(), new.external_id.as_ref());
+    DirectoryEntry {
+        id: DirectoryId::User(id),
+        search,
+        active: true,
+    }
+}
+
+/// What the directory says of a user.
+pub(super) fn entry_of(user: &User) -> DirectoryEntry {
+    let search = search_keys(user.name.as_ref(), user.email.as_ref(), user.external_id.as_ref());
+    DirectoryEntry {
+        id: DirectoryId::User(user.id),
+        search,
+        active: user.status != UserStatus::Erased,
+    }
+}

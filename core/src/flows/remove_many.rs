@@ -1,0 +1,69 @@
+//! Removing several people from one account: one outcome a row, in order (rule M2).
+
+use std::collections::BTreeSet;
+
+use super::resolve_user;
+use crate::facts::Request;
+use crate::id::OrganizationId;
+use crate::op::{Roster, run};
+use crate::ops::member::RemoveFromAccount;
+use crate::reference::{AccountRef, UserRef};
+use crate::refusal::{OpError, Refusal};
+
+/// The outcome of one row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RemovalRow {
+    /// Taken out.
+    Removed,
+    /// Was not in, or stood in the request before.
+    Unchanged,
+    /// Refused; the others go on.
+    Refused(Refusal),
+}
+
+/// The most rows of one request.
+pub const MAX_ROWS: usize = 1_000;
+
+/// Removes each user; a row that is no reference is refused as `invalid`.
+pub async fn remove_many(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    account: &AccountRef,
+    users: &[String],
+) -> Result<Vec<RemovalRow>, OpError> {
+    if users.is_empty() || users.len() > MAX_ROWS {
+        return Err(Refusal::invalid("/users", "name 1 to 1000 users").into());
+    }
+    let mut seen = BTreeSet::new();
+    let mut rows = Vec::with_capacity(users.len());
+    for (n, text) in users.iter().enumerate() {
+        rows.push(match text.parse::<UserRef>() {
+            Err(bad) => RemovalRow::Refused(Refusal::invalid(format!("/users/{n}"), bad.to_string())),
+            Ok(named) => match resolve_user(roster, &named).await {
+                Ok(user) if !seen.insert(user) => RemovalRow::Unchanged,
+                Ok(user) => {
+                    let operation = RemoveFromAccount {
+                        organization,
+                        account: account.clone(),
+                        user,
+                    };
+                    row(run(roster, &request.step(&format!("row {n}")), &operation)
+                        .await
+                        .map(|done| done.output))?
+                }
+                Err(error) => row(Err(error))?,
+            },
+        });
+    }
+    Ok(rows)
+}
+
+fn row(outcome: Result<bool, OpError>) -> Result<RemovalRow, OpError> {
+    match outcome {
+        Ok(true) => Ok(RemovalRow::Removed),
+        Ok(false) => Ok(RemovalRow::Unchanged),
+        Err(OpError::Refused(refusal)) => Ok(RemovalRow::Refused(refusal)),
+        Err(error) => Err(error),
+    }
+}

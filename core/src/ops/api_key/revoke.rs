@@ -1,0 +1,49 @@
+//! Ending a key.
+
+use super::create::fields;
+use crate::facts::Facts;
+use crate::home::{Home, Key};
+use crate::id::{ApiKeyId, OrganizationId};
+use crate::model::ApiKey;
+use crate::op::{Decision, Event, Operation, View, Visible};
+use crate::policy::Reach;
+use crate::refusal::Refusal;
+use crate::store::StoreError;
+
+/// Removes a key; 404 for one that is not there.
+#[derive(Debug)]
+pub struct RevokeApiKey {
+    /// Whose.
+    pub organization: OrganizationId,
+    /// Which.
+    pub key: ApiKeyId,
+}
+
+impl Operation for RevokeApiKey {
+    type State = (Visible, Option<ApiKey>);
+    type Output = ();
+
+    fn home(&self) -> Home {
+        Home::Organization(self.organization)
+    }
+
+    fn subject(&self) -> Option<Key> {
+        Some(Key::ApiKey(self.key))
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        let visible = view.open_organization().await?;
+        Ok((visible, view.get(&self.key).await?))
+    }
+
+    fn decide(&self, (visible, key): Self::State, facts: &Facts) -> Result<Decision<()>, Refusal> {
+        let (_, standing) = visible.open()?;
+        let key = key.ok_or(Refusal::NotFound)?;
+        facts
+            .policies
+            .access
+            .require(&standing, "api_keys:manage", Reach::Organization)?;
+        let event = Event::new("api_key.revoked", "api_key", self.key).before(fields(&key));
+        Ok(Decision::unchanged(()).remove(Key::ApiKey(self.key)).event(event))
+    }
+}

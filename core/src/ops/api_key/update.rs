@@ -1,0 +1,91 @@
+//! Changing a key's name, access or end: never beyond what the actor holds.
+
+use super::create::{check_end, fields};
+use crate::facts::Facts;
+use crate::home::{Home, Key, Record};
+use crate::id::{ApiKeyId, OrganizationId};
+use crate::model::ApiKey;
+use crate::op::{Decision, Event, Operation, View, Visible};
+use crate::ops::member::{AccessAsk, AskRead};
+use crate::policy::Reach;
+use crate::refusal::Refusal;
+use crate::store::StoreError;
+use crate::text::Name;
+use crate::time::Timestamp;
+
+/// A merge-patch: outer `None` keeps, inner `None` clears.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct ApiKeyPatch {
+    /// The name.
+    pub name: Option<Name>,
+    /// What it reaches.
+    pub access: Option<AccessAsk>,
+    /// Its end.
+    pub expires_at: Option<Option<Timestamp>>,
+}
+
+/// Applies a patch to a key.
+#[derive(Debug)]
+pub struct UpdateApiKey {
+    /// Whose.
+    pub organization: OrganizationId,
+    /// Which.
+    pub key: ApiKeyId,
+    /// What.
+    pub patch: ApiKeyPatch,
+}
+
+impl Operation for UpdateApiKey {
+    type State = (Visible, Option<ApiKey>, Option<AskRead>);
+    type Output = ApiKey;
+
+    fn home(&self) -> Home {
+        Home::Organization(self.organization)
+    }
+
+    fn subject(&self) -> Option<Key> {
+        Some(Key::ApiKey(self.key))
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        let visible = view.open_organization().await?;
+        let key = view.get(&self.key).await?;
+        let asked = match &self.patch.access {
+            Some(access) => Some(access.load(view).await?),
+            None => None,
+        };
+        Ok((visible, key, asked))
+    }
+
+    fn decide(&self, (visible, key, asked): Self::State, facts: &Facts) -> Result<Decision<ApiKey>, Refusal> {
+        let (_, standing) = visible.open()?;
+        check_end(self.patch.expires_at.flatten(), facts.now)?;
+        let before = key.ok_or(Refusal::NotFound)?;
+        let granting = match self.patch.access.as_ref().zip(asked.as_ref()) {
+            Some((access, asked)) => Some(access.resolve(asked)?),
+            None => None,
+        };
+        let policy = facts.policies.access.as_ref();
+        policy.require(&standing, "api_keys:manage", Reach::Organization)?;
+        policy.may_manage(&standing, &before.access, Reach::Organization)?;
+        if let Some(granting) = &granting {
+            policy.may_grant(&standing, &granting.access)?;
+            granting.none_archived_anew(&before.access)?;
+        }
+        let after = ApiKey {
+            name: self.patch.name.clone().unwrap_or_else(|| before.name.clone()),
+            access: granting.map_or_else(|| before.access.clone(), |granting| granting.access),
+            expires_at: self.patch.expires_at.unwrap_or(before.expires_at),
+            ..before.clone()
+        };
+        if after == before {
+            return Ok(Decision::unchanged(after));
+        }
+        let event = Event::new("api_key.updated", "api_key", self.key)
+            .before(fields(&before))
+            .after(fields(&after));
+        Ok(Decision::unchanged(after.clone())
+            .put(Record::ApiKey(after))
+            .event(event))
+    }
+}

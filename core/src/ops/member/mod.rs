@@ -1,0 +1,22 @@
+//! People in an organization: how they come in, what they reach, how they leave.
+
+mod add;
+mod grant;
+mod leave;
+mod refresh_card;
+mod remove;
+mod remove_from_account;
+mod replace_access;
+mod scene;
+mod set_role;
+mod update;
+
+pub use add::{AddMember, Joining};
+pub use grant::{AccessAsk, AskRead, find_accounts};
+pub use leave::LeaveOrganization;
+pub use refresh_card::RefreshCard;
+pub use remove::RemoveMember;
+pub use remove_from_account::RemoveFromAccount;
+pub use replace_access::{AccessDiff, GrantChange, GrantLine, ReplaceAccess};
+pub use set_role::{RoleSet, SetRole};
+pub use update::{MemberPatch, UpdateMember};

@@ -1,0 +1,71 @@
+//! What every act on a member reads: the organization, the actor's standing, the member.
+
+use crate::home::TheMember;
+use crate::id::UserId;
+use crate::model::{Member, MemberStatus, Organization};
+use crate::op::{View, Visible};
+use crate::policy::Standing;
+use crate::refusal::Refusal;
+use crate::store::StoreError;
+
+/// As it was read.
+#[derive(Debug)]
+pub struct SceneRead {
+    visible: Visible,
+    member: Option<Member>,
+}
+
+/// As the actor may see it.
+#[derive(Debug)]
+pub struct Scene {
+    /// The organization.
+    pub organization: Organization,
+    /// How the actor stands in it.
+    pub standing: Standing,
+    /// The member, former ones too; nothing for one who never was.
+    pub member: Option<Member>,
+}
+
+impl SceneRead {
+    /// Reads it.
+    pub async fn load(view: &mut View<'_>, user: UserId) -> Result<Self, StoreError> {
+        let visible = view.open_organization().await?;
+        Ok(Self {
+            visible,
+            member: view.get(&TheMember(user)).await?,
+        })
+    }
+
+    /// 404 where the actor sees no organization.
+    pub fn open(self) -> Result<Scene, Refusal> {
+        let (organization, standing) = self.visible.open()?;
+        Ok(Scene {
+            organization,
+            standing,
+            member: self.member,
+        })
+    }
+}
+
+impl Scene {
+    /// The member; 404 for one who never was.
+    pub fn known(&self) -> Result<&Member, Refusal> {
+        self.member.as_ref().ok_or(Refusal::NotFound)
+    }
+
+    /// Refuses the owner (rule O2).
+    pub fn not_the_owner(&self, user: UserId) -> Result<(), Refusal> {
+        if self.organization.owner == user {
+            Err(Refusal::OwnerMustTransfer)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether the member is in, as time has made it.
+    pub fn is_active(&self) -> bool {
+        self.member
+            .as_ref()
+            .is_some_and(|member| member.status == MemberStatus::Active)
+    }
+}

@@ -1,0 +1,166 @@
+//! Giving a role on one account: adds, re-adds or changes (rules M3, M6, M11).
+
+use serde_json::json;
+
+use super::add::added;
+use super::grant::{find_accounts, known_role};
+use super::scene::{Scene, SceneRead};
+use crate::facts::Facts;
+use crate::home::{Home, Key, Record};
+use crate::id::{AccountId, OrganizationId, UserId};
+use crate::model::{Access, AccountStatus, Card, MAX_ACCOUNTS, Member, MemberStatus};
+use crate::op::{Decision, Event, Operation, View};
+use crate::permission::RoleRef;
+use crate::policy::Reach;
+use crate::reference::AccountRef;
+use crate::refusal::Refusal;
+use crate::store::StoreError;
+
+/// Gives a member a role on an account.
+#[derive(Debug)]
+pub struct SetRole {
+    /// Where.
+    pub organization: OrganizationId,
+    /// On which account.
+    pub account: AccountRef,
+    /// To whom.
+    pub user: UserId,
+    /// What lists show of them, if they join now.
+    pub card: Card,
+    /// Which.
+    pub role: RoleRef,
+    /// Only one who was a member before may be named this way; others answer 404.
+    pub only_known: bool,
+}
+
+/// What [`SetRole`] did.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RoleSet {
+    /// The member after it.
+    pub member: Member,
+    /// The account.
+    pub account: AccountId,
+    /// The role that the member had there.
+    pub previous: Option<RoleRef>,
+}
+
+impl Operation for SetRole {
+    type State = (SceneRead, Option<(AccountId, AccountStatus)>);
+    type Output = RoleSet;
+
+    fn home(&self) -> Home {
+        Home::Organization(self.organization)
+    }
+
+    fn subject(&self) -> Option<Key> {
+        Some(Key::Member(self.user))
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        let scene = SceneRead::load(view, self.user).await?;
+        let account = find_accounts(view, &[&self.account]).await?.pop().flatten();
+        Ok((scene, account))
+    }
+
+    fn decide(&self, (scene, account): Self::State, facts: &Facts) -> Result<Decision<RoleSet>, Refusal> {
+        let scene = scene.open()?;
+        let (account, status) = account.ok_or(Refusal::NotFound)?;
+        known_role(self.role)?;
+        if self.only_known && scene.member.is_none() {
+            return Err(Refusal::NotFound);
+        }
+        let previous = self.judge(&scene, account, facts)?;
+        if previous == Some(self.role) {
+            let member = scene.known()?.clone();
+            return Ok(Decision::unchanged(RoleSet {
+                member,
+                account,
+                previous,
+            }));
+        }
+        if status == AccountStatus::Archived {
+            return Err(Refusal::AccountGone);
+        }
+        let decision = match scene
+            .member
+            .filter(|member| member.status == MemberStatus::Active)
+        {
+            Some(member) => self.changed(&member, account)?,
+            None => {
+                let access = Access::Accounts([(account, self.role)].into());
+                added(Member::joining(self.user, self.card.clone(), access, facts.now))
+            }
+        };
+        let output = RoleSet {
+            member: decision.output.clone(),
+            account,
+            previous,
+        };
+        let Decision {
+            puts,
+            removes,
+            checks,
+            events,
+            ..
+        } = decision;
+        Ok(Decision {
+            puts,
+            removes,
+            checks,
+            events,
+            output,
+        })
+    }
+}
+
+impl SetRole {
+    /// Who may, and on whom; the role that the member has on the account.
+    fn judge(&self, scene: &Scene, account: AccountId, facts: &Facts) -> Result<Option<RoleRef>, Refusal> {
+        let (policy, reach) = (facts.policies.access.as_ref(), Reach::Account(account));
+        let held = scene
+            .member
+            .as_ref()
+            .map_or(Access::NONE, |member| member.access.clone());
+        let previous = held.role_on(account);
+        let permission = if previous.is_some() {
+            "members:update"
+        } else {
+            "members:add"
+        };
+        policy.require(&scene.standing, permission, reach)?;
+        scene.not_the_owner(self.user)?;
+        let grant = Access::Accounts([(account, self.role)].into());
+        policy.may_grant(&scene.standing, &grant)?;
+        policy.may_manage(&scene.standing, &held, reach)?;
+        if previous.is_some() {
+            policy.may_change_own(&facts.actor, self.user, &held, &grant)?;
+        }
+        if let Some(role) = held.organization_role() {
+            return Err(Refusal::ImplicitAccess(role));
+        }
+        if scene
+            .member
+            .as_ref()
+            .is_some_and(|member| member.status == MemberStatus::Deactivated)
+        {
+            return Err(Refusal::MemberDeactivated);
+        }
+        Ok(previous)
+    }
+
+    fn changed(&self, member: &Member, account: AccountId) -> Result<Decision<Member>, Refusal> {
+        let mut after = member.clone();
+        if let Access::Accounts(roles) = &mut after.access {
+            roles.insert(account, self.role);
+            if roles.len() > MAX_ACCOUNTS {
+                return Err(Refusal::invalid("", crate::model::AccessOverLimit.to_string()));
+            }
+        }
+        let event = Event::member("member.access_changed", self.user)
+            .before(json!({"access": member.access}))
+            .after(json!({"access": after.access, "account": account}));
+        Ok(Decision::unchanged(after.clone())
+            .put(Record::Member(after))
+            .event(event))
+    }
+}

@@ -1,0 +1,5 @@
+//! Who owns an organization.
+
+mod transfer;
+
+pub use transfer::TransferOwnership;

@@ -1,0 +1,153 @@
+//! Handing an organization to another member (rules O1, O3, O5, O6, S1).
+
+use std::sync::OnceLock;
+
+use serde_json::json;
+
+use crate::facts::Facts;
+use crate::home::{Home, Key, Record, TheMember};
+use crate::id::{OrganizationId, TransferId, UserId};
+use crate::model::{Access, Member, Organization, Transfer, TransferState};
+use crate::op::{Decision, Event, Operation, View, Visible};
+use crate::ops::member::AccessAsk;
+use crate::permission::RoleRef;
+use crate::refusal::Refusal;
+use crate::store::StoreError;
+
+/// Makes another active member the owner; the owner before stays, as `previous_owner_role`.
+#[derive(Debug)]
+pub struct TransferOwnership {
+    /// Which organization.
+    pub organization: OrganizationId,
+    /// To whom.
+    pub to: UserId,
+    /// What the owner before becomes, organization-wide.
+    pub previous_owner_role: RoleRef,
+    seen_owner: OnceLock<UserId>,
+}
+
+/// What is there before.
+#[derive(Debug)]
+pub struct TransferRead {
+    visible: Visible,
+    target: Option<Member>,
+    from: Option<Member>,
+    first_owner: Option<UserId>,
+}
+
+impl TransferOwnership {
+    /// A transfer that keeps to the owner it reads first (rule O5).
+    pub const fn new(organization: OrganizationId, to: UserId, previous_owner_role: RoleRef) -> Self {
+        Self {
+            organization,
+            to,
+            previous_owner_role,
+            seen_owner: OnceLock::new(),
+        }
+    }
+}
+
+impl Operation for TransferOwnership {
+    type State = TransferRead;
+    type Output = Transfer;
+
+    fn home(&self) -> Home {
+        Home::Organization(self.organization)
+    }
+
+    fn subject(&self) -> Option<Key> {
+        Some(Key::Organization)
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<TransferRead, StoreError> {
+        let visible = view.open_organization().await?;
+        let target = view.get(&TheMember(self.to)).await?;
+        let owner = view
+            .get(&crate::home::TheOrganization)
+            .await?
+            .map(|organization| organization.owner);
+        let from = match owner {
+            Some(owner) => view.get(&TheMember(owner)).await?,
+            None => None,
+        };
+        let first_owner = owner.map(|owner| *self.seen_owner.get_or_init(|| owner));
+        Ok(TransferRead {
+            visible,
+            target,
+            from,
+            first_owner,
+        })
+    }
+
+    fn decide(&self, read: TransferRead, facts: &Facts) -> Result<Decision<Transfer>, Refusal> {
+        let (organization, _) = read.visible.open()?;
+        if read.first_owner != Some(organization.owner) {
+            return Err(Refusal::OwnerChanged);
+        }
+        let target = read.target.ok_or(Refusal::NotFound)?;
+        AccessAsk::known(self.previous_owner_role)?;
+        if self.to == organization.owner {
+            facts
+                .policies
+                .ownership
+                .may_transfer(&facts.actor, organization.owner)?;
+            return Err(Refusal::invalid("/to", "this member is the owner already"));
+        }
+        facts
+            .policies
+            .ownership
+            .may_transfer(&facts.actor, organization.owner)?;
+        if self.previous_owner_role == RoleRef::OWNER {
+            return Err(Refusal::OwnerByTransferOnly);
+        }
+        if !target.is_in(facts.now) {
+            return Err(Refusal::TargetNotActive);
+        }
+        let from = read.from.ok_or(Refusal::NotFound)?;
+        Ok(self.handed_over(organization, from, target, facts))
+    }
+}
+
+impl TransferOwnership {
+    fn handed_over(
+        &self,
+        organization: Organization,
+        from: Member,
+        target: Member,
+        facts: &Facts,
+    ) -> Decision<Transfer> {
+        let transfer = Transfer {
+            id: TransferId::from_uuid(facts.fresh("transfer")),
+            from: from.user,
+            to: self.to,
+            previous_owner_role: self.previous_owner_role,
+            state: TransferState::Completed,
+            created_at: facts.now,
+        };
+        let event = Event {
+            user: Some(self.to),
+            ..Event::new("ownership.transferred", "organization", organization.id)
+        }
+        .before(json!({"owner": from.user}))
+        .after(json!({"owner": self.to, "previous_owner_role": self.previous_owner_role}));
+        let before = Member {
+            access: Access::Organization(self.previous_owner_role),
+            ..from
+        };
+        let owner = Member {
+            access: Access::Organization(RoleRef::OWNER),
+            starts_at: None,
+            expires_at: None,
+            ..target
+        };
+        Decision::unchanged(transfer.clone())
+            .put(Record::Organization(Organization {
+                owner: self.to,
+                ..organization
+            }))
+            .put(Record::Member(before))
+            .put(Record::Member(owner))
+            .put(Record::Transfer(transfer))
+            .event(event)
+    }
+}

@@ -1,0 +1,75 @@
+//! Making a user, whose names are claimed already.
+
+use serde_json::json;
+
+use crate::facts::Facts;
+use crate::home::{Home, Record, TheUser};
+use crate::id::UserId;
+use crate::model::{TraitPatch, Traits, User, UserStatus};
+use crate::op::{Decision, Event, Operation, View};
+use crate::refusal::Refusal;
+use crate::store::StoreError;
+use crate::text::{Email, ExternalId, Name};
+use crate::time::Timestamp;
+
+/// Makes a user.
+#[derive(Clone, Debug)]
+pub struct CreateUser {
+    /// Their id, which their pointers name already.
+    pub id: UserId,
+    /// Their address.
+    pub email: Option<Email>,
+    /// The vendor's id.
+    pub external_id: Option<ExternalId>,
+    /// Their name.
+    pub name: Option<Name>,
+    /// Their traits.
+    pub traits: TraitPatch,
+    /// The pointers lead here until then.
+    pub not_after: Option<Timestamp>,
+}
+
+impl Operation for CreateUser {
+    type State = Option<User>;
+    type Output = User;
+
+    fn home(&self) -> Home {
+        Home::User(self.id)
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        view.get(&TheUser).await
+    }
+
+    fn decide(&self, found: Option<User>, facts: &Facts) -> Result<Decision<User>, Refusal> {
+        if let Some(user) = found {
+            return Ok(Decision::unchanged(user));
+        }
+        let traits = Traits::default()
+            .merged(&self.traits)
+            .map_err(|bad| Refusal::invalid("/traits", bad.to_string()))?;
+        let user = User {
+            id: self.id,
+            external_id: self.external_id.clone(),
+            email: self.email.clone(),
+            name: self.name.clone(),
+            status: UserStatus::Active,
+            traits,
+            created_at: facts.now,
+        };
+        let event = Event {
+            user: Some(self.id),
+            ..Event::new("user.created", "user", self.id)
+        }
+        .after(json!({
+            "email": user.email, "external_id": user.external_id, "name": user.name, "traits": user.traits,
+        }));
+        Ok(Decision::unchanged(user.clone())
+            .put(Record::User(user))
+            .event(event))
+    }
+
+    fn not_after(&self) -> Option<Timestamp> {
+        self.not_after
+    }
+}

@@ -1,0 +1,7 @@
+//! Users: people, once per deployment.
+
+mod create;
+mod update;
+
+pub use create::CreateUser;
+pub use update::{UpdateUser, UserPatch};

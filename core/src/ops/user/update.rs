@@ -1,0 +1,113 @@
+//! Changing a user's own fields. Operators change all of them, the user the name.
+
+use serde_json::json;
+
+use crate::facts::Facts;
+use crate::home::{Home, Key, Record, TheUser};
+use crate::id::UserId;
+use crate::model::{TraitPatch, User};
+use crate::op::{Decision, Event, Operation, View};
+use crate::refusal::Refusal;
+use crate::store::StoreError;
+use crate::text::{Email, ExternalId, Name};
+use crate::time::Timestamp;
+
+/// A merge-patch: outer `None` keeps, inner `None` clears.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct UserPatch {
+    /// The name.
+    pub name: Option<Option<Name>>,
+    /// The address; claimed already.
+    pub email: Option<Option<Email>>,
+    /// The vendor's id, settable once; claimed already.
+    pub external_id: Option<ExternalId>,
+    /// Traits to merge.
+    pub traits: TraitPatch,
+}
+
+impl UserPatch {
+    /// Whether only the name would change: what a user may do themself.
+    pub fn is_name_only(&self) -> bool {
+        self.email.is_none() && self.external_id.is_none() && self.traits.0.is_empty()
+    }
+}
+
+/// Applies a patch to a user; the output is the record before and after.
+#[derive(Debug)]
+pub struct UpdateUser {
+    /// Who.
+    pub user: UserId,
+    /// What.
+    pub patch: UserPatch,
+    /// The pointers lead here until then.
+    pub not_after: Option<Timestamp>,
+}
+
+impl Operation for UpdateUser {
+    type State = Option<User>;
+    type Output = (User, User);
+
+    fn home(&self) -> Home {
+        Home::User(self.user)
+    }
+
+    fn subject(&self) -> Option<Key> {
+        Some(Key::User)
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        view.get(&TheUser).await
+    }
+
+    fn decide(&self, found: Option<User>, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
+        let before = found.ok_or(Refusal::NotFound)?;
+        let patch = &self.patch;
+        let traits = before
+            .traits
+            .merged(&patch.traits)
+            .map_err(|bad| Refusal::invalid("/traits", bad.to_string()))?;
+        let own = facts.actor.user() == Some(self.user) && patch.is_name_only();
+        if !facts.actor.is_operator() && !own {
+            return Err(Refusal::lacks("operator"));
+        }
+        if patch.external_id.is_some()
+            && before.external_id.is_some()
+            && patch.external_id != before.external_id
+        {
+            return Err(Refusal::ExternalIdImmutable);
+        }
+        let after = User {
+            name: patch.name.clone().unwrap_or_else(|| before.name.clone()),
+            email: patch.email.clone().unwrap_or_else(|| before.email.clone()),
+            external_id: patch.external_id.clone().or_else(|| before.external_id.clone()),
+            traits,
+            ..before.clone()
+        };
+        if after.email.is_none() && after.external_id.is_none() {
+            return Err(Refusal::invalid(
+                "/email",
+                "a user needs an e-mail address or an external id",
+            ));
+        }
+        if after == before {
+            return Ok(Decision::unchanged((before, after)));
+        }
+        let event = Event {
+            user: Some(self.user),
+            ..Event::new("user.updated", "user", self.user)
+        }
+        .before(fields(&before))
+        .after(fields(&after));
+        Ok(Decision::unchanged((before, after.clone()))
+            .put(Record::User(after))
+            .event(event))
+    }
+
+    fn not_after(&self) -> Option<Timestamp> {
+        self.not_after
+    }
+}
+
+fn fields(user: &User) -> serde_json::Value {
+    json!({"email": user.email, "external_id": user.external_id, "name": user.name, "traits": user.traits})
+}

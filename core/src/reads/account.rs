@@ -1,0 +1,82 @@
+//! Accounts.
+
+use super::organization::{somewhere, visible_standing};
+use super::{Rows, Shown};
+use crate::facts::Request;
+use crate::home::{Home, Key, Record};
+use crate::id::OrganizationId;
+use crate::listing::{Listing, PageRequest};
+use crate::model::{Account, AccountStatus};
+use crate::op::{Roster, View};
+use crate::ops::member::find_accounts;
+use crate::permission::Permission;
+use crate::policy::Reach;
+use crate::reference::AccountRef;
+use crate::refusal::{OpError, Refusal};
+
+/// One account: 404 for an unknown one, 403 for one out of reach.
+pub async fn account(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    named: &AccountRef,
+) -> Result<Shown<Account>, OpError> {
+    let (_, standing) = visible_standing(roster, request, organization).await?;
+    let mut view = View::new(
+        roster.store.as_ref(),
+        Home::Organization(organization),
+        request.actor,
+    );
+    let (id, _) = find_accounts(&mut view, &[named])
+        .await?
+        .pop()
+        .flatten()
+        .ok_or(Refusal::NotFound)?;
+    roster
+        .policies
+        .access
+        .require(&standing, "accounts:read", Reach::Account(id))?;
+    let value = view.get(&id).await?.ok_or(Refusal::NotFound)?;
+    let version = view.version(&Key::Account(id)).ok_or(Refusal::NotFound)?;
+    Ok(Shown { value, version })
+}
+
+/// The accounts that the actor may see.
+pub async fn accounts(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    status: Option<AccountStatus>,
+    page: &PageRequest,
+) -> Result<Rows<Shown<Account>>, OpError> {
+    let (_, standing) = visible_standing(roster, request, organization).await?;
+    somewhere(&standing, "accounts:read")?;
+    let scope = standing.scope(&Permission::of("accounts:read"));
+    let found = roster
+        .store
+        .list(
+            &Listing::Accounts {
+                organization,
+                status,
+                scope,
+            },
+            page,
+        )
+        .await?;
+    let next = found
+        .rows
+        .last()
+        .map(|row| row.position.clone())
+        .filter(|_| found.more);
+    let rows = found.rows.into_iter().filter_map(|row| match row.stored.record {
+        Record::Account(value) => Some(Shown {
+            value,
+            version: row.stored.version,
+        }),
+        _ => None,
+    });
+    Ok(Rows {
+        rows: rows.collect(),
+        next,
+    })
+}

@@ -1,0 +1,185 @@
+//! Members.
+
+use super::organization::{somewhere, visible_standing};
+use super::{Rows, Shown};
+use crate::facts::Request;
+use crate::flows::resolve_user;
+use crate::home::{Home, Key, Record, TheMember};
+use crate::id::{AccountId, OrganizationId};
+use crate::listing::{Listing, MemberSort, PageRequest, Scope};
+use crate::model::{Access, Member, MemberStatus};
+use crate::op::{Roster, View};
+use crate::ops::member::find_accounts;
+use crate::permission::{Permission, RoleRef};
+use crate::policy::{Reach, Standing};
+use crate::reference::{AccountRef, UserRef};
+use crate::refusal::{OpError, Refusal};
+
+/// Which members.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MemberFilter {
+    /// Only this status.
+    pub status: Option<MemberStatus>,
+    /// Only those who reach this account.
+    pub account: Option<AccountRef>,
+    /// Only those who hold this role.
+    pub role: Option<RoleRef>,
+    /// Search text.
+    pub q: Option<String>,
+    /// Order.
+    pub sort: MemberSort,
+    /// Turned round.
+    pub descending: bool,
+}
+
+/// A member as an account's list shows them.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AccountMember {
+    /// The member.
+    pub member: Shown<Member>,
+    /// Their role on the account.
+    pub role: RoleRef,
+    /// Whether it comes from organization-wide access.
+    pub organization_wide: bool,
+}
+
+/// One member, former ones too: 404 for one who never was, 403 for one out of reach.
+pub async fn member(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    named: &UserRef,
+) -> Result<Shown<Member>, OpError> {
+    let (_, standing) = visible_standing(roster, request, organization).await?;
+    let user = resolve_user(roster, named).await?;
+    let mut view = View::new(
+        roster.store.as_ref(),
+        Home::Organization(organization),
+        request.actor,
+    );
+    let value = view.get(&TheMember(user)).await?.ok_or(Refusal::NotFound)?;
+    if request.actor.user() != Some(user) && !may_see(&standing, &value) {
+        return Err(Refusal::lacks("members:read").into());
+    }
+    let version = view.version(&Key::Member(user)).ok_or(Refusal::NotFound)?;
+    Ok(Shown { value, version })
+}
+
+/// Whether `members:read` is held on the whole, or on an account that the member reaches.
+pub(super) fn may_see(standing: &Standing, member: &Member) -> bool {
+    let permission = Permission::of("members:read");
+    standing.holds(&permission, Reach::Organization)
+        || match (&member.access, standing.scope(&permission)) {
+            (Access::Organization(_), Scope::Accounts(accounts)) => !accounts.is_empty(),
+            (Access::Accounts(roles), scope) => roles.keys().any(|account| scope.holds(*account)),
+            (Access::Organization(_), Scope::All) => true,
+        }
+}
+
+/// Members of an organization that the actor may see.
+pub async fn members(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    filter: &MemberFilter,
+    page: &PageRequest,
+) -> Result<Rows<Shown<Member>>, OpError> {
+    let (_, standing) = visible_standing(roster, request, organization).await?;
+    let account = match &filter.account {
+        None => None,
+        Some(named) => Some(known_account(roster, request, organization, named).await?),
+    };
+    match account {
+        None => somewhere(&standing, "members:read")?,
+        Some(account) => {
+            roster
+                .policies
+                .access
+                .require(&standing, "members:read", Reach::Account(account))?
+        }
+    }
+    let scope = standing.scope(&Permission::of("members:read"));
+    let MemberFilter {
+        status,
+        role,
+        q,
+        sort,
+        descending,
+        ..
+    } = filter.clone();
+    let listing = Listing::Members {
+        organization,
+        status,
+        account,
+        role,
+        q,
+        sort,
+        descending,
+        scope,
+    };
+    let found = roster.store.list(&listing, page).await?;
+    let next = found
+        .rows
+        .last()
+        .map(|row| row.position.clone())
+        .filter(|_| found.more);
+    let rows = found
+        .rows
+        .into_iter()
+        .filter_map(|row| match row.stored.record.at(found.now) {
+            Record::Member(value) => Some(Shown {
+                value,
+                version: row.stored.version,
+            }),
+            _ => None,
+        });
+    Ok(Rows {
+        rows: rows.collect(),
+        next,
+    })
+}
+
+async fn known_account(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    named: &AccountRef,
+) -> Result<AccountId, OpError> {
+    let mut view = View::new(
+        roster.store.as_ref(),
+        Home::Organization(organization),
+        request.actor,
+    );
+    let found = find_accounts(&mut view, &[named]).await?.pop().flatten();
+    Ok(found.map(|(id, _)| id).ok_or(Refusal::NotFound)?)
+}
+
+/// Active members with access to an account, from either source.
+pub async fn account_members(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    named: &AccountRef,
+    filter: &MemberFilter,
+    page: &PageRequest,
+) -> Result<Rows<AccountMember>, OpError> {
+    let filter = MemberFilter {
+        account: Some(named.clone()),
+        ..filter.clone()
+    };
+    let found = members(roster, request, organization, &filter, page).await?;
+    let account = known_account(roster, request, organization, named).await?;
+    let rows = found.rows.into_iter().filter_map(|member| {
+        let role = member.value.access.role_on(account)?;
+        let organization_wide = member.value.access.organization_role().is_some();
+        Some(AccountMember {
+            member,
+            role,
+            organization_wide,
+        })
+    });
+    Ok(Rows {
+        rows: rows.collect(),
+        next: found.next,
+    })
+}

@@ -1,0 +1,39 @@
+//! Reads that every front end shares: who may see what is decided here, once.
+
+mod account;
+mod audit;
+mod key;
+mod member;
+mod organization;
+mod user;
+
+pub use account::{account, accounts};
+pub use audit::{AuditPage, AuditPosition, AuditRow, deployment_audit, organization_audit};
+pub use key::{api_key, api_keys, operator_keys};
+pub use member::{AccountMember, MemberFilter, account_members, member, members};
+pub use organization::{
+    OrganizationShown, SeatsShown, organization, organizations, require_visible, seats, transfer,
+    visible_standing,
+};
+pub use user::{Me, MembershipShown, UserAccount, me, user, user_accounts, users};
+
+use crate::id::Version;
+use crate::listing::Position;
+
+/// A record with its version, which is its ETag.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Shown<T> {
+    /// The record.
+    pub value: T,
+    /// Its version.
+    pub version: Version,
+}
+
+/// A page of rows with the place where the next begins.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rows<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// Behind this the next page begins; none at the end.
+    pub next: Option<Position>,
+}

@@ -1,0 +1,197 @@
+//! Organizations, their seats and transfers.
+
+use super::{Rows, Shown};
+use crate::facts::Request;
+use crate::home::{Home, Key, Record, Tally, TheMember};
+use crate::id::{OrganizationId, TransferId};
+use crate::listing::{Listing, PageRequest};
+use crate::model::{Card, DirectoryKind, Organization, OrganizationStatus, Transfer, UserStatus};
+use crate::op::{Roster, View, due_seats};
+use crate::permission::Permission;
+use crate::policy::{Reach, Standing};
+use crate::refusal::{OpError, Refusal};
+
+/// An organization with what stands beside its record.
+#[derive(Clone, PartialEq, Debug)]
+pub struct OrganizationShown {
+    /// The record and its version.
+    pub organization: Shown<Organization>,
+    /// What lists show of the owner.
+    pub owner: Card,
+    /// Whether the owner is suspended (rule L9).
+    pub owner_unavailable: bool,
+    /// Seats in use.
+    pub used: i64,
+}
+
+/// Seats paid for and in use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SeatsShown {
+    /// Paid for; none is unlimited.
+    pub purchased: Option<u32>,
+    /// In use.
+    pub used: i64,
+}
+
+/// The organization and the actor's standing in it. Operators see closed ones too; others 404.
+pub async fn visible_standing(
+    roster: &Roster,
+    request: &Request,
+    id: OrganizationId,
+) -> Result<(Shown<Organization>, Standing), OpError> {
+    let mut view = View::new(roster.store.as_ref(), Home::Organization(id), request.actor);
+    let (organization, standing) = view.organization().await?;
+    let organization = organization.ok_or(Refusal::NotFound)?;
+    let open = organization.status == OrganizationStatus::Active && standing.is_in();
+    if !open && !request.actor.is_operator() {
+        return Err(Refusal::NotFound.into());
+    }
+    let version = view.version(&Key::Organization).ok_or(Refusal::NotFound)?;
+    Ok((
+        Shown {
+            value: organization,
+            version,
+        },
+        standing,
+    ))
+}
+
+/// 404 where the actor sees no organization: what every route below an organization begins with.
+pub async fn require_visible(roster: &Roster, request: &Request, id: OrganizationId) -> Result<(), OpError> {
+    visible_standing(roster, request, id).await.map(|_| ())
+}
+
+/// 403 unless a permission is held somewhere in the organization.
+pub(super) fn somewhere(standing: &Standing, permission: &'static str) -> Result<(), Refusal> {
+    if standing.holds_somewhere(&Permission::of(permission)) {
+        Ok(())
+    } else {
+        Err(Refusal::lacks(permission))
+    }
+}
+
+/// One organization.
+pub async fn organization(
+    roster: &Roster,
+    request: &Request,
+    id: OrganizationId,
+) -> Result<OrganizationShown, OpError> {
+    let (organization, standing) = visible_standing(roster, request, id).await?;
+    somewhere(&standing, "organization:read")?;
+    beside(roster, request, organization).await
+}
+
+async fn beside(
+    roster: &Roster,
+    request: &Request,
+    organization: Shown<Organization>,
+) -> Result<OrganizationShown, OpError> {
+    let (id, owner) = (organization.value.id, organization.value.owner);
+    let mut view = View::new(roster.store.as_ref(), Home::Organization(id), request.actor);
+    let card = view
+        .get(&TheMember(owner))
+        .await?
+        .map(|member| member.card)
+        .unwrap_or_default();
+    let read = roster.store.read(&Home::User(owner), &[Key::User], &[]).await?;
+    let available = matches!(
+        read.records.get(&Key::User).map(|stored| &stored.record),
+        Some(Record::User(user)) if user.status == UserStatus::Active
+    );
+    let used = used_seats(roster, id).await?;
+    Ok(OrganizationShown {
+        organization,
+        owner: card,
+        owner_unavailable: !available,
+        used,
+    })
+}
+
+/// Seats in use: the tally without what has ended by time.
+async fn used_seats(roster: &Roster, id: OrganizationId) -> Result<i64, OpError> {
+    let home = Home::Organization(id);
+    let read = roster.store.read(&home, &[], &[Tally::Seats]).await?;
+    let held = read.tallies.get(&Tally::Seats).copied().unwrap_or(0);
+    Ok(held - due_seats(roster, &home, read.now()).await?)
+}
+
+/// Seats; needs `organization:read` on the whole.
+pub async fn seats(
+    roster: &Roster,
+    request: &Request,
+    id: OrganizationId,
+) -> Result<Shown<SeatsShown>, OpError> {
+    let (organization, standing) = visible_standing(roster, request, id).await?;
+    roster
+        .policies
+        .access
+        .require(&standing, "organization:read", Reach::Organization)?;
+    let seats = SeatsShown {
+        purchased: organization.value.purchased,
+        used: used_seats(roster, id).await?,
+    };
+    Ok(Shown {
+        value: seats,
+        version: organization.version,
+    })
+}
+
+/// The organizations of the deployment: all for operators, for others those they are in.
+pub async fn organizations(
+    roster: &Roster,
+    request: &Request,
+    status: Option<OrganizationStatus>,
+    q: Option<String>,
+    page: &PageRequest,
+) -> Result<Rows<OrganizationShown>, OpError> {
+    let active = status.map(|status| status == OrganizationStatus::Active);
+    let listing = Listing::Directory {
+        kind: DirectoryKind::Organizations,
+        active,
+        q,
+    };
+    let mut page = page.clone();
+    let mut rows = Vec::new();
+    loop {
+        let found = roster.store.list(&listing, &page).await?;
+        page.after = found.rows.last().map(|row| row.position.clone());
+        for row in found.rows {
+            let Record::DirectoryEntry(entry) = row.stored.record else {
+                continue;
+            };
+            let Some(id) = entry.id.organization() else {
+                continue;
+            };
+            match organization(roster, request, id).await {
+                Ok(shown) if status.is_none_or(|status| status == shown.organization.value.status) => {
+                    rows.push(shown)
+                }
+                Ok(_) | Err(OpError::Refused(Refusal::NotFound | Refusal::Forbidden(_))) => {}
+                Err(error) => return Err(error),
+            }
+            if rows.len() == usize::from(page.limit) {
+                let next =
+                    Some(row.position).filter(|position| found.more || page.after.as_ref() != Some(position));
+                return Ok(Rows { rows, next });
+            }
+        }
+        if !found.more {
+            return Ok(Rows { rows, next: None });
+        }
+    }
+}
+
+/// One transfer of ownership.
+pub async fn transfer(
+    roster: &Roster,
+    request: &Request,
+    id: OrganizationId,
+    transfer: TransferId,
+) -> Result<Shown<Transfer>, OpError> {
+    let (_, standing) = visible_standing(roster, request, id).await?;
+    let mut view = View::new(roster.store.as_ref(), Home::Organization(id), request.actor);
+    let value = view.get(&transfer).await?.ok_or(Refusal::NotFound)?;
+    somewhere(&standing, "organization:read")?;
+    let version = view.version(&Key::Transfer(transfer)).ok_or(Refusal::NotFound)?;
+    Ok(Shown { value, version })
+}

@@ -1,1 +1,42 @@
-//! Placeholder while the workspace is laid out.
+//! The embedded backend: one SQLite file. What it promises is `docs/STORAGE.md`.
+//!
+//! Writes go through one connection, many change sets a transaction; reads each see one snapshot beside it.
+//! Several processes on one machine may open one file.
+
+pub mod schema;
+
+#[cfg(feature = "store")]
+mod access;
+#[cfg(feature = "store")]
+mod commit;
+#[cfg(feature = "store")]
+mod config;
+#[cfg(feature = "store")]
+mod dump;
+#[cfg(feature = "store")]
+mod error;
+#[cfg(feature = "store")]
+mod kind;
+#[cfg(feature = "store")]
+mod list;
+#[cfg(feature = "store")]
+mod log;
+#[cfg(feature = "store")]
+mod open;
+#[cfg(feature = "store")]
+mod read;
+#[cfg(feature = "store")]
+mod row;
+#[cfg(feature = "store")]
+mod session;
+#[cfg(feature = "store")]
+mod store;
+#[cfg(feature = "store")]
+mod writer;
+
+#[cfg(feature = "store")]
+pub use config::SqliteConfig;
+#[cfg(feature = "store")]
+pub use error::OpenError;
+#[cfg(feature = "store")]
+pub use store::SqliteStore;

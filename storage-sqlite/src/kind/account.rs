@@ -1,0 +1,91 @@
+//! Accounts of an organization.
+
+use roster_core::home::Record;
+use roster_core::id::AccountId;
+use roster_core::model::Account;
+use roster_core::store::Stored;
+use roster_core::time::Timestamp;
+use sqlx::{SqliteConnection, query, query_scalar};
+use uuid::Uuid;
+
+use crate::error::Fault;
+use crate::row::{from_json, from_name, parse, parse_some, to_json, to_name};
+
+pub(super) async fn load(
+    connection: &mut SqliteConnection,
+    home: i64,
+    names: &str,
+) -> Result<Vec<Stored>, Fault> {
+    let rows = query!(
+        r#"SELECT id AS "id: Uuid", external_id, name, status, traits, created_at, version AS "version: Uuid"
+           FROM accounts WHERE home = ?1 AND id IN (SELECT unhex(value) FROM json_each(?2))"#,
+        home,
+        names
+    );
+    let rows = rows.fetch_all(connection).await?.into_iter();
+    rows.map(|row| {
+        let record = Record::Account(Account {
+            id: AccountId::from_uuid(row.id),
+            external_id: parse_some("external_id", row.external_id)?,
+            name: parse("name", &row.name)?,
+            status: from_name("status", row.status)?,
+            traits: from_json("traits", &row.traits)?,
+            created_at: Timestamp::from_micros(row.created_at),
+        });
+        Ok(Stored {
+            record,
+            version: crate::row::version(row.version),
+        })
+    })
+    .collect()
+}
+
+pub(super) async fn names(connection: &mut SqliteConnection, home: i64) -> Result<String, Fault> {
+    let names = query_scalar!(
+        r#"SELECT json_group_array(hex(id)) AS "names!: String" FROM accounts WHERE home = ?"#,
+        home
+    );
+    Ok(names.fetch_one(connection).await?)
+}
+
+pub(super) async fn version(
+    connection: &mut SqliteConnection,
+    home: i64,
+    id: AccountId,
+) -> Result<Option<Uuid>, Fault> {
+    let id = id.uuid();
+    let version = query_scalar!(
+        r#"SELECT version AS "version: Uuid" FROM accounts WHERE home = ? AND id = ?"#,
+        home,
+        id
+    );
+    Ok(version.fetch_optional(connection).await?)
+}
+
+pub(super) async fn put(
+    connection: &mut SqliteConnection,
+    home: i64,
+    version: Uuid,
+    it: &Account,
+) -> Result<(), Fault> {
+    let (id, created_at) = (it.id.uuid(), it.created_at.micros());
+    let (external_id, name) = (it.external_id.as_ref().map(ToString::to_string), it.name.as_str());
+    let (status, traits) = (to_name("status", &it.status)?, to_json("traits", &it.traits)?);
+    query!(
+        "INSERT INTO accounts (home, id, external_id, name, status, traits, created_at, version)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (home, id) DO UPDATE SET external_id = excluded.external_id, name = excluded.name, status = excluded.status, traits = excluded.traits, created_at = excluded.created_at, version = excluded.version",
+        home, id, external_id, name, status, traits, created_at, version
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn remove(connection: &mut SqliteConnection, home: i64, id: AccountId) -> Result<(), Fault> {
+    let id = id.uuid();
+    query!("DELETE FROM accounts WHERE home = ? AND id = ?", home, id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

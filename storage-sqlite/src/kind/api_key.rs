@@ -1,0 +1,113 @@
+//! API keys of an organization, with their access.
+
+use roster_core::home::Record;
+use roster_core::id::ApiKeyId;
+use roster_core::model::ApiKey;
+use roster_core::store::Stored;
+use roster_core::time::Timestamp;
+use sqlx::{SqliteConnection, query, query_scalar};
+use uuid::Uuid;
+
+use crate::error::Fault;
+use crate::row::{access, account_roles, exact, instant, micros, organization_role, parse};
+
+pub(super) async fn load(
+    connection: &mut SqliteConnection,
+    home: i64,
+    names: &str,
+) -> Result<Vec<Stored>, Fault> {
+    let rows = query!(
+        r#"SELECT id AS "id: Uuid", name, organization_role, secret_hash, prefix, expires_at, created_at,
+           coalesce((SELECT json_group_array(json_array(hex(a.account_id), a.role)) FROM api_key_access a
+            WHERE a.home = k.home AND a.key_id = k.id), '[]') AS "accounts!: String",
+           version AS "version: Uuid"
+           FROM api_keys k WHERE home = ?1 AND id IN (SELECT unhex(value) FROM json_each(?2))"#,
+        home,
+        names
+    );
+    let rows = rows.fetch_all(connection).await?.into_iter();
+    rows.map(|row| {
+        let record = Record::ApiKey(ApiKey {
+            id: ApiKeyId::from_uuid(row.id),
+            name: parse("name", &row.name)?,
+            access: access(row.organization_role, &row.accounts)?,
+            secret_hash: exact("secret_hash", row.secret_hash)?,
+            prefix: row.prefix,
+            expires_at: instant(row.expires_at),
+            created_at: Timestamp::from_micros(row.created_at),
+        });
+        Ok(Stored {
+            record,
+            version: crate::row::version(row.version),
+        })
+    })
+    .collect()
+}
+
+pub(super) async fn names(connection: &mut SqliteConnection, home: i64) -> Result<String, Fault> {
+    let names = query_scalar!(
+        r#"SELECT json_group_array(hex(id)) AS "names!: String" FROM api_keys WHERE home = ?"#,
+        home
+    );
+    Ok(names.fetch_one(connection).await?)
+}
+
+pub(super) async fn version(
+    connection: &mut SqliteConnection,
+    home: i64,
+    id: ApiKeyId,
+) -> Result<Option<Uuid>, Fault> {
+    let id = id.uuid();
+    let version = query_scalar!(
+        r#"SELECT version AS "version: Uuid" FROM api_keys WHERE home = ? AND id = ?"#,
+        home,
+        id
+    );
+    Ok(version.fetch_optional(connection).await?)
+}
+
+pub(super) async fn put(
+    connection: &mut SqliteConnection,
+    home: i64,
+    version: Uuid,
+    it: &ApiKey,
+) -> Result<(), Fault> {
+    let (id, name, role) = (it.id.uuid(), it.name.as_str(), organization_role(&it.access));
+    let (secret_hash, prefix) = (it.secret_hash.as_slice(), it.prefix.as_str());
+    let (expires_at, created_at) = (micros(it.expires_at), it.created_at.micros());
+    query!(
+        "INSERT INTO api_keys (home, id, name, organization_role, secret_hash, prefix, expires_at, created_at, version)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (home, id) DO UPDATE SET name = excluded.name, organization_role = excluded.organization_role, secret_hash = excluded.secret_hash, prefix = excluded.prefix, expires_at = excluded.expires_at, created_at = excluded.created_at, version = excluded.version",
+        home, id, name, role, secret_hash, prefix, expires_at, created_at, version
+    )
+    .execute(&mut *connection)
+    .await?;
+    query!(
+        "DELETE FROM api_key_access WHERE home = ? AND key_id = ?",
+        home,
+        id
+    )
+    .execute(&mut *connection)
+    .await?;
+    if let Some(roles) = account_roles(&it.access) {
+        query!(
+            "INSERT INTO api_key_access (home, key_id, account_id, role)
+             SELECT ?1, ?2, unhex(value ->> 0), value ->> 1 FROM json_each(?3)",
+            home,
+            id,
+            roles
+        )
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn remove(connection: &mut SqliteConnection, home: i64, id: ApiKeyId) -> Result<(), Fault> {
+    let id = id.uuid();
+    query!("DELETE FROM api_keys WHERE home = ? AND id = ?", home, id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! The pointers in a user's home.
+
+use roster_core::home::Record;
+use roster_core::id::OrganizationId;
+use roster_core::model::Membership;
+use roster_core::store::Stored;
+use sqlx::{SqliteConnection, query, query_scalar};
+use uuid::Uuid;
+
+use crate::error::Fault;
+
+pub(super) async fn load(
+    connection: &mut SqliteConnection,
+    home: i64,
+    names: &str,
+) -> Result<Vec<Stored>, Fault> {
+    let rows = query!(
+        r#"SELECT organization_id AS "organization_id: Uuid", version AS "version: Uuid"
+           FROM memberships WHERE home = ?1 AND organization_id IN (SELECT unhex(value) FROM json_each(?2))"#,
+        home,
+        names
+    );
+    let rows = rows.fetch_all(connection).await?.into_iter();
+    rows.map(|row| {
+        let organization = OrganizationId::from_uuid(row.organization_id);
+        let record = Record::Membership(Membership { organization });
+        Ok(Stored {
+            record,
+            version: crate::row::version(row.version),
+        })
+    })
+    .collect()
+}
+
+pub(super) async fn names(connection: &mut SqliteConnection, home: i64) -> Result<String, Fault> {
+    let names = query_scalar!(
+        r#"SELECT json_group_array(hex(organization_id)) AS "names!: String" FROM memberships WHERE home = ?"#,
+        home
+    );
+    Ok(names.fetch_one(connection).await?)
+}
+
+pub(super) async fn version(
+    connection: &mut SqliteConnection,
+    home: i64,
+    id: OrganizationId,
+) -> Result<Option<Uuid>, Fault> {
+    let id = id.uuid();
+    let version = query_scalar!(
+        r#"SELECT version AS "version: Uuid" FROM memberships WHERE home = ? AND organization_id = ?"#,
+        home,
+        id
+    );
+    Ok(version.fetch_optional(connection).await?)
+}
+
+pub(super) async fn put(
+    connection: &mut SqliteConnection,
+    home: i64,
+    version: Uuid,
+    it: Membership,
+) -> Result<(), Fault> {
+    let id = it.organization.uuid();
+    query!(
+        "INSERT INTO memberships (home, organization_id, version)
+         VALUES (?, ?, ?)
+         ON CONFLICT (home, organization_id) DO UPDATE SET version = excluded.version",
+        home,
+        id,
+        version
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn remove(
+    connection: &mut SqliteConnection,
+    home: i64,
+    id: OrganizationId,
+) -> Result<(), Fault> {
+    let id = id.uuid();
+    query!(
+        "DELETE FROM memberships WHERE home = ? AND organization_id = ?",
+        home,
+        id
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! All SQL about one kind of record stands in one file: load, list, version, put, remove.
+
+mod account;
+mod account_external_id;
+mod api_key;
+mod claim;
+mod directory_entry;
+pub(crate) mod due;
+mod member;
+mod membership;
+mod operator_key;
+mod organization;
+mod receipt;
+mod transfer;
+mod user;
+
+use roster_core::home::{Key, Record};
+use roster_core::id::CommitId;
+use roster_core::log::hex;
+use roster_core::model::DirectoryKind;
+use roster_core::store::Stored;
+use sqlx::SqliteConnection;
+use uuid::Uuid;
+
+use crate::error::Fault;
+
+/// The kinds of records.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Kind {
+    Organization,
+    Account,
+    AccountExternalId,
+    Member,
+    ApiKey,
+    Transfer,
+    User,
+    Membership,
+    OperatorKey,
+    Claim,
+    DirectoryEntry,
+    Receipt,
+}
+
+impl Kind {
+    /// All of them.
+    pub(crate) const ALL: [Self; 12] = [
+        Self::Organization,
+        Self::Account,
+        Self::AccountExternalId,
+        Self::Member,
+        Self::ApiKey,
+        Self::Transfer,
+        Self::User,
+        Self::Membership,
+        Self::OperatorKey,
+        Self::Claim,
+        Self::DirectoryEntry,
+        Self::Receipt,
+    ];
+
+    /// The kind of a key and its name within the kind: an id in hexadecimal, or an external id as it is.
+    pub(crate) fn of(key: &Key) -> (Self, String) {
+        let name = |id: Uuid| id.simple().to_string();
+        match key {
+            Key::Organization => (Self::Organization, String::new()),
+            Key::Account(id) => (Self::Account, name(id.uuid())),
+            Key::AccountExternalId(id) => (Self::AccountExternalId, id.to_string()),
+            Key::Member(id) => (Self::Member, name(id.uuid())),
+            Key::ApiKey(id) => (Self::ApiKey, name(id.uuid())),
+            Key::Transfer(id) => (Self::Transfer, name(id.uuid())),
+            Key::User => (Self::User, String::new()),
+            Key::Membership(id) => (Self::Membership, name(id.uuid())),
+            Key::OperatorKey(id) => (Self::OperatorKey, name(id.uuid())),
+            Key::Claim => (Self::Claim, String::new()),
+            Key::DirectoryEntry(id) => (Self::DirectoryEntry, name(id.uuid())),
+            Key::Receipt(id) => (Self::Receipt, hex(&id.0)),
+        }
+    }
+}
+
+/// The records of a kind with these names, a JSON array. Where a home has one record of a kind, names do not matter.
+pub(crate) async fn load(
+    connection: &mut SqliteConnection,
+    home: i64,
+    kind: Kind,
+    names: &str,
+) -> Result<Vec<Stored>, Fault> {
+    match kind {
+        Kind::Organization => organization::load(connection, home).await,
+        Kind::Account => account::load(connection, home, names).await,
+        Kind::AccountExternalId => account_external_id::load(connection, home, names).await,
+        Kind::Member => member::load(connection, home, names).await,
+        Kind::ApiKey => api_key::load(connection, home, names).await,
+        Kind::Transfer => transfer::load(connection, home, names).await,
+        Kind::User => user::load(connection, home).await,
+        Kind::Membership => membership::load(connection, home, names).await,
+        Kind::OperatorKey => operator_key::load(connection, home, names).await,
+        Kind::Claim => claim::load(connection, home).await,
+        Kind::DirectoryEntry => directory_entry::load(connection, home, names).await,
+        Kind::Receipt => receipt::load(connection, home, names).await,
+    }
+}
+
+/// Every record of a kind in a home.
+pub(crate) async fn load_all(
+    connection: &mut SqliteConnection,
+    home: i64,
+    kind: Kind,
+) -> Result<Vec<Stored>, Fault> {
+    let names = match kind {
+        Kind::Organization | Kind::User | Kind::Claim => String::new(),
+        Kind::Account => account::names(connection, home).await?,
+        Kind::AccountExternalId => account_external_id::names(connection, home).await?,
+        Kind::Member => member::names(connection, home).await?,
+        Kind::ApiKey => api_key::names(connection, home).await?,
+        Kind::Transfer => transfer::names(connection, home).await?,
+        Kind::Membership => membership::names(connection, home).await?,
+        Kind::OperatorKey => operator_key::names(connection, home).await?,
+        Kind::DirectoryEntry => directory_entry::names(connection, home).await?,
+        Kind::Receipt => receipt::names(connection, home).await?,
+    };
+    load(connection, home, kind, &names).await
+}
+
+/// Entries of a directory by id, from whichever of its homes.
+pub(crate) async fn load_directory(
+    connection: &mut SqliteConnection,
+    kind: DirectoryKind,
+    names: &str,
+) -> Result<Vec<Stored>, Fault> {
+    directory_entry::load_across(connection, kind, names).await
+}
+
+/// The version that a key bears.
+pub(crate) async fn version(
+    connection: &mut SqliteConnection,
+    home: i64,
+    key: &Key,
+) -> Result<Option<CommitId>, Fault> {
+    let id = match key {
+        Key::Organization => organization::version(connection, home).await,
+        Key::Account(id) => account::version(connection, home, *id).await,
+        Key::AccountExternalId(id) => account_external_id::version(connection, home, id).await,
+        Key::Member(id) => member::version(connection, home, *id).await,
+        Key::ApiKey(id) => api_key::version(connection, home, *id).await,
+        Key::Transfer(id) => transfer::version(connection, home, *id).await,
+        Key::User => user::version(connection, home).await,
+        Key::Membership(id) => membership::version(connection, home, *id).await,
+        Key::OperatorKey(id) => operator_key::version(connection, home, *id).await,
+        Key::Claim => claim::version(connection, home).await,
+        Key::DirectoryEntry(id) => directory_entry::version(connection, home, *id).await,
+        Key::Receipt(id) => receipt::version(connection, home, *id).await,
+    }?;
+    Ok(id.map(CommitId::from_uuid))
+}
+
+/// Puts a record with everything that hangs on it.
+pub(crate) async fn put(
+    connection: &mut SqliteConnection,
+    home: i64,
+    commit: CommitId,
+    record: &Record,
+) -> Result<(), Fault> {
+    let version = commit.uuid();
+    match record {
+        Record::Organization(it) => organization::put(connection, home, version, it).await,
+        Record::Account(it) => account::put(connection, home, version, it).await,
+        Record::AccountExternalId(id, account) => {
+            account_external_id::put(connection, home, version, id, *account).await
+        }
+        Record::Member(it) => member::put(connection, home, version, it).await,
+        Record::ApiKey(it) => api_key::put(connection, home, version, it).await,
+        Record::Transfer(it) => transfer::put(connection, home, version, it).await,
+        Record::User(it) => user::put(connection, home, version, it).await,
+        Record::Membership(it) => membership::put(connection, home, version, *it).await,
+        Record::OperatorKey(it) => operator_key::put(connection, home, version, it).await,
+        Record::Claim(it) => claim::put(connection, home, version, it).await,
+        Record::DirectoryEntry(it) => directory_entry::put(connection, home, version, it).await,
+        Record::Receipt(it) => receipt::put(connection, home, version, it).await,
+    }?;
+    due::put(connection, home, &record.key(), record.due()).await
+}
+
+/// Removes a record with everything that hangs on it.
+pub(crate) async fn remove(connection: &mut SqliteConnection, home: i64, key: &Key) -> Result<(), Fault> {
+    match key {
+        Key::Organization => organization::remove(connection, home).await,
+        Key::Account(id) => account::remove(connection, home, *id).await,
+        Key::AccountExternalId(id) => account_external_id::remove(connection, home, id).await,
+        Key::Member(id) => member::remove(connection, home, *id).await,
+        Key::ApiKey(id) => api_key::remove(connection, home, *id).await,
+        Key::Transfer(id) => transfer::remove(connection, home, *id).await,
+        Key::User => user::remove(connection, home).await,
+        Key::Membership(id) => membership::remove(connection, home, *id).await,
+        Key::OperatorKey(id) => operator_key::remove(connection, home, *id).await,
+        Key::Claim => claim::remove(connection, home).await,
+        Key::DirectoryEntry(id) => directory_entry::remove(connection, home, *id).await,
+        Key::Receipt(id) => receipt::remove(connection, home, *id).await,
+    }?;
+    due::put(connection, home, key, None).await
+}

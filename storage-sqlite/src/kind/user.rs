@@ -1,0 +1,74 @@
+//! The user of a user's home.
+
+use roster_core::home::Record;
+use roster_core::id::UserId;
+use roster_core::model::User;
+use roster_core::store::Stored;
+use roster_core::time::Timestamp;
+use sqlx::{SqliteConnection, query, query_scalar};
+use uuid::Uuid;
+
+use crate::error::Fault;
+use crate::row::{from_json, from_name, parse_some, to_json, to_name};
+
+pub(super) async fn load(connection: &mut SqliteConnection, home: i64) -> Result<Vec<Stored>, Fault> {
+    let rows = query!(
+        r#"SELECT id AS "id: Uuid", external_id, email, name, status, traits, created_at, version AS "version: Uuid"
+           FROM users WHERE home = ?"#,
+        home
+    );
+    let rows = rows.fetch_all(connection).await?.into_iter();
+    rows.map(|row| {
+        let record = Record::User(User {
+            id: UserId::from_uuid(row.id),
+            external_id: parse_some("external_id", row.external_id)?,
+            email: parse_some("email", row.email)?,
+            name: parse_some("name", row.name)?,
+            status: from_name("status", row.status)?,
+            traits: from_json("traits", &row.traits)?,
+            created_at: Timestamp::from_micros(row.created_at),
+        });
+        Ok(Stored {
+            record,
+            version: crate::row::version(row.version),
+        })
+    })
+    .collect()
+}
+
+pub(super) async fn version(connection: &mut SqliteConnection, home: i64) -> Result<Option<Uuid>, Fault> {
+    let version = query_scalar!(
+        r#"SELECT version AS "version: Uuid" FROM users WHERE home = ?"#,
+        home
+    );
+    Ok(version.fetch_optional(connection).await?)
+}
+
+pub(super) async fn put(
+    connection: &mut SqliteConnection,
+    home: i64,
+    version: Uuid,
+    it: &User,
+) -> Result<(), Fault> {
+    let (id, created_at) = (it.id.uuid(), it.created_at.micros());
+    let external_id = it.external_id.as_ref().map(ToString::to_string);
+    let email = it.email.as_ref().map(ToString::to_string);
+    let name = it.name.as_ref().map(ToString::to_string);
+    let (status, traits) = (to_name("status", &it.status)?, to_json("traits", &it.traits)?);
+    query!(
+        "INSERT INTO users (home, id, external_id, email, name, status, traits, created_at, version)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (home) DO UPDATE SET id = excluded.id, external_id = excluded.external_id, email = excluded.email, name = excluded.name, status = excluded.status, traits = excluded.traits, created_at = excluded.created_at, version = excluded.version",
+        home, id, external_id, email, name, status, traits, created_at, version
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn remove(connection: &mut SqliteConnection, home: i64) -> Result<(), Fault> {
+    query!("DELETE FROM users WHERE home = ?", home)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

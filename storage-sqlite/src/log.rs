@@ -1,0 +1,246 @@
+//! The log of a home and its end; and the clock.
+
+use roster_core::home::Home;
+use roster_core::id::{CommitId, UserId};
+use roster_core::log::{Head, LogEntry, Logged, Personal};
+use roster_core::store::StoreClock;
+use roster_core::time::Timestamp;
+use sqlx::{SqliteConnection, query, query_scalar};
+use uuid::Uuid;
+
+use crate::error::Fault;
+use crate::row::{bad, exact, id_list};
+
+/// A home's number in this file, and the end of its log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) home: i64,
+    pub(crate) head: Head,
+}
+
+/// The instant that rules this call: SQLite's own, or the one handed in.
+pub(crate) async fn now(connection: &mut SqliteConnection, clock: &StoreClock) -> Result<Timestamp, Fault> {
+    match clock {
+        StoreClock::Given(clock) => Ok(clock.now()),
+        StoreClock::Server => {
+            let micros = query_scalar!(
+                r#"SELECT CAST(round(unixepoch('now', 'subsec') * 1000000.0) AS INTEGER) AS "micros!: i64""#
+            );
+            Ok(Timestamp::from_micros(micros.fetch_one(connection).await?))
+        }
+    }
+}
+
+/// Where a home is, if anything was ever committed to it.
+pub(crate) async fn place(connection: &mut SqliteConnection, home: &Home) -> Result<Option<Place>, Fault> {
+    let name = home.to_string();
+    let row = query!("SELECT home, seq, time, hash FROM homes WHERE name = ?", name);
+    let Some(row) = row.fetch_optional(connection).await? else {
+        return Ok(None);
+    };
+    let seq = u64::try_from(row.seq).map_err(|error| bad("seq", error))?;
+    let head = Head {
+        seq,
+        time: Timestamp::from_micros(row.time),
+        hash: exact("hash", row.hash)?,
+    };
+    Ok(Some(Place { home: row.home, head }))
+}
+
+/// Makes a home's row, with the head of an empty log.
+pub(crate) async fn settle_in(connection: &mut SqliteConnection, home: &Home) -> Result<Place, Fault> {
+    let (name, head) = (home.to_string(), Head::start(home));
+    let (time, hash) = (head.time.micros(), head.hash.as_slice());
+    let number = query_scalar!(
+        r#"INSERT INTO homes (name, seq, time, hash) VALUES (?, 0, ?, ?) RETURNING home AS "home!: i64""#,
+        name,
+        time,
+        hash
+    );
+    Ok(Place {
+        home: number.fetch_one(connection).await?,
+        head,
+    })
+}
+
+/// Whether a commit stands in the log.
+pub(crate) async fn holds(connection: &mut SqliteConnection, home: i64, id: CommitId) -> Result<bool, Fault> {
+    let id = id.uuid();
+    let found = query_scalar!("SELECT seq FROM log WHERE home = ? AND commit_id = ?", home, id);
+    Ok(found.fetch_optional(connection).await?.is_some())
+}
+
+/// Appends an entry: the next number, a time that never goes back, and the hash that chains it.
+pub(crate) async fn append(
+    connection: &mut SqliteConnection,
+    place: Place,
+    commit: CommitId,
+    entry: &LogEntry,
+) -> Result<Head, Fault> {
+    let (home, head) = (place.home, place.head.after(entry));
+    let seq = i64::try_from(head.seq).map_err(|error| bad("seq", error))?;
+    let (time, hash, commit, body) = (
+        head.time.micros(),
+        head.hash.as_slice(),
+        commit.uuid(),
+        entry.body.as_slice(),
+    );
+    query!(
+        "INSERT INTO log (home, seq, time, hash, commit_id, body) VALUES (?, ?, ?, ?, ?, ?)",
+        home,
+        seq,
+        time,
+        hash,
+        commit,
+        body
+    )
+    .execute(&mut *connection)
+    .await?;
+    query!(
+        "UPDATE homes SET seq = ?, time = ?, hash = ? WHERE home = ?",
+        seq,
+        time,
+        hash,
+        home
+    )
+    .execute(&mut *connection)
+    .await?;
+    append_users(connection, home, seq, &entry.users).await?;
+    append_personal(connection, home, seq, &entry.personal).await?;
+    Ok(head)
+}
+
+async fn append_users(
+    connection: &mut SqliteConnection,
+    home: i64,
+    seq: i64,
+    users: &[UserId],
+) -> Result<(), Fault> {
+    if users.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = users.iter().map(|user| user.uuid()).collect();
+    let users = id_list(ids.iter().map(|id| id.as_bytes().as_slice()));
+    query!(
+        "INSERT OR IGNORE INTO log_users (home, user_id, seq) SELECT ?1, unhex(value), ?2 FROM json_each(?3)",
+        home,
+        seq,
+        users
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn append_personal(
+    connection: &mut SqliteConnection,
+    home: i64,
+    seq: i64,
+    personal: &[Personal],
+) -> Result<(), Fault> {
+    for (place, kept) in (0_i64..).zip(personal) {
+        let (subject, salt) = (kept.subject.uuid(), kept.salt.as_slice());
+        query!(
+            "INSERT INTO log_personal (home, seq, place, n, subject, salt, value) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            home,
+            seq,
+            place,
+            kept.n,
+            subject,
+            salt,
+            kept.value
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// An answer of `log`.
+pub(crate) async fn entries(
+    connection: &mut SqliteConnection,
+    home: &Home,
+    after: u64,
+    limit: u16,
+    user: Option<UserId>,
+) -> Result<Vec<Logged>, Fault> {
+    let Some(place) = place(connection, home).await? else {
+        return Ok(Vec::new());
+    };
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let (home, limit) = (place.home, i64::from(limit));
+    let seqs = match user {
+        None => {
+            let seqs = query_scalar!(
+                "SELECT seq FROM log WHERE home = ? AND seq > ? ORDER BY seq LIMIT ?",
+                home,
+                after,
+                limit
+            );
+            seqs.fetch_all(&mut *connection).await?
+        }
+        Some(user) => {
+            let user = user.uuid();
+            let seqs = query_scalar!(
+                "SELECT seq FROM log_users WHERE home = ? AND user_id = ? AND seq > ? ORDER BY seq LIMIT ?",
+                home,
+                user,
+                after,
+                limit
+            );
+            seqs.fetch_all(&mut *connection).await?
+        }
+    };
+    load(connection, home, &seqs).await
+}
+
+async fn load(connection: &mut SqliteConnection, home: i64, seqs: &[i64]) -> Result<Vec<Logged>, Fault> {
+    let wanted = crate::row::to_json("seq", &seqs)?;
+    let rows = query!(
+        r#"SELECT seq, time, hash, commit_id AS "commit_id: Uuid", body FROM log
+           WHERE home = ?1 AND seq IN (SELECT value FROM json_each(?2)) ORDER BY seq"#,
+        home,
+        wanted
+    );
+    let rows = rows.fetch_all(&mut *connection).await?;
+    let mut entries = Vec::with_capacity(rows.len());
+    for row in rows {
+        entries.push(Logged {
+            seq: u64::try_from(row.seq).map_err(|error| bad("seq", error))?,
+            time: Timestamp::from_micros(row.time),
+            hash: exact("hash", row.hash)?,
+            commit: CommitId::from_uuid(row.commit_id),
+            body: row.body,
+            personal: Vec::new(),
+        });
+    }
+    attach_personal(connection, home, &wanted, &mut entries).await?;
+    Ok(entries)
+}
+
+async fn attach_personal(
+    connection: &mut SqliteConnection,
+    home: i64,
+    wanted: &str,
+    entries: &mut [Logged],
+) -> Result<(), Fault> {
+    let rows = query!(
+        r#"SELECT seq, n, subject AS "subject: Uuid", salt, value FROM log_personal
+           WHERE home = ?1 AND seq IN (SELECT value FROM json_each(?2)) ORDER BY seq, place"#,
+        home,
+        wanted
+    );
+    for row in rows.fetch_all(connection).await? {
+        let kept = Personal {
+            n: u16::try_from(row.n).map_err(|error| bad("n", error))?,
+            subject: UserId::from_uuid(row.subject),
+            salt: exact("salt", row.salt)?,
+            value: row.value,
+        };
+        let seq = u64::try_from(row.seq).map_err(|error| bad("seq", error))?;
+        if let Ok(at) = entries.binary_search_by_key(&seq, |entry| entry.seq) {
+            entries[at].personal.push(kept);
+        }
+    }
+    Ok(())
+}

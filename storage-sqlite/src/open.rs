@@ -1,0 +1,285 @@
+//! Opening a file: refused, with a sentence that says what to change, unless everything the contract needs is there.
+
+use std::path::{Path, PathBuf};
+
+use sqlx::migrate::{Migrate, MigrateError};
+use sqlx::pool::PoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool, query, query_scalar};
+
+use crate::config::SqliteConfig;
+use crate::error::{OpenError, is_not_a_database};
+use crate::schema::{APPLICATION_ID, MIGRATIONS};
+
+/// The oldest library that is good enough: it has the fix of the WAL-reset bug.
+pub(crate) const MINIMUM: (u32, u32, u32) = (3, 51, 3);
+
+/// The connections of an open file.
+#[derive(Debug)]
+pub(crate) struct Pools {
+    pub(crate) readers: SqlitePool,
+    pub(crate) writer: SqlitePool,
+}
+
+/// Checks the file, makes it if it is missing, and connects.
+pub(crate) async fn open(config: &SqliteConfig) -> Result<Pools, OpenError> {
+    let mut connection = connect(config).await?;
+    let found = schema(&mut connection, config).await?;
+    match found {
+        Schema::Empty => apply_migrations(&mut connection, config).await?,
+        Schema::Ours { applied, known } if applied < known => {
+            return Err(OpenError::OlderSchema {
+                path: config.path.clone(),
+                found: applied,
+                known,
+            });
+        }
+        Schema::Ours { .. } => {}
+    }
+    check_key(&mut connection, config).await?;
+    connection
+        .close()
+        .await
+        .map_err(|source| database(config, source))?;
+    Ok(Pools {
+        readers: pool(config, config.readers.max(1), true),
+        writer: pool(config, 1, false),
+    })
+}
+
+/// Brings an older file up to this program's schema; makes it if it is missing.
+pub(crate) async fn migrate(config: &SqliteConfig) -> Result<(), OpenError> {
+    let mut connection = connect(config).await?;
+    schema(&mut connection, config).await?;
+    apply_migrations(&mut connection, config).await?;
+    check_key(&mut connection, config).await?;
+    connection
+        .close()
+        .await
+        .map_err(|source| database(config, source))
+}
+
+async fn connect(config: &SqliteConfig) -> Result<SqliteConnection, OpenError> {
+    make_file(&config.path)?;
+    check_file_system(&config.path)?;
+    let refuse = |source| match is_not_a_database(&source) {
+        true => OpenError::NotADatabase {
+            path: config.path.clone(),
+        },
+        false => database(config, source),
+    };
+    let mut connection = options(config).connect().await.map_err(refuse)?;
+    let version = query_scalar!(r#"SELECT sqlite_version() AS "version!: String""#);
+    let found = version.fetch_one(&mut connection).await.map_err(refuse)?;
+    if is_too_old(&found) {
+        return Err(OpenError::OldLibrary { found });
+    }
+    Ok(connection)
+}
+
+fn options(config: &SqliteConfig) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(&config.path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(config.busy_timeout)
+        .statement_cache_capacity(200)
+        .disable_statement_logging()
+}
+
+fn pool(config: &SqliteConfig, connections: u32, reads_only: bool) -> SqlitePool {
+    let options = if reads_only {
+        options(config).pragma("query_only", "ON")
+    } else {
+        options(config)
+    };
+    PoolOptions::new()
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(config.busy_timeout)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_lazy_with(options)
+}
+
+fn database(config: &SqliteConfig, source: sqlx::Error) -> OpenError {
+    OpenError::Database {
+        path: config.path.clone(),
+        source,
+    }
+}
+
+/// Makes the folder (0700) and the file (0600) unless they are there. SQLite gives `-wal` and `-shm` the file's mode.
+fn make_file(path: &Path) -> Result<(), OpenError> {
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    let refuse = |source| OpenError::File {
+        path: path.to_owned(),
+        source,
+    };
+    if let Some(folder) = folder(path) {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(refuse)?;
+    }
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match file {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(refuse(error)),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn folder(path: &Path) -> Option<&Path> {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty())
+}
+
+fn check_file_system(path: &Path) -> Result<(), OpenError> {
+    let stat = rustix::fs::statfs(path).map_err(|error| OpenError::File {
+        path: path.to_owned(),
+        source: error.into(),
+    })?;
+    let magic = i64::try_from(stat.f_type).unwrap_or(0);
+    match network_file_system(magic) {
+        None => Ok(()),
+        Some(name) => Err(OpenError::NetworkFileSystem {
+            path: folder(path).map_or_else(PathBuf::new, Path::to_owned),
+            name,
+        }),
+    }
+}
+
+/// The name of a file system that is not on this machine, by the magic number that `statfs` answers on Linux.
+/// FUSE is refused too: what lies behind it cannot be told.
+fn network_file_system(magic: i64) -> Option<&'static str> {
+    match magic & 0xffff_ffff {
+        0x6969 => Some("NFS"),
+        0x517b => Some("SMB"),
+        0xff53_4d42 => Some("CIFS"),
+        0xfe53_4d42 => Some("SMB2"),
+        0x6573_5546 => Some("FUSE"),
+        0x0102_1997 => Some("9P"),
+        0x5346_414f | 0x6b41_4653 => Some("AFS"),
+        0x7375_7245 => Some("Coda"),
+        0x00c3_6400 => Some("Ceph"),
+        0x0bd0_0bd0 => Some("Lustre"),
+        0x0116_1970 => Some("GFS2"),
+        0x7461_636f => Some("OCFS2"),
+        0x564c => Some("NCP"),
+        _ => None,
+    }
+}
+
+fn is_too_old(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next()) < MINIMUM
+}
+
+enum Schema {
+    Empty,
+    Ours { applied: i64, known: i64 },
+}
+
+/// What the file holds, if this program knows it.
+async fn schema(connection: &mut SqliteConnection, config: &SqliteConfig) -> Result<Schema, OpenError> {
+    let failed = |source| database(config, source);
+    let tables = query_scalar!(r#"SELECT count(*) AS "tables!: i64" FROM sqlite_schema"#);
+    if tables.fetch_one(&mut *connection).await.map_err(failed)? == 0 {
+        return Ok(Schema::Empty);
+    }
+    // A PRAGMA has no column that the macro could type.
+    let application = sqlx::query_scalar::<_, i64>("PRAGMA application_id");
+    if application.fetch_one(&mut *connection).await.map_err(failed)? != APPLICATION_ID {
+        return Err(OpenError::AnotherProgram {
+            path: config.path.clone(),
+        });
+    }
+    let unknown = |detail: String| OpenError::UnknownSchema {
+        path: config.path.clone(),
+        detail,
+    };
+    if let Some(half) = connection
+        .dirty_version(&MIGRATIONS.table_name)
+        .await
+        .map_err(|e| unknown(e.to_string()))?
+    {
+        return Err(unknown(format!("migration {half} stopped half-way")));
+    }
+    let applied = connection.list_applied_migrations(&MIGRATIONS.table_name).await;
+    let applied = applied.map_err(|error| unknown(error.to_string()))?;
+    let known = MIGRATIONS
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or(0);
+    let found = applied
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or(0);
+    if found > known {
+        return Err(OpenError::NewerSchema {
+            path: config.path.clone(),
+            found,
+            known,
+        });
+    }
+    for migration in &applied {
+        let same = MIGRATIONS
+            .iter()
+            .any(|ours| ours.version == migration.version && ours.checksum == migration.checksum);
+        if !same {
+            return Err(unknown(format!(
+                "migration {} is not this program's",
+                migration.version
+            )));
+        }
+    }
+    Ok(Schema::Ours {
+        applied: found,
+        known,
+    })
+}
+
+async fn apply_migrations(connection: &mut SqliteConnection, config: &SqliteConfig) -> Result<(), OpenError> {
+    MIGRATIONS.run(connection).await.map_err(|error| match error {
+        MigrateError::Execute(source) => database(config, source),
+        other => OpenError::UnknownSchema {
+            path: config.path.clone(),
+            detail: other.to_string(),
+        },
+    })
+}
+
+/// The first opening leaves the key's fingerprint; later ones must bear the same.
+async fn check_key(connection: &mut SqliteConnection, config: &SqliteConfig) -> Result<(), OpenError> {
+    let failed = |source| database(config, source);
+    let ours = config.fingerprint.as_slice();
+    query!(
+        "INSERT OR IGNORE INTO meta (name, value) VALUES ('key_fingerprint', ?)",
+        ours
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(failed)?;
+    let kept = query_scalar!("SELECT value FROM meta WHERE name = 'key_fingerprint'");
+    let kept = kept.fetch_one(connection).await.map_err(failed)?;
+    if kept == ours {
+        Ok(())
+    } else {
+        Err(OpenError::AnotherKey {
+            path: config.path.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "open_tests.rs"]
+mod tests;

@@ -1,0 +1,7 @@
+//! The migrations, apart from everything else: `examples/prepare.rs` applies them before any query can be checked.
+
+/// What turns an empty database into Roster's, in order.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// What `PRAGMA application_id` says in a database of Roster's: the bytes `Rost`.
+pub const APPLICATION_ID: i64 = 0x526f_7374;

@@ -1,0 +1,191 @@
+//! The store: every call runs in a task of its own, which goes on when the caller goes away.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use roster_core::home::{Home, Key, Tally};
+use roster_core::id::UserId;
+use roster_core::listing::{Listing, Page, PageRequest};
+use roster_core::log::Logged;
+use roster_core::store::{
+    AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreClock, StoreError,
+    StoreErrorKind,
+};
+use sqlx::{SqlitePool, query_scalar};
+
+use crate::config::SqliteConfig;
+use crate::error::{Fault, OpenError};
+use crate::session::{READ, Session};
+use crate::writer::{MAX_SETS, Writer};
+use crate::{access, dump, list, log, open, read};
+
+/// The SQLite store.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    readers: SqlitePool,
+    writer: Arc<Writer>,
+    clock: StoreClock,
+}
+
+impl SqliteStore {
+    /// Opens a file; makes it, with its folder, if it is missing. Needs a Tokio runtime.
+    pub async fn open(config: SqliteConfig, clock: StoreClock) -> Result<Self, OpenError> {
+        let pools = open::open(&config).await?;
+        let writer = Arc::new(Writer::new(pools.writer, clock.clone(), config.queue));
+        Ok(Self {
+            readers: pools.readers,
+            writer,
+            clock,
+        })
+    }
+
+    /// Brings an older file up to this program's schema.
+    pub async fn migrate(config: &SqliteConfig) -> Result<(), OpenError> {
+        open::migrate(config).await
+    }
+
+    /// Waits for the calls under way and closes the file. Calls after that are answered `Unavailable`.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.pool().close().await;
+    }
+
+    async fn begin(&self, operation: &'static str) -> Result<Session, StoreError> {
+        Session::begin(&self.readers, READ)
+            .await
+            .map_err(|error| Fault::from(error).during(operation))
+    }
+}
+
+/// Runs to the end whatever becomes of the caller.
+async fn detached<T: Send + 'static>(
+    operation: &'static str,
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::spawn(work).await.unwrap_or_else(|error| {
+        Err(StoreError {
+            kind: StoreErrorKind::Unavailable,
+            operation,
+            detail: error.to_string(),
+        })
+    })
+}
+
+/// Ends a snapshot. Nothing was written, so how that goes does not matter.
+async fn end<T>(session: Session, operation: &'static str, found: Result<T, Fault>) -> Result<T, StoreError> {
+    session.roll_back().await;
+    found.map_err(|fault| fault.during(operation))
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn read(&self, home: &Home, keys: &[Key], tallies: &[Tally]) -> Result<Read, StoreError> {
+        let (store, home, keys, tallies) = (self.clone(), home.clone(), keys.to_vec(), tallies.to_vec());
+        detached("read", async move {
+            let mut session = store.begin("read").await?;
+            let found = read::read(session.connection(), &store.clock, &home, &keys, &tallies).await;
+            end(session, "read", found).await
+        })
+        .await
+    }
+
+    async fn commit(&self, changes: &ChangeSet) -> Result<Committed, CommitError> {
+        let outcome = self.writer.commit(vec![changes.clone()]).await.pop();
+        outcome.unwrap_or_else(|| Err(lost("commit").into()))
+    }
+
+    async fn commit_all(&self, sets: &[ChangeSet]) -> Vec<Result<Committed, CommitError>> {
+        let (writer, chunks) = (
+            Arc::clone(&self.writer),
+            sets.chunks(MAX_SETS).map(<[_]>::to_vec).collect::<Vec<_>>(),
+        );
+        let work = async move {
+            let mut outcomes = Vec::new();
+            for chunk in chunks {
+                outcomes.extend(writer.commit(chunk).await);
+            }
+            outcomes
+        };
+        tokio::spawn(work)
+            .await
+            .unwrap_or_else(|_| sets.iter().map(|_| Err(lost("commit_all").into())).collect())
+    }
+
+    async fn list(&self, listing: &Listing, page: &PageRequest) -> Result<Page, StoreError> {
+        let (store, listing, page) = (self.clone(), listing.clone(), page.clone());
+        detached("list", async move {
+            let mut session = store.begin("list").await?;
+            let found = list::list(session.connection(), &store.clock, &listing, &page).await;
+            end(session, "list", found).await
+        })
+        .await
+    }
+
+    async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {
+        let (store, asks) = (self.clone(), asks.to_vec());
+        detached("access", async move {
+            let mut session = store.begin("access").await?;
+            let found = access::facts(session.connection(), &store.clock, &asks).await;
+            end(session, "access", found).await
+        })
+        .await
+    }
+
+    async fn log(
+        &self,
+        home: &Home,
+        after: u64,
+        limit: u16,
+        user: Option<UserId>,
+    ) -> Result<Vec<Logged>, StoreError> {
+        let (store, home) = (self.clone(), home.clone());
+        detached("log", async move {
+            let mut session = store.begin("log").await?;
+            let found = log::entries(session.connection(), &home, after, limit, user).await;
+            end(session, "log", found).await
+        })
+        .await
+    }
+
+    async fn homes(&self, after: Option<&Home>, limit: u16) -> Result<Vec<Home>, StoreError> {
+        let (store, after) = (self.clone(), after.cloned());
+        detached("homes", async move {
+            let mut session = store.begin("homes").await?;
+            let found = read::homes(session.connection(), after.as_ref(), limit).await;
+            end(session, "homes", found).await
+        })
+        .await
+    }
+
+    async fn dump(&self, home: &Home) -> Result<Dump, StoreError> {
+        let (store, home) = (self.clone(), home.clone());
+        detached("dump", async move {
+            let mut session = store.begin("dump").await?;
+            let found = dump::dump(session.connection(), &home).await;
+            end(session, "dump", found).await
+        })
+        .await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        let store = self.clone();
+        detached("ping", async move {
+            let mut session = store.begin("ping").await?;
+            let found = query_scalar!("SELECT count(*) FROM meta")
+                .fetch_one(session.connection())
+                .await;
+            end(session, "ping", found.map(|_| ()).map_err(Fault::from)).await
+        })
+        .await
+    }
+}
+
+fn lost(operation: &'static str) -> StoreError {
+    let detail = "the writer stopped half-way".to_owned();
+    StoreError {
+        kind: StoreErrorKind::OutcomeUnknown,
+        operation,
+        detail,
+    }
+}

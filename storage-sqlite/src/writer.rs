@@ -1,0 +1,166 @@
+//! The one connection that writes. Calls queue; whoever gets the connection commits all that wait, in one
+//! transaction, so that many commits share one fsync. Nothing is answered before COMMIT.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use roster_core::store::{ChangeSet, CommitError, Committed, StoreClock, StoreError, StoreErrorKind};
+use sqlx::SqlitePool;
+use tokio::sync::oneshot;
+
+use crate::commit::{Stopped, apply};
+use crate::error::Fault;
+use crate::session::{Session, WRITE};
+
+/// The most change sets that one transaction carries.
+pub(crate) const MAX_SETS: usize = 500;
+
+type Outcome = Result<Committed, CommitError>;
+
+struct Job {
+    sets: Vec<ChangeSet>,
+    answer: oneshot::Sender<Vec<Outcome>>,
+}
+
+/// The writer of a store.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pool: SqlitePool,
+    clock: StoreClock,
+    longest: usize,
+    queue: Mutex<VecDeque<Job>>,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Job({} sets)", self.sets.len())
+    }
+}
+
+impl Writer {
+    /// With a pool of one connection.
+    pub(crate) fn new(pool: SqlitePool, clock: StoreClock, longest: usize) -> Self {
+        Self {
+            pool,
+            clock,
+            longest,
+            queue: Mutex::default(),
+        }
+    }
+
+    /// Its connection.
+    pub(crate) const fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
+    /// Commits at most [`MAX_SETS`] sets. The work goes on when the caller goes away.
+    pub(crate) async fn commit(self: &Arc<Self>, sets: Vec<ChangeSet>) -> Vec<Outcome> {
+        let many = sets.len();
+        let (answer, outcomes) = oneshot::channel();
+        if !self.enqueue(Job { sets, answer }) {
+            return vec![Err(failure(StoreErrorKind::Busy, "too many commits are waiting")); many];
+        }
+        tokio::spawn(Arc::clone(self).serve());
+        let lost = || {
+            vec![
+                Err(failure(
+                    StoreErrorKind::OutcomeUnknown,
+                    "the writer stopped half-way"
+                ));
+                many
+            ]
+        };
+        outcomes.await.unwrap_or_else(|_| lost())
+    }
+
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Job>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enqueue(&self, job: Job) -> bool {
+        let mut queue = self.queue();
+        let room = queue.len() < self.longest;
+        if room {
+            queue.push_back(job);
+        }
+        room
+    }
+
+    /// As many jobs as one transaction carries.
+    fn take(&self) -> Vec<Job> {
+        let mut queue = self.queue();
+        let (mut jobs, mut sets) = (Vec::new(), 0);
+        while let Some(job) = queue.front() {
+            sets += job.sets.len();
+            if sets > MAX_SETS && !jobs.is_empty() {
+                break;
+            }
+            jobs.extend(queue.pop_front());
+        }
+        jobs
+    }
+
+    /// One transaction with all that waits. Each job brings one such turn, so no job is left over.
+    async fn serve(self: Arc<Self>) {
+        let connection = self.pool.acquire().await;
+        let jobs = self.take();
+        if jobs.is_empty() {
+            return;
+        }
+        let (sets, answers): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.sets, job.answer)).unzip();
+        let lengths: Vec<usize> = sets.iter().map(Vec::len).collect();
+        let sets: Vec<ChangeSet> = sets.into_iter().flatten().collect();
+        let session = match connection {
+            Ok(connection) => Session::begin_on(connection, WRITE).await,
+            Err(error) => Err(error),
+        };
+        let mut outcomes = match session {
+            Ok(session) => transact(session, &sets, &self.clock).await,
+            Err(error) => all(&sets, &Fault::from(error).during("commit")),
+        };
+        for (length, answer) in lengths.into_iter().zip(answers) {
+            let rest = outcomes.split_off(length);
+            // A caller that has gone away does not read its answer; what was done is done.
+            let _gone = answer.send(std::mem::replace(&mut outcomes, rest));
+        }
+    }
+}
+
+async fn transact(mut session: Session, sets: &[ChangeSet], clock: &StoreClock) -> Vec<Outcome> {
+    let mut outcomes = Vec::with_capacity(sets.len());
+    for set in sets {
+        outcomes.push(match apply(session.connection(), set, clock).await {
+            Ok(committed) => Ok(committed),
+            Err(Stopped::Set(error)) => Err(error),
+            Err(Stopped::Transaction(fault)) => {
+                session.roll_back().await;
+                return all(sets, &fault.during("commit"));
+            }
+        });
+    }
+    if !outcomes
+        .iter()
+        .any(|outcome| matches!(outcome, Ok(Committed::Now(_))))
+    {
+        session.roll_back().await;
+        return outcomes;
+    }
+    match session.commit().await {
+        Ok(()) => outcomes,
+        // Nobody is told anything that rests on a set which may not be there.
+        Err(error) => all(sets, &Fault::from(error).at_commit()),
+    }
+}
+
+fn all(sets: &[ChangeSet], error: &StoreError) -> Vec<Outcome> {
+    sets.iter().map(|_| Err(error.clone().into())).collect()
+}
+
+fn failure(kind: StoreErrorKind, detail: &str) -> CommitError {
+    StoreError {
+        kind,
+        operation: "commit",
+        detail: detail.to_owned(),
+    }
+    .into()
+}

@@ -83,13 +83,7 @@ pub struct Decision<T> {
 impl<T> Decision<T> {
     /// Nothing to do.
     pub const fn unchanged(output: T) -> Self {
-        Self {
-            puts: Vec::new(),
-            removes: Vec::new(),
-            checks: Vec::new(),
-            events: Vec::new(),
-            output,
-        }
+        Self { puts: Vec::new(), removes: Vec::new(), checks: Vec::new(), events: Vec::new(), output }
     }
 
     /// One more record.
@@ -137,21 +131,12 @@ pub struct Event {
 impl Event {
     /// An event about a thing.
     pub fn new(action: &'static str, kind: &'static str, id: impl ToString) -> Self {
-        Self {
-            action,
-            target: (kind, id.to_string()),
-            user: None,
-            before: Value::Null,
-            after: Value::Null,
-        }
+        Self { action, target: (kind, id.to_string()), user: None, before: Value::Null, after: Value::Null }
     }
 
     /// An event about a person in an organization.
     pub fn member(action: &'static str, user: UserId) -> Self {
-        Self {
-            user: Some(user),
-            ..Self::new(action, "member", user)
-        }
+        Self { user: Some(user), ..Self::new(action, "member", user) }
     }
 
     /// With the fields before.
@@ -205,22 +190,12 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// A view of a home for an actor, with nothing read yet.
     pub fn new(store: &'a dyn Store, home: Home, actor: Actor) -> Self {
-        Self {
-            store,
-            home,
-            actor,
-            now: Timestamp::EPOCH,
-            head: None,
-            seen: BTreeMap::new(),
-        }
+        Self { store, home, actor, now: Timestamp::EPOCH, head: None, seen: BTreeMap::new() }
     }
 
     /// Reads keys in one round trip, so that `get` need not.
     pub async fn fetch(&mut self, keys: impl IntoIterator<Item = Key> + Send) -> Result<(), StoreError> {
-        let mut keys: Vec<Key> = keys
-            .into_iter()
-            .filter(|key| !self.seen.contains_key(key))
-            .collect();
+        let mut keys: Vec<Key> = keys.into_iter().filter(|key| !self.seen.contains_key(key)).collect();
         if keys.is_empty() && self.head.is_some() {
             return Ok(());
         }
@@ -258,10 +233,7 @@ impl<'a> View<'a> {
     pub async fn organization(&mut self) -> Result<(Option<Organization>, Standing), StoreError> {
         let own = match self.actor {
             Actor::ApiKey { key, .. } => vec![Key::ApiKey(key)],
-            Actor::User {
-                user,
-                via: Via::ApiKey { key, .. },
-            } => vec![Key::Member(user), Key::ApiKey(key)],
+            Actor::User { user, via: Via::ApiKey { key, .. } } => vec![Key::Member(user), Key::ApiKey(key)],
             Actor::User { user, .. } => vec![Key::Member(user)],
             Actor::Operator { .. } | Actor::System => Vec::new(),
         };
@@ -299,11 +271,7 @@ impl<'a> View<'a> {
     /// The organization, visible to the actor and open: what almost every operation begins with.
     pub async fn open_organization(&mut self) -> Result<Visible, StoreError> {
         let (organization, standing) = self.organization().await?;
-        Ok(Visible {
-            organization,
-            standing,
-            operator: self.actor.is_operator(),
-        })
+        Ok(Visible { organization, standing, operator: self.actor.is_operator() })
     }
 
     /// Keys that were read whose record has ended by time and is not settled yet.
@@ -381,18 +349,12 @@ pub async fn run_sealed<O: Operation>(
         let (view, decision) = *view;
         let receipt = request.receipt.filter(|_| seal.is_some());
         if decision.is_empty() && receipt.is_none() {
-            return Ok(Done {
-                output: decision.output,
-                version: None,
-            });
+            return Ok(Done { output: decision.output, version: None });
         }
         let id = commit_id(&request.seed, &view.home.to_string(), attempt);
         let done_version = if decision.is_empty() { None } else { Some(id) };
         let mut staged = stage(roster, request, operation, view, &decision, id);
-        let done = Done {
-            output: decision.output,
-            version: done_version,
-        };
+        let done = Done { output: decision.output, version: done_version };
         if let (Some(draft), Some(seal)) = (receipt, seal) {
             staged.writes.push(Write::Put(Record::Receipt(Receipt {
                 id: draft.id,
@@ -435,11 +397,7 @@ pub async fn preflight<O: Operation>(
         .writes
         .iter()
         .filter_map(|write| {
-            if let Write::Add { tally, by, within } = write {
-                Some((*tally, *by, within))
-            } else {
-                None
-            }
+            if let Write::Add { tally, by, within } = write { Some((*tally, *by, within)) } else { None }
         })
         .collect();
     if !adds.is_empty() {
@@ -459,23 +417,13 @@ pub async fn preflight<O: Operation>(
 
 /// Seats held by what has ended by time though nobody has settled it.
 pub async fn due_seats(roster: &Roster, home: &Home, now: Timestamp) -> Result<i64, StoreError> {
-    let listing = Listing::Due {
-        home: home.clone(),
-        until: now,
-    };
-    let mut page = PageRequest {
-        after: None,
-        limit: 500,
-    };
+    let listing = Listing::Due { home: home.clone(), until: now };
+    let mut page = PageRequest { after: None, limit: 500 };
     let mut seats = 0;
     loop {
         let found = roster.store.list(&listing, &page).await?;
-        seats += found
-            .rows
-            .iter()
-            .filter_map(|row| row.stored.record.due())
-            .map(|due| due.seats)
-            .sum::<i64>();
+        seats +=
+            found.rows.iter().filter_map(|row| row.stored.record.due()).map(|due| due.seats).sum::<i64>();
         page.after = found.rows.last().map(|row| row.position.clone());
         if !found.more {
             return Ok(seats);
@@ -580,12 +528,7 @@ fn stage<O: Operation>(
         .collect();
     let mut sums: BTreeMap<Tally, i64> = decision.checks.iter().map(|tally| (*tally, 0)).collect();
     let mut writes = Vec::new();
-    let before = |key: &Key| {
-        view.seen
-            .get(key)
-            .and_then(Option::as_ref)
-            .map(|stored| &stored.record)
-    };
+    let before = |key: &Key| view.seen.get(key).and_then(Option::as_ref).map(|stored| &stored.record);
     for record in &decision.puts {
         let key = record.key();
         for (tally, weight) in record.weighs() {
@@ -603,35 +546,17 @@ fn stage<O: Operation>(
         }
         writes.push(Write::Remove(key.clone()));
     }
-    let organization = decision
-        .puts
-        .iter()
-        .chain(before(&Key::Organization))
-        .find_map(|record| {
-            if let Record::Organization(organization) = record {
-                Some(organization)
-            } else {
-                None
-            }
-        });
+    let organization = decision.puts.iter().chain(before(&Key::Organization)).find_map(|record| {
+        if let Record::Organization(organization) = record { Some(organization) } else { None }
+    });
     for (tally, by) in sums {
         if by != 0 || decision.checks.contains(&tally) {
             let within = roster.policies.seats.range(tally, by, organization);
             writes.push(Write::Add { tally, by, within });
         }
     }
-    let entry = view
-        .home
-        .has_log()
-        .then(|| log_entry(request, view.now, id, decision.events.clone()));
-    ChangeSet {
-        id,
-        home: view.home,
-        not_after: operation.not_after(),
-        guards,
-        writes,
-        entry,
-    }
+    let entry = view.home.has_log().then(|| log_entry(request, view.now, id, decision.events.clone()));
+    ChangeSet { id, home: view.home, not_after: operation.not_after(), guards, writes, entry }
 }
 
 fn log_entry(request: &Request, time: Timestamp, id: CommitId, events: Vec<Event>) -> LogEntry {
@@ -641,24 +566,15 @@ fn log_entry(request: &Request, time: Timestamp, id: CommitId, events: Vec<Event
         salt
     };
     let mut personal = Detached::new(&salts);
-    let changes: Vec<Change> = events
-        .into_iter()
-        .map(|event| event.detach(&mut personal))
-        .collect();
-    let subject = request
-        .actor
-        .user()
-        .or_else(|| changes.first().and_then(|change| change.user));
+    let changes: Vec<Change> = events.into_iter().map(|event| event.detach(&mut personal)).collect();
+    let subject = request.actor.user().or_else(|| changes.first().and_then(|change| change.user));
     let reason = match (&request.reason, subject) {
         (None, _) => Value::Null,
         (Some(reason), Some(subject)) => personal.hide(subject, &json!(reason)),
         (Some(reason), None) => json!(reason),
     };
-    let mut users: Vec<UserId> = changes
-        .iter()
-        .filter_map(|change| change.user)
-        .chain(request.actor.user())
-        .collect();
+    let mut users: Vec<UserId> =
+        changes.iter().filter_map(|change| change.user).chain(request.actor.user()).collect();
     users.sort_unstable();
     users.dedup();
     let actions = changes.iter().map(|change| change.action.clone()).collect();
@@ -676,10 +592,7 @@ fn log_entry(request: &Request, time: Timestamp, id: CommitId, events: Vec<Event
         body: bytes,
         time,
         personal: personal.into_personal(),
-        actor: request
-            .actor
-            .id()
-            .unwrap_or_else(|| request.actor.kind().to_owned()),
+        actor: request.actor.id().unwrap_or_else(|| request.actor.kind().to_owned()),
         users,
         actions,
     }
@@ -687,9 +600,7 @@ fn log_entry(request: &Request, time: Timestamp, id: CommitId, events: Vec<Event
 
 /// JSON with sorted keys and no spaces.
 fn canonical(body: &Body) -> Vec<u8> {
-    serde_json::to_value(body)
-        .map(|value| value.to_string().into_bytes())
-        .unwrap_or_default()
+    serde_json::to_value(body).map(|value| value.to_string().into_bytes()).unwrap_or_default()
 }
 
 async fn settle(
@@ -710,20 +621,8 @@ async fn settle(
 /// Settles what has ended in a home, at most 100 records; whether there was anything.
 async fn settle_due(roster: &Roster, request: &Request, home: Home, attempt: u32) -> Result<bool, OpError> {
     let now = roster.store.read(&home, &[], &[]).await?.now();
-    let listing = Listing::Due {
-        home: home.clone(),
-        until: now,
-    };
-    let page = roster
-        .store
-        .list(
-            &listing,
-            &PageRequest {
-                after: None,
-                limit: 100,
-            },
-        )
-        .await?;
+    let listing = Listing::Due { home: home.clone(), until: now };
+    let page = roster.store.list(&listing, &PageRequest { after: None, limit: 100 }).await?;
     let keys: Vec<Key> = page.rows.iter().map(|row| row.stored.record.key()).collect();
     let any = !keys.is_empty();
     if any {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::home::{Due, Home, Key, Tally};
 use crate::id::{CommitId, Version};
+use crate::listing::{Listing, Page, PageRequest, Row};
 use crate::log::{Head, LogEntry, Logged};
 use crate::store::{ChangeSet, CommitError, Committed, Dump, Read, Stored, Write};
 use crate::time::Timestamp;
@@ -29,6 +30,18 @@ impl HomeData {
             head: Head::start(home),
             records: BTreeMap::new(),
             tallies: BTreeMap::new(),
+            log: Vec::new(),
+            done: BTreeSet::new(),
+        }
+    }
+
+    /// A home as a store dumped it, without its log.
+    pub fn from_dump(dump: Dump) -> Self {
+        let keyed = |stored: Stored| (stored.record.key(), stored);
+        Self {
+            head: dump.head,
+            records: dump.records.into_iter().map(keyed).collect(),
+            tallies: dump.tallies,
             log: Vec::new(),
             done: BTreeSet::new(),
         }
@@ -82,9 +95,7 @@ impl HomeData {
         self.tallies = sums;
         self.write(changes);
         self.done.insert(changes.id);
-        Ok(Committed::Now(
-            changes.entry.as_ref().map(|entry| self.append(changes.id, entry)),
-        ))
+        Ok(Committed::Now(changes.entry.as_ref().map(|entry| self.append(changes.id, entry))))
     }
 
     fn version(&self, key: &Key) -> Option<Version> {
@@ -95,10 +106,7 @@ impl HomeData {
         for write in &changes.writes {
             match write {
                 Write::Put(record) => {
-                    let stored = Stored {
-                        record: record.clone(),
-                        version: changes.id,
-                    };
+                    let stored = Stored { record: record.clone(), version: changes.id };
                     self.records.insert(record.key(), stored);
                 }
                 Write::Remove(key) => {
@@ -124,11 +132,7 @@ impl HomeData {
 
     /// An answer of `dump`.
     pub fn dump(&self) -> Dump {
-        let mut due: Vec<Due> = self
-            .records
-            .values()
-            .filter_map(|stored| stored.record.due())
-            .collect();
+        let mut due: Vec<Due> = self.records.values().filter_map(|stored| stored.record.due()).collect();
         due.sort();
         Dump {
             head: self.head,
@@ -142,4 +146,23 @@ impl HomeData {
             due,
         }
     }
+}
+
+/// A page of a listing over some homes: the reference for every store.
+pub fn page_of(homes: &[&HomeData], listing: &Listing, page: &PageRequest, clock: Timestamp) -> Page {
+    let head = homes.iter().map(|home| home.head.time).max().unwrap_or(Timestamp::EPOCH);
+    let now = clock.max(head);
+    let row = |stored: &Stored| {
+        let position = listing.position(&stored.record, now)?;
+        Some(Row { position, stored: stored.clone() })
+    };
+    let mut rows: Vec<Row> = homes.iter().flat_map(|home| home.records.values()).filter_map(row).collect();
+    let descending = matches!(listing, Listing::Members { descending: true, .. });
+    rows.sort_by(|a, b| if descending { b.position.cmp(&a.position) } else { a.position.cmp(&b.position) });
+    if let Some(after) = &page.after {
+        rows.retain(|row| if descending { row.position < *after } else { row.position > *after });
+    }
+    let more = rows.len() > usize::from(page.limit);
+    rows.truncate(usize::from(page.limit));
+    Page { now, rows, more }
 }

@@ -1,6 +1,6 @@
 //! The reference store: everything in memory, behind one lock. What it answers, every store answers.
 
-mod data;
+pub(crate) mod data;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use crate::home::{Home, Key, Record, Tally};
 use crate::id::UserId;
-use crate::listing::{Listing, Page, PageRequest, Row};
+use crate::listing::{Listing, Page, PageRequest};
 use crate::log::{Body, Logged};
 use crate::model::SHARDS;
 use crate::store::{
@@ -30,10 +30,7 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// An empty store.
     pub fn new(clock: std::sync::Arc<dyn Clock>) -> Self {
-        Self {
-            clock,
-            homes: Mutex::default(),
-        }
+        Self { clock, homes: Mutex::default() }
     }
 
     fn homes(&self) -> MutexGuard<'_, BTreeMap<Home, HomeData>> {
@@ -44,20 +41,13 @@ impl MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn read(&self, home: &Home, keys: &[Key], tallies: &[Tally]) -> Result<Read, StoreError> {
-        Ok(self
-            .homes()
-            .get(home)
-            .unwrap_or(&HomeData::new(home))
-            .read(self.clock.now(), keys, tallies))
+        Ok(self.homes().get(home).unwrap_or(&HomeData::new(home)).read(self.clock.now(), keys, tallies))
     }
 
     async fn commit(&self, changes: &ChangeSet) -> Result<Committed, CommitError> {
         let mut homes = self.homes();
         let now = self.clock.now();
-        homes
-            .entry(changes.home.clone())
-            .or_insert_with(|| HomeData::new(&changes.home))
-            .commit(changes, now)
+        homes.entry(changes.home.clone()).or_insert_with(|| HomeData::new(&changes.home)).commit(changes, now)
     }
 
     async fn commit_all(&self, sets: &[ChangeSet]) -> Vec<Result<Committed, CommitError>> {
@@ -72,48 +62,12 @@ impl Store for MemoryStore {
         let homes = self.homes();
         let in_homes: Vec<&HomeData> = match (listing, listing.home()) {
             (_, Some(home)) => homes.get(&home).into_iter().collect(),
-            (Listing::Directory { kind, .. }, None) => (0..SHARDS)
-                .filter_map(|shard| homes.get(&Home::Directory(*kind, shard)))
-                .collect(),
+            (Listing::Directory { kind, .. }, None) => {
+                (0..SHARDS).filter_map(|shard| homes.get(&Home::Directory(*kind, shard))).collect()
+            }
             (_, None) => Vec::new(),
         };
-        let head = in_homes
-            .iter()
-            .map(|home| home.head.time)
-            .max()
-            .unwrap_or(Timestamp::EPOCH);
-        let now = self.clock.now().max(head);
-        let mut rows: Vec<Row> = in_homes
-            .into_iter()
-            .flat_map(|home| home.records.values())
-            .filter_map(|stored| {
-                let position = listing.position(&stored.record, now)?;
-                Some(Row {
-                    position,
-                    stored: stored.clone(),
-                })
-            })
-            .collect();
-        let descending = matches!(listing, Listing::Members { descending: true, .. });
-        rows.sort_by(|a, b| {
-            if descending {
-                b.position.cmp(&a.position)
-            } else {
-                a.position.cmp(&b.position)
-            }
-        });
-        if let Some(after) = &page.after {
-            rows.retain(|row| {
-                if descending {
-                    row.position < *after
-                } else {
-                    row.position > *after
-                }
-            });
-        }
-        let more = rows.len() > usize::from(page.limit);
-        rows.truncate(usize::from(page.limit));
-        Ok(Page { now, rows, more })
+        Ok(data::page_of(&in_homes, listing, page, self.clock.now()))
     }
 
     async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {
@@ -154,11 +108,7 @@ impl Store for MemoryStore {
             .filter(|(name, _)| *name > after)
             .collect();
         names.sort();
-        Ok(names
-            .into_iter()
-            .take(limit.into())
-            .map(|(_, home)| home.clone())
-            .collect())
+        Ok(names.into_iter().take(limit.into()).map(|(_, home)| home.clone()).collect())
     }
 
     async fn dump(&self, home: &Home) -> Result<Dump, StoreError> {

@@ -1,0 +1,241 @@
+//! Reading the file: `user_external_id,email,name,account_external_id,role` in any order (RFC 4180, with a byte order
+//! mark and any line ending tolerated).
+
+use crate::permission::RoleRef;
+use crate::refusal::Refusal;
+use crate::text::{Email, ExternalId, Name};
+
+/// The largest file, in bytes.
+pub const MAX_BYTES: usize = 64 * 1024 * 1024;
+/// The longest cell, in bytes.
+const MAX_CELL: usize = 4096;
+
+/// One row of the file.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ImportRow {
+    /// The vendor's id of the person.
+    pub external_id: Option<ExternalId>,
+    /// Their address.
+    pub email: Option<Email>,
+    /// Their name.
+    pub name: Option<Name>,
+    /// The vendor's id of the account.
+    pub account: ExternalId,
+    /// The role there.
+    pub role: RoleRef,
+}
+
+/// One row, or why it cannot be read, with the line on which it begins.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ImportLine {
+    /// Counted from 1, the header included.
+    pub line: u64,
+    /// What names the row in reports: external id or address as written.
+    pub item: String,
+    /// The row.
+    pub row: Result<ImportRow, String>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Columns {
+    external_id: Option<usize>,
+    email: Option<usize>,
+    name: Option<usize>,
+    account: usize,
+    role: usize,
+    count: usize,
+}
+
+/// Reads a file; 422 for one whose header cannot be used, in which case nothing is read.
+pub fn parse_members(bytes: &[u8]) -> Result<Vec<ImportLine>, Refusal> {
+    let bad = |detail: &str| Refusal::invalid("", detail);
+    if bytes.len() > MAX_BYTES {
+        return Err(bad("the file is larger than 64 MiB"));
+    }
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text);
+    let mut record = csv::ByteRecord::new();
+    let header = match reader.read_byte_record(&mut record) {
+        Ok(true) => columns(&record)?,
+        Ok(false) | Err(_) => return Err(bad("the file is empty; its first line must be the header")),
+    };
+    let mut lines = Vec::new();
+    loop {
+        let start = reader.position().clone();
+        match reader.read_byte_record(&mut record) {
+            Ok(true) => {}
+            Ok(false) => return Ok(lines),
+            Err(error) => return Err(bad(&format!("the file cannot be read: {error}"))),
+        }
+        let place = record.position().unwrap_or(&start);
+        let byte = |position: &csv::Position| usize::try_from(position.byte()).unwrap_or(usize::MAX);
+        let raw = text.get(byte(place)..byte(reader.position())).unwrap_or_default();
+        lines.push(line(place.line(), raw, &record, &header));
+    }
+}
+
+fn columns(record: &csv::ByteRecord) -> Result<Columns, Refusal> {
+    const KNOWN: &str = "user_external_id, email, name, account_external_id, role";
+    let mut found = Columns { count: record.len(), ..Columns::default() };
+    let (mut account, mut role) = (None, None);
+    for (at, cell) in record.iter().enumerate() {
+        let place = match cell {
+            b"user_external_id" => &mut found.external_id,
+            b"email" => &mut found.email,
+            b"name" => &mut found.name,
+            b"account_external_id" => &mut account,
+            b"role" => &mut role,
+            other => {
+                let other: String = String::from_utf8_lossy(other).chars().take(60).collect();
+                let detail = format!("unknown column {other:?} in the header; the columns are {KNOWN}");
+                return Err(Refusal::invalid("", detail));
+            }
+        };
+        if place.replace(at).is_some() {
+            return Err(Refusal::invalid("", "the header names a column twice"));
+        }
+    }
+    match (account, role) {
+        (Some(account), Some(role)) if found.external_id.or(found.email).is_some() => {
+            Ok(Columns { account, role, ..found })
+        }
+        _ => Err(Refusal::invalid(
+            "",
+            format!(
+                "the header must name account_external_id, role, and user_external_id or email; known are {KNOWN}"
+            ),
+        )),
+    }
+}
+
+fn line(line: u64, raw: &[u8], record: &csv::ByteRecord, columns: &Columns) -> ImportLine {
+    let shown = |at: Option<usize>| {
+        let cell = at.and_then(|at| record.get(at)).unwrap_or_default();
+        Some(String::from_utf8_lossy(cell).chars().take(255).collect::<String>())
+            .filter(|cell| !cell.is_empty())
+    };
+    let item = shown(columns.external_id).or_else(|| shown(columns.email)).unwrap_or_default();
+    ImportLine { line, item, row: row(raw, record, columns) }
+}
+
+fn row(raw: &[u8], record: &csv::ByteRecord, columns: &Columns) -> Result<ImportRow, String> {
+    if !quotes_are_plain(raw) {
+        return Err("a quotation mark stands bare: quote the whole cell and double the marks inside".into());
+    }
+    if record.len() != columns.count {
+        return Err(format!("{} cells where the header has {}", record.len(), columns.count));
+    }
+    let cell = |name: &str, at: usize| -> Result<Option<String>, String> {
+        let bytes = record.get(at).unwrap_or_default();
+        if bytes.len() > MAX_CELL {
+            return Err(format!("{name}: longer than {MAX_CELL} bytes"));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| format!("{name}: not UTF-8"))?;
+        Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+    };
+    let optional = |name: &str, at: Option<usize>| at.map_or(Ok(None), |at| cell(name, at));
+    fn read<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> Result<T, String> {
+        text.parse().map_err(|error: T::Err| format!("{name}: {error}"))
+    }
+    let external_id = optional("user_external_id", columns.external_id)?;
+    let email = optional("email", columns.email)?;
+    let name = optional("name", columns.name)?;
+    if external_id.is_none() && email.is_none() {
+        return Err("neither user_external_id nor email".into());
+    }
+    let account = cell("account_external_id", columns.account)?.ok_or("account_external_id: empty")?;
+    let role = cell("role", columns.role)?.ok_or("role: empty")?;
+    Ok(ImportRow {
+        external_id: external_id.map(|text| read("user_external_id", &text)).transpose()?,
+        email: email.map(|text| read("email", &text)).transpose()?,
+        name: name.map(|text| read("name", &text)).transpose()?,
+        account: read("account_external_id", &account)?,
+        role: read("role", &role)?,
+    })
+}
+
+/// Whether quotation marks stand only around whole cells, or doubled inside them (RFC 4180, section 2, rule 5).
+fn quotes_are_plain(raw: &[u8]) -> bool {
+    #[derive(PartialEq)]
+    enum At {
+        Start,
+        Plain,
+        Quoted,
+        Closed,
+    }
+    let mut at = At::Start;
+    for byte in raw {
+        at = match (at, byte) {
+            (At::Start, b'"') | (At::Closed, b'"') => At::Quoted,
+            (At::Quoted, b'"') => At::Closed,
+            (At::Quoted, _) => At::Quoted,
+            (At::Plain, b'"') => return false,
+            (At::Start | At::Plain | At::Closed, b',' | b'\n' | b'\r') => At::Start,
+            (At::Closed, _) => return false,
+            (At::Start | At::Plain, _) => At::Plain,
+        };
+    }
+    at != At::Quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Vec<(u64, bool)> {
+        parse_members(text.as_bytes())
+            .unwrap()
+            .into_iter()
+            .map(|line| (line.line, line.row.is_ok()))
+            .collect()
+    }
+
+    #[test]
+    fn x4_columns_in_any_order_with_bom_and_any_line_ending() {
+        let one = "role,account_external_id,email\nmember,north,ada@example.com\n";
+        assert_eq!(parsed(one), [(2, true)]);
+        assert_eq!(parsed(&format!("\u{feff}{}", one.replace('\n', "\r\n"))), [(2, true)]);
+        assert_eq!(parsed(&one.replace('\n', "\r")), [(2, true)]);
+        assert_eq!(parsed("role,account_external_id,email\nmember,north,\"ada@example.com\"\n"), [(2, true)]);
+    }
+
+    #[test]
+    fn x4_headers_that_cannot_be_used_refuse_the_file() {
+        for text in [
+            "",
+            "\n",
+            "email\n",
+            "email,role\n",
+            "email,role,account_external_id,email\n",
+            "email,role,account_external_id,seats\n",
+            "ada@example.com,member,north\n",
+        ] {
+            assert!(parse_members(text.as_bytes()).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn x4_bad_rows_are_refused_one_by_one() {
+        let header = "user_external_id,email,account_external_id,role\n";
+        for (row, fine) in [
+            ("u1,,north,member", true),
+            (",,north,member", false),
+            ("u1,,north", false),
+            ("u1,,north,member,x", false),
+            ("u1,,,member", false),
+            ("u1,,north,boss", false),
+            ("u1,nobody,north,member", false),
+            ("u\"1,,north,member", false),
+            ("\"u1\"x,,north,member", false),
+            ("\"u\"\"1\",,north,member", true),
+            ("\"u1,,north,member", false),
+        ] {
+            assert_eq!(parsed(&format!("{header}{row}\n")), [(2, fine)], "{row}");
+        }
+        let long = format!("{header}{},,north,member\nu2,,north,member\n", "x".repeat(1 << 20));
+        assert_eq!(parsed(&long), [(2, false), (3, true)]);
+        let mut raw = header.as_bytes().to_vec();
+        raw.extend(b"\xff,,north,member\n");
+        assert!(parse_members(&raw).unwrap()[0].row.is_err());
+    }
+}

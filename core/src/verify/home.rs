@@ -1,0 +1,109 @@
+//! What one home says about itself.
+
+use std::collections::BTreeMap;
+
+use super::Report;
+use crate::home::{Due, Record, Tally};
+use crate::id::AccountId;
+use crate::model::{Access, Member, MemberStatus, Organization};
+use crate::permission::RoleRef;
+use crate::store::Dump;
+use crate::text::ExternalId;
+
+/// Tallies and due index as recomputed; one owner; every name in an access exists.
+pub(super) fn check(dump: &Dump, report: Report<'_>) {
+    tallies(dump, report);
+    let mut due: Vec<Due> = dump.records.iter().filter_map(|stored| stored.record.due()).collect();
+    due.sort();
+    let mut kept = dump.due.clone();
+    kept.sort();
+    if due != kept {
+        report("due index", format!("{} lines kept, {} recomputed, not the same", kept.len(), due.len()));
+    }
+    let organization = dump.records.iter().find_map(|stored| match &stored.record {
+        Record::Organization(organization) => Some(organization),
+        _ => None,
+    });
+    match organization {
+        Some(organization) => organization_home(dump, organization, report),
+        None if members(dump).next().is_some() => {
+            report("one owner", "members without an organization".into())
+        }
+        None => {}
+    }
+}
+
+fn tallies(dump: &Dump, report: Report<'_>) {
+    let mut sums: BTreeMap<Tally, i64> = BTreeMap::new();
+    for (tally, weight) in dump.records.iter().flat_map(|stored| stored.record.weighs()) {
+        *sums.entry(tally).or_default() += weight;
+    }
+    for tally in [Tally::Seats, Tally::ActiveAccounts] {
+        let recount = sums.get(&tally).copied().unwrap_or(0);
+        let kept = dump.tallies.get(&tally).copied().unwrap_or(0);
+        if recount != kept {
+            report("tallies", format!("{} is {kept}, recounted {recount}", tally.name()));
+        }
+    }
+}
+
+fn members(dump: &Dump) -> impl Iterator<Item = &Member> {
+    dump.records.iter().filter_map(|stored| match &stored.record {
+        Record::Member(member) => Some(member),
+        _ => None,
+    })
+}
+
+fn organization_home(dump: &Dump, organization: &Organization, report: Report<'_>) {
+    let owners: Vec<&Member> =
+        members(dump).filter(|member| member.access.roles().contains(&RoleRef::OWNER)).collect();
+    let right = |owner: &Member| {
+        owner.user == organization.owner
+            && owner.status == MemberStatus::Active
+            && owner.access == Access::Organization(RoleRef::OWNER)
+            && owner.expires_at.is_none()
+    };
+    if !matches!(owners.as_slice(), [owner] if right(owner)) {
+        report("one owner", format!("{} members hold the role; {} should", owners.len(), organization.owner));
+    }
+    let used = dump.tallies.get(&Tally::Seats).copied().unwrap_or(0);
+    if organization.purchased.is_some_and(|purchased| used > i64::from(purchased)) {
+        report("seats", format!("{used} used of {:?}", organization.purchased));
+    }
+    accounts(dump, report);
+}
+
+fn accounts(dump: &Dump, report: Report<'_>) {
+    let mut known: BTreeMap<AccountId, Option<&ExternalId>> = BTreeMap::new();
+    for stored in &dump.records {
+        if let Record::Account(account) = &stored.record {
+            known.insert(account.id, account.external_id.as_ref());
+        }
+    }
+    let named = known.values().flatten().count();
+    let mut indexed = 0_usize;
+    for stored in &dump.records {
+        match &stored.record {
+            Record::AccountExternalId(external, account) => {
+                indexed += 1;
+                if known.get(account).copied().flatten() != Some(external) {
+                    report("external ids", format!("{external} leads to {account}, which does not bear it"));
+                }
+            }
+            Record::Member(member) => {
+                if let Access::Accounts(roles) = &member.access {
+                    if let Some(missing) = roles.keys().find(|account| !known.contains_key(account)) {
+                        report("access", format!("{} reaches {missing}, which is not there", member.user));
+                    }
+                    if member.status == MemberStatus::Former && !roles.is_empty() {
+                        report("access", format!("{} is a former member with access", member.user));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    if indexed != named {
+        report("external ids", format!("{named} accounts bear one, {indexed} are indexed"));
+    }
+}

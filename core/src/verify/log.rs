@@ -1,0 +1,103 @@
+//! The log: dense, chained, in the order of time, complete.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::Report;
+use crate::home::Home;
+use crate::id::CommitId;
+use crate::log::{Body, Head, Logged, chain, digest, personal_fits};
+use crate::op::Roster;
+use crate::store::{Dump, StoreError};
+
+/// What a walk through a log found.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LogVerdict {
+    /// How many entries were read.
+    pub entries: u64,
+    /// Where the walk ended.
+    pub head: Head,
+    /// The first entry that is wrong, and how.
+    pub first_bad: Option<(u64, String)>,
+    commits: BTreeSet<CommitId>,
+}
+
+/// Walks the log of a home and compares its end with the head that the store keeps: an edited, dropped, reordered or
+/// truncated entry shows. `progress` hears the entries read.
+pub async fn verify_log(
+    roster: &Roster,
+    home: &Home,
+    progress: &mut (dyn FnMut(u64) + Send),
+) -> Result<LogVerdict, StoreError> {
+    let kept = roster.store.read(home, &[], &[]).await?.head;
+    let mut verdict = walk(roster, home, progress).await?;
+    if verdict.first_bad.is_none() && verdict.head.seq < kept.seq {
+        let missing = verdict.head.seq + 1;
+        verdict.first_bad = Some((missing, format!("missing: the log should end at {}", kept.seq)));
+    }
+    Ok(verdict)
+}
+
+/// Walks the log of a home.
+pub(super) async fn walk(
+    roster: &Roster,
+    home: &Home,
+    progress: &mut (dyn FnMut(u64) + Send),
+) -> Result<LogVerdict, StoreError> {
+    let mut verdict =
+        LogVerdict { entries: 0, head: Head::start(home), first_bad: None, commits: BTreeSet::new() };
+    loop {
+        let entries = roster.store.log(home, verdict.head.seq, 500, None).await?;
+        if entries.is_empty() {
+            return Ok(verdict);
+        }
+        for logged in &entries {
+            if let Err(problem) = follows(&verdict.head, logged) {
+                verdict.first_bad = Some((verdict.head.seq + 1, problem));
+                return Ok(verdict);
+            }
+            verdict.entries += 1;
+            verdict.head = Head { seq: logged.seq, time: logged.time, hash: logged.hash };
+            verdict.commits.insert(logged.commit);
+        }
+        progress(verdict.entries);
+    }
+}
+
+/// Whether an entry is the one after a head.
+fn follows(head: &Head, logged: &Logged) -> Result<(), String> {
+    if logged.seq != head.seq + 1 {
+        return Err(format!("missing: the next entry that is there is {}", logged.seq));
+    }
+    if chain(&head.hash, logged.seq, logged.time, &digest(&logged.body)) != logged.hash {
+        return Err("its hash does not follow from its content and the entry before".into());
+    }
+    if logged.time < head.time {
+        return Err("its time lies before that of the entry before".into());
+    }
+    let value: Value = serde_json::from_slice(&logged.body).map_err(|_| "its body is not JSON".to_owned())?;
+    let body: Body = serde_json::from_value(value.clone()).map_err(|error| format!("its body: {error}"))?;
+    if body.commit != logged.commit {
+        return Err("it belongs to another commit".into());
+    }
+    if !personal_fits(&value, &logged.personal) {
+        return Err("a personal value beside it does not fit its digest".into());
+    }
+    Ok(())
+}
+
+/// The end of the log is the head that the store keeps, and every record was written by a commit of the log.
+pub(super) fn check_dump(dump: &Dump, log: &LogVerdict, report: Report<'_>) {
+    if log.first_bad.is_none() && dump.head.seq > log.head.seq {
+        report("log", format!("ends at {}, though the head says {}", log.head.seq, dump.head.seq));
+    }
+    if log.first_bad.is_none() && dump.head.seq == log.head.seq && dump.head.hash != log.head.hash {
+        report("log", format!("entry {}: the head bears another hash", dump.head.seq));
+    }
+    for stored in &dump.records {
+        if log.first_bad.is_none() && !log.commits.contains(&stored.version) {
+            report("log", format!("no entry says who wrote {:?}", stored.record.key()));
+        }
+    }
+}

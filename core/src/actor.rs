@@ -81,10 +81,14 @@ impl Actor {
     /// The key that spoke for a user, as audit shows it.
     pub fn via(&self) -> Option<String> {
         match self {
-            Self::User { via: Via::Operator { key }, .. } => {
-                Some(key.map_or_else(|| "operator".to_owned(), |key| key.to_string()))
-            }
-            Self::User { via: Via::ApiKey { key, .. }, .. } => Some(key.to_string()),
+            Self::User {
+                via: Via::Operator { key },
+                ..
+            } => Some(key.map_or_else(|| "operator".to_owned(), |key| key.to_string())),
+            Self::User {
+                via: Via::ApiKey { key, .. },
+                ..
+            } => Some(key.to_string()),
             Self::Operator { .. } | Self::ApiKey { .. } | Self::System => None,
         }
     }
@@ -99,6 +103,11 @@ impl Actor {
 
     /// What must be said about this actor to tell it from every other, for receipts.
     pub fn fingerprint(&self) -> String {
-        format!("{}:{}:{}", self.kind(), self.id().unwrap_or_default(), self.via().unwrap_or_default())
+        format!(
+            "{}:{}:{}",
+            self.kind(),
+            self.id().unwrap_or_default(),
+            self.via().unwrap_or_default()
+        )
     }
 }

@@ -39,7 +39,10 @@ impl fmt::Debug for Seed {
 impl Seed {
     /// A fresh seed.
     pub fn draw(entropy: &dyn Entropy) -> Self {
-        Self { bytes: entropy.bytes(), millis: entropy.millis() }
+        Self {
+            bytes: entropy.bytes(),
+            millis: entropy.millis(),
+        }
     }
 
     /// 32 bytes for a purpose; the same for the same purpose.
@@ -47,7 +50,7 @@ impl Seed {
         hmac_sha256(&self.bytes, purpose.as_bytes())
     }
 
-    /// A UUIDv7 for a purpose (RFC 9562, section 5.7).
+    /// A `UUIDv7` for a purpose (RFC 9562, section 5.7).
     pub fn uuid(&self, purpose: &str) -> Uuid {
         let random = self.derive(purpose);
         let mut tail = [0_u8; 10];
@@ -107,14 +110,26 @@ impl Request {
     /// The same request for one step of a longer act: ids of its own, no receipt and no precondition.
     #[must_use]
     pub fn step(&self, label: &str) -> Self {
-        let seed = Seed { bytes: self.seed.derive(&format!("step {label}")), millis: self.seed.millis };
-        Self { seed, if_match: None, receipt: None, ..self.clone() }
+        let seed = Seed {
+            bytes: self.seed.derive(&format!("step {label}")),
+            millis: self.seed.millis,
+        };
+        Self {
+            seed,
+            if_match: None,
+            receipt: None,
+            ..self.clone()
+        }
     }
 
     /// The same request as Roster's own housekeeping.
     #[must_use]
     pub fn as_system(&self, label: &str) -> Self {
-        Self { actor: Actor::System, reason: None, ..self.step(label) }
+        Self {
+            actor: Actor::System,
+            reason: None,
+            ..self.step(label)
+        }
     }
 }
 
@@ -132,7 +147,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// A fresh UUIDv7 for a purpose; the same when decided again.
+    /// A fresh `UUIDv7` for a purpose; the same when decided again.
     pub fn fresh(&self, purpose: &str) -> Uuid {
         self.seed.uuid(purpose)
     }

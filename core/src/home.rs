@@ -133,7 +133,6 @@ pub enum Key {
 /// Anything that is kept under a key.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "records live in short vectors and are moved, not copied")]
 pub enum Record {
     /// See [`Organization`].
     Organization(Organization),
@@ -194,9 +193,11 @@ impl Record {
     /// The record's line in the due index, if it ends by itself. Stores keep it with the record.
     pub fn due(&self) -> Option<Due> {
         match self {
-            Self::Member(member) => {
-                member.due().map(|at| Due { at, key: Key::Member(member.user), seats: member.seats() })
-            }
+            Self::Member(member) => member.due().map(|at| Due {
+                at,
+                key: Key::Member(member.user),
+                seats: member.seats(),
+            }),
             Self::Organization(_)
             | Self::Account(_)
             | Self::AccountExternalId(..)
@@ -256,7 +257,9 @@ impl Tally {
 
     /// A tally from the name that stores keep.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Seats, Self::ActiveAccounts].into_iter().find(|tally| tally.name() == name)
+        [Self::Seats, Self::ActiveAccounts]
+            .into_iter()
+            .find(|tally| tally.name() == name)
     }
 }
 
@@ -320,7 +323,11 @@ impl TypedKey for ExternalId {
     }
 
     fn pick(record: Record) -> Option<AccountId> {
-        if let Record::AccountExternalId(_, account) = record { Some(account) } else { None }
+        if let Record::AccountExternalId(_, account) = record {
+            Some(account)
+        } else {
+            None
+        }
     }
 }
 

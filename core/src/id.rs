@@ -1,6 +1,6 @@
-//! Typed ids in TypeID form: a prefix, an underscore and a UUIDv7 in 26 characters of Crockford base32.
+//! Typed ids in `TypeID` form: a prefix, an underscore and a `UUIDv7` in 26 characters of Crockford base32.
 //!
-//! Source: the TypeID specification, version 0.3.
+//! Source: the `TypeID` specification, version 0.3.
 
 use std::fmt;
 use std::str::FromStr;

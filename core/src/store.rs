@@ -2,7 +2,7 @@
 //!
 //! A store keeps records by home and key, and knows nothing of rules. It gives: atomic commits that touch one home,
 //! guarded by versions; tallies with bounds; a due index; one log a home, dense and chained; listings.
-//! Postgres, SQLite, Redis and the memory store give the same answers.
+//! Postgres, `SQLite`, Redis and the memory store give the same answers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -116,15 +116,25 @@ pub struct ChangeSet {
 impl ChangeSet {
     /// What every store refuses, before anything else, as a mistake of the caller's.
     pub fn check(&self) -> Result<(), StoreError> {
-        let mistake =
-            |detail: String| StoreError { kind: StoreErrorKind::Corrupt, operation: "commit", detail };
+        let mistake = |detail: String| StoreError {
+            kind: StoreErrorKind::Corrupt,
+            operation: "commit",
+            detail,
+        };
         if self.entry.is_some() != self.home.has_log() {
-            return Err(mistake("a log entry is there exactly when the home has a log".into()));
+            return Err(mistake(
+                "a log entry is there exactly when the home has a log".into(),
+            ));
         }
         if self.writes.len() > MAX_WRITES {
             return Err(mistake(format!("more than {MAX_WRITES} writes")));
         }
-        match self.writes.iter().filter_map(Write::key).find(|key| !self.home.holds(key)) {
+        match self
+            .writes
+            .iter()
+            .filter_map(Write::key)
+            .find(|key| !self.home.holds(key))
+        {
             Some(key) => Err(mistake(format!("{key:?} does not belong in {}", self.home))),
             None => Ok(()),
         }

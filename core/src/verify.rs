@@ -52,7 +52,9 @@ pub async fn verify_all(
     let mut after: Option<Home> = None;
     loop {
         let homes = roster.store.homes(after.as_ref(), 500).await?;
-        let Some(last) = homes.last().cloned() else { return Ok(verdict) };
+        let Some(last) = homes.last().cloned() else {
+            return Ok(verdict);
+        };
         for found in homes {
             let checked = settled(roster, &found).await?;
             verdict.homes += 1;
@@ -80,9 +82,17 @@ async fn settled(roster: &Roster, home: &Home) -> Result<Verdict, StoreError> {
 /// Checks one home.
 pub async fn verify_home(roster: &Roster, home: &Home) -> Result<Verdict, StoreError> {
     let dump = roster.store.dump(home).await?;
-    let mut verdict = Verdict { homes: 1, records: dump.records.len() as u64, ..Verdict::default() };
+    let mut verdict = Verdict {
+        homes: 1,
+        records: dump.records.len() as u64,
+        ..Verdict::default()
+    };
     let mut report = |invariant: &'static str, detail: String| {
-        verdict.findings.push(Finding { home: home.clone(), invariant, detail });
+        verdict.findings.push(Finding {
+            home: home.clone(),
+            invariant,
+            detail,
+        });
     };
     home::check(&dump, &mut report);
     links::check(roster, home, &dump, &mut report).await?;

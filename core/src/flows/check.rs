@@ -98,7 +98,11 @@ pub async fn check(roster: &Roster, asks: &[CheckAsk]) -> Result<Vec<CheckAnswer
         })
         .collect();
     let facts = roster.store.access(&keys).await?;
-    Ok(asks.iter().zip(&facts).map(|(ask, facts)| answer(ask, facts)).collect())
+    Ok(asks
+        .iter()
+        .zip(&facts)
+        .map(|(ask, facts)| answer(ask, facts))
+        .collect())
 }
 
 /// The decision, from the facts alone.
@@ -134,6 +138,13 @@ fn answer(ask: &CheckAsk, facts: &AccessFacts) -> CheckAnswer {
         return no(CheckReason::NoAccess);
     };
     let granted = role_holds(held, &ask.permission);
-    let reason = if granted { CheckReason::Granted } else { CheckReason::RoleLacksPermission };
-    CheckAnswer { reason, role: Some((held, source)) }
+    let reason = if granted {
+        CheckReason::Granted
+    } else {
+        CheckReason::RoleLacksPermission
+    };
+    CheckAnswer {
+        reason,
+        role: Some((held, source)),
+    }
 }

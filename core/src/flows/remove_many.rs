@@ -43,7 +43,11 @@ pub async fn remove_many(
             Ok(named) => match resolve_user(roster, &named).await {
                 Ok(user) if !seen.insert(user) => RemovalRow::Unchanged,
                 Ok(user) => {
-                    let operation = RemoveFromAccount { organization, account: account.clone(), user };
+                    let operation = RemoveFromAccount {
+                        organization,
+                        account: account.clone(),
+                        user,
+                    };
                     row(run(roster, &request.step(&format!("row {n}")), &operation)
                         .await
                         .map(|done| done.output))?

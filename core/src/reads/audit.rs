@@ -63,9 +63,24 @@ pub async fn organization_audit(
     limit: u16,
 ) -> Result<AuditPage, OpError> {
     let (_, standing) = visible_standing(roster, request, organization).await?;
-    roster.policies.access.require(&standing, "audit:read", Reach::Organization)?;
-    let mut page = AuditPage { rows: Vec::new(), next: None, last: None };
-    fill(roster, &mut page, Home::Organization(organization), user, after, limit).await?;
+    roster
+        .policies
+        .access
+        .require(&standing, "audit:read", Reach::Organization)?;
+    let mut page = AuditPage {
+        rows: Vec::new(),
+        next: None,
+        last: None,
+    };
+    fill(
+        roster,
+        &mut page,
+        Home::Organization(organization),
+        user,
+        after,
+        limit,
+    )
+    .await?;
     Ok(page)
 }
 
@@ -80,7 +95,11 @@ pub async fn deployment_audit(
     if !request.actor.is_operator() {
         return Err(Refusal::lacks("operator").into());
     }
-    let mut page = AuditPage { rows: Vec::new(), next: None, last: None };
+    let mut page = AuditPage {
+        rows: Vec::new(),
+        next: None,
+        last: None,
+    };
     let mut at = after.as_ref().map(|after| after.home.clone());
     if let Some(after) = after {
         fill(roster, &mut page, after.home.clone(), user, Some(after), limit).await?;
@@ -117,13 +136,19 @@ async fn fill(
         let entries = roster.store.log(&home, seq, 200, user).await?;
         for logged in &entries {
             for (n, row) in rows(logged)?.into_iter().enumerate() {
-                let place = AuditPosition { home: home.clone(), seq: logged.seq, n };
-                let behind = after.as_ref().is_some_and(|after| (place.seq, place.n) <= (after.seq, after.n));
+                let place = AuditPosition {
+                    home: home.clone(),
+                    seq: logged.seq,
+                    n,
+                };
+                let behind = after
+                    .as_ref()
+                    .is_some_and(|after| (place.seq, place.n) <= (after.seq, after.n));
                 if behind || user.is_some_and(|user| !concerns(&row, user)) {
                     continue;
                 }
                 if page.rows.len() == usize::from(limit) {
-                    page.next = page.last.clone();
+                    page.next.clone_from(&page.last);
                     return Ok(());
                 }
                 page.last = Some(place);

@@ -20,7 +20,7 @@ pub use user::{Me, MembershipShown, UserAccount, me, user, user_accounts, users}
 use crate::id::Version;
 use crate::listing::Position;
 
-/// A record with its version, which is its ETag.
+/// A record with its version, which is its `ETag`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Shown<T> {
     /// The record.

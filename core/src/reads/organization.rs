@@ -47,7 +47,13 @@ pub async fn visible_standing(
         return Err(Refusal::NotFound.into());
     }
     let version = view.version(&Key::Organization).ok_or(Refusal::NotFound)?;
-    Ok((Shown { value: organization, version }, standing))
+    Ok((
+        Shown {
+            value: organization,
+            version,
+        },
+        standing,
+    ))
 }
 
 /// 404 where the actor sees no organization: what every route below an organization begins with.
@@ -82,14 +88,23 @@ async fn beside(
 ) -> Result<OrganizationShown, OpError> {
     let (id, owner) = (organization.value.id, organization.value.owner);
     let mut view = View::new(roster.store.as_ref(), Home::Organization(id), request.actor);
-    let card = view.get(&TheMember(owner)).await?.map(|member| member.card).unwrap_or_default();
+    let card = view
+        .get(&TheMember(owner))
+        .await?
+        .map(|member| member.card)
+        .unwrap_or_default();
     let read = roster.store.read(&Home::User(owner), &[Key::User], &[]).await?;
     let available = matches!(
         read.records.get(&Key::User).map(|stored| &stored.record),
         Some(Record::User(user)) if user.status == UserStatus::Active
     );
     let used = used_seats(roster, id).await?;
-    Ok(OrganizationShown { organization, owner: card, owner_unavailable: !available, used })
+    Ok(OrganizationShown {
+        organization,
+        owner: card,
+        owner_unavailable: !available,
+        used,
+    })
 }
 
 /// Seats in use: the tally without what has ended by time.
@@ -107,9 +122,18 @@ pub async fn seats(
     id: OrganizationId,
 ) -> Result<Shown<SeatsShown>, OpError> {
     let (organization, standing) = visible_standing(roster, request, id).await?;
-    roster.policies.access.require(&standing, "organization:read", Reach::Organization)?;
-    let seats = SeatsShown { purchased: organization.value.purchased, used: used_seats(roster, id).await? };
-    Ok(Shown { value: seats, version: organization.version })
+    roster
+        .policies
+        .access
+        .require(&standing, "organization:read", Reach::Organization)?;
+    let seats = SeatsShown {
+        purchased: organization.value.purchased,
+        used: used_seats(roster, id).await?,
+    };
+    Ok(Shown {
+        value: seats,
+        version: organization.version,
+    })
 }
 
 /// The organizations of the deployment: all for operators, for others those they are in.
@@ -121,7 +145,11 @@ pub async fn organizations(
     page: &PageRequest,
 ) -> Result<Rows<OrganizationShown>, OpError> {
     let active = status.map(|status| status == OrganizationStatus::Active);
-    let listing = Listing::Directory { kind: DirectoryKind::Organizations, active, q };
+    let listing = Listing::Directory {
+        kind: DirectoryKind::Organizations,
+        active,
+        q,
+    };
     let mut page = page.clone();
     let mut rows = Vec::new();
     loop {
@@ -136,7 +164,7 @@ pub async fn organizations(
             };
             match organization(roster, request, id).await {
                 Ok(shown) if status.is_none_or(|status| status == shown.organization.value.status) => {
-                    rows.push(shown)
+                    rows.push(shown);
                 }
                 Ok(_) | Err(OpError::Refused(Refusal::NotFound | Refusal::Forbidden(_))) => {}
                 Err(error) => return Err(error),

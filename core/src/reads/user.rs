@@ -59,7 +59,11 @@ pub async fn users(
     if !request.actor.is_operator() {
         return Err(Refusal::lacks("operator").into());
     }
-    let listing = Listing::Directory { kind: DirectoryKind::Users, active: None, q };
+    let listing = Listing::Directory {
+        kind: DirectoryKind::Users,
+        active: None,
+        q,
+    };
     let mut page = page.clone();
     let mut rows = Vec::new();
     loop {
@@ -86,7 +90,9 @@ pub async fn users(
 async fn record(roster: &Roster, request: &Request, id: UserId) -> Result<Option<Shown<User>>, OpError> {
     let mut view = View::new(roster.store.as_ref(), Home::User(id), request.actor);
     let user = view.get(&TheUser).await?;
-    Ok(user.zip(view.version(&Key::User)).map(|(value, version)| Shown { value, version }))
+    Ok(user
+        .zip(view.version(&Key::User))
+        .map(|(value, version)| Shown { value, version }))
 }
 
 /// One user: for operators and the person; for others where they may see a membership, past ones too; else 404.
@@ -109,10 +115,10 @@ async fn seen_in(roster: &Roster, request: &Request, user: UserId) -> Result<Vec
         let Some((_, standing)) = standing_in(roster, request, organization).await? else {
             continue;
         };
-        if let Some(member) = membership(roster, request, organization, user).await? {
-            if may_see(&standing, &member) {
-                seen.push(organization);
-            }
+        if let Some(member) = membership(roster, request, organization, user).await?
+            && may_see(&standing, &member)
+        {
+            seen.push(organization);
         }
     }
     Ok(seen)
@@ -120,9 +126,11 @@ async fn seen_in(roster: &Roster, request: &Request, user: UserId) -> Result<Vec
 
 async fn organizations_of_actor(roster: &Roster, request: &Request) -> Result<Vec<OrganizationId>, OpError> {
     match request.actor {
-        Actor::ApiKey { organization, .. } | Actor::User { via: Via::ApiKey { organization, .. }, .. } => {
-            Ok(vec![organization])
-        }
+        Actor::ApiKey { organization, .. }
+        | Actor::User {
+            via: Via::ApiKey { organization, .. },
+            ..
+        } => Ok(vec![organization]),
         Actor::User { user, .. } => pointers(roster, user).await,
         Actor::Operator { .. } | Actor::System => Ok(Vec::new()),
     }
@@ -130,7 +138,10 @@ async fn organizations_of_actor(roster: &Roster, request: &Request) -> Result<Ve
 
 /// The organizations that a user may be in, by id. Pointers: whether they are is said by the organization.
 pub(super) async fn pointers(roster: &Roster, user: UserId) -> Result<Vec<OrganizationId>, OpError> {
-    let mut page = PageRequest { after: None, limit: 500 };
+    let mut page = PageRequest {
+        after: None,
+        limit: 500,
+    };
     let mut all = Vec::new();
     loop {
         let found = roster.store.list(&Listing::Memberships { user }, &page).await?;
@@ -163,7 +174,11 @@ async fn membership(
     organization: OrganizationId,
     user: UserId,
 ) -> Result<Option<Member>, OpError> {
-    let mut view = View::new(roster.store.as_ref(), Home::Organization(organization), request.actor);
+    let mut view = View::new(
+        roster.store.as_ref(),
+        Home::Organization(organization),
+        request.actor,
+    );
     Ok(view.get(&TheMember(user)).await?)
 }
 
@@ -177,26 +192,40 @@ pub async fn user_accounts(
 ) -> Result<Rows<UserAccount>, OpError> {
     let id = user(roster, request, named).await?.value.id;
     let whole = request.actor.is_operator() || request.actor.user() == Some(id);
-    let within = if whole { pointers(roster, id).await? } else { seen_in(roster, request, id).await? };
+    let within = if whole {
+        pointers(roster, id).await?
+    } else {
+        seen_in(roster, request, id).await?
+    };
     let limit = usize::from(page.limit);
     let mut rows: Vec<UserAccount> = Vec::new();
     for organization in within {
         let after = match &page.after {
             Some(after) if organization.to_string() < after.by => continue,
-            Some(after) if organization.to_string() == after.by => {
-                Some(Position { by: String::new(), id: after.id })
-            }
+            Some(after) if organization.to_string() == after.by => Some(Position {
+                by: String::new(),
+                id: after.id,
+            }),
             Some(_) | None => None,
         };
         let room = u16::try_from(limit + 1 - rows.len()).unwrap_or(u16::MAX);
         rows.extend(
-            reached(roster, request, organization, id, whole, PageRequest { after, limit: room }).await?,
+            reached(
+                roster,
+                request,
+                organization,
+                id,
+                whole,
+                PageRequest { after, limit: room },
+            )
+            .await?,
         );
         if rows.len() > limit {
             rows.truncate(limit);
-            let next = rows
-                .last()
-                .map(|row| Position { by: row.organization.id.to_string(), id: row.account.id.uuid() });
+            let next = rows.last().map(|row| Position {
+                by: row.organization.id.to_string(),
+                id: row.account.id.uuid(),
+            });
             return Ok(Rows { rows, next });
         }
     }
@@ -222,14 +251,26 @@ async fn reached(
     {
         return Ok(Vec::new());
     }
-    let seen = if whole { Scope::All } else { standing.scope(&Permission::of("members:read")) };
+    let seen = if whole {
+        Scope::All
+    } else {
+        standing.scope(&Permission::of("members:read"))
+    };
     let scope = match &member.access {
         Access::Organization(_) => seen,
-        Access::Accounts(roles) => {
-            Scope::Accounts(roles.keys().copied().filter(|account| seen.holds(*account)).collect())
-        }
+        Access::Accounts(roles) => Scope::Accounts(
+            roles
+                .keys()
+                .copied()
+                .filter(|account| seen.holds(*account))
+                .collect(),
+        ),
     };
-    let listing = Listing::Accounts { organization: id, status: Some(AccountStatus::Active), scope };
+    let listing = Listing::Accounts {
+        organization: id,
+        status: Some(AccountStatus::Active),
+        scope,
+    };
     let found = roster.store.list(&listing, &page).await?;
     Ok(found
         .rows
@@ -240,7 +281,12 @@ async fn reached(
             };
             let role = member.access.role_on(account.id)?;
             let organization_wide = member.access.organization_role().is_some();
-            Some(UserAccount { organization: organization.clone(), account, role, organization_wide })
+            Some(UserAccount {
+                organization: organization.clone(),
+                account,
+                role,
+                organization_wide,
+            })
         })
         .collect())
 }
@@ -248,7 +294,11 @@ async fn reached(
 /// Who asks, and where they are a member.
 pub async fn me(roster: &Roster, request: &Request) -> Result<Me, OpError> {
     let Some(user) = request.actor.user() else {
-        return Ok(Me { actor: request.actor, user: None, memberships: Vec::new() });
+        return Ok(Me {
+            actor: request.actor,
+            user: None,
+            memberships: Vec::new(),
+        });
     };
     let mut memberships = Vec::new();
     for id in organizations_of_actor(roster, request).await? {
@@ -256,9 +306,16 @@ pub async fn me(roster: &Roster, request: &Request) -> Result<Me, OpError> {
             continue;
         };
         if let Some(member) = membership(roster, request, id, user).await? {
-            memberships.push(MembershipShown { organization, access: member.access });
+            memberships.push(MembershipShown {
+                organization,
+                access: member.access,
+            });
         }
     }
     let user = record(roster, request, user).await?.map(|shown| shown.value);
-    Ok(Me { actor: request.actor, user, memberships })
+    Ok(Me {
+        actor: request.actor,
+        user,
+        memberships,
+    })
 }

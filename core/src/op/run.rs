@@ -1,0 +1,291 @@
+//! The one way from an operation to a durable change.
+
+use std::sync::Arc;
+
+use super::stage::stage;
+use super::{Decision, Operation, Roster, View};
+use crate::actor::Actor;
+use crate::facts::{Facts, Request, commit_id};
+use crate::home::{Home, Key, Record, Tally};
+use crate::id::Version;
+use crate::listing::{Listing, PageRequest};
+use crate::model::Receipt;
+use crate::refusal::{OpError, Refusal, RefusalKind};
+use crate::settle::SettleDue;
+use crate::store::{CommitError, StoreError, Write};
+use crate::time::Timestamp;
+
+/// How often a decision is made afresh when others change what it read.
+pub const TRIES: u32 = 5;
+
+/// What was done.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Done<T> {
+    /// The operation's output.
+    pub output: T,
+    /// The commit; nothing if nothing was to be done.
+    pub version: Option<Version>,
+}
+
+/// Turns what was done into the sealed answer that a receipt keeps.
+pub type Seal<'a, T> = &'a (dyn Fn(&Done<T>) -> Vec<u8> + Send + Sync);
+
+/// Loads, decides and commits; decides afresh when others changed what was read.
+pub async fn run<O: Operation>(
+    roster: &Roster,
+    request: &Request,
+    operation: &O,
+) -> Result<Done<O::Output>, OpError> {
+    run_sealed(roster, request, operation, None).await
+}
+
+/// [`run`] that leaves a receipt with the sealed answer, when the request asks for one.
+pub async fn run_sealed<O: Operation>(
+    roster: &Roster,
+    request: &Request,
+    operation: &O,
+    seal: Option<Seal<'_, O::Output>>,
+) -> Result<Done<O::Output>, OpError> {
+    let mut settled_for_room = false;
+    let mut attempt = 0;
+    while attempt < TRIES {
+        attempt += 1;
+        let view = match prepare(roster, request, operation, attempt).await? {
+            Prepared::Settled => continue,
+            Prepared::Decided(view) => view,
+        };
+        let (view, decision) = *view;
+        let receipt = request.receipt.filter(|_| seal.is_some());
+        if decision.is_empty() && receipt.is_none() {
+            return Ok(Done {
+                output: decision.output,
+                version: None,
+            });
+        }
+        let id = commit_id(&request.seed, &view.home.to_string(), attempt);
+        let done_version = if decision.is_empty() { None } else { Some(id) };
+        let mut staged = stage(roster, request, operation, view, &decision, id);
+        let done = Done {
+            output: decision.output,
+            version: done_version,
+        };
+        if let (Some(draft), Some(seal)) = (receipt, seal) {
+            staged.writes.push(Write::Put(Record::Receipt(Receipt {
+                id: draft.id,
+                digest: draft.digest,
+                seed: request.seed.bytes,
+                seed_millis: request.seed.millis,
+                answer: Some(seal(&done)),
+                created_at: staged.entry.as_ref().map_or(Timestamp::EPOCH, |entry| entry.time),
+            })));
+        }
+        match roster.store.commit(&staged).await {
+            Ok(_) => return Ok(done),
+            Err(CommitError::Conflict(_)) => back_off(roster, attempt).await,
+            Err(CommitError::TooLate) => return Err(OpError::Busy),
+            Err(CommitError::Store(error)) => return Err(error.into()),
+            Err(CommitError::OutOfBounds(tally)) => {
+                let room =
+                    !settled_for_room && settle_due(roster, request, operation.home(), attempt).await?;
+                if !room {
+                    return Err(operation.out_of_bounds(tally).into());
+                }
+                settled_for_room = true;
+            }
+        }
+    }
+    Err(Refusal::Conflict.into())
+}
+
+/// The same without commit: what would be done, or the refusal. Bounds of tallies are checked as they stand.
+pub async fn preflight<O: Operation>(
+    roster: &Roster,
+    request: &Request,
+    operation: &O,
+) -> Result<O::Output, OpError> {
+    let (view, decision) = decide(roster, request, operation).await?;
+    let id = commit_id(&request.seed, &view.home.to_string(), 0);
+    let home = view.home.clone();
+    let staged = stage(roster, request, operation, view, &decision, id);
+    let adds: Vec<_> = staged
+        .writes
+        .iter()
+        .filter_map(|write| {
+            if let Write::Add { tally, by, within } = write {
+                Some((*tally, *by, within))
+            } else {
+                None
+            }
+        })
+        .collect();
+    if !adds.is_empty() {
+        let tallies: Vec<Tally> = adds.iter().map(|(tally, ..)| *tally).collect();
+        let read = roster.store.read(&home, &[], &tallies).await?;
+        let due = due_seats(roster, &home, read.now()).await?;
+        for (tally, by, within) in adds {
+            let held =
+                read.tallies.get(&tally).copied().unwrap_or(0) - if tally == Tally::Seats { due } else { 0 };
+            if !within.contains(&(held + by)) {
+                return Err(operation.out_of_bounds(tally).into());
+            }
+        }
+    }
+    Ok(decision.output)
+}
+
+/// Seats held by what has ended by time though nobody has settled it.
+pub async fn due_seats(roster: &Roster, home: &Home, now: Timestamp) -> Result<i64, StoreError> {
+    let listing = Listing::Due {
+        home: home.clone(),
+        until: now,
+    };
+    let mut page = PageRequest {
+        after: None,
+        limit: 500,
+    };
+    let mut seats = 0;
+    loop {
+        let found = roster.store.list(&listing, &page).await?;
+        seats += found
+            .rows
+            .iter()
+            .filter_map(|row| row.stored.record.due())
+            .map(|due| due.seats)
+            .sum::<i64>();
+        page.after = found.rows.last().map(|row| row.position.clone());
+        if !found.more {
+            return Ok(seats);
+        }
+    }
+}
+
+enum Prepared<'a, T> {
+    Settled,
+    Decided(Box<(View<'a>, Decision<T>)>),
+}
+
+async fn prepare<'a, O: Operation>(
+    roster: &'a Roster,
+    request: &Request,
+    operation: &O,
+    attempt: u32,
+) -> Result<Prepared<'a, O::Output>, OpError> {
+    let mut view = View::new(roster.store.as_ref(), operation.home(), request.actor);
+    let state = load(request, operation, &mut view).await?;
+    let due = view.due();
+    if !due.is_empty() && request.actor != Actor::System {
+        settle(roster, request, view.home.clone(), due, attempt).await?;
+        return Ok(Prepared::Settled);
+    }
+    let decision = judge(roster, request, operation, state, &view)?;
+    Ok(Prepared::Decided(Box::new((view, decision))))
+}
+
+async fn decide<'a, O: Operation>(
+    roster: &'a Roster,
+    request: &Request,
+    operation: &O,
+) -> Result<(View<'a>, Decision<O::Output>), OpError> {
+    let mut view = View::new(roster.store.as_ref(), operation.home(), request.actor);
+    let state = load(request, operation, &mut view).await?;
+    let decision = judge(roster, request, operation, state, &view)?;
+    Ok((view, decision))
+}
+
+async fn load<O: Operation>(
+    request: &Request,
+    operation: &O,
+    view: &mut View<'_>,
+) -> Result<O::State, OpError> {
+    if let Some(draft) = request.receipt
+        && let Some(found) = view
+            .get(&draft.id)
+            .await?
+            .filter(|found| found.is_live(view.now()))
+    {
+        if found.digest != draft.digest {
+            return Err(Refusal::IdempotencyMismatch.into());
+        }
+        if let Some(answer) = found.answer {
+            return Err(OpError::Replay(answer));
+        }
+    }
+    let state = operation.load(view).await?;
+    if let Some(subject) = operation.subject().filter(|_| request.if_match.is_some()) {
+        view.fetch([subject]).await?;
+    }
+    Ok(state)
+}
+
+/// Decides, with `If-Match` between what is forbidden and what is in conflict.
+fn judge<O: Operation>(
+    roster: &Roster,
+    request: &Request,
+    operation: &O,
+    state: O::State,
+    view: &View<'_>,
+) -> Result<Decision<O::Output>, Refusal> {
+    let facts = Facts {
+        actor: request.actor,
+        now: view.now(),
+        policies: Arc::clone(&roster.policies),
+        seed: request.seed,
+    };
+    let decided = operation.decide(state, &facts);
+    let outdated = match (request.if_match, operation.subject()) {
+        (Some(wanted), Some(subject)) => view.version(&subject) != Some(wanted),
+        _ => false,
+    };
+    match decided {
+        Err(refusal) if !outdated || refusal.kind() != RefusalKind::Conflict => Err(refusal),
+        Ok(decision) if !outdated => Ok(decision),
+        Ok(_) | Err(_) => Err(Refusal::PreconditionFailed),
+    }
+}
+
+async fn settle(
+    roster: &Roster,
+    request: &Request,
+    home: Home,
+    keys: Vec<Key>,
+    attempt: u32,
+) -> Result<(), OpError> {
+    let system = request.as_system(&format!("settle {attempt}"));
+    let operation = SettleDue { home, keys };
+    match Box::pin(run(roster, &system, &operation)).await {
+        Ok(_) | Err(OpError::Refused(Refusal::Conflict)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Settles what has ended in a home, at most 100 records; whether there was anything.
+async fn settle_due(roster: &Roster, request: &Request, home: Home, attempt: u32) -> Result<bool, OpError> {
+    let now = roster.store.read(&home, &[], &[]).await?.now();
+    let listing = Listing::Due {
+        home: home.clone(),
+        until: now,
+    };
+    let page = roster
+        .store
+        .list(
+            &listing,
+            &PageRequest {
+                after: None,
+                limit: 100,
+            },
+        )
+        .await?;
+    let keys: Vec<Key> = page.rows.iter().map(|row| row.stored.record.key()).collect();
+    let any = !keys.is_empty();
+    if any {
+        settle(roster, request, home, keys, 100 + attempt).await?;
+    }
+    Ok(any)
+}
+
+/// Waits a random while, longer with each try, so that those who lost do not lose together again.
+async fn back_off(roster: &Roster, attempt: u32) {
+    let [random, ..] = roster.entropy.bytes();
+    let millis = u64::from(random) * u64::from(attempt) / 32;
+    tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
+}

@@ -1,0 +1,141 @@
+//! From a decision to the change set that is committed.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Decision, Event, Operation, Roster, View};
+use crate::facts::Request;
+use crate::home::{Key, Record, Tally};
+use crate::id::{CommitId, UserId, Version};
+use crate::log::{Body, Change, Detached, LogEntry, digest};
+use crate::store::{ChangeSet, Write};
+use crate::time::Timestamp;
+
+/// The change set of a decision: guards on all that was read, tallies from the difference of the records.
+pub(super) fn stage<O: Operation>(
+    roster: &Roster,
+    request: &Request,
+    operation: &O,
+    view: View<'_>,
+    decision: &Decision<O::Output>,
+    id: CommitId,
+) -> ChangeSet {
+    let mut guards: BTreeMap<Key, Option<Version>> = view
+        .seen
+        .iter()
+        .map(|(key, found)| (key.clone(), found.as_ref().map(|stored| stored.version)))
+        .collect();
+    let mut sums: BTreeMap<Tally, i64> = decision.checks.iter().map(|tally| (*tally, 0)).collect();
+    let mut writes = Vec::new();
+    let before = |key: &Key| {
+        view.seen
+            .get(key)
+            .and_then(Option::as_ref)
+            .map(|stored| &stored.record)
+    };
+    for record in &decision.puts {
+        let key = record.key();
+        for (tally, weight) in record.weighs() {
+            *sums.entry(tally).or_default() += weight;
+        }
+        for (tally, weight) in before(&key).map(Record::weighs).unwrap_or_default() {
+            *sums.entry(tally).or_default() -= weight;
+        }
+        guards.entry(key).or_insert(None);
+        writes.push(Write::Put(record.clone()));
+    }
+    for key in &decision.removes {
+        for (tally, weight) in before(key).map(Record::weighs).unwrap_or_default() {
+            *sums.entry(tally).or_default() -= weight;
+        }
+        writes.push(Write::Remove(key.clone()));
+    }
+    let organization = decision
+        .puts
+        .iter()
+        .chain(before(&Key::Organization))
+        .find_map(|record| {
+            if let Record::Organization(organization) = record {
+                Some(organization)
+            } else {
+                None
+            }
+        });
+    for (tally, by) in sums {
+        if by != 0 || decision.checks.contains(&tally) {
+            let within = roster.policies.seats.range(tally, by, organization);
+            writes.push(Write::Add { tally, by, within });
+        }
+    }
+    let entry = view
+        .home
+        .has_log()
+        .then(|| log_entry(request, view.now(), id, decision.events.clone()));
+    ChangeSet {
+        id,
+        home: view.home,
+        not_after: operation.not_after(),
+        guards,
+        writes,
+        entry,
+    }
+}
+
+fn log_entry(request: &Request, time: Timestamp, id: CommitId, events: Vec<Event>) -> LogEntry {
+    let salts = |n: u16| {
+        let mut salt = [0_u8; 16];
+        salt.copy_from_slice(&request.seed.derive(&format!("salt {id} {n}"))[..16]);
+        salt
+    };
+    let mut personal = Detached::new(&salts);
+    let changes: Vec<Change> = events
+        .into_iter()
+        .map(|event| event.detach(&mut personal))
+        .collect();
+    let subject = request
+        .actor
+        .user()
+        .or_else(|| changes.first().and_then(|change| change.user));
+    let reason = match (&request.reason, subject) {
+        (None, _) => Value::Null,
+        (Some(reason), Some(subject)) => personal.hide(subject, &json!(reason)),
+        (Some(reason), None) => json!(reason),
+    };
+    let mut users: Vec<UserId> = changes
+        .iter()
+        .filter_map(|change| change.user)
+        .chain(request.actor.user())
+        .collect();
+    users.sort_unstable();
+    users.dedup();
+    let actions = changes.iter().map(|change| change.action.clone()).collect();
+    let body = Body {
+        actor: request.actor,
+        request_id: request.request_id.clone(),
+        reason,
+        time,
+        commit: id,
+        changes,
+    };
+    let bytes = canonical(&body);
+    LogEntry {
+        digest: digest(&bytes),
+        body: bytes,
+        time,
+        personal: personal.into_personal(),
+        actor: request
+            .actor
+            .id()
+            .unwrap_or_else(|| request.actor.kind().to_owned()),
+        users,
+        actions,
+    }
+}
+
+/// JSON with sorted keys and no spaces.
+fn canonical(body: &Body) -> Vec<u8> {
+    serde_json::to_value(body)
+        .map(|value| value.to_string().into_bytes())
+        .unwrap_or_default()
+}

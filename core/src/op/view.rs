@@ -1,0 +1,164 @@
+//! What an operation sees of its home.
+
+use std::collections::BTreeMap;
+
+use crate::actor::{Actor, Via};
+use crate::home::{Home, Key, TheMember, TheOrganization, TypedKey};
+use crate::id::{ApiKeyId, OrganizationId, Version};
+use crate::log::Head;
+use crate::model::{Organization, OrganizationStatus};
+use crate::policy::Standing;
+use crate::refusal::Refusal;
+use crate::store::{Store, StoreError, Stored};
+use crate::time::Timestamp;
+
+/// What an operation sees of its home. Remembers every key that was read.
+#[derive(Debug)]
+pub struct View<'a> {
+    store: &'a dyn Store,
+    pub(super) home: Home,
+    actor: Actor,
+    now: Timestamp,
+    head: Option<Head>,
+    pub(super) seen: BTreeMap<Key, Option<Stored>>,
+}
+
+impl<'a> View<'a> {
+    /// A view of a home for an actor, with nothing read yet.
+    pub fn new(store: &'a dyn Store, home: Home, actor: Actor) -> Self {
+        Self {
+            store,
+            home,
+            actor,
+            now: Timestamp::EPOCH,
+            head: None,
+            seen: BTreeMap::new(),
+        }
+    }
+
+    /// Reads keys in one round trip, so that `get` need not.
+    pub async fn fetch(&mut self, keys: impl IntoIterator<Item = Key> + Send) -> Result<(), StoreError> {
+        let mut keys: Vec<Key> = keys
+            .into_iter()
+            .filter(|key| !self.seen.contains_key(key))
+            .collect();
+        if keys.is_empty() && self.head.is_some() {
+            return Ok(());
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        let mut read = self.store.read(&self.home, &keys, &[]).await?;
+        self.now = self.now.max(read.now());
+        self.head = Some(read.head);
+        for key in keys {
+            let found = read.records.remove(&key);
+            self.seen.insert(key, found);
+        }
+        Ok(())
+    }
+
+    /// The record under a key, as time has made it.
+    pub async fn get<K: TypedKey + Sync>(&mut self, key: &K) -> Result<Option<K::Record>, StoreError> {
+        let key = key.key();
+        self.fetch([key.clone()]).await?;
+        let record = self.seen.get(&key).cloned().flatten().map(|stored| stored.record);
+        Ok(record.map(|record| record.at(self.now)).and_then(K::pick))
+    }
+
+    /// Who acts.
+    pub const fn actor(&self) -> Actor {
+        self.actor
+    }
+
+    /// The instant to decide by.
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The organization and how the actor stands in it, by one round trip.
+    pub async fn organization(&mut self) -> Result<(Option<Organization>, Standing), StoreError> {
+        let own = match self.actor {
+            Actor::ApiKey { key, .. } => vec![Key::ApiKey(key)],
+            Actor::User {
+                user,
+                via: Via::ApiKey { key, .. },
+            } => vec![Key::Member(user), Key::ApiKey(key)],
+            Actor::User { user, .. } => vec![Key::Member(user)],
+            Actor::Operator { .. } | Actor::System => Vec::new(),
+        };
+        self.fetch(own.into_iter().chain([Key::Organization])).await?;
+        let organization = self.get(&TheOrganization).await?;
+        let standing = match self.actor {
+            Actor::Operator { .. } | Actor::System => Standing::everything(),
+            Actor::ApiKey { organization, key } => self.key_standing(organization, key).await?,
+            Actor::User { user, via } => {
+                let member = self.get(&TheMember(user)).await?;
+                let standing = Standing::of_member(member.as_ref(), self.now);
+                match via {
+                    Via::Operator { .. } => standing,
+                    Via::ApiKey { organization, key } => {
+                        standing.under(self.key_standing(organization, key).await?)
+                    }
+                }
+            }
+        };
+        Ok((organization, standing))
+    }
+
+    async fn key_standing(
+        &mut self,
+        organization: OrganizationId,
+        key: ApiKeyId,
+    ) -> Result<Standing, StoreError> {
+        if self.home != Home::Organization(organization) {
+            return Ok(Standing::none());
+        }
+        let key = self.get(&key).await?;
+        Ok(Standing::of_key(key.as_ref(), self.now))
+    }
+
+    /// The organization, visible to the actor and open: what almost every operation begins with.
+    pub async fn open_organization(&mut self) -> Result<Visible, StoreError> {
+        let (organization, standing) = self.organization().await?;
+        Ok(Visible {
+            organization,
+            standing,
+            operator: self.actor.is_operator(),
+        })
+    }
+
+    /// Keys that were read whose record has ended by time and is not settled yet.
+    pub(crate) fn due(&self) -> Vec<Key> {
+        let ended = |stored: &Stored| stored.record.due().is_some_and(|due| due.at <= self.now);
+        self.seen
+            .iter()
+            .filter(|(_, found)| found.as_ref().is_some_and(ended))
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+
+    /// The version of a record that was read.
+    pub fn version(&self, key: &Key) -> Option<Version> {
+        self.seen.get(key)?.as_ref().map(|stored| stored.version)
+    }
+}
+
+/// An organization as it was read, before it is known whether the actor may see it.
+#[derive(Clone, Debug)]
+pub struct Visible {
+    organization: Option<Organization>,
+    standing: Standing,
+    operator: bool,
+}
+
+impl Visible {
+    /// The organization and the actor's standing in it; 404 where there is none, 409 for an operator on a closed one.
+    pub fn open(self) -> Result<(Organization, Standing), Refusal> {
+        let organization = self.organization.ok_or(Refusal::NotFound)?;
+        match organization.status {
+            OrganizationStatus::Active if self.standing.is_in() => Ok((organization, self.standing)),
+            OrganizationStatus::Closed if self.operator => Err(Refusal::OrganizationClosed),
+            OrganizationStatus::Active | OrganizationStatus::Closed => Err(Refusal::NotFound),
+        }
+    }
+}

@@ -62,19 +62,33 @@ pub fn parse_members(bytes: &[u8]) -> Result<Vec<ImportLine>, Refusal> {
         Ok(true) => columns(&record)?,
         Ok(false) | Err(_) => return Err(bad("the file is empty; its first line must be the header")),
     };
-    let mut lines = Vec::new();
+    let (mut lines, mut counted, mut at_line) = (Vec::new(), 0, 1);
     loop {
-        let start = reader.position().clone();
+        let begin = byte(reader.position());
         match reader.read_byte_record(&mut record) {
             Ok(true) => {}
             Ok(false) => return Ok(lines),
             Err(error) => return Err(bad(&format!("the file cannot be read: {error}"))),
         }
-        let place = record.position().unwrap_or(&start);
-        let byte = |position: &csv::Position| usize::try_from(position.byte()).unwrap_or(usize::MAX);
-        let raw = text.get(byte(place)..byte(reader.position())).unwrap_or_default();
-        lines.push(line(place.line(), raw, &record, &header));
+        let raw = text.get(begin..byte(reader.position())).unwrap_or_default();
+        let blank = raw
+            .iter()
+            .take_while(|byte| matches!(byte, b'\n' | b'\r'))
+            .count();
+        at_line += line_ends(text.get(counted..begin + blank).unwrap_or_default());
+        counted = begin + blank;
+        lines.push(line(at_line, &raw[blank..], &record, &header));
     }
+}
+
+fn byte(position: &csv::Position) -> usize {
+    usize::try_from(position.byte()).unwrap_or(usize::MAX)
+}
+
+/// How many lines end in a text, by LF, CR LF or CR.
+fn line_ends(text: &[u8]) -> u64 {
+    let ends = |at: usize| text[at] == b'\n' || (text[at] == b'\r' && text.get(at + 1) != Some(&b'\n'));
+    (0..text.len()).filter(|at| ends(*at)).count() as u64
 }
 
 fn columns(record: &csv::ByteRecord) -> Result<Columns, Refusal> {

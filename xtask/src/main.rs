@@ -1,0 +1,72 @@
+//! The repository's own tools: `cargo xtask test`, `tidy`, `sqlx`, `openapi`, `ci`.
+
+mod ci;
+mod openapi;
+mod repo;
+mod sqlx;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::repo::Repo;
+
+/// The repository's own tools.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Runs all tests, by cargo-nextest where it is installed; then the doc tests.
+    Test(test::Options),
+    /// Checks the rules of this repository that no other tool knows, and lists all findings at once.
+    Tidy,
+    /// Makes the offline data of SQL queries again, from the queries and migrations as they stand.
+    Sqlx {
+        /// Changes nothing; names the files that differ.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Makes docs/openapi.json again, from the routes as they stand.
+    Openapi {
+        /// Changes nothing; says whether the file differs.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Runs every check in turn, and stops at the first that fails.
+    Ci {
+        /// Leaves out the tests.
+        #[arg(long)]
+        skip_test: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let task = Arguments::parse().task;
+    match Repo::find().and_then(|repo| run(&repo, task)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(repo: &Repo, task: Task) -> anyhow::Result<ExitCode> {
+    match task {
+        Task::Test(options) => return test::run(repo, &options),
+        Task::Tidy => tidy::run(repo)?,
+        Task::Sqlx { check: false } => sqlx::write(repo)?,
+        Task::Sqlx { check: true } => sqlx::check(repo)?,
+        Task::Openapi { check: false } => openapi::write(repo)?,
+        Task::Openapi { check: true } => openapi::check(repo)?,
+        Task::Ci { skip_test } => ci::run(repo, skip_test)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -75,7 +75,7 @@ pub enum OpenError {
         /// Why.
         source: std::io::Error,
     },
-    /// SQLite itself refuses.
+    /// `SQLite` itself refuses.
     #[error("{} cannot be opened: {source}; check the disk, and whether another program holds the file", path.display())]
     Database {
         /// The file.
@@ -88,7 +88,7 @@ pub enum OpenError {
 /// What goes wrong within a call.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
-    /// SQLite or the pool.
+    /// `SQLite` or the pool.
     #[error(transparent)]
     Sql(#[from] sqlx::Error),
     /// A row that core could not have written.

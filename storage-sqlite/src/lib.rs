@@ -1,4 +1,4 @@
-//! The embedded backend: one SQLite file. What it promises is `docs/STORAGE.md`.
+//! The embedded backend: one `SQLite` file. What it promises is `docs/STORAGE.md`.
 //!
 //! Writes go through one connection, many change sets a transaction; reads each see one snapshot beside it.
 //! Several processes on one machine may open one file.

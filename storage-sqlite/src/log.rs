@@ -18,7 +18,7 @@ pub(crate) struct Place {
     pub(crate) head: Head,
 }
 
-/// The instant that rules this call: SQLite's own, or the one handed in.
+/// The instant that rules this call: `SQLite`'s own, or the one handed in.
 pub(crate) async fn now(connection: &mut SqliteConnection, clock: &StoreClock) -> Result<Timestamp, Fault> {
     match clock {
         StoreClock::Given(clock) => Ok(clock.now()),

@@ -1,5 +1,6 @@
 //! Opening a file: refused, with a sentence that says what to change, unless everything the contract needs is there.
 
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use sqlx::migrate::{Migrate, MigrateError};
@@ -23,9 +24,9 @@ pub(crate) struct Pools {
 
 /// Checks the file, makes it if it is missing, and connects.
 pub(crate) async fn open(config: &SqliteConfig) -> Result<Pools, OpenError> {
+    let _alone = stand_alone(&config.path).await?;
     let mut connection = connect(config).await?;
-    let found = schema(&mut connection, config).await?;
-    match found {
+    match schema(&mut connection, config).await? {
         Schema::Empty => apply_migrations(&mut connection, config).await?,
         Schema::Ours { applied, known } if applied < known => {
             return Err(OpenError::OlderSchema {
@@ -49,6 +50,7 @@ pub(crate) async fn open(config: &SqliteConfig) -> Result<Pools, OpenError> {
 
 /// Brings an older file up to this program's schema; makes it if it is missing.
 pub(crate) async fn migrate(config: &SqliteConfig) -> Result<(), OpenError> {
+    let _alone = stand_alone(&config.path).await?;
     let mut connection = connect(config).await?;
     schema(&mut connection, config).await?;
     apply_migrations(&mut connection, config).await?;
@@ -59,14 +61,39 @@ pub(crate) async fn migrate(config: &SqliteConfig) -> Result<(), OpenError> {
         .map_err(|source| database(config, source))
 }
 
+/// Makes the folder (0700) unless it is there, and holds it against others who open a file there at the same time.
+/// The folder is locked, not the file: closing a file lets go of every lock that `SQLite` has on it in this process.
+async fn stand_alone(path: &Path) -> Result<File, OpenError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let folder = folder(path);
+    let locked = tokio::task::spawn_blocking({
+        let folder = folder.clone();
+        move || {
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&folder)?;
+            let open = File::open(&folder)?;
+            open.lock()?;
+            Ok(open)
+        }
+    });
+    let locked = locked
+        .await
+        .unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    locked.map_err(|source| OpenError::File { path: folder, source })
+}
+
 async fn connect(config: &SqliteConfig) -> Result<SqliteConnection, OpenError> {
     make_file(&config.path)?;
     check_file_system(&config.path)?;
-    let refuse = |source| match is_not_a_database(&source) {
-        true => OpenError::NotADatabase {
-            path: config.path.clone(),
-        },
-        false => database(config, source),
+    let refuse = |source| {
+        let path = config.path.clone();
+        if is_not_a_database(&source) {
+            OpenError::NotADatabase { path }
+        } else {
+            database(config, source)
+        }
     };
     let mut connection = options(config).connect().await.map_err(refuse)?;
     let version = query_scalar!(r#"SELECT sqlite_version() AS "version!: String""#);
@@ -111,33 +138,28 @@ fn database(config: &SqliteConfig, source: sqlx::Error) -> OpenError {
     }
 }
 
-/// Makes the folder (0700) and the file (0600) unless they are there. SQLite gives `-wal` and `-shm` the file's mode.
+/// Makes the file (0600) unless it is there. `-wal` and `-shm` get the same mode from `SQLite`.
 fn make_file(path: &Path) -> Result<(), OpenError> {
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-    let refuse = |source| OpenError::File {
-        path: path.to_owned(),
-        source,
-    };
-    if let Some(folder) = folder(path) {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(refuse)?;
-    }
-    let file = std::fs::OpenOptions::new()
+    use std::os::unix::fs::OpenOptionsExt;
+    match OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(path);
-    match file {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(refuse(error)),
+        .open(path)
+    {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(OpenError::File {
+            path: path.to_owned(),
+            source: error,
+        }),
         Ok(_) | Err(_) => Ok(()),
     }
 }
 
-fn folder(path: &Path) -> Option<&Path> {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty())
+fn folder(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        Some(_) | None => PathBuf::from("."),
+    }
 }
 
 fn check_file_system(path: &Path) -> Result<(), OpenError> {
@@ -145,11 +167,10 @@ fn check_file_system(path: &Path) -> Result<(), OpenError> {
         path: path.to_owned(),
         source: error.into(),
     })?;
-    let magic = i64::try_from(stat.f_type).unwrap_or(0);
-    match network_file_system(magic) {
+    match network_file_system(stat.f_type) {
         None => Ok(()),
         Some(name) => Err(OpenError::NetworkFileSystem {
-            path: folder(path).map_or_else(PathBuf::new, Path::to_owned),
+            path: folder(path),
             name,
         }),
     }
@@ -249,13 +270,17 @@ async fn schema(connection: &mut SqliteConnection, config: &SqliteConfig) -> Res
 }
 
 async fn apply_migrations(connection: &mut SqliteConnection, config: &SqliteConfig) -> Result<(), OpenError> {
-    MIGRATIONS.run(connection).await.map_err(|error| match error {
-        MigrateError::Execute(source) => database(config, source),
-        other => OpenError::UnknownSchema {
-            path: config.path.clone(),
-            detail: other.to_string(),
-        },
-    })
+    // `Migrator::run` makes a future that cannot be sent between threads.
+    MIGRATIONS
+        .run_direct(None, connection, false)
+        .await
+        .map_err(|error| match error {
+            MigrateError::Execute(source) => database(config, source),
+            other => OpenError::UnknownSchema {
+                path: config.path.clone(),
+                detail: other.to_string(),
+            },
+        })
 }
 
 /// The first opening leaves the key's fingerprint; later ones must bear the same.

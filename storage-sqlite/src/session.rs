@@ -69,7 +69,7 @@ impl Session {
         match self.connection.execute("ROLLBACK").await {
             Ok(_) => self.open = false,
             Err(error) => {
-                tracing::warn!(%error, "a transaction could not be rolled back; its connection is closed")
+                tracing::warn!(%error, "a transaction could not be rolled back; its connection is closed");
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::session::{READ, Session};
 use crate::writer::{MAX_SETS, Writer};
 use crate::{access, dump, list, log, open, read};
 
-/// The SQLite store.
+/// The `SQLite` store.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     readers: SqlitePool,

@@ -1,0 +1,363 @@
+//! Records and change sets for tests: small numbers name things, everything else has a plain value.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use roster_core::actor::{Actor, Via};
+use roster_core::home::{Home, Key, Record, Tally};
+use roster_core::id::{
+    AccountId, ApiKeyId, CommitId, OperatorKeyId, OrganizationId, RoleId, TransferId, UserId, Version,
+};
+use roster_core::log::{Body, Change, LogEntry, Personal, digest};
+use roster_core::model::{
+    Access, Account, AccountStatus, ApiKey, Card, Claim, ClaimTarget, DirectoryEntry, DirectoryId, Member,
+    OperatorKey, Organization, OrganizationStatus, Receipt, ReceiptId, Settings, TraitPatch, Traits,
+    Transfer, TransferState, User, UserStatus,
+};
+use roster_core::permission::RoleRef;
+use roster_core::store::{ChangeSet, Write};
+use roster_core::text::search_keys;
+use roster_core::time::Timestamp;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::stores::START;
+
+/// A text type from text that fits.
+///
+/// # Panics
+/// Where it does not fit.
+pub fn text<T: FromStr>(text: &str) -> T {
+    text.parse()
+        .unwrap_or_else(|_| panic!("{text:?} does not fit its type"))
+}
+
+/// The id of the n-th thing of a kind, numbered so that kinds differ and the last byte spreads.
+fn uuid(kind: u8, n: u64) -> Uuid {
+    Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | (u128::from(kind) << 56) | u128::from(n))
+}
+
+/// The n-th organization.
+pub fn organization_id(n: u64) -> OrganizationId {
+    OrganizationId::from_uuid(uuid(1, n))
+}
+
+/// The n-th account.
+pub fn account_id(n: u64) -> AccountId {
+    AccountId::from_uuid(uuid(2, n))
+}
+
+/// The n-th user.
+pub fn user_id(n: u64) -> UserId {
+    UserId::from_uuid(uuid(3, n))
+}
+
+/// The n-th key.
+pub fn api_key_id(n: u64) -> ApiKeyId {
+    ApiKeyId::from_uuid(uuid(4, n))
+}
+
+/// The n-th operator key.
+pub fn operator_key_id(n: u64) -> OperatorKeyId {
+    OperatorKeyId::from_uuid(uuid(5, n))
+}
+
+/// The n-th transfer.
+pub fn transfer_id(n: u64) -> TransferId {
+    TransferId::from_uuid(uuid(6, n))
+}
+
+/// The n-th custom role.
+pub fn role_id(n: u64) -> RoleId {
+    RoleId::from_uuid(uuid(7, n))
+}
+
+/// The n-th commit.
+pub fn commit_id(n: u64) -> CommitId {
+    CommitId::from_uuid(Uuid::from_u128((0x0190_u128 << 112) | (u128::from(n) << 16)))
+}
+
+/// The home of the n-th organization.
+pub fn organization_home(n: u64) -> Home {
+    Home::Organization(organization_id(n))
+}
+
+/// Traits with these names and values.
+///
+/// # Panics
+/// Where they break the limits.
+pub fn traits(values: Value) -> Traits {
+    let patch: TraitPatch = serde_json::from_value(values).expect("an object");
+    Traits::default().merged(&patch).expect("within the limits")
+}
+
+/// The n-th organization, owned by user 0.
+pub fn organization(n: u64) -> Organization {
+    Organization {
+        id: organization_id(n),
+        external_id: Some(text(&format!("Org-{n}"))),
+        name: text(&format!("Organization {n}")),
+        slug: text(&format!("organization-{n}")),
+        status: OrganizationStatus::Active,
+        owner: user_id(0),
+        purchased: Some(u32::MAX),
+        settings: Settings::default(),
+        traits: traits(
+            json!({"plan": "pro", "share": 0.1, "nul": "a\u{0}b", "deep": {"list": [1, null, true]}}),
+        ),
+        created_at: START,
+    }
+}
+
+/// The n-th account.
+pub fn account(n: u64) -> Account {
+    Account {
+        id: account_id(n),
+        external_id: (n % 2 == 1).then(|| text(&format!("ACC-{n}"))),
+        name: text(&format!("Account {n}")),
+        status: AccountStatus::Active,
+        traits: traits(json!({"n": n})),
+        created_at: START,
+    }
+}
+
+/// What lists show of the n-th user.
+pub fn card(n: u64) -> Card {
+    Card {
+        email: Some(text(&format!("User.{n}@Example.com"))),
+        name: Some(text(&format!("User Number{n}"))),
+        external_id: Some(text(&format!("Ext-{n}"))),
+    }
+}
+
+/// The n-th user as an active member.
+pub fn member(n: u64, access: Access) -> Member {
+    Member::joining(user_id(n), card(n), access, START)
+}
+
+/// Roles on accounts by their numbers.
+pub fn on_accounts(roles: &[(u64, RoleRef)]) -> Access {
+    Access::Accounts(
+        roles
+            .iter()
+            .map(|(account, role)| (account_id(*account), *role))
+            .collect(),
+    )
+}
+
+/// The n-th key of an organization.
+pub fn api_key(n: u64, access: Access) -> ApiKey {
+    ApiKey {
+        id: api_key_id(n),
+        name: text(&format!("Key {n}")),
+        access,
+        secret_hash: digest(&n.to_be_bytes()),
+        prefix: format!("rst_key_{n}"),
+        expires_at: Some(START.plus_seconds(3_600)),
+        created_at: START,
+    }
+}
+
+/// The n-th operator key.
+pub fn operator_key(n: u64) -> OperatorKey {
+    OperatorKey {
+        id: operator_key_id(n),
+        name: text(&format!("Operator {n}")),
+        secret_hash: digest(&n.to_le_bytes()),
+        prefix: format!("rst_opk_{n}"),
+        created_at: START,
+    }
+}
+
+/// A transfer from user 0 to user 1.
+pub fn transfer(n: u64) -> Transfer {
+    Transfer {
+        id: transfer_id(n),
+        from: user_id(0),
+        to: user_id(1),
+        previous_owner_role: RoleRef::Custom(role_id(1)),
+        state: TransferState::Completed,
+        created_at: START,
+    }
+}
+
+/// The n-th user.
+pub fn user(n: u64) -> User {
+    User {
+        id: user_id(n),
+        external_id: card(n).external_id,
+        email: card(n).email,
+        name: card(n).name,
+        status: UserStatus::Active,
+        traits: traits(json!({"locale": "en"})),
+        created_at: START,
+    }
+}
+
+/// A claim for the n-th user.
+pub fn claim(n: u64) -> Claim {
+    Claim {
+        target: ClaimTarget::User(user_id(n)),
+        since: START,
+    }
+}
+
+/// The directory's entry of the n-th user.
+pub fn directory_entry(n: u64) -> DirectoryEntry {
+    let card = card(n);
+    DirectoryEntry {
+        id: DirectoryId::User(user_id(n)),
+        search: search_keys(card.name.as_ref(), card.email.as_ref(), card.external_id.as_ref()),
+        active: true,
+    }
+}
+
+/// A receipt.
+pub fn receipt(n: u64) -> Receipt {
+    Receipt {
+        id: ReceiptId(digest(&n.to_be_bytes())),
+        digest: [1; 32],
+        seed: [2; 32],
+        seed_millis: u64::MAX - n,
+        answer: Some(vec![0, 255, 7]),
+        created_at: START,
+    }
+}
+
+/// An entry about users, by a user or the command line, with one personal value a user.
+///
+/// # Panics
+/// Never: the body is plain JSON.
+pub fn entry(commit: CommitId, by: Option<UserId>, about: &[UserId], time: Timestamp) -> LogEntry {
+    let change = |user: &UserId| Change {
+        action: "member.updated".into(),
+        target_type: "member".into(),
+        target_id: user.to_string(),
+        user: Some(*user),
+        before: Value::Null,
+        after: json!({"name": {"$personal": {"n": 0}}}),
+    };
+    let actor = by.map_or(Actor::CLI, |user| Actor::User {
+        user,
+        via: Via::Operator { key: None },
+    });
+    let body = Body {
+        actor,
+        request_id: Some("req-1".into()),
+        reason: Value::Null,
+        time,
+        commit,
+        changes: about.iter().map(change).collect(),
+    };
+    let bytes = serde_json::to_vec(&serde_json::to_value(&body).expect("plain JSON")).expect("plain JSON");
+    let kept = |(n, subject): (u16, &UserId)| Personal {
+        n,
+        subject: *subject,
+        salt: [u8::try_from(n % 256).expect("a byte"); 16],
+        value: format!("\"{subject}\""),
+    };
+    let mut users: Vec<UserId> = about.iter().copied().chain(by).collect();
+    users.sort_unstable();
+    users.dedup();
+    LogEntry {
+        digest: digest(&bytes),
+        body: bytes,
+        time,
+        personal: (0_u16..).zip(about).map(kept).collect(),
+        actor: actor.id().unwrap_or_else(|| actor.kind().to_owned()),
+        users,
+        actions: about.iter().map(|_| "member.updated".to_owned()).collect(),
+    }
+}
+
+/// A change set in the making.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Draft(ChangeSet);
+
+/// The n-th commit, to a home, by the command line at the start of time; with an entry if the home has a log.
+pub fn change(n: u64, home: &Home) -> Draft {
+    let id = commit_id(n);
+    Draft(ChangeSet {
+        id,
+        home: home.clone(),
+        not_after: None,
+        guards: BTreeMap::new(),
+        writes: Vec::new(),
+        entry: home.has_log().then(|| entry(id, None, &[], START)),
+    })
+}
+
+impl Draft {
+    /// One more record.
+    pub fn put(mut self, record: Record) -> Self {
+        self.0.writes.push(Write::Put(record));
+        self
+    }
+
+    /// One more removal.
+    pub fn remove(mut self, key: Key) -> Self {
+        self.0.writes.push(Write::Remove(key));
+        self
+    }
+
+    /// One more addition.
+    pub fn add(mut self, tally: Tally, by: i64, within: RangeInclusive<i64>) -> Self {
+        self.0.writes.push(Write::Add { tally, by, within });
+        self
+    }
+
+    /// One more guard.
+    pub fn guard(mut self, key: Key, version: Option<Version>) -> Self {
+        self.0.guards.insert(key, version);
+        self
+    }
+
+    /// The last instant.
+    pub fn not_after(mut self, end: Timestamp) -> Self {
+        self.0.not_after = Some(end);
+        self
+    }
+
+    /// What the entry says instead.
+    pub fn entry(mut self, by: Option<UserId>, about: &[UserId], time: Timestamp) -> Self {
+        self.0.entry = Some(entry(self.0.id, by, about, time));
+        self
+    }
+
+    /// The change set.
+    pub fn done(self) -> ChangeSet {
+        self.0
+    }
+}
+
+/// Numbers that look random and are the same in every run (xorshift64*).
+#[derive(Clone, Debug)]
+pub struct Dice(u64);
+
+impl Dice {
+    /// With a seed that is not zero.
+    pub fn new(seed: u64) -> Self {
+        Self(seed.max(1))
+    }
+
+    /// A number below a bound.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % bound
+    }
+
+    /// One of these.
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        let at = self.below(from.len().try_into().unwrap_or(u64::MAX));
+        &from[usize::try_from(at).unwrap_or(0)]
+    }
+
+    /// True once in so many.
+    pub fn once_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+}

@@ -1,0 +1,437 @@
+//! What is read back: records as they were, dumps, homes, and the facts of `check`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "these are the bodies of tests"
+)]
+
+use roster_core::home::{Due, Home, Key, Record, Tally};
+use roster_core::log::Head;
+use roster_core::model::{
+    Access, Account, AccountStatus, ApiKey, Card, ClaimName, ClaimTarget, DirectoryId, Member, MemberStatus,
+    Organization, OrganizationStatus, Receipt, User, UserStatus,
+};
+use roster_core::permission::{RoleRef, SystemRole};
+use roster_core::store::{AccessKey, MemberFacts};
+use roster_core::text::ExternalId;
+
+use crate::build::{
+    account, account_id, api_key, api_key_id, card, change, claim, commit_id, directory_entry, member,
+    on_accounts, operator_key, organization, organization_home, organization_id, receipt, role_id, text,
+    traits, transfer, user, user_id,
+};
+use crate::stores::{START, TestStore};
+
+pub async fn an_empty_home_reads_as_empty(at: &TestStore) {
+    for home in [organization_home(1), Home::Claim(ClaimName::Slug(text("north")))] {
+        let read = at
+            .store
+            .read(&home, &[Key::Organization, Key::Claim], &[Tally::Seats])
+            .await
+            .unwrap();
+        assert_eq!(
+            (read.clock, read.head, read.records),
+            (START, Head::start(&home), [].into())
+        );
+        assert_eq!(read.tallies, [(Tally::Seats, 0)].into());
+        let dump = at.store.dump(&home).await.unwrap();
+        assert_eq!(
+            (dump.head, dump.records.len(), dump.tallies.len()),
+            (Head::start(&home), 0, 0)
+        );
+    }
+}
+
+/// Records with every field in more than one state.
+fn records() -> Vec<(Home, Vec<Record>)> {
+    let bare = |n| Member {
+        card: Card::default(),
+        starts_at: Some(START),
+        ..member(n, Access::NONE)
+    };
+    let roles = [
+        (1, RoleRef::System(SystemRole::Viewer)),
+        (2, RoleRef::Custom(role_id(3))),
+    ];
+    let unicode = Card {
+        name: Some(text("Ünïcødé Ñame 日本")),
+        email: Some(text("Bob@B\u{fc}cher.test")),
+        ..card(4)
+    };
+    let organizations = vec![
+        Record::Organization(Organization {
+            purchased: None,
+            external_id: None,
+            ..organization(1)
+        }),
+        Record::Account(account(1)),
+        Record::Account(Account {
+            status: AccountStatus::Archived,
+            ..account(2)
+        }),
+        Record::AccountExternalId(text("Case"), account_id(1)),
+        Record::AccountExternalId(text("case"), account_id(2)),
+        Record::Member(member(1, Access::Organization(RoleRef::OWNER))),
+        Record::Member(Member {
+            expires_at: Some(START.plus_seconds(9)),
+            ..member(2, on_accounts(&roles))
+        }),
+        Record::Member(Member {
+            status: MemberStatus::Deactivated,
+            ..bare(3)
+        }),
+        Record::Member(
+            Member {
+                card: unicode,
+                ..member(4, Access::NONE)
+            }
+            .left(START.plus_seconds(5)),
+        ),
+        Record::ApiKey(api_key(1, Access::Organization(RoleRef::ADMIN))),
+        Record::ApiKey(ApiKey {
+            expires_at: None,
+            ..api_key(2, on_accounts(&roles))
+        }),
+        Record::Transfer(transfer(1)),
+        Record::Receipt(receipt(1)),
+    ];
+    let nobody = User {
+        email: None,
+        name: None,
+        external_id: None,
+        ..user(2)
+    };
+    let users = vec![
+        Record::User(User {
+            status: UserStatus::Erased,
+            traits: traits(serde_json::json!({})),
+            ..nobody
+        }),
+        Record::Membership(roster_core::model::Membership {
+            organization: organization_id(1),
+        }),
+        Record::Receipt(Receipt {
+            answer: None,
+            ..receipt(2)
+        }),
+    ];
+    let target = ClaimTarget::Organization(organization_id(1));
+    let named = Home::Claim(ClaimName::OrganizationExternalId(text("A:b c")));
+    let entry = roster_core::model::DirectoryEntry {
+        search: vec!["b".into(), "a".into(), "b".into(), "\0x".into()],
+        active: false,
+        ..directory_entry(5)
+    };
+    vec![
+        (organization_home(1), organizations),
+        (Home::User(user_id(2)), users),
+        (
+            Home::Deployment,
+            vec![Record::OperatorKey(operator_key(1)), Record::Receipt(receipt(1))],
+        ),
+        (
+            named,
+            vec![Record::Claim(roster_core::model::Claim { target, ..claim(1) })],
+        ),
+        (Home::directory(entry.id), vec![Record::DirectoryEntry(entry)]),
+        (
+            organization_home(2),
+            vec![Record::Organization(Organization {
+                status: OrganizationStatus::Closed,
+                ..organization(2)
+            })],
+        ),
+    ]
+}
+
+pub async fn every_kind_of_record_comes_back_as_it_was(at: &TestStore) {
+    for (home, records) in records() {
+        let put = records
+            .iter()
+            .fold(change(1, &home), |draft, record| draft.put(record.clone()));
+        at.store.commit(&put.done()).await.unwrap();
+    }
+    for (home, records) in records() {
+        let mut keys: Vec<Key> = records.iter().map(Record::key).collect();
+        keys.extend([
+            Key::Account(account_id(99)),
+            Key::AccountExternalId(text("CASE")),
+            Key::OperatorKey(crate::build::operator_key_id(9)),
+        ]);
+        let read = at.store.read(&home, &keys, &[]).await.unwrap();
+        assert_eq!(read.records.len(), records.len(), "{home}");
+        for record in records {
+            let stored = &read.records[&record.key()];
+            assert_eq!((&stored.record, stored.version), (&record, commit_id(1)));
+        }
+    }
+}
+
+pub async fn put_replaces_and_remove_removes(at: &TestStore) {
+    let (store, home) = (at.store.as_ref(), organization_home(1));
+    let key = Key::Member(user_id(1));
+    let many = on_accounts(&[(1, RoleRef::ADMIN), (2, RoleRef::ADMIN)]);
+    let one = on_accounts(&[(2, RoleRef::OWNER)]);
+    let shapes = [many, Access::Organization(RoleRef::ADMIN), one, Access::NONE];
+    for (n, access) in (1..).zip(shapes) {
+        let it = Record::Member(member(1, access));
+        store
+            .commit(&change(n, &home).put(it.clone()).done())
+            .await
+            .unwrap();
+        let read = store.read(&home, std::slice::from_ref(&key), &[]).await.unwrap();
+        assert_eq!(
+            (&read.records[&key].record, read.records[&key].version),
+            (&it, commit_id(n))
+        );
+    }
+    store
+        .commit(&change(9, &home).remove(key.clone()).done())
+        .await
+        .unwrap();
+    assert_eq!(store.read(&home, &[key], &[]).await.unwrap().records, [].into());
+    let everything: Vec<_> = records().swap_remove(0).1;
+    let put = everything
+        .iter()
+        .fold(change(10, &home), |draft, record| draft.put(record.clone()));
+    store.commit(&put.done()).await.unwrap();
+    let removed = everything
+        .iter()
+        .fold(change(11, &home), |draft, record| draft.remove(record.key()));
+    store.commit(&removed.done()).await.unwrap();
+    let dump = store.dump(&home).await.unwrap();
+    assert_eq!((dump.records, dump.due), (vec![], vec![]));
+}
+
+pub async fn the_due_index_follows_its_records(at: &TestStore) {
+    let (store, home) = (at.store.as_ref(), organization_home(1));
+    let ending = |n, seconds| Member {
+        expires_at: Some(START.plus_seconds(seconds)),
+        ..member(n, Access::Organization(RoleRef::ADMIN))
+    };
+    let line = |n, seconds, seats| Due {
+        at: START.plus_seconds(seconds),
+        key: Key::Member(user_id(n)),
+        seats,
+    };
+    let put = |n, it: Member| change(n, &home).put(Record::Member(it)).done();
+    store.commit(&put(1, ending(1, 20))).await.unwrap();
+    store
+        .commit(&put(
+            2,
+            Member {
+                access: Access::NONE,
+                ..ending(2, 10)
+            },
+        ))
+        .await
+        .unwrap();
+    store.commit(&put(3, member(3, Access::NONE))).await.unwrap();
+    assert_eq!(
+        store.dump(&home).await.unwrap().due,
+        vec![line(2, 10, 0), line(1, 20, 1)]
+    );
+    store.commit(&put(4, ending(2, 30))).await.unwrap();
+    assert_eq!(
+        store.dump(&home).await.unwrap().due,
+        vec![line(1, 20, 1), line(2, 30, 1)]
+    );
+    store.commit(&put(5, ending(1, 20).left(START))).await.unwrap();
+    assert_eq!(store.dump(&home).await.unwrap().due, vec![line(2, 30, 1)]);
+    store
+        .commit(&change(6, &home).remove(Key::Member(user_id(2))).done())
+        .await
+        .unwrap();
+    assert_eq!(store.dump(&home).await.unwrap().due, vec![]);
+}
+
+pub async fn a_dump_holds_everything_but_the_log(at: &TestStore) {
+    for (home, records) in records() {
+        let put = records
+            .iter()
+            .fold(change(1, &home), |draft, record| draft.put(record.clone()));
+        at.store
+            .commit(&put.add(Tally::Seats, 3, 0..=9).done())
+            .await
+            .unwrap();
+        let mut expected = records;
+        expected.sort_by_key(Record::key);
+        let mut due: Vec<Due> = expected.iter().filter_map(Record::due).collect();
+        due.sort();
+        let dump = at.store.dump(&home).await.unwrap();
+        assert!(dump.records.iter().all(|stored| stored.version == commit_id(1)));
+        assert_eq!(
+            dump.records
+                .into_iter()
+                .map(|stored| stored.record)
+                .collect::<Vec<_>>(),
+            expected
+        );
+        assert_eq!((dump.tallies, dump.due), ([(Tally::Seats, 3)].into(), due));
+        assert_eq!(dump.head.seq, u64::from(home.has_log()));
+    }
+}
+
+pub async fn homes_come_in_the_order_of_their_printed_form(at: &TestStore) {
+    let store = at.store.as_ref();
+    for (n, (home, records)) in (1..).zip(records()) {
+        let put = records
+            .iter()
+            .fold(change(n, &home), |draft, record| draft.put(record.clone()));
+        store.commit(&put.done()).await.unwrap();
+    }
+    let released = Home::Claim(ClaimName::Email("a".into()));
+    store
+        .commit(&change(1, &released).put(Record::Claim(claim(1))).done())
+        .await
+        .unwrap();
+    store
+        .commit(&change(2, &released).remove(Key::Claim).done())
+        .await
+        .unwrap();
+    let mut expected: Vec<Home> = records().into_iter().map(|(home, _)| home).collect();
+    expected.sort_by_key(ToString::to_string);
+    let (mut found, mut after): (Vec<Home>, Option<Home>) = (Vec::new(), None);
+    loop {
+        let page = store.homes(after.as_ref(), 2).await.unwrap();
+        assert!(page.len() <= 2);
+        let Some(last) = page.last() else { break };
+        after = Some(last.clone());
+        found.extend(page);
+    }
+    assert_eq!(
+        found, expected,
+        "all that hold anything, and not the claim that was let go"
+    );
+}
+
+fn asked(organization: u64, user: Option<u64>, account: Option<u64>, key: Option<u64>) -> AccessKey {
+    AccessKey {
+        organization: Some(organization_id(organization)),
+        user: user.map(user_id),
+        account: account.map(account_id),
+        api_key: key.map(api_key_id),
+    }
+}
+
+pub async fn access_answers_what_is_asked_and_nothing_else(at: &TestStore) {
+    let store = at.store.as_ref();
+    for (home, records) in records() {
+        let put = records
+            .iter()
+            .fold(change(1, &home), |draft, record| draft.put(record.clone()));
+        store.commit(&put.done()).await.unwrap();
+    }
+    let asks = [
+        AccessKey::default(),
+        asked(1, Some(2), Some(2), Some(2)),
+        asked(1, Some(1), Some(1), None),
+        asked(1, Some(2), None, Some(9)),
+        asked(2, Some(2), Some(1), Some(1)),
+        AccessKey {
+            user: Some(user_id(2)),
+            account: Some(account_id(1)),
+            ..AccessKey::default()
+        },
+        asked(1, Some(2), Some(2), Some(2)),
+        asked(9, Some(9), Some(9), Some(9)),
+    ];
+    let facts = store.access(&asks).await.unwrap();
+    assert_eq!(facts.len(), asks.len());
+    assert!(facts.iter().all(|fact| fact.now == START));
+    let one = &facts[1];
+    assert_eq!(
+        (one.organization, one.user),
+        (Some(OrganizationStatus::Active), Some(UserStatus::Erased))
+    );
+    let member = MemberFacts {
+        status: MemberStatus::Active,
+        starts_at: None,
+        expires_at: Some(START.plus_seconds(9)),
+        organization_role: None,
+        account_role: Some(RoleRef::Custom(role_id(3))),
+    };
+    assert_eq!(
+        (one.member.clone(), one.account),
+        (Some(member.clone()), Some(AccountStatus::Archived))
+    );
+    let roles = [
+        (1, RoleRef::System(SystemRole::Viewer)),
+        (2, RoleRef::Custom(role_id(3))),
+    ];
+    assert_eq!(
+        one.api_key,
+        Some(ApiKey {
+            expires_at: None,
+            ..api_key(2, on_accounts(&roles))
+        })
+    );
+    let owner = facts[2].member.clone().unwrap();
+    assert_eq!(
+        (owner.organization_role, owner.account_role, facts[2].user),
+        (Some(RoleRef::OWNER), None, None)
+    );
+    assert_eq!(
+        facts[3].member,
+        Some(MemberFacts {
+            account_role: None,
+            ..member
+        })
+    );
+    assert_eq!((facts[3].account, &facts[3].api_key), (None, &None));
+    assert_eq!(facts[4].organization, Some(OrganizationStatus::Closed));
+    assert_eq!(
+        (&facts[4].member, facts[4].account, &facts[4].api_key),
+        (&None, None, &None)
+    );
+    assert_eq!(
+        (facts[5].user, facts[5].account),
+        (Some(UserStatus::Erased), None),
+        "an account is of an organization"
+    );
+    assert_eq!(facts[6], facts[1]);
+    for nothing in [&facts[0], &facts[7]] {
+        assert_eq!(
+            (nothing.organization, nothing.user, &nothing.member),
+            (None, None, &None)
+        );
+    }
+    assert_eq!(store.access(&[]).await.unwrap(), vec![]);
+}
+
+pub async fn access_judges_by_the_later_of_clock_and_log(at: &TestStore) {
+    let ahead = START.plus_seconds(30);
+    let set = change(1, &organization_home(1))
+        .put(Record::Organization(organization(1)))
+        .entry(None, &[], ahead);
+    at.store.commit(&set.done()).await.unwrap();
+    let now = async |n| at.store.access(&[asked(n, None, None, None)]).await.unwrap()[0].now;
+    assert_eq!((now(1).await, now(2).await), (ahead, START));
+    at.clock.advance_seconds(60);
+    assert_eq!(
+        (now(1).await, now(2).await),
+        (START.plus_seconds(60), START.plus_seconds(60))
+    );
+}
+
+pub async fn a_store_answers_ping(at: &TestStore) {
+    assert_eq!(at.store.ping().await, Ok(()));
+    let absent: ExternalId = text("x");
+    assert_eq!(
+        at.store
+            .read(&organization_home(1), &[Key::AccountExternalId(absent)], &[])
+            .await
+            .unwrap()
+            .records,
+        [].into()
+    );
+    let elsewhere = Key::DirectoryEntry(DirectoryId::User(user_id(1)));
+    assert_eq!(
+        at.store
+            .read(&Home::Deployment, &[elsewhere], &[])
+            .await
+            .unwrap()
+            .records,
+        [].into()
+    );
+}

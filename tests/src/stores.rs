@@ -1,0 +1,166 @@
+//! Fresh stores to test on, each with a clock that tests move.
+
+use std::env;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use roster_core::facts::Entropy;
+use roster_core::log::digest;
+use roster_core::memory::MemoryStore;
+use roster_core::store::{Clock, Store, StoreClock};
+use roster_core::time::Timestamp;
+use roster_storage_sqlite::{SqliteConfig, SqliteStore};
+use tempfile::TempDir;
+
+/// Every store that can be tested.
+pub const ALL: [&str; 2] = ["memory", "sqlite"];
+
+/// Narrows the stores that are tested: names with commas between.
+pub const SELECTION: &str = "ROSTER_TEST_BACKENDS";
+
+/// 2027-01-01T00:00:00Z, where every test clock begins.
+pub const START: Timestamp = Timestamp::from_micros(1_798_761_600_000_000);
+
+/// The key fingerprint of every test store.
+pub const FINGERPRINT: [u8; 32] = [7; 32];
+
+/// A clock that stands still until it is moved.
+#[derive(Debug)]
+pub struct ManualClock(AtomicI64);
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self(AtomicI64::new(START.micros()))
+    }
+}
+
+impl ManualClock {
+    /// Moves the clock, back too.
+    pub fn advance_seconds(&self, seconds: i64) {
+        self.0.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+    }
+
+    /// Puts the clock.
+    pub fn set(&self, now: Timestamp) {
+        self.0.store(now.micros(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Randomness that is the same in every run: the hash of a counter. Ids carry the clock's instant.
+#[derive(Debug)]
+pub struct CountingEntropy {
+    clock: Arc<ManualClock>,
+    drawn: AtomicU64,
+}
+
+impl CountingEntropy {
+    /// Beginning at nothing drawn.
+    pub fn new(clock: Arc<ManualClock>) -> Self {
+        Self {
+            clock,
+            drawn: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Entropy for CountingEntropy {
+    fn bytes(&self) -> [u8; 32] {
+        digest(&self.drawn.fetch_add(1, Ordering::SeqCst).to_be_bytes())
+    }
+
+    fn millis(&self) -> u64 {
+        (self.clock.now().micros() / 1_000).unsigned_abs()
+    }
+}
+
+/// An empty store; its files go with it.
+#[derive(Debug)]
+pub struct TestStore {
+    /// Which.
+    pub name: &'static str,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Its clock.
+    pub clock: Arc<ManualClock>,
+    /// Where its files are, if it has any.
+    pub dir: Option<TempDir>,
+}
+
+/// A fresh store by name.
+///
+/// # Panics
+/// Where the name is unknown or the store does not open.
+pub async fn fresh(name: &str) -> TestStore {
+    let clock = Arc::new(ManualClock::default());
+    match name {
+        "memory" => {
+            let store = Arc::new(MemoryStore::new(clock.clone()));
+            TestStore {
+                name: "memory",
+                store,
+                clock,
+                dir: None,
+            }
+        }
+        "sqlite" => {
+            let dir = tempfile::tempdir().expect("a temporary folder");
+            let config = sqlite_config(&dir);
+            let given = StoreClock::Given(clock.clone());
+            let store = SqliteStore::open(config, given)
+                .await
+                .expect("a new SQLite store opens");
+            TestStore {
+                name: "sqlite",
+                store: Arc::new(store),
+                clock,
+                dir: Some(dir),
+            }
+        }
+        other => panic!("{other} is not a store: {SELECTION} takes {}", ALL.join(", ")),
+    }
+}
+
+/// How a SQLite store in a folder is opened.
+pub fn sqlite_config(dir: &TempDir) -> SqliteConfig {
+    SqliteConfig::new(dir.path().join("roster.db"), FINGERPRINT)
+}
+
+/// The stores to run on: those named in `ROSTER_TEST_BACKENDS`, or all.
+///
+/// # Panics
+/// Where a name is unknown, so that a slip does not pass as a success.
+pub fn selected() -> Vec<&'static str> {
+    match env::var(SELECTION) {
+        Ok(list) => select(&list).unwrap_or_else(|unknown| {
+            panic!("{SELECTION} names {unknown:?}: it takes {}", ALL.join(", "));
+        }),
+        Err(_) => ALL.to_vec(),
+    }
+}
+
+fn select(list: &str) -> Result<Vec<&'static str>, String> {
+    let known = |name: &str| {
+        ALL.into_iter()
+            .find(|known| *known == name)
+            .ok_or_else(|| name.to_owned())
+    };
+    list.split(',').map(|name| known(name.trim())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_store_is_not_passed_over() {
+        assert_eq!(select("sqlite, memory"), Ok(vec!["sqlite", "memory"]));
+        assert_eq!(select("sqlite,oracle"), Err("oracle".to_owned()));
+        assert_eq!(select(""), Err(String::new()));
+    }
+}

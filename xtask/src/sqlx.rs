@@ -21,10 +21,14 @@ pub fn write(repo: &Repo) -> Result<()> {
     let made = make(repo)?;
     let folder = repo.join(FOLDER);
     fs::create_dir_all(&folder)?;
-    for name in read(&folder)?.keys().filter(|name| !made.contains_key(*name)) {
+    let kept = read(&folder)?;
+    for name in kept.keys().filter(|name| !made.contains_key(*name)) {
         fs::remove_file(folder.join(name))?;
     }
-    for (name, content) in &made {
+    for (name, content) in made
+        .iter()
+        .filter(|(name, content)| kept.get(*name) != Some(content))
+    {
         fs::write(folder.join(name), content)?;
     }
     println!("{FOLDER}: {} queries.", made.len());

@@ -114,7 +114,7 @@ mod tests {
     fn parts_that_stand_for_many_are_left_out() {
         assert_eq!(
             paths("`a/b/*.rs` `a/<noun>/<verb>.rs` `a/…` `a/b/...`"),
-            ["a/b/", "a/", "a/", "a/b"]
+            ["a/b/", "a/", "a/", "a/b/"]
         );
     }
 

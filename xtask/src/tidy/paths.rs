@@ -1,29 +1,87 @@
 //! Paths that the documentation names must be there.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use super::Finding;
 use crate::repo::Repo;
 
-/// Findings in a document: paths in backticks that begin with a folder of ours and lead nowhere.
+/// The document whose code map must be whole: what looks like a path is one of ours there, whatever it begins with.
+const MAP: &str = "docs/ARCHITECTURE.md";
+
+/// How files of ours end.
+const ENDINGS: [&str; 7] = ["rs", "md", "toml", "json", "sql", "csv", "lua"];
+
+/// Findings in a document: paths of ours in backticks that lead nowhere.
 pub(super) fn check(repo: &Repo, files: &[String], path: &str, text: &str) -> Vec<Finding> {
     let folders: BTreeSet<&str> = files
         .iter()
         .filter_map(|file| Some(file.split_once('/')?.0))
         .collect();
-    let missing = named(text).into_iter().filter(|(_, named)| {
-        let ours = named
-            .split_once('/')
-            .is_some_and(|(folder, _)| folders.contains(folder));
-        ours && !repo.join(named).exists()
-    });
+    let is_ours = |named: &str| {
+        let first = named.split_once('/').map_or("", |(first, _)| first);
+        folders.contains(first) || first.contains('*') || (path == MAP && looks_like_a_path(named))
+    };
+    let missing = named(text)
+        .into_iter()
+        .filter(|(_, named)| is_ours(named) && !is_there(&repo.join(""), named.trim_end_matches('/')));
     missing
         .map(|(line, named)| Finding::new(path, line, format!("`{named}` does not exist")))
         .collect()
 }
 
+/// Whether it ends like a folder or a file of ours, from the root of the repository.
+fn looks_like_a_path(named: &str) -> bool {
+    let last = named.rsplit('/').next().unwrap_or_default();
+    let ends_so = last.is_empty()
+        || last
+            .rsplit_once('.')
+            .is_some_and(|(_, ending)| ENDINGS.contains(&ending));
+    ends_so && !named.starts_with('/')
+}
+
+/// Whether something is there; `*` and `<name>` stand for any part of a name.
+fn is_there(folder: &Path, path: &str) -> bool {
+    let (first, rest) = path
+        .split_once('/')
+        .map_or((path, None), |(first, rest)| (first, Some(rest)));
+    let goes_on = |name: &str| rest.is_none_or(|rest| is_there(&folder.join(name), rest));
+    if split_wildcard(first).is_none() {
+        return folder.join(first).exists() && goes_on(first);
+    }
+    let Ok(entries) = fs::read_dir(folder) else {
+        return false;
+    };
+    let names = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| fits(first, name)).any(|name| goes_on(&name))
+}
+
+fn fits(pattern: &str, name: &str) -> bool {
+    let Some((before, after)) = split_wildcard(pattern) else {
+        return pattern == name;
+    };
+    let Some(rest) = name.strip_prefix(before) else {
+        return false;
+    };
+    (0..=rest.len()).any(|at| rest.get(at..).is_some_and(|rest| fits(after, rest)))
+}
+
+/// What stands before and after the first `*` or `<name>`.
+fn split_wildcard(pattern: &str) -> Option<(&str, &str)> {
+    let (before, rest) = pattern.split_at(pattern.find(['*', '<'])?);
+    let after = if rest.starts_with('<') {
+        rest.split_once('>')?.1
+    } else {
+        &rest[1..]
+    };
+    Some((before, after))
+}
+
 /// What could be a path, with its line: words in backticks outside of fences, alternatives in braces written out,
-/// and nothing from the first part on that stands for many.
+/// and nothing from `…` or `...` on.
 fn named(text: &str) -> Vec<(usize, String)> {
     let mut named = Vec::new();
     let mut fenced = false;
@@ -33,7 +91,7 @@ fn named(text: &str) -> Vec<(usize, String)> {
         } else if !fenced {
             let words = line.split('`').skip(1).step_by(2).flat_map(str::split_whitespace);
             let paths = words.flat_map(|word| alternatives(plain(word)));
-            named.extend(paths.map(|path| (n + 1, fixed(&path))));
+            named.extend(paths.map(|path| (n + 1, cut(&path).to_owned())));
         }
     }
     named.retain(|(_, path)| path.contains('/'));
@@ -44,7 +102,7 @@ fn named(text: &str) -> Vec<(usize, String)> {
 fn plain(word: &str) -> &str {
     let word = word.strip_prefix("./").unwrap_or(word);
     let word = word.split(['#', ':']).next().unwrap_or(word);
-    word.trim_end_matches([',', ';', '.', ')'])
+    cut(word).trim_end_matches([',', ';', '.', ')'])
 }
 
 /// `a/{b,c}/d` is `a/b/d` and `a/c/d`.
@@ -60,19 +118,10 @@ fn alternatives(word: &str) -> Vec<String> {
     within.split(',').flat_map(join).collect()
 }
 
-/// The folders before a part such as `*.rs`, `<verb>.rs` or `…`.
-fn fixed(path: &str) -> String {
-    let stands_for_many = |part: &&str| part.contains(['*', '<', '…']);
-    let parts: Vec<&str> = path
-        .split('/')
-        .take_while(|part| !stands_for_many(part))
-        .collect();
-    let cut = parts.len() < path.split('/').count();
-    if cut {
-        format!("{}/", parts.join("/"))
-    } else {
-        path.to_owned()
-    }
+/// What stands before an ellipsis.
+fn cut(path: &str) -> &str {
+    let before = path.split_once("...").map_or(path, |(before, _)| before);
+    before.split_once('…').map_or(before, |(before, _)| before)
 }
 
 #[cfg(test)]
@@ -111,23 +160,49 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_stand_for_many_are_left_out() {
-        assert_eq!(
-            paths("`a/b/*.rs` `a/<noun>/<verb>.rs` `a/…` `a/b/...`"),
-            ["a/b/", "a/", "a/", "a/b/"]
-        );
+    fn nothing_is_named_from_an_ellipsis_on() {
+        assert_eq!(paths("`a/…` `a/b/...` `a/b…/c`"), ["a/", "a/b/", "a/b"]);
+    }
+
+    /// What is found in a document, in this repository.
+    fn found(document: &str, text: &str) -> Vec<String> {
+        let files = ["xtask/src/main.rs".to_owned(), "Cargo.toml".to_owned()];
+        let repo = Repo::find().unwrap();
+        check(&repo, &files, document, text)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
-    fn only_missing_paths_of_ours_are_found() {
-        let repo = Repo::find().unwrap();
-        let files = ["xtask/src/main.rs".to_owned(), "Cargo.toml".to_owned()];
+    fn paths_of_ours_that_lead_nowhere_are_found() {
         let text =
-            "`xtask/src/main.rs` `xtask/src/` `xtask/nosuch.rs` `elsewhere/nosuch.rs` `application/json`";
-        let found = check(&repo, &files, "docs/a.md", text);
+            "`xtask/src/main.rs` `xtask/src/`\n`xtask/nosuch.rs` `application/json` `/v1/check/` `and/or`";
+        for document in ["README.md", MAP] {
+            assert_eq!(
+                found(document, text),
+                [format!("{document}:2: `xtask/nosuch.rs` does not exist")]
+            );
+        }
+    }
+
+    #[test]
+    fn in_the_map_a_folder_that_is_not_there_is_found() {
+        let text = "`nosuch/` `nosuch/src/{read,list}.rs`";
+        assert_eq!(found(MAP, text).len(), 3);
+        assert!(found("README.md", text).is_empty());
+    }
+
+    #[test]
+    fn a_pattern_must_fit_something() {
+        assert!(found(MAP, "`xtask/src/<name>.rs` `xtask/*/tidy/p*.rs` `x*/src/main.rs`").is_empty());
         assert_eq!(
-            found,
-            [Finding::new("docs/a.md", 1, "`xtask/nosuch.rs` does not exist")]
+            found(
+                MAP,
+                "`xtask/src/<name>.sql` `xtask/*/tidy/x*.rs` `nosuch-*/src/main.rs`"
+            )
+            .len(),
+            3
         );
     }
 }

@@ -87,12 +87,14 @@ impl Repo {
             .stderr(Stdio::null())
             .output();
         let mut files: Vec<String> = match tracked {
-            Ok(output) if output.status.success() => String::from_utf8(output.stdout)
-                .context("a file name is not UTF-8")?
-                .split_terminator('\0')
-                .map(str::to_owned)
-                .filter(|path| self.join(path).is_file())
-                .collect(),
+            Ok(output) if output.status.success() && !output.stdout.is_empty() => {
+                String::from_utf8(output.stdout)
+                    .context("a file name is not UTF-8")?
+                    .split_terminator('\0')
+                    .map(str::to_owned)
+                    .filter(|path| self.join(path).is_file())
+                    .collect()
+            }
             Ok(_) | Err(_) => walk(&self.root, "")?,
         };
         files.sort_unstable();

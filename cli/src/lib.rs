@@ -1,3 +1,43 @@
-//! Command-line front end.
+//! Command-line front end: the server, and every act of an operator on the store that the configuration names.
 
+mod args;
+mod backends;
+mod commands;
 pub mod config;
+mod confirm;
+mod entropy;
+mod failure;
+mod logging;
+mod output;
+mod progress;
+mod secrets;
+mod session;
+mod shapes;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::args::Cli;
+
+/// Runs the program: exit status 0 done, 1 refused or failed, 2 bad usage, 3 store unreachable.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("failed: the runtime cannot be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(commands::run(cli));
+    // A prompt or a signal handler may still wait in a thread of its own.
+    runtime.shutdown_background();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print();
+            failure.exit_code()
+        }
+    }
+}

@@ -25,6 +25,7 @@ use self::problem::Fault;
 pub use self::problem::{Problem, Problems, Source};
 use self::read::{Found, Reader};
 pub use self::read::{Setting, Shown};
+pub use self::secret_file::shell_quoted;
 
 /// Settings given on the command line. Secrets have no flag.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -89,6 +90,14 @@ pub enum Backend {
 impl Backend {
     /// The words for `storage.backend`.
     pub const NAMES: &[(&str, Self)] = &[("sqlite", Self::Sqlite)];
+
+    /// Its word for `storage.backend`.
+    pub fn name(self) -> &'static str {
+        Self::NAMES
+            .iter()
+            .find(|(_, backend)| *backend == self)
+            .map_or("", |(name, _)| name)
+    }
 }
 
 /// Section `storage.sqlite`.

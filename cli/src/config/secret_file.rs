@@ -63,7 +63,8 @@ fn check_mode(path: &Path, file: &File) -> Result<(), Fault> {
     ))
 }
 
-fn shell_quoted(text: &str) -> String {
+/// The text as one word of a shell.
+pub fn shell_quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=@:,".contains(c);
     if text.chars().all(plain) {
         text.to_owned()

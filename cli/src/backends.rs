@@ -1,0 +1,84 @@
+//! The backends that are built in: one line a backend. A new one is a word in [`Backend::NAMES`] and a line here.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use roster_core::store::Store;
+
+use crate::config::{Backend, Config};
+use crate::failure::Failure;
+use crate::secrets::Secrets;
+
+/// Opens a store, made and migrated if need be.
+type Opener = for<'a> fn(&'a Config, &'a Secrets) -> Opening<'a>;
+type Opening<'a> = Pin<Box<dyn Future<Output = Result<Arc<dyn Store>, Failure>> + Send + 'a>>;
+
+#[cfg(not(feature = "sqlite"))]
+compile_error!("a program without a backend is of no use: build it with the feature `sqlite`");
+
+static BACKENDS: &[(Backend, Opener)] = &[
+    #[cfg(feature = "sqlite")]
+    (Backend::Sqlite, |config, secrets| {
+        Box::pin(sqlite::open(config, secrets))
+    }),
+];
+
+/// Opens the store that the configuration names.
+///
+/// # Errors
+/// It cannot be reached, it belongs to another master key, or this program was built without its backend.
+pub async fn open(config: &Config, secrets: &Secrets) -> Result<Arc<dyn Store>, Failure> {
+    let wanted = config.storage.backend;
+    match BACKENDS.iter().find(|(backend, _)| *backend == wanted) {
+        Some((_, opener)) => opener(config, secrets).await,
+        None => Err(Failure::Usage(format!(
+            "this program was built without the storage backend \"{}\"; it has: {}",
+            wanted.name(),
+            BACKENDS
+                .iter()
+                .map(|(backend, _)| backend.name())
+                .collect::<Vec<_>>()
+                .join(", ")
+        ))),
+    }
+}
+
+#[cfg(feature = "sqlite")]
+mod sqlite {
+    use std::sync::Arc;
+
+    use roster_core::store::{Store, StoreClock};
+    use roster_storage_sqlite::{OpenError, SqliteConfig, SqliteStore};
+
+    use super::{Config, Failure, Secrets};
+
+    pub async fn open(config: &Config, secrets: &Secrets) -> Result<Arc<dyn Store>, Failure> {
+        let sqlite = SqliteConfig::new(&config.storage.sqlite.path, secrets.fingerprint);
+        let opened = match SqliteStore::open(sqlite.clone(), StoreClock::Server).await {
+            Err(OpenError::OlderSchema { .. }) => {
+                SqliteStore::migrate(&sqlite)
+                    .await
+                    .map_err(|error| failure(&error))?;
+                SqliteStore::open(sqlite, StoreClock::Server).await
+            }
+            opened => opened,
+        };
+        Ok(Arc::new(opened.map_err(|error| failure(&error))?))
+    }
+
+    fn failure(error: &OpenError) -> Failure {
+        match error {
+            OpenError::AnotherKey { .. } => Failure::Failed(error.to_string()),
+            OpenError::OldLibrary { .. }
+            | OpenError::NetworkFileSystem { .. }
+            | OpenError::NotADatabase { .. }
+            | OpenError::AnotherProgram { .. }
+            | OpenError::NewerSchema { .. }
+            | OpenError::OlderSchema { .. }
+            | OpenError::UnknownSchema { .. }
+            | OpenError::File { .. }
+            | OpenError::Database { .. } => Failure::Store(error.to_string()),
+        }
+    }
+}

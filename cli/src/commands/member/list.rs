@@ -1,0 +1,139 @@
+//! `roster member list`.
+
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+use roster_core::listing::MemberSort;
+use roster_core::model::MemberStatus;
+use roster_core::permission::RoleRef;
+use roster_core::reads::{self, MemberFilter};
+use roster_core::reference::AccountRef;
+
+use crate::args::{InOrganization, Limit};
+use crate::failure::Failure;
+use crate::output::Column;
+use crate::session::{Listed, Session, all_pages};
+use crate::shapes;
+
+/// Flags of `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    within: InOrganization,
+    /// Which ones.
+    #[arg(long, value_enum, default_value_t = Status::Active)]
+    status: Status,
+    /// Only those who reach this account, by id or `ext:VALUE`.
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<AccountRef>,
+    /// Only those who hold this role.
+    #[arg(long)]
+    role: Option<RoleRef>,
+    /// The beginning of a word of the name or of the e-mail, or the whole external id.
+    #[arg(long, value_name = "TEXT")]
+    q: Option<String>,
+    /// The order: `name`, `email` or `joined_at`; `-` before it turns it round.
+    #[arg(long, allow_hyphen_values = true, value_name = "FIELD")]
+    sort: Option<Sort>,
+    #[command(flatten)]
+    limit: Limit,
+}
+
+/// Which members.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Status {
+    Active,
+    Deactivated,
+    Former,
+    All,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sort {
+    by: MemberSort,
+    descending: bool,
+}
+
+impl FromStr for Sort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (field, descending) = match text.strip_prefix('-') {
+            Some(field) => (field, true),
+            None => (text, false),
+        };
+        let by = match field {
+            "name" => MemberSort::Name,
+            "email" => MemberSort::Email,
+            "joined_at" => MemberSort::JoinedAt,
+            _ => {
+                return Err(
+                    "write name, email or joined_at, with `-` before it to turn the order round".into(),
+                );
+            }
+        };
+        Ok(Self { by, descending })
+    }
+}
+
+const COLUMNS: &[Column] = &[
+    ("USER", "/user_id"),
+    ("EMAIL", "/email"),
+    ("NAME", "/name"),
+    ("EXTERNAL ID", "/external_id"),
+    ("STATUS", "/status"),
+    ("ACCESS", "/access"),
+];
+
+const ACCOUNT_COLUMNS: &[Column] = &[
+    ("USER", "/user_id"),
+    ("EMAIL", "/email"),
+    ("NAME", "/name"),
+    ("EXTERNAL ID", "/external_id"),
+    ("ROLE", "/role"),
+    ("FROM", "/source"),
+];
+
+const NONE: &str = "There are no such members.";
+
+/// Lists members, of one account or of the whole.
+pub async fn list(session: Session, asked: List) -> Result<(), Failure> {
+    let organization = session.organization(&asked.within.organization).await?;
+    let sort = asked.sort.unwrap_or(Sort {
+        by: MemberSort::Id,
+        descending: false,
+    });
+    let filter = MemberFilter {
+        status: match asked.status {
+            Status::Active => Some(MemberStatus::Active),
+            Status::Deactivated => Some(MemberStatus::Deactivated),
+            Status::Former => Some(MemberStatus::Former),
+            Status::All => None,
+        },
+        account: None,
+        role: asked.role,
+        q: asked.q,
+        sort: sort.by,
+        descending: sort.descending,
+    };
+    let (roster, request) = (&session.roster, session.request());
+    let limit = asked.limit.rows();
+    if let Some(account) = &asked.account {
+        let fetch = async |page| {
+            reads::account_members(roster, &request, organization, account, &filter, &page).await
+        };
+        let Listed { rows, more } = all_pages(limit, fetch).await?;
+        let rows = rows
+            .iter()
+            .map(|row| shapes::account_member(organization, row))
+            .collect();
+        return session.out.list(&Listed { rows, more }, ACCOUNT_COLUMNS, NONE);
+    }
+    let fetch = async |page| reads::members(roster, &request, organization, &filter, &page).await;
+    let Listed { rows, more } = all_pages(limit, fetch).await?;
+    let rows = rows
+        .iter()
+        .map(|row| shapes::member(organization, &row.value))
+        .collect();
+    session.out.list(&Listed { rows, more }, COLUMNS, NONE)
+}

@@ -1,0 +1,60 @@
+//! One file a noun: its verbs as the command line takes them, and what they do.
+
+mod access;
+pub mod account;
+pub mod api_key;
+pub mod audit;
+pub mod check;
+pub mod config;
+pub mod import;
+pub mod member;
+pub mod operator_key;
+pub mod organization;
+pub mod role;
+pub mod user;
+pub mod verify;
+
+use crate::args::{Cli, Command, Global};
+use crate::confirm::confirm;
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// Does what the command line asks.
+pub async fn run(cli: Cli) -> Result<(), Failure> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Migrate => migrate(global).await,
+        Command::Config(command) => config::run(&command, global),
+        Command::OperatorKey(command) => operator_key::run(command, global).await,
+        Command::Organization(command) => organization::run(command, global).await,
+        Command::Account(command) => account::run(command, global).await,
+        Command::Member(command) => member::run(command, global).await,
+        Command::User(command) => user::run(command, global).await,
+        Command::Role(command) => role::run(command, global).await,
+        Command::ApiKey(command) => api_key::run(command, global).await,
+        Command::Check(check) => check::run(check, global).await,
+        Command::Audit(command) => audit::run(command, global).await,
+        Command::Verify => verify::run(global).await,
+        Command::Import(command) => import::run(command, global).await,
+    }
+}
+
+/// Opens the store of a command that destroys nothing.
+async fn open(global: &Global) -> Result<Session, Failure> {
+    Session::open(global).await
+}
+
+/// Opens the store of a command that cannot be taken back, once somebody has said yes.
+async fn open_to_destroy(global: &Global, question: &str) -> Result<Session, Failure> {
+    confirm(global.yes, question)?;
+    Session::open(global).await
+}
+
+async fn migrate(global: &Global) -> Result<(), Failure> {
+    let session = open(global).await?;
+    session.roster.store.ping().await?;
+    session.out.say(
+        "The store is there and its schema is current.",
+        &serde_json::json!({"migrated": true}),
+    )
+}

@@ -1,0 +1,183 @@
+//! `roster user`: people, once per deployment.
+
+use clap::{Args, Subcommand};
+use roster_core::flows::{self, NewUser};
+use roster_core::model::User;
+use roster_core::ops::user::UserPatch;
+use roster_core::reads;
+use roster_core::reference::UserRef;
+use roster_core::text::{Email, ExternalId, Name};
+
+use super::open;
+use crate::args::{Global, Limit, TraitArgs};
+use crate::failure::Failure;
+use crate::output::Column;
+use crate::session::{Listed, Session, all_pages};
+use crate::shapes;
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a user, by e-mail address, external id or both.
+    Create(Create),
+    /// List users.
+    List {
+        /// The beginning of a word of the name or of the e-mail, or the whole external id.
+        #[arg(long, value_name = "TEXT")]
+        q: Option<String>,
+        #[command(flatten)]
+        limit: Limit,
+    },
+    /// Show one user.
+    Show {
+        /// By id or `ext:VALUE`.
+        user: UserRef,
+    },
+    /// Change name, e-mail address, external id (once) or traits.
+    Update(Update),
+    /// List what a user reaches, in every organization.
+    Accounts {
+        /// By id or `ext:VALUE`.
+        user: UserRef,
+        #[command(flatten)]
+        limit: Limit,
+    },
+}
+
+/// Flags of `create`.
+#[derive(Debug, Args)]
+pub struct Create {
+    /// Their address.
+    #[arg(long, required_unless_present = "external_id")]
+    email: Option<Email>,
+    /// Your own id for them.
+    #[arg(long, value_name = "ID")]
+    external_id: Option<ExternalId>,
+    /// Their name.
+    #[arg(long)]
+    name: Option<Name>,
+    #[command(flatten)]
+    traits: TraitArgs,
+}
+
+/// Flags of `update`.
+#[derive(Debug, Args)]
+pub struct Update {
+    /// By id or `ext:VALUE`.
+    user: UserRef,
+    /// A new name.
+    #[arg(long)]
+    name: Option<Name>,
+    /// Forget the name.
+    #[arg(long, conflicts_with = "name")]
+    no_name: bool,
+    /// A new address.
+    #[arg(long)]
+    email: Option<Email>,
+    /// Forget the address.
+    #[arg(long, conflicts_with = "email")]
+    no_email: bool,
+    /// Your own id for them; never changes once it is set.
+    #[arg(long, value_name = "ID")]
+    external_id: Option<ExternalId>,
+    #[command(flatten)]
+    traits: TraitArgs,
+}
+
+const COLUMNS: &[Column] = &[
+    ("ID", "/id"),
+    ("EMAIL", "/email"),
+    ("NAME", "/name"),
+    ("EXTERNAL ID", "/external_id"),
+    ("STATUS", "/status"),
+];
+
+const FIELDS: &[Column] = &[
+    ("id", "/id"),
+    ("email", "/email"),
+    ("name", "/name"),
+    ("external id", "/external_id"),
+    ("status", "/status"),
+    ("traits", "/traits"),
+    ("created", "/created_at"),
+];
+
+const ACCOUNT_COLUMNS: &[Column] = &[
+    ("ORGANIZATION", "/organization/name"),
+    ("ACCOUNT", "/account/name"),
+    ("ACCOUNT ID", "/account/id"),
+    ("ROLE", "/role"),
+    ("FROM", "/source"),
+];
+
+/// Does it.
+pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
+    let session = open(global).await?;
+    match command {
+        Command::Create(new) => create(&session, new).await,
+        Command::List { q, limit } => list(&session, q, &limit).await,
+        Command::Show { user } => {
+            let shown = reads::user(&session.roster, &session.request(), &user).await?;
+            print(&session, &shown.value)
+        }
+        Command::Update(asked) => update(&session, asked).await,
+        Command::Accounts { user, limit } => accounts(&session, &user, &limit).await,
+    }
+}
+
+async fn create(session: &Session, new: Create) -> Result<(), Failure> {
+    let new = NewUser {
+        email: new.email,
+        external_id: new.external_id,
+        name: new.name,
+        traits: new.traits.patch(),
+    };
+    let user = flows::create_user(&session.roster, &session.request(), &new).await?;
+    print(session, &user)
+}
+
+async fn list(session: &Session, q: Option<String>, limit: &Limit) -> Result<(), Failure> {
+    let request = session.request();
+    let fetch = async |page| reads::users(&session.roster, &request, q.clone(), &page).await;
+    let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
+    let rows = rows.iter().map(|row| shapes::user(&row.value)).collect();
+    session
+        .out
+        .list(&Listed { rows, more }, COLUMNS, "There are no such users.")
+}
+
+async fn update(session: &Session, asked: Update) -> Result<(), Failure> {
+    let user = session.user(&asked.user).await?;
+    let patch = UserPatch {
+        name: if asked.no_name {
+            Some(None)
+        } else {
+            asked.name.map(Some)
+        },
+        email: if asked.no_email {
+            Some(None)
+        } else {
+            asked.email.map(Some)
+        },
+        external_id: asked.external_id,
+        traits: asked.traits.patch(),
+    };
+    let done = flows::update_user(&session.roster, &session.request(), user, &patch).await?;
+    print(session, &done.output)
+}
+
+async fn accounts(session: &Session, user: &UserRef, limit: &Limit) -> Result<(), Failure> {
+    let request = session.request();
+    let fetch = async |page| reads::user_accounts(&session.roster, &request, user, &page).await;
+    let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
+    let rows = rows.iter().map(shapes::user_account).collect();
+    session.out.list(
+        &Listed { rows, more },
+        ACCOUNT_COLUMNS,
+        "This user reaches no account.",
+    )
+}
+
+fn print(session: &Session, user: &User) -> Result<(), Failure> {
+    session.out.one(&shapes::user(user), FIELDS)
+}

@@ -1,0 +1,7 @@
+//! The `roster` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    roster_cli::main()
+}

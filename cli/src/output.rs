@@ -1,0 +1,182 @@
+//! Answers on stdout: tables for people, JSON for machines. Tables are read off the same JSON.
+
+use std::io::{ErrorKind, Write};
+
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use serde_json::{Value, json};
+
+use crate::args::Format;
+use crate::failure::Failure;
+use crate::session::Listed;
+
+/// A column or field: its name, and where its value stands in the JSON (RFC 6901).
+pub type Column = (&'static str, &'static str);
+
+/// Prints answers in the format asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Printer {
+    format: Format,
+}
+
+impl Printer {
+    /// A printer for a format.
+    pub const fn new(format: Format) -> Self {
+        Self { format }
+    }
+
+    /// Whether a machine reads.
+    pub fn is_json(self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// One thing: its fields one below the other.
+    pub fn one(self, thing: &Value, fields: &[Column]) -> Result<(), Failure> {
+        if self.is_json() {
+            return print_json(thing);
+        }
+        let mut table = Table::new();
+        table.load_style(NOTHING);
+        for (name, pointer) in fields {
+            table.add_row([
+                (*name).to_owned(),
+                cell(thing.pointer(pointer).unwrap_or(&Value::Null)),
+            ]);
+        }
+        line(&table.trim_fmt())
+    }
+
+    /// Many things, one a line; `none` says that there are none.
+    pub fn list(self, listed: &Listed<Value>, columns: &[Column], none: &str) -> Result<(), Failure> {
+        if self.is_json() {
+            return print_json(&json!({"data": listed.rows, "next_cursor": null}));
+        }
+        if listed.rows.is_empty() {
+            return line(none);
+        }
+        line(&table(&listed.rows, columns))?;
+        if listed.more {
+            eprintln!("More follow; --limit cut the list here.");
+        }
+        Ok(())
+    }
+
+    /// A sentence for people, or the JSON that says the same.
+    pub fn say(self, text: &str, json: &Value) -> Result<(), Failure> {
+        if self.is_json() {
+            print_json(json)
+        } else {
+            line(text)
+        }
+    }
+
+    /// A secret alone on a line of stdout, with what belongs to it on stderr; or the whole as JSON.
+    pub fn secret(self, secret: &str, whole: &Value, note: &str) -> Result<(), Failure> {
+        if self.is_json() {
+            return print_json(whole);
+        }
+        line(secret)?;
+        eprintln!("{note}");
+        Ok(())
+    }
+}
+
+/// JSON, indented.
+pub fn print_json(value: &Value) -> Result<(), Failure> {
+    line(&format!("{value:#}"))
+}
+
+/// Rows below a header.
+pub fn table(rows: &[Value], columns: &[Column]) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(NOTHING)
+        .set_header(columns.iter().map(|(name, _)| *name));
+    for row in rows {
+        table.add_row(
+            columns
+                .iter()
+                .map(|(_, pointer)| cell(row.pointer(pointer).unwrap_or(&Value::Null))),
+        );
+    }
+    table.trim_fmt()
+}
+
+/// One line on stdout. A reader who has gone away, such as `head`, is no failure.
+pub fn line(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::Unread),
+        Err(error) => Err(Failure::Failed(format!("the answer cannot be written: {error}"))),
+    }
+}
+
+/// A value in words.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::Array(items) if items.is_empty() => "-".to_owned(),
+        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) if fields.is_empty() => "-".to_owned(),
+        Value::Object(fields) => match (fields.get("type"), fields.get("role"), fields.get("accounts")) {
+            (Some(_), Some(role), None) => format!("{} everywhere", cell(role)),
+            (Some(_), None, Some(accounts)) => grants(accounts),
+            _ => value.to_string(),
+        },
+    }
+}
+
+/// Access to named accounts: role by account, or how many when they are many.
+fn grants(accounts: &Value) -> String {
+    let rows = accounts.as_array().map(Vec::as_slice).unwrap_or_default();
+    let text = |row: &Value, name: &str| row.get(name).map(cell).unwrap_or_default();
+    match rows {
+        [] => "no account".to_owned(),
+        [one] => format!("{} on {}", text(one, "role"), text(one, "account")),
+        many => {
+            let mut roles: Vec<_> = many.iter().map(|row| text(row, "role")).collect();
+            roles.sort_unstable();
+            let counted = roles
+                .chunk_by(|a, b| a == b)
+                .map(|same| format!("{} on {}", same[0], same.len()));
+            format!("{} accounts", counted.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn access_is_said_in_words() {
+        let on = |account: &str, role: &str| json!({"account": account, "role": role});
+        let several = [
+            on("acc_1", "viewer"),
+            on("acc_2", "member"),
+            on("acc_3", "viewer"),
+        ];
+        for (access, words) in [
+            (
+                json!({"type": "organization", "role": "admin"}),
+                "admin everywhere",
+            ),
+            (json!({"type": "accounts", "accounts": []}), "no account"),
+            (
+                json!({"type": "accounts", "accounts": [on("acc_1", "member")]}),
+                "member on acc_1",
+            ),
+            (
+                json!({"type": "accounts", "accounts": several}),
+                "member on 1, viewer on 2 accounts",
+            ),
+        ] {
+            assert_eq!(cell(&access), words);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What a command works with: the store that the configuration names, and where the answer goes.
+
+use std::sync::Arc;
+
+use roster_core::actor::Actor;
+use roster_core::facts::Request;
+use roster_core::flows::{find_user, resolve_organization};
+use roster_core::id::{OrganizationId, UserId};
+use roster_core::listing::{PageRequest, Position};
+use roster_core::op::Roster;
+use roster_core::policy::Policies;
+use roster_core::reads::Rows;
+use roster_core::reference::{OrganizationRef, UserRef};
+use roster_core::refusal::OpError;
+
+use crate::args::Global;
+use crate::config::{Config, MasterKeySource, master_key};
+use crate::entropy::SystemEntropy;
+use crate::failure::Failure;
+use crate::output::Printer;
+use crate::secrets::Secrets;
+use crate::{backends, logging};
+
+/// An open store, acted on as an operator.
+#[derive(Debug)]
+pub struct Session {
+    /// Everything an operation runs in.
+    pub roster: Roster,
+    /// Where the answer goes.
+    pub out: Printer,
+}
+
+/// Rows by page in the store.
+const PAGE: u16 = 200;
+
+impl Session {
+    /// Reads the configuration and opens its store; makes store and master key where there are none.
+    pub async fn open(global: &Global) -> Result<Self, Failure> {
+        let config = load_config(global)?;
+        logging::start(&config.log, false);
+        let roster = open_roster(&config, &secrets(&config)?).await?;
+        Ok(Self {
+            roster,
+            out: Printer::new(global.output),
+        })
+    }
+
+    /// A request of the operator at the command line.
+    pub fn request(&self) -> Request {
+        Request::new(Actor::CLI, self.roster.entropy.as_ref())
+    }
+
+    /// The organization meant.
+    pub async fn organization(&self, named: &OrganizationRef) -> Result<OrganizationId, Failure> {
+        Ok(resolve_organization(&self.roster, named).await?)
+    }
+
+    /// The user meant, who exists.
+    pub async fn user(&self, named: &UserRef) -> Result<UserId, Failure> {
+        Ok(find_user(&self.roster, named).await?.id)
+    }
+}
+
+/// The configuration from file, environment and flags.
+pub fn load_config(global: &Global) -> Result<Config, Failure> {
+    Ok(Config::load(
+        &global.flags(),
+        crate::config::environment(),
+        &working_folder()?,
+    )?)
+}
+
+/// The folder from which relative paths count.
+pub fn working_folder() -> Result<std::path::PathBuf, Failure> {
+    std::env::current_dir().map_err(|error| {
+        Failure::Failed(format!(
+            "the working folder cannot be read: {error}; change to another"
+        ))
+    })
+}
+
+/// What the master key of a configuration gives, made if there is none yet.
+pub fn secrets(config: &Config) -> Result<Secrets, Failure> {
+    match master_key::resolve(config) {
+        Ok(key) => Ok(Secrets::derive(&key)),
+        // A folder that holds no key holds no store either.
+        Err(problem) if matches!(config.master_key, MasterKeySource::Generated(_)) => {
+            Err(Failure::Store(problem.to_string()))
+        }
+        Err(problem) => Err(problem.into()),
+    }
+}
+
+/// Opens the store of a configuration.
+pub async fn open_roster(config: &Config, secrets: &Secrets) -> Result<Roster, Failure> {
+    Ok(Roster {
+        store: backends::open(config, secrets).await?,
+        entropy: Arc::new(SystemEntropy),
+        policies: Arc::new(Policies::default()),
+    })
+}
+
+/// Rows of a list, and whether more follow.
+#[derive(Debug)]
+pub struct Listed<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// Whether `--limit` cut the list.
+    pub more: bool,
+}
+
+/// Follows a list page by page, to its end or to the limit.
+pub async fn all_pages<T>(
+    limit: Option<usize>,
+    mut fetch: impl AsyncFnMut(PageRequest) -> Result<Rows<T>, OpError>,
+) -> Result<Listed<T>, Failure> {
+    let mut rows = Vec::new();
+    let mut after: Option<Position> = None;
+    loop {
+        let room = limit.map_or(usize::from(PAGE), |limit| limit - rows.len());
+        let size = u16::try_from(room).unwrap_or(PAGE).min(PAGE);
+        let page = fetch(PageRequest {
+            after: after.take(),
+            limit: size,
+        })
+        .await?;
+        rows.extend(page.rows);
+        match page.next {
+            Some(next) if limit.is_none_or(|limit| rows.len() < limit) => after = Some(next),
+            next => {
+                return Ok(Listed {
+                    rows,
+                    more: next.is_some(),
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The real program on a real store, each test in a folder of its own.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+mod nouns;
+mod place;
+mod usage;

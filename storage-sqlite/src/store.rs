@@ -189,3 +189,7 @@ fn lost(operation: &'static str) -> StoreError {
         detail,
     }
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

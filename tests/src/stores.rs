@@ -126,7 +126,7 @@ pub async fn fresh(name: &str) -> TestStore {
     }
 }
 
-/// How a SQLite store in a folder is opened.
+/// How a `SQLite` store in a folder is opened.
 pub fn sqlite_config(dir: &TempDir) -> SqliteConfig {
     SqliteConfig::new(dir.path().join("roster.db"), FINGERPRINT)
 }

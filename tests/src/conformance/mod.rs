@@ -1,6 +1,8 @@
 //! The contract of a store, sentence by sentence. Each case gets a fresh store; what the memory store answers,
 //! every store answers. `docs/STORAGE.md` names the case of each sentence.
 
+pub mod access;
+pub mod batches;
 pub mod commits;
 pub mod generated;
 pub mod listings;
@@ -24,7 +26,8 @@ macro_rules! conformance_cases {
                 tallies_stay_within_their_ranges
                 adding_nothing_checks_the_range_alone
                 writes_apply_in_order
-                malformed_change_sets_are_refused
+                malformed_change_sets_are_refused;
+            batches:
                 commit_all_answers_each_set_by_itself
                 commit_all_applies_sets_of_one_home_in_order
                 commit_all_takes_more_than_one_transaction_carries;
@@ -41,9 +44,10 @@ macro_rules! conformance_cases {
                 the_due_index_follows_its_records
                 a_dump_holds_everything_but_the_log
                 homes_come_in_the_order_of_their_printed_form
-                access_answers_what_is_asked_and_nothing_else
-                access_judges_by_the_later_of_clock_and_log
                 a_store_answers_ping;
+            access:
+                access_answers_what_is_asked_and_nothing_else
+                access_judges_by_the_later_of_clock_and_log;
             listings:
                 members_are_listed_as_in_memory
                 accounts_are_listed_as_in_memory

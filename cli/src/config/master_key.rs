@@ -108,7 +108,19 @@ fn missing(path: &Path) -> Fault {
 }
 
 fn generated_problem(path: &Path, fault: Fault) -> Problem {
-    Problem::whole(Source::File(path.to_owned()), fault)
+    // The source is the file: its path need not be said twice.
+    let said = fault
+        .problem
+        .strip_prefix(&format!("{} ", path.display()))
+        .map(str::to_owned);
+    let problem = said.unwrap_or(fault.problem);
+    Problem::whole(
+        Source::File(path.to_owned()),
+        Fault {
+            problem,
+            fix: fault.fix,
+        },
+    )
 }
 
 fn read(path: &Path) -> Result<Option<MasterKey>, Fault> {

@@ -119,12 +119,12 @@ fn each_documented_variable_works() {
         ("ROSTER_LOG__FORMAT", "json"),
         ("ROSTER_LOG__LEVEL", "debug"),
     ];
-    let config = load(&Flags::default(), &env, Path::new("/work")).unwrap();
+    let config = load(&Flags::default(), &env, Path::new("/srv/roster")).unwrap();
     assert_eq!(config.server.listen.to_string(), "0.0.0.0:80");
     assert_eq!(config.public_url, "https://roster.example.com");
     assert_eq!(config.data_dir, Path::new("/var/lib/roster"));
     assert!(matches!(&config.master_key, MasterKeySource::Given(key) if key.expose_secret() == KEY));
-    assert_eq!(config.storage.sqlite.path, Path::new("/work/db/file.db"));
+    assert_eq!(config.storage.sqlite.path, Path::new("/srv/roster/db/file.db"));
     assert_eq!(
         config.log,
         Log {
@@ -137,7 +137,7 @@ fn each_documented_variable_works() {
         assert_eq!(config.settings().iter().filter(named).count(), 1, "{name}");
     }
     let env = [("ROSTER_MASTER_KEY_FILE", "/run/secrets/key")];
-    let config = load(&Flags::default(), &env, Path::new("/work")).unwrap();
+    let config = load(&Flags::default(), &env, Path::new("/srv/roster")).unwrap();
     assert!(
         matches!(&config.master_key, MasterKeySource::File(path) if path == Path::new("/run/secrets/key"))
     );
@@ -158,10 +158,10 @@ fn variables_that_look_like_other_types_stay_text() {
         let config = load(
             &Flags::default(),
             &[("ROSTER_DATA_DIR", text)],
-            Path::new("/work"),
+            Path::new("/srv/roster"),
         )
         .unwrap();
-        assert_eq!(config.data_dir, Path::new("/work").join(text));
+        assert_eq!(config.data_dir, Path::new("/srv/roster").join(text));
         // As a secret the text is taken as it is and only then found too short.
         let found = problems(&Flags::default(), "", &[("ROSTER_MASTER_KEY", text)]);
         let said = |line: &String| line.starts_with("ROSTER_MASTER_KEY (master_key): is ");
@@ -171,7 +171,7 @@ fn variables_that_look_like_other_types_stay_text() {
     let config = load(
         &Flags::default(),
         &[("ROSTER_MASTER_KEY", &digits)],
-        Path::new("/work"),
+        Path::new("/srv/roster"),
     )
     .unwrap();
     assert_eq!(master_key::resolve(&config).unwrap().bytes().len(), 39);
@@ -218,10 +218,10 @@ fn the_default_public_url_follows_the_port_that_was_bound() {
         listen: Some("127.0.0.1:0".into()),
         ..Flags::default()
     };
-    let config = load(&flags, &[], Path::new("/work")).unwrap();
+    let config = load(&flags, &[], Path::new("/srv/roster")).unwrap();
     assert_eq!(config.public_url_at(bound), "http://127.0.0.1:49152");
     let env = [("ROSTER_PUBLIC_URL", "http://localhost")];
-    let config = load(&flags, &env, Path::new("/work")).unwrap();
+    let config = load(&flags, &env, Path::new("/srv/roster")).unwrap();
     assert_eq!(config.public_url_at(bound), "http://localhost");
 }
 
@@ -235,11 +235,11 @@ fn all_flags_arrive() {
         log_format: Some("json".into()),
         log_level: Some("trace".into()),
     };
-    let config = load(&flags, &[], Path::new("/work")).unwrap();
+    let config = load(&flags, &[], Path::new("/srv/roster")).unwrap();
     let from_flags = config
         .settings()
         .iter()
         .filter(|setting| matches!(setting.source, Source::Flag(_)));
     assert_eq!(from_flags.count(), 5);
-    assert_eq!(config.data_dir, Path::new("/work/data"));
+    assert_eq!(config.data_dir, Path::new("/srv/roster/data"));
 }

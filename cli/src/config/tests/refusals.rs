@@ -106,7 +106,7 @@ fn test_variables_and_service_links_are_passed_over() {
         ("ROSTER_PORT_8080_TCP_ADDR", "10.0.0.1"),
         ("ROSTER_API_SERVICE_HOST", "10.0.0.1"),
     ];
-    load(&Flags::default(), &env, Path::new("/work")).unwrap();
+    load(&Flags::default(), &env, Path::new("/srv/roster")).unwrap();
 }
 
 #[test]
@@ -126,8 +126,8 @@ fn a_listener_beyond_loopback_needs_a_public_url() {
             ("ROSTER_SERVER__LISTEN", listen),
             ("ROSTER_PUBLIC_URL", "https://roster.example.com"),
         ];
-        assert!(load(&Flags::default(), &env, Path::new("/work")).is_ok());
-        let result = load(&Flags::default(), &env[..1], Path::new("/work"));
+        assert!(load(&Flags::default(), &env, Path::new("/srv/roster")).is_ok());
+        let result = load(&Flags::default(), &env[..1], Path::new("/srv/roster"));
         assert_eq!(result.is_ok(), allowed, "{listen}");
         if let Err(problems) = result {
             assert_eq!(

@@ -360,7 +360,7 @@ mod tests {
                     found.problem.contains(problem) && found.fix.starts_with(fix),
                     "{found}"
                 );
-                assert!(found.problem.contains(path.to_str().unwrap()), "{found}");
+                assert!(found.to_string().contains(path.to_str().unwrap()), "{found}");
             }
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
@@ -389,6 +389,6 @@ mod tests {
         private(&folder.path().join("file"), "");
         let config = config(folder.path(), &[("ROSTER_DATA_DIR", "file")]);
         let found = resolve(&config).unwrap_err();
-        assert!(found.problem.contains("master.key cannot be"), "{found}");
+        assert!(found.to_string().contains("master.key: cannot be"), "{found}");
     }
 }

@@ -6,6 +6,7 @@ use roster_core::refusal::{FieldError, OpError, Refusal};
 use roster_core::store::{StoreError, StoreErrorKind};
 
 use crate::config::{Problem, Problems};
+use crate::output::note;
 
 /// Why a command ends with a status other than 0.
 #[derive(Debug)]
@@ -33,9 +34,9 @@ impl Failure {
     /// Says it on stderr.
     pub fn print(&self) {
         match self {
-            Self::Refused { code, text } => eprintln!("refused: {code}: {text}"),
-            Self::Failed(text) | Self::Store(text) => eprintln!("failed: {text}"),
-            Self::Usage(text) => eprintln!("error: {text}"),
+            Self::Refused { code, text } => note(&format!("refused: {code}: {text}")),
+            Self::Failed(text) | Self::Store(text) => note(&format!("failed: {text}")),
+            Self::Usage(text) => note(&format!("error: {text}")),
             Self::Said | Self::Unread => {}
         }
     }

@@ -16,7 +16,8 @@ pub fn start(log: &Log, is_server: bool) {
     let lines = fmt()
         .with_writer(std::io::stderr)
         .with_max_level(level)
-        .with_ansi(false);
+        .with_ansi(false)
+        .log_internal_errors(false);
     // It fails only where logging has been started before, and then that one stays.
     let started = match log.format {
         LogFormat::Text => lines.with_target(false).try_init(),

@@ -56,7 +56,7 @@ impl Printer {
         }
         line(&table(&listed.rows, columns))?;
         if listed.more {
-            eprintln!("More follow; --limit cut the list here.");
+            note("More follow; --limit cut the list here.");
         }
         Ok(())
     }
@@ -76,7 +76,7 @@ impl Printer {
             return print_json(whole);
         }
         line(secret)?;
-        eprintln!("{note}");
+        self::note(note);
         Ok(())
     }
 }
@@ -100,6 +100,11 @@ pub fn table(rows: &[Value], columns: &[Column]) -> String {
         );
     }
     table.trim_fmt()
+}
+
+/// A line on stderr. Nobody may be there to read it, and that is no failure.
+pub fn note(text: &str) {
+    writeln!(std::io::stderr(), "{text}").ok();
 }
 
 /// One line on stdout. A reader who has gone away, such as `head`, is no failure.

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::output::note;
+
 /// Between two lines off a terminal.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -46,7 +48,7 @@ impl Progress {
             bar.set_position(done);
         } else if self.said.elapsed() >= PAUSE {
             self.said = Instant::now();
-            eprintln!("{done} {}", self.what);
+            note(&format!("{done} {}", self.what));
         }
     }
 
@@ -57,7 +59,7 @@ impl Progress {
             bar.set_position(done);
         } else if self.said.elapsed() >= PAUSE {
             self.said = Instant::now();
-            eprintln!("{done} of {all} {}", self.what);
+            note(&format!("{done} of {all} {}", self.what));
         }
     }
 

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use roster_core::store::{ChangeSet, CommitError, Committed, StoreClock, StoreError, StoreErrorKind};
-use sqlx::SqlitePool;
+use sqlx::pool::PoolConnection;
+use sqlx::{Sqlite, SqlitePool};
 use tokio::sync::oneshot;
 
 use crate::commit::{Stopped, apply};
@@ -57,37 +58,35 @@ impl Writer {
     pub(crate) async fn commit(self: &Arc<Self>, sets: Vec<ChangeSet>) -> Vec<Outcome> {
         let many = sets.len();
         let (answer, outcomes) = oneshot::channel();
-        if !self.enqueue(Job { sets, answer }) {
-            return vec![Err(failure(StoreErrorKind::Busy, "too many commits are waiting")); many];
+        match self.enqueue(Job { sets, answer }) {
+            Queued::Full => {
+                return vec![Err(failure(StoreErrorKind::Busy, "too many commits are waiting")); many];
+            }
+            Queued::First => drop(tokio::spawn(Arc::clone(self).serve())),
+            Queued::Behind => {}
         }
-        tokio::spawn(Arc::clone(self).serve());
-        let lost = || {
-            vec![
-                Err(failure(
-                    StoreErrorKind::OutcomeUnknown,
-                    "the writer stopped half-way"
-                ));
-                many
-            ]
-        };
-        outcomes.await.unwrap_or_else(|_| lost())
+        outcomes.await.unwrap_or_else(|_| vec![Err(half_way()); many])
     }
 
     fn queue(&self) -> MutexGuard<'_, VecDeque<Job>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enqueue(&self, job: Job) -> bool {
+    fn enqueue(&self, job: Job) -> Queued {
         let mut queue = self.queue();
-        let room = queue.len() < self.longest;
-        if room {
-            queue.push_back(job);
+        if queue.len() >= self.longest {
+            return Queued::Full;
         }
-        room
+        queue.push_back(job);
+        if queue.len() == 1 {
+            Queued::First
+        } else {
+            Queued::Behind
+        }
     }
 
-    /// As many jobs as one transaction carries.
-    fn take(&self) -> Vec<Job> {
+    /// As many jobs as one transaction carries, and whether more wait.
+    fn take(&self) -> (Vec<Job>, bool) {
         let mut queue = self.queue();
         let (mut jobs, mut sets) = (Vec::new(), 0);
         while let Some(job) = queue.front() {
@@ -97,32 +96,53 @@ impl Writer {
             }
             jobs.extend(queue.pop_front());
         }
-        jobs
+        (jobs, !queue.is_empty())
     }
 
-    /// One transaction with all that waits. Each job brings one such turn, so no job is left over.
+    /// Commits all that waits. Whoever queues first starts it, so that one such task is there whenever something
+    /// waits, and no more than one waits for the connection: none can wait longer than one transaction takes.
     async fn serve(self: Arc<Self>) {
-        let connection = self.pool.acquire().await;
-        let jobs = self.take();
-        if jobs.is_empty() {
-            return;
+        let mut more = true;
+        while more {
+            let connection = self.pool.acquire().await;
+            let jobs;
+            (jobs, more) = self.take();
+            let (sets, answers): (Vec<_>, Vec<_>) =
+                jobs.into_iter().map(|job| (job.sets, job.answer)).unzip();
+            let lengths: Vec<usize> = sets.iter().map(Vec::len).collect();
+            let sets: Vec<ChangeSet> = sets.into_iter().flatten().collect();
+            let many = sets.len();
+            // In a task of its own, so that even a panic leaves this loop to those who wait.
+            let work = tokio::spawn(turn(connection, sets, self.clock.clone()));
+            let mut outcomes = work.await.unwrap_or_else(|_| vec![Err(half_way()); many]);
+            for (length, answer) in lengths.into_iter().zip(answers) {
+                let rest = outcomes.split_off(length);
+                // A caller that has gone away does not read its answer; what was done is done.
+                let _gone = answer.send(std::mem::replace(&mut outcomes, rest));
+            }
         }
-        let (sets, answers): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.sets, job.answer)).unzip();
-        let lengths: Vec<usize> = sets.iter().map(Vec::len).collect();
-        let sets: Vec<ChangeSet> = sets.into_iter().flatten().collect();
-        let session = match connection {
-            Ok(connection) => Session::begin_on(connection, WRITE).await,
-            Err(error) => Err(error),
-        };
-        let mut outcomes = match session {
-            Ok(session) => transact(session, &sets, &self.clock).await,
-            Err(error) => all(&sets, &Fault::from(error).during("commit")),
-        };
-        for (length, answer) in lengths.into_iter().zip(answers) {
-            let rest = outcomes.split_off(length);
-            // A caller that has gone away does not read its answer; what was done is done.
-            let _gone = answer.send(std::mem::replace(&mut outcomes, rest));
-        }
+    }
+}
+
+/// How a job was queued.
+enum Queued {
+    Full,
+    First,
+    Behind,
+}
+
+async fn turn(
+    connection: Result<PoolConnection<Sqlite>, sqlx::Error>,
+    sets: Vec<ChangeSet>,
+    clock: StoreClock,
+) -> Vec<Outcome> {
+    let session = match connection {
+        Ok(connection) => Session::begin_on(connection, WRITE).await,
+        Err(error) => Err(error),
+    };
+    match session {
+        Ok(session) => transact(session, &sets, &clock).await,
+        Err(error) => all(&sets, &Fault::from(error).during("commit")),
     }
 }
 
@@ -154,6 +174,10 @@ async fn transact(mut session: Session, sets: &[ChangeSet], clock: &StoreClock) 
 
 fn all(sets: &[ChangeSet], error: &StoreError) -> Vec<Outcome> {
     sets.iter().map(|_| Err(error.clone().into())).collect()
+}
+
+fn half_way() -> CommitError {
+    failure(StoreErrorKind::OutcomeUnknown, "the writer stopped half-way")
 }
 
 fn failure(kind: StoreErrorKind, detail: &str) -> CommitError {

@@ -183,3 +183,27 @@ async fn what_was_answered_is_in_the_files() {
         Ok(roster_core::store::Committed::Before)
     ));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_that_never_empties_makes_nobody_wait_long() {
+    let dir = TempDir::new().unwrap();
+    let config = SqliteConfig {
+        busy_timeout: Duration::from_secs(1),
+        ..sqlite_config(&dir)
+    };
+    let store = Arc::new(open(&config).await);
+    let lanes = (0..64).map(|lane| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            for n in 0..40 {
+                let outcome = store.commit(&add_account(1_000 * lane + n)).await;
+                assert!(outcome.is_ok(), "{outcome:?}");
+            }
+        })
+    });
+    assert!(join_all(lanes).await.into_iter().all(|lane| lane.is_ok()));
+    assert_eq!(
+        assert_consistent(store.as_ref(), &organization_home(1)).await,
+        2_560
+    );
+}

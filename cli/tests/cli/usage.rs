@@ -108,7 +108,7 @@ fn a_bad_configuration_is_told_whole() {
     ];
     let check = place.run_with(&env, "config check");
     assert_eq!(check.status, 1);
-    let serve = place.run_with(&env, "serve");
+    let serve = place.run_with(&env, "migrate");
     assert_eq!(serve.status, 2);
     for text in [&check.stdout, &serve.stderr] {
         assert!(text.contains("use one of: sqlite"), "{text}");
@@ -144,7 +144,7 @@ fn another_master_key_does_not_open_the_store() {
         "ROSTER_MASTER_KEY",
         "b3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXI=",
     )];
-    for line in ["organization list", "serve --listen 127.0.0.1:0"] {
+    for line in ["organization list", "migrate"] {
         let ran = place.run_with(&other, line);
         assert_eq!((ran.status, ran.stdout.as_str()), (1, ""), "{line}");
         assert!(ran.stderr.contains("belongs to another master key"), "{ran:?}");

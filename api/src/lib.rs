@@ -1,1 +1,34 @@
-//! Placeholder while the workspace is laid out.
+//! HTTP: extract, call one operation of the core, map the answer. No rule lives here.
+
+mod access;
+mod answer;
+mod call;
+mod csv;
+mod cursor;
+mod error;
+mod json;
+mod member_query;
+mod metrics;
+mod middleware;
+mod query;
+mod route;
+mod routes;
+mod sealing;
+pub mod shapes;
+mod state;
+
+pub use error::Problem;
+pub use state::ApiState;
+
+use axum::Router;
+use axum::routing::get;
+
+/// The whole service: the API, health, metrics and the documentation.
+pub fn router(state: ApiState) -> Router {
+    let api = routes::all().into_iter().fold(Router::new(), |router, route| route.join(router));
+    let open = Router::new()
+        .route("/healthz", get(routes::health::healthz))
+        .route("/readyz", get(routes::health::readyz))
+        .route("/metrics", get(routes::health::metrics));
+    middleware::wrap(api.merge(open), &state).with_state(state)
+}

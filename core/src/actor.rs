@@ -58,6 +58,16 @@ impl Actor {
         matches!(self, Self::Operator { .. })
     }
 
+    /// The only organization that the actor can reach, if a key of one speaks.
+    pub const fn bound_to(&self) -> Option<OrganizationId> {
+        match self {
+            Self::ApiKey { organization, .. } | Self::User { via: Via::ApiKey { organization, .. }, .. } => {
+                Some(*organization)
+            }
+            Self::User { via: Via::Operator { .. }, .. } | Self::Operator { .. } | Self::System => None,
+        }
+    }
+
     /// The kind, as audit shows it.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -81,14 +91,10 @@ impl Actor {
     /// The key that spoke for a user, as audit shows it.
     pub fn via(&self) -> Option<String> {
         match self {
-            Self::User {
-                via: Via::Operator { key },
-                ..
-            } => Some(key.map_or_else(|| "operator".to_owned(), |key| key.to_string())),
-            Self::User {
-                via: Via::ApiKey { key, .. },
-                ..
-            } => Some(key.to_string()),
+            Self::User { via: Via::Operator { key }, .. } => {
+                Some(key.map_or_else(|| "operator".to_owned(), |key| key.to_string()))
+            }
+            Self::User { via: Via::ApiKey { key, .. }, .. } => Some(key.to_string()),
             Self::Operator { .. } | Self::ApiKey { .. } | Self::System => None,
         }
     }
@@ -103,11 +109,6 @@ impl Actor {
 
     /// What must be said about this actor to tell it from every other, for receipts.
     pub fn fingerprint(&self) -> String {
-        format!(
-            "{}:{}:{}",
-            self.kind(),
-            self.id().unwrap_or_default(),
-            self.via().unwrap_or_default()
-        )
+        format!("{}:{}:{}", self.kind(), self.id().unwrap_or_default(), self.via().unwrap_or_default())
     }
 }

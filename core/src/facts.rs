@@ -39,10 +39,7 @@ impl fmt::Debug for Seed {
 impl Seed {
     /// A fresh seed.
     pub fn draw(entropy: &dyn Entropy) -> Self {
-        Self {
-            bytes: entropy.bytes(),
-            millis: entropy.millis(),
-        }
+        Self { bytes: entropy.bytes(), millis: entropy.millis() }
     }
 
     /// 32 bytes for a purpose; the same for the same purpose.
@@ -110,26 +107,14 @@ impl Request {
     /// The same request for one step of a longer act: ids of its own, no receipt and no precondition.
     #[must_use]
     pub fn step(&self, label: &str) -> Self {
-        let seed = Seed {
-            bytes: self.seed.derive(&format!("step {label}")),
-            millis: self.seed.millis,
-        };
-        Self {
-            seed,
-            if_match: None,
-            receipt: None,
-            ..self.clone()
-        }
+        let seed = Seed { bytes: self.seed.derive(&format!("step {label}")), millis: self.seed.millis };
+        Self { seed, if_match: None, receipt: None, ..self.clone() }
     }
 
     /// The same request as Roster's own housekeeping.
     #[must_use]
     pub fn as_system(&self, label: &str) -> Self {
-        Self {
-            actor: Actor::System,
-            reason: None,
-            ..self.step(label)
-        }
+        Self { actor: Actor::System, reason: None, ..self.step(label) }
     }
 }
 

@@ -193,11 +193,9 @@ impl Record {
     /// The record's line in the due index, if it ends by itself. Stores keep it with the record.
     pub fn due(&self) -> Option<Due> {
         match self {
-            Self::Member(member) => member.due().map(|at| Due {
-                at,
-                key: Key::Member(member.user),
-                seats: member.seats(),
-            }),
+            Self::Member(member) => {
+                member.due().map(|at| Due { at, key: Key::Member(member.user), seats: member.seats() })
+            }
             Self::Organization(_)
             | Self::Account(_)
             | Self::AccountExternalId(..)
@@ -257,9 +255,7 @@ impl Tally {
 
     /// A tally from the name that stores keep.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Seats, Self::ActiveAccounts]
-            .into_iter()
-            .find(|tally| tally.name() == name)
+        [Self::Seats, Self::ActiveAccounts].into_iter().find(|tally| tally.name() == name)
     }
 }
 
@@ -323,11 +319,7 @@ impl TypedKey for ExternalId {
     }
 
     fn pick(record: Record) -> Option<AccountId> {
-        if let Record::AccountExternalId(_, account) = record {
-            Some(account)
-        } else {
-            None
-        }
+        if let Record::AccountExternalId(_, account) = record { Some(account) } else { None }
     }
 }
 

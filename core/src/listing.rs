@@ -150,12 +150,7 @@ impl Listing {
 
     /// Where a record stands in this listing at an instant, or nothing if it does not belong.
     pub fn position(&self, record: &Record, now: Timestamp) -> Option<Position> {
-        let by_id = |id: Uuid| {
-            Some(Position {
-                by: String::new(),
-                id,
-            })
-        };
+        let by_id = |id: Uuid| Some(Position { by: String::new(), id });
         match (self, record) {
             (Self::Directory { kind, active, q }, Record::DirectoryEntry(entry)) => {
                 let belongs = entry.id.kind() == *kind
@@ -173,26 +168,14 @@ impl Listing {
             (Self::Memberships { .. }, Record::Membership(at)) => by_id(at.organization.uuid()),
             (Self::Due { until, .. }, record) => {
                 let due = record.due().filter(|due| due.at <= *until)?;
-                Some(Position {
-                    by: sortable(due.at),
-                    id: key_uuid(&due.key),
-                })
+                Some(Position { by: sortable(due.at), id: key_uuid(&due.key) })
             }
             _ => None,
         }
     }
 
     fn member_position(&self, member: &Member) -> Option<Position> {
-        let Self::Members {
-            status,
-            account,
-            role,
-            q,
-            sort,
-            scope,
-            ..
-        } = self
-        else {
+        let Self::Members { status, account, role, q, sort, scope, .. } = self else {
             return None;
         };
         let role_fits = role.is_none_or(|role| match account {
@@ -202,13 +185,9 @@ impl Listing {
         let belongs = status.is_none_or(|status| status == member.status)
             && account.is_none_or(|account| member.access.role_on(account).is_some())
             && role_fits
-            && q.as_deref()
-                .is_none_or(|q| search_matches(&member_search_keys(member), q))
+            && q.as_deref().is_none_or(|q| search_matches(&member_search_keys(member), q))
             && scope.reaches(member);
-        belongs.then(|| Position {
-            by: member_sort_value(member, *sort),
-            id: member.user.uuid(),
-        })
+        belongs.then(|| Position { by: member_sort_value(member, *sort), id: member.user.uuid() })
     }
 }
 
@@ -225,38 +204,24 @@ impl Scope {
     fn reaches(&self, member: &Member) -> bool {
         match self {
             Self::All => true,
-            Self::Accounts(accounts) => accounts
-                .iter()
-                .any(|account| member.access.role_on(*account).is_some()),
+            Self::Accounts(accounts) => {
+                accounts.iter().any(|account| member.access.role_on(*account).is_some())
+            }
         }
     }
 }
 
 /// What a search for a member looks through.
 pub fn member_search_keys(member: &Member) -> Vec<String> {
-    search_keys(
-        member.card.name.as_ref(),
-        member.card.email.as_ref(),
-        member.card.external_id.as_ref(),
-    )
+    search_keys(member.card.name.as_ref(), member.card.email.as_ref(), member.card.external_id.as_ref())
 }
 
 /// What a member is sorted by: folded text, or an instant as 20 digits.
 pub fn member_sort_value(member: &Member, sort: MemberSort) -> String {
     match sort {
         MemberSort::Id => String::new(),
-        MemberSort::Name => member
-            .card
-            .name
-            .as_ref()
-            .map(|name| fold(name.as_str()))
-            .unwrap_or_default(),
-        MemberSort::Email => member
-            .card
-            .email
-            .as_ref()
-            .map(|email| fold(email.as_str()))
-            .unwrap_or_default(),
+        MemberSort::Name => member.card.name.as_ref().map(|name| fold(name.as_str())).unwrap_or_default(),
+        MemberSort::Email => member.card.email.as_ref().map(|email| fold(email.as_str())).unwrap_or_default(),
         MemberSort::JoinedAt => sortable(member.joined_at),
     }
 }
@@ -285,11 +250,7 @@ pub fn key_uuid(key: &Key) -> Uuid {
 impl DirectoryId {
     /// The organization it stands for.
     pub const fn organization(self) -> Option<OrganizationId> {
-        if let Self::Organization(id) = self {
-            Some(id)
-        } else {
-            None
-        }
+        if let Self::Organization(id) = self { Some(id) } else { None }
     }
 
     /// The user it stands for.

@@ -111,22 +111,14 @@ pub struct Head {
 impl Head {
     /// The head of a log without entries.
     pub fn start(home: &Home) -> Self {
-        Self {
-            seq: 0,
-            time: Timestamp::EPOCH,
-            hash: genesis(home),
-        }
+        Self { seq: 0, time: Timestamp::EPOCH, hash: genesis(home) }
     }
 
     /// The head after an entry.
     #[must_use]
     pub fn after(&self, entry: &LogEntry) -> Self {
         let (seq, time) = (self.seq + 1, self.time.max(entry.time));
-        Self {
-            seq,
-            time,
-            hash: chain(&self.hash, seq, time, &entry.digest),
-        }
+        Self { seq, time, hash: chain(&self.hash, seq, time, &entry.digest) }
     }
 }
 
@@ -162,10 +154,7 @@ pub struct Detached<'a> {
 impl<'a> Detached<'a> {
     /// With a source of salts, one a value.
     pub fn new(salts: &'a dyn Fn(u16) -> [u8; 16]) -> Self {
-        Self {
-            salts,
-            kept: Vec::new(),
-        }
+        Self { salts, kept: Vec::new() }
     }
 
     /// The digest that stands for a value about a person; null stays null.
@@ -176,12 +165,7 @@ impl<'a> Detached<'a> {
         let n = u16::try_from(self.kept.len()).unwrap_or(u16::MAX);
         let (salt, value) = ((self.salts)(n), value.to_string());
         let sum = personal_digest(&salt, &value);
-        self.kept.push(Personal {
-            n,
-            subject,
-            salt,
-            value,
-        });
+        self.kept.push(Personal { n, subject, salt, value });
         let mut mark = Map::new();
         mark.insert("n".into(), n.into());
         mark.insert("subject".into(), subject.to_string().into());
@@ -216,17 +200,11 @@ pub fn reveal(value: &Value, personal: &[Personal]) -> Value {
     match value {
         Value::Object(map) => match map.get(MARK) {
             Some(mark) if map.len() == 1 => {
-                let found = personal
-                    .iter()
-                    .find(|kept| mark.get("n").and_then(Value::as_u64) == Some(kept.n.into()));
-                found
-                    .and_then(|kept| serde_json::from_str(&kept.value).ok())
-                    .unwrap_or(Value::Null)
+                let found =
+                    personal.iter().find(|kept| mark.get("n").and_then(Value::as_u64) == Some(kept.n.into()));
+                found.and_then(|kept| serde_json::from_str(&kept.value).ok()).unwrap_or(Value::Null)
             }
-            _ => map
-                .iter()
-                .map(|(name, value)| (name.clone(), reveal(value, personal)))
-                .collect(),
+            _ => map.iter().map(|(name, value)| (name.clone(), reveal(value, personal))).collect(),
         },
         Value::Array(values) => values.iter().map(|value| reveal(value, personal)).collect(),
         other => other.clone(),
@@ -246,10 +224,8 @@ fn collect_digests(value: &Value, found: &mut std::collections::BTreeMap<u64, St
     match value {
         Value::Object(map) => {
             if let Some(mark) = map.get(MARK) {
-                let (n, sum) = (
-                    mark.get("n").and_then(Value::as_u64),
-                    mark.get("sha256").and_then(Value::as_str),
-                );
+                let (n, sum) =
+                    (mark.get("n").and_then(Value::as_u64), mark.get("sha256").and_then(Value::as_str));
                 if let (Some(n), Some(sum)) = (n, sum) {
                     found.insert(n, sum.to_owned());
                 }
@@ -276,15 +252,9 @@ mod tests {
         let personal = detached.into_personal();
         assert!(!body.to_string().contains("ada@"));
         assert!(personal_fits(&body, &personal));
-        assert_eq!(
-            reveal(&body, &personal),
-            json!({"email": "ada@example.com", "role": "admin"})
-        );
+        assert_eq!(reveal(&body, &personal), json!({"email": "ada@example.com", "role": "admin"}));
         assert_eq!(reveal(&body, &[]), json!({"email": null, "role": "admin"}));
-        let forged = [Personal {
-            value: "\"eve@example.com\"".into(),
-            ..personal[0].clone()
-        }];
+        let forged = [Personal { value: "\"eve@example.com\"".into(), ..personal[0].clone() }];
         assert!(!personal_fits(&body, &forged));
     }
 }

@@ -82,13 +82,7 @@ pub struct Decision<T> {
 impl<T> Decision<T> {
     /// Nothing to do.
     pub const fn unchanged(output: T) -> Self {
-        Self {
-            puts: Vec::new(),
-            removes: Vec::new(),
-            checks: Vec::new(),
-            events: Vec::new(),
-            output,
-        }
+        Self { puts: Vec::new(), removes: Vec::new(), checks: Vec::new(), events: Vec::new(), output }
     }
 
     /// One more record.
@@ -136,21 +130,12 @@ pub struct Event {
 impl Event {
     /// An event about a thing.
     pub fn new(action: &'static str, kind: &'static str, id: impl std::fmt::Display) -> Self {
-        Self {
-            action,
-            target: (kind, id.to_string()),
-            user: None,
-            before: Value::Null,
-            after: Value::Null,
-        }
+        Self { action, target: (kind, id.to_string()), user: None, before: Value::Null, after: Value::Null }
     }
 
     /// An event about a person in an organization.
     pub fn member(action: &'static str, user: UserId) -> Self {
-        Self {
-            user: Some(user),
-            ..Self::new(action, "member", user)
-        }
+        Self { user: Some(user), ..Self::new(action, "member", user) }
     }
 
     /// With the fields before.

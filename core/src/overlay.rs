@@ -36,10 +36,7 @@ struct Layer {
 impl Overlay {
     /// An overlay without commits.
     pub fn new(base: Arc<dyn Store>) -> Self {
-        Self {
-            base,
-            layer: Mutex::default(),
-        }
+        Self { base, layer: Mutex::default() }
     }
 
     /// The store below.
@@ -85,10 +82,7 @@ impl Overlay {
         let read = self.base.read(home, &[], &[]).await?;
         let dump = self.base.dump(home).await?;
         let mut layer = self.layer();
-        layer
-            .homes
-            .entry(home.clone())
-            .or_insert_with(|| HomeData::from_dump(dump));
+        layer.homes.entry(home.clone()).or_insert_with(|| HomeData::from_dump(dump));
         Ok(*layer.clock.get_or_insert(read.clock))
     }
 }
@@ -108,20 +102,13 @@ impl Store for Overlay {
     async fn read(&self, home: &Home, keys: &[Key], tallies: &[Tally]) -> Result<Read, StoreError> {
         let clock = self.hold(home).await?;
         let layer = self.layer();
-        Ok(layer
-            .homes
-            .get(home)
-            .unwrap_or(&HomeData::new(home))
-            .read(clock, keys, tallies))
+        Ok(layer.homes.get(home).unwrap_or(&HomeData::new(home)).read(clock, keys, tallies))
     }
 
     async fn commit(&self, changes: &ChangeSet) -> Result<Committed, CommitError> {
         let clock = self.hold(&changes.home).await?;
         let mut layer = self.layer();
-        let home = layer
-            .homes
-            .entry(changes.home.clone())
-            .or_insert_with(|| HomeData::new(&changes.home));
+        let home = layer.homes.entry(changes.home.clone()).or_insert_with(|| HomeData::new(&changes.home));
         let done = home.commit(changes, clock)?;
         layer.pending.push(changes.clone());
         Ok(done)
@@ -141,12 +128,7 @@ impl Store for Overlay {
         };
         let clock = self.hold(&home).await?;
         let layer = self.layer();
-        Ok(page_of(
-            &layer.homes.get(&home).into_iter().collect::<Vec<_>>(),
-            listing,
-            page,
-            clock,
-        ))
+        Ok(page_of(&layer.homes.get(&home).into_iter().collect::<Vec<_>>(), listing, page, clock))
     }
 
     async fn access(&self, _: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {
@@ -173,12 +155,7 @@ impl Store for Overlay {
 
     async fn dump(&self, home: &Home) -> Result<Dump, StoreError> {
         self.hold(home).await?;
-        Ok(self
-            .layer()
-            .homes
-            .get(home)
-            .unwrap_or(&HomeData::new(home))
-            .dump())
+        Ok(self.layer().homes.get(home).unwrap_or(&HomeData::new(home)).dump())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

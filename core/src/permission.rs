@@ -45,13 +45,7 @@ pub const CATALOGUE: [&str; 32] = [
 ];
 
 const VIEWER: [&str; 3] = ["organization:read", "accounts:read", "members:read"];
-const MEMBER: [&str; 5] = [
-    "roles:read",
-    "records:read",
-    "records:manage",
-    "customers:read",
-    "activity:read",
-];
+const MEMBER: [&str; 5] = ["roles:read", "records:read", "records:manage", "customers:read", "activity:read"];
 const OWNER_ONLY: [&str; 2] = ["ownership:transfer", "organization:close"];
 
 /// `resource:action`: Roster's own, or the vendor's for any other resource. No wildcards.
@@ -98,9 +92,7 @@ impl FromStr for Permission {
         if text.len() > 128 || !word(resource) || !word(action) {
             return Err(SHAPE);
         }
-        let ours = CATALOGUE
-            .iter()
-            .any(|known| known.split(':').next() == Some(resource));
+        let ours = CATALOGUE.iter().any(|known| known.split(':').next() == Some(resource));
         if ours && !CATALOGUE.contains(&text) {
             return Err(BadText(
                 "no such permission: this resource is Roster's own; GET /v1/permissions lists its actions",
@@ -112,9 +104,7 @@ impl FromStr for Permission {
 
 impl<'de> Deserialize<'de> for Permission {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -153,9 +143,7 @@ impl SystemRole {
 
     /// What the role holds of Roster's catalogue.
     pub fn catalogue(self) -> impl Iterator<Item = &'static str> {
-        CATALOGUE
-            .into_iter()
-            .filter(move |permission| self.holds_own(permission))
+        CATALOGUE.into_iter().filter(move |permission| self.holds_own(permission))
     }
 
     /// Whether the role holds a permission; owner and admin hold every one of the vendor's.
@@ -227,9 +215,7 @@ impl Serialize for RoleRef {
 
 impl<'de> Deserialize<'de> for RoleRef {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -254,17 +240,7 @@ mod tests {
 
     #[test]
     fn permissions_have_no_wildcards_and_ours_must_exist() {
-        for bad in [
-            "",
-            "a",
-            "a:",
-            "*:read",
-            "members:*",
-            "members:fly",
-            "A:b",
-            "a:b:c",
-            "a b:c",
-        ] {
+        for bad in ["", "a", "a:", "*:read", "members:*", "members:fly", "A:b", "a:b:c", "a b:c"] {
             assert!(bad.parse::<Permission>().is_err(), "{bad}");
         }
     }

@@ -24,6 +24,12 @@ pub type AccountRef = Reference<AccountId>;
 /// Names a user.
 pub type UserRef = Reference<UserId>;
 
+impl From<UserId> for UserRef {
+    fn from(id: UserId) -> Self {
+        Self::Id(id)
+    }
+}
+
 impl<T: FromStr> FromStr for Reference<T> {
     type Err = BadText;
 
@@ -48,8 +54,6 @@ impl<T: fmt::Display> fmt::Display for Reference<T> {
 
 impl<'de, T: FromStr> Deserialize<'de> for Reference<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }

@@ -92,10 +92,7 @@ pub enum RefusalKind {
 impl Refusal {
     /// One field that cannot be used.
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::Invalid(vec![FieldError {
-            pointer: pointer.into(),
-            detail: detail.into(),
-        }])
+        Self::Invalid(vec![FieldError { pointer: pointer.into(), detail: detail.into() }])
     }
 
     /// A missing permission.

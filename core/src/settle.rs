@@ -39,13 +39,11 @@ impl Operation for SettleDue {
     }
 
     fn decide(&self, members: Vec<Member>, _: &Facts) -> Result<Decision<()>, Refusal> {
-        Ok(members
-            .into_iter()
-            .fold(Decision::unchanged(()), |decision, member| {
-                let event =
-                    Event::member("member.expired", member.user).after(json!({"left_at": member.left_at}));
-                decision.put(Record::Member(member)).event(event)
-            }))
+        Ok(members.into_iter().fold(Decision::unchanged(()), |decision, member| {
+            let event =
+                Event::member("member.expired", member.user).after(json!({"left_at": member.left_at}));
+            decision.put(Record::Member(member)).event(event)
+        }))
     }
 }
 

@@ -116,25 +116,15 @@ pub struct ChangeSet {
 impl ChangeSet {
     /// What every store refuses, before anything else, as a mistake of the caller's.
     pub fn check(&self) -> Result<(), StoreError> {
-        let mistake = |detail: String| StoreError {
-            kind: StoreErrorKind::Corrupt,
-            operation: "commit",
-            detail,
-        };
+        let mistake =
+            |detail: String| StoreError { kind: StoreErrorKind::Corrupt, operation: "commit", detail };
         if self.entry.is_some() != self.home.has_log() {
-            return Err(mistake(
-                "a log entry is there exactly when the home has a log".into(),
-            ));
+            return Err(mistake("a log entry is there exactly when the home has a log".into()));
         }
         if self.writes.len() > MAX_WRITES {
             return Err(mistake(format!("more than {MAX_WRITES} writes")));
         }
-        match self
-            .writes
-            .iter()
-            .filter_map(Write::key)
-            .find(|key| !self.home.holds(key))
-        {
+        match self.writes.iter().filter_map(Write::key).find(|key| !self.home.holds(key)) {
             Some(key) => Err(mistake(format!("{key:?} does not belong in {}", self.home))),
             None => Ok(()),
         }

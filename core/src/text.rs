@@ -36,9 +36,7 @@ macro_rules! text_type {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?
-                    .parse()
-                    .map_err(de::Error::custom)
+                String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
             }
         }
     };
@@ -71,9 +69,7 @@ impl FromStr for Name {
             return Err(BadText("too long: a name has at most 200 characters"));
         }
         if name.chars().any(is_hidden) {
-            return Err(BadText(
-                "a name holds no control, zero-width or direction-changing characters",
-            ));
+            return Err(BadText("a name holds no control, zero-width or direction-changing characters"));
         }
         Ok(Self(name))
     }
@@ -131,21 +127,13 @@ impl Slug {
         }
         slug.truncate(58);
         let slug = slug.trim_end_matches('-');
-        Self(if slug.is_empty() {
-            "organization".to_owned()
-        } else {
-            slug.to_owned()
-        })
+        Self(if slug.is_empty() { "organization".to_owned() } else { slug.to_owned() })
     }
 
     /// The n-th attempt at a free slug: `x`, `x-2`, `x-3` …
     #[must_use]
     pub fn numbered(&self, n: u32) -> Self {
-        if n < 2 {
-            self.clone()
-        } else {
-            Self(format!("{}-{n}", self.0))
-        }
+        if n < 2 { self.clone() } else { Self(format!("{}-{n}", self.0)) }
     }
 }
 
@@ -182,9 +170,7 @@ impl Serialize for Email {
 
 impl<'de> Deserialize<'de> for Email {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -233,13 +219,9 @@ fn local_part_is_plain(local: &str) -> bool {
             || (!c.is_ascii() && c.is_alphanumeric())
     };
     !local.is_empty()
-        && local
-            .split('.')
-            .all(|run| !run.is_empty() && run.chars().all(atom))
+        && local.split('.').all(|run| !run.is_empty() && run.chars().all(atom))
         && local.nfkc().eq(local.chars())
-        && !local
-            .chars()
-            .any(|c| matches!(c, '\u{131}' | '\u{130}' | '\u{17f}'))
+        && !local.chars().any(|c| matches!(c, '\u{131}' | '\u{130}' | '\u{17f}'))
 }
 
 /// The form in which text is searched and sorted: NFC of the lower case.
@@ -271,13 +253,7 @@ pub fn search_keys(
 pub fn search_matches(keys: &[String], query: &str) -> bool {
     let query = fold(query.trim());
     let whole = format!("\0{query}");
-    keys.iter().any(|key| {
-        if key.starts_with('\0') {
-            *key == whole
-        } else {
-            key.starts_with(&query)
-        }
-    })
+    keys.iter().any(|key| if key.starts_with('\0') { *key == whole } else { key.starts_with(&query) })
 }
 
 #[cfg(test)]
@@ -318,11 +294,7 @@ mod tests {
 
     #[test]
     fn slugs_come_from_names() {
-        for (name, slug) in [
-            ("Cloud", "cloud"),
-            ("Été & Fils", "ete-fils"),
-            ("日本", "organization"),
-        ] {
+        for (name, slug) in [("Cloud", "cloud"), ("Été & Fils", "ete-fils"), ("日本", "organization")] {
             assert_eq!(Slug::from_name(&name.parse().unwrap()).as_str(), slug);
         }
         assert_eq!("a".parse::<Slug>().unwrap().numbered(3).as_str(), "a-3");

@@ -82,17 +82,9 @@ async fn settled(roster: &Roster, home: &Home) -> Result<Verdict, StoreError> {
 /// Checks one home.
 pub async fn verify_home(roster: &Roster, home: &Home) -> Result<Verdict, StoreError> {
     let dump = roster.store.dump(home).await?;
-    let mut verdict = Verdict {
-        homes: 1,
-        records: dump.records.len() as u64,
-        ..Verdict::default()
-    };
+    let mut verdict = Verdict { homes: 1, records: dump.records.len() as u64, ..Verdict::default() };
     let mut report = |invariant: &'static str, detail: String| {
-        verdict.findings.push(Finding {
-            home: home.clone(),
-            invariant,
-            detail,
-        });
+        verdict.findings.push(Finding { home: home.clone(), invariant, detail });
     };
     home::check(&dump, &mut report);
     links::check(roster, home, &dump, &mut report).await?;

@@ -1,16 +1,13 @@
 //! `roster check`: may this user do this here?
 
 use clap::Args;
-use roster_core::flows::{self, CheckAsk, CheckReason, resolve_account, resolve_organization, resolve_user};
-use roster_core::id::{AccountId, OrganizationId};
+use roster_core::flows::{Asked, CheckReason, check_named};
 use roster_core::permission::Permission;
 use roster_core::reference::{AccountRef, OrganizationRef, UserRef};
-use roster_core::refusal::{OpError, Refusal};
 
 use super::open;
 use crate::args::Global;
 use crate::failure::Failure;
-use crate::session::Session;
 use crate::shapes;
 
 /// Flags of `check`.
@@ -33,19 +30,9 @@ pub struct Check {
 /// Prints the answer; a no is an answer too.
 pub async fn run(asked: Check, global: &Global) -> Result<(), Failure> {
     let session = open(global).await?;
-    let roster = &session.roster;
-    let organization = known(resolve_organization(roster, &asked.organization).await)?;
-    let account = match &asked.account {
-        None => None,
-        Some(named) => Some(account(&session, named, organization).await?),
-    };
-    let ask = CheckAsk {
-        user: known(resolve_user(roster, &asked.user).await)?,
-        organization,
-        account,
-        permission: asked.permission,
-    };
-    let answers = flows::check(roster, std::slice::from_ref(&ask)).await?;
+    let Check { user, permission, organization, account } = asked;
+    let one = Asked { user, permission, organization: Some(organization), account, pointer: String::new() };
+    let answers = check_named(&session.roster, &session.request(), std::slice::from_ref(&one)).await?;
     let Some(answer) = answers.first() else {
         return Err(Failure::Failed("the store gave no answer".to_owned()));
     };
@@ -60,30 +47,6 @@ pub async fn run(asked: Check, global: &Global) -> Result<(), Failure> {
         None => words(answer.reason).to_owned(),
     };
     session.out.say(&text, &shapes::check(answer))
-}
-
-async fn account(
-    session: &Session,
-    named: &AccountRef,
-    organization: Option<OrganizationId>,
-) -> Result<Option<AccountId>, Failure> {
-    match (named, organization) {
-        (AccountRef::Id(id), _) => Ok(Some(*id)),
-        (AccountRef::External(_), None) => Ok(None),
-        (AccountRef::External(_), Some(organization)) => {
-            let found = resolve_account(&session.roster, named, &[organization]).await;
-            Ok(known(found)?.map(|(_, account)| account))
-        }
-    }
-}
-
-/// What is not there is part of the answer.
-fn known<T>(found: Result<T, OpError>) -> Result<Option<T>, OpError> {
-    match found {
-        Ok(found) => Ok(Some(found)),
-        Err(OpError::Refused(Refusal::NotFound)) => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 fn words(reason: CheckReason) -> &'static str {

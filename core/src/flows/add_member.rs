@@ -45,11 +45,7 @@ pub async fn add_member(
     let found = match &new.who {
         Who::Known(named) => look(find_user(roster, named).await)?,
         Who::Person(person) if !operator && person.external_id.is_some() => {
-            let external = person
-                .external_id
-                .clone()
-                .map(UserRef::External)
-                .ok_or(Refusal::NotFound)?;
+            let external = person.external_id.clone().map(UserRef::External).ok_or(Refusal::NotFound)?;
             look(find_user(roster, &external).await)?
         }
         Who::Person(person) => find(roster, request, person).await?.map(|found| found.user),
@@ -60,13 +56,7 @@ pub async fn add_member(
         None => (fresh_id(&request.step("person 0")), Card::default()),
     };
     let joining = new.joining.clone();
-    let mut operation = AddMember {
-        organization,
-        user,
-        card,
-        joining,
-        only_known,
-    };
+    let mut operation = AddMember { organization, user, card, joining, only_known };
     preflight(roster, request, &operation).await?;
     if found.is_none() {
         let Who::Person(person) = &new.who else {
@@ -75,10 +65,7 @@ pub async fn add_member(
         let made = find_or_create_user(roster, request, person).await?.user;
         (operation.user, operation.card) = (made.id, made.card());
     }
-    let pointer = PointToOrganization {
-        user: operation.user,
-        organization,
-    };
+    let pointer = PointToOrganization { user: operation.user, organization };
     run(roster, &request.as_system("pointer"), &pointer).await?;
     run_sealed(roster, request, &operation, seal).await
 }

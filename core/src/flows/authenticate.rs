@@ -43,15 +43,8 @@ pub async fn authenticate(
 }
 
 async fn operator(roster: &Roster, token: &Token, key: OperatorKeyId) -> Result<(), OpError> {
-    let read = roster
-        .store
-        .read(&Home::Deployment, &[Key::OperatorKey(key)], &[])
-        .await?;
-    match read
-        .records
-        .get(&Key::OperatorKey(key))
-        .map(|stored| &stored.record)
-    {
+    let read = roster.store.read(&Home::Deployment, &[Key::OperatorKey(key)], &[]).await?;
+    match read.records.get(&Key::OperatorKey(key)).map(|stored| &stored.record) {
         Some(Record::OperatorKey(found)) if token.fits(&found.secret_hash) => Ok(()),
         _ => Err(Refusal::Unauthenticated.into()),
     }
@@ -64,10 +57,7 @@ async fn organization_key(
     id: ApiKeyId,
 ) -> Result<Standing, OpError> {
     let home = Home::Organization(organization);
-    let read = roster
-        .store
-        .read(&home, &[Key::Organization, Key::ApiKey(id)], &[])
-        .await?;
+    let read = roster.store.read(&home, &[Key::Organization, Key::ApiKey(id)], &[]).await?;
     let record = |key: &Key| read.records.get(key).map(|stored| &stored.record);
     let (Some(Record::Organization(organization)), Some(Record::ApiKey(key))) =
         (record(&Key::Organization), record(&Key::ApiKey(id)))
@@ -85,10 +75,8 @@ async fn on_behalf(roster: &Roster, named: &UserRef, via: Via) -> Result<Actor, 
     let user = find_user(roster, named).await?;
     if let Via::ApiKey { organization, .. } = via {
         let key = Key::Member(user.id);
-        let read = roster
-            .store
-            .read(&Home::Organization(organization), std::slice::from_ref(&key), &[])
-            .await?;
+        let read =
+            roster.store.read(&Home::Organization(organization), std::slice::from_ref(&key), &[]).await?;
         if !read.records.contains_key(&key) {
             return Err(Refusal::NotFound.into());
         }

@@ -15,10 +15,28 @@ pub struct CheckAsk {
     pub user: Option<UserId>,
     /// In which organization.
     pub organization: Option<OrganizationId>,
-    /// On which account; the outer `None` asks for organization-wide access.
-    pub account: Option<Option<AccountId>>,
+    /// On what.
+    pub on: CheckOn,
     /// What.
     pub permission: Permission,
+}
+
+/// On what a permission is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CheckOn {
+    /// On the whole: only organization-wide access allows.
+    Organization,
+    /// On an account; `None` for one that is not known.
+    Account(Option<AccountId>),
+}
+
+impl CheckOn {
+    const fn account(self) -> Option<AccountId> {
+        match self {
+            Self::Organization => None,
+            Self::Account(account) => account,
+        }
+    }
 }
 
 /// Why.
@@ -86,30 +104,37 @@ pub struct CheckAnswer {
     pub role: Option<(RoleRef, RoleSource)>,
 }
 
-/// Answers many questions by one round trip.
-pub async fn check(roster: &Roster, asks: &[CheckAsk]) -> Result<Vec<CheckAnswer>, OpError> {
+impl CheckAnswer {
+    /// For what is not there.
+    pub const NOT_FOUND: Self = Self { reason: CheckReason::NotFound, role: None };
+}
+
+/// Answers many questions by one round trip. Where strangers are not known, one who never was in the organization
+/// is `not_found`, as one who does not exist.
+pub async fn check(
+    roster: &Roster,
+    asks: &[CheckAsk],
+    strangers_known: bool,
+) -> Result<Vec<CheckAnswer>, OpError> {
     let keys: Vec<AccessKey> = asks
         .iter()
         .map(|ask| AccessKey {
             organization: ask.organization,
             user: ask.user,
-            account: ask.account.flatten(),
+            account: ask.on.account(),
             api_key: None,
         })
         .collect();
     let facts = roster.store.access(&keys).await?;
-    Ok(asks
-        .iter()
-        .zip(&facts)
-        .map(|(ask, facts)| answer(ask, facts))
-        .collect())
+    Ok(asks.iter().zip(&facts).map(|(ask, facts)| answer(ask, facts, strangers_known)).collect())
 }
 
 /// The decision, from the facts alone.
-fn answer(ask: &CheckAsk, facts: &AccessFacts) -> CheckAnswer {
+fn answer(ask: &CheckAsk, facts: &AccessFacts, strangers_known: bool) -> CheckAnswer {
     let no = |reason| CheckAnswer { reason, role: None };
-    let account_missing = ask.account.is_some() && facts.account.is_none();
-    if facts.organization != Some(OrganizationStatus::Active) || account_missing {
+    let account_missing = ask.on != CheckOn::Organization && facts.account.is_none();
+    let stranger = facts.member.is_none() && !strangers_known;
+    if facts.organization != Some(OrganizationStatus::Active) || account_missing || stranger {
         return no(CheckReason::NotFound);
     }
     match facts.user {
@@ -131,20 +156,13 @@ fn answer(ask: &CheckAsk, facts: &AccessFacts) -> CheckAnswer {
     }
     let role = match (member.organization_role, member.account_role) {
         (Some(role), _) => Some((role, RoleSource::Organization)),
-        (None, Some(role)) if ask.account.is_some() => Some((role, RoleSource::Account)),
+        (None, Some(role)) if ask.on != CheckOn::Organization => Some((role, RoleSource::Account)),
         (None, _) => None,
     };
     let Some((held, source)) = role.filter(|_| facts.account != Some(AccountStatus::Archived)) else {
         return no(CheckReason::NoAccess);
     };
     let granted = role_holds(held, &ask.permission);
-    let reason = if granted {
-        CheckReason::Granted
-    } else {
-        CheckReason::RoleLacksPermission
-    };
-    CheckAnswer {
-        reason,
-        role: Some((held, source)),
-    }
+    let reason = if granted { CheckReason::Granted } else { CheckReason::RoleLacksPermission };
+    CheckAnswer { reason, role: Some((held, source)) }
 }

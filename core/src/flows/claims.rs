@@ -26,10 +26,7 @@ pub(super) enum Lookup {
 /// `ours`, which is still to be made, is as good as free: a request cut off in the middle finds its own claims.
 pub(super) async fn look_up(roster: &Roster, name: &ClaimName, ours: ClaimTarget) -> Result<Lookup, OpError> {
     for _ in 0..20 {
-        let read = roster
-            .store
-            .read(&Home::Claim(name.clone()), &[Key::Claim], &[])
-            .await?;
+        let read = roster.store.read(&Home::Claim(name.clone()), &[Key::Claim], &[]).await?;
         let Some(Record::Claim(claim)) = read.records.get(&Key::Claim).map(|stored| stored.record.clone())
         else {
             return Ok(Lookup::Free);
@@ -50,10 +47,7 @@ pub(super) async fn look_up(roster: &Roster, name: &ClaimName, ours: ClaimTarget
 
 /// The target of a name that is in use now, without waiting for what is being made.
 pub(super) async fn target(roster: &Roster, name: &ClaimName) -> Result<Option<ClaimTarget>, StoreError> {
-    let read = roster
-        .store
-        .read(&Home::Claim(name.clone()), &[Key::Claim], &[])
-        .await?;
+    let read = roster.store.read(&Home::Claim(name.clone()), &[Key::Claim], &[]).await?;
     match read.records.get(&Key::Claim).map(|stored| &stored.record) {
         Some(Record::Claim(claim)) if names_back(roster, name, claim.target).await? => Ok(Some(claim.target)),
         _ => Ok(None),
@@ -69,22 +63,18 @@ async fn names_back(roster: &Roster, name: &ClaimName, target: ClaimTarget) -> R
         (ClaimTarget::Organization(organization), _) => (Home::Organization(organization), Key::Organization),
     };
     let read = roster.store.read(&home, std::slice::from_ref(&key), &[]).await?;
-    Ok(
-        match (read.records.get(&key).map(|stored| &stored.record), name) {
-            (Some(Record::User(user)), ClaimName::Email(key)) => {
-                user.email.as_ref().is_some_and(|email| email.key() == key)
-            }
-            (Some(Record::User(user)), ClaimName::UserExternalId(id)) => {
-                user.external_id.as_ref() == Some(id)
-            }
-            (Some(Record::Organization(it)), ClaimName::OrganizationExternalId(id)) => {
-                it.external_id.as_ref() == Some(id)
-            }
-            (Some(Record::Organization(it)), ClaimName::Slug(slug)) => it.slug == *slug,
-            (Some(Record::Account(_)), ClaimName::Account(_)) => true,
-            _ => false,
-        },
-    )
+    Ok(match (read.records.get(&key).map(|stored| &stored.record), name) {
+        (Some(Record::User(user)), ClaimName::Email(key)) => {
+            user.email.as_ref().is_some_and(|email| email.key() == key)
+        }
+        (Some(Record::User(user)), ClaimName::UserExternalId(id)) => user.external_id.as_ref() == Some(id),
+        (Some(Record::Organization(it)), ClaimName::OrganizationExternalId(id)) => {
+            it.external_id.as_ref() == Some(id)
+        }
+        (Some(Record::Organization(it)), ClaimName::Slug(slug)) => it.slug == *slug,
+        (Some(Record::Account(_)), ClaimName::Account(_)) => true,
+        _ => false,
+    })
 }
 
 /// How taking names went.
@@ -138,11 +128,7 @@ async fn take_one(
         Lookup::Dead(claim) => Some(claim),
     };
     let label = format!("take {}", over.as_ref().map_or(0, |claim| claim.since.micros()));
-    let operation = TakeClaim {
-        name: name.clone(),
-        target,
-        over,
-    };
+    let operation = TakeClaim { name: name.clone(), target, over };
     Ok(run(roster, &request.as_system(&label), &operation).await?.output)
 }
 
@@ -157,10 +143,7 @@ pub(super) async fn free(
         if names_back(roster, name, target).await? {
             continue;
         }
-        let operation = FreeClaim {
-            name: name.clone(),
-            target,
-        };
+        let operation = FreeClaim { name: name.clone(), target };
         run(roster, &request.as_system("free"), &operation).await?;
     }
     Ok(())

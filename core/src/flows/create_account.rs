@@ -28,21 +28,10 @@ pub async fn create_account(
 ) -> Result<Done<Account>, OpError> {
     let id = AccountId::from_uuid(request.seed.uuid("account"));
     let (name, external_id) = (new.name.clone(), new.external_id.clone());
-    let mut operation = CreateAccount {
-        organization,
-        id,
-        name,
-        external_id,
-        not_after: None,
-    };
+    let mut operation = CreateAccount { organization, id, name, external_id, not_after: None };
     preflight(roster, request, &operation).await?;
-    match claims::take(
-        roster,
-        request,
-        &[ClaimName::Account(id)],
-        ClaimTarget::Organization(organization),
-    )
-    .await?
+    match claims::take(roster, request, &[ClaimName::Account(id)], ClaimTarget::Organization(organization))
+        .await?
     {
         Taken::All(not_after) => operation.not_after = Some(not_after),
         Taken::Not(_) => return Err(Refusal::Conflict.into()),

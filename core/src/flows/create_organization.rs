@@ -42,11 +42,8 @@ pub async fn create_organization(
     let accounts = first_accounts(request, new);
     let target = ClaimTarget::Organization(id);
     let external = new.external_id.clone().map(ClaimName::OrganizationExternalId);
-    let names: Vec<ClaimName> = accounts
-        .iter()
-        .map(|account| ClaimName::Account(account.id))
-        .chain(external)
-        .collect();
+    let names: Vec<ClaimName> =
+        accounts.iter().map(|account| ClaimName::Account(account.id)).chain(external).collect();
     let not_after = match claims::take(roster, request, &names, target).await? {
         Taken::All(not_after) => not_after,
         Taken::Not(_) => return Err(Refusal::ExternalIdExists.into()),
@@ -58,17 +55,10 @@ pub async fn create_organization(
             return Err(error);
         }
     };
-    let owner = find_or_create_user(roster, &request.step("owner"), &new.owner)
-        .await?
-        .user;
-    let entry = PutDirectoryEntry {
-        entry: directory_entry(id, &new.name, new.external_id.as_ref()),
-    };
+    let owner = find_or_create_user(roster, &request.step("owner"), &new.owner).await?.user;
+    let entry = PutDirectoryEntry { entry: directory_entry(id, &new.name, new.external_id.as_ref()) };
     run(roster, &request.as_system("directory"), &entry).await?;
-    let pointer = PointToOrganization {
-        user: owner.id,
-        organization: id,
-    };
+    let pointer = PointToOrganization { user: owner.id, organization: id };
     run(roster, &request.as_system("pointer"), &pointer).await?;
     let operation = CreateOrganization {
         id,
@@ -81,15 +71,7 @@ pub async fn create_organization(
         accounts,
         not_after: Some(not_after),
     };
-    run(
-        roster,
-        &Request {
-            receipt: None,
-            ..request.clone()
-        },
-        &operation,
-    )
-    .await
+    run(roster, &Request { receipt: None, ..request.clone() }, &operation).await
 }
 
 fn check(request: &Request, new: &NewOrganization) -> Result<(), OpError> {
@@ -97,17 +79,11 @@ fn check(request: &Request, new: &NewOrganization) -> Result<(), OpError> {
         return Err(Refusal::invalid("/seats/purchased", "must be at least 1, or null for unlimited").into());
     }
     if new.accounts.len() > MAX_FIRST_ACCOUNTS {
-        return Err(Refusal::invalid(
-            "/accounts",
-            "at most 100 accounts can be made with an organization",
-        )
-        .into());
+        return Err(
+            Refusal::invalid("/accounts", "at most 100 accounts can be made with an organization").into()
+        );
     }
-    let mut externals: Vec<_> = new
-        .accounts
-        .iter()
-        .filter_map(|(_, external)| external.as_ref())
-        .collect();
+    let mut externals: Vec<_> = new.accounts.iter().filter_map(|(_, external)| external.as_ref()).collect();
     externals.sort_unstable();
     if externals.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err(Refusal::invalid("/accounts", "two accounts have the same external id").into());
@@ -120,11 +96,7 @@ fn check(request: &Request, new: &NewOrganization) -> Result<(), OpError> {
 
 fn first_accounts(request: &Request, new: &NewOrganization) -> Vec<FirstAccount> {
     let own = [(new.name.clone(), new.external_id.clone())];
-    let asked = if new.accounts.is_empty() {
-        own.as_slice()
-    } else {
-        new.accounts.as_slice()
-    };
+    let asked = if new.accounts.is_empty() { own.as_slice() } else { new.accounts.as_slice() };
     let id = |n: usize| AccountId::from_uuid(request.seed.uuid(&format!("account {n}")));
     asked
         .iter()
@@ -163,9 +135,5 @@ pub(super) fn directory_entry(
     external_id: Option<&ExternalId>,
 ) -> DirectoryEntry {
     let search = search_keys(Some(name), None, external_id);
-    DirectoryEntry {
-        id: DirectoryId::Organization(id),
-        search,
-        active: true,
-    }
+    DirectoryEntry { id: DirectoryId::Organization(id), search, active: true }
 }

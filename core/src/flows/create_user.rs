@@ -34,10 +34,7 @@ impl NewUser {
 
     fn named(&self) -> Result<(), Refusal> {
         if self.email.is_none() && self.external_id.is_none() {
-            return Err(Refusal::invalid(
-                "/email",
-                "give an e-mail address, an external id, or both",
-            ));
+            return Err(Refusal::invalid("/email", "give an e-mail address, an external id, or both"));
         }
         Ok(())
     }
@@ -80,11 +77,7 @@ pub async fn find_or_create_user(
             return Ok(found);
         }
         if let Ok(user) = make(roster, &request.step(&format!("person {attempt}")), new).await? {
-            return Ok(Found {
-                user,
-                created: true,
-                external_id_differs: false,
-            });
+            return Ok(Found { user, created: true, external_id_differs: false });
         }
     }
     Err(Refusal::Conflict.into())
@@ -109,27 +102,16 @@ pub(super) async fn find(
         Some(email) => user_of(roster, request, ClaimName::email(email)).await?,
         None => None,
     };
-    let found = |user: User, external_id_differs: bool| {
-        Some(Found {
-            user,
-            created: false,
-            external_id_differs,
-        })
-    };
+    let found =
+        |user: User, external_id_differs: bool| Some(Found { user, created: false, external_id_differs });
     Ok(match (by_external, by_email) {
         (Some(one), Some(other)) if one.id != other.id => return Err(Refusal::ExternalIdExists.into()),
         (Some(user), _) => found(user, false),
         (None, Some(user)) => match (&user.external_id, &new.external_id) {
             (None, Some(external)) if request.actor.is_operator() => {
-                let patch = UserPatch {
-                    external_id: Some(external.clone()),
-                    ..UserPatch::default()
-                };
+                let patch = UserPatch { external_id: Some(external.clone()), ..UserPatch::default() };
                 let step = request.step("external id");
-                found(
-                    super::update_user(roster, &step, user.id, &patch).await?.output,
-                    false,
-                )
+                found(super::update_user(roster, &step, user.id, &patch).await?.output, false)
             }
             (Some(_), Some(_)) => found(user, true),
             (_, _) => found(user, false),
@@ -153,9 +135,7 @@ async fn make(roster: &Roster, request: &Request, new: &NewUser) -> Result<Resul
         Taken::All(not_after) => not_after,
         Taken::Not(name) => return Ok(Err(name)),
     };
-    let entry = PutDirectoryEntry {
-        entry: directory_entry(id, new),
-    };
+    let entry = PutDirectoryEntry { entry: directory_entry(id, new) };
     run(roster, &request.as_system("directory"), &entry).await?;
     let operation = CreateUser {
         id,
@@ -170,19 +150,11 @@ async fn make(roster: &Roster, request: &Request, new: &NewUser) -> Result<Resul
 
 fn directory_entry(id: UserId, new: &NewUser) -> DirectoryEntry {
     let search = search_keys(new.name.as_ref(), new.email.as_ref(), new.external_id.as_ref());
-    DirectoryEntry {
-        id: DirectoryId::User(id),
-        search,
-        active: true,
-    }
+    DirectoryEntry { id: DirectoryId::User(id), search, active: true }
 }
 
 /// What the directory says of a user.
 pub(crate) fn entry_of(user: &User) -> DirectoryEntry {
     let search = search_keys(user.name.as_ref(), user.email.as_ref(), user.external_id.as_ref());
-    DirectoryEntry {
-        id: DirectoryId::User(user.id),
-        search,
-        active: user.status != UserStatus::Erased,
-    }
+    DirectoryEntry { id: DirectoryId::User(user.id), search, active: user.status != UserStatus::Erased }
 }

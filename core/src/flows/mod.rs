@@ -3,6 +3,7 @@
 mod add_member;
 mod authenticate;
 mod check;
+mod check_named;
 mod claims;
 mod create_account;
 mod create_organization;
@@ -17,13 +18,14 @@ mod update_user;
 
 pub use add_member::{NewMember, Person, Who, add_member};
 pub use authenticate::authenticate;
-pub use check::{CheckAnswer, CheckAsk, CheckReason, RoleSource, check};
+pub use check::{CheckAnswer, CheckAsk, CheckOn, CheckReason, RoleSource, check};
+pub use check_named::{Asked, check_named};
 pub use create_account::{NewAccount, create_account};
 pub use create_organization::{NewOrganization, create_organization};
 pub(crate) use create_user::entry_of as user_entry;
 pub use create_user::{Found, NewUser, create_user, find_or_create_user};
 pub use receipt::{begin_receipt, finish_receipt};
-pub use remove_many::{RemovalRow, remove_many};
+pub use remove_many::{RemovalRow, remove_many, require_removal};
 pub use resolve::{find_user, resolve_account, resolve_organization, resolve_user};
 pub use set_role::set_role;
 pub use update_organization::{close_organization, update_organization};

@@ -13,25 +13,9 @@ pub async fn begin_receipt(roster: &Roster, request: &Request, home: &Home) -> R
     let Some(draft) = request.receipt else {
         return Ok(request.clone());
     };
-    let begin = Begin {
-        home: home.clone(),
-        draft,
-        seed: request.seed,
-    };
-    let seed = run(
-        roster,
-        &Request {
-            if_match: None,
-            ..request.clone()
-        },
-        &begin,
-    )
-    .await?
-    .output;
-    Ok(Request {
-        seed,
-        ..request.clone()
-    })
+    let begin = Begin { home: home.clone(), draft, seed: request.seed };
+    let seed = run(roster, &Request { if_match: None, ..request.clone() }, &begin).await?.output;
+    Ok(Request { seed, ..request.clone() })
 }
 
 /// Completes the receipt with the sealed answer. Does nothing for a request without one.
@@ -44,11 +28,7 @@ pub async fn finish_receipt(
     let Some(draft) = request.receipt else {
         return Ok(());
     };
-    let finish = Finish {
-        home: home.clone(),
-        draft,
-        answer,
-    };
+    let finish = Finish { home: home.clone(), draft, answer };
     run(roster, &request.step("receipt"), &finish).await.map(|_| ())
 }
 
@@ -73,10 +53,7 @@ impl Operation for Begin {
 
     fn decide(&self, found: Option<Receipt>, facts: &Facts) -> Result<Decision<Seed>, Refusal> {
         if let Some(receipt) = found.filter(|receipt| receipt.is_live(facts.now)) {
-            return Ok(Decision::unchanged(Seed {
-                bytes: receipt.seed,
-                millis: receipt.seed_millis,
-            }));
+            return Ok(Decision::unchanged(Seed { bytes: receipt.seed, millis: receipt.seed_millis }));
         }
         let receipt = Receipt {
             id: self.draft.id,
@@ -113,10 +90,7 @@ impl Operation for Finish {
         let open = found.filter(|receipt| receipt.answer.is_none() && receipt.digest == self.draft.digest);
         Ok(match open {
             Some(receipt) => {
-                let receipt = Receipt {
-                    answer: Some(self.answer.clone()),
-                    ..receipt
-                };
+                let receipt = Receipt { answer: Some(self.answer.clone()), ..receipt };
                 Decision::unchanged(()).put(Record::Receipt(receipt))
             }
             None => Decision::unchanged(()),

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use super::resolve_user;
 use crate::facts::Request;
+use crate::home::Home;
 use crate::id::OrganizationId;
-use crate::op::{Roster, run};
-use crate::ops::member::RemoveFromAccount;
+use crate::op::{Roster, View, run};
+use crate::ops::member::{RemoveFromAccount, find_accounts};
+use crate::policy::Reach;
 use crate::reference::{AccountRef, UserRef};
 use crate::refusal::{OpError, Refusal};
 
@@ -24,7 +26,26 @@ pub enum RemovalRow {
 /// The most rows of one request.
 pub const MAX_ROWS: usize = 1_000;
 
-/// Removes each user; a row that is no reference is refused as `invalid`.
+/// What a whole request is refused for before any row is looked at: how many rows, the account, the permission.
+pub async fn require_removal(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    account: &AccountRef,
+    rows: usize,
+) -> Result<(), OpError> {
+    if rows == 0 || rows > MAX_ROWS {
+        return Err(Refusal::invalid("/users", "name 1 to 1000 users").into());
+    }
+    let mut view = View::new(roster.store.as_ref(), Home::Organization(organization), request.actor);
+    let (_, standing) = view.open_organization().await?.open()?;
+    let found = find_accounts(&mut view, &[account]).await?.pop().flatten();
+    let (account, _) = found.ok_or(Refusal::NotFound)?;
+    roster.policies.access.require(&standing, "members:remove", Reach::Account(account))?;
+    Ok(())
+}
+
+/// Removes each user; a row that is no reference is refused as `invalid`. [`require_removal`] comes first.
 pub async fn remove_many(
     roster: &Roster,
     request: &Request,
@@ -32,9 +53,6 @@ pub async fn remove_many(
     account: &AccountRef,
     users: &[String],
 ) -> Result<Vec<RemovalRow>, OpError> {
-    if users.is_empty() || users.len() > MAX_ROWS {
-        return Err(Refusal::invalid("/users", "name 1 to 1000 users").into());
-    }
     let mut seen = BTreeSet::new();
     let mut rows = Vec::with_capacity(users.len());
     for (n, text) in users.iter().enumerate() {
@@ -43,11 +61,7 @@ pub async fn remove_many(
             Ok(named) => match resolve_user(roster, &named).await {
                 Ok(user) if !seen.insert(user) => RemovalRow::Unchanged,
                 Ok(user) => {
-                    let operation = RemoveFromAccount {
-                        organization,
-                        account: account.clone(),
-                        user,
-                    };
+                    let operation = RemoveFromAccount { organization, account: account.clone(), user };
                     row(run(roster, &request.step(&format!("row {n}")), &operation)
                         .await
                         .map(|done| done.output))?

@@ -29,10 +29,7 @@ pub async fn set_role(
         only_known: !request.actor.is_operator(),
     };
     preflight(roster, request, &operation).await?;
-    let pointer = PointToOrganization {
-        user: user.id,
-        organization,
-    };
+    let pointer = PointToOrganization { user: user.id, organization };
     run(roster, &request.as_system("pointer"), &pointer).await?;
     run(roster, request, &operation).await
 }

@@ -18,17 +18,11 @@ pub async fn update_organization(
     organization: OrganizationId,
     patch: &OrganizationPatch,
 ) -> Result<Done<Organization>, OpError> {
-    let mut operation = UpdateOrganization {
-        organization,
-        patch: patch.clone(),
-        not_after: None,
-    };
+    let mut operation = UpdateOrganization { organization, patch: patch.clone(), not_after: None };
     let (before, after) = preflight(roster, request, &operation).await?;
     let target = ClaimTarget::Organization(organization);
-    let fresh: Vec<ClaimName> = names(&after)
-        .into_iter()
-        .filter(|name| !names(&before).contains(name))
-        .collect();
+    let fresh: Vec<ClaimName> =
+        names(&after).into_iter().filter(|name| !names(&before).contains(name)).collect();
     if !fresh.is_empty() {
         match claims::take(roster, request, &fresh, target).await? {
             Taken::All(not_after) => operation.not_after = Some(not_after),
@@ -46,22 +40,12 @@ pub async fn update_organization(
     let (before, after) = done.output;
     if before != after {
         let entry = directory_entry(organization, &after.name, after.external_id.as_ref());
-        run(
-            roster,
-            &request.as_system("directory"),
-            &PutDirectoryEntry { entry },
-        )
-        .await?;
-        let let_go: Vec<ClaimName> = names(&before)
-            .into_iter()
-            .filter(|name| !names(&after).contains(name))
-            .collect();
+        run(roster, &request.as_system("directory"), &PutDirectoryEntry { entry }).await?;
+        let let_go: Vec<ClaimName> =
+            names(&before).into_iter().filter(|name| !names(&after).contains(name)).collect();
         claims::free(roster, request, &let_go, target).await?;
     }
-    Ok(Done {
-        output: after,
-        version: done.version,
-    })
+    Ok(Done { output: after, version: done.version })
 }
 
 /// Closes an organization (rule O7); its names stay taken.
@@ -71,44 +55,19 @@ pub async fn close_organization(
     organization: OrganizationId,
     confirmed: bool,
 ) -> Result<(), OpError> {
-    run(
-        roster,
-        request,
-        &CloseOrganization {
-            organization,
-            confirmed,
-        },
-    )
-    .await?;
-    let read = roster
-        .store
-        .read(&Home::Organization(organization), &[Key::Organization], &[])
-        .await?;
+    run(roster, request, &CloseOrganization { organization, confirmed }).await?;
+    let read = roster.store.read(&Home::Organization(organization), &[Key::Organization], &[]).await?;
     if let Some(Record::Organization(closed)) =
         read.records.get(&Key::Organization).map(|stored| &stored.record)
     {
         let entry = directory_entry(organization, &closed.name, closed.external_id.as_ref());
-        let entry = DirectoryEntry {
-            active: false,
-            ..entry
-        };
-        run(
-            roster,
-            &request.as_system("directory"),
-            &PutDirectoryEntry { entry },
-        )
-        .await?;
+        let entry = DirectoryEntry { active: false, ..entry };
+        run(roster, &request.as_system("directory"), &PutDirectoryEntry { entry }).await?;
     }
     Ok(())
 }
 
 fn names(organization: &Organization) -> Vec<ClaimName> {
-    let external = organization
-        .external_id
-        .clone()
-        .map(ClaimName::OrganizationExternalId);
-    external
-        .into_iter()
-        .chain([ClaimName::Slug(organization.slug.clone())])
-        .collect()
+    let external = organization.external_id.clone().map(ClaimName::OrganizationExternalId);
+    external.into_iter().chain([ClaimName::Slug(organization.slug.clone())]).collect()
 }

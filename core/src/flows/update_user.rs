@@ -22,16 +22,10 @@ pub async fn update_user(
     user: UserId,
     patch: &UserPatch,
 ) -> Result<Done<User>, OpError> {
-    let mut operation = UpdateUser {
-        user,
-        patch: patch.clone(),
-        not_after: None,
-    };
+    let mut operation = UpdateUser { user, patch: patch.clone(), not_after: None };
     let (before, after) = preflight(roster, request, &operation).await?;
-    let fresh: Vec<ClaimName> = names(&after)
-        .into_iter()
-        .filter(|name| !names(&before).contains(name))
-        .collect();
+    let fresh: Vec<ClaimName> =
+        names(&after).into_iter().filter(|name| !names(&before).contains(name)).collect();
     if !fresh.is_empty() {
         match claims::take(roster, request, &fresh, ClaimTarget::User(user)).await? {
             Taken::All(not_after) => operation.not_after = Some(not_after),
@@ -49,39 +43,25 @@ pub async fn update_user(
     let (before, after) = done.output;
     if before != after {
         refresh(roster, request, user).await?;
-        let let_go: Vec<ClaimName> = names(&before)
-            .into_iter()
-            .filter(|name| !names(&after).contains(name))
-            .collect();
+        let let_go: Vec<ClaimName> =
+            names(&before).into_iter().filter(|name| !names(&after).contains(name)).collect();
         claims::free(roster, request, &let_go, ClaimTarget::User(user)).await?;
     }
-    Ok(Done {
-        output: after,
-        version: done.version,
-    })
+    Ok(Done { output: after, version: done.version })
 }
 
 /// Brings directory entry and cards up to what the user's record says now.
 async fn refresh(roster: &Roster, request: &Request, user: UserId) -> Result<(), OpError> {
     let record = find_user(roster, &UserRef::Id(user)).await?;
-    let entry = PutDirectoryEntry {
-        entry: entry_of(&record),
-    };
+    let entry = PutDirectoryEntry { entry: entry_of(&record) };
     run(roster, &request.as_system("directory"), &entry).await?;
     let listing = Listing::Memberships { user };
-    let mut page = PageRequest {
-        after: None,
-        limit: 200,
-    };
+    let mut page = PageRequest { after: None, limit: 200 };
     loop {
         let found = roster.store.list(&listing, &page).await?;
         for row in &found.rows {
             if let Record::Membership(at) = &row.stored.record {
-                let card = RefreshCard {
-                    organization: at.organization,
-                    user,
-                    card: record.card(),
-                };
+                let card = RefreshCard { organization: at.organization, user, card: record.card() };
                 run(roster, &request.as_system("card"), &card).await?;
             }
         }
@@ -94,8 +74,5 @@ async fn refresh(roster: &Roster, request: &Request, user: UserId) -> Result<(),
 
 fn names(user: &User) -> Vec<ClaimName> {
     let email = user.email.as_ref().map(ClaimName::email);
-    email
-        .into_iter()
-        .chain(user.external_id.clone().map(ClaimName::UserExternalId))
-        .collect()
+    email.into_iter().chain(user.external_id.clone().map(ClaimName::UserExternalId)).collect()
 }

@@ -95,9 +95,7 @@ impl HomeData {
         self.tallies = sums;
         self.write(changes);
         self.done.insert(changes.id);
-        Ok(Committed::Now(
-            changes.entry.as_ref().map(|entry| self.append(changes.id, entry)),
-        ))
+        Ok(Committed::Now(changes.entry.as_ref().map(|entry| self.append(changes.id, entry))))
     }
 
     fn version(&self, key: &Key) -> Option<Version> {
@@ -108,10 +106,7 @@ impl HomeData {
         for write in &changes.writes {
             match write {
                 Write::Put(record) => {
-                    let stored = Stored {
-                        record: record.clone(),
-                        version: changes.id,
-                    };
+                    let stored = Stored { record: record.clone(), version: changes.id };
                     self.records.insert(record.key(), stored);
                 }
                 Write::Remove(key) => {
@@ -137,11 +132,7 @@ impl HomeData {
 
     /// An answer of `dump`.
     pub fn dump(&self) -> Dump {
-        let mut due: Vec<Due> = self
-            .records
-            .values()
-            .filter_map(|stored| stored.record.due())
-            .collect();
+        let mut due: Vec<Due> = self.records.values().filter_map(|stored| stored.record.due()).collect();
         due.sort();
         Dump {
             head: self.head,
@@ -159,40 +150,17 @@ impl HomeData {
 
 /// A page of a listing over some homes: the reference for every store.
 pub fn page_of(homes: &[&HomeData], listing: &Listing, page: &PageRequest, clock: Timestamp) -> Page {
-    let head = homes
-        .iter()
-        .map(|home| home.head.time)
-        .max()
-        .unwrap_or(Timestamp::EPOCH);
+    let head = homes.iter().map(|home| home.head.time).max().unwrap_or(Timestamp::EPOCH);
     let now = clock.max(head);
     let row = |stored: &Stored| {
         let position = listing.position(&stored.record, now)?;
-        Some(Row {
-            position,
-            stored: stored.clone(),
-        })
+        Some(Row { position, stored: stored.clone() })
     };
-    let mut rows: Vec<Row> = homes
-        .iter()
-        .flat_map(|home| home.records.values())
-        .filter_map(row)
-        .collect();
+    let mut rows: Vec<Row> = homes.iter().flat_map(|home| home.records.values()).filter_map(row).collect();
     let descending = matches!(listing, Listing::Members { descending: true, .. });
-    rows.sort_by(|a, b| {
-        if descending {
-            b.position.cmp(&a.position)
-        } else {
-            a.position.cmp(&b.position)
-        }
-    });
+    rows.sort_by(|a, b| if descending { b.position.cmp(&a.position) } else { a.position.cmp(&b.position) });
     if let Some(after) = &page.after {
-        rows.retain(|row| {
-            if descending {
-                row.position < *after
-            } else {
-                row.position > *after
-            }
-        });
+        rows.retain(|row| if descending { row.position < *after } else { row.position > *after });
     }
     let more = rows.len() > usize::from(page.limit);
     rows.truncate(usize::from(page.limit));

@@ -30,10 +30,7 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// An empty store.
     pub fn new(clock: std::sync::Arc<dyn Clock>) -> Self {
-        Self {
-            clock,
-            homes: Mutex::default(),
-        }
+        Self { clock, homes: Mutex::default() }
     }
 
     fn homes(&self) -> MutexGuard<'_, BTreeMap<Home, HomeData>> {
@@ -44,20 +41,13 @@ impl MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn read(&self, home: &Home, keys: &[Key], tallies: &[Tally]) -> Result<Read, StoreError> {
-        Ok(self
-            .homes()
-            .get(home)
-            .unwrap_or(&HomeData::new(home))
-            .read(self.clock.now(), keys, tallies))
+        Ok(self.homes().get(home).unwrap_or(&HomeData::new(home)).read(self.clock.now(), keys, tallies))
     }
 
     async fn commit(&self, changes: &ChangeSet) -> Result<Committed, CommitError> {
         let mut homes = self.homes();
         let now = self.clock.now();
-        homes
-            .entry(changes.home.clone())
-            .or_insert_with(|| HomeData::new(&changes.home))
-            .commit(changes, now)
+        homes.entry(changes.home.clone()).or_insert_with(|| HomeData::new(&changes.home)).commit(changes, now)
     }
 
     async fn commit_all(&self, sets: &[ChangeSet]) -> Vec<Result<Committed, CommitError>> {
@@ -72,9 +62,9 @@ impl Store for MemoryStore {
         let homes = self.homes();
         let in_homes: Vec<&HomeData> = match (listing, listing.home()) {
             (_, Some(home)) => homes.get(&home).into_iter().collect(),
-            (Listing::Directory { kind, .. }, None) => (0..SHARDS)
-                .filter_map(|shard| homes.get(&Home::Directory(*kind, shard)))
-                .collect(),
+            (Listing::Directory { kind, .. }, None) => {
+                (0..SHARDS).filter_map(|shard| homes.get(&Home::Directory(*kind, shard))).collect()
+            }
             (_, None) => Vec::new(),
         };
         Ok(data::page_of(&in_homes, listing, page, self.clock.now()))
@@ -118,11 +108,7 @@ impl Store for MemoryStore {
             .filter(|(name, _)| *name > after)
             .collect();
         names.sort();
-        Ok(names
-            .into_iter()
-            .take(limit.into())
-            .map(|(_, home)| home.clone())
-            .collect())
+        Ok(names.into_iter().take(limit.into()).map(|(_, home)| home.clone()).collect())
     }
 
     async fn dump(&self, home: &Home) -> Result<Dump, StoreError> {

@@ -32,11 +32,7 @@ impl Access {
 
     /// Roles on named accounts, within the limit.
     pub fn accounts(roles: BTreeMap<AccountId, RoleRef>) -> Result<Self, AccessOverLimit> {
-        if roles.len() > MAX_ACCOUNTS {
-            Err(AccessOverLimit)
-        } else {
-            Ok(Self::Accounts(roles))
-        }
+        if roles.len() > MAX_ACCOUNTS { Err(AccessOverLimit) } else { Ok(Self::Accounts(roles)) }
     }
 
     /// Whether nothing is reached.
@@ -92,12 +88,9 @@ impl From<Shape> for Access {
     fn from(shape: Shape) -> Self {
         match shape {
             Shape::Organization { role } => Self::Organization(role),
-            Shape::Accounts { accounts } => Self::Accounts(
-                accounts
-                    .into_iter()
-                    .map(|grant| (grant.account, grant.role))
-                    .collect(),
-            ),
+            Shape::Accounts { accounts } => {
+                Self::Accounts(accounts.into_iter().map(|grant| (grant.account, grant.role)).collect())
+            }
         }
     }
 }
@@ -107,10 +100,7 @@ impl From<Access> for Shape {
         match access {
             Access::Organization(role) => Self::Organization { role },
             Access::Accounts(roles) => Self::Accounts {
-                accounts: roles
-                    .into_iter()
-                    .map(|(account, role)| Grant { account, role })
-                    .collect(),
+                accounts: roles.into_iter().map(|(account, role)| Grant { account, role }).collect(),
             },
         }
     }

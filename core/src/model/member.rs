@@ -73,10 +73,7 @@ impl Member {
     #[must_use]
     pub fn at(&self, now: Timestamp) -> Self {
         match self.due() {
-            Some(end) if end <= now => Self {
-                expires_at: Some(end),
-                ..self.left(end)
-            },
+            Some(end) if end <= now => Self { expires_at: Some(end), ..self.left(end) },
             _ => self.clone(),
         }
     }
@@ -97,11 +94,7 @@ impl Member {
 
     /// When the record ends by itself, if it does.
     pub fn due(&self) -> Option<Timestamp> {
-        if self.status == MemberStatus::Former {
-            None
-        } else {
-            self.expires_at
-        }
+        if self.status == MemberStatus::Former { None } else { self.expires_at }
     }
 
     /// Whether an authorization may rest on it at an instant.

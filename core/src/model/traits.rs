@@ -36,9 +36,7 @@ impl Traits {
         let mut merged = self.0.clone();
         for (name, value) in &patch.0 {
             if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
-                return Err(BadTraits(
-                    "a trait's name has 1 to 200 characters and no control characters",
-                ));
+                return Err(BadTraits("a trait's name has 1 to 200 characters and no control characters"));
             }
             if value.is_null() {
                 merged.remove(name);
@@ -68,25 +66,16 @@ mod tests {
 
     #[test]
     fn t1_traits_merge_and_null_removes() {
-        let traits = Traits::default()
-            .merged(&patch(json!({"plan": "pro", "n": 1})))
-            .unwrap();
+        let traits = Traits::default().merged(&patch(json!({"plan": "pro", "n": 1}))).unwrap();
         let traits = traits.merged(&patch(json!({"n": null, "x": [1]}))).unwrap();
-        assert_eq!(
-            serde_json::to_value(&traits).unwrap(),
-            json!({"plan": "pro", "x": [1]})
-        );
+        assert_eq!(serde_json::to_value(&traits).unwrap(), json!({"plan": "pro", "x": [1]}));
     }
 
     #[test]
     fn t1_traits_have_limits() {
         let many: BTreeMap<_, _> = (0..201).map(|n| (n.to_string(), json!(n))).collect();
         assert!(Traits::default().merged(&TraitPatch(many)).is_err());
-        assert!(
-            Traits::default()
-                .merged(&patch(json!({"big": "x".repeat(65_536)})))
-                .is_err()
-        );
+        assert!(Traits::default().merged(&patch(json!({"big": "x".repeat(65_536)}))).is_err());
         assert!(Traits::default().merged(&patch(json!({"": 1}))).is_err());
     }
 }

@@ -41,10 +41,6 @@ pub struct User {
 impl User {
     /// What memberships show of this person.
     pub fn card(&self) -> Card {
-        Card {
-            email: self.email.clone(),
-            name: self.name.clone(),
-            external_id: self.external_id.clone(),
-        }
+        Card { email: self.email.clone(), name: self.name.clone(), external_id: self.external_id.clone() }
     }
 }

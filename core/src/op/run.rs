@@ -23,7 +23,7 @@ pub const TRIES: u32 = 5;
 pub struct Done<T> {
     /// The operation's output.
     pub output: T,
-    /// The commit; nothing if nothing was to be done.
+    /// The version that the thing acted on bears now.
     pub version: Option<Version>,
 }
 
@@ -56,19 +56,14 @@ pub async fn run_sealed<O: Operation>(
         };
         let (view, decision) = *view;
         let receipt = request.receipt.filter(|_| seal.is_some());
+        let before = operation.subject().and_then(|subject| view.version(&subject));
         if decision.is_empty() && receipt.is_none() {
-            return Ok(Done {
-                output: decision.output,
-                version: None,
-            });
+            return Ok(Done { output: decision.output, version: before });
         }
         let id = commit_id(&request.seed, &view.home.to_string(), attempt);
-        let done_version = if decision.is_empty() { None } else { Some(id) };
+        let done_version = if decision.is_empty() { before } else { Some(id) };
         let mut staged = stage(roster, request, operation, view, &decision, id);
-        let done = Done {
-            output: decision.output,
-            version: done_version,
-        };
+        let done = Done { output: decision.output, version: done_version };
         if let (Some(draft), Some(seal)) = (receipt, seal) {
             staged.writes.push(Write::Put(Record::Receipt(Receipt {
                 id: draft.id,
@@ -111,11 +106,7 @@ pub async fn preflight<O: Operation>(
         .writes
         .iter()
         .filter_map(|write| {
-            if let Write::Add { tally, by, within } = write {
-                Some((*tally, *by, within))
-            } else {
-                None
-            }
+            if let Write::Add { tally, by, within } = write { Some((*tally, *by, within)) } else { None }
         })
         .collect();
     if !adds.is_empty() {
@@ -135,23 +126,13 @@ pub async fn preflight<O: Operation>(
 
 /// Seats held by what has ended by time though nobody has settled it.
 pub async fn due_seats(roster: &Roster, home: &Home, now: Timestamp) -> Result<i64, StoreError> {
-    let listing = Listing::Due {
-        home: home.clone(),
-        until: now,
-    };
-    let mut page = PageRequest {
-        after: None,
-        limit: 500,
-    };
+    let listing = Listing::Due { home: home.clone(), until: now };
+    let mut page = PageRequest { after: None, limit: 500 };
     let mut seats = 0;
     loop {
         let found = roster.store.list(&listing, &page).await?;
-        seats += found
-            .rows
-            .iter()
-            .filter_map(|row| row.stored.record.due())
-            .map(|due| due.seats)
-            .sum::<i64>();
+        seats +=
+            found.rows.iter().filter_map(|row| row.stored.record.due()).map(|due| due.seats).sum::<i64>();
         page.after = found.rows.last().map(|row| row.position.clone());
         if !found.more {
             return Ok(seats);
@@ -198,10 +179,7 @@ async fn load<O: Operation>(
     view: &mut View<'_>,
 ) -> Result<O::State, OpError> {
     if let Some(draft) = request.receipt
-        && let Some(found) = view
-            .get(&draft.id)
-            .await?
-            .filter(|found| found.is_live(view.now()))
+        && let Some(found) = view.get(&draft.id).await?.filter(|found| found.is_live(view.now()))
     {
         if found.digest != draft.digest {
             return Err(Refusal::IdempotencyMismatch.into());
@@ -261,20 +239,8 @@ async fn settle(
 /// Settles what has ended in a home, at most 100 records; whether there was anything.
 async fn settle_due(roster: &Roster, request: &Request, home: Home, attempt: u32) -> Result<bool, OpError> {
     let now = roster.store.read(&home, &[], &[]).await?.now();
-    let listing = Listing::Due {
-        home: home.clone(),
-        until: now,
-    };
-    let page = roster
-        .store
-        .list(
-            &listing,
-            &PageRequest {
-                after: None,
-                limit: 100,
-            },
-        )
-        .await?;
+    let listing = Listing::Due { home: home.clone(), until: now };
+    let page = roster.store.list(&listing, &PageRequest { after: None, limit: 100 }).await?;
     let keys: Vec<Key> = page.rows.iter().map(|row| row.stored.record.key()).collect();
     let any = !keys.is_empty();
     if any {

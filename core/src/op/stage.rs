@@ -28,12 +28,7 @@ pub(super) fn stage<O: Operation>(
         .collect();
     let mut sums: BTreeMap<Tally, i64> = decision.checks.iter().map(|tally| (*tally, 0)).collect();
     let mut writes = Vec::new();
-    let before = |key: &Key| {
-        view.seen
-            .get(key)
-            .and_then(Option::as_ref)
-            .map(|stored| &stored.record)
-    };
+    let before = |key: &Key| view.seen.get(key).and_then(Option::as_ref).map(|stored| &stored.record);
     for record in &decision.puts {
         let key = record.key();
         for (tally, weight) in record.weighs() {
@@ -51,35 +46,17 @@ pub(super) fn stage<O: Operation>(
         }
         writes.push(Write::Remove(key.clone()));
     }
-    let organization = decision
-        .puts
-        .iter()
-        .chain(before(&Key::Organization))
-        .find_map(|record| {
-            if let Record::Organization(organization) = record {
-                Some(organization)
-            } else {
-                None
-            }
-        });
+    let organization = decision.puts.iter().chain(before(&Key::Organization)).find_map(|record| {
+        if let Record::Organization(organization) = record { Some(organization) } else { None }
+    });
     for (tally, by) in sums {
         if by != 0 || decision.checks.contains(&tally) {
             let within = roster.policies.seats.range(tally, by, organization);
             writes.push(Write::Add { tally, by, within });
         }
     }
-    let entry = view
-        .home
-        .has_log()
-        .then(|| log_entry(request, view.now(), id, decision.events.clone()));
-    ChangeSet {
-        id,
-        home: view.home,
-        not_after: operation.not_after(),
-        guards,
-        writes,
-        entry,
-    }
+    let entry = view.home.has_log().then(|| log_entry(request, view.now(), id, decision.events.clone()));
+    ChangeSet { id, home: view.home, not_after: operation.not_after(), guards, writes, entry }
 }
 
 fn log_entry(request: &Request, time: Timestamp, id: CommitId, events: Vec<Event>) -> LogEntry {
@@ -89,24 +66,15 @@ fn log_entry(request: &Request, time: Timestamp, id: CommitId, events: Vec<Event
         salt
     };
     let mut personal = Detached::new(&salts);
-    let changes: Vec<Change> = events
-        .into_iter()
-        .map(|event| event.detach(&mut personal))
-        .collect();
-    let subject = request
-        .actor
-        .user()
-        .or_else(|| changes.first().and_then(|change| change.user));
+    let changes: Vec<Change> = events.into_iter().map(|event| event.detach(&mut personal)).collect();
+    let subject = request.actor.user().or_else(|| changes.first().and_then(|change| change.user));
     let reason = match (&request.reason, subject) {
         (None, _) => Value::Null,
         (Some(reason), Some(subject)) => personal.hide(subject, &json!(reason)),
         (Some(reason), None) => json!(reason),
     };
-    let mut users: Vec<UserId> = changes
-        .iter()
-        .filter_map(|change| change.user)
-        .chain(request.actor.user())
-        .collect();
+    let mut users: Vec<UserId> =
+        changes.iter().filter_map(|change| change.user).chain(request.actor.user()).collect();
     users.sort_unstable();
     users.dedup();
     let actions = changes.iter().map(|change| change.action.clone()).collect();
@@ -124,10 +92,7 @@ fn log_entry(request: &Request, time: Timestamp, id: CommitId, events: Vec<Event
         body: bytes,
         time,
         personal: personal.into_personal(),
-        actor: request
-            .actor
-            .id()
-            .unwrap_or_else(|| request.actor.kind().to_owned()),
+        actor: request.actor.id().unwrap_or_else(|| request.actor.kind().to_owned()),
         users,
         actions,
     }
@@ -135,7 +100,5 @@ fn log_entry(request: &Request, time: Timestamp, id: CommitId, events: Vec<Event
 
 /// JSON with sorted keys and no spaces.
 fn canonical(body: &Body) -> Vec<u8> {
-    serde_json::to_value(body)
-        .map(|value| value.to_string().into_bytes())
-        .unwrap_or_default()
+    serde_json::to_value(body).map(|value| value.to_string().into_bytes()).unwrap_or_default()
 }

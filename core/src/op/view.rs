@@ -26,22 +26,12 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// A view of a home for an actor, with nothing read yet.
     pub fn new(store: &'a dyn Store, home: Home, actor: Actor) -> Self {
-        Self {
-            store,
-            home,
-            actor,
-            now: Timestamp::EPOCH,
-            head: None,
-            seen: BTreeMap::new(),
-        }
+        Self { store, home, actor, now: Timestamp::EPOCH, head: None, seen: BTreeMap::new() }
     }
 
     /// Reads keys in one round trip, so that `get` need not.
     pub async fn fetch(&mut self, keys: impl IntoIterator<Item = Key> + Send) -> Result<(), StoreError> {
-        let mut keys: Vec<Key> = keys
-            .into_iter()
-            .filter(|key| !self.seen.contains_key(key))
-            .collect();
+        let mut keys: Vec<Key> = keys.into_iter().filter(|key| !self.seen.contains_key(key)).collect();
         if keys.is_empty() && self.head.is_some() {
             return Ok(());
         }
@@ -79,10 +69,7 @@ impl<'a> View<'a> {
     pub async fn organization(&mut self) -> Result<(Option<Organization>, Standing), StoreError> {
         let own = match self.actor {
             Actor::ApiKey { key, .. } => vec![Key::ApiKey(key)],
-            Actor::User {
-                user,
-                via: Via::ApiKey { key, .. },
-            } => vec![Key::Member(user), Key::ApiKey(key)],
+            Actor::User { user, via: Via::ApiKey { key, .. } } => vec![Key::Member(user), Key::ApiKey(key)],
             Actor::User { user, .. } => vec![Key::Member(user)],
             Actor::Operator { .. } | Actor::System => Vec::new(),
         };
@@ -120,11 +107,7 @@ impl<'a> View<'a> {
     /// The organization, visible to the actor and open: what almost every operation begins with.
     pub async fn open_organization(&mut self) -> Result<Visible, StoreError> {
         let (organization, standing) = self.organization().await?;
-        Ok(Visible {
-            organization,
-            standing,
-            operator: self.actor.is_operator(),
-        })
+        Ok(Visible { organization, standing, operator: self.actor.is_operator() })
     }
 
     /// Keys that were read whose record has ended by time and is not settled yet.

@@ -43,10 +43,7 @@ impl Operation for TakeClaim {
                 Ok(Decision::unchanged(None))
             }
             Some(_) | None => {
-                let claim = Claim {
-                    target: self.target,
-                    since: now,
-                };
+                let claim = Claim { target: self.target, since: now };
                 Ok(Decision::unchanged(Some(now)).put(Record::Claim(claim)))
             }
         }
@@ -77,11 +74,7 @@ impl Operation for FreeClaim {
     fn decide(&self, found: Option<Claim>, _: &Facts) -> Result<Decision<()>, Refusal> {
         let ours = found.is_some_and(|claim| claim.target == self.target);
         let nothing = Decision::unchanged(());
-        Ok(if ours {
-            nothing.remove(crate::home::Key::Claim)
-        } else {
-            nothing
-        })
+        Ok(if ours { nothing.remove(crate::home::Key::Claim) } else { nothing })
     }
 }
 
@@ -107,11 +100,7 @@ impl Operation for PutDirectoryEntry {
     fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
         let nothing = Decision::unchanged(());
         let same = found.is_some_and(|found| found == self.entry);
-        Ok(if same {
-            nothing
-        } else {
-            nothing.put(Record::DirectoryEntry(self.entry.clone()))
-        })
+        Ok(if same { nothing } else { nothing.put(Record::DirectoryEntry(self.entry.clone())) })
     }
 }
 
@@ -138,13 +127,7 @@ impl Operation for PointToOrganization {
 
     fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
         let nothing = Decision::unchanged(());
-        let pointer = Membership {
-            organization: self.organization,
-        };
-        Ok(if found.is_some() {
-            nothing
-        } else {
-            nothing.put(Record::Membership(pointer))
-        })
+        let pointer = Membership { organization: self.organization };
+        Ok(if found.is_some() { nothing } else { nothing.put(Record::Membership(pointer)) })
     }
 }

@@ -43,17 +43,13 @@ impl Standing {
     /// A member, if an authorization may rest on the membership at this instant.
     pub fn of_member(member: Option<&Member>, now: Timestamp) -> Self {
         let live = member.filter(|member| member.is_in(now));
-        Self(vec![
-            live.map_or(Rights::None, |member| Rights::Of(member.access.clone())),
-        ])
+        Self(vec![live.map_or(Rights::None, |member| Rights::Of(member.access.clone()))])
     }
 
     /// A key, while it lives.
     pub fn of_key(key: Option<&ApiKey>, now: Timestamp) -> Self {
         let live = key.filter(|key| key.is_live(now));
-        Self(vec![
-            live.map_or(Rights::None, |key| Rights::Of(key.access.clone())),
-        ])
+        Self(vec![live.map_or(Rights::None, |key| Rights::Of(key.access.clone()))])
     }
 
     /// The same with another's rights as a ceiling.
@@ -84,25 +80,23 @@ impl Standing {
 
     /// The accounts on which a permission is held.
     pub fn scope(&self, permission: &Permission) -> Scope {
-        self.0
-            .iter()
-            .fold(Scope::All, |scope, rights| match (scope, rights) {
-                (_, Rights::None) => Scope::Accounts(Vec::new()),
-                (scope, Rights::Of(Access::Organization(role))) => {
-                    if role_holds(*role, permission) {
-                        scope
-                    } else {
-                        Scope::Accounts(Vec::new())
-                    }
+        self.0.iter().fold(Scope::All, |scope, rights| match (scope, rights) {
+            (_, Rights::None) => Scope::Accounts(Vec::new()),
+            (scope, Rights::Of(Access::Organization(role))) => {
+                if role_holds(*role, permission) {
+                    scope
+                } else {
+                    Scope::Accounts(Vec::new())
                 }
-                (scope, Rights::Of(Access::Accounts(roles))) => Scope::Accounts(
-                    roles
-                        .iter()
-                        .filter(|(account, role)| role_holds(**role, permission) && scope.holds(**account))
-                        .map(|(account, _)| *account)
-                        .collect(),
-                ),
-            })
+            }
+            (scope, Rights::Of(Access::Accounts(roles))) => Scope::Accounts(
+                roles
+                    .iter()
+                    .filter(|(account, role)| role_holds(**role, permission) && scope.holds(**account))
+                    .map(|(account, _)| *account)
+                    .collect(),
+            ),
+        })
     }
 
     /// Whether everything that a role holds is held here.
@@ -180,32 +174,24 @@ impl AccessPolicy for BuiltInAccess {
         }
         let covered = match access {
             Access::Organization(role) => standing.covers(*role, Reach::Organization),
-            Access::Accounts(roles) => roles
-                .iter()
-                .all(|(account, role)| standing.covers(*role, Reach::Account(*account))),
+            Access::Accounts(roles) => {
+                roles.iter().all(|(account, role)| standing.covers(*role, Reach::Account(*account)))
+            }
         };
-        if covered {
-            Ok(())
-        } else {
-            Err(Refusal::CannotGrantUnheld)
-        }
+        if covered { Ok(()) } else { Err(Refusal::CannotGrantUnheld) }
     }
 
     fn may_manage(&self, standing: &Standing, held: &Access, reach: Reach) -> Result<(), Refusal> {
         let covered = match (held, reach) {
-            (held, Reach::Account(account)) => held
-                .role_on(account)
-                .is_none_or(|role| standing.covers(role, reach)),
+            (held, Reach::Account(account)) => {
+                held.role_on(account).is_none_or(|role| standing.covers(role, reach))
+            }
             (Access::Organization(role), Reach::Organization) => standing.covers(*role, reach),
-            (Access::Accounts(roles), Reach::Organization) => roles
-                .iter()
-                .all(|(account, role)| standing.covers(*role, Reach::Account(*account))),
+            (Access::Accounts(roles), Reach::Organization) => {
+                roles.iter().all(|(account, role)| standing.covers(*role, Reach::Account(*account)))
+            }
         };
-        if covered {
-            Ok(())
-        } else {
-            Err(Refusal::CannotGrantUnheld)
-        }
+        if covered { Ok(()) } else { Err(Refusal::CannotGrantUnheld) }
     }
 
     fn may_change_own(
@@ -221,14 +207,10 @@ impl AccessPolicy for BuiltInAccess {
         let own = Standing(vec![Rights::Of(before.clone())]);
         let raised = match after {
             Access::Organization(role) => !own.covers(*role, Reach::Organization),
-            Access::Accounts(roles) => roles
-                .iter()
-                .any(|(account, role)| !own.covers(*role, Reach::Account(*account))),
+            Access::Accounts(roles) => {
+                roles.iter().any(|(account, role)| !own.covers(*role, Reach::Account(*account)))
+            }
         };
-        if raised {
-            Err(Refusal::CannotGrantUnheld)
-        } else {
-            Ok(())
-        }
+        if raised { Err(Refusal::CannotGrantUnheld) } else { Ok(()) }
     }
 }

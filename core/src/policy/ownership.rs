@@ -20,10 +20,7 @@ impl OwnershipPolicy for BuiltInOwnership {
     fn may_transfer(&self, actor: &Actor, owner: UserId) -> Result<(), Refusal> {
         match actor {
             Actor::Operator { .. } | Actor::System => Ok(()),
-            Actor::User {
-                user,
-                via: Via::Operator { .. },
-            } if *user == owner => Ok(()),
+            Actor::User { user, via: Via::Operator { .. } } if *user == owner => Ok(()),
             Actor::User { .. } | Actor::ApiKey { .. } => Err(Refusal::lacks("ownership:transfer")),
         }
     }

@@ -21,9 +21,7 @@ impl SeatPolicy for BuiltInSeats {
         match tally {
             Tally::Seats if by < 0 => 0..=i64::MAX,
             Tally::Seats => {
-                0..=organization
-                    .and_then(|organization| organization.purchased)
-                    .map_or(i64::MAX, i64::from)
+                0..=organization.and_then(|organization| organization.purchased).map_or(i64::MAX, i64::from)
             }
             Tally::ActiveAccounts => 1..=i64::MAX,
         }

@@ -4,7 +4,7 @@ use super::organization::{somewhere, visible_standing};
 use super::{Rows, Shown};
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
-use crate::id::OrganizationId;
+use crate::id::{AccountId, OrganizationId};
 use crate::listing::{Listing, PageRequest};
 use crate::model::{Account, AccountStatus};
 use crate::op::{Roster, View};
@@ -22,23 +22,24 @@ pub async fn account(
     named: &AccountRef,
 ) -> Result<Shown<Account>, OpError> {
     let (_, standing) = visible_standing(roster, request, organization).await?;
-    let mut view = View::new(
-        roster.store.as_ref(),
-        Home::Organization(organization),
-        request.actor,
-    );
-    let (id, _) = find_accounts(&mut view, &[named])
-        .await?
-        .pop()
-        .flatten()
-        .ok_or(Refusal::NotFound)?;
-    roster
-        .policies
-        .access
-        .require(&standing, "accounts:read", Reach::Account(id))?;
+    let mut view = View::new(roster.store.as_ref(), Home::Organization(organization), request.actor);
+    let (id, _) = find_accounts(&mut view, &[named]).await?.pop().flatten().ok_or(Refusal::NotFound)?;
+    roster.policies.access.require(&standing, "accounts:read", Reach::Account(id))?;
     let value = view.get(&id).await?.ok_or(Refusal::NotFound)?;
     let version = view.version(&Key::Account(id)).ok_or(Refusal::NotFound)?;
     Ok(Shown { value, version })
+}
+
+/// The account that a request names; 404 for an unknown one. Whether the actor may act on it is for the act to say.
+pub async fn account_id(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    named: &AccountRef,
+) -> Result<AccountId, OpError> {
+    let mut view = View::new(roster.store.as_ref(), Home::Organization(organization), request.actor);
+    let found = find_accounts(&mut view, &[named]).await?.pop().flatten();
+    Ok(found.map(|(id, _)| id).ok_or(Refusal::NotFound)?)
 }
 
 /// The accounts that the actor may see.
@@ -52,31 +53,11 @@ pub async fn accounts(
     let (_, standing) = visible_standing(roster, request, organization).await?;
     somewhere(&standing, "accounts:read")?;
     let scope = standing.scope(&Permission::of("accounts:read"));
-    let found = roster
-        .store
-        .list(
-            &Listing::Accounts {
-                organization,
-                status,
-                scope,
-            },
-            page,
-        )
-        .await?;
-    let next = found
-        .rows
-        .last()
-        .map(|row| row.position.clone())
-        .filter(|_| found.more);
+    let found = roster.store.list(&Listing::Accounts { organization, status, scope }, page).await?;
+    let next = found.rows.last().map(|row| row.position.clone()).filter(|_| found.more);
     let rows = found.rows.into_iter().filter_map(|row| match row.stored.record {
-        Record::Account(value) => Some(Shown {
-            value,
-            version: row.stored.version,
-        }),
+        Record::Account(value) => Some(Shown { value, version: row.stored.version }),
         _ => None,
     });
-    Ok(Rows {
-        rows: rows.collect(),
-        next,
-    })
+    Ok(Rows { rows: rows.collect(), next })
 }

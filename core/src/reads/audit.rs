@@ -1,5 +1,6 @@
 //! The audit trail: one row a change, read from the log.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::organization::visible_standing;
@@ -33,7 +34,7 @@ pub struct AuditRow {
 }
 
 /// Where a page begins: behind the n-th change of an entry.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AuditPosition {
     /// Whose log.
     pub home: Home,
@@ -63,24 +64,9 @@ pub async fn organization_audit(
     limit: u16,
 ) -> Result<AuditPage, OpError> {
     let (_, standing) = visible_standing(roster, request, organization).await?;
-    roster
-        .policies
-        .access
-        .require(&standing, "audit:read", Reach::Organization)?;
-    let mut page = AuditPage {
-        rows: Vec::new(),
-        next: None,
-        last: None,
-    };
-    fill(
-        roster,
-        &mut page,
-        Home::Organization(organization),
-        user,
-        after,
-        limit,
-    )
-    .await?;
+    roster.policies.access.require(&standing, "audit:read", Reach::Organization)?;
+    let mut page = AuditPage { rows: Vec::new(), next: None, last: None };
+    fill(roster, &mut page, Home::Organization(organization), user, after, limit).await?;
     Ok(page)
 }
 
@@ -95,11 +81,7 @@ pub async fn deployment_audit(
     if !request.actor.is_operator() {
         return Err(Refusal::lacks("operator").into());
     }
-    let mut page = AuditPage {
-        rows: Vec::new(),
-        next: None,
-        last: None,
-    };
+    let mut page = AuditPage { rows: Vec::new(), next: None, last: None };
     let mut at = after.as_ref().map(|after| after.home.clone());
     if let Some(after) = after {
         fill(roster, &mut page, after.home.clone(), user, Some(after), limit).await?;
@@ -136,14 +118,8 @@ async fn fill(
         let entries = roster.store.log(&home, seq, 200, user).await?;
         for logged in &entries {
             for (n, row) in rows(logged)?.into_iter().enumerate() {
-                let place = AuditPosition {
-                    home: home.clone(),
-                    seq: logged.seq,
-                    n,
-                };
-                let behind = after
-                    .as_ref()
-                    .is_some_and(|after| (place.seq, place.n) <= (after.seq, after.n));
+                let place = AuditPosition { home: home.clone(), seq: logged.seq, n };
+                let behind = after.as_ref().is_some_and(|after| (place.seq, place.n) <= (after.seq, after.n));
                 if behind || user.is_some_and(|user| !concerns(&row, user)) {
                     continue;
                 }

@@ -19,16 +19,9 @@ pub async fn api_key(
     id: ApiKeyId,
 ) -> Result<Shown<ApiKey>, OpError> {
     let (_, standing) = visible_standing(roster, request, organization).await?;
-    let mut view = View::new(
-        roster.store.as_ref(),
-        Home::Organization(organization),
-        request.actor,
-    );
+    let mut view = View::new(roster.store.as_ref(), Home::Organization(organization), request.actor);
     let value = view.get(&id).await?.ok_or(Refusal::NotFound)?;
-    roster
-        .policies
-        .access
-        .require(&standing, "api_keys:read", Reach::Organization)?;
+    roster.policies.access.require(&standing, "api_keys:read", Reach::Organization)?;
     let version = view.version(&Key::ApiKey(id)).ok_or(Refusal::NotFound)?;
     Ok(Shown { value, version })
 }
@@ -41,30 +34,14 @@ pub async fn api_keys(
     page: &PageRequest,
 ) -> Result<Rows<Shown<ApiKey>>, OpError> {
     let (_, standing) = visible_standing(roster, request, organization).await?;
-    roster
-        .policies
-        .access
-        .require(&standing, "api_keys:read", Reach::Organization)?;
-    let found = roster
-        .store
-        .list(&Listing::ApiKeys { organization }, page)
-        .await?;
-    let next = found
-        .rows
-        .last()
-        .map(|row| row.position.clone())
-        .filter(|_| found.more);
+    roster.policies.access.require(&standing, "api_keys:read", Reach::Organization)?;
+    let found = roster.store.list(&Listing::ApiKeys { organization }, page).await?;
+    let next = found.rows.last().map(|row| row.position.clone()).filter(|_| found.more);
     let rows = found.rows.into_iter().filter_map(|row| match row.stored.record {
-        Record::ApiKey(value) => Some(Shown {
-            value,
-            version: row.stored.version,
-        }),
+        Record::ApiKey(value) => Some(Shown { value, version: row.stored.version }),
         _ => None,
     });
-    Ok(Rows {
-        rows: rows.collect(),
-        next,
-    })
+    Ok(Rows { rows: rows.collect(), next })
 }
 
 /// The keys of the deployment. Operators only.
@@ -77,17 +54,10 @@ pub async fn operator_keys(
         return Err(Refusal::lacks("operator").into());
     }
     let found = roster.store.list(&Listing::OperatorKeys, page).await?;
-    let next = found
-        .rows
-        .last()
-        .map(|row| row.position.clone())
-        .filter(|_| found.more);
+    let next = found.rows.last().map(|row| row.position.clone()).filter(|_| found.more);
     let rows = found.rows.into_iter().filter_map(|row| match row.stored.record {
         Record::OperatorKey(key) => Some(key),
         _ => None,
     });
-    Ok(Rows {
-        rows: rows.collect(),
-        next,
-    })
+    Ok(Rows { rows: rows.collect(), next })
 }

@@ -1,15 +1,15 @@
 //! Members.
 
+use super::account::account_id;
 use super::organization::{somewhere, visible_standing};
 use super::{Rows, Shown};
 use crate::facts::Request;
 use crate::flows::resolve_user;
 use crate::home::{Home, Key, Record, TheMember};
-use crate::id::{AccountId, OrganizationId};
+use crate::id::OrganizationId;
 use crate::listing::{Listing, MemberSort, PageRequest, Scope};
 use crate::model::{Access, Member, MemberStatus};
 use crate::op::{Roster, View};
-use crate::ops::member::find_accounts;
 use crate::permission::{Permission, RoleRef};
 use crate::policy::{Reach, Standing};
 use crate::reference::{AccountRef, UserRef};
@@ -52,11 +52,7 @@ pub async fn member(
 ) -> Result<Shown<Member>, OpError> {
     let (_, standing) = visible_standing(roster, request, organization).await?;
     let user = resolve_user(roster, named).await?;
-    let mut view = View::new(
-        roster.store.as_ref(),
-        Home::Organization(organization),
-        request.actor,
-    );
+    let mut view = View::new(roster.store.as_ref(), Home::Organization(organization), request.actor);
     let value = view.get(&TheMember(user)).await?.ok_or(Refusal::NotFound)?;
     if request.actor.user() != Some(user) && !may_see(&standing, &value) {
         return Err(Refusal::lacks("members:read").into());
@@ -87,71 +83,24 @@ pub async fn members(
     let (_, standing) = visible_standing(roster, request, organization).await?;
     let account = match &filter.account {
         None => None,
-        Some(named) => Some(known_account(roster, request, organization, named).await?),
+        Some(named) => Some(account_id(roster, request, organization, named).await?),
     };
     match account {
         None => somewhere(&standing, "members:read")?,
         Some(account) => {
-            roster
-                .policies
-                .access
-                .require(&standing, "members:read", Reach::Account(account))?;
+            roster.policies.access.require(&standing, "members:read", Reach::Account(account))?;
         }
     }
     let scope = standing.scope(&Permission::of("members:read"));
-    let MemberFilter {
-        status,
-        role,
-        q,
-        sort,
-        descending,
-        ..
-    } = filter.clone();
-    let listing = Listing::Members {
-        organization,
-        status,
-        account,
-        role,
-        q,
-        sort,
-        descending,
-        scope,
-    };
+    let MemberFilter { status, role, q, sort, descending, .. } = filter.clone();
+    let listing = Listing::Members { organization, status, account, role, q, sort, descending, scope };
     let found = roster.store.list(&listing, page).await?;
-    let next = found
-        .rows
-        .last()
-        .map(|row| row.position.clone())
-        .filter(|_| found.more);
-    let rows = found
-        .rows
-        .into_iter()
-        .filter_map(|row| match row.stored.record.at(found.now) {
-            Record::Member(value) => Some(Shown {
-                value,
-                version: row.stored.version,
-            }),
-            _ => None,
-        });
-    Ok(Rows {
-        rows: rows.collect(),
-        next,
-    })
-}
-
-async fn known_account(
-    roster: &Roster,
-    request: &Request,
-    organization: OrganizationId,
-    named: &AccountRef,
-) -> Result<AccountId, OpError> {
-    let mut view = View::new(
-        roster.store.as_ref(),
-        Home::Organization(organization),
-        request.actor,
-    );
-    let found = find_accounts(&mut view, &[named]).await?.pop().flatten();
-    Ok(found.map(|(id, _)| id).ok_or(Refusal::NotFound)?)
+    let next = found.rows.last().map(|row| row.position.clone()).filter(|_| found.more);
+    let rows = found.rows.into_iter().filter_map(|row| match row.stored.record.at(found.now) {
+        Record::Member(value) => Some(Shown { value, version: row.stored.version }),
+        _ => None,
+    });
+    Ok(Rows { rows: rows.collect(), next })
 }
 
 /// Active members with access to an account, from either source.
@@ -163,23 +112,13 @@ pub async fn account_members(
     filter: &MemberFilter,
     page: &PageRequest,
 ) -> Result<Rows<AccountMember>, OpError> {
-    let filter = MemberFilter {
-        account: Some(named.clone()),
-        ..filter.clone()
-    };
+    let filter = MemberFilter { account: Some(named.clone()), ..filter.clone() };
     let found = members(roster, request, organization, &filter, page).await?;
-    let account = known_account(roster, request, organization, named).await?;
+    let account = account_id(roster, request, organization, named).await?;
     let rows = found.rows.into_iter().filter_map(|member| {
         let role = member.value.access.role_on(account)?;
         let organization_wide = member.value.access.organization_role().is_some();
-        Some(AccountMember {
-            member,
-            role,
-            organization_wide,
-        })
+        Some(AccountMember { member, role, organization_wide })
     });
-    Ok(Rows {
-        rows: rows.collect(),
-        next: found.next,
-    })
+    Ok(Rows { rows: rows.collect(), next: found.next })
 }

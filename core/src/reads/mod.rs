@@ -7,15 +7,15 @@ mod member;
 mod organization;
 mod user;
 
-pub use account::{account, accounts};
+pub use account::{account, account_id, accounts};
 pub use audit::{AuditPage, AuditPosition, AuditRow, deployment_audit, organization_audit};
 pub use key::{api_key, api_keys, operator_keys};
 pub use member::{AccountMember, MemberFilter, account_members, member, members};
 pub use organization::{
-    OrganizationShown, SeatsShown, organization, organizations, require_visible, seats, transfer,
-    visible_standing,
+    OrganizationShown, SeatsShown, organization, organizations, require_roles, require_visible, seats,
+    transfer, visible_standing,
 };
-pub use user::{Me, MembershipShown, UserAccount, me, user, user_accounts, users};
+pub use user::{Me, MembershipShown, UserAccount, account_of_user, me, user, user_accounts, users};
 
 use crate::id::Version;
 use crate::listing::Position;

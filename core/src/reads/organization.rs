@@ -47,18 +47,18 @@ pub async fn visible_standing(
         return Err(Refusal::NotFound.into());
     }
     let version = view.version(&Key::Organization).ok_or(Refusal::NotFound)?;
-    Ok((
-        Shown {
-            value: organization,
-            version,
-        },
-        standing,
-    ))
+    Ok((Shown { value: organization, version }, standing))
 }
 
 /// 404 where the actor sees no organization: what every route below an organization begins with.
 pub async fn require_visible(roster: &Roster, request: &Request, id: OrganizationId) -> Result<(), OpError> {
     visible_standing(roster, request, id).await.map(|_| ())
+}
+
+/// 403 unless `roles:read` is held on the whole.
+pub async fn require_roles(roster: &Roster, request: &Request, id: OrganizationId) -> Result<(), OpError> {
+    let (_, standing) = visible_standing(roster, request, id).await?;
+    Ok(roster.policies.access.require(&standing, "roles:read", Reach::Organization)?)
 }
 
 /// 403 unless a permission is held somewhere in the organization.
@@ -88,23 +88,14 @@ async fn beside(
 ) -> Result<OrganizationShown, OpError> {
     let (id, owner) = (organization.value.id, organization.value.owner);
     let mut view = View::new(roster.store.as_ref(), Home::Organization(id), request.actor);
-    let card = view
-        .get(&TheMember(owner))
-        .await?
-        .map(|member| member.card)
-        .unwrap_or_default();
+    let card = view.get(&TheMember(owner)).await?.map(|member| member.card).unwrap_or_default();
     let read = roster.store.read(&Home::User(owner), &[Key::User], &[]).await?;
     let available = matches!(
         read.records.get(&Key::User).map(|stored| &stored.record),
         Some(Record::User(user)) if user.status == UserStatus::Active
     );
     let used = used_seats(roster, id).await?;
-    Ok(OrganizationShown {
-        organization,
-        owner: card,
-        owner_unavailable: !available,
-        used,
-    })
+    Ok(OrganizationShown { organization, owner: card, owner_unavailable: !available, used })
 }
 
 /// Seats in use: the tally without what has ended by time.
@@ -122,18 +113,9 @@ pub async fn seats(
     id: OrganizationId,
 ) -> Result<Shown<SeatsShown>, OpError> {
     let (organization, standing) = visible_standing(roster, request, id).await?;
-    roster
-        .policies
-        .access
-        .require(&standing, "organization:read", Reach::Organization)?;
-    let seats = SeatsShown {
-        purchased: organization.value.purchased,
-        used: used_seats(roster, id).await?,
-    };
-    Ok(Shown {
-        value: seats,
-        version: organization.version,
-    })
+    roster.policies.access.require(&standing, "organization:read", Reach::Organization)?;
+    let seats = SeatsShown { purchased: organization.value.purchased, used: used_seats(roster, id).await? };
+    Ok(Shown { value: seats, version: organization.version })
 }
 
 /// The organizations of the deployment: all for operators, for others those they are in.
@@ -145,11 +127,7 @@ pub async fn organizations(
     page: &PageRequest,
 ) -> Result<Rows<OrganizationShown>, OpError> {
     let active = status.map(|status| status == OrganizationStatus::Active);
-    let listing = Listing::Directory {
-        kind: DirectoryKind::Organizations,
-        active,
-        q,
-    };
+    let listing = Listing::Directory { kind: DirectoryKind::Organizations, active, q };
     let mut page = page.clone();
     let mut rows = Vec::new();
     loop {

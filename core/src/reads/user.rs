@@ -3,17 +3,17 @@
 use super::member::may_see;
 use super::organization::visible_standing;
 use super::{Rows, Shown};
-use crate::actor::{Actor, Via};
+use crate::actor::Actor;
 use crate::facts::Request;
-use crate::flows::resolve_user;
+use crate::flows::{resolve_account, resolve_user};
 use crate::home::{Home, Key, Record, TheMember, TheUser};
-use crate::id::{OrganizationId, UserId};
+use crate::id::{AccountId, OrganizationId, UserId};
 use crate::listing::{Listing, PageRequest, Position, Scope};
 use crate::model::{Access, Account, AccountStatus, DirectoryKind, Member, MemberStatus, Organization, User};
 use crate::op::{Roster, View};
 use crate::permission::{Permission, RoleRef};
 use crate::policy::Standing;
-use crate::reference::UserRef;
+use crate::reference::{AccountRef, UserRef};
 use crate::refusal::{OpError, Refusal};
 
 /// One row of what a user reaches.
@@ -59,11 +59,7 @@ pub async fn users(
     if !request.actor.is_operator() {
         return Err(Refusal::lacks("operator").into());
     }
-    let listing = Listing::Directory {
-        kind: DirectoryKind::Users,
-        active: None,
-        q,
-    };
+    let listing = Listing::Directory { kind: DirectoryKind::Users, active: None, q };
     let mut page = page.clone();
     let mut rows = Vec::new();
     loop {
@@ -90,9 +86,7 @@ pub async fn users(
 async fn record(roster: &Roster, request: &Request, id: UserId) -> Result<Option<Shown<User>>, OpError> {
     let mut view = View::new(roster.store.as_ref(), Home::User(id), request.actor);
     let user = view.get(&TheUser).await?;
-    Ok(user
-        .zip(view.version(&Key::User))
-        .map(|(value, version)| Shown { value, version }))
+    Ok(user.zip(view.version(&Key::User)).map(|(value, version)| Shown { value, version }))
 }
 
 /// One user: for operators and the person; for others where they may see a membership, past ones too; else 404.
@@ -125,23 +119,16 @@ async fn seen_in(roster: &Roster, request: &Request, user: UserId) -> Result<Vec
 }
 
 async fn organizations_of_actor(roster: &Roster, request: &Request) -> Result<Vec<OrganizationId>, OpError> {
-    match request.actor {
-        Actor::ApiKey { organization, .. }
-        | Actor::User {
-            via: Via::ApiKey { organization, .. },
-            ..
-        } => Ok(vec![organization]),
-        Actor::User { user, .. } => pointers(roster, user).await,
-        Actor::Operator { .. } | Actor::System => Ok(Vec::new()),
+    match (request.actor.bound_to(), request.actor.user()) {
+        (Some(own), _) => Ok(vec![own]),
+        (None, Some(user)) => pointers(roster, user).await,
+        (None, None) => Ok(Vec::new()),
     }
 }
 
 /// The organizations that a user may be in, by id. Pointers: whether they are is said by the organization.
 pub(super) async fn pointers(roster: &Roster, user: UserId) -> Result<Vec<OrganizationId>, OpError> {
-    let mut page = PageRequest {
-        after: None,
-        limit: 500,
-    };
+    let mut page = PageRequest { after: None, limit: 500 };
     let mut all = Vec::new();
     loop {
         let found = roster.store.list(&Listing::Memberships { user }, &page).await?;
@@ -174,11 +161,7 @@ async fn membership(
     organization: OrganizationId,
     user: UserId,
 ) -> Result<Option<Member>, OpError> {
-    let mut view = View::new(
-        roster.store.as_ref(),
-        Home::Organization(organization),
-        request.actor,
-    );
+    let mut view = View::new(roster.store.as_ref(), Home::Organization(organization), request.actor);
     Ok(view.get(&TheMember(user)).await?)
 }
 
@@ -192,44 +175,65 @@ pub async fn user_accounts(
 ) -> Result<Rows<UserAccount>, OpError> {
     let id = user(roster, request, named).await?.value.id;
     let whole = request.actor.is_operator() || request.actor.user() == Some(id);
-    let within = if whole {
-        pointers(roster, id).await?
-    } else {
-        seen_in(roster, request, id).await?
-    };
+    let within = if whole { pointers(roster, id).await? } else { seen_in(roster, request, id).await? };
     let limit = usize::from(page.limit);
     let mut rows: Vec<UserAccount> = Vec::new();
     for organization in within {
         let after = match &page.after {
             Some(after) if organization.to_string() < after.by => continue,
-            Some(after) if organization.to_string() == after.by => Some(Position {
-                by: String::new(),
-                id: after.id,
-            }),
+            Some(after) if organization.to_string() == after.by => {
+                Some(Position { by: String::new(), id: after.id })
+            }
             Some(_) | None => None,
         };
         let room = u16::try_from(limit + 1 - rows.len()).unwrap_or(u16::MAX);
         rows.extend(
-            reached(
-                roster,
-                request,
-                organization,
-                id,
-                whole,
-                PageRequest { after, limit: room },
-            )
-            .await?,
+            reached(roster, request, organization, id, whole, PageRequest { after, limit: room }).await?,
         );
         if rows.len() > limit {
             rows.truncate(limit);
-            let next = rows.last().map(|row| Position {
-                by: row.organization.id.to_string(),
-                id: row.account.id.uuid(),
-            });
+            let next = rows
+                .last()
+                .map(|row| Position { by: row.organization.id.to_string(), id: row.account.id.uuid() });
             return Ok(Rows { rows, next });
         }
     }
     Ok(Rows { rows, next: None })
+}
+
+/// Where an account of a user lives, for a request that names no organization. An external id is looked for in the
+/// caller's own organization, else in those of the user that the caller may see; where the user is in none any more,
+/// in those they were in.
+pub async fn account_of_user(
+    roster: &Roster,
+    request: &Request,
+    user: UserId,
+    named: &AccountRef,
+) -> Result<(OrganizationId, AccountId), OpError> {
+    if let AccountRef::Id(_) = named {
+        let (organization, account) = resolve_account(roster, named, &[]).await?;
+        visible_standing(roster, request, organization).await?;
+        return Ok((organization, account));
+    }
+    let (mut now, mut before) = (Vec::new(), Vec::new());
+    let within = match request.actor.bound_to() {
+        Some(own) => vec![own],
+        None => pointers(roster, user).await?,
+    };
+    for organization in within {
+        if standing_in(roster, request, organization).await?.is_none() {
+            continue;
+        }
+        match membership(roster, request, organization, user).await? {
+            Some(member) if member.status == MemberStatus::Former => before.push(organization),
+            Some(_) => now.push(organization),
+            None => {}
+        }
+    }
+    match resolve_account(roster, named, &now).await {
+        Err(OpError::Refused(Refusal::NotFound)) => resolve_account(roster, named, &before).await,
+        found => found,
+    }
 }
 
 async fn reached(
@@ -251,26 +255,14 @@ async fn reached(
     {
         return Ok(Vec::new());
     }
-    let seen = if whole {
-        Scope::All
-    } else {
-        standing.scope(&Permission::of("members:read"))
-    };
+    let seen = if whole { Scope::All } else { standing.scope(&Permission::of("members:read")) };
     let scope = match &member.access {
         Access::Organization(_) => seen,
-        Access::Accounts(roles) => Scope::Accounts(
-            roles
-                .keys()
-                .copied()
-                .filter(|account| seen.holds(*account))
-                .collect(),
-        ),
+        Access::Accounts(roles) => {
+            Scope::Accounts(roles.keys().copied().filter(|account| seen.holds(*account)).collect())
+        }
     };
-    let listing = Listing::Accounts {
-        organization: id,
-        status: Some(AccountStatus::Active),
-        scope,
-    };
+    let listing = Listing::Accounts { organization: id, status: Some(AccountStatus::Active), scope };
     let found = roster.store.list(&listing, &page).await?;
     Ok(found
         .rows
@@ -281,12 +273,7 @@ async fn reached(
             };
             let role = member.access.role_on(account.id)?;
             let organization_wide = member.access.organization_role().is_some();
-            Some(UserAccount {
-                organization: organization.clone(),
-                account,
-                role,
-                organization_wide,
-            })
+            Some(UserAccount { organization: organization.clone(), account, role, organization_wide })
         })
         .collect())
 }
@@ -294,11 +281,7 @@ async fn reached(
 /// Who asks, and where they are a member.
 pub async fn me(roster: &Roster, request: &Request) -> Result<Me, OpError> {
     let Some(user) = request.actor.user() else {
-        return Ok(Me {
-            actor: request.actor,
-            user: None,
-            memberships: Vec::new(),
-        });
+        return Ok(Me { actor: request.actor, user: None, memberships: Vec::new() });
     };
     let mut memberships = Vec::new();
     for id in organizations_of_actor(roster, request).await? {
@@ -306,16 +289,9 @@ pub async fn me(roster: &Roster, request: &Request) -> Result<Me, OpError> {
             continue;
         };
         if let Some(member) = membership(roster, request, id, user).await? {
-            memberships.push(MembershipShown {
-                organization,
-                access: member.access,
-            });
+            memberships.push(MembershipShown { organization, access: member.access });
         }
     }
     let user = record(roster, request, user).await?.map(|shown| shown.value);
-    Ok(Me {
-        actor: request.actor,
-        user,
-        memberships,
-    })
+    Ok(Me { actor: request.actor, user, memberships })
 }

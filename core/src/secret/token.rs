@@ -44,10 +44,7 @@ impl Token {
                 format!("rka_{}{}{secret}", encode(key.uuid()), encode(home.uuid()))
             }
         };
-        Self {
-            kind,
-            text: format!("{body}{:08x}", crc32fast::hash(body.as_bytes())),
-        }
+        Self { kind, text: format!("{body}{:08x}", crc32fast::hash(body.as_bytes())) }
     }
 
     /// Reads a secret; the checksum tells a mistyped one without a look into the store.
@@ -60,11 +57,7 @@ impl Token {
             return Err(MalformedToken);
         }
         let (prefix, rest) = body.split_at(4);
-        let id = |n: usize| {
-            rest.get(n * 26..(n + 1) * 26)
-                .and_then(decode)
-                .ok_or(MalformedToken)
-        };
+        let id = |n: usize| rest.get(n * 26..(n + 1) * 26).and_then(decode).ok_or(MalformedToken);
         let kind = match (prefix, rest.len()) {
             ("rko_", 78) => TokenKind::Operator(OperatorKeyId::from_uuid(id(0)?)),
             ("rka_", 104) => {
@@ -72,10 +65,7 @@ impl Token {
             }
             _ => return Err(MalformedToken),
         };
-        Ok(Self {
-            kind,
-            text: text.to_owned(),
-        })
+        Ok(Self { kind, text: text.to_owned() })
     }
 
     /// What it opens.
@@ -129,10 +119,7 @@ mod tests {
             for at in 0..token.reveal().len() {
                 let mut bytes = token.reveal().as_bytes().to_vec();
                 bytes[at] = if bytes[at] == b'0' { b'1' } else { b'0' };
-                assert!(
-                    Token::parse(std::str::from_utf8(&bytes).unwrap()).is_err(),
-                    "{at}"
-                );
+                assert!(Token::parse(std::str::from_utf8(&bytes).unwrap()).is_err(), "{at}");
             }
         }
         assert!(Token::parse("").is_err() && Token::parse("rka_é").is_err());

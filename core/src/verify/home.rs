@@ -13,23 +13,12 @@ use crate::text::ExternalId;
 /// Tallies and due index as recomputed; one owner; every name in an access exists.
 pub(super) fn check(dump: &Dump, report: Report<'_>) {
     tallies(dump, report);
-    let mut due: Vec<Due> = dump
-        .records
-        .iter()
-        .filter_map(|stored| stored.record.due())
-        .collect();
+    let mut due: Vec<Due> = dump.records.iter().filter_map(|stored| stored.record.due()).collect();
     due.sort();
     let mut kept = dump.due.clone();
     kept.sort();
     if due != kept {
-        report(
-            "due index",
-            format!(
-                "{} lines kept, {} recomputed, not the same",
-                kept.len(),
-                due.len()
-            ),
-        );
+        report("due index", format!("{} lines kept, {} recomputed, not the same", kept.len(), due.len()));
     }
     let organization = dump.records.iter().find_map(|stored| match &stored.record {
         Record::Organization(organization) => Some(organization),
@@ -53,10 +42,7 @@ fn tallies(dump: &Dump, report: Report<'_>) {
         let recount = sums.get(&tally).copied().unwrap_or(0);
         let kept = dump.tallies.get(&tally).copied().unwrap_or(0);
         if recount != kept {
-            report(
-                "tallies",
-                format!("{} is {kept}, recounted {recount}", tally.name()),
-            );
+            report("tallies", format!("{} is {kept}, recounted {recount}", tally.name()));
         }
     }
 }
@@ -69,9 +55,8 @@ fn members(dump: &Dump) -> impl Iterator<Item = &Member> {
 }
 
 fn organization_home(dump: &Dump, organization: &Organization, report: Report<'_>) {
-    let owners: Vec<&Member> = members(dump)
-        .filter(|member| member.access.roles().contains(&RoleRef::OWNER))
-        .collect();
+    let owners: Vec<&Member> =
+        members(dump).filter(|member| member.access.roles().contains(&RoleRef::OWNER)).collect();
     let right = |owner: &Member| {
         owner.user == organization.owner
             && owner.status == MemberStatus::Active
@@ -79,20 +64,10 @@ fn organization_home(dump: &Dump, organization: &Organization, report: Report<'_
             && owner.expires_at.is_none()
     };
     if !matches!(owners.as_slice(), [owner] if right(owner)) {
-        report(
-            "one owner",
-            format!(
-                "{} members hold the role; {} should",
-                owners.len(),
-                organization.owner
-            ),
-        );
+        report("one owner", format!("{} members hold the role; {} should", owners.len(), organization.owner));
     }
     let used = dump.tallies.get(&Tally::Seats).copied().unwrap_or(0);
-    if organization
-        .purchased
-        .is_some_and(|purchased| used > i64::from(purchased))
-    {
+    if organization.purchased.is_some_and(|purchased| used > i64::from(purchased)) {
         report("seats", format!("{used} used of {:?}", organization.purchased));
     }
     accounts(dump, report);
@@ -112,25 +87,16 @@ fn accounts(dump: &Dump, report: Report<'_>) {
             Record::AccountExternalId(external, account) => {
                 indexed += 1;
                 if known.get(account).copied().flatten() != Some(external) {
-                    report(
-                        "external ids",
-                        format!("{external} leads to {account}, which does not bear it"),
-                    );
+                    report("external ids", format!("{external} leads to {account}, which does not bear it"));
                 }
             }
             Record::Member(member) => {
                 if let Access::Accounts(roles) = &member.access {
                     if let Some(missing) = roles.keys().find(|account| !known.contains_key(account)) {
-                        report(
-                            "access",
-                            format!("{} reaches {missing}, which is not there", member.user),
-                        );
+                        report("access", format!("{} reaches {missing}, which is not there", member.user));
                     }
                     if member.status == MemberStatus::Former && !roles.is_empty() {
-                        report(
-                            "access",
-                            format!("{} is a former member with access", member.user),
-                        );
+                        report("access", format!("{} is a former member with access", member.user));
                     }
                 }
             }
@@ -138,9 +104,6 @@ fn accounts(dump: &Dump, report: Report<'_>) {
         }
     }
     if indexed != named {
-        report(
-            "external ids",
-            format!("{named} accounts bear one, {indexed} are indexed"),
-        );
+        report("external ids", format!("{named} accounts bear one, {indexed} are indexed"));
     }
 }

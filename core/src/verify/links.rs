@@ -23,13 +23,8 @@ pub(super) async fn check(
                 check_organization(roster, organization, report).await?;
             }
             (Record::Account(account), Home::Organization(id)) => {
-                check_claim(
-                    roster,
-                    ClaimName::Account(account.id),
-                    ClaimTarget::Organization(*id),
-                    report,
-                )
-                .await?;
+                check_claim(roster, ClaimName::Account(account.id), ClaimTarget::Organization(*id), report)
+                    .await?;
             }
             (Record::Member(member), Home::Organization(id)) => {
                 check_member(roster, *id, member, report).await?;
@@ -72,13 +67,7 @@ async fn check_user(roster: &Roster, user: &User, report: Report<'_>) -> Result<
         check_claim(roster, ClaimName::email(email), target, report).await?;
     }
     if let Some(external) = &user.external_id {
-        check_claim(
-            roster,
-            ClaimName::UserExternalId(external.clone()),
-            target,
-            report,
-        )
-        .await?;
+        check_claim(roster, ClaimName::UserExternalId(external.clone()), target, report).await?;
     }
     check_entry(roster, crate::flows::user_entry(user), report).await
 }
@@ -91,23 +80,13 @@ async fn check_organization(
     let target = ClaimTarget::Organization(organization.id);
     check_claim(roster, ClaimName::Slug(organization.slug.clone()), target, report).await?;
     if let Some(external) = &organization.external_id {
-        check_claim(
-            roster,
-            ClaimName::OrganizationExternalId(external.clone()),
-            target,
-            report,
-        )
-        .await?;
+        check_claim(roster, ClaimName::OrganizationExternalId(external.clone()), target, report).await?;
     }
     let search = search_keys(Some(&organization.name), None, organization.external_id.as_ref());
     let active = organization.status == OrganizationStatus::Active;
     check_entry(
         roster,
-        DirectoryEntry {
-            id: DirectoryId::Organization(organization.id),
-            search,
-            active,
-        },
+        DirectoryEntry { id: DirectoryId::Organization(organization.id), search, active },
         report,
     )
     .await
@@ -123,10 +102,7 @@ async fn check_member(
     let keys = [Key::User, Key::Membership(organization)];
     let read = roster.store.read(&home, &keys, &[]).await?;
     if !read.records.contains_key(&keys[1]) {
-        report(
-            "pointers",
-            format!("{} does not know of this organization", member.user),
-        );
+        report("pointers", format!("{} does not know of this organization", member.user));
     }
     match read.records.get(&Key::User).map(|stored| &stored.record) {
         Some(Record::User(user)) if user.card() == member.card => {}

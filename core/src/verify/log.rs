@@ -45,12 +45,8 @@ pub(super) async fn walk(
     home: &Home,
     progress: &mut (dyn FnMut(u64) + Send),
 ) -> Result<LogVerdict, StoreError> {
-    let mut verdict = LogVerdict {
-        entries: 0,
-        head: Head::start(home),
-        first_bad: None,
-        commits: BTreeSet::new(),
-    };
+    let mut verdict =
+        LogVerdict { entries: 0, head: Head::start(home), first_bad: None, commits: BTreeSet::new() };
     loop {
         let entries = roster.store.log(home, verdict.head.seq, 500, None).await?;
         if entries.is_empty() {
@@ -62,11 +58,7 @@ pub(super) async fn walk(
                 return Ok(verdict);
             }
             verdict.entries += 1;
-            verdict.head = Head {
-                seq: logged.seq,
-                time: logged.time,
-                hash: logged.hash,
-            };
+            verdict.head = Head { seq: logged.seq, time: logged.time, hash: logged.hash };
             verdict.commits.insert(logged.commit);
         }
         progress(verdict.entries);
@@ -98,23 +90,14 @@ fn follows(head: &Head, logged: &Logged) -> Result<(), String> {
 /// The end of the log is the head that the store keeps, and every record was written by a commit of the log.
 pub(super) fn check_dump(dump: &Dump, log: &LogVerdict, report: Report<'_>) {
     if log.first_bad.is_none() && dump.head.seq > log.head.seq {
-        report(
-            "log",
-            format!("ends at {}, though the head says {}", log.head.seq, dump.head.seq),
-        );
+        report("log", format!("ends at {}, though the head says {}", log.head.seq, dump.head.seq));
     }
     if log.first_bad.is_none() && dump.head.seq == log.head.seq && dump.head.hash != log.head.hash {
-        report(
-            "log",
-            format!("entry {}: the head bears another hash", dump.head.seq),
-        );
+        report("log", format!("entry {}: the head bears another hash", dump.head.seq));
     }
     for stored in &dump.records {
         if log.first_bad.is_none() && !log.commits.contains(&stored.version) {
-            report(
-                "log",
-                format!("no entry says who wrote {:?}", stored.record.key()),
-            );
+            report("log", format!("no entry says who wrote {:?}", stored.record.key()));
         }
     }
 }

@@ -61,11 +61,7 @@ pub async fn import_members(
     if !request.actor.is_operator() {
         return Err(Refusal::lacks("imports:run").into());
     }
-    let steps = if options.dry_run {
-        lines.len()
-    } else {
-        lines.len() * 2
-    };
+    let steps = if options.dry_run { lines.len() } else { lines.len() * 2 };
     let trial = on_overlay(roster);
     let mut report = ImportReport::default();
     for (n, line) in lines.iter().enumerate() {
@@ -112,10 +108,7 @@ async fn import_chunk(
     }
     let on_overlay = std::mem::replace(report, before);
     let first = report.rows.len();
-    let direct = Roster {
-        store: overlay.base(),
-        ..overlaid.clone()
-    };
+    let direct = Roster { store: overlay.base(), ..overlaid.clone() };
     for line in chunk {
         row::import(&direct, request, organization, line, options, report).await?;
     }
@@ -129,11 +122,5 @@ async fn import_chunk(
 
 fn on_overlay(roster: &Roster) -> (Roster, Arc<Overlay>) {
     let overlay = Arc::new(Overlay::new(Arc::clone(&roster.store)));
-    (
-        Roster {
-            store: Arc::<Overlay>::clone(&overlay),
-            ..roster.clone()
-        },
-        overlay,
-    )
+    (Roster { store: Arc::<Overlay>::clone(&overlay), ..roster.clone() }, overlay)
 }

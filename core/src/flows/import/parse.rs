@@ -53,10 +53,7 @@ pub fn parse_members(bytes: &[u8]) -> Result<Vec<ImportLine>, Refusal> {
         return Err(bad("the file is larger than 64 MiB"));
     }
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(text);
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text);
     let mut record = csv::ByteRecord::new();
     let header = match reader.read_byte_record(&mut record) {
         Ok(true) => columns(&record)?,
@@ -71,10 +68,7 @@ pub fn parse_members(bytes: &[u8]) -> Result<Vec<ImportLine>, Refusal> {
             Err(error) => return Err(bad(&format!("the file cannot be read: {error}"))),
         }
         let raw = text.get(begin..byte(reader.position())).unwrap_or_default();
-        let blank = raw
-            .iter()
-            .take_while(|byte| matches!(byte, b'\n' | b'\r'))
-            .count();
+        let blank = raw.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
         at_line += line_ends(text.get(counted..begin + blank).unwrap_or_default());
         counted = begin + blank;
         lines.push(line(at_line, &raw[blank..], &record, &header));
@@ -93,10 +87,7 @@ fn line_ends(text: &[u8]) -> u64 {
 
 fn columns(record: &csv::ByteRecord) -> Result<Columns, Refusal> {
     const KNOWN: &str = "user_external_id, email, name, account_external_id, role";
-    let mut found = Columns {
-        count: record.len(),
-        ..Columns::default()
-    };
+    let mut found = Columns { count: record.len(), ..Columns::default() };
     let (mut account, mut role) = (None, None);
     for (at, cell) in record.iter().enumerate() {
         let place = match cell {
@@ -116,11 +107,9 @@ fn columns(record: &csv::ByteRecord) -> Result<Columns, Refusal> {
         }
     }
     match (account, role) {
-        (Some(account), Some(role)) if found.external_id.or(found.email).is_some() => Ok(Columns {
-            account,
-            role,
-            ..found
-        }),
+        (Some(account), Some(role)) if found.external_id.or(found.email).is_some() => {
+            Ok(Columns { account, role, ..found })
+        }
         _ => Err(Refusal::invalid(
             "",
             format!(
@@ -133,22 +122,11 @@ fn columns(record: &csv::ByteRecord) -> Result<Columns, Refusal> {
 fn line(line: u64, raw: &[u8], record: &csv::ByteRecord, columns: &Columns) -> ImportLine {
     let shown = |at: Option<usize>| {
         let cell = at.and_then(|at| record.get(at)).unwrap_or_default();
-        Some(
-            String::from_utf8_lossy(cell)
-                .chars()
-                .take(255)
-                .collect::<String>(),
-        )
-        .filter(|cell| !cell.is_empty())
+        Some(String::from_utf8_lossy(cell).chars().take(255).collect::<String>())
+            .filter(|cell| !cell.is_empty())
     };
-    let item = shown(columns.external_id)
-        .or_else(|| shown(columns.email))
-        .unwrap_or_default();
-    ImportLine {
-        line,
-        item,
-        row: row(raw, record, columns),
-    }
+    let item = shown(columns.external_id).or_else(|| shown(columns.email)).unwrap_or_default();
+    ImportLine { line, item, row: row(raw, record, columns) }
 }
 
 fn row(raw: &[u8], record: &csv::ByteRecord, columns: &Columns) -> Result<ImportRow, String> {
@@ -156,11 +134,7 @@ fn row(raw: &[u8], record: &csv::ByteRecord, columns: &Columns) -> Result<Import
         return Err("a quotation mark stands bare: quote the whole cell and double the marks inside".into());
     }
     if record.len() != columns.count {
-        return Err(format!(
-            "{} cells where the header has {}",
-            record.len(),
-            columns.count
-        ));
+        return Err(format!("{} cells where the header has {}", record.len(), columns.count));
     }
     let cell = |name: &str, at: usize| -> Result<Option<String>, String> {
         let bytes = record.get(at).unwrap_or_default();
@@ -180,9 +154,7 @@ fn row(raw: &[u8], record: &csv::ByteRecord, columns: &Columns) -> Result<Import
     let account = cell("account_external_id", columns.account)?.ok_or("account_external_id: empty")?;
     let role = cell("role", columns.role)?.ok_or("role: empty")?;
     Ok(ImportRow {
-        external_id: external_id
-            .map(|text| read("user_external_id", &text))
-            .transpose()?,
+        external_id: external_id.map(|text| read("user_external_id", &text)).transpose()?,
         email: email.map(|text| read("email", &text)).transpose()?,
         name: name.map(|text| read("name", &text)).transpose()?,
         account: read("account_external_id", &account)?,
@@ -232,15 +204,9 @@ mod tests {
     fn x4_columns_in_any_order_with_bom_and_any_line_ending() {
         let one = "role,account_external_id,email\nmember,north,ada@example.com\n";
         assert_eq!(parsed(one), [(2, true)]);
-        assert_eq!(
-            parsed(&format!("\u{feff}{}", one.replace('\n', "\r\n"))),
-            [(2, true)]
-        );
+        assert_eq!(parsed(&format!("\u{feff}{}", one.replace('\n', "\r\n"))), [(2, true)]);
         assert_eq!(parsed(&one.replace('\n', "\r")), [(2, true)]);
-        assert_eq!(
-            parsed("role,account_external_id,email\nmember,north,\"ada@example.com\"\n"),
-            [(2, true)]
-        );
+        assert_eq!(parsed("role,account_external_id,email\nmember,north,\"ada@example.com\"\n"), [(2, true)]);
     }
 
     #[test]
@@ -276,10 +242,7 @@ mod tests {
         ] {
             assert_eq!(parsed(&format!("{header}{row}\n")), [(2, fine)], "{row}");
         }
-        let long = format!(
-            "{header}{},,north,member\nu2,,north,member\n",
-            "x".repeat(1 << 20)
-        );
+        let long = format!("{header}{},,north,member\nu2,,north,member\n", "x".repeat(1 << 20));
         assert_eq!(parsed(&long), [(2, false), (3, true)]);
         let mut raw = header.as_bytes().to_vec();
         raw.extend(b"\xff,,north,member\n");

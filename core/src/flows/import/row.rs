@@ -93,12 +93,7 @@ pub(super) async fn import(
     let row = match &line.row {
         Ok(row) => row,
         Err(detail) => {
-            report.rows.push(outcome(
-                RowStatus::Refused,
-                Some("invalid"),
-                Some(detail.clone()),
-                None,
-            ));
+            report.rows.push(outcome(RowStatus::Refused, Some("invalid"), Some(detail.clone()), None));
             return Ok(());
         }
     };
@@ -107,9 +102,7 @@ pub(super) async fn import(
         Ok((status, warning)) => report.rows.push(outcome(status, None, None, warning)),
         Err(OpError::Refused(refusal)) => {
             let detail = Some(refusal.to_string());
-            report
-                .rows
-                .push(outcome(RowStatus::Refused, Some(refusal.code()), detail, None));
+            report.rows.push(outcome(RowStatus::Refused, Some(refusal.code()), detail, None));
         }
         Err(error) => return Err(error),
     }
@@ -131,17 +124,10 @@ async fn act(
         if !options.create_accounts {
             return Err(Refusal::NotFound.into());
         }
-        let name: Name = row
-            .account
-            .as_str()
-            .parse()
-            .map_err(|bad: crate::text::BadText| {
-                Refusal::invalid("/account_external_id", format!("cannot name an account: {bad}"))
-            })?;
-        let new = NewAccount {
-            name,
-            external_id: Some(row.account.clone()),
-        };
+        let name: Name = row.account.as_str().parse().map_err(|bad: crate::text::BadText| {
+            Refusal::invalid("/account_external_id", format!("cannot name an account: {bad}"))
+        })?;
+        let new = NewAccount { name, external_id: Some(row.account.clone()) };
         create_account(roster, &request.step("account"), organization, &new, None).await?;
         report.accounts_created += 1;
     }
@@ -151,22 +137,10 @@ async fn act(
         name: row.name.clone(),
         ..NewUser::default()
     };
-    let Found {
-        user,
-        created,
-        external_id_differs,
-    } = find_or_create_user(roster, request, &person).await?;
+    let Found { user, created, external_id_differs } = find_or_create_user(roster, request, &person).await?;
     report.users_created += usize::from(created);
     let account = AccountRef::External(row.account.clone());
-    let done = set_role(
-        roster,
-        request,
-        organization,
-        &account,
-        &UserRef::Id(user.id),
-        row.role,
-    )
-    .await?;
+    let done = set_role(roster, request, organization, &account, &UserRef::Id(user.id), row.role).await?;
     let RoleSet { previous, .. } = done.output;
     let status = match previous {
         None => RowStatus::Added,
@@ -182,9 +156,6 @@ async fn account_is_missing(
     external: &ExternalId,
 ) -> Result<bool, OpError> {
     let key = external.key();
-    let read = roster
-        .store
-        .read(&Home::Organization(organization), std::slice::from_ref(&key), &[])
-        .await?;
+    let read = roster.store.read(&Home::Organization(organization), std::slice::from_ref(&key), &[]).await?;
     Ok(!read.records.contains_key(&key))
 }

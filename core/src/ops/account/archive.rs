@@ -39,14 +39,8 @@ impl Operation for ArchiveAccount {
     fn decide(&self, (visible, account): Self::State, facts: &Facts) -> Result<Decision<Account>, Refusal> {
         let (_, standing) = visible.open()?;
         let before = account.ok_or(Refusal::NotFound)?;
-        facts
-            .policies
-            .access
-            .require(&standing, "accounts:archive", Reach::Account(self.account))?;
-        let after = Account {
-            status: AccountStatus::Archived,
-            ..before.clone()
-        };
+        facts.policies.access.require(&standing, "accounts:archive", Reach::Account(self.account))?;
+        let after = Account { status: AccountStatus::Archived, ..before.clone() };
         Ok(changed(&before, after))
     }
 }

@@ -54,10 +54,7 @@ impl Operation for CreateAccount {
 
     fn decide(&self, read: CreateAccountRead, facts: &Facts) -> Result<Decision<Account>, Refusal> {
         let (_, standing) = read.visible.open()?;
-        facts
-            .policies
-            .access
-            .require(&standing, "accounts:create", Reach::Organization)?;
+        facts.policies.access.require(&standing, "accounts:create", Reach::Organization)?;
         if read.taken.is_some() {
             return Err(Refusal::ExternalIdExists);
         }
@@ -71,9 +68,7 @@ impl Operation for CreateAccount {
         };
         let event = Event::new("account.created", "account", self.id)
             .after(json!({"name": self.name, "external_id": self.external_id}));
-        let decision = Decision::unchanged(account.clone())
-            .put(Record::Account(account))
-            .event(event);
+        let decision = Decision::unchanged(account.clone()).put(Record::Account(account)).event(event);
         Ok(match &self.external_id {
             Some(external) => decision.put(Record::AccountExternalId(external.clone(), self.id)),
             None => decision,

@@ -63,11 +63,7 @@ impl Operation for UpdateAccount {
             Some(external) => view.get(external).await?,
             None => None,
         };
-        Ok(UpdateAccountRead {
-            visible,
-            account,
-            taken,
-        })
+        Ok(UpdateAccountRead { visible, account, taken })
     }
 
     fn decide(&self, read: UpdateAccountRead, facts: &Facts) -> Result<Decision<Account>, Refusal> {
@@ -86,10 +82,7 @@ impl Operation for UpdateAccount {
             ..before.clone()
         };
         let (policy, reach) = (facts.policies.access.as_ref(), Reach::Account(self.account));
-        let only_status = Account {
-            status: before.status,
-            ..after.clone()
-        } == before;
+        let only_status = Account { status: before.status, ..after.clone() } == before;
         if after.status != before.status {
             policy.require(&standing, "accounts:archive", reach)?;
         }
@@ -115,12 +108,8 @@ pub(super) fn changed(before: &Account, after: Account) -> Decision<Account> {
         AccountStatus::Archived if before.status == AccountStatus::Active => "account.archived",
         AccountStatus::Active | AccountStatus::Archived => "account.updated",
     };
-    let event = Event::new(action, "account", after.id)
-        .before(fields(before))
-        .after(fields(&after));
-    let decision = Decision::unchanged(after.clone())
-        .put(Record::Account(after.clone()))
-        .event(event);
+    let event = Event::new(action, "account", after.id).before(fields(before)).after(fields(&after));
+    let decision = Decision::unchanged(after.clone()).put(Record::Account(after.clone())).event(event);
     match &after.external_id {
         Some(external) if before.external_id.is_none() => {
             decision.put(Record::AccountExternalId(external.clone(), after.id))

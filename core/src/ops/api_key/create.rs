@@ -54,10 +54,8 @@ impl Operation for CreateApiKey {
         policy.may_grant(&standing, &granting.access)?;
         granting.none_archived_anew(&Access::NONE)?;
         let id = ApiKeyId::from_uuid(facts.fresh("api key"));
-        let token = Token::new(
-            TokenKind::Organization(self.organization, id),
-            facts.seed.derive("api key secret"),
-        );
+        let token =
+            Token::new(TokenKind::Organization(self.organization, id), facts.seed.derive("api key secret"));
         let key = ApiKey {
             id,
             name: self.name.clone(),
@@ -68,9 +66,7 @@ impl Operation for CreateApiKey {
             created_at: facts.now,
         };
         let event = Event::new("api_key.created", "api_key", id).after(fields(&key));
-        Ok(Decision::unchanged((key.clone(), token))
-            .put(Record::ApiKey(key))
-            .event(event))
+        Ok(Decision::unchanged((key.clone(), token)).put(Record::ApiKey(key)).event(event))
     }
 }
 

@@ -39,10 +39,7 @@ impl Operation for RevokeApiKey {
     fn decide(&self, (visible, key): Self::State, facts: &Facts) -> Result<Decision<()>, Refusal> {
         let (_, standing) = visible.open()?;
         let key = key.ok_or(Refusal::NotFound)?;
-        facts
-            .policies
-            .access
-            .require(&standing, "api_keys:manage", Reach::Organization)?;
+        facts.policies.access.require(&standing, "api_keys:manage", Reach::Organization)?;
         let event = Event::new("api_key.revoked", "api_key", self.key).before(fields(&key));
         Ok(Decision::unchanged(()).remove(Key::ApiKey(self.key)).event(event))
     }

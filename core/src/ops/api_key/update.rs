@@ -81,11 +81,8 @@ impl Operation for UpdateApiKey {
         if after == before {
             return Ok(Decision::unchanged(after));
         }
-        let event = Event::new("api_key.updated", "api_key", self.key)
-            .before(fields(&before))
-            .after(fields(&after));
-        Ok(Decision::unchanged(after.clone())
-            .put(Record::ApiKey(after))
-            .event(event))
+        let event =
+            Event::new("api_key.updated", "api_key", self.key).before(fields(&before)).after(fields(&after));
+        Ok(Decision::unchanged(after.clone()).put(Record::ApiKey(after)).event(event))
     }
 }

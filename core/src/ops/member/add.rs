@@ -84,9 +84,7 @@ pub(super) fn added(member: Member) -> Decision<Member> {
         "access": member.access, "starts_at": member.starts_at, "expires_at": member.expires_at,
         "email": member.card.email, "name": member.card.name, "external_id": member.card.external_id,
     }));
-    Decision::unchanged(member.clone())
-        .put(Record::Member(member))
-        .event(event)
+    Decision::unchanged(member.clone()).put(Record::Member(member)).event(event)
 }
 
 /// The end lies ahead, and behind the beginning.

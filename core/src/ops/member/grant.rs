@@ -42,9 +42,7 @@ impl AccessAsk {
             return Ok(AskRead { found: Vec::new() });
         };
         let accounts: Vec<&AccountRef> = rows.iter().map(|(account, _)| account).collect();
-        Ok(AskRead {
-            found: find_accounts(view, &accounts).await?,
-        })
+        Ok(AskRead { found: find_accounts(view, &accounts).await? })
     }
 
     /// The access meant; 404 for unknown accounts and roles, 422 for one account twice or too many.
@@ -52,10 +50,7 @@ impl AccessAsk {
         match self {
             Self::Organization(role) => {
                 known_role(*role)?;
-                Ok(Granting {
-                    access: Access::Organization(*role),
-                    archived: BTreeSet::new(),
-                })
+                Ok(Granting { access: Access::Organization(*role), archived: BTreeSet::new() })
             }
             Self::Accounts(rows) => {
                 let mut roles = BTreeMap::new();
@@ -95,8 +90,7 @@ pub async fn find_accounts(
             AccountRef::External(external) => view.get(external).await?,
         });
     }
-    view.fetch(ids.iter().flatten().map(|id| Key::Account(*id)))
-        .await?;
+    view.fetch(ids.iter().flatten().map(|id| Key::Account(*id))).await?;
     let mut found = Vec::with_capacity(ids.len());
     for id in ids {
         found.push(match id {
@@ -119,10 +113,8 @@ pub struct Granting {
 impl Granting {
     /// Refuses what would be given anew on an archived account.
     pub fn none_archived_anew(&self, before: &Access) -> Result<(), Refusal> {
-        let anew = self
-            .archived
-            .iter()
-            .any(|account| before.role_on(*account) != self.access.role_on(*account));
+        let anew =
+            self.archived.iter().any(|account| before.role_on(*account) != self.access.role_on(*account));
         if anew { Err(Refusal::AccountGone) } else { Ok(()) }
     }
 }

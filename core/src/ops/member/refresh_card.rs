@@ -34,10 +34,7 @@ impl Operation for RefreshCard {
     fn decide(&self, member: Option<Member>, _: &Facts) -> Result<Decision<()>, Refusal> {
         let nothing = Decision::unchanged(());
         Ok(match member.filter(|member| member.card != self.card) {
-            Some(member) => nothing.put(Record::Member(Member {
-                card: self.card.clone(),
-                ..member
-            })),
+            Some(member) => nothing.put(Record::Member(Member { card: self.card.clone(), ..member })),
             None => nothing,
         })
     }

@@ -60,11 +60,7 @@ impl Operation for RemoveFromAccount {
 }
 
 fn without(member: &Member, account: AccountId) -> Decision<bool> {
-    debug_assert_ne!(
-        member.status,
-        MemberStatus::Former,
-        "a former member has no access"
-    );
+    debug_assert_ne!(member.status, MemberStatus::Former, "a former member has no access");
     let mut left = member.clone();
     if let Access::Accounts(roles) = &mut left.access {
         roles.remove(&account);

@@ -71,10 +71,7 @@ impl AccessDiff {
                 (Some(role), None) => diff.removed.push(GrantLine { account, role }),
                 (Some(old), Some(role)) if old == role => diff.unchanged.push(GrantLine { account, role }),
                 (Some(previous_role), Some(role)) => {
-                    diff.changed.push(GrantChange {
-                        now: GrantLine { account, role },
-                        previous_role,
-                    });
+                    diff.changed.push(GrantChange { now: GrantLine { account, role }, previous_role });
                 }
                 (None, None) => {}
             }
@@ -86,14 +83,8 @@ impl AccessDiff {
     fn needs(&self) -> impl Iterator<Item = (&'static str, Reach)> + '_ {
         let reach = |line: &GrantLine| line.account.map_or(Reach::Organization, Reach::Account);
         let added = self.added.iter().map(move |line| ("members:add", reach(line)));
-        let removed = self
-            .removed
-            .iter()
-            .map(move |line| ("members:remove", reach(line)));
-        let changed = self
-            .changed
-            .iter()
-            .map(move |change| ("members:update", reach(&change.now)));
+        let removed = self.removed.iter().map(move |line| ("members:remove", reach(line)));
+        let changed = self.changed.iter().map(move |change| ("members:update", reach(&change.now)));
         added.chain(removed).chain(changed)
     }
 }
@@ -101,10 +92,7 @@ impl AccessDiff {
 fn lines(access: &Access) -> BTreeMap<Option<AccountId>, RoleRef> {
     match access {
         Access::Organization(role) => [(None, *role)].into(),
-        Access::Accounts(roles) => roles
-            .iter()
-            .map(|(account, role)| (Some(*account), *role))
-            .collect(),
+        Access::Accounts(roles) => roles.iter().map(|(account, role)| (Some(*account), *role)).collect(),
     }
 }
 
@@ -137,29 +125,14 @@ impl Operation for ReplaceAccess {
         granting.none_archived_anew(&member.access)?;
         let decision = if member.status == MemberStatus::Former {
             let back = Member::joining(self.user, member.card.clone(), granting.access, facts.now);
-            added(Member {
-                cut_at: member.cut_at,
-                ..back
-            })
+            added(Member { cut_at: member.cut_at, ..back })
         } else if granting.access == member.access {
             Decision::unchanged(member.clone())
         } else {
             changed(member, granting.access)
         };
-        let Decision {
-            puts,
-            removes,
-            checks,
-            events,
-            output,
-        } = decision;
-        Ok(Decision {
-            puts,
-            removes,
-            checks,
-            events,
-            output: (output, diff),
-        })
+        let Decision { puts, removes, checks, events, output } = decision;
+        Ok(Decision { puts, removes, checks, events, output: (output, diff) })
     }
 }
 
@@ -192,16 +165,10 @@ impl ReplaceAccess {
         policy.may_grant(&scene.standing, &anew)?;
         let touched = |line: &GrantLine, role: RoleRef| match line.account {
             None => (Access::Organization(role), Reach::Organization),
-            Some(account) => (
-                Access::Accounts([(account, role)].into()),
-                Reach::Account(account),
-            ),
+            Some(account) => (Access::Accounts([(account, role)].into()), Reach::Account(account)),
         };
         let taken = diff.removed.iter().map(|line| touched(line, line.role));
-        let turned = diff
-            .changed
-            .iter()
-            .map(|change| touched(&change.now, change.previous_role));
+        let turned = diff.changed.iter().map(|change| touched(&change.now, change.previous_role));
         for (held, reach) in taken.chain(turned) {
             policy.may_manage(&scene.standing, &held, reach)?;
         }
@@ -210,14 +177,9 @@ impl ReplaceAccess {
 }
 
 fn changed(member: &Member, access: Access) -> Decision<Member> {
-    let after = Member {
-        access,
-        ..member.clone()
-    };
+    let after = Member { access, ..member.clone() };
     let event = Event::member("member.access_changed", member.user)
         .before(json!({"access": member.access}))
         .after(json!({"access": after.access}));
-    Decision::unchanged(after.clone())
-        .put(Record::Member(after))
-        .event(event)
+    Decision::unchanged(after.clone()).put(Record::Member(after)).event(event)
 }

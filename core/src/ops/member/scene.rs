@@ -30,20 +30,13 @@ impl SceneRead {
     /// Reads it.
     pub async fn load(view: &mut View<'_>, user: UserId) -> Result<Self, StoreError> {
         let visible = view.open_organization().await?;
-        Ok(Self {
-            visible,
-            member: view.get(&TheMember(user)).await?,
-        })
+        Ok(Self { visible, member: view.get(&TheMember(user)).await? })
     }
 
     /// 404 where the actor sees no organization.
     pub fn open(self) -> Result<Scene, Refusal> {
         let (organization, standing) = self.visible.open()?;
-        Ok(Scene {
-            organization,
-            standing,
-            member: self.member,
-        })
+        Ok(Scene { organization, standing, member: self.member })
     }
 }
 
@@ -55,17 +48,11 @@ impl Scene {
 
     /// Refuses the owner (rule O2).
     pub fn not_the_owner(&self, user: UserId) -> Result<(), Refusal> {
-        if self.organization.owner == user {
-            Err(Refusal::OwnerMustTransfer)
-        } else {
-            Ok(())
-        }
+        if self.organization.owner == user { Err(Refusal::OwnerMustTransfer) } else { Ok(()) }
     }
 
     /// Whether the member is in, as time has made it.
     pub fn is_active(&self) -> bool {
-        self.member
-            .as_ref()
-            .is_some_and(|member| member.status == MemberStatus::Active)
+        self.member.as_ref().is_some_and(|member| member.status == MemberStatus::Active)
     }
 }

@@ -72,43 +72,21 @@ impl Operation for SetRole {
         let previous = self.judge(&scene, account, facts)?;
         if previous == Some(self.role) {
             let member = scene.known()?.clone();
-            return Ok(Decision::unchanged(RoleSet {
-                member,
-                account,
-                previous,
-            }));
+            return Ok(Decision::unchanged(RoleSet { member, account, previous }));
         }
         if status == AccountStatus::Archived {
             return Err(Refusal::AccountGone);
         }
-        let decision = if let Some(member) = scene
-            .member
-            .filter(|member| member.status == MemberStatus::Active)
-        {
-            self.changed(&member, account)?
-        } else {
-            let access = Access::Accounts([(account, self.role)].into());
-            added(Member::joining(self.user, self.card.clone(), access, facts.now))
-        };
-        let output = RoleSet {
-            member: decision.output.clone(),
-            account,
-            previous,
-        };
-        let Decision {
-            puts,
-            removes,
-            checks,
-            events,
-            ..
-        } = decision;
-        Ok(Decision {
-            puts,
-            removes,
-            checks,
-            events,
-            output,
-        })
+        let decision =
+            if let Some(member) = scene.member.filter(|member| member.status == MemberStatus::Active) {
+                self.changed(&member, account)?
+            } else {
+                let access = Access::Accounts([(account, self.role)].into());
+                added(Member::joining(self.user, self.card.clone(), access, facts.now))
+            };
+        let output = RoleSet { member: decision.output.clone(), account, previous };
+        let Decision { puts, removes, checks, events, .. } = decision;
+        Ok(Decision { puts, removes, checks, events, output })
     }
 }
 
@@ -116,16 +94,9 @@ impl SetRole {
     /// Who may, and on whom; the role that the member has on the account.
     fn judge(&self, scene: &Scene, account: AccountId, facts: &Facts) -> Result<Option<RoleRef>, Refusal> {
         let (policy, reach) = (facts.policies.access.as_ref(), Reach::Account(account));
-        let held = scene
-            .member
-            .as_ref()
-            .map_or(Access::NONE, |member| member.access.clone());
+        let held = scene.member.as_ref().map_or(Access::NONE, |member| member.access.clone());
         let previous = held.role_on(account);
-        let permission = if previous.is_some() {
-            "members:update"
-        } else {
-            "members:add"
-        };
+        let permission = if previous.is_some() { "members:update" } else { "members:add" };
         policy.require(&scene.standing, permission, reach)?;
         scene.not_the_owner(self.user)?;
         let grant = Access::Accounts([(account, self.role)].into());
@@ -137,11 +108,7 @@ impl SetRole {
         if let Some(role) = held.organization_role() {
             return Err(Refusal::ImplicitAccess(role));
         }
-        if scene
-            .member
-            .as_ref()
-            .is_some_and(|member| member.status == MemberStatus::Deactivated)
-        {
+        if scene.member.as_ref().is_some_and(|member| member.status == MemberStatus::Deactivated) {
             return Err(Refusal::MemberDeactivated);
         }
         Ok(previous)
@@ -158,8 +125,6 @@ impl SetRole {
         let event = Event::member("member.access_changed", self.user)
             .before(json!({"access": member.access}))
             .after(json!({"access": after.access, "account": account}));
-        Ok(Decision::unchanged(after.clone())
-            .put(Record::Member(after))
-            .event(event))
+        Ok(Decision::unchanged(after.clone()).put(Record::Member(after)).event(event))
     }
 }

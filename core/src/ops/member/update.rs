@@ -75,11 +75,8 @@ impl Operation for UpdateMember {
             return Err(Refusal::TargetNotActive);
         }
         let times = |member: &Member| json!({"starts_at": member.starts_at, "expires_at": member.expires_at});
-        let event = Event::member("member.access_changed", self.user)
-            .before(times(member))
-            .after(times(&after));
-        Ok(Decision::unchanged(after.clone())
-            .put(Record::Member(after))
-            .event(event))
+        let event =
+            Event::member("member.access_changed", self.user).before(times(member)).after(times(&after));
+        Ok(Decision::unchanged(after.clone()).put(Record::Member(after)).event(event))
     }
 }

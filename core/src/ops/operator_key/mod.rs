@@ -46,9 +46,7 @@ impl Operation for CreateOperatorKey {
         };
         let event = Event::new("api_key.created", "operator_key", id)
             .after(json!({"name": self.name, "prefix": key.prefix}));
-        Ok(Decision::unchanged((key.clone(), token))
-            .put(Record::OperatorKey(key))
-            .event(event))
+        Ok(Decision::unchanged((key.clone(), token)).put(Record::OperatorKey(key)).event(event))
     }
 }
 
@@ -78,8 +76,6 @@ impl Operation for RevokeOperatorKey {
         let key = found.ok_or(Refusal::NotFound)?;
         let event = Event::new("api_key.revoked", "operator_key", self.key)
             .before(json!({"name": key.name, "prefix": key.prefix}));
-        Ok(Decision::unchanged(())
-            .remove(Key::OperatorKey(self.key))
-            .event(event))
+        Ok(Decision::unchanged(()).remove(Key::OperatorKey(self.key)).event(event))
     }
 }

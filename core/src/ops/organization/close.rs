@@ -44,19 +44,11 @@ impl Operation for CloseOrganization {
         if !self.confirmed {
             return Err(Refusal::ConfirmationRequired);
         }
-        facts
-            .policies
-            .access
-            .require(&standing, "organization:close", Reach::Organization)?;
+        facts.policies.access.require(&standing, "organization:close", Reach::Organization)?;
         let event = Event::new("organization.closed", "organization", self.organization)
             .before(json!({"status": OrganizationStatus::Active}))
             .after(json!({"status": OrganizationStatus::Closed}));
-        let closed = Organization {
-            status: OrganizationStatus::Closed,
-            ..organization
-        };
-        Ok(Decision::unchanged(())
-            .put(Record::Organization(closed))
-            .event(event))
+        let closed = Organization { status: OrganizationStatus::Closed, ..organization };
+        Ok(Decision::unchanged(()).put(Record::Organization(closed)).event(event))
     }
 }

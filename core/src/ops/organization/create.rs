@@ -88,12 +88,8 @@ impl Operation for CreateOrganization {
             "name": self.name, "slug": self.slug, "external_id": self.external_id, "owner": self.owner,
             "seats": {"purchased": self.purchased},
         }));
-        let owner = Member::joining(
-            self.owner,
-            self.card.clone(),
-            Access::Organization(RoleRef::OWNER),
-            facts.now,
-        );
+        let owner =
+            Member::joining(self.owner, self.card.clone(), Access::Organization(RoleRef::OWNER), facts.now);
         let joined = Event::member("member.added", self.owner).after(json!({
             "access": owner.access, "email": self.card.email, "name": self.card.name,
             "external_id": self.card.external_id,
@@ -103,10 +99,7 @@ impl Operation for CreateOrganization {
             .event(created)
             .put(Record::Member(owner))
             .event(joined);
-        Ok(self
-            .accounts
-            .iter()
-            .fold(decision, |decision, account| account.make(decision, facts)))
+        Ok(self.accounts.iter().fold(decision, |decision, account| account.make(decision, facts)))
     }
 
     fn not_after(&self) -> Option<Timestamp> {

@@ -39,30 +39,18 @@ impl Operation for SetSeats {
     fn decide(&self, visible: Visible, facts: &Facts) -> Result<Decision<()>, Refusal> {
         let (organization, standing) = visible.open()?;
         if self.purchased == Some(0) {
-            return Err(Refusal::invalid(
-                "/purchased",
-                "must be at least 1, or null for unlimited",
-            ));
+            return Err(Refusal::invalid("/purchased", "must be at least 1, or null for unlimited"));
         }
-        facts
-            .policies
-            .access
-            .require(&standing, "billing:manage", Reach::Organization)?;
+        facts.policies.access.require(&standing, "billing:manage", Reach::Organization)?;
         if organization.purchased == self.purchased {
             return Ok(Decision::unchanged(()));
         }
         let event = Event::new("seats.changed", "organization", self.organization)
             .before(json!({"purchased": organization.purchased}))
             .after(json!({"purchased": self.purchased}));
-        let record = Record::Organization(Organization {
-            purchased: self.purchased,
-            ..organization
-        });
+        let record = Record::Organization(Organization { purchased: self.purchased, ..organization });
         let decision = Decision::unchanged(()).put(record).event(event);
-        Ok(Decision {
-            checks: vec![Tally::Seats],
-            ..decision
-        })
+        Ok(Decision { checks: vec![Tally::Seats], ..decision })
     }
 
     fn out_of_bounds(&self, _: Tally) -> Refusal {

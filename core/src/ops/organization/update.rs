@@ -62,10 +62,7 @@ impl Operation for UpdateOrganization {
             .traits
             .merged(&patch.traits)
             .map_err(|bad| Refusal::invalid("/traits", bad.to_string()))?;
-        facts
-            .policies
-            .access
-            .require(&standing, "organization:update", Reach::Organization)?;
+        facts.policies.access.require(&standing, "organization:update", Reach::Organization)?;
         if patch.external_id.is_some()
             && before.external_id.is_some()
             && patch.external_id != before.external_id
@@ -86,9 +83,7 @@ impl Operation for UpdateOrganization {
         let event = Event::new("organization.updated", "organization", self.organization)
             .before(fields(&before))
             .after(fields(&after));
-        Ok(Decision::unchanged((before, after.clone()))
-            .put(Record::Organization(after))
-            .event(event))
+        Ok(Decision::unchanged((before, after.clone())).put(Record::Organization(after)).event(event))
     }
 
     fn not_after(&self) -> Option<Timestamp> {

@@ -38,12 +38,7 @@ pub struct TransferRead {
 impl TransferOwnership {
     /// A transfer that keeps to the owner it reads first (rule O5).
     pub const fn new(organization: OrganizationId, to: UserId, previous_owner_role: RoleRef) -> Self {
-        Self {
-            organization,
-            to,
-            previous_owner_role,
-            seen_owner: OnceLock::new(),
-        }
+        Self { organization, to, previous_owner_role, seen_owner: OnceLock::new() }
     }
 }
 
@@ -62,21 +57,13 @@ impl Operation for TransferOwnership {
     async fn load(&self, view: &mut View<'_>) -> Result<TransferRead, StoreError> {
         let visible = view.open_organization().await?;
         let target = view.get(&TheMember(self.to)).await?;
-        let owner = view
-            .get(&crate::home::TheOrganization)
-            .await?
-            .map(|organization| organization.owner);
+        let owner = view.get(&crate::home::TheOrganization).await?.map(|organization| organization.owner);
         let from = match owner {
             Some(owner) => view.get(&TheMember(owner)).await?,
             None => None,
         };
         let first_owner = owner.map(|owner| *self.seen_owner.get_or_init(|| owner));
-        Ok(TransferRead {
-            visible,
-            target,
-            from,
-            first_owner,
-        })
+        Ok(TransferRead { visible, target, from, first_owner })
     }
 
     fn decide(&self, read: TransferRead, facts: &Facts) -> Result<Decision<Transfer>, Refusal> {
@@ -87,16 +74,10 @@ impl Operation for TransferOwnership {
         let target = read.target.ok_or(Refusal::NotFound)?;
         AccessAsk::known(self.previous_owner_role)?;
         if self.to == organization.owner {
-            facts
-                .policies
-                .ownership
-                .may_transfer(&facts.actor, organization.owner)?;
+            facts.policies.ownership.may_transfer(&facts.actor, organization.owner)?;
             return Err(Refusal::invalid("/to", "this member is the owner already"));
         }
-        facts
-            .policies
-            .ownership
-            .may_transfer(&facts.actor, organization.owner)?;
+        facts.policies.ownership.may_transfer(&facts.actor, organization.owner)?;
         if self.previous_owner_role == RoleRef::OWNER {
             return Err(Refusal::OwnerByTransferOnly);
         }
@@ -130,10 +111,7 @@ impl TransferOwnership {
         }
         .before(json!({"owner": from.user}))
         .after(json!({"owner": self.to, "previous_owner_role": self.previous_owner_role}));
-        let before = Member {
-            access: Access::Organization(self.previous_owner_role),
-            ..from
-        };
+        let before = Member { access: Access::Organization(self.previous_owner_role), ..from };
         let owner = Member {
             access: Access::Organization(RoleRef::OWNER),
             starts_at: None,
@@ -141,10 +119,7 @@ impl TransferOwnership {
             ..target
         };
         Decision::unchanged(transfer.clone())
-            .put(Record::Organization(Organization {
-                owner: self.to,
-                ..organization
-            }))
+            .put(Record::Organization(Organization { owner: self.to, ..organization }))
             .put(Record::Member(before))
             .put(Record::Member(owner))
             .put(Record::Transfer(transfer))

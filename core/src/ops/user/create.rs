@@ -64,9 +64,7 @@ impl Operation for CreateUser {
         .after(json!({
             "email": user.email, "external_id": user.external_id, "name": user.name, "traits": user.traits,
         }));
-        Ok(Decision::unchanged(user.clone())
-            .put(Record::User(user))
-            .event(event))
+        Ok(Decision::unchanged(user.clone()).put(Record::User(user)).event(event))
     }
 
     fn not_after(&self) -> Option<Timestamp> {

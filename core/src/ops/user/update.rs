@@ -84,23 +84,15 @@ impl Operation for UpdateUser {
             ..before.clone()
         };
         if after.email.is_none() && after.external_id.is_none() {
-            return Err(Refusal::invalid(
-                "/email",
-                "a user needs an e-mail address or an external id",
-            ));
+            return Err(Refusal::invalid("/email", "a user needs an e-mail address or an external id"));
         }
         if after == before {
             return Ok(Decision::unchanged((before, after)));
         }
-        let event = Event {
-            user: Some(self.user),
-            ..Event::new("user.updated", "user", self.user)
-        }
-        .before(fields(&before))
-        .after(fields(&after));
-        Ok(Decision::unchanged((before, after.clone()))
-            .put(Record::User(after))
-            .event(event))
+        let event = Event { user: Some(self.user), ..Event::new("user.updated", "user", self.user) }
+            .before(fields(&before))
+            .after(fields(&after));
+        Ok(Decision::unchanged((before, after.clone())).put(Record::User(after)).event(event))
     }
 
     fn not_after(&self) -> Option<Timestamp> {

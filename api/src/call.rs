@@ -1,0 +1,282 @@
+//! One request, taken apart in the order in which it may be refused: who asks (401), the organization in the path
+//! (404), query and body (400, 413, 415, 422). What comes after is decided by the operation.
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request as HttpRequest};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use http_body_util::LengthLimitError;
+use roster_core::facts::{ReceiptDraft, Request, Seed};
+use roster_core::flows;
+use roster_core::id::{CommitId, OrganizationId};
+use roster_core::listing::{PageRequest, Position};
+use roster_core::model::ReceiptId;
+use roster_core::op::Roster;
+use roster_core::reads;
+use roster_core::reference::{AccountRef, OrganizationRef, UserRef};
+use roster_core::refusal::{OpError, Refusal};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use crate::error::Problem;
+use crate::middleware::RequestId;
+use crate::state::ApiState;
+use crate::{json, query};
+
+/// The largest JSON body, in bytes.
+pub const MAX_BODY: usize = 1024 * 1024;
+
+/// A body or a query without fields.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Empty {}
+
+/// One authenticated request with its body and query.
+#[derive(Debug)]
+pub struct Call<B = Empty, Q = Empty> {
+    /// What is shared.
+    pub api: ApiState,
+    /// Who asks, under which id.
+    pub request: Request,
+    /// The body.
+    pub body: B,
+    /// The query.
+    pub query: Q,
+    /// The headers.
+    pub headers: HeaderMap,
+    organization: Option<OrganizationId>,
+    path: Vec<(String, String)>,
+    scope: String,
+}
+
+impl<B, Q> FromRequest<ApiState> for Call<B, Q>
+where
+    B: DeserializeOwned,
+    Q: DeserializeOwned,
+{
+    type Rejection = Problem;
+
+    async fn from_request(http: HttpRequest, api: &ApiState) -> Result<Self, Problem> {
+        let (mut parts, body) = http.into_parts();
+        let mut request = authenticate(api, &parts).await?;
+        let path = path_params(&mut parts, api).await?;
+        let organization = organization(api, &request, &path).await?;
+        let bytes = whole(body).await?;
+        let query = query::parse(parts.uri.query())?;
+        check_content_type(&parts, &bytes)?;
+        let parsed = json::parse(&bytes)?;
+        request.receipt = receipt(&parts, &request, &bytes)?;
+        request.if_match = if_match(&parts);
+        let scope = scope(&parts);
+        Ok(Self {
+            api: api.clone(),
+            request,
+            body: parsed,
+            query,
+            headers: parts.headers,
+            organization,
+            path,
+            scope,
+        })
+    }
+}
+
+impl<B, Q> Call<B, Q> {
+    /// The core.
+    pub fn roster(&self) -> &Roster {
+        &self.api.roster
+    }
+
+    /// The organization in the path, which the actor may see.
+    pub fn organization(&self) -> Result<OrganizationId, Problem> {
+        self.organization.ok_or_else(|| Refusal::NotFound.into())
+    }
+
+    /// A path parameter.
+    pub fn param<T: std::str::FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<T, Problem> {
+        let text = self.path.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value);
+        text.parse().map_err(|error: T::Err| Problem::invalid(format!("#{name}"), error.to_string()))
+    }
+
+    /// The account in the path.
+    pub fn account(&self) -> Result<AccountRef, Problem> {
+        self.param("account")
+    }
+
+    /// The user in the path.
+    pub fn user(&self) -> Result<UserRef, Problem> {
+        self.param("user")
+    }
+
+    /// The page asked for.
+    pub fn page(&self, limit: Option<u16>, cursor: Option<&str>) -> Result<PageRequest, Problem> {
+        let after: Option<Position> = self.cursor(cursor)?;
+        Ok(PageRequest { after, limit: query::limit(limit)? })
+    }
+
+    /// A cursor of this very list.
+    pub fn cursor<T: DeserializeOwned>(&self, cursor: Option<&str>) -> Result<Option<T>, Problem> {
+        cursor.map(|text| self.api.cursors.decode(&self.scope, text)).transpose()
+    }
+
+    /// The cursor to a place in this very list.
+    pub fn cursor_to(&self, place: &impl serde::Serialize) -> String {
+        self.api.cursors.encode(&self.scope, place)
+    }
+
+    /// Whether the client prefers a list as CSV.
+    pub fn wants_csv(&self) -> bool {
+        let accept =
+            self.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        accept.split(',').any(|kind| kind.trim().split(';').next() == Some("text/csv"))
+    }
+}
+
+async fn authenticate(api: &ApiState, parts: &Parts) -> Result<Request, Problem> {
+    let secret = bearer(&parts.headers).ok_or(Refusal::Unauthenticated)?;
+    let named: Vec<_> = parts.headers.get_all("roster-on-behalf-of").iter().collect();
+    let on_behalf: Option<Result<UserRef, Problem>> = match named.as_slice() {
+        [] => None,
+        [one] => {
+            let text = one.to_str().unwrap_or_default().trim();
+            Some(text.parse().map_err(|bad| Problem::invalid("#Roster-On-Behalf-Of", format!("{bad}"))))
+        }
+        _ => Some(Err(Problem::invalid("#Roster-On-Behalf-Of", "can be given once only"))),
+    };
+    let user = match on_behalf {
+        None => None,
+        Some(Ok(user)) => Some(user),
+        Some(Err(problem)) => {
+            flows::authenticate(&api.roster, secret, None).await?;
+            return Err(problem);
+        }
+    };
+    let actor = flows::authenticate(&api.roster, secret, user.as_ref()).await?;
+    let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
+    let seed = Seed::draw(api.roster.entropy.as_ref());
+    Ok(Request { actor, request_id, reason: None, seed, if_match: None, receipt: None })
+}
+
+/// The secret of the one `Authorization: Bearer` header.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let (one, None) = (all.next()?, all.next()) else { return None };
+    let (scheme, secret) = one.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+}
+
+async fn path_params(parts: &mut Parts, api: &ApiState) -> Result<Vec<(String, String)>, Problem> {
+    let params = RawPathParams::from_request_parts(parts, api)
+        .await
+        .map_err(|_| Problem::invalid("", "the path is not percent-encoded UTF-8"))?;
+    Ok(params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+async fn organization(
+    api: &ApiState,
+    request: &Request,
+    path: &[(String, String)],
+) -> Result<Option<OrganizationId>, Problem> {
+    let Some((_, text)) = path.iter().find(|(name, _)| name == "organization") else { return Ok(None) };
+    let named: OrganizationRef =
+        text.parse().map_err(|bad| Problem::invalid("#organization", format!("{bad}")))?;
+    let id = flows::resolve_organization(&api.roster, &named).await?;
+    reads::require_visible(&api.roster, request, id).await?;
+    Ok(Some(id))
+}
+
+/// The body, if it is not too long.
+async fn whole(body: Body) -> Result<Bytes, Problem> {
+    let read = axum::body::to_bytes(body, MAX_BODY).await;
+    read.map_err(|error| {
+        if std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) {
+            return Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                "A JSON body has at most 1 MiB.",
+            );
+        }
+        Problem::new(StatusCode::BAD_REQUEST, "malformed", "The body broke off.")
+    })
+}
+
+/// 415 for a body that does not say it is JSON.
+fn check_content_type(parts: &Parts, bytes: &Bytes) -> Result<(), Problem> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    let given =
+        parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let merge = parts.method == Method::PATCH && kind == "application/merge-patch+json";
+    let charset = given
+        .split(';')
+        .skip(1)
+        .all(|part| part.trim().to_ascii_lowercase().replace('"', "") == "charset=utf-8");
+    if (kind == "application/json" || merge) && charset {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        "Send the body as JSON in UTF-8, with `Content-Type: application/json`.",
+    ))
+}
+
+/// What to remember of a POST that bears an idempotency key.
+fn receipt(parts: &Parts, request: &Request, bytes: &Bytes) -> Result<Option<ReceiptDraft>, Problem> {
+    if parts.method != Method::POST {
+        return Ok(None);
+    }
+    let given: Vec<_> = parts.headers.get_all("idempotency-key").iter().collect();
+    let bad = || Problem::invalid("#Idempotency-Key", "give one key of 1 to 255 visible ASCII characters");
+    let text = match given.as_slice() {
+        [] => return Ok(None),
+        [one] => one.to_str().map_err(|_| bad())?.trim(),
+        _ => return Err(bad()),
+    };
+    let key = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    if key.is_empty() || key.len() > 255 || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(bad());
+    }
+    let id = Sha256::digest(format!("{}\n{key}", request.actor.fingerprint()));
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let mut digest = Sha256::new();
+    digest.update(format!("{} {target}\n", parts.method));
+    digest.update(bytes);
+    Ok(Some(ReceiptDraft { id: ReceiptId(id.into()), digest: digest.finalize().into() }))
+}
+
+/// The version in `If-Match`; one that nothing bears for an entity tag that is not ours.
+fn if_match(parts: &Parts) -> Option<CommitId> {
+    if !matches!(parts.method, Method::PATCH | Method::PUT | Method::DELETE) {
+        return None;
+    }
+    let text = parts.headers.get(header::IF_MATCH)?.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return None;
+    }
+    let tag = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    Some(tag.and_then(|tag| tag.parse().ok()).unwrap_or_else(|| CommitId::from_uuid(uuid::Uuid::nil())))
+}
+
+/// What a cursor is bound to: the path, and the query but for the page.
+fn scope(parts: &Parts) -> String {
+    let query = parts.uri.query().unwrap_or_default();
+    let mut filters: Vec<&str> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("cursor=") && !pair.starts_with("limit="))
+        .collect();
+    filters.sort_unstable();
+    format!("{}?{}", parts.uri.path(), filters.join("&"))
+}
+
+/// The answer to an earlier, equal request, if that is what an error is.
+pub fn replayed<T>(outcome: Result<T, OpError>) -> Result<Result<T, Vec<u8>>, OpError> {
+    match outcome {
+        Ok(done) => Ok(Ok(done)),
+        Err(OpError::Replay(sealed)) => Ok(Err(sealed)),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,157 @@
+//! Problems (RFC 9457): the one table from refusals to statuses.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use roster_core::refusal::{FieldError, OpError, Refusal, RefusalKind};
+use roster_core::store::{StoreError, StoreErrorKind};
+use serde_json::{Value, json};
+
+/// Why a request was not done, as the client sees it.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The stable code of the contract.
+    pub code: &'static str,
+    /// What happened, and what to do.
+    pub detail: String,
+    /// For 422: the fields that cannot be used.
+    pub errors: Vec<FieldError>,
+    /// For `implicit_access`: where the access comes from.
+    pub source: Option<Value>,
+}
+
+impl Problem {
+    /// A problem without fields.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), errors: Vec::new(), source: None }
+    }
+
+    /// One field that cannot be used.
+    pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Refusal::invalid(pointer, detail).into()
+    }
+
+    /// Several fields that cannot be used.
+    pub fn with_errors(errors: Vec<FieldError>) -> Self {
+        Refusal::Invalid(errors).into()
+    }
+
+    /// The problem document, with the id of the request.
+    pub fn document(&self, request_id: Option<&str>) -> Value {
+        let mut document = json!({
+            "type": format!("urn:roster:problem:{}", self.code),
+            "title": title(self.code),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "code": self.code,
+            "request_id": request_id,
+        });
+        if self.status == StatusCode::UNPROCESSABLE_ENTITY {
+            let errors: Vec<Value> = self
+                .errors
+                .iter()
+                .map(|error| json!({"pointer": error.pointer, "detail": error.detail}))
+                .collect();
+            document["errors"] = errors.into();
+        }
+        if let Some(source) = &self.source {
+            document["source"] = source.clone();
+        }
+        document
+    }
+
+    /// The response, with the id of the request.
+    pub fn render(&self, request_id: Option<&str>) -> Response {
+        let body = self.document(request_id).to_string();
+        let mut response = (self.status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response.extensions_mut().insert(self.clone());
+        response
+    }
+}
+
+/// `no_seat` → `No seat`.
+fn title(code: &str) -> String {
+    let words = code.replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        self.render(None)
+    }
+}
+
+/// The status of each kind of refusal.
+pub const fn status(kind: RefusalKind) -> StatusCode {
+    match kind {
+        RefusalKind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        RefusalKind::NotFound => StatusCode::NOT_FOUND,
+        RefusalKind::Forbidden => StatusCode::FORBIDDEN,
+        RefusalKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+        RefusalKind::Precondition => StatusCode::PRECONDITION_FAILED,
+        RefusalKind::Conflict => StatusCode::CONFLICT,
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let mut problem = Self::new(status(refusal.kind()), refusal.code(), refusal.to_string());
+        if let Refusal::ImplicitAccess(role) = &refusal {
+            problem.source = Some(json!({"type": "organization", "role": role}));
+        }
+        if let Refusal::Invalid(errors) = refusal {
+            problem.errors = errors;
+        }
+        problem
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(operation = error.operation, kind = ?error.kind, detail = %error.detail, "store failed");
+        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+        match error.kind {
+            StoreErrorKind::Unavailable => Self::new(
+                unavailable,
+                "store_unavailable",
+                "The store does not answer; nothing was done. Try again.",
+            ),
+            StoreErrorKind::Busy => {
+                Self::new(unavailable, "busy", "Too much at a time; nothing was done. Try again.")
+            }
+            StoreErrorKind::OutcomeUnknown => Self::new(
+                unavailable,
+                "outcome_unknown",
+                "The store's answer was lost: done or not done. Send the same request with the same Idempotency-Key.",
+            ),
+            StoreErrorKind::Corrupt => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "Something is wrong with the service or its store; its log says more under this request id.",
+            ),
+        }
+    }
+}
+
+impl From<OpError> for Problem {
+    fn from(error: OpError) -> Self {
+        match error {
+            OpError::Refused(refusal) => refusal.into(),
+            OpError::Store(error) => error.into(),
+            OpError::Busy | OpError::Replay(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Somebody else is at it; try again.")
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The table of routes: the router and the `OpenAPI` document are both made from it, so neither can drift.
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use serde_json::Value;
+
+use crate::state::ApiState;
+
+/// One operation of the API.
+#[derive(Debug)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path template, without `/v1`.
+    pub path: &'static str,
+    /// `operationId`.
+    pub id: &'static str,
+    /// A few words.
+    pub summary: &'static str,
+    /// Who may, what happens, what to know.
+    pub description: &'static str,
+    /// An example of the body; none for no body.
+    pub body: Option<Value>,
+    /// Query parameters: name and meaning.
+    pub query: &'static [(&'static str, &'static str)],
+    /// The status when all went well.
+    pub status: u16,
+    /// The schema of the answer, by name; `[Name]` for a page of a list; none for no body.
+    pub answer: Option<&'static str>,
+    /// Codes of refusals beside those that every route has.
+    pub codes: &'static [&'static str],
+    handler: MethodRouter<ApiState>,
+}
+
+impl Route {
+    fn new<H, T>(
+        method: Method,
+        filter: MethodFilter,
+        path: &'static str,
+        id: &'static str,
+        handler: H,
+    ) -> Self
+    where
+        H: Handler<T, ApiState>,
+        T: 'static,
+    {
+        let handler = on(filter, handler);
+        let (summary, description, body, query, status, answer, codes) =
+            ("", "", None, [].as_slice(), 200, None, [].as_slice());
+        Self { method, path, id, summary, description, body, query, status, answer, codes, handler }
+    }
+
+    /// A GET.
+    pub fn get<H: Handler<T, ApiState>, T: 'static>(
+        path: &'static str,
+        id: &'static str,
+        handler: H,
+    ) -> Self {
+        Self::new(Method::GET, MethodFilter::GET, path, id, handler)
+    }
+
+    /// A POST.
+    pub fn post<H: Handler<T, ApiState>, T: 'static>(
+        path: &'static str,
+        id: &'static str,
+        handler: H,
+    ) -> Self {
+        Self::new(Method::POST, MethodFilter::POST, path, id, handler)
+    }
+
+    /// A PUT.
+    pub fn put<H: Handler<T, ApiState>, T: 'static>(
+        path: &'static str,
+        id: &'static str,
+        handler: H,
+    ) -> Self {
+        Self::new(Method::PUT, MethodFilter::PUT, path, id, handler)
+    }
+
+    /// A PATCH.
+    pub fn patch<H: Handler<T, ApiState>, T: 'static>(
+        path: &'static str,
+        id: &'static str,
+        handler: H,
+    ) -> Self {
+        Self::new(Method::PATCH, MethodFilter::PATCH, path, id, handler)
+    }
+
+    /// A DELETE.
+    pub fn delete<H: Handler<T, ApiState>, T: 'static>(
+        path: &'static str,
+        id: &'static str,
+        handler: H,
+    ) -> Self {
+        Self::new(Method::DELETE, MethodFilter::DELETE, path, id, handler)
+    }
+
+    /// What it does, in a few words and in full.
+    #[must_use]
+    pub fn says(self, summary: &'static str, description: &'static str) -> Self {
+        Self { summary, description, ..self }
+    }
+
+    /// What it takes.
+    #[must_use]
+    pub fn takes(self, body: Value) -> Self {
+        Self { body: Some(body), ..self }
+    }
+
+    /// Which query parameters it knows.
+    #[must_use]
+    pub fn asks(self, query: &'static [(&'static str, &'static str)]) -> Self {
+        Self { query, ..self }
+    }
+
+    /// What it answers.
+    #[must_use]
+    pub fn answers(self, status: u16, answer: &'static str) -> Self {
+        Self { status, answer: Some(answer).filter(|name| !name.is_empty()), ..self }
+    }
+
+    /// How it refuses, beside the refusals that every route has.
+    #[must_use]
+    pub fn refuses(self, codes: &'static [&'static str]) -> Self {
+        Self { codes, ..self }
+    }
+
+    /// Joins a router.
+    pub(crate) fn join(self, router: Router<ApiState>) -> Router<ApiState> {
+        router.route(&format!("/v1{}", self.path), self.handler)
+    }
+}

@@ -1,0 +1,134 @@
+//! Keys of an organization.
+
+use roster_core::model::ApiKey;
+use roster_core::op::{Done, run, run_sealed};
+use roster_core::ops::api_key::{ApiKeyPatch, CreateApiKey, RevokeApiKey, UpdateApiKey};
+use roster_core::reads;
+use roster_core::secret::Token;
+use roster_core::text::Name;
+use roster_core::time::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::PAGE;
+use crate::access::AccessBody;
+use crate::answer::Answer;
+use crate::call::{Call, Empty};
+use crate::error::Problem;
+use crate::json::Patch;
+use crate::route::Route;
+use crate::shapes;
+
+/// The routes.
+pub fn routes() -> Vec<Route> {
+    const ALL: &str = "/organizations/{organization}/api-keys";
+    const ONE: &str = "/organizations/{organization}/api-keys/{key}";
+    vec![
+        Route::post(ALL, "create_api_key", create)
+            .says(
+                "Create an API key",
+                "Needs `api_keys:manage` on the whole organization, and every permission that the key will hold. The \
+                 `secret` is in this answer and nowhere else.",
+            )
+            .takes(json!({"name": "Backend", "access": {"type": "organization", "role": "admin"}}))
+            .answers(201, "NewApiKey")
+            .refuses(&["cannot_grant_unheld", "owner_by_transfer_only", "account_gone"]),
+        Route::get(ALL, "list_api_keys", list)
+            .says("List API keys", "Needs `api_keys:read` on the whole organization. Without secrets.")
+            .asks(PAGE)
+            .answers(200, "[ApiKey]"),
+        Route::get(ONE, "get_api_key", show)
+            .says("Get an API key", "Needs `api_keys:read` on the whole organization. Without the secret.")
+            .answers(200, "ApiKey"),
+        Route::patch(ONE, "update_api_key", update)
+            .says("Change an API key", "Needs `api_keys:manage`, and every permission that the key holds before and after.")
+            .takes(json!({"name": "Backend, north"}))
+            .answers(200, "ApiKey")
+            .refuses(&["cannot_grant_unheld", "owner_by_transfer_only", "account_gone"]),
+        Route::delete(ONE, "revoke_api_key", revoke)
+            .says("Revoke an API key", "Needs `api_keys:manage`. It answers 401 from the next request on.")
+            .answers(204, ""),
+    ]
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Create {
+    name: Name,
+    #[serde(default)]
+    kind: Kind,
+    access: AccessBody,
+    expires_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    #[default]
+    Organization,
+}
+
+async fn create(call: Call<Create>) -> Result<Answer, Problem> {
+    let organization = call.organization()?;
+    let Create { name, kind: Kind::Organization, access, expires_at } = &call.body;
+    let operation =
+        CreateApiKey { organization, name: name.clone(), access: access.ask(), expires_at: *expires_at };
+    let make = |done: &Done<(ApiKey, Token)>| {
+        let (key, token) = &done.output;
+        let mut shape = shapes::api_key(key);
+        shape["secret"] = token.reveal().into();
+        Answer::created(shape, format!("/v1/organizations/{organization}/api-keys/{}", key.id))
+            .tagged(done.version)
+    };
+    let seal = |done: &Done<_>| make(done).sealed(&call);
+    let outcome = run_sealed(call.roster(), &call.request, &operation, Some(&seal)).await;
+    Answer::of(&call, outcome, make)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PageQuery {
+    limit: Option<u16>,
+    cursor: Option<String>,
+}
+
+async fn list(call: Call<Empty, PageQuery>) -> Result<Answer, Problem> {
+    let page = call.page(call.query.limit, call.query.cursor.as_deref())?;
+    let found = reads::api_keys(call.roster(), &call.request, call.organization()?, &page).await?;
+    let rows: Vec<_> = found.rows.iter().map(|row| shapes::api_key(&row.value)).collect();
+    Ok(Answer::list(&call, &rows, found.next.as_ref()))
+}
+
+async fn show(call: Call) -> Result<Answer, Problem> {
+    let shown =
+        reads::api_key(call.roster(), &call.request, call.organization()?, call.param("key")?).await?;
+    Ok(Answer::ok(shapes::api_key(&shown.value)).tagged(Some(shown.version)).unless_known(&call))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Update {
+    #[serde(default)]
+    name: Patch<Name>,
+    #[serde(default)]
+    access: Patch<AccessBody>,
+    #[serde(default)]
+    expires_at: Patch<Timestamp>,
+}
+
+async fn update(call: Call<Update>) -> Result<Answer, Problem> {
+    let (organization, key) = (call.organization()?, call.param("key")?);
+    let patch = ApiKeyPatch {
+        name: call.body.name.clone().set_only("/name")?,
+        access: call.body.access.clone().set_only("/access")?.map(|access| access.ask()),
+        expires_at: call.body.expires_at.into_option_option(),
+    };
+    let done = run(call.roster(), &call.request, &UpdateApiKey { organization, key, patch }).await?;
+    Ok(Answer::ok(shapes::api_key(&done.output)).tagged(done.version))
+}
+
+async fn revoke(call: Call) -> Result<Answer, Problem> {
+    let (organization, key) = (call.organization()?, call.param("key")?);
+    run(call.roster(), &call.request, &RevokeApiKey { organization, key }).await?;
+    Ok(Answer::nothing())
+}

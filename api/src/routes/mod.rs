@@ -1,0 +1,36 @@
+//! Routes by resource. Each extracts, runs one operation, flow or read of the core, and maps the answer.
+
+pub mod account;
+pub mod api_key;
+pub mod audit;
+pub mod check;
+pub mod health;
+pub mod member;
+pub mod organization;
+pub mod role;
+pub mod user;
+
+use crate::route::Route;
+
+/// The query parameters of every list.
+pub const PAGE: &[(&str, &str)] = &[
+    ("limit", "How many rows at the most, 1 to 200; 50 if left out."),
+    ("cursor", "The `next_cursor` of the page before."),
+];
+
+/// Every route of the API.
+pub fn all() -> Vec<Route> {
+    [
+        organization::routes(),
+        account::routes(),
+        member::routes(),
+        user::routes(),
+        role::routes(),
+        api_key::routes(),
+        check::routes(),
+        audit::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

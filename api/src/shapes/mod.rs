@@ -1,0 +1,202 @@
+//! The JSON shapes of the contract: every field always present, null when empty.
+
+use roster_core::actor::Actor;
+use roster_core::flows::import::{ImportReport, RowOutcome, RowStatus};
+use roster_core::flows::{CheckAnswer, CheckReason, RemovalRow};
+use roster_core::id::OrganizationId;
+use roster_core::log::hex;
+use roster_core::model::{Account, ApiKey, Card, Member, OperatorKey, Transfer, User};
+use roster_core::ops::member::{AccessDiff, GrantChange, GrantLine};
+use roster_core::permission::{CATALOGUE, RoleRef, SystemRole};
+use roster_core::reads::{AuditRow, Me, OrganizationShown, SeatsShown, UserAccount};
+use serde_json::{Value, json};
+
+/// `{id, external_id, email, name, status, traits, created_at}`
+pub fn user(user: &User) -> Value {
+    json!({
+        "id": user.id, "external_id": user.external_id, "email": user.email, "name": user.name,
+        "status": user.status, "traits": user.traits, "created_at": user.created_at,
+    })
+}
+
+/// `{purchased, used}`
+pub fn seats(seats: &SeatsShown) -> Value {
+    json!({"purchased": seats.purchased, "used": seats.used})
+}
+
+/// The organization with its owner and seats.
+pub fn organization(shown: &OrganizationShown) -> Value {
+    let it = &shown.organization.value;
+    let owner: &Card = &shown.owner;
+    json!({
+        "id": it.id, "external_id": it.external_id, "name": it.name, "slug": it.slug, "status": it.status,
+        "owner": {"user_id": it.owner, "email": owner.email, "name": owner.name},
+        "owner_unavailable": shown.owner_unavailable, "account_owner": null, "key_roles": {},
+        "seats": {"purchased": it.purchased, "used": shown.used},
+        "settings": it.settings, "traits": it.traits, "created_at": it.created_at,
+    })
+}
+
+/// One account.
+pub fn account(organization: OrganizationId, account: &Account) -> Value {
+    json!({
+        "id": account.id, "organization_id": organization, "external_id": account.external_id,
+        "name": account.name, "status": account.status, "account_owner": null, "key_roles": {},
+        "traits": account.traits, "created_at": account.created_at,
+    })
+}
+
+/// One member.
+pub fn member(organization: OrganizationId, member: &Member) -> Value {
+    json!({
+        "user_id": member.user, "organization_id": organization, "external_id": member.card.external_id,
+        "email": member.card.email, "name": member.card.name, "status": member.status, "access": member.access,
+        "starts_at": member.starts_at, "expires_at": member.expires_at, "joined_at": member.joined_at,
+        "left_at": member.left_at,
+    })
+}
+
+/// One member as an account's list shows them.
+pub fn account_member(
+    organization: OrganizationId,
+    it: &Member,
+    role: RoleRef,
+    organization_wide: bool,
+) -> Value {
+    let mut shape = member(organization, it);
+    shape["role"] = json!(role);
+    shape["source"] = source(organization_wide).into();
+    shape
+}
+
+/// `account` or `organization`.
+pub const fn source(organization_wide: bool) -> &'static str {
+    if organization_wide { "organization" } else { "account" }
+}
+
+/// `{added, removed, changed, unchanged}`
+pub fn access_diff(diff: &AccessDiff) -> Value {
+    let line = |line: &GrantLine| {
+        let account = line.account.map_or_else(|| "all".to_owned(), |account| account.to_string());
+        json!({"account": account, "role": line.role})
+    };
+    let change = |change: &GrantChange| {
+        let mut shape = line(&change.now);
+        shape["previous_role"] = json!(change.previous_role);
+        shape
+    };
+    let lines = |lines: &[GrantLine]| lines.iter().map(line).collect::<Vec<_>>();
+    json!({
+        "added": lines(&diff.added), "removed": lines(&diff.removed),
+        "changed": diff.changed.iter().map(change).collect::<Vec<_>>(), "unchanged": lines(&diff.unchanged),
+    })
+}
+
+/// One row of a removal of many.
+pub fn removal(user: &str, row: &RemovalRow) -> Value {
+    let (status, code) = match row {
+        RemovalRow::Removed => ("removed", None),
+        RemovalRow::Unchanged => ("unchanged", None),
+        RemovalRow::Refused(refusal) => ("refused", Some(refusal.code())),
+    };
+    json!({"user": user, "status": status, "code": code})
+}
+
+/// A system role.
+pub fn role(role: SystemRole) -> Value {
+    json!({
+        "id": role.name(), "name": role.name(), "system": true,
+        "permissions": role.catalogue().collect::<Vec<_>>(),
+    })
+}
+
+/// One permission of the catalogue.
+pub fn permissions() -> Vec<Value> {
+    CATALOGUE.iter().map(|permission| json!({"permission": permission})).collect()
+}
+
+/// A key, without its secret.
+pub fn api_key(key: &ApiKey) -> Value {
+    json!({
+        "id": key.id, "name": key.name, "kind": "organization", "user_id": null, "access": key.access,
+        "prefix": key.prefix, "expires_at": key.expires_at, "last_used_at": null,
+    })
+}
+
+/// An operator key, without its secret.
+pub fn operator_key(key: &OperatorKey) -> Value {
+    json!({"id": key.id, "name": key.name, "prefix": key.prefix, "created_at": key.created_at})
+}
+
+/// One transfer of ownership.
+pub fn transfer(transfer: &Transfer) -> Value {
+    json!({
+        "id": transfer.id, "from": transfer.from, "to": transfer.to,
+        "previous_owner_role": transfer.previous_owner_role, "state": transfer.state, "expires_at": null,
+    })
+}
+
+/// One answer of `check`.
+pub fn check(answer: &CheckAnswer) -> Value {
+    json!({
+        "allowed": answer.reason == CheckReason::Granted, "reason": answer.reason.name(),
+        "role": answer.role.map(|(role, _)| role), "source": answer.role.map(|(_, source)| source.name()),
+    })
+}
+
+/// One row of what a user reaches.
+pub fn user_account(row: &UserAccount) -> Value {
+    json!({
+        "organization": {"id": row.organization.id, "name": row.organization.name},
+        "account": {"id": row.account.id, "name": row.account.name},
+        "role": row.role, "source": source(row.organization_wide),
+    })
+}
+
+/// `{type, id, via}`
+pub fn actor(actor: &Actor) -> Value {
+    json!({"type": actor.kind(), "id": actor.id(), "via": actor.via()})
+}
+
+/// Who asks.
+pub fn me(me: &Me) -> Value {
+    let memberships: Vec<Value> = me
+        .memberships
+        .iter()
+        .map(|row| json!({
+            "organization": {"id": row.organization.id, "name": row.organization.name}, "access": row.access,
+        }))
+        .collect();
+    json!({"actor": actor(&me.actor), "user": me.user.as_ref().map(user), "memberships": memberships})
+}
+
+/// One audit event.
+pub fn audit(row: &AuditRow) -> Value {
+    json!({
+        "id": row.id, "seq": row.seq, "time": row.time, "actor": actor(&row.body.actor),
+        "action": row.change.action,
+        "target": {"type": row.change.target_type, "id": row.change.target_id},
+        "user_id": row.change.user, "before": row.change.before, "after": row.change.after,
+        "request_id": row.body.request_id, "reason": row.reason, "hash": hex(&row.hash),
+    })
+}
+
+/// One row of an import.
+pub fn import_row(row: &RowOutcome) -> Value {
+    json!({
+        "item": row.item, "line": row.line, "status": row.status.name(), "code": row.code,
+        "warning": row.warning.map(roster_core::flows::import::Warning::name),
+    })
+}
+
+/// A whole import.
+pub fn import_report(report: &ImportReport) -> Value {
+    let summary: serde_json::Map<String, Value> = RowStatus::ALL
+        .iter()
+        .map(|status| (status.name().to_owned(), report.count(*status).into()))
+        .collect();
+    json!({
+        "summary": summary, "accounts_created": report.accounts_created, "users_created": report.users_created,
+        "results": report.rows.iter().map(import_row).collect::<Vec<_>>(),
+    })
+}

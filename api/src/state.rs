@@ -1,0 +1,38 @@
+//! What every route shares.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use roster_core::op::Roster;
+
+use crate::cursor::Cursors;
+use crate::metrics::Metrics;
+use crate::sealing::Sealer;
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ApiState {
+    /// The core.
+    pub roster: Roster,
+    /// Signs cursors.
+    pub cursors: Arc<Cursors>,
+    /// Seals the answers that receipts keep.
+    pub sealer: Arc<Sealer>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Set once the process is on its way out.
+    pub stopping: Arc<AtomicBool>,
+}
+
+impl ApiState {
+    /// A state with keys of its own for cursors and sealed answers; replicas must be given the same.
+    pub fn new(roster: Roster, cursor_key: [u8; 32], sealing_key: [u8; 32]) -> Self {
+        Self {
+            roster,
+            cursors: Arc::new(Cursors::new(cursor_key)),
+            sealer: Arc::new(Sealer::new(sealing_key)),
+            metrics: Arc::new(Metrics::new()),
+            stopping: Arc::new(AtomicBool::new(false)),
+        }
+    }
+}

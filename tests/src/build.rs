@@ -29,8 +29,7 @@ use crate::stores::START;
 /// # Panics
 /// Where it does not fit.
 pub fn text<T: FromStr>(text: &str) -> T {
-    text.parse()
-        .unwrap_or_else(|_| panic!("{text:?} does not fit its type"))
+    text.parse().unwrap_or_else(|_| panic!("{text:?} does not fit its type"))
 }
 
 /// The id of the n-th thing of a kind, numbered so that kinds differ and the last byte spreads.
@@ -138,12 +137,7 @@ pub fn member(n: u64, access: Access) -> Member {
 
 /// Roles on accounts by their numbers.
 pub fn on_accounts(roles: &[(u64, RoleRef)]) -> Access {
-    Access::Accounts(
-        roles
-            .iter()
-            .map(|(account, role)| (account_id(*account), *role))
-            .collect(),
-    )
+    Access::Accounts(roles.iter().map(|(account, role)| (account_id(*account), *role)).collect())
 }
 
 /// The n-th key of an organization.
@@ -197,10 +191,7 @@ pub fn user(n: u64) -> User {
 
 /// A claim for the n-th user.
 pub fn claim(n: u64) -> Claim {
-    Claim {
-        target: ClaimTarget::User(user_id(n)),
-        since: START,
-    }
+    Claim { target: ClaimTarget::User(user_id(n)), since: START }
 }
 
 /// The directory's entry of the n-th user.
@@ -238,10 +229,7 @@ pub fn entry(commit: CommitId, by: Option<UserId>, about: &[UserId], time: Times
         before: Value::Null,
         after: json!({"name": {"$personal": {"n": 0}}}),
     };
-    let actor = by.map_or(Actor::CLI, |user| Actor::User {
-        user,
-        via: Via::Operator { key: None },
-    });
+    let actor = by.map_or(Actor::CLI, |user| Actor::User { user, via: Via::Operator { key: None } });
     let body = Body {
         actor,
         request_id: Some("req-1".into()),

@@ -1,5 +1,8 @@
-//! Everything that tests share: stores to run on, records to put in them, and the cases that every store must pass.
+//! Everything that tests share: stores to run on, records and worlds to put in them, callers of the API, and the
+//! cases that every store must pass.
 
 pub mod build;
 pub mod conformance;
+pub mod http;
 pub mod stores;
+pub mod world;

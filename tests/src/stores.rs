@@ -62,10 +62,7 @@ pub struct CountingEntropy {
 impl CountingEntropy {
     /// Beginning at nothing drawn.
     pub fn new(clock: Arc<ManualClock>) -> Self {
-        Self {
-            clock,
-            drawn: AtomicU64::new(0),
-        }
+        Self { clock, drawn: AtomicU64::new(0) }
     }
 }
 
@@ -101,26 +98,14 @@ pub async fn fresh(name: &str) -> TestStore {
     match name {
         "memory" => {
             let store = Arc::new(MemoryStore::new(clock.clone()));
-            TestStore {
-                name: "memory",
-                store,
-                clock,
-                dir: None,
-            }
+            TestStore { name: "memory", store, clock, dir: None }
         }
         "sqlite" => {
             let dir = tempfile::tempdir().expect("a temporary folder");
             let config = sqlite_config(&dir);
             let given = StoreClock::Given(clock.clone());
-            let store = SqliteStore::open(config, given)
-                .await
-                .expect("a new SQLite store opens");
-            TestStore {
-                name: "sqlite",
-                store: Arc::new(store),
-                clock,
-                dir: Some(dir),
-            }
+            let store = SqliteStore::open(config, given).await.expect("a new SQLite store opens");
+            TestStore { name: "sqlite", store: Arc::new(store), clock, dir: Some(dir) }
         }
         other => panic!("{other} is not a store: {SELECTION} takes {}", ALL.join(", ")),
     }
@@ -145,11 +130,7 @@ pub fn selected() -> Vec<&'static str> {
 }
 
 fn select(list: &str) -> Result<Vec<&'static str>, String> {
-    let known = |name: &str| {
-        ALL.into_iter()
-            .find(|known| *known == name)
-            .ok_or_else(|| name.to_owned())
-    };
+    let known = |name: &str| ALL.into_iter().find(|known| *known == name).ok_or_else(|| name.to_owned());
     list.split(',').map(|name| known(name.trim())).collect()
 }
 

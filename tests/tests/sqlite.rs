@@ -15,9 +15,7 @@ use roster_tests::stores::sqlite_config;
 use tempfile::TempDir;
 
 async fn open(config: &SqliteConfig) -> SqliteStore {
-    SqliteStore::open(config.clone(), StoreClock::Server)
-        .await
-        .unwrap()
+    SqliteStore::open(config.clone(), StoreClock::Server).await.unwrap()
 }
 
 /// The log is dense and chained, and the tally counts the accounts.
@@ -45,35 +43,13 @@ fn add_account(n: u64) -> roster_core::store::ChangeSet {
 /// One of the calls, dropped when patience ends.
 async fn call_and_leave(store: Arc<SqliteStore>, n: u64) {
     let (home, patience) = (organization_home(1), Duration::from_millis(n * 7 % 51));
-    let listing = Listing::Accounts {
-        organization: organization_id(1),
-        status: None,
-        scope: Scope::All,
-    };
+    let listing = Listing::Accounts { organization: organization_id(1), status: None, scope: Scope::All };
     let call = async {
         match n % 6 {
-            0 => drop(
-                store
-                    .read(&home, &[Key::Account(account_id(n))], &[Tally::ActiveAccounts])
-                    .await,
-            ),
-            1 => drop(
-                store
-                    .list(
-                        &listing,
-                        &PageRequest {
-                            after: None,
-                            limit: 100,
-                        },
-                    )
-                    .await,
-            ),
+            0 => drop(store.read(&home, &[Key::Account(account_id(n))], &[Tally::ActiveAccounts]).await),
+            1 => drop(store.list(&listing, &PageRequest { after: None, limit: 100 }).await),
             2 => drop(store.dump(&home).await),
-            3 => drop(
-                store
-                    .commit_all(&[add_account(10_000 + n), add_account(20_000 + n)])
-                    .await,
-            ),
+            3 => drop(store.commit_all(&[add_account(10_000 + n), add_account(20_000 + n)]).await),
             _ => drop(store.commit(&add_account(n)).await),
         }
     };
@@ -83,10 +59,7 @@ async fn call_and_leave(store: Arc<SqliteStore>, n: u64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_that_leave_do_not_harm_those_that_stay() {
     let dir = TempDir::new().unwrap();
-    let config = SqliteConfig {
-        readers: 1,
-        ..sqlite_config(&dir)
-    };
+    let config = SqliteConfig { readers: 1, ..sqlite_config(&dir) };
     let store = Arc::new(open(&config).await);
     for wave in 0..6 {
         let calls = (0..50).map(|n| tokio::spawn(call_and_leave(Arc::clone(&store), 50 * wave + n)));
@@ -103,11 +76,7 @@ async fn clients_that_leave_do_not_harm_those_that_stay() {
     assert_eq!(assert_consistent(&store, &home).await, before);
     let keys: Vec<Key> = (1..=50).map(|n| Key::Account(account_id(50_000 + n))).collect();
     let read = store.read(&home, &keys, &[]).await.unwrap();
-    assert_eq!(
-        read.records.len(),
-        50,
-        "every commit after the disturbance is durable"
-    );
+    assert_eq!(read.records.len(), 50, "every commit after the disturbance is durable");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,19 +98,12 @@ async fn two_processes_share_one_file() {
     }
     assert!(join_all(writers).await.into_iter().all(|writer| writer.is_ok()));
     for store in &stores {
-        assert_eq!(
-            assert_consistent(store.as_ref(), &organization_home(1)).await,
-            200
-        );
+        assert_eq!(assert_consistent(store.as_ref(), &organization_home(1)).await, 200);
     }
     // What one has just answered, the other reads; and the guard that one took, the other has lost.
     let key = Key::Account(account_id(9));
     for n in 0..50 {
-        let (one, two) = if n % 2 == 0 {
-            (&stores[0], &stores[1])
-        } else {
-            (&stores[1], &stores[0])
-        };
+        let (one, two) = if n % 2 == 0 { (&stores[0], &stores[1]) } else { (&stores[1], &stores[0]) };
         let before = (n > 0).then(|| commit_id(30_000 + n - 1));
         let take = |id| {
             change(id, &organization_home(2))
@@ -151,14 +113,8 @@ async fn two_processes_share_one_file() {
         };
         assert!(one.commit(&take(30_000 + n)).await.is_ok());
         assert!(two.commit(&take(40_000 + n)).await.is_err());
-        let read = two
-            .read(&organization_home(2), std::slice::from_ref(&key), &[])
-            .await
-            .unwrap();
-        assert_eq!(
-            (read.records[&key].version, read.head.seq),
-            (commit_id(30_000 + n), n + 1)
-        );
+        let read = two.read(&organization_home(2), std::slice::from_ref(&key), &[]).await.unwrap();
+        assert_eq!((read.records[&key].version, read.head.seq), (commit_id(30_000 + n), n + 1));
     }
 }
 
@@ -178,19 +134,13 @@ async fn what_was_answered_is_in_the_files() {
     let revived = open(&sqlite_config(&image)).await;
     assert_eq!(assert_consistent(&revived, &organization_home(1)).await, 60);
     assert!(revived.commit(&add_account(61)).await.is_ok());
-    assert!(matches!(
-        revived.commit(&add_account(60)).await,
-        Ok(roster_core::store::Committed::Before)
-    ));
+    assert!(matches!(revived.commit(&add_account(60)).await, Ok(roster_core::store::Committed::Before)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queue_that_never_empties_makes_nobody_wait_long() {
     let dir = TempDir::new().unwrap();
-    let config = SqliteConfig {
-        busy_timeout: Duration::from_secs(1),
-        ..sqlite_config(&dir)
-    };
+    let config = SqliteConfig { busy_timeout: Duration::from_secs(1), ..sqlite_config(&dir) };
     let store = Arc::new(open(&config).await);
     let lanes = (0..64).map(|lane| {
         let store = Arc::clone(&store);
@@ -202,8 +152,5 @@ async fn a_queue_that_never_empties_makes_nobody_wait_long() {
         })
     });
     assert!(join_all(lanes).await.into_iter().all(|lane| lane.is_ok()));
-    assert_eq!(
-        assert_consistent(store.as_ref(), &organization_home(1)).await,
-        2_560
-    );
+    assert_eq!(assert_consistent(store.as_ref(), &organization_home(1)).await, 2_560);
 }

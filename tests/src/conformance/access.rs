@@ -1,9 +1,5 @@
 //! The facts of `check`.
-#![expect(
-    clippy::unwrap_used,
-    clippy::missing_panics_doc,
-    reason = "these are the bodies of tests"
-)]
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "these are the bodies of tests")]
 
 use roster_core::home::Record;
 use roster_core::model::{AccountStatus, ApiKey, MemberStatus, OrganizationStatus, UserStatus};
@@ -29,9 +25,7 @@ fn asked(organization: u64, user: Option<u64>, account: Option<u64>, key: Option
 pub async fn access_answers_what_is_asked_and_nothing_else(at: &TestStore) {
     let store = at.store.as_ref();
     for (home, records) in records() {
-        let put = records
-            .iter()
-            .fold(change(1, &home), |draft, record| draft.put(record.clone()));
+        let put = records.iter().fold(change(1, &home), |draft, record| draft.put(record.clone()));
         store.commit(&put.done()).await.unwrap();
     }
     let asks = [
@@ -40,11 +34,7 @@ pub async fn access_answers_what_is_asked_and_nothing_else(at: &TestStore) {
         asked(1, Some(1), Some(1), None),
         asked(1, Some(2), None, Some(9)),
         asked(2, Some(2), Some(1), Some(1)),
-        AccessKey {
-            user: Some(user_id(2)),
-            account: Some(account_id(1)),
-            ..AccessKey::default()
-        },
+        AccessKey { user: Some(user_id(2)), account: Some(account_id(1)), ..AccessKey::default() },
         asked(1, Some(2), Some(2), Some(2)),
         asked(9, Some(9), Some(9), Some(9)),
     ];
@@ -52,10 +42,7 @@ pub async fn access_answers_what_is_asked_and_nothing_else(at: &TestStore) {
     assert_eq!(facts.len(), asks.len());
     assert!(facts.iter().all(|fact| fact.now == START));
     let one = &facts[1];
-    assert_eq!(
-        (one.organization, one.user),
-        (Some(OrganizationStatus::Active), Some(UserStatus::Erased))
-    );
+    assert_eq!((one.organization, one.user), (Some(OrganizationStatus::Active), Some(UserStatus::Erased)));
     let member = MemberFacts {
         status: MemberStatus::Active,
         starts_at: None,
@@ -63,39 +50,18 @@ pub async fn access_answers_what_is_asked_and_nothing_else(at: &TestStore) {
         organization_role: None,
         account_role: Some(RoleRef::Custom(role_id(3))),
     };
-    assert_eq!(
-        (one.member.clone(), one.account),
-        (Some(member.clone()), Some(AccountStatus::Archived))
-    );
-    let roles = [
-        (1, RoleRef::System(SystemRole::Viewer)),
-        (2, RoleRef::Custom(role_id(3))),
-    ];
-    assert_eq!(
-        one.api_key,
-        Some(ApiKey {
-            expires_at: None,
-            ..api_key(2, on_accounts(&roles))
-        })
-    );
+    assert_eq!((one.member.clone(), one.account), (Some(member.clone()), Some(AccountStatus::Archived)));
+    let roles = [(1, RoleRef::System(SystemRole::Viewer)), (2, RoleRef::Custom(role_id(3)))];
+    assert_eq!(one.api_key, Some(ApiKey { expires_at: None, ..api_key(2, on_accounts(&roles)) }));
     let owner = facts[2].member.clone().unwrap();
     assert_eq!(
         (owner.organization_role, owner.account_role, facts[2].user),
         (Some(RoleRef::OWNER), None, None)
     );
-    assert_eq!(
-        facts[3].member,
-        Some(MemberFacts {
-            account_role: None,
-            ..member
-        })
-    );
+    assert_eq!(facts[3].member, Some(MemberFacts { account_role: None, ..member }));
     assert_eq!((facts[3].account, &facts[3].api_key), (None, &None));
     assert_eq!(facts[4].organization, Some(OrganizationStatus::Closed));
-    assert_eq!(
-        (&facts[4].member, facts[4].account, &facts[4].api_key),
-        (&None, None, &None)
-    );
+    assert_eq!((&facts[4].member, facts[4].account, &facts[4].api_key), (&None, None, &None));
     assert_eq!(
         (facts[5].user, facts[5].account),
         (Some(UserStatus::Erased), None),
@@ -103,25 +69,18 @@ pub async fn access_answers_what_is_asked_and_nothing_else(at: &TestStore) {
     );
     assert_eq!(facts[6], facts[1]);
     for nothing in [&facts[0], &facts[7]] {
-        assert_eq!(
-            (nothing.organization, nothing.user, &nothing.member),
-            (None, None, &None)
-        );
+        assert_eq!((nothing.organization, nothing.user, &nothing.member), (None, None, &None));
     }
     assert_eq!(store.access(&[]).await.unwrap(), vec![]);
 }
 
 pub async fn access_judges_by_the_later_of_clock_and_log(at: &TestStore) {
     let ahead = START.plus_seconds(30);
-    let set = change(1, &organization_home(1))
-        .put(Record::Organization(organization(1)))
-        .entry(None, &[], ahead);
+    let set =
+        change(1, &organization_home(1)).put(Record::Organization(organization(1))).entry(None, &[], ahead);
     at.store.commit(&set.done()).await.unwrap();
     let now = async |n| at.store.access(&[asked(n, None, None, None)]).await.unwrap()[0].now;
     assert_eq!((now(1).await, now(2).await), (ahead, START));
     at.clock.advance_seconds(60);
-    assert_eq!(
-        (now(1).await, now(2).await),
-        (START.plus_seconds(60), START.plus_seconds(60))
-    );
+    assert_eq!((now(1).await, now(2).await), (START.plus_seconds(60), START.plus_seconds(60)));
 }

@@ -1,9 +1,5 @@
 //! Many change sets in one call.
-#![expect(
-    clippy::unwrap_used,
-    clippy::missing_panics_doc,
-    reason = "these are the bodies of tests"
-)]
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "these are the bodies of tests")]
 
 use roster_core::home::{Home, Key, Record, Tally};
 use roster_core::model::ClaimName;
@@ -36,19 +32,13 @@ pub async fn commit_all_answers_each_set_by_itself(at: &TestStore) {
         put_account(3).add(Tally::Seats, 1, 5..=9).done(),
         put_account(4).not_after(START.plus_seconds(-1)).done(),
         change(5, &claim_home()).put(Record::Claim(claim(1))).done(),
-        ChangeSet {
-            entry: None,
-            ..put_account(6).done()
-        },
+        ChangeSet { entry: None, ..put_account(6).done() },
         put_account(1).done(),
         put_account(7).done(),
     ];
     let outcomes = store.commit_all(&sets).await;
     assert!(matches!(outcomes[0], Ok(Committed::Now(Some(head))) if head.seq == 1));
-    assert_eq!(
-        outcomes[1],
-        Err(CommitError::Conflict(Key::Account(account_id(1))))
-    );
+    assert_eq!(outcomes[1], Err(CommitError::Conflict(Key::Account(account_id(1)))));
     assert_eq!(outcomes[2], Err(CommitError::OutOfBounds(Tally::Seats)));
     assert_eq!(outcomes[3], Err(CommitError::TooLate));
     assert_eq!(outcomes[4], Ok(Committed::Now(None)));
@@ -70,38 +60,15 @@ pub async fn commit_all_applies_sets_of_one_home_in_order(at: &TestStore) {
         sets.push(put(2).guard(key.clone(), before).done());
     }
     let outcomes = store.commit_all(&sets).await;
-    assert!(
-        outcomes
-            .iter()
-            .all(|outcome| matches!(outcome, Ok(Committed::Now(Some(_))))),
-        "{outcomes:?}"
-    );
-    assert_eq!(
-        (
-            seq(store, &organization_home(1)).await,
-            seq(store, &organization_home(2)).await
-        ),
-        (40, 40)
-    );
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(Committed::Now(Some(_))))), "{outcomes:?}");
+    assert_eq!((seq(store, &organization_home(1)).await, seq(store, &organization_home(2)).await), (40, 40));
 }
 
 pub async fn commit_all_takes_more_than_one_transaction_carries(at: &TestStore) {
     let home = organization_home(1);
-    let sets: Vec<_> = (1..=1_100)
-        .map(|n| change(n, &home).add(Tally::Seats, 1, 0..=1_050).done())
-        .collect();
+    let sets: Vec<_> = (1..=1_100).map(|n| change(n, &home).add(Tally::Seats, 1, 0..=1_050).done()).collect();
     let outcomes = at.store.commit_all(&sets).await;
     assert!(outcomes[..1_050].iter().all(Result::is_ok));
-    assert!(
-        outcomes[1_050..]
-            .iter()
-            .all(|outcome| *outcome == Err(CommitError::OutOfBounds(Tally::Seats)))
-    );
-    assert_eq!(
-        (
-            sum(at.store.as_ref(), &home).await,
-            seq(at.store.as_ref(), &home).await
-        ),
-        (1_050, 1_050)
-    );
+    assert!(outcomes[1_050..].iter().all(|outcome| *outcome == Err(CommitError::OutOfBounds(Tally::Seats))));
+    assert_eq!((sum(at.store.as_ref(), &home).await, seq(at.store.as_ref(), &home).await), (1_050, 1_050));
 }

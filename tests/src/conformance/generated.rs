@@ -19,9 +19,7 @@ pub const MEMBERS: u64 = 60;
 /// How many accounts there are.
 pub const ACCOUNTS: u64 = 9;
 
-const WORDS: [&str; 10] = [
-    "North", "north", "Nörth", "Élan", "élan", "Zed", "日本", "a", "Ab", "ABBA",
-];
+const WORDS: [&str; 10] = ["North", "north", "Nörth", "Élan", "élan", "Zed", "日本", "a", "Ab", "ABBA"];
 
 /// The roles that are given.
 pub fn roles() -> [RoleRef; 4] {
@@ -47,15 +45,8 @@ fn some_access(dice: &mut Dice) -> Access {
 
 fn some_card(dice: &mut Dice, n: u64) -> Card {
     let name = format!("{} {}", dice.pick(&WORDS), dice.pick(&WORDS));
-    let (upper, domain) = (
-        dice.once_in(2),
-        dice.pick(&["example.com", "b\u{fc}cher.test"]).to_owned(),
-    );
-    let email = if upper {
-        format!("U{n}@{domain}")
-    } else {
-        format!("u{n}@{domain}")
-    };
+    let (upper, domain) = (dice.once_in(2), dice.pick(&["example.com", "b\u{fc}cher.test"]).to_owned());
+    let email = if upper { format!("U{n}@{domain}") } else { format!("u{n}@{domain}") };
     Card {
         name: (!dice.once_in(5)).then(|| text(&name)),
         email: (!dice.once_in(5)).then(|| text(&email)),
@@ -66,14 +57,8 @@ fn some_card(dice: &mut Dice, n: u64) -> Card {
 /// A member in some state: some end soon, some joined at the same instant.
 fn some_member(dice: &mut Dice, n: u64) -> Member {
     let access = some_access(dice);
-    let status = *dice.pick(&[
-        MemberStatus::Active,
-        MemberStatus::Active,
-        MemberStatus::Deactivated,
-    ]);
-    let ends = dice
-        .once_in(3)
-        .then(|| i64::try_from(dice.below(20)).unwrap_or(0));
+    let status = *dice.pick(&[MemberStatus::Active, MemberStatus::Active, MemberStatus::Deactivated]);
+    let ends = dice.once_in(3).then(|| i64::try_from(dice.below(20)).unwrap_or(0));
     let joined = i64::try_from(dice.below(5)).unwrap_or(0);
     let it = Member {
         status,
@@ -97,17 +82,11 @@ pub fn sets(seed: u64) -> Vec<ChangeSet> {
     };
     for n in 0..ACCOUNTS {
         let status = *dice.pick(&[AccountStatus::Active, AccountStatus::Archived]);
-        put(
-            &mut sets,
-            &home,
-            Record::Account(Account { status, ..account(n) }),
-        );
+        put(&mut sets, &home, Record::Account(Account { status, ..account(n) }));
         let access = some_access(&mut dice);
         put(&mut sets, &home, Record::ApiKey(api_key(n, access)));
         put(&mut sets, &Home::Deployment, Record::OperatorKey(operator_key(n)));
-        let membership = Membership {
-            organization: organization_id(n * 7 % 11),
-        };
+        let membership = Membership { organization: organization_id(n * 7 % 11) };
         put(&mut sets, &Home::User(user_id(1)), Record::Membership(membership));
     }
     for n in 0..MEMBERS {
@@ -118,17 +97,10 @@ pub fn sets(seed: u64) -> Vec<ChangeSet> {
             let again = some_member(&mut dice, n);
             put(&mut sets, &home, Record::Member(again));
         }
-        for id in [
-            DirectoryId::User(user_id(n)),
-            DirectoryId::Organization(organization_id(n)),
-        ] {
+        for id in [DirectoryId::User(user_id(n)), DirectoryId::Organization(organization_id(n))] {
             let card = some_card(&mut dice, n);
             let search = search_keys(card.name.as_ref(), card.email.as_ref(), card.external_id.as_ref());
-            let entry = DirectoryEntry {
-                id,
-                search,
-                active: !dice.once_in(3),
-            };
+            let entry = DirectoryEntry { id, search, active: !dice.once_in(3) };
             put(&mut sets, &Home::directory(id), Record::DirectoryEntry(entry));
         }
     }

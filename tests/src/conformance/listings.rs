@@ -1,9 +1,5 @@
 //! Listings: every filter, order and page as the memory store answers it.
-#![expect(
-    clippy::unwrap_used,
-    clippy::missing_panics_doc,
-    reason = "these are the bodies of tests"
-)]
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "these are the bodies of tests")]
 
 use std::sync::Arc;
 
@@ -17,9 +13,8 @@ use super::generated::{ACCOUNTS, MEMBERS, roles, sets};
 use crate::build::{Dice, account, account_id, change, organization_home, organization_id, user_id};
 use crate::stores::{START, TestStore};
 
-const SEARCHES: [&str; 14] = [
-    "north", " NORTH ", "nörth", "no", "a", "ab", "u1", "x3", "X3", "x", "日", "", "\u{0}x3", "nobody",
-];
+const SEARCHES: [&str; 14] =
+    ["north", " NORTH ", "nörth", "no", "a", "ab", "u1", "x3", "X3", "x", "日", "", "\u{0}x3", "nobody"];
 
 /// Fills the store and a memory store with the same.
 async fn twins(at: &TestStore) -> MemoryStore {
@@ -59,11 +54,7 @@ fn some_scope(dice: &mut Dice) -> Scope {
 }
 
 fn some_members(dice: &mut Dice) -> Listing {
-    let statuses = [
-        MemberStatus::Active,
-        MemberStatus::Deactivated,
-        MemberStatus::Former,
-    ];
+    let statuses = [MemberStatus::Active, MemberStatus::Deactivated, MemberStatus::Former];
     let account = dice.below(ACCOUNTS);
     Listing::Members {
         organization: organization_id(1),
@@ -71,12 +62,7 @@ fn some_members(dice: &mut Dice) -> Listing {
         account: dice.once_in(3).then(|| account_id(account)),
         role: dice.once_in(3).then(|| *dice.pick(&roles())),
         q: dice.once_in(2).then(|| (*dice.pick(&SEARCHES)).to_owned()),
-        sort: *dice.pick(&[
-            MemberSort::Id,
-            MemberSort::Name,
-            MemberSort::Email,
-            MemberSort::JoinedAt,
-        ]),
+        sort: *dice.pick(&[MemberSort::Id, MemberSort::Name, MemberSort::Email, MemberSort::JoinedAt]),
         descending: dice.once_in(2),
         scope: some_scope(dice),
     }
@@ -99,12 +85,7 @@ fn all_members(sort: MemberSort, descending: bool) -> Listing {
 
 pub async fn members_are_listed_as_in_memory(at: &TestStore) {
     let memory = twins(at).await;
-    for sort in [
-        MemberSort::Id,
-        MemberSort::Name,
-        MemberSort::Email,
-        MemberSort::JoinedAt,
-    ] {
+    for sort in [MemberSort::Id, MemberSort::Name, MemberSort::Email, MemberSort::JoinedAt] {
         for descending in [false, true] {
             let rows = compare(at, &memory, &all_members(sort, descending), 7).await;
             assert_eq!(rows.len() as u64, MEMBERS, "{sort:?}");
@@ -120,19 +101,10 @@ pub async fn members_are_listed_as_in_memory(at: &TestStore) {
     for by in ["", "b", "north", "00001798761599000000"] {
         for n in [0, 30, 99] {
             let listing = some_members(&mut dice);
-            let page = PageRequest {
-                after: Some(Position {
-                    by: by.to_owned(),
-                    id: user_id(n).uuid(),
-                }),
-                limit: 9,
-            };
+            let page =
+                PageRequest { after: Some(Position { by: by.to_owned(), id: user_id(n).uuid() }), limit: 9 };
             let expected = memory.list(&listing, &page).await.unwrap();
-            assert_eq!(
-                at.store.list(&listing, &page).await.unwrap(),
-                expected,
-                "{listing:?} {page:?}"
-            );
+            assert_eq!(at.store.list(&listing, &page).await.unwrap(), expected, "{listing:?} {page:?}");
         }
     }
 }
@@ -141,37 +113,14 @@ pub async fn accounts_are_listed_as_in_memory(at: &TestStore) {
     let memory = twins(at).await;
     let (organization, mut dice) = (organization_id(1), Dice::new(6));
     for status in [None, Some(AccountStatus::Active), Some(AccountStatus::Archived)] {
-        for scope in [
-            Scope::All,
-            Scope::Accounts(vec![]),
-            some_scope(&mut dice),
-            some_scope(&mut dice),
-        ] {
-            compare(
-                at,
-                &memory,
-                &Listing::Accounts {
-                    organization,
-                    status,
-                    scope,
-                },
-                2,
-            )
-            .await;
+        for scope in [Scope::All, Scope::Accounts(vec![]), some_scope(&mut dice), some_scope(&mut dice)] {
+            compare(at, &memory, &Listing::Accounts { organization, status, scope }, 2).await;
         }
     }
-    let everything = Listing::Accounts {
-        organization,
-        status: None,
-        scope: Scope::All,
-    };
+    let everything = Listing::Accounts { organization, status: None, scope: Scope::All };
     assert_eq!(compare(at, &memory, &everything, 4).await.len() as u64, ACCOUNTS);
     let many = (0..1_000).map(account_id).collect();
-    let named = Listing::Accounts {
-        organization,
-        status: None,
-        scope: Scope::Accounts(many),
-    };
+    let named = Listing::Accounts { organization, status: None, scope: Scope::Accounts(many) };
     assert_eq!(compare(at, &memory, &named, 4).await.len() as u64, ACCOUNTS);
 }
 
@@ -180,19 +129,11 @@ pub async fn directories_are_listed_as_in_memory(at: &TestStore) {
     for kind in [DirectoryKind::Users, DirectoryKind::Organizations] {
         for active in [None, Some(true), Some(false)] {
             for q in std::iter::once(None).chain(SEARCHES.map(Some)) {
-                let listing = Listing::Directory {
-                    kind,
-                    active,
-                    q: q.map(str::to_owned),
-                };
+                let listing = Listing::Directory { kind, active, q: q.map(str::to_owned) };
                 compare(at, &memory, &listing, 4).await;
             }
         }
-        let everything = Listing::Directory {
-            kind,
-            active: None,
-            q: None,
-        };
+        let everything = Listing::Directory { kind, active: None, q: None };
         assert_eq!(compare(at, &memory, &everything, 7).await.len() as u64, MEMBERS);
     }
 }
@@ -200,9 +141,7 @@ pub async fn directories_are_listed_as_in_memory(at: &TestStore) {
 pub async fn keys_and_memberships_are_listed_by_id(at: &TestStore) {
     let memory = twins(at).await;
     let listings = [
-        Listing::ApiKeys {
-            organization: organization_id(1),
-        },
+        Listing::ApiKeys { organization: organization_id(1) },
         Listing::OperatorKeys,
         Listing::Memberships { user: user_id(1) },
     ];
@@ -218,10 +157,7 @@ pub async fn keys_and_memberships_are_listed_by_id(at: &TestStore) {
 pub async fn what_is_due_is_listed_earliest_first(at: &TestStore) {
     let memory = twins(at).await;
     for seconds in [-1, 0, 5, 10, 30] {
-        let listing = Listing::Due {
-            home: organization_home(1),
-            until: START.plus_seconds(seconds),
-        };
+        let listing = Listing::Due { home: organization_home(1), until: START.plus_seconds(seconds) };
         let rows = compare(at, &memory, &listing, 3).await;
         assert!(rows.is_sorted_by_key(|row| row.position.clone()));
         assert_eq!(rows.is_empty(), seconds < 0);
@@ -233,18 +169,8 @@ pub async fn a_row_that_stays_comes_exactly_once(at: &TestStore) {
     let put = |n, number| change(n, &home).put(Record::Account(account(number))).done();
     let first: Vec<_> = (0..30).map(|n| put(n + 1, 10 * n)).collect();
     assert!(at.store.commit_all(&first).await.iter().all(Result::is_ok));
-    let listing = Listing::Accounts {
-        organization: organization_id(1),
-        status: None,
-        scope: Scope::All,
-    };
-    let (mut seen, mut page) = (
-        Vec::new(),
-        PageRequest {
-            after: None,
-            limit: 4,
-        },
-    );
+    let listing = Listing::Accounts { organization: organization_id(1), status: None, scope: Scope::All };
+    let (mut seen, mut page) = (Vec::new(), PageRequest { after: None, limit: 4 });
     for n in 0.. {
         let found = at.store.list(&listing, &page).await.unwrap();
         seen.extend(found.rows.iter().map(|row| row.position.id));
@@ -254,50 +180,25 @@ pub async fn a_row_that_stays_comes_exactly_once(at: &TestStore) {
         }
         // Rows come and go around those that stay: the even ones.
         let gone = Key::Account(account_id(10 * (2 * n + 1)));
-        let coming = [
-            put(1_000 + n, 15 * n + 1),
-            put(2_000 + n, 0),
-            change(3_000 + n, &home).remove(gone).done(),
-        ];
+        let coming =
+            [put(1_000 + n, 15 * n + 1), put(2_000 + n, 0), change(3_000 + n, &home).remove(gone).done()];
         assert!(at.store.commit_all(&coming).await.iter().all(Result::is_ok));
     }
     for n in (0..30).step_by(2) {
         let id = account_id(10 * n).uuid();
-        assert_eq!(
-            seen.iter().filter(|seen| **seen == id).count(),
-            1,
-            "account {}",
-            10 * n
-        );
+        assert_eq!(seen.iter().filter(|seen| **seen == id).count(), 1, "account {}", 10 * n);
     }
 }
 
 pub async fn listings_of_nothing_are_empty(at: &TestStore) {
     let listings = [
         all_members(MemberSort::Name, true),
-        Listing::Directory {
-            kind: DirectoryKind::Users,
-            active: Some(true),
-            q: Some("a".into()),
-        },
+        Listing::Directory { kind: DirectoryKind::Users, active: Some(true), q: Some("a".into()) },
         Listing::OperatorKeys,
-        Listing::Due {
-            home: Home::User(user_id(1)),
-            until: START,
-        },
+        Listing::Due { home: Home::User(user_id(1)), until: START },
     ];
     for listing in listings {
-        let page = at
-            .store
-            .list(
-                &listing,
-                &PageRequest {
-                    after: None,
-                    limit: 5,
-                },
-            )
-            .await
-            .unwrap();
+        let page = at.store.list(&listing, &PageRequest { after: None, limit: 5 }).await.unwrap();
         assert_eq!((page.now, page.rows, page.more), (START, vec![], false));
     }
 }

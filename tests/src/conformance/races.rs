@@ -1,9 +1,5 @@
 //! Many at once.
-#![expect(
-    clippy::unwrap_used,
-    clippy::missing_panics_doc,
-    reason = "these are the bodies of tests"
-)]
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "these are the bodies of tests")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,11 +18,7 @@ async fn at_once(store: &Arc<dyn Store>, sets: Vec<ChangeSet>) -> Vec<Outcome> {
         let store = Arc::clone(store);
         tokio::spawn(async move { store.commit(&set).await })
     };
-    join_all(sets.into_iter().map(commit))
-        .await
-        .into_iter()
-        .map(Result::unwrap)
-        .collect()
+    join_all(sets.into_iter().map(commit)).await.into_iter().map(Result::unwrap).collect()
 }
 
 fn won(outcomes: &[Outcome]) -> usize {
@@ -42,16 +34,11 @@ pub async fn one_of_many_with_the_same_guard_wins(at: &TestStore) {
             None => None,
         };
         let take = |n| {
-            change(100 * round + n, &home)
-                .put(Record::Account(account(1)))
-                .guard(key.clone(), version)
-                .done()
+            change(100 * round + n, &home).put(Record::Account(account(1))).guard(key.clone(), version).done()
         };
         let outcomes = at_once(&at.store, (1..=20).map(take).collect()).await;
-        let lost = outcomes
-            .iter()
-            .filter(|outcome| **outcome == Err(CommitError::Conflict(key.clone())))
-            .count();
+        let lost =
+            outcomes.iter().filter(|outcome| **outcome == Err(CommitError::Conflict(key.clone()))).count();
         assert_eq!((won(&outcomes), lost), (1, 19), "{outcomes:?}");
     }
     assert_eq!(at.store.read(&home, &[], &[]).await.unwrap().head.seq, 5);
@@ -59,52 +46,28 @@ pub async fn one_of_many_with_the_same_guard_wins(at: &TestStore) {
 
 pub async fn one_of_many_takes_the_last_place(at: &TestStore) {
     let home = organization_home(1);
-    at.store
-        .commit(&change(1, &home).add(Tally::Seats, 9, 0..=10).done())
-        .await
-        .unwrap();
-    let take = |n| {
-        change(1 + n, &home)
-            .put(Record::Account(account(n)))
-            .add(Tally::Seats, 1, 0..=10)
-            .done()
-    };
+    at.store.commit(&change(1, &home).add(Tally::Seats, 9, 0..=10).done()).await.unwrap();
+    let take = |n| change(1 + n, &home).put(Record::Account(account(n))).add(Tally::Seats, 1, 0..=10).done();
     let outcomes = at_once(&at.store, (1..=50).map(take).collect()).await;
-    let lost = outcomes
-        .iter()
-        .filter(|outcome| **outcome == Err(CommitError::OutOfBounds(Tally::Seats)))
-        .count();
+    let lost =
+        outcomes.iter().filter(|outcome| **outcome == Err(CommitError::OutOfBounds(Tally::Seats))).count();
     assert_eq!((won(&outcomes), lost), (1, 49));
     let dump = at.store.dump(&home).await.unwrap();
-    assert_eq!(
-        (dump.records.len(), dump.tallies[&Tally::Seats], dump.head.seq),
-        (1, 10, 2)
-    );
+    assert_eq!((dump.records.len(), dump.tallies[&Tally::Seats], dump.head.seq), (1, 10, 2));
 }
 
 pub async fn commits_without_common_guards_do_not_conflict(at: &TestStore) {
     let home = organization_home(1);
-    let put = |n| {
-        change(n, &home)
-            .put(Record::Account(account(n)))
-            .guard(Key::Account(account_id(n)), None)
-    };
-    let outcomes = at_once(
-        &at.store,
-        (1..=50)
-            .map(|n| put(n).add(Tally::Seats, 1, 0..=50).done())
-            .collect(),
-    )
-    .await;
+    let put = |n| change(n, &home).put(Record::Account(account(n))).guard(Key::Account(account_id(n)), None);
+    let outcomes =
+        at_once(&at.store, (1..=50).map(|n| put(n).add(Tally::Seats, 1, 0..=50).done()).collect()).await;
     let mut seqs: Vec<u64> = outcomes
         .iter()
-        .map(|outcome| {
-            if let Ok(Committed::Now(Some(head))) = outcome {
-                head.seq
-            } else {
-                panic!("{outcome:?}")
-            }
-        })
+        .map(
+            |outcome| {
+                if let Ok(Committed::Now(Some(head))) = outcome { head.seq } else { panic!("{outcome:?}") }
+            },
+        )
         .collect();
     seqs.sort_unstable();
     assert_eq!(seqs, (1..=50).collect::<Vec<_>>());
@@ -121,10 +84,7 @@ pub async fn a_read_is_of_one_instant(at: &TestStore) {
                 let both = change(n, &home)
                     .put(Record::Organization(organization(1)))
                     .put(Record::Account(account(1)));
-                store
-                    .commit(&both.add(Tally::Seats, 1, 0..=999).done())
-                    .await
-                    .unwrap();
+                store.commit(&both.add(Tally::Seats, 1, 0..=999).done()).await.unwrap();
             }
         })
     };
@@ -133,29 +93,15 @@ pub async fn a_read_is_of_one_instant(at: &TestStore) {
         let read = at.store.read(&home, &keys, &[Tally::Seats]).await.unwrap();
         assert!(read.head.seq >= last);
         last = read.head.seq;
-        let versions: Vec<_> = keys
-            .iter()
-            .filter_map(|key| Some(read.records.get(key)?.version))
-            .collect();
-        let expected = if last == 0 {
-            vec![]
-        } else {
-            vec![commit_id(last); 2]
-        };
-        assert_eq!(
-            (versions, read.tallies[&Tally::Seats]),
-            (expected, last.try_into().unwrap())
-        );
+        let versions: Vec<_> = keys.iter().filter_map(|key| Some(read.records.get(key)?.version)).collect();
+        let expected = if last == 0 { vec![] } else { vec![commit_id(last); 2] };
+        assert_eq!((versions, read.tallies[&Tally::Seats]), (expected, last.try_into().unwrap()));
         let dump = at.store.dump(&home).await.unwrap();
         assert_eq!(
             dump.tallies.get(&Tally::Seats).copied().unwrap_or(0),
             i64::try_from(dump.head.seq).unwrap()
         );
-        assert!(
-            dump.records
-                .iter()
-                .all(|stored| stored.version == commit_id(dump.head.seq))
-        );
+        assert!(dump.records.iter().all(|stored| stored.version == commit_id(dump.head.seq)));
         tokio::task::yield_now().await;
     }
     writer.await.unwrap();
@@ -165,10 +111,7 @@ pub async fn a_commit_goes_on_without_its_caller(at: &TestStore) {
     let home = organization_home(1);
     let mut sets = Vec::new();
     for n in 1..=60 {
-        let set = change(n, &home)
-            .put(Record::Account(account(n)))
-            .add(Tally::Seats, 1, 0..=999)
-            .done();
+        let set = change(n, &home).put(Record::Account(account(n))).add(Tally::Seats, 1, 0..=999).done();
         // The caller goes away at once, or a little later: the commit is done wholly or not at all.
         let patience = Duration::from_micros(n % 6 * 400);
         let _left = tokio::time::timeout(patience, at.store.commit(&set)).await;
@@ -178,9 +121,6 @@ pub async fn a_commit_goes_on_without_its_caller(at: &TestStore) {
         assert!(at.store.commit(set).await.is_ok(), "sending it again tells");
     }
     let dump = at.store.dump(&home).await.unwrap();
-    assert_eq!(
-        (dump.records.len(), dump.tallies[&Tally::Seats], dump.head.seq),
-        (60, 60, 60)
-    );
+    assert_eq!((dump.records.len(), dump.tallies[&Tally::Seats], dump.head.seq), (60, 60, 60));
     assert_eq!(at.store.log(&home, 0, 999, None).await.unwrap().len(), 60);
 }

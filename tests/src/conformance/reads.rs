@@ -1,9 +1,5 @@
 //! What is read back: records as they were, dumps, homes, and the facts of `check`.
-#![expect(
-    clippy::unwrap_used,
-    clippy::missing_panics_doc,
-    reason = "these are the bodies of tests"
-)]
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "these are the bodies of tests")]
 
 use roster_core::home::{Due, Home, Key, Record, Tally};
 use roster_core::log::Head;
@@ -23,96 +19,42 @@ use crate::stores::{START, TestStore};
 
 pub async fn an_empty_home_reads_as_empty(at: &TestStore) {
     for home in [organization_home(1), Home::Claim(ClaimName::Slug(text("north")))] {
-        let read = at
-            .store
-            .read(&home, &[Key::Organization, Key::Claim], &[Tally::Seats])
-            .await
-            .unwrap();
-        assert_eq!(
-            (read.clock, read.head, read.records),
-            (START, Head::start(&home), [].into())
-        );
+        let read = at.store.read(&home, &[Key::Organization, Key::Claim], &[Tally::Seats]).await.unwrap();
+        assert_eq!((read.clock, read.head, read.records), (START, Head::start(&home), [].into()));
         assert_eq!(read.tallies, [(Tally::Seats, 0)].into());
         let dump = at.store.dump(&home).await.unwrap();
-        assert_eq!(
-            (dump.head, dump.records.len(), dump.tallies.len()),
-            (Head::start(&home), 0, 0)
-        );
+        assert_eq!((dump.head, dump.records.len(), dump.tallies.len()), (Head::start(&home), 0, 0));
     }
 }
 
 /// Records with every field in more than one state.
 pub(super) fn records() -> Vec<(Home, Vec<Record>)> {
-    let bare = |n| Member {
-        card: Card::default(),
-        starts_at: Some(START),
-        ..member(n, Access::NONE)
-    };
-    let roles = [
-        (1, RoleRef::System(SystemRole::Viewer)),
-        (2, RoleRef::Custom(role_id(3))),
-    ];
-    let unicode = Card {
-        name: Some(text("Ünïcødé Ñame 日本")),
-        email: Some(text("Bob@B\u{fc}cher.test")),
-        ..card(4)
-    };
+    let bare = |n| Member { card: Card::default(), starts_at: Some(START), ..member(n, Access::NONE) };
+    let roles = [(1, RoleRef::System(SystemRole::Viewer)), (2, RoleRef::Custom(role_id(3)))];
+    let unicode =
+        Card {
+            name: Some(text("Ünïcødé Ñame 日本")), email: Some(text("Bob@B\u{fc}cher.test")), ..card(4)
+        };
     let organizations = vec![
-        Record::Organization(Organization {
-            purchased: None,
-            external_id: None,
-            ..organization(1)
-        }),
+        Record::Organization(Organization { purchased: None, external_id: None, ..organization(1) }),
         Record::Account(account(1)),
-        Record::Account(Account {
-            status: AccountStatus::Archived,
-            ..account(2)
-        }),
+        Record::Account(Account { status: AccountStatus::Archived, ..account(2) }),
         Record::AccountExternalId(text("Case"), account_id(1)),
         Record::AccountExternalId(text("case"), account_id(2)),
         Record::Member(member(1, Access::Organization(RoleRef::OWNER))),
-        Record::Member(Member {
-            expires_at: Some(START.plus_seconds(9)),
-            ..member(2, on_accounts(&roles))
-        }),
-        Record::Member(Member {
-            status: MemberStatus::Deactivated,
-            ..bare(3)
-        }),
-        Record::Member(
-            Member {
-                card: unicode,
-                ..member(4, Access::NONE)
-            }
-            .left(START.plus_seconds(5)),
-        ),
+        Record::Member(Member { expires_at: Some(START.plus_seconds(9)), ..member(2, on_accounts(&roles)) }),
+        Record::Member(Member { status: MemberStatus::Deactivated, ..bare(3) }),
+        Record::Member(Member { card: unicode, ..member(4, Access::NONE) }.left(START.plus_seconds(5))),
         Record::ApiKey(api_key(1, Access::Organization(RoleRef::ADMIN))),
-        Record::ApiKey(ApiKey {
-            expires_at: None,
-            ..api_key(2, on_accounts(&roles))
-        }),
+        Record::ApiKey(ApiKey { expires_at: None, ..api_key(2, on_accounts(&roles)) }),
         Record::Transfer(transfer(1)),
         Record::Receipt(receipt(1)),
     ];
-    let nobody = User {
-        email: None,
-        name: None,
-        external_id: None,
-        ..user(2)
-    };
+    let nobody = User { email: None, name: None, external_id: None, ..user(2) };
     let users = vec![
-        Record::User(User {
-            status: UserStatus::Erased,
-            traits: traits(serde_json::json!({})),
-            ..nobody
-        }),
-        Record::Membership(roster_core::model::Membership {
-            organization: organization_id(1),
-        }),
-        Record::Receipt(Receipt {
-            answer: None,
-            ..receipt(2)
-        }),
+        Record::User(User { status: UserStatus::Erased, traits: traits(serde_json::json!({})), ..nobody }),
+        Record::Membership(roster_core::model::Membership { organization: organization_id(1) }),
+        Record::Receipt(Receipt { answer: None, ..receipt(2) }),
     ];
     let target = ClaimTarget::Organization(organization_id(1));
     let named = Home::Claim(ClaimName::OrganizationExternalId(text("A:b c")));
@@ -124,14 +66,8 @@ pub(super) fn records() -> Vec<(Home, Vec<Record>)> {
     vec![
         (organization_home(1), organizations),
         (Home::User(user_id(2)), users),
-        (
-            Home::Deployment,
-            vec![Record::OperatorKey(operator_key(1)), Record::Receipt(receipt(1))],
-        ),
-        (
-            named,
-            vec![Record::Claim(roster_core::model::Claim { target, ..claim(1) })],
-        ),
+        (Home::Deployment, vec![Record::OperatorKey(operator_key(1)), Record::Receipt(receipt(1))]),
+        (named, vec![Record::Claim(roster_core::model::Claim { target, ..claim(1) })]),
         (Home::directory(entry.id), vec![Record::DirectoryEntry(entry)]),
         (
             organization_home(2),
@@ -145,9 +81,7 @@ pub(super) fn records() -> Vec<(Home, Vec<Record>)> {
 
 pub async fn every_kind_of_record_comes_back_as_it_was(at: &TestStore) {
     for (home, records) in records() {
-        let put = records
-            .iter()
-            .fold(change(1, &home), |draft, record| draft.put(record.clone()));
+        let put = records.iter().fold(change(1, &home), |draft, record| draft.put(record.clone()));
         at.store.commit(&put.done()).await.unwrap();
     }
     for (home, records) in records() {
@@ -174,29 +108,16 @@ pub async fn put_replaces_and_remove_removes(at: &TestStore) {
     let shapes = [many, Access::Organization(RoleRef::ADMIN), one, Access::NONE];
     for (n, access) in (1..).zip(shapes) {
         let it = Record::Member(member(1, access));
-        store
-            .commit(&change(n, &home).put(it.clone()).done())
-            .await
-            .unwrap();
+        store.commit(&change(n, &home).put(it.clone()).done()).await.unwrap();
         let read = store.read(&home, std::slice::from_ref(&key), &[]).await.unwrap();
-        assert_eq!(
-            (&read.records[&key].record, read.records[&key].version),
-            (&it, commit_id(n))
-        );
+        assert_eq!((&read.records[&key].record, read.records[&key].version), (&it, commit_id(n)));
     }
-    store
-        .commit(&change(9, &home).remove(key.clone()).done())
-        .await
-        .unwrap();
+    store.commit(&change(9, &home).remove(key.clone()).done()).await.unwrap();
     assert_eq!(store.read(&home, &[key], &[]).await.unwrap().records, [].into());
     let everything: Vec<_> = records().swap_remove(0).1;
-    let put = everything
-        .iter()
-        .fold(change(10, &home), |draft, record| draft.put(record.clone()));
+    let put = everything.iter().fold(change(10, &home), |draft, record| draft.put(record.clone()));
     store.commit(&put.done()).await.unwrap();
-    let removed = everything
-        .iter()
-        .fold(change(11, &home), |draft, record| draft.remove(record.key()));
+    let removed = everything.iter().fold(change(11, &home), |draft, record| draft.remove(record.key()));
     store.commit(&removed.done()).await.unwrap();
     let dump = store.dump(&home).await.unwrap();
     assert_eq!((dump.records, dump.due), (vec![], vec![]));
@@ -208,64 +129,32 @@ pub async fn the_due_index_follows_its_records(at: &TestStore) {
         expires_at: Some(START.plus_seconds(seconds)),
         ..member(n, Access::Organization(RoleRef::ADMIN))
     };
-    let line = |n, seconds, seats| Due {
-        at: START.plus_seconds(seconds),
-        key: Key::Member(user_id(n)),
-        seats,
-    };
+    let line =
+        |n, seconds, seats| Due { at: START.plus_seconds(seconds), key: Key::Member(user_id(n)), seats };
     let put = |n, it: Member| change(n, &home).put(Record::Member(it)).done();
     store.commit(&put(1, ending(1, 20))).await.unwrap();
-    store
-        .commit(&put(
-            2,
-            Member {
-                access: Access::NONE,
-                ..ending(2, 10)
-            },
-        ))
-        .await
-        .unwrap();
+    store.commit(&put(2, Member { access: Access::NONE, ..ending(2, 10) })).await.unwrap();
     store.commit(&put(3, member(3, Access::NONE))).await.unwrap();
-    assert_eq!(
-        store.dump(&home).await.unwrap().due,
-        vec![line(2, 10, 0), line(1, 20, 1)]
-    );
+    assert_eq!(store.dump(&home).await.unwrap().due, vec![line(2, 10, 0), line(1, 20, 1)]);
     store.commit(&put(4, ending(2, 30))).await.unwrap();
-    assert_eq!(
-        store.dump(&home).await.unwrap().due,
-        vec![line(1, 20, 1), line(2, 30, 1)]
-    );
+    assert_eq!(store.dump(&home).await.unwrap().due, vec![line(1, 20, 1), line(2, 30, 1)]);
     store.commit(&put(5, ending(1, 20).left(START))).await.unwrap();
     assert_eq!(store.dump(&home).await.unwrap().due, vec![line(2, 30, 1)]);
-    store
-        .commit(&change(6, &home).remove(Key::Member(user_id(2))).done())
-        .await
-        .unwrap();
+    store.commit(&change(6, &home).remove(Key::Member(user_id(2))).done()).await.unwrap();
     assert_eq!(store.dump(&home).await.unwrap().due, vec![]);
 }
 
 pub async fn a_dump_holds_everything_but_the_log(at: &TestStore) {
     for (home, records) in records() {
-        let put = records
-            .iter()
-            .fold(change(1, &home), |draft, record| draft.put(record.clone()));
-        at.store
-            .commit(&put.add(Tally::Seats, 3, 0..=9).done())
-            .await
-            .unwrap();
+        let put = records.iter().fold(change(1, &home), |draft, record| draft.put(record.clone()));
+        at.store.commit(&put.add(Tally::Seats, 3, 0..=9).done()).await.unwrap();
         let mut expected = records;
         expected.sort_by_key(Record::key);
         let mut due: Vec<Due> = expected.iter().filter_map(Record::due).collect();
         due.sort();
         let dump = at.store.dump(&home).await.unwrap();
         assert!(dump.records.iter().all(|stored| stored.version == commit_id(1)));
-        assert_eq!(
-            dump.records
-                .into_iter()
-                .map(|stored| stored.record)
-                .collect::<Vec<_>>(),
-            expected
-        );
+        assert_eq!(dump.records.into_iter().map(|stored| stored.record).collect::<Vec<_>>(), expected);
         assert_eq!((dump.tallies, dump.due), ([(Tally::Seats, 3)].into(), due));
         assert_eq!(dump.head.seq, u64::from(home.has_log()));
     }
@@ -274,20 +163,12 @@ pub async fn a_dump_holds_everything_but_the_log(at: &TestStore) {
 pub async fn homes_come_in_the_order_of_their_printed_form(at: &TestStore) {
     let store = at.store.as_ref();
     for (n, (home, records)) in (1..).zip(records()) {
-        let put = records
-            .iter()
-            .fold(change(n, &home), |draft, record| draft.put(record.clone()));
+        let put = records.iter().fold(change(n, &home), |draft, record| draft.put(record.clone()));
         store.commit(&put.done()).await.unwrap();
     }
     let released = Home::Claim(ClaimName::Email("a".into()));
-    store
-        .commit(&change(1, &released).put(Record::Claim(claim(1))).done())
-        .await
-        .unwrap();
-    store
-        .commit(&change(2, &released).remove(Key::Claim).done())
-        .await
-        .unwrap();
+    store.commit(&change(1, &released).put(Record::Claim(claim(1))).done()).await.unwrap();
+    store.commit(&change(2, &released).remove(Key::Claim).done()).await.unwrap();
     let mut expected: Vec<Home> = records().into_iter().map(|(home, _)| home).collect();
     expected.sort_by_key(ToString::to_string);
     let (mut found, mut after): (Vec<Home>, Option<Home>) = (Vec::new(), None);
@@ -298,30 +179,16 @@ pub async fn homes_come_in_the_order_of_their_printed_form(at: &TestStore) {
         after = Some(last.clone());
         found.extend(page);
     }
-    assert_eq!(
-        found, expected,
-        "all that hold anything, and not the claim that was let go"
-    );
+    assert_eq!(found, expected, "all that hold anything, and not the claim that was let go");
 }
 
 pub async fn a_store_answers_ping(at: &TestStore) {
     assert_eq!(at.store.ping().await, Ok(()));
     let absent: ExternalId = text("x");
     assert_eq!(
-        at.store
-            .read(&organization_home(1), &[Key::AccountExternalId(absent)], &[])
-            .await
-            .unwrap()
-            .records,
+        at.store.read(&organization_home(1), &[Key::AccountExternalId(absent)], &[]).await.unwrap().records,
         [].into()
     );
     let elsewhere = Key::DirectoryEntry(DirectoryId::User(user_id(1)));
-    assert_eq!(
-        at.store
-            .read(&Home::Deployment, &[elsewhere], &[])
-            .await
-            .unwrap()
-            .records,
-        [].into()
-    );
+    assert_eq!(at.store.read(&Home::Deployment, &[elsewhere], &[]).await.unwrap().records, [].into());
 }

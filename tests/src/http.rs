@@ -1,0 +1,209 @@
+//! The API under test: the real router on a fresh store, called without a socket, by typed callers.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use roster_api::ApiState;
+use roster_core::actor::Actor;
+use roster_core::facts::Request as Asked;
+use roster_core::op::{Roster, run};
+use roster_core::ops::operator_key::CreateOperatorKey;
+use roster_core::policy::Policies;
+use roster_core::text::Name;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use crate::stores::{CountingEntropy, TestStore, fresh};
+
+/// A service on a fresh store, with an operator's key.
+#[derive(Debug)]
+pub struct Service {
+    /// Under it.
+    pub test: TestStore,
+    /// The core.
+    pub roster: Roster,
+    router: Router,
+    operator: String,
+}
+
+impl Service {
+    /// A service on a fresh store.
+    ///
+    /// # Panics
+    /// Where the store does not open.
+    pub async fn on(store: &str) -> Self {
+        let test = fresh(store).await;
+        let roster = Roster {
+            store: Arc::clone(&test.store),
+            entropy: Arc::new(CountingEntropy::new(Arc::clone(&test.clock))),
+            policies: Arc::new(Policies::default()),
+        };
+        Self::over(test, roster).await
+    }
+
+    /// A service on a store that may be wrapped.
+    ///
+    /// # Panics
+    /// Where no operator key can be made.
+    pub async fn over(test: TestStore, roster: Roster) -> Self {
+        let service = roster_api::router(ApiState::new(roster.clone(), [1; 32], [2; 32]));
+        let asked = Asked::new(Actor::CLI, roster.entropy.as_ref());
+        let name: Name = "Tests".parse().expect("a name");
+        let done = run(&roster, &asked, &CreateOperatorKey { name }).await.expect("an operator key");
+        let operator = done.output.1.reveal().to_owned();
+        Self { test, roster, router: service, operator }
+    }
+
+    /// The operator, by key.
+    pub fn operator(&self) -> Caller<'_> {
+        self.bearer(&self.operator)
+    }
+
+    /// Nobody: no key at all.
+    pub const fn nobody(&self) -> Caller<'_> {
+        Caller { service: self, secret: None, headers: Vec::new() }
+    }
+
+    /// Whoever holds a secret.
+    pub fn bearer(&self, secret: &str) -> Caller<'_> {
+        Caller { service: self, secret: Some(secret.to_owned()), headers: Vec::new() }
+    }
+
+    /// A user, for whom the operator's key speaks.
+    pub fn user(&self, named: &str) -> Caller<'_> {
+        self.operator().on_behalf_of(named)
+    }
+}
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub struct Caller<'a> {
+    service: &'a Service,
+    secret: Option<String>,
+    headers: Vec<(String, String)>,
+}
+
+impl Caller<'_> {
+    /// The same on behalf of a user.
+    #[must_use]
+    pub fn on_behalf_of(self, named: &str) -> Self {
+        self.with("roster-on-behalf-of", named)
+    }
+
+    /// The same with one more header.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Reply {
+        self.call(Method::GET, path, None).await
+    }
+
+    /// POST.
+    pub async fn post(&self, path: &str, body: Value) -> Reply {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    /// PUT.
+    pub async fn put(&self, path: &str, body: Value) -> Reply {
+        self.call(Method::PUT, path, Some(body)).await
+    }
+
+    /// PATCH.
+    pub async fn patch(&self, path: &str, body: Value) -> Reply {
+        self.call(Method::PATCH, path, Some(body)).await
+    }
+
+    /// DELETE without a body.
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.call(Method::DELETE, path, None).await
+    }
+
+    /// Any method, with a JSON body or none.
+    pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
+        let json = body.is_some();
+        let bytes = body.map_or_else(Vec::new, |body| body.to_string().into_bytes());
+        let caller = if json { self.clone().with("content-type", "application/json") } else { self.clone() };
+        caller.send(method, path, bytes).await
+    }
+
+    /// Any bytes, with the headers given and nothing more.
+    ///
+    /// # Panics
+    /// Where the answer is no HTTP at all.
+    pub async fn send(&self, method: Method, path: &str, bytes: Vec<u8>) -> Reply {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(secret) = &self.secret {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {secret}"));
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Body::from(bytes)).expect("a request");
+        let response = self.service.router.clone().oneshot(request).await.expect("an answer");
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("a whole body");
+        let text = String::from_utf8(bytes.to_vec()).expect("UTF-8");
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Reply { status: parts.status, headers: parts.headers, body, text }
+    }
+}
+
+/// What was answered.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, if it is JSON.
+    pub body: Value,
+    /// The body as it is.
+    pub text: String,
+}
+
+impl Reply {
+    /// The body of an answer with this status.
+    ///
+    /// # Panics
+    /// Where the status is another.
+    #[track_caller]
+    pub fn is(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self.body
+    }
+
+    /// The problem of a refusal with this status and code.
+    ///
+    /// # Panics
+    /// Where it is no such problem.
+    #[track_caller]
+    pub fn refused(self, status: u16, code: &str) -> Value {
+        assert_eq!((self.status.as_u16(), self.body["code"].as_str()), (status, Some(code)), "{}", self.text);
+        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        assert_eq!(self.body["request_id"].as_str(), self.header("x-request-id"));
+        self.body
+    }
+
+    /// A header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// A member of a JSON object as text.
+///
+/// # Panics
+/// Where it is none.
+#[track_caller]
+pub fn text(body: &Value, pointer: &str) -> String {
+    body.pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_else(|| panic!("no {pointer} in {body}"))
+        .to_owned()
+}

@@ -24,13 +24,7 @@ async fn main() -> ExitCode {
 }
 
 async fn prepare(path: &str) -> Result<(), sqlx::Error> {
-    let mut connection = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .connect()
-        .await?;
-    roster_storage_sqlite::schema::MIGRATIONS
-        .run(&mut connection)
-        .await?;
+    let mut connection = SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await?;
+    roster_storage_sqlite::schema::MIGRATIONS.run(&mut connection).await?;
     Ok(())
 }

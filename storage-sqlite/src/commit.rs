@@ -65,10 +65,7 @@ pub(crate) async fn apply(
             Ok(committed)
         }
         Err(fault) if fault.is_of_one_set() => {
-            connection
-                .execute("ROLLBACK TO one; RELEASE one")
-                .await
-                .map_err(Fault::from)?;
+            connection.execute("ROLLBACK TO one; RELEASE one").await.map_err(Fault::from)?;
             Err(fault.into())
         }
         Err(fault) => Err(fault.into()),
@@ -169,12 +166,8 @@ async fn write(
         .await?;
     }
     match &changes.entry {
-        Some(entry) => Ok(Committed::Now(Some(
-            log::append(connection, place, changes.id, entry).await?,
-        ))),
-        None => remember(connection, place.home, changes.id, now)
-            .await
-            .map(|()| Committed::Now(None)),
+        Some(entry) => Ok(Committed::Now(Some(log::append(connection, place, changes.id, entry).await?))),
+        None => remember(connection, place.home, changes.id, now).await.map(|()| Committed::Now(None)),
     }
 }
 
@@ -185,24 +178,13 @@ async fn remember(
     commit: CommitId,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let (id, at, forgotten) = (
-        commit.uuid(),
-        now.micros(),
-        now.plus_seconds(-KEPT_SECONDS).micros(),
-    );
+    let (id, at, forgotten) = (commit.uuid(), now.micros(), now.plus_seconds(-KEPT_SECONDS).micros());
     query!(
         "DELETE FROM commits WHERE (home, id) IN (SELECT home, id FROM commits WHERE at < ? ORDER BY at LIMIT 16)",
         forgotten
     )
     .execute(&mut *connection)
     .await?;
-    query!(
-        "INSERT INTO commits (home, id, at) VALUES (?, ?, ?)",
-        home,
-        id,
-        at
-    )
-    .execute(connection)
-    .await?;
+    query!("INSERT INTO commits (home, id, at) VALUES (?, ?, ?)", home, id, at).execute(connection).await?;
     Ok(())
 }

@@ -108,16 +108,9 @@ impl Fault {
             Self::Sql(error) => kind(error),
             Self::Row { .. } => StoreErrorKind::Corrupt,
         };
-        let advice = if self.code() == Some(codes::FULL) {
-            " (free some disk space; nothing was done)"
-        } else {
-            ""
-        };
-        StoreError {
-            kind,
-            operation,
-            detail: format!("{self}{advice}"),
-        }
+        let advice =
+            if self.code() == Some(codes::FULL) { " (free some disk space; nothing was done)" } else { "" };
+        StoreError { kind, operation, detail: format!("{self}{advice}") }
     }
 
     /// The same for a COMMIT that failed. A full disk or a lock leaves nothing behind; of anything else, such as a
@@ -125,14 +118,7 @@ impl Fault {
     pub(crate) fn at_commit(&self) -> StoreError {
         let known = matches!(self.code(), Some(codes::FULL | codes::BUSY));
         let error = self.during("commit");
-        if known {
-            error
-        } else {
-            StoreError {
-                kind: StoreErrorKind::OutcomeUnknown,
-                ..error
-            }
-        }
+        if known { error } else { StoreError { kind: StoreErrorKind::OutcomeUnknown, ..error } }
     }
 
     /// Whether only the statement failed, and the transaction around it stands.
@@ -144,11 +130,7 @@ impl Fault {
     }
 
     fn code(&self) -> Option<i64> {
-        if let Self::Sql(error) = self {
-            primary_code(error)
-        } else {
-            None
-        }
+        if let Self::Sql(error) = self { primary_code(error) } else { None }
     }
 }
 
@@ -168,12 +150,7 @@ mod codes {
 }
 
 fn primary_code(error: &sqlx::Error) -> Option<i64> {
-    error
-        .as_database_error()?
-        .code()?
-        .parse::<i64>()
-        .ok()
-        .map(|code| code & 0xff)
+    error.as_database_error()?.code()?.parse::<i64>().ok().map(|code| code & 0xff)
 }
 
 /// Whether the file is no database at all.

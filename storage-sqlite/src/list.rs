@@ -35,27 +35,17 @@ pub(crate) async fn list(
     let clock = log::now(connection, clock).await?;
     let now = place.map_or(clock, |place| place.head.time.max(clock));
     let Some((home, lines)) = lines(listing, place.map(|place| place.home), page, now)? else {
-        return Ok(Page {
-            now,
-            rows: Vec::new(),
-            more: false,
-        });
+        return Ok(Page { now, rows: Vec::new(), more: false });
     };
     let mut found = fetch(connection, lines).await?;
     let more = found.len() > usize::from(page.limit);
     found.truncate(usize::from(page.limit));
     let mut records = records(connection, listing, home, &found).await?;
     let rows = found.into_iter().map(|position| {
-        let stored = records
-            .remove(&position.id)
-            .ok_or_else(|| bad("id", "a listed record is not there"))?;
+        let stored = records.remove(&position.id).ok_or_else(|| bad("id", "a listed record is not there"))?;
         Ok(Row { position, stored })
     });
-    Ok(Page {
-        now,
-        rows: rows.collect::<Result<_, Fault>>()?,
-        more,
-    })
+    Ok(Page { now, rows: rows.collect::<Result<_, Fault>>()?, more })
 }
 
 async fn fetch(connection: &mut SqliteConnection, mut lines: Lines) -> Result<Vec<Position>, Fault> {
@@ -86,10 +76,7 @@ async fn records(
 }
 
 fn by_id(stored: Vec<Stored>) -> BTreeMap<Uuid, Stored> {
-    stored
-        .into_iter()
-        .map(|stored| (key_uuid(&stored.record.key()), stored))
-        .collect()
+    stored.into_iter().map(|stored| (key_uuid(&stored.record.key()), stored)).collect()
 }
 
 /// The statement that finds a page, and the number of its home; nothing where no row can be.
@@ -117,16 +104,12 @@ fn lines(
             by_default(lines, "id", page)
         }
         Listing::Members { .. } => members(listing, home, page, now)?,
-        Listing::ApiKeys { .. } => by_default(
-            of_home("SELECT '', id FROM api_keys WHERE home = ", home),
-            "id",
-            page,
-        ),
-        Listing::OperatorKeys => by_default(
-            of_home("SELECT '', id FROM operator_keys WHERE home = ", home),
-            "id",
-            page,
-        ),
+        Listing::ApiKeys { .. } => {
+            by_default(of_home("SELECT '', id FROM api_keys WHERE home = ", home), "id", page)
+        }
+        Listing::OperatorKeys => {
+            by_default(of_home("SELECT '', id FROM operator_keys WHERE home = ", home), "id", page)
+        }
         Listing::Memberships { .. } => {
             let lines = of_home("SELECT '', organization_id FROM memberships WHERE home = ", home);
             by_default(lines, "organization_id", page)
@@ -162,10 +145,7 @@ fn limited(mut lines: Lines, page: &PageRequest) -> Lines {
 
 fn push_ids(lines: &mut Lines, accounts: &[AccountId]) {
     let ids: Vec<Uuid> = accounts.iter().map(|account| account.uuid()).collect();
-    lines
-        .push("(SELECT unhex(value) FROM json_each(")
-        .push_bind(uuid_list(&ids))
-        .push("))");
+    lines.push("(SELECT unhex(value) FROM json_each(").push_bind(uuid_list(&ids)).push("))");
 }
 
 fn directory(kind: DirectoryKind, active: Option<bool>, q: Option<&str>) -> Lines {
@@ -175,9 +155,7 @@ fn directory(kind: DirectoryKind, active: Option<bool>, q: Option<&str>) -> Line
         lines.push(" AND active = ").push_bind(active);
     }
     if let Some(q) = q {
-        lines
-            .push(" AND id IN (SELECT id FROM directory_words WHERE kind = ")
-            .push_bind(kind.to_string());
+        lines.push(" AND id IN (SELECT id FROM directory_words WHERE kind = ").push_bind(kind.to_string());
         push_words(&mut lines, q);
         lines.push(")");
     }
@@ -190,28 +168,16 @@ fn push_words(lines: &mut Lines, q: &str) {
     let whole = [&[0], query.as_slice()].concat();
     let end = [query.as_slice(), &[0xff]].concat();
     let start = query.max(vec![1]);
-    lines
-        .push(" AND ((word >= ")
-        .push_bind(start)
-        .push(" AND word < ")
-        .push_bind(end);
+    lines.push(" AND ((word >= ").push_bind(start).push(" AND word < ").push_bind(end);
     lines.push(") OR word = ").push_bind(whole).push(")");
 }
 
 fn due(home: i64, until: Timestamp, page: &PageRequest) -> Lines {
-    let mut lines = of_home(
-        "SELECT printf('%020d', max(at, 0)), id FROM due WHERE home = ",
-        home,
-    );
+    let mut lines = of_home("SELECT printf('%020d', max(at, 0)), id FROM due WHERE home = ", home);
     lines.push(" AND at <= ").push_bind(until.micros());
     if let Some(after) = &page.after {
         let at: i64 = after.by.parse().unwrap_or(i64::MAX);
-        lines
-            .push(" AND (at, id) > (")
-            .push_bind(at)
-            .push(", ")
-            .push_bind(after.id)
-            .push(")");
+        lines.push(" AND (at, id) > (").push_bind(at).push(", ").push_bind(after.id).push(")");
     }
     lines.push(" ORDER BY at, id");
     limited(lines, page)
@@ -221,17 +187,7 @@ fn due(home: i64, until: Timestamp, page: &PageRequest) -> Lines {
 const STANDS: &str = "(m.status = 'former' OR m.expires_at IS NULL OR m.expires_at > ";
 
 fn members(listing: &Listing, home: i64, page: &PageRequest, now: Timestamp) -> Result<Option<Lines>, Fault> {
-    let Listing::Members {
-        status,
-        account,
-        role,
-        q,
-        sort,
-        descending,
-        scope,
-        ..
-    } = listing
-    else {
+    let Listing::Members { status, account, role, q, sort, descending, scope, .. } = listing else {
         return Ok(None);
     };
     let by = match sort {
@@ -250,9 +206,7 @@ fn members(listing: &Listing, home: i64, page: &PageRequest, now: Timestamp) -> 
         push_access(&mut lines, *account, *role, scope);
     }
     if let Some(q) = q {
-        lines
-            .push(" AND m.user_id IN (SELECT user_id FROM member_words WHERE home = ")
-            .push_bind(home);
+        lines.push(" AND m.user_id IN (SELECT user_id FROM member_words WHERE home = ").push_bind(home);
         push_words(&mut lines, q);
         lines.push(")");
     }
@@ -262,15 +216,10 @@ fn members(listing: &Listing, home: i64, page: &PageRequest, now: Timestamp) -> 
 fn push_status(lines: &mut Lines, status: MemberStatus, now: Timestamp) -> Result<(), Fault> {
     match status {
         MemberStatus::Former => {
-            lines
-                .push(" AND (m.status = 'former' OR m.expires_at <= ")
-                .push_bind(now.micros())
-                .push(")");
+            lines.push(" AND (m.status = 'former' OR m.expires_at <= ").push_bind(now.micros()).push(")");
         }
         MemberStatus::Active | MemberStatus::Deactivated => {
-            lines
-                .push(" AND m.status = ")
-                .push_bind(to_name("status", &status)?);
+            lines.push(" AND m.status = ").push_bind(to_name("status", &status)?);
             lines.push(" AND ").push(STANDS).push_bind(now.micros()).push(")");
         }
     }
@@ -296,10 +245,7 @@ fn push_access(lines: &mut Lines, account: Option<AccountId>, role: Option<RoleR
         lines.push("))");
     }
     if let Scope::Accounts(accounts) = scope {
-        lines
-            .push(" AND (")
-            .push_bind(!accounts.is_empty())
-            .push(" AND m.organization_role IS NOT NULL OR");
+        lines.push(" AND (").push_bind(!accounts.is_empty()).push(" AND m.organization_role IS NOT NULL OR");
         lines.push(GRANTS).push(" AND a.account_id IN ");
         push_ids(lines, accounts);
         lines.push("))");
@@ -319,9 +265,7 @@ fn sorted(
             // A position of another order stands behind every row of this one.
             Some(after) if !after.by.is_empty() && !descending => return None,
             Some(after) if after.by.is_empty() => {
-                lines
-                    .push(format_args!(" AND m.user_id {beyond} "))
-                    .push_bind(after.id);
+                lines.push(format_args!(" AND m.user_id {beyond} ")).push_bind(after.id);
             }
             Some(_) | None => {}
         }
@@ -329,9 +273,7 @@ fn sorted(
         return Some(limited(lines, page));
     }
     if let Some(after) = &page.after {
-        lines
-            .push(format_args!(" AND ({by}, m.user_id) {beyond} ("))
-            .push_bind(after.by.clone());
+        lines.push(format_args!(" AND ({by}, m.user_id) {beyond} (")).push_bind(after.by.clone());
         lines.push(", ").push_bind(after.id).push(")");
     }
     lines.push(format_args!(" ORDER BY {by} {order}, m.user_id {order}"));

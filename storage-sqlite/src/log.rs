@@ -39,11 +39,7 @@ pub(crate) async fn place(connection: &mut SqliteConnection, home: &Home) -> Res
         return Ok(None);
     };
     let seq = u64::try_from(row.seq).map_err(|error| bad("seq", error))?;
-    let head = Head {
-        seq,
-        time: Timestamp::from_micros(row.time),
-        hash: exact("hash", row.hash)?,
-    };
+    let head = Head { seq, time: Timestamp::from_micros(row.time), hash: exact("hash", row.hash)? };
     Ok(Some(Place { home: row.home, head }))
 }
 
@@ -57,10 +53,7 @@ pub(crate) async fn settle_in(connection: &mut SqliteConnection, home: &Home) ->
         time,
         hash
     );
-    Ok(Place {
-        home: number.fetch_one(connection).await?,
-        head,
-    })
+    Ok(Place { home: number.fetch_one(connection).await?, head })
 }
 
 /// Whether a commit stands in the log.
@@ -79,12 +72,8 @@ pub(crate) async fn append(
 ) -> Result<Head, Fault> {
     let (home, head) = (place.home, place.head.after(entry));
     let seq = i64::try_from(head.seq).map_err(|error| bad("seq", error))?;
-    let (time, hash, commit, body) = (
-        head.time.micros(),
-        head.hash.as_slice(),
-        commit.uuid(),
-        entry.body.as_slice(),
-    );
+    let (time, hash, commit, body) =
+        (head.time.micros(), head.hash.as_slice(), commit.uuid(), entry.body.as_slice());
     query!(
         "INSERT INTO log (home, seq, time, hash, commit_id, body) VALUES (?, ?, ?, ?, ?, ?)",
         home,
@@ -96,15 +85,9 @@ pub(crate) async fn append(
     )
     .execute(&mut *connection)
     .await?;
-    query!(
-        "UPDATE homes SET seq = ?, time = ?, hash = ? WHERE home = ?",
-        seq,
-        time,
-        hash,
-        home
-    )
-    .execute(&mut *connection)
-    .await?;
+    query!("UPDATE homes SET seq = ?, time = ?, hash = ? WHERE home = ?", seq, time, hash, home)
+        .execute(&mut *connection)
+        .await?;
     append_users(connection, home, seq, &entry.users).await?;
     append_personal(connection, home, seq, &entry.personal).await?;
     Ok(head)

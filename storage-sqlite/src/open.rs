@@ -29,23 +29,13 @@ pub(crate) async fn open(config: &SqliteConfig) -> Result<Pools, OpenError> {
     match schema(&mut connection, config).await? {
         Schema::Empty => apply_migrations(&mut connection, config).await?,
         Schema::Ours { applied, known } if applied < known => {
-            return Err(OpenError::OlderSchema {
-                path: config.path.clone(),
-                found: applied,
-                known,
-            });
+            return Err(OpenError::OlderSchema { path: config.path.clone(), found: applied, known });
         }
         Schema::Ours { .. } => {}
     }
     check_key(&mut connection, config).await?;
-    connection
-        .close()
-        .await
-        .map_err(|source| database(config, source))?;
-    Ok(Pools {
-        readers: pool(config, config.readers.max(1), true),
-        writer: pool(config, 1, false),
-    })
+    connection.close().await.map_err(|source| database(config, source))?;
+    Ok(Pools { readers: pool(config, config.readers.max(1), true), writer: pool(config, 1, false) })
 }
 
 /// Brings an older file up to this program's schema; makes it if it is missing.
@@ -55,10 +45,7 @@ pub(crate) async fn migrate(config: &SqliteConfig) -> Result<(), OpenError> {
     schema(&mut connection, config).await?;
     apply_migrations(&mut connection, config).await?;
     check_key(&mut connection, config).await?;
-    connection
-        .close()
-        .await
-        .map_err(|source| database(config, source))
+    connection.close().await.map_err(|source| database(config, source))
 }
 
 /// Makes the folder (0700) unless it is there, and holds it against others who open a file there at the same time.
@@ -69,18 +56,13 @@ async fn stand_alone(path: &Path) -> Result<File, OpenError> {
     let locked = tokio::task::spawn_blocking({
         let folder = folder.clone();
         move || {
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&folder)?;
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
             let open = File::open(&folder)?;
             open.lock()?;
             Ok(open)
         }
     });
-    let locked = locked
-        .await
-        .unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    let locked = locked.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
     locked.map_err(|source| OpenError::File { path: folder, source })
 }
 
@@ -89,11 +71,7 @@ async fn connect(config: &SqliteConfig) -> Result<SqliteConnection, OpenError> {
     check_file_system(&config.path)?;
     let refuse = |source| {
         let path = config.path.clone();
-        if is_not_a_database(&source) {
-            OpenError::NotADatabase { path }
-        } else {
-            database(config, source)
-        }
+        if is_not_a_database(&source) { OpenError::NotADatabase { path } } else { database(config, source) }
     };
     let mut connection = options(config).connect().await.map_err(refuse)?;
     let version = query_scalar!(r#"SELECT sqlite_version() AS "version!: String""#);
@@ -116,11 +94,7 @@ fn options(config: &SqliteConfig) -> SqliteConnectOptions {
 }
 
 fn pool(config: &SqliteConfig, connections: u32, reads_only: bool) -> SqlitePool {
-    let options = if reads_only {
-        options(config).pragma("query_only", "ON")
-    } else {
-        options(config)
-    };
+    let options = if reads_only { options(config).pragma("query_only", "ON") } else { options(config) };
     PoolOptions::new()
         .max_connections(connections)
         .min_connections(1)
@@ -132,25 +106,16 @@ fn pool(config: &SqliteConfig, connections: u32, reads_only: bool) -> SqlitePool
 }
 
 fn database(config: &SqliteConfig, source: sqlx::Error) -> OpenError {
-    OpenError::Database {
-        path: config.path.clone(),
-        source,
-    }
+    OpenError::Database { path: config.path.clone(), source }
 }
 
 /// Makes the file (0600) unless it is there. `-wal` and `-shm` get the same mode from `SQLite`.
 fn make_file(path: &Path) -> Result<(), OpenError> {
     use std::os::unix::fs::OpenOptionsExt;
-    match OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-    {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(OpenError::File {
-            path: path.to_owned(),
-            source: error,
-        }),
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(OpenError::File { path: path.to_owned(), source: error })
+        }
         Ok(_) | Err(_) => Ok(()),
     }
 }
@@ -163,16 +128,11 @@ fn folder(path: &Path) -> PathBuf {
 }
 
 fn check_file_system(path: &Path) -> Result<(), OpenError> {
-    let stat = rustix::fs::statfs(path).map_err(|error| OpenError::File {
-        path: path.to_owned(),
-        source: error.into(),
-    })?;
+    let stat = rustix::fs::statfs(path)
+        .map_err(|error| OpenError::File { path: path.to_owned(), source: error.into() })?;
     match network_file_system(stat.f_type) {
         None => Ok(()),
-        Some(name) => Err(OpenError::NetworkFileSystem {
-            path: folder(path),
-            name,
-        }),
+        Some(name) => Err(OpenError::NetworkFileSystem { path: folder(path), name }),
     }
 }
 
@@ -218,91 +178,51 @@ async fn schema(connection: &mut SqliteConnection, config: &SqliteConfig) -> Res
     // A PRAGMA has no column that the macro could type.
     let application = sqlx::query_scalar::<_, i64>("PRAGMA application_id");
     if application.fetch_one(&mut *connection).await.map_err(failed)? != APPLICATION_ID {
-        return Err(OpenError::AnotherProgram {
-            path: config.path.clone(),
-        });
+        return Err(OpenError::AnotherProgram { path: config.path.clone() });
     }
-    let unknown = |detail: String| OpenError::UnknownSchema {
-        path: config.path.clone(),
-        detail,
-    };
-    if let Some(half) = connection
-        .dirty_version(&MIGRATIONS.table_name)
-        .await
-        .map_err(|e| unknown(e.to_string()))?
+    let unknown = |detail: String| OpenError::UnknownSchema { path: config.path.clone(), detail };
+    if let Some(half) =
+        connection.dirty_version(&MIGRATIONS.table_name).await.map_err(|e| unknown(e.to_string()))?
     {
         return Err(unknown(format!("migration {half} stopped half-way")));
     }
     let applied = connection.list_applied_migrations(&MIGRATIONS.table_name).await;
     let applied = applied.map_err(|error| unknown(error.to_string()))?;
-    let known = MIGRATIONS
-        .iter()
-        .map(|migration| migration.version)
-        .max()
-        .unwrap_or(0);
-    let found = applied
-        .iter()
-        .map(|migration| migration.version)
-        .max()
-        .unwrap_or(0);
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let found = applied.iter().map(|migration| migration.version).max().unwrap_or(0);
     if found > known {
-        return Err(OpenError::NewerSchema {
-            path: config.path.clone(),
-            found,
-            known,
-        });
+        return Err(OpenError::NewerSchema { path: config.path.clone(), found, known });
     }
     for migration in &applied {
         let same = MIGRATIONS
             .iter()
             .any(|ours| ours.version == migration.version && ours.checksum == migration.checksum);
         if !same {
-            return Err(unknown(format!(
-                "migration {} is not this program's",
-                migration.version
-            )));
+            return Err(unknown(format!("migration {} is not this program's", migration.version)));
         }
     }
-    Ok(Schema::Ours {
-        applied: found,
-        known,
-    })
+    Ok(Schema::Ours { applied: found, known })
 }
 
 async fn apply_migrations(connection: &mut SqliteConnection, config: &SqliteConfig) -> Result<(), OpenError> {
     // `Migrator::run` makes a future that cannot be sent between threads.
-    MIGRATIONS
-        .run_direct(None, connection, false)
-        .await
-        .map_err(|error| match error {
-            MigrateError::Execute(source) => database(config, source),
-            other => OpenError::UnknownSchema {
-                path: config.path.clone(),
-                detail: other.to_string(),
-            },
-        })
+    MIGRATIONS.run_direct(None, connection, false).await.map_err(|error| match error {
+        MigrateError::Execute(source) => database(config, source),
+        other => OpenError::UnknownSchema { path: config.path.clone(), detail: other.to_string() },
+    })
 }
 
 /// The first opening leaves the key's fingerprint; later ones must bear the same.
 async fn check_key(connection: &mut SqliteConnection, config: &SqliteConfig) -> Result<(), OpenError> {
     let failed = |source| database(config, source);
     let ours = config.fingerprint.as_slice();
-    query!(
-        "INSERT OR IGNORE INTO meta (name, value) VALUES ('key_fingerprint', ?)",
-        ours
-    )
-    .execute(&mut *connection)
-    .await
-    .map_err(failed)?;
+    query!("INSERT OR IGNORE INTO meta (name, value) VALUES ('key_fingerprint', ?)", ours)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed)?;
     let kept = query_scalar!("SELECT value FROM meta WHERE name = 'key_fingerprint'");
     let kept = kept.fetch_one(connection).await.map_err(failed)?;
-    if kept == ours {
-        Ok(())
-    } else {
-        Err(OpenError::AnotherKey {
-            path: config.path.clone(),
-        })
-    }
+    if kept == ours { Ok(()) } else { Err(OpenError::AnotherKey { path: config.path.clone() }) }
 }
 
 #[cfg(test)]

@@ -20,11 +20,7 @@ async fn opened(config: &SqliteConfig) -> Result<SqliteStore, OpenError> {
 async fn tampered(dir: &TempDir, statement: &'static str) -> SqliteConfig {
     let config = config(dir);
     opened(&config).await.unwrap().close().await;
-    let mut connection = SqliteConnectOptions::new()
-        .filename(&config.path)
-        .connect()
-        .await
-        .unwrap();
+    let mut connection = SqliteConnectOptions::new().filename(&config.path).connect().await.unwrap();
     sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     config
@@ -46,12 +42,7 @@ fn libraries_before_3_51_3_are_refused() {
 
 #[test]
 fn network_file_systems_are_refused() {
-    let network = [
-        (0x6969, "NFS"),
-        (0xff53_4d42, "CIFS"),
-        (0xfe53_4d42, "SMB2"),
-        (0x6573_5546, "FUSE"),
-    ];
+    let network = [(0x6969, "NFS"), (0xff53_4d42, "CIFS"), (0xfe53_4d42, "SMB2"), (0x6573_5546, "FUSE")];
     for (magic, name) in network {
         assert_eq!(network_file_system(magic), Some(name));
     }
@@ -60,14 +51,7 @@ fn network_file_systems_are_refused() {
         Some("CIFS"),
         "as 32 bits with a sign"
     );
-    for local in [
-        0xef53,
-        0x9123_683e,
-        0x5846_5342,
-        0x0102_1994,
-        0x794c_7630,
-        0x2fc1_2fc1,
-    ] {
+    for local in [0xef53, 0x9123_683e, 0x5846_5342, 0x0102_1994, 0x794c_7630, 0x2fc1_2fc1] {
         assert_eq!(network_file_system(local), None, "{local:x}");
     }
 }
@@ -89,10 +73,7 @@ async fn two_may_open_a_new_file_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(&dir);
     let (one, two) = tokio::join!(opened(&config), opened(&config));
-    assert_eq!(
-        (one.unwrap().ping().await, two.unwrap().ping().await),
-        (Ok(()), Ok(()))
-    );
+    assert_eq!((one.unwrap().ping().await, two.unwrap().ping().await), (Ok(()), Ok(())));
 }
 
 #[tokio::test]
@@ -111,22 +92,11 @@ async fn another_master_key_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let right = config(&dir);
     opened(&right).await.unwrap().close().await;
-    let wrong = SqliteConfig {
-        fingerprint: [2; 32],
-        ..right.clone()
-    };
+    let wrong = SqliteConfig { fingerprint: [2; 32], ..right.clone() };
     let refused = opened(&wrong).await.unwrap_err();
     assert!(matches!(refused, OpenError::AnotherKey { .. }));
-    assert!(
-        refused
-            .to_string()
-            .contains("start with the key that it was made with"),
-        "{refused}"
-    );
-    assert!(matches!(
-        SqliteStore::migrate(&wrong).await,
-        Err(OpenError::AnotherKey { .. })
-    ));
+    assert!(refused.to_string().contains("start with the key that it was made with"), "{refused}");
+    assert!(matches!(SqliteStore::migrate(&wrong).await, Err(OpenError::AnotherKey { .. })));
     opened(&right).await.unwrap();
 }
 
@@ -134,11 +104,7 @@ async fn another_master_key_is_refused() {
 async fn what_is_no_database_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("notes.txt");
-    std::fs::write(
-        &path,
-        "not a database at all, but long enough to look at".repeat(99),
-    )
-    .unwrap();
+    std::fs::write(&path, "not a database at all, but long enough to look at".repeat(99)).unwrap();
     let refused = opened(&SqliteConfig::new(&path, FINGERPRINT)).await.unwrap_err();
     assert!(matches!(refused, OpenError::NotADatabase { .. }), "{refused}");
     assert!(refused.to_string().contains("choose another file"));
@@ -148,14 +114,9 @@ async fn what_is_no_database_is_refused() {
 async fn another_programs_database_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let config = SqliteConfig::new(dir.path().join("other.db"), FINGERPRINT);
-    let options = SqliteConnectOptions::new()
-        .filename(&config.path)
-        .create_if_missing(true);
+    let options = SqliteConnectOptions::new().filename(&config.path).create_if_missing(true);
     let mut connection = options.connect().await.unwrap();
-    sqlx::raw_sql("CREATE TABLE songs (title TEXT)")
-        .execute(&mut connection)
-        .await
-        .unwrap();
+    sqlx::raw_sql("CREATE TABLE songs (title TEXT)").execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     let refused = opened(&config).await.unwrap_err();
     assert!(matches!(refused, OpenError::AnotherProgram { .. }), "{refused}");
@@ -168,15 +129,9 @@ async fn a_newer_schema_is_refused() {
                  VALUES (9999, 'later', TRUE, x'00', 0)";
     let config = tampered(&dir, newer).await;
     let refused = opened(&config).await.unwrap_err();
-    assert!(
-        matches!(refused, OpenError::NewerSchema { found: 9999, .. }),
-        "{refused}"
-    );
+    assert!(matches!(refused, OpenError::NewerSchema { found: 9999, .. }), "{refused}");
     assert!(refused.to_string().contains("start that version"));
-    assert!(matches!(
-        SqliteStore::migrate(&config).await,
-        Err(OpenError::NewerSchema { .. })
-    ));
+    assert!(matches!(SqliteStore::migrate(&config).await, Err(OpenError::NewerSchema { .. })));
 }
 
 #[tokio::test]
@@ -184,10 +139,7 @@ async fn an_older_schema_is_refused_until_it_is_migrated() {
     let dir = tempfile::tempdir().unwrap();
     let config = tampered(&dir, "DELETE FROM roster_migrations").await;
     let refused = opened(&config).await.unwrap_err();
-    assert!(
-        matches!(refused, OpenError::OlderSchema { found: 0, .. }),
-        "{refused}"
-    );
+    assert!(matches!(refused, OpenError::OlderSchema { found: 0, .. }), "{refused}");
     assert!(refused.to_string().contains("run `roster migrate`"));
 }
 
@@ -200,10 +152,7 @@ async fn an_unknown_schema_is_refused() {
     ] {
         let dir = tempfile::tempdir().unwrap();
         let refused = opened(&tampered(&dir, statement).await).await.unwrap_err();
-        assert!(
-            matches!(refused, OpenError::UnknownSchema { .. }),
-            "{statement}: {refused}"
-        );
+        assert!(matches!(refused, OpenError::UnknownSchema { .. }), "{statement}: {refused}");
     }
 }
 

@@ -55,10 +55,7 @@ pub(crate) async fn homes(
     after: Option<&Home>,
     limit: u16,
 ) -> Result<Vec<Home>, Fault> {
-    let (after, limit) = (
-        after.map(ToString::to_string).unwrap_or_default(),
-        i64::from(limit),
-    );
+    let (after, limit) = (after.map(ToString::to_string).unwrap_or_default(), i64::from(limit));
     let names = query_scalar!(
         "SELECT name FROM homes h
          WHERE name > ? AND (seq > 0 OR EXISTS (SELECT 1 FROM claims c WHERE c.home = h.home)
@@ -67,10 +64,5 @@ pub(crate) async fn homes(
         after,
         limit
     );
-    names
-        .fetch_all(connection)
-        .await?
-        .iter()
-        .map(|name| parse("name", name))
-        .collect()
+    names.fetch_all(connection).await?.iter().map(|name| parse("name", name)).collect()
 }

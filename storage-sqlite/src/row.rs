@@ -17,10 +17,7 @@ use crate::error::Fault;
 
 /// A row that core could not have written.
 pub(crate) fn bad(column: &'static str, detail: impl Display) -> Fault {
-    Fault::Row {
-        column,
-        detail: detail.to_string(),
-    }
+    Fault::Row { column, detail: detail.to_string() }
 }
 
 /// A value from its text.
@@ -61,9 +58,7 @@ pub(crate) fn to_name(column: &'static str, value: &impl Serialize) -> Result<St
 
 /// 32 bytes, or another fixed number of them.
 pub(crate) fn exact<const N: usize>(column: &'static str, bytes: Vec<u8>) -> Result<[u8; N], Fault> {
-    bytes
-        .try_into()
-        .map_err(|_| bad(column, format!("not {N} bytes")))
+    bytes.try_into().map_err(|_| bad(column, format!("not {N} bytes")))
 }
 
 /// An instant that may be missing.
@@ -117,11 +112,9 @@ pub(crate) fn access(organization_role: Option<String>, account_roles: &str) -> 
     match parse_some("organization_role", organization_role)? {
         Some(role) if pairs.is_empty() => Ok(Access::Organization(role)),
         Some(_) => Err(bad("access", "both organization-wide and on accounts")),
-        None => pairs
-            .into_iter()
-            .map(account_role)
-            .collect::<Result<BTreeMap<_, _>, _>>()
-            .map(Access::Accounts),
+        None => {
+            pairs.into_iter().map(account_role).collect::<Result<BTreeMap<_, _>, _>>().map(Access::Accounts)
+        }
     }
 }
 

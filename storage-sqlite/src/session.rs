@@ -25,10 +25,7 @@ impl Session {
         connection: PoolConnection<Sqlite>,
         statement: &'static str,
     ) -> Result<Self, sqlx::Error> {
-        let mut session = Self {
-            connection,
-            open: true,
-        };
+        let mut session = Self { connection, open: true };
         if let Err(error) = session.connection.execute(statement).await {
             session.roll_back_quietly().await;
             return Err(error);

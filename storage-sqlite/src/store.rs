@@ -33,11 +33,7 @@ impl SqliteStore {
     pub async fn open(config: SqliteConfig, clock: StoreClock) -> Result<Self, OpenError> {
         let pools = open::open(&config).await?;
         let writer = Arc::new(Writer::new(pools.writer, clock.clone(), config.queue));
-        Ok(Self {
-            readers: pools.readers,
-            writer,
-            clock,
-        })
+        Ok(Self { readers: pools.readers, writer, clock })
     }
 
     /// Brings an older file up to this program's schema.
@@ -52,9 +48,7 @@ impl SqliteStore {
     }
 
     async fn begin(&self, operation: &'static str) -> Result<Session, StoreError> {
-        Session::begin(&self.readers, READ)
-            .await
-            .map_err(|error| Fault::from(error).during(operation))
+        Session::begin(&self.readers, READ).await.map_err(|error| Fault::from(error).during(operation))
     }
 }
 
@@ -64,11 +58,7 @@ async fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
     tokio::spawn(work).await.unwrap_or_else(|error| {
-        Err(StoreError {
-            kind: StoreErrorKind::Unavailable,
-            operation,
-            detail: error.to_string(),
-        })
+        Err(StoreError { kind: StoreErrorKind::Unavailable, operation, detail: error.to_string() })
     })
 }
 
@@ -96,10 +86,8 @@ impl Store for SqliteStore {
     }
 
     async fn commit_all(&self, sets: &[ChangeSet]) -> Vec<Result<Committed, CommitError>> {
-        let (writer, chunks) = (
-            Arc::clone(&self.writer),
-            sets.chunks(MAX_SETS).map(<[_]>::to_vec).collect::<Vec<_>>(),
-        );
+        let (writer, chunks) =
+            (Arc::clone(&self.writer), sets.chunks(MAX_SETS).map(<[_]>::to_vec).collect::<Vec<_>>());
         let work = async move {
             let mut outcomes = Vec::new();
             for chunk in chunks {
@@ -172,9 +160,7 @@ impl Store for SqliteStore {
         let store = self.clone();
         detached("ping", async move {
             let mut session = store.begin("ping").await?;
-            let found = query_scalar!("SELECT count(*) FROM meta")
-                .fetch_one(session.connection())
-                .await;
+            let found = query_scalar!("SELECT count(*) FROM meta").fetch_one(session.connection()).await;
             end(session, "ping", found.map(|_| ()).map_err(Fault::from)).await
         })
         .await
@@ -183,11 +169,7 @@ impl Store for SqliteStore {
 
 fn lost(operation: &'static str) -> StoreError {
     let detail = "the writer stopped half-way".to_owned();
-    StoreError {
-        kind: StoreErrorKind::OutcomeUnknown,
-        operation,
-        detail,
-    }
+    StoreError { kind: StoreErrorKind::OutcomeUnknown, operation, detail }
 }
 
 #[cfg(test)]

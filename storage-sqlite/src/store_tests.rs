@@ -88,10 +88,7 @@ async fn a_full_disk_is_unavailable_and_nothing_is_done() {
     // SQLite rolled back by itself, so the connection was closed; the next one has no limit yet.
     limit("PRAGMA max_page_count = 1").await;
     let all = store.commit_all(&[put(3, 10), put(4, 60_000), put(5, 10)]).await;
-    assert!(
-        all.into_iter()
-            .all(|outcome| failure(outcome).kind == StoreErrorKind::Unavailable)
-    );
+    assert!(all.into_iter().all(|outcome| failure(outcome).kind == StoreErrorKind::Unavailable));
     assert_eq!(accounts(&store).await, 1, "reading goes on");
     limit("PRAGMA max_page_count = 1000000").await;
     for set in [put(2, 60_000), put(3, 10)] {
@@ -105,14 +102,8 @@ async fn a_lock_that_is_not_let_go_is_busy() {
     let (store, dir) = fresh().await;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("roster.db"));
     let mut other = options.connect().await.unwrap();
-    sqlx::raw_sql("BEGIN IMMEDIATE")
-        .execute(&mut other)
-        .await
-        .unwrap();
-    assert_eq!(
-        failure(store.commit(&put(1, 10)).await).kind,
-        StoreErrorKind::Busy
-    );
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    assert_eq!(failure(store.commit(&put(1, 10)).await).kind, StoreErrorKind::Busy);
     assert_eq!(accounts(&store).await, 0, "reading goes on");
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
     assert!(store.commit(&put(1, 10)).await.is_ok());
@@ -125,10 +116,7 @@ async fn a_constraint_that_fires_is_corruption_of_that_set_alone() {
     let outcomes = store.commit_all(&[put(1, 10), put(2, 10), put(3, 10)]).await;
     assert_eq!(failure(outcomes[1].clone()).kind, StoreErrorKind::Corrupt);
     assert!(outcomes[0].is_ok() && outcomes[2].is_ok());
-    assert_eq!(
-        failure(store.commit(&put(2, 10)).await).kind,
-        StoreErrorKind::Corrupt
-    );
+    assert_eq!(failure(store.commit(&put(2, 10)).await).kind, StoreErrorKind::Corrupt);
     let dump = store.dump(&home()).await.unwrap();
     assert_eq!((dump.records.len(), dump.head.seq), (2, 2));
 }
@@ -143,11 +131,7 @@ async fn a_commit_that_fails_at_its_end_is_an_unknown_outcome() {
     )
     .await;
     let outcomes = store.commit_all(&[put(1, 10), put(2, 10)]).await;
-    assert!(
-        outcomes
-            .into_iter()
-            .all(|outcome| failure(outcome).kind == StoreErrorKind::OutcomeUnknown)
-    );
+    assert!(outcomes.into_iter().all(|outcome| failure(outcome).kind == StoreErrorKind::OutcomeUnknown));
     by_hand(&dir, "DROP TRIGGER late").await;
     assert!(
         matches!(store.commit(&put(1, 10)).await, Ok(Committed::Now(Some(head))) if head.seq == 1),
@@ -160,10 +144,7 @@ async fn a_row_that_core_could_not_have_written_is_corruption() {
     let (store, dir) = fresh().await;
     store.commit(&put(1, 10)).await.unwrap();
     by_hand(&dir, "UPDATE accounts SET name = ''").await;
-    assert_eq!(
-        store.dump(&home()).await.unwrap_err().kind,
-        StoreErrorKind::Corrupt
-    );
+    assert_eq!(store.dump(&home()).await.unwrap_err().kind, StoreErrorKind::Corrupt);
     by_hand(&dir, "UPDATE accounts SET name = 'Account 1'").await;
     assert_eq!(accounts(&store).await, 1);
 }
@@ -173,10 +154,7 @@ async fn a_closed_store_is_unavailable() {
     let (store, _dir) = fresh().await;
     store.close().await;
     assert_eq!(store.ping().await.unwrap_err().kind, StoreErrorKind::Unavailable);
-    assert_eq!(
-        failure(store.commit(&put(1, 10)).await).kind,
-        StoreErrorKind::Unavailable
-    );
+    assert_eq!(failure(store.commit(&put(1, 10)).await).kind, StoreErrorKind::Unavailable);
 }
 
 #[tokio::test]
@@ -184,15 +162,9 @@ async fn the_servers_clock_is_now() {
     let (store, _dir) = fresh().await;
     let clock = store.read(&home(), &[], &[]).await.unwrap().clock;
     assert!(clock > "2026-01-01T00:00:00Z".parse().unwrap());
-    let late = ChangeSet {
-        not_after: Some(clock.plus_seconds(-1)),
-        ..put(1, 10)
-    };
+    let late = ChangeSet { not_after: Some(clock.plus_seconds(-1)), ..put(1, 10) };
     assert_eq!(store.commit(&late).await, Err(CommitError::TooLate));
-    let soon = ChangeSet {
-        not_after: Some(clock.plus_seconds(3_600)),
-        ..put(1, 10)
-    };
+    let soon = ChangeSet { not_after: Some(clock.plus_seconds(3_600)), ..put(1, 10) };
     assert!(store.commit(&soon).await.is_ok());
     let facts = store.access(&[AccessKey::default()]).await.unwrap();
     assert!(facts[0].now >= clock && facts[0].now < clock.plus_seconds(3_600));

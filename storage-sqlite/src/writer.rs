@@ -41,12 +41,7 @@ impl std::fmt::Debug for Job {
 impl Writer {
     /// With a pool of one connection.
     pub(crate) fn new(pool: SqlitePool, clock: StoreClock, longest: usize) -> Self {
-        Self {
-            pool,
-            clock,
-            longest,
-            queue: Mutex::default(),
-        }
+        Self { pool, clock, longest, queue: Mutex::default() }
     }
 
     /// Its connection.
@@ -78,11 +73,7 @@ impl Writer {
             return Queued::Full;
         }
         queue.push_back(job);
-        if queue.len() == 1 {
-            Queued::First
-        } else {
-            Queued::Behind
-        }
+        if queue.len() == 1 { Queued::First } else { Queued::Behind }
     }
 
     /// As many jobs as one transaction carries, and whether more wait.
@@ -158,10 +149,7 @@ async fn transact(mut session: Session, sets: &[ChangeSet], clock: &StoreClock) 
             }
         });
     }
-    if !outcomes
-        .iter()
-        .any(|outcome| matches!(outcome, Ok(Committed::Now(_))))
-    {
+    if !outcomes.iter().any(|outcome| matches!(outcome, Ok(Committed::Now(_)))) {
         session.roll_back().await;
         return outcomes;
     }
@@ -181,10 +169,5 @@ fn half_way() -> CommitError {
 }
 
 fn failure(kind: StoreErrorKind, detail: &str) -> CommitError {
-    StoreError {
-        kind,
-        operation: "commit",
-        detail: detail.to_owned(),
-    }
-    .into()
+    StoreError { kind, operation: "commit", detail: detail.to_owned() }.into()
 }

@@ -32,10 +32,7 @@ pub(super) async fn load(
             traits: from_json("traits", &row.traits)?,
             created_at: Timestamp::from_micros(row.created_at),
         });
-        Ok(Stored {
-            record,
-            version: crate::row::version(row.version),
-        })
+        Ok(Stored { record, version: crate::row::version(row.version) })
     })
     .collect()
 }
@@ -84,8 +81,6 @@ pub(super) async fn put(
 
 pub(super) async fn remove(connection: &mut SqliteConnection, home: i64, id: AccountId) -> Result<(), Fault> {
     let id = id.uuid();
-    query!("DELETE FROM accounts WHERE home = ? AND id = ?", home, id)
-        .execute(connection)
-        .await?;
+    query!("DELETE FROM accounts WHERE home = ? AND id = ?", home, id).execute(connection).await?;
     Ok(())
 }

@@ -25,10 +25,7 @@ pub(super) async fn load(
     rows.map(|row| {
         let external_id = parse("external_id", &row.external_id)?;
         let record = Record::AccountExternalId(external_id, AccountId::from_uuid(row.account_id));
-        Ok(Stored {
-            record,
-            version: crate::row::version(row.version),
-        })
+        Ok(Stored { record, version: crate::row::version(row.version) })
     })
     .collect()
 }
@@ -80,12 +77,8 @@ pub(super) async fn remove(
     id: &ExternalId,
 ) -> Result<(), Fault> {
     let id = id.as_str();
-    query!(
-        "DELETE FROM account_external_ids WHERE home = ? AND external_id = ?",
-        home,
-        id
-    )
-    .execute(connection)
-    .await?;
+    query!("DELETE FROM account_external_ids WHERE home = ? AND external_id = ?", home, id)
+        .execute(connection)
+        .await?;
     Ok(())
 }

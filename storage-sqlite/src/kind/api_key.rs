@@ -36,10 +36,7 @@ pub(super) async fn load(
             expires_at: instant(row.expires_at),
             created_at: Timestamp::from_micros(row.created_at),
         });
-        Ok(Stored {
-            record,
-            version: crate::row::version(row.version),
-        })
+        Ok(Stored { record, version: crate::row::version(row.version) })
     })
     .collect()
 }
@@ -83,13 +80,9 @@ pub(super) async fn put(
     )
     .execute(&mut *connection)
     .await?;
-    query!(
-        "DELETE FROM api_key_access WHERE home = ? AND key_id = ?",
-        home,
-        id
-    )
-    .execute(&mut *connection)
-    .await?;
+    query!("DELETE FROM api_key_access WHERE home = ? AND key_id = ?", home, id)
+        .execute(&mut *connection)
+        .await?;
     if let Some(roles) = account_roles(&it.access) {
         query!(
             "INSERT INTO api_key_access (home, key_id, account_id, role)
@@ -106,8 +99,6 @@ pub(super) async fn put(
 
 pub(super) async fn remove(connection: &mut SqliteConnection, home: i64, id: ApiKeyId) -> Result<(), Fault> {
     let id = id.uuid();
-    query!("DELETE FROM api_keys WHERE home = ? AND id = ?", home, id)
-        .execute(connection)
-        .await?;
+    query!("DELETE FROM api_keys WHERE home = ? AND id = ?", home, id).execute(connection).await?;
     Ok(())
 }

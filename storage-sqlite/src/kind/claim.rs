@@ -24,23 +24,14 @@ pub(super) async fn load(connection: &mut SqliteConnection, home: i64) -> Result
             "organization" => ClaimTarget::Organization(OrganizationId::from_uuid(row.target_id)),
             other => return Err(bad("target_kind", other)),
         };
-        let record = Record::Claim(Claim {
-            target,
-            since: Timestamp::from_micros(row.since),
-        });
-        Ok(Stored {
-            record,
-            version: crate::row::version(row.version),
-        })
+        let record = Record::Claim(Claim { target, since: Timestamp::from_micros(row.since) });
+        Ok(Stored { record, version: crate::row::version(row.version) })
     })
     .collect()
 }
 
 pub(super) async fn version(connection: &mut SqliteConnection, home: i64) -> Result<Option<Uuid>, Fault> {
-    let version = query_scalar!(
-        r#"SELECT version AS "version: Uuid" FROM claims WHERE home = ?"#,
-        home
-    );
+    let version = query_scalar!(r#"SELECT version AS "version: Uuid" FROM claims WHERE home = ?"#, home);
     Ok(version.fetch_optional(connection).await?)
 }
 
@@ -67,8 +58,6 @@ pub(super) async fn put(
 }
 
 pub(super) async fn remove(connection: &mut SqliteConnection, home: i64) -> Result<(), Fault> {
-    query!("DELETE FROM claims WHERE home = ?", home)
-        .execute(connection)
-        .await?;
+    query!("DELETE FROM claims WHERE home = ?", home).execute(connection).await?;
     Ok(())
 }

@@ -26,10 +26,7 @@ impl Entry {
             search: from_json("search", &self.search)?,
             active: self.active,
         });
-        Ok(Stored {
-            record,
-            version: crate::row::version(self.version),
-        })
+        Ok(Stored { record, version: crate::row::version(self.version) })
     }
 }
 
@@ -45,11 +42,7 @@ pub(super) async fn load(
         home,
         names
     );
-    rows.fetch_all(connection)
-        .await?
-        .into_iter()
-        .map(Entry::stored)
-        .collect()
+    rows.fetch_all(connection).await?.into_iter().map(Entry::stored).collect()
 }
 
 /// The same from all homes of a directory: an id is in one of them only.
@@ -66,11 +59,7 @@ pub(super) async fn load_across(
         kind,
         names
     );
-    rows.fetch_all(connection)
-        .await?
-        .into_iter()
-        .map(Entry::stored)
-        .collect()
+    rows.fetch_all(connection).await?.into_iter().map(Entry::stored).collect()
 }
 
 pub(super) async fn names(connection: &mut SqliteConnection, home: i64) -> Result<String, Fault> {
@@ -134,12 +123,6 @@ pub(super) async fn remove(
     id: DirectoryId,
 ) -> Result<(), Fault> {
     let id = id.uuid();
-    query!(
-        "DELETE FROM directory_entries WHERE home = ? AND id = ?",
-        home,
-        id
-    )
-    .execute(connection)
-    .await?;
+    query!("DELETE FROM directory_entries WHERE home = ? AND id = ?", home, id).execute(connection).await?;
     Ok(())
 }

@@ -17,11 +17,7 @@ pub(super) async fn put(
     due: Option<Due>,
 ) -> Result<(), Fault> {
     let Key::Member(user) = key else {
-        return if due.is_some() {
-            Err(bad("due", "a kind that does not end by itself"))
-        } else {
-            Ok(())
-        };
+        return if due.is_some() { Err(bad("due", "a kind that does not end by itself")) } else { Ok(()) };
     };
     let id = user.uuid();
     if let Some(due) = due {
@@ -37,36 +33,22 @@ pub(super) async fn put(
         .execute(connection)
         .await?;
     } else {
-        query!(
-            "DELETE FROM due WHERE home = ? AND kind = 'member' AND id = ?",
-            home,
-            id
-        )
-        .execute(connection)
-        .await?;
+        query!("DELETE FROM due WHERE home = ? AND kind = 'member' AND id = ?", home, id)
+            .execute(connection)
+            .await?;
     }
     Ok(())
 }
 
 /// The whole index of a home, as it is kept.
 pub(crate) async fn all(connection: &mut SqliteConnection, home: i64) -> Result<Vec<Due>, Fault> {
-    let rows = query!(
-        r#"SELECT kind, id AS "id: Uuid", at, seats FROM due WHERE home = ?"#,
-        home
-    );
+    let rows = query!(r#"SELECT kind, id AS "id: Uuid", at, seats FROM due WHERE home = ?"#, home);
     let rows = rows.fetch_all(connection).await?.into_iter();
     let mut due = rows
         .map(|row| match row.kind.as_str() {
             "member" => {
-                let (at, key) = (
-                    Timestamp::from_micros(row.at),
-                    Key::Member(UserId::from_uuid(row.id)),
-                );
-                Ok(Due {
-                    at,
-                    key,
-                    seats: row.seats,
-                })
+                let (at, key) = (Timestamp::from_micros(row.at), Key::Member(UserId::from_uuid(row.id)));
+                Ok(Due { at, key, seats: row.seats })
             }
             other => Err(bad("kind", other)),
         })

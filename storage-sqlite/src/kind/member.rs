@@ -46,10 +46,7 @@ pub(super) async fn load(
                 external_id: parse_some("external_id", row.external_id)?,
             },
         });
-        Ok(Stored {
-            record,
-            version: crate::row::version(row.version),
-        })
+        Ok(Stored { record, version: crate::row::version(row.version) })
     })
     .collect()
 }
@@ -82,11 +79,7 @@ pub(super) async fn put(
     version: Uuid,
     it: &Member,
 ) -> Result<(), Fault> {
-    let (id, status, role) = (
-        it.user.uuid(),
-        to_name("status", &it.status)?,
-        organization_role(&it.access),
-    );
+    let (id, status, role) = (it.user.uuid(), to_name("status", &it.status)?, organization_role(&it.access));
     let (starts_at, expires_at, joined_at) =
         (micros(it.starts_at), micros(it.expires_at), it.joined_at.micros());
     let (left_at, cut_at) = (micros(it.left_at), micros(it.cut_at));
@@ -110,13 +103,9 @@ pub(super) async fn put(
 
 async fn put_access(connection: &mut SqliteConnection, home: i64, it: &Member) -> Result<(), Fault> {
     let (id, roles) = (it.user.uuid(), account_roles(&it.access));
-    query!(
-        "DELETE FROM member_access WHERE home = ? AND user_id = ?",
-        home,
-        id
-    )
-    .execute(&mut *connection)
-    .await?;
+    query!("DELETE FROM member_access WHERE home = ? AND user_id = ?", home, id)
+        .execute(&mut *connection)
+        .await?;
     if let Some(roles) = roles {
         query!(
             "INSERT INTO member_access (home, user_id, account_id, role)
@@ -134,13 +123,9 @@ async fn put_access(connection: &mut SqliteConnection, home: i64, it: &Member) -
 async fn put_words(connection: &mut SqliteConnection, home: i64, it: &Member) -> Result<(), Fault> {
     let id = it.user.uuid();
     let words = id_list(member_search_keys(it).iter().map(String::as_bytes));
-    query!(
-        "DELETE FROM member_words WHERE home = ? AND user_id = ?",
-        home,
-        id
-    )
-    .execute(&mut *connection)
-    .await?;
+    query!("DELETE FROM member_words WHERE home = ? AND user_id = ?", home, id)
+        .execute(&mut *connection)
+        .await?;
     query!(
         "INSERT OR IGNORE INTO member_words (home, user_id, word) SELECT ?1, ?2, unhex(value) FROM json_each(?3)",
         home, id, words
@@ -152,8 +137,6 @@ async fn put_words(connection: &mut SqliteConnection, home: i64, it: &Member) ->
 
 pub(super) async fn remove(connection: &mut SqliteConnection, home: i64, id: UserId) -> Result<(), Fault> {
     let id = id.uuid();
-    query!("DELETE FROM members WHERE home = ? AND user_id = ?", home, id)
-        .execute(connection)
-        .await?;
+    query!("DELETE FROM members WHERE home = ? AND user_id = ?", home, id).execute(connection).await?;
     Ok(())
 }

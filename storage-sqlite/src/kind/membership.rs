@@ -24,10 +24,7 @@ pub(super) async fn load(
     rows.map(|row| {
         let organization = OrganizationId::from_uuid(row.organization_id);
         let record = Record::Membership(Membership { organization });
-        Ok(Stored {
-            record,
-            version: crate::row::version(row.version),
-        })
+        Ok(Stored { record, version: crate::row::version(row.version) })
     })
     .collect()
 }
@@ -80,12 +77,8 @@ pub(super) async fn remove(
     id: OrganizationId,
 ) -> Result<(), Fault> {
     let id = id.uuid();
-    query!(
-        "DELETE FROM memberships WHERE home = ? AND organization_id = ?",
-        home,
-        id
-    )
-    .execute(connection)
-    .await?;
+    query!("DELETE FROM memberships WHERE home = ? AND organization_id = ?", home, id)
+        .execute(connection)
+        .await?;
     Ok(())
 }

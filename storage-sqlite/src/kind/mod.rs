@@ -14,7 +14,7 @@ mod receipt;
 mod transfer;
 mod user;
 
-use roster_core::home::{Key, Record};
+use roster_core::home::{Home, Key, Record};
 use roster_core::id::CommitId;
 use roster_core::log::hex;
 use roster_core::model::DirectoryKind;
@@ -42,21 +42,24 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// All of them.
-    pub(crate) const ALL: [Self; 12] = [
-        Self::Organization,
-        Self::Account,
-        Self::AccountExternalId,
-        Self::Member,
-        Self::ApiKey,
-        Self::Transfer,
-        Self::User,
-        Self::Membership,
-        Self::OperatorKey,
-        Self::Claim,
-        Self::DirectoryEntry,
-        Self::Receipt,
-    ];
+    /// The kinds that a home holds.
+    pub(crate) const fn of_home(home: &Home) -> &'static [Self] {
+        match home {
+            Home::Deployment => &[Self::OperatorKey, Self::Receipt],
+            Home::User(_) => &[Self::User, Self::Membership, Self::Receipt],
+            Home::Organization(_) => &[
+                Self::Organization,
+                Self::Account,
+                Self::AccountExternalId,
+                Self::Member,
+                Self::ApiKey,
+                Self::Transfer,
+                Self::Receipt,
+            ],
+            Home::Claim(_) => &[Self::Claim],
+            Home::Directory(..) => &[Self::DirectoryEntry],
+        }
+    }
 
     /// The kind of a key and its name within the kind: an id in hexadecimal, or an external id as it is.
     pub(crate) fn of(key: &Key) -> (Self, String) {

@@ -31,10 +31,7 @@ pub(super) async fn load(
             prefix: row.prefix,
             created_at: Timestamp::from_micros(row.created_at),
         });
-        Ok(Stored {
-            record,
-            version: crate::row::version(row.version),
-        })
+        Ok(Stored { record, version: crate::row::version(row.version) })
     })
     .collect()
 }
@@ -86,8 +83,6 @@ pub(super) async fn remove(
     id: OperatorKeyId,
 ) -> Result<(), Fault> {
     let id = id.uuid();
-    query!("DELETE FROM operator_keys WHERE home = ? AND id = ?", home, id)
-        .execute(connection)
-        .await?;
+    query!("DELETE FROM operator_keys WHERE home = ? AND id = ?", home, id).execute(connection).await?;
     Ok(())
 }

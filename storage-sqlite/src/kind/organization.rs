@@ -36,19 +36,14 @@ pub(super) async fn load(connection: &mut SqliteConnection, home: i64) -> Result
             traits: from_json("traits", &row.traits)?,
             created_at: Timestamp::from_micros(row.created_at),
         });
-        Ok(Stored {
-            record,
-            version: crate::row::version(row.version),
-        })
+        Ok(Stored { record, version: crate::row::version(row.version) })
     })
     .collect()
 }
 
 pub(super) async fn version(connection: &mut SqliteConnection, home: i64) -> Result<Option<Uuid>, Fault> {
-    let version = query_scalar!(
-        r#"SELECT version AS "version: Uuid" FROM organizations WHERE home = ?"#,
-        home
-    );
+    let version =
+        query_scalar!(r#"SELECT version AS "version: Uuid" FROM organizations WHERE home = ?"#, home);
     Ok(version.fetch_optional(connection).await?)
 }
 
@@ -59,11 +54,8 @@ pub(super) async fn put(
     it: &Organization,
 ) -> Result<(), Fault> {
     let (id, owner) = (it.id.uuid(), it.owner.uuid());
-    let (external_id, name, slug) = (
-        it.external_id.as_ref().map(ToString::to_string),
-        it.name.as_str(),
-        it.slug.as_str(),
-    );
+    let (external_id, name, slug) =
+        (it.external_id.as_ref().map(ToString::to_string), it.name.as_str(), it.slug.as_str());
     let (status, purchased) = (to_name("status", &it.status)?, it.purchased.map(i64::from));
     let (settings, traits) = (to_json("settings", &it.settings)?, to_json("traits", &it.traits)?);
     let created_at = it.created_at.micros();
@@ -79,8 +71,6 @@ pub(super) async fn put(
 }
 
 pub(super) async fn remove(connection: &mut SqliteConnection, home: i64) -> Result<(), Fault> {
-    query!("DELETE FROM organizations WHERE home = ?", home)
-        .execute(connection)
-        .await?;
+    query!("DELETE FROM organizations WHERE home = ?", home).execute(connection).await?;
     Ok(())
 }

@@ -31,10 +31,7 @@ pub(super) async fn load(
             answer: row.answer,
             created_at: Timestamp::from_micros(row.created_at),
         });
-        Ok(Stored {
-            record,
-            version: crate::row::version(row.version),
-        })
+        Ok(Stored { record, version: crate::row::version(row.version) })
     })
     .collect()
 }
@@ -82,8 +79,6 @@ pub(super) async fn put(
 
 pub(super) async fn remove(connection: &mut SqliteConnection, home: i64, id: ReceiptId) -> Result<(), Fault> {
     let id = id.0.as_slice();
-    query!("DELETE FROM receipts WHERE home = ? AND id = ?", home, id)
-        .execute(connection)
-        .await?;
+    query!("DELETE FROM receipts WHERE home = ? AND id = ?", home, id).execute(connection).await?;
     Ok(())
 }

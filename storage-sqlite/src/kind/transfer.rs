@@ -33,10 +33,7 @@ pub(super) async fn load(
             state: from_name("state", row.state)?,
             created_at: Timestamp::from_micros(row.created_at),
         });
-        Ok(Stored {
-            record,
-            version: crate::row::version(row.version),
-        })
+        Ok(Stored { record, version: crate::row::version(row.version) })
     })
     .collect()
 }
@@ -89,8 +86,6 @@ pub(super) async fn remove(
     id: TransferId,
 ) -> Result<(), Fault> {
     let id = id.uuid();
-    query!("DELETE FROM transfers WHERE home = ? AND id = ?", home, id)
-        .execute(connection)
-        .await?;
+    query!("DELETE FROM transfers WHERE home = ? AND id = ?", home, id).execute(connection).await?;
     Ok(())
 }

@@ -28,19 +28,13 @@ pub(super) async fn load(connection: &mut SqliteConnection, home: i64) -> Result
             traits: from_json("traits", &row.traits)?,
             created_at: Timestamp::from_micros(row.created_at),
         });
-        Ok(Stored {
-            record,
-            version: crate::row::version(row.version),
-        })
+        Ok(Stored { record, version: crate::row::version(row.version) })
     })
     .collect()
 }
 
 pub(super) async fn version(connection: &mut SqliteConnection, home: i64) -> Result<Option<Uuid>, Fault> {
-    let version = query_scalar!(
-        r#"SELECT version AS "version: Uuid" FROM users WHERE home = ?"#,
-        home
-    );
+    let version = query_scalar!(r#"SELECT version AS "version: Uuid" FROM users WHERE home = ?"#, home);
     Ok(version.fetch_optional(connection).await?)
 }
 
@@ -67,8 +61,6 @@ pub(super) async fn put(
 }
 
 pub(super) async fn remove(connection: &mut SqliteConnection, home: i64) -> Result<(), Fault> {
-    query!("DELETE FROM users WHERE home = ?", home)
-        .execute(connection)
-        .await?;
+    query!("DELETE FROM users WHERE home = ?", home).execute(connection).await?;
     Ok(())
 }

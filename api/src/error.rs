@@ -80,7 +80,7 @@ impl Problem {
 }
 
 /// `no_seat` → `No seat`.
-fn title(code: &str) -> String {
+pub fn title(code: &str) -> String {
     let words = code.replace('_', " ");
     let mut letters = words.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())

@@ -10,6 +10,7 @@ mod json;
 mod member_query;
 mod metrics;
 mod middleware;
+pub mod openapi;
 mod query;
 mod route;
 mod routes;
@@ -22,6 +23,7 @@ pub use state::ApiState;
 
 use axum::Router;
 use axum::routing::get;
+use utoipa_swagger_ui::SwaggerUi;
 
 /// The whole service: the API, health, metrics and the documentation.
 pub fn router(state: ApiState) -> Router {
@@ -30,5 +32,6 @@ pub fn router(state: ApiState) -> Router {
         .route("/healthz", get(routes::health::healthz))
         .route("/readyz", get(routes::health::readyz))
         .route("/metrics", get(routes::health::metrics));
-    middleware::wrap(api.merge(open), &state).with_state(state)
+    let docs = SwaggerUi::new("/docs").external_url_unchecked("/openapi.json", openapi::document());
+    middleware::wrap(api.merge(open).merge(docs), &state).with_state(state)
 }

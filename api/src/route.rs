@@ -29,6 +29,10 @@ pub struct Route {
     pub status: u16,
     /// The schema of the answer, by name; `[Name]` for a page of a list; none for no body.
     pub answer: Option<&'static str>,
+    /// Whether it may answer 201 as well, having made something new.
+    pub may_make: bool,
+    /// Whether it changes nothing, though it is no GET.
+    pub reads: bool,
     /// Codes of refusals beside those that every route has.
     pub codes: &'static [&'static str],
     handler: MethodRouter<ApiState>,
@@ -47,9 +51,21 @@ impl Route {
         T: 'static,
     {
         let handler = on(filter, handler);
-        let (summary, description, body, query, status, answer, codes) =
-            ("", "", None, [].as_slice(), 200, None, [].as_slice());
-        Self { method, path, id, summary, description, body, query, status, answer, codes, handler }
+        Self {
+            method,
+            path,
+            id,
+            summary: "",
+            description: "",
+            body: None,
+            query: &[],
+            status: 200,
+            answer: None,
+            may_make: false,
+            reads: false,
+            codes: &[],
+            handler,
+        }
     }
 
     /// A GET.
@@ -119,6 +135,23 @@ impl Route {
     #[must_use]
     pub fn answers(self, status: u16, answer: &'static str) -> Self {
         Self { status, answer: Some(answer).filter(|name| !name.is_empty()), ..self }
+    }
+
+    /// It may make something new, and answers 201 then.
+    #[must_use]
+    pub fn or_makes(self) -> Self {
+        Self { may_make: true, ..self }
+    }
+
+    /// It changes nothing.
+    #[must_use]
+    pub fn only_reads(self) -> Self {
+        Self { reads: true, ..self }
+    }
+
+    /// Every status when all went well.
+    pub fn statuses(&self) -> Vec<u16> {
+        if self.may_make { vec![self.status, 201] } else { vec![self.status] }
     }
 
     /// How it refuses, beside the refusals that every route has.

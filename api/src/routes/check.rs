@@ -28,11 +28,12 @@ pub fn routes() -> Vec<Route> {
                 "user": "ext:ada", "permission": "members:read", "organization": "ext:cloud", "account": "ext:north",
             }))
             .answers(200, "Check")
-            .refuses(&["ambiguous_external_id"]),
+            .only_reads(),
         Route::post("/check/batch", "check_batch", batch)
             .says("Check many permissions", "At most 100, each as `check` answers it.")
             .takes(json!({"checks": [{"user": "ext:ada", "permission": "members:read", "organization": "ext:cloud"}]}))
-            .answers(200, "Checks"),
+            .answers(200, "Checks")
+            .only_reads(),
     ]
 }
 

@@ -31,19 +31,22 @@ use crate::shapes;
 
 /// The routes.
 pub fn routes() -> Vec<Route> {
+    of_accounts().into_iter().chain(of_organizations()).collect()
+}
+
+const FILTERS: &[(&str, &str)] = &[
+    ("status", "`active` (default), `deactivated`, `former` or `all`."),
+    ("account", "Only those with access to this account, from either source."),
+    ("role", "Only those who hold this role."),
+    ("q", "Prefix of a word of the name, of the e-mail, or the whole external id."),
+    ("sort", "`name`, `email` or `joined_at`; `-` in front reverses."),
+    PAGE[0],
+    PAGE[1],
+];
+
+fn of_accounts() -> Vec<Route> {
     const OF_ACCOUNT: &str = "/organizations/{organization}/accounts/{account}/members";
     const ONE_OF_ACCOUNT: &str = "/organizations/{organization}/accounts/{account}/members/{user}";
-    const ALL: &str = "/organizations/{organization}/members";
-    const ONE: &str = "/organizations/{organization}/members/{user}";
-    const FILTERS: &[(&str, &str)] = &[
-        ("status", "`active` (default), `deactivated`, `former` or `all`."),
-        ("account", "Only those with access to this account, from either source."),
-        ("role", "Only those who hold this role."),
-        ("q", "Prefix of a word of the name, of the e-mail, or the whole external id."),
-        ("sort", "`name`, `email` or `joined_at`; `-` in front reverses."),
-        PAGE[0],
-        PAGE[1],
-    ];
     vec![
         Route::get(OF_ACCOUNT, "list_account_members", list_of_account)
             .says(
@@ -59,6 +62,7 @@ pub fn routes() -> Vec<Route> {
             )
             .takes(json!({"role": "member"}))
             .answers(200, "AccountMember")
+            .or_makes()
             .refuses(&[
                 "implicit_access",
                 "owner_must_transfer",
@@ -86,6 +90,13 @@ pub fn routes() -> Vec<Route> {
         )
         .takes(json!({"users": ["ext:ada", "ext:bob"]}))
         .answers(200, "Removals"),
+    ]
+}
+
+fn of_organizations() -> Vec<Route> {
+    const ALL: &str = "/organizations/{organization}/members";
+    const ONE: &str = "/organizations/{organization}/members/{user}";
+    vec![
         Route::get(ALL, "list_members", list)
             .says(
                 "List members",

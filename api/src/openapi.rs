@@ -1,0 +1,295 @@
+//! The `OpenAPI` document, made from the table of routes.
+
+mod answers;
+mod bodies;
+mod parameters;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use axum::http::Method;
+use serde_json::{Map, Value, json};
+
+use crate::route::Route;
+use crate::routes;
+
+const ABOUT: &str = "Who is in which account, as what, who owns the account, and how people leave.\n\n\
+    **Who asks:** `Authorization: Bearer SECRET` with an operator key (`rko_…`, every right) or a key of one \
+    organization (`rka_…`, the rights of its role). `Roster-On-Behalf-Of: USER` has a user judged instead.\n\n\
+    **Names:** where a path or a body takes the id of an organization, an account or a user, it takes \
+    `ext:EXTERNAL_ID` too.\n\n\
+    **Errors** are problems (RFC 9457) with a stable `code`. What the caller cannot see answers 404, the same as what \
+    does not exist.\n\n\
+    **Lists** come in pages: send `next_cursor` back as `cursor`. `Accept: text/csv` gives a page as CSV.\n\n\
+    **Writing twice:** with an `Idempotency-Key`, a POST that is sent again within 24 hours is answered as it was, with \
+    `Idempotency-Replayed: true`. `If-Match` with an `ETag` makes a change conditional.";
+
+/// The document.
+pub fn document() -> Value {
+    let named = schemas();
+    let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    for route in routes::all() {
+        let path = format!("/v1{}", route.path);
+        let method = route.method.as_str().to_ascii_lowercase();
+        paths.entry(path).or_default().insert(method, operation(&route, &named));
+    }
+    for (path, operation) in unversioned(&named) {
+        paths.entry(path.to_owned()).or_default().insert("get".to_owned(), operation);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Roster", "version": env!("CARGO_PKG_VERSION"), "description": ABOUT,
+            "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+        },
+        "servers": [{"url": "/", "description": "This server."}],
+        "security": [{"key": []}],
+        "tags": TAGS.map(|(name, _, about)| json!({"name": name, "description": about})),
+        "paths": paths,
+        "components": {
+            "schemas": named, "parameters": parameters::components(), "headers": headers(),
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "An operator key or a key of an organization."},
+            },
+        },
+    })
+}
+
+/// Tags with the operations they cover: by the last noun of the path that matches first.
+const TAGS: [(&str, &[&str], &str); 9] = [
+    ("Members", &["/members"], "People in an organization, what they reach, how they leave."),
+    ("Accounts", &["/organizations/{organization}/accounts"], "Workspaces of an organization."),
+    ("Roles", &["/roles", "/permissions"], "What roles hold."),
+    ("API keys", &["/api-keys"], "Keys of an organization."),
+    ("Audit", &["/audit"], "What was done, by whom."),
+    ("Check", &["/check"], "May this user do this here?"),
+    ("Organizations", &["/organizations"], "Tenants, their owners and seats."),
+    ("Users", &["/users", "/me"], "People, once in the deployment."),
+    ("Service", &[""], "The service itself."),
+];
+
+fn tag(path: &str) -> &'static str {
+    TAGS.iter()
+        .find(|(_, parts, _)| parts.iter().any(|part| path.contains(part)))
+        .map_or("Service", |tag| tag.0)
+}
+
+fn schemas() -> Map<String, Value> {
+    let mut named = answers::all();
+    for route in routes::all() {
+        if let Some(body) = bodies::of_operation(route.id) {
+            named.insert(bodies::schema_name(route.id), body);
+        }
+        if let Some(row) = route.answer.and_then(row_of_page) {
+            named.insert(format!("{row}Page"), answers::page(row));
+        }
+    }
+    named
+}
+
+/// `Account` of `[Account]`.
+fn row_of_page(answer: &'static str) -> Option<&'static str> {
+    answer.strip_prefix('[')?.strip_suffix(']')
+}
+
+fn operation(route: &Route, named: &Map<String, Value>) -> Value {
+    let mut operation = json!({
+        "operationId": route.id, "summary": route.summary, "description": route.description,
+        "tags": [tag(route.path)], "parameters": parameters::of_route(route), "responses": responses(route, named),
+    });
+    if let Some(example) = &route.body {
+        let content = json!({"schema": bodies::named(route.id), "example": example});
+        let mut kinds = json!({"application/json": content});
+        if route.method == Method::PATCH {
+            kinds["application/merge-patch+json"] = content;
+        }
+        operation["requestBody"] = json!({"required": true, "content": kinds});
+    }
+    operation
+}
+
+fn responses(route: &Route, named: &Map<String, Value>) -> Value {
+    let mut responses: BTreeMap<String, Value> = BTreeMap::new();
+    for status in route.statuses() {
+        responses.insert(status.to_string(), success(route, status, named));
+    }
+    let mut refusals: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
+    for code in codes(route) {
+        refusals.entry(status_of(code)).or_default().push(code);
+    }
+    for (status, codes) in refusals {
+        responses.insert(status.to_string(), refusal(status, &codes, named));
+    }
+    json!(responses)
+}
+
+fn success(route: &Route, status: u16, named: &Map<String, Value>) -> Value {
+    let mut headers = json!({"X-Request-Id": header("X-Request-Id")});
+    let Some(answer) = route.answer else {
+        return json!({"description": "Done.", "headers": headers});
+    };
+    let row = row_of_page(answer);
+    let schema = schema::of(&row.map_or_else(|| answer.to_owned(), |row| format!("{row}Page")));
+    if row.is_none() && VERSIONED.contains(&answer) {
+        headers["ETag"] = header("ETag");
+    }
+    if status == 201 {
+        headers["Location"] = header("Location");
+    }
+    if route.method == Method::POST {
+        headers["Idempotency-Replayed"] = header("Idempotency-Replayed");
+    }
+    let example = schema::example(&schema, named);
+    let mut content = json!({"application/json": {"schema": schema, "example": example}});
+    if row.is_some() {
+        content["text/csv"] = json!({"schema": {"type": "string"}});
+    }
+    let about = if status == 201 { "Made." } else { "Done." };
+    json!({"description": about, "headers": headers, "content": content})
+}
+
+/// Answers that bear a version.
+const VERSIONED: [&str; 9] = [
+    "Organization",
+    "Seats",
+    "Account",
+    "Member",
+    "AccountMember",
+    "AccessDiff",
+    "User",
+    "ApiKey",
+    "Transfer",
+];
+
+fn refusal(status: u16, codes: &[&str], named: &Map<String, Value>) -> Value {
+    let listed: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
+    let mut example = schema::example(&schema::of("Problem"), named);
+    let code = codes.first().copied().unwrap_or_default();
+    let about = crate::error::title(code);
+    example["status"] = status.into();
+    example["code"] = code.into();
+    example["title"] = about.clone().into();
+    example["type"] = format!("urn:roster:problem:{code}").into();
+    example["detail"] = format!("{about}.").into();
+    for beside in ["errors", "source"] {
+        let wanted = (beside == "errors" && status == 422) || code == "implicit_access";
+        if let Some(fields) = example.as_object_mut().filter(|_| !wanted) {
+            fields.remove(beside);
+        }
+    }
+    if code == "implicit_access" {
+        example["source"] = json!({"type": "organization", "role": "admin"});
+    }
+    let schema = json!({
+        "allOf": [schema::of("Problem"), {"type": "object", "properties": {"code": {"enum": codes}}}],
+    });
+    let mut headers = json!({"X-Request-Id": header("X-Request-Id")});
+    if status == 503 {
+        headers["Retry-After"] = header("Retry-After");
+    }
+    json!({
+        "description": listed.join(", "), "headers": headers,
+        "content": {"application/problem+json": {"schema": schema, "example": example}},
+    })
+}
+
+/// Every code with which an operation may be refused.
+fn codes(route: &Route) -> Vec<&'static str> {
+    let writes = route.method != Method::GET;
+    let mut codes =
+        vec!["unauthenticated", "forbidden", "not_found", "invalid", "store_unavailable", "busy", "internal"];
+    if route.answer.is_some_and(|answer| answer.starts_with('[')) {
+        codes.push("invalid_cursor");
+    }
+    codes.extend(["malformed", "too_large", "unsupported_media_type"]);
+    if writes && !route.reads {
+        codes.push("outcome_unknown");
+        codes.push("conflict");
+    }
+    if writes && !route.reads && route.path.contains("{organization}") {
+        codes.push("organization_closed");
+    }
+    if route.method == Method::POST && !route.reads {
+        codes.push("idempotency_mismatch");
+    }
+    if [Method::PUT, Method::PATCH, Method::DELETE].contains(&route.method) {
+        codes.push("precondition_failed");
+    }
+    codes.extend(route.codes);
+    codes
+}
+
+/// The status that a code comes with.
+fn status_of(code: &str) -> u16 {
+    match code {
+        "malformed" | "invalid_cursor" => 400,
+        "unauthenticated" => 401,
+        "forbidden" | "cannot_grant_unheld" | "owner_by_transfer_only" => 403,
+        "not_found" => 404,
+        "precondition_failed" => 412,
+        "too_large" => 413,
+        "unsupported_media_type" => 415,
+        "invalid" | "confirmation_required" | "idempotency_mismatch" => 422,
+        "internal" => 500,
+        "busy" | "store_unavailable" | "outcome_unknown" => 503,
+        _ => 409,
+    }
+}
+
+fn header(name: &str) -> Value {
+    json!({"$ref": format!("#/components/headers/{name}")})
+}
+
+fn headers() -> Value {
+    let text = |about: &str| json!({"description": about, "schema": {"type": "string"}});
+    json!({
+        "X-Request-Id": text("The id of the request: the client's own if it sent one."),
+        "ETag": text("The version, for `If-Match` and `If-None-Match`."),
+        "Location": text("Where the new thing is."),
+        "Idempotency-Replayed": text("`true` where an earlier answer is given again."),
+        "Retry-After": text("Seconds to wait before trying again."),
+    })
+}
+
+fn unversioned(named: &Map<String, Value>) -> [(&'static str, Value); 4] {
+    let plain =
+        |kind: &str| json!({"description": "Done.", "content": {kind: {"schema": {"type": "string"}}}});
+    let open = |id: &str, summary: &str, about: &str, answer: Value| {
+        json!({
+            "operationId": id, "summary": summary, "description": about, "tags": ["Service"], "security": [],
+            "parameters": [], "responses": {"200": answer},
+        })
+    };
+    let status = json!({
+        "description": "All is well.",
+        "content": {"application/json": {
+            "schema": schema::of("Status"), "example": schema::example(&schema::of("Status"), named),
+        }},
+    });
+    let mut ready = open(
+        "get_readiness",
+        "Can it work?",
+        "Whether the store answers and the process stays.",
+        status.clone(),
+    );
+    ready["responses"]["503"] = refusal(503, &["store_unavailable"], named);
+    let document = json!({
+        "description": "This document.", "content": {"application/json": {"schema": {"type": "object"}}},
+    });
+    [
+        ("/healthz", open("get_health", "Is it alive?", "200 as long as the process lives.", status)),
+        ("/readyz", ready),
+        (
+            "/metrics",
+            open(
+                "get_metrics",
+                "Metrics",
+                "Counts and durations for Prometheus, as `OpenMetrics` text.",
+                plain("application/openmetrics-text"),
+            ),
+        ),
+        ("/openapi.json", open("get_openapi", "This document", "The `OpenAPI` document.", document)),
+    ]
+}

@@ -1,0 +1,413 @@
+//! The schemas of answers: every field always present.
+
+use roster_core::permission::CATALOGUE;
+use serde_json::{Map, Value, json};
+
+use super::schema::{
+    count, email, external_id, flag, id, list, map_of, matching, name, object, of, one_of, or_null,
+    permission, role, text, time, traits,
+};
+
+/// All of them, by name.
+pub fn all() -> Map<String, Value> {
+    let mut all = Map::new();
+    for (name, schema) in
+        entities().into_iter().chain(acts()).chain(questions()).chain([("Problem", problem())])
+    {
+        all.insert(name.to_owned(), schema);
+    }
+    all
+}
+
+/// A page of a list of named rows.
+pub fn page(row: &str) -> Value {
+    object(
+        "One page of a list.",
+        vec![
+            ("data", list(of(row)), "The rows."),
+            (
+                "next_cursor",
+                or_null(text("eyJ2IjoxfQ.6kJ1")),
+                "The cursor of the next page; null on the last.",
+            ),
+        ],
+    )
+}
+
+fn entities() -> Vec<(&'static str, Value)> {
+    let wide = object(
+        "Every account, future ones too, with one role.",
+        vec![
+            ("type", json!({"const": "organization"}), "Organization-wide access."),
+            ("role", role(), "The role."),
+        ],
+    );
+    let narrow = object(
+        "Roles on named accounts.",
+        vec![
+            ("type", json!({"const": "accounts"}), "Access per account."),
+            ("accounts", list(of("Grant")), "The accounts with a role each, at most 1,000."),
+        ],
+    );
+    vec![
+        ("User", object("A person, once in the deployment.", user())),
+        ("Organization", object("A tenant.", organization())),
+        (
+            "Seats",
+            object(
+                "Seats paid for and in use.",
+                vec![
+                    ("purchased", or_null(count(100)), "Paid for; null is unlimited."),
+                    ("used", count(42), "In use."),
+                ],
+            ),
+        ),
+        ("Account", object("A workspace in one organization.", account())),
+        (
+            "Grant",
+            object(
+                "A role on an account.",
+                vec![("account", id("acc"), "The account."), ("role", role(), "The role.")],
+            ),
+        ),
+        ("Access", json!({"description": "What a member or a key reaches.", "oneOf": [wide, narrow]})),
+        ("Member", object("A user in an organization.", member())),
+        (
+            "AccountMember",
+            object("A member as an account's list shows them.", {
+                let mut fields = member();
+                fields.push(("role", role(), "Their role on this account."));
+                fields.push(("source", one_of(&["account", "organization"]), "Where the role comes from."));
+                fields
+            }),
+        ),
+        (
+            "Role",
+            object(
+                "A named set of permissions.",
+                vec![
+                    ("id", role(), "The name of a system role, or the id of a custom one."),
+                    ("name", name("member"), "Its name."),
+                    ("system", flag(true), "Whether it is one of Roster's own."),
+                    ("permissions", list(permission()), "What it holds of Roster's own catalogue."),
+                ],
+            ),
+        ),
+        (
+            "Permission",
+            object(
+                "One permission of Roster's own catalogue.",
+                vec![("permission", one_of(&CATALOGUE), "As `resource:action`.")],
+            ),
+        ),
+        ("ApiKey", object("A key of an organization, without its secret.", key())),
+        (
+            "NewApiKey",
+            object("A key with its secret, which is shown this once.", {
+                let mut fields = key();
+                fields.push((
+                    "secret",
+                    matching("^rka_", "rka_01kb2y0v4tejq8vt0d7c3w4n5e…"),
+                    "Sent as a bearer token.",
+                ));
+                fields
+            }),
+        ),
+        (
+            "Transfer",
+            object(
+                "A transfer of ownership.",
+                vec![
+                    ("id", id("trf"), "Its id."),
+                    ("from", id("usr"), "The owner before."),
+                    ("to", id("usr"), "The owner after."),
+                    ("previous_owner_role", role(), "What the owner before became."),
+                    ("state", one_of(&["completed"]), "How far it is."),
+                    ("expires_at", json!({"type": "null"}), "Null for a transfer that is completed."),
+                ],
+            ),
+        ),
+        ("AuditEvent", object("One change, as the log keeps it.", audit())),
+    ]
+}
+
+fn user() -> Vec<super::schema::Field> {
+    vec![
+        ("id", id("usr"), "Roster's id."),
+        ("external_id", or_null(external_id("ada")), "The vendor's id."),
+        ("email", or_null(email()), "Their address."),
+        ("name", or_null(name("Ada")), "Their name."),
+        ("status", one_of(&["active", "suspended", "erased"]), "Whether they have access anywhere."),
+        ("traits", traits(), "JSON values under names."),
+        ("created_at", time(), "When they were made."),
+    ]
+}
+
+fn organization() -> Vec<super::schema::Field> {
+    let owner = object(
+        "The one owner.",
+        vec![
+            ("user_id", id("usr"), "Who."),
+            ("email", or_null(email()), "Their address."),
+            ("name", or_null(name("Ada")), "Their name."),
+        ],
+    );
+    vec![
+        ("id", id("org"), "Roster's id."),
+        ("external_id", or_null(external_id("cloud")), "The vendor's id."),
+        ("name", name("Cloud"), "Its name."),
+        ("slug", matching("^[a-z0-9-]{1,63}$", "cloud"), "Its short name, unique in the deployment."),
+        ("status", one_of(&["active", "closed"]), "Whether anything in it answers."),
+        ("owner", owner, "The one owner."),
+        ("owner_unavailable", flag(false), "Whether the owner is suspended."),
+        ("account_owner", json!({"type": "null"}), "The customer's own owner; not set."),
+        ("key_roles", map_of(&id("usr")), "Named responsibilities of the vendor's staff."),
+        ("seats", of("Seats"), "Seats paid for and in use."),
+        ("settings", object("What it decides for itself.", vec![]), "Its settings."),
+        ("traits", traits(), "JSON values under names."),
+        ("created_at", time(), "When it was made."),
+    ]
+}
+
+fn account() -> Vec<super::schema::Field> {
+    vec![
+        ("id", id("acc"), "Roster's id."),
+        ("organization_id", id("org"), "The organization it is in."),
+        ("external_id", or_null(external_id("north")), "The vendor's id."),
+        ("name", name("North"), "Its name."),
+        ("status", one_of(&["active", "archived"]), "Whether access through it answers."),
+        ("account_owner", json!({"type": "null"}), "The customer's own owner; not set."),
+        ("key_roles", map_of(&id("usr")), "Named responsibilities of the vendor's staff."),
+        ("traits", traits(), "JSON values under names."),
+        ("created_at", time(), "When it was made."),
+    ]
+}
+
+fn member() -> Vec<super::schema::Field> {
+    vec![
+        ("user_id", id("usr"), "Who."),
+        ("organization_id", id("org"), "Where."),
+        ("external_id", or_null(external_id("ada")), "The vendor's id of the person."),
+        ("email", or_null(email()), "Their address."),
+        ("name", or_null(name("Ada")), "Their name."),
+        ("status", one_of(&["active", "deactivated", "former"]), "Whether they have access."),
+        ("access", of("Access"), "What they reach."),
+        ("starts_at", or_null(time()), "No access before this instant."),
+        ("expires_at", or_null(time()), "No access from this instant on."),
+        ("joined_at", time(), "When they came."),
+        ("left_at", or_null(time()), "When they went."),
+    ]
+}
+
+fn key() -> Vec<super::schema::Field> {
+    vec![
+        ("id", id("key"), "Its id."),
+        ("name", name("Backend"), "Its name."),
+        ("kind", one_of(&["organization"]), "Whose rights it has: its own."),
+        ("user_id", json!({"type": "null"}), "Null for a key of an organization."),
+        ("access", of("Access"), "What it reaches."),
+        ("prefix", text("rka_01kb2y0v4tej"), "How its secret begins."),
+        ("expires_at", or_null(time()), "Dead from this instant on."),
+        ("last_used_at", json!({"type": "null"}), "Not recorded."),
+    ]
+}
+
+fn actor() -> Value {
+    let id = or_null(text("usr_01kb2y0v4tejq8vt0d7c3w4n5e"));
+    let via = or_null(text("opk_01kb2y0v4tejq8vt0d7c3w4n5e"));
+    object(
+        "Who acts.",
+        vec![
+            ("type", one_of(&["user", "api_key", "operator", "system"]), "What kind of actor."),
+            ("id", id, "Which; null for the command line and Roster itself."),
+            ("via", via, "For a user: the key that spoke for them, or `operator` for the command line."),
+        ],
+    )
+}
+
+fn audit() -> Vec<super::schema::Field> {
+    let target = object(
+        "What it was done to.",
+        vec![
+            ("type", text("user"), "What kind of thing."),
+            ("id", text("usr_01kb2y0v4tejq8vt0d7c3w4n5e"), "Which."),
+        ],
+    );
+    let state =
+        json!({"type": ["object", "null"], "additionalProperties": true, "examples": [{"access": null}]});
+    vec![
+        ("id", id("aud"), "Its id."),
+        ("seq", count(7), "The number of its entry in the log, without gaps."),
+        ("time", time(), "When."),
+        ("actor", actor(), "Who acted."),
+        ("action", text("member.removed"), "What was done."),
+        ("target", target, "What it was done to."),
+        ("user_id", or_null(id("usr")), "Whom it is about."),
+        ("before", state.clone(), "What stood there before."),
+        ("after", state, "What stands there now."),
+        ("request_id", or_null(text("9eb0cb534e095c003f78082b1affb9fa")), "The request."),
+        ("reason", or_null(text("left the company")), "Why, if it was said."),
+        (
+            "hash",
+            matching("^[0-9a-f]{64}$", &"0f".repeat(32)),
+            "The hash of its entry, chained to the one before.",
+        ),
+    ]
+}
+
+fn acts() -> Vec<(&'static str, Value)> {
+    let line = |about: &str| {
+        object(
+            about,
+            vec![
+                (
+                    "account",
+                    matching("^(all|acc_[0-7][0-9a-hjkmnp-tv-z]{25})$", "all"),
+                    "The account, or `all`.",
+                ),
+                ("role", role(), "The role."),
+            ],
+        )
+    };
+    let mut changed = line("A role that became another.");
+    changed["properties"]["previous_role"] = role();
+    changed["required"] = json!(["account", "role", "previous_role"]);
+    let removal = object(
+        "The outcome of one row.",
+        vec![
+            ("user", text("ext:ada"), "As the request named them."),
+            ("status", one_of(&["removed", "unchanged", "refused"]), "What became of it."),
+            ("code", or_null(text("not_found")), "Why it was refused."),
+        ],
+    );
+    vec![
+        (
+            "Changed",
+            object("Whether anything was changed.", vec![("changed", flag(true), "False the second time.")]),
+        ),
+        (
+            "AccessDiff",
+            object(
+                "What an access became another by.",
+                vec![
+                    ("added", list(line("A role that was given.")), "Given."),
+                    ("removed", list(line("A role that was taken.")), "Taken."),
+                    ("changed", list(changed), "Another role than before."),
+                    ("unchanged", list(line("A role that stayed.")), "As before."),
+                ],
+            ),
+        ),
+        (
+            "Removals",
+            object("One outcome a row, in order.", vec![("results", list(removal), "The outcomes.")]),
+        ),
+    ]
+}
+
+fn questions() -> Vec<(&'static str, Value)> {
+    let named = |kind: &'static str, about: &str| {
+        object(about, vec![("id", id(kind), "Its id."), ("name", name("Cloud"), "Its name.")])
+    };
+    let membership = object(
+        "A membership.",
+        vec![
+            ("organization", named("org", "Where."), "Where."),
+            ("access", of("Access"), "What they reach."),
+        ],
+    );
+    vec![
+        (
+            "UserAccount",
+            object(
+                "An account that a user reaches.",
+                vec![
+                    ("organization", named("org", "Where."), "Where."),
+                    ("account", named("acc", "Which."), "Which."),
+                    ("role", role(), "As what."),
+                    ("source", one_of(&["account", "organization"]), "Where the role comes from."),
+                ],
+            ),
+        ),
+        (
+            "Me",
+            object(
+                "Who asks.",
+                vec![
+                    ("actor", actor(), "The caller."),
+                    ("user", or_null(of("User")), "The user, if it is one."),
+                    ("memberships", list(membership), "Where they are a member."),
+                ],
+            ),
+        ),
+        (
+            "Check",
+            object(
+                "May this user do this here?",
+                vec![
+                    ("allowed", flag(true), "The answer."),
+                    (
+                        "reason",
+                        one_of(&[
+                            "granted",
+                            "not_found",
+                            "no_membership",
+                            "deactivated",
+                            "expired",
+                            "suspended",
+                            "no_access",
+                            "role_lacks_permission",
+                        ]),
+                        "Why.",
+                    ),
+                    ("role", or_null(role()), "The role that was found."),
+                    ("source", or_null(one_of(&["account", "organization"])), "Where the role comes from."),
+                ],
+            ),
+        ),
+        (
+            "Checks",
+            object("One answer a question, in order.", vec![("results", list(of("Check")), "The answers.")]),
+        ),
+        ("Status", object("All is well.", vec![("status", one_of(&["ok"]), "`ok`.")])),
+    ]
+}
+
+fn problem() -> Value {
+    let field = object(
+        "A field that cannot be used.",
+        vec![
+            ("pointer", text("/name"), "JSON pointer into the body, or `#name` for a parameter."),
+            ("detail", text("is missing"), "What is wrong."),
+        ],
+    );
+    let source = object(
+        "Where access comes from.",
+        vec![("type", one_of(&["organization"]), "The whole organization."), ("role", role(), "The role.")],
+    );
+    let mut problem = object(
+        "Why a request was not done (RFC 9457).",
+        vec![
+            ("type", matching("^urn:roster:problem:", "urn:roster:problem:not_found"), "Names the code."),
+            ("title", text("Not found"), "The code in words."),
+            (
+                "status",
+                json!({"type": "integer", "minimum": 400, "maximum": 599, "examples": [404]}),
+                "The HTTP status.",
+            ),
+            (
+                "detail",
+                text("There is no such thing here, or you cannot see it."),
+                "What happened, and what to do.",
+            ),
+            ("code", matching("^[a-z_]+$", "not_found"), "Stable; programs go by it."),
+            (
+                "request_id",
+                or_null(text("9eb0cb534e095c003f78082b1affb9fa")),
+                "The request, as in the server's log.",
+            ),
+        ],
+    );
+    problem["properties"]["errors"] = list(field);
+    problem["properties"]["source"] = source;
+    problem
+}

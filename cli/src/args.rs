@@ -15,14 +15,10 @@ use crate::config::Flags;
 /// Without a server: every command acts on the store that the configuration names, also while a server runs on it.
 /// Where an id is asked for, `ext:VALUE` names the thing by your own id.
 #[derive(Debug, Parser)]
-#[command(
-    name = "roster",
-    version,
-    propagate_version = true,
-    arg_required_else_help = true
-)]
+#[command(name = "roster", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "\
 Start here:
+  roster serve                         run the server
   roster operator-key create laptop    make a key for the API
   roster organization create --name Acme --owner-email ada@example.com
 
@@ -93,6 +89,8 @@ pub enum Format {
 /// The nouns.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run the server, on a store that is made if there is none.
+    Serve,
     /// Make the store, or bring it up to this program's schema.
     Migrate,
     /// Look at the configuration.

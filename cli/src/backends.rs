@@ -19,9 +19,7 @@ compile_error!("a program without a backend is of no use: build it with the feat
 
 static BACKENDS: &[(Backend, Opener)] = &[
     #[cfg(feature = "sqlite")]
-    (Backend::Sqlite, |config, secrets| {
-        Box::pin(sqlite::open(config, secrets))
-    }),
+    (Backend::Sqlite, |config, secrets| Box::pin(sqlite::open(config, secrets))),
 ];
 
 /// Opens the store that the configuration names.
@@ -35,11 +33,7 @@ pub async fn open(config: &Config, secrets: &Secrets) -> Result<Arc<dyn Store>, 
         None => Err(Failure::Usage(format!(
             "this program was built without the storage backend \"{}\"; it has: {}",
             wanted.name(),
-            BACKENDS
-                .iter()
-                .map(|(backend, _)| backend.name())
-                .collect::<Vec<_>>()
-                .join(", ")
+            BACKENDS.iter().map(|(backend, _)| backend.name()).collect::<Vec<_>>().join(", ")
         ))),
     }
 }
@@ -57,9 +51,7 @@ mod sqlite {
         let sqlite = SqliteConfig::new(&config.storage.sqlite.path, secrets.fingerprint);
         let opened = match SqliteStore::open(sqlite.clone(), StoreClock::Server).await {
             Err(OpenError::OlderSchema { .. }) => {
-                SqliteStore::migrate(&sqlite)
-                    .await
-                    .map_err(|error| failure(&error))?;
+                SqliteStore::migrate(&sqlite).await.map_err(|error| failure(&error))?;
                 SqliteStore::open(sqlite, StoreClock::Server).await
             }
             opened => opened,

@@ -13,15 +13,11 @@ pub fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
         return Ok(());
     }
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(Failure::Usage(format!(
-            "not on a terminal, so add --yes to go on: {question}"
-        )));
+        return Err(Failure::Usage(format!("not on a terminal, so add --yes to go on: {question}")));
     }
     eprint!("{question} [y/N] ");
     let mut answer = String::new();
-    let asked = std::io::stderr()
-        .flush()
-        .and_then(|()| std::io::stdin().read_line(&mut answer));
+    let asked = std::io::stderr().flush().and_then(|()| std::io::stdin().read_line(&mut answer));
     match asked {
         Ok(_) if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") => Ok(()),
         Ok(_) | Err(_) => Err(Failure::Failed("nothing was done".to_owned())),

@@ -59,18 +59,12 @@ impl From<Refusal> for Failure {
             Refusal::ConfirmationRequired => "This cannot be undone: add --yes to go on.".to_owned(),
             other => other.to_string(),
         };
-        Self::Refused {
-            code: refusal.code(),
-            text,
-        }
+        Self::Refused { code: refusal.code(), text }
     }
 }
 
 fn fields(errors: &[FieldError]) -> String {
-    let lines: Vec<_> = errors
-        .iter()
-        .map(|error| format!("{}: {}", error.pointer, error.detail))
-        .collect();
+    let lines: Vec<_> = errors.iter().map(|error| format!("{}: {}", error.pointer, error.detail)).collect();
     lines.join("\n  ")
 }
 
@@ -79,10 +73,9 @@ impl From<OpError> for Failure {
         match error {
             OpError::Refused(refusal) => refusal.into(),
             OpError::Store(error) => error.into(),
-            OpError::Busy => Self::Refused {
-                code: "busy",
-                text: "Somebody else is at it; try again.".to_owned(),
-            },
+            OpError::Busy => {
+                Self::Refused { code: "busy", text: "Somebody else is at it; try again.".to_owned() }
+            }
             OpError::Replay(_) => Self::Failed("this was answered before".to_owned()),
         }
     }
@@ -96,9 +89,9 @@ impl From<StoreError> for Failure {
             StoreErrorKind::OutcomeUnknown => Self::Failed(format!(
                 "outcome_unknown: {error}; look whether it was done before trying again"
             )),
-            StoreErrorKind::Corrupt => Self::Failed(format!(
-                "{error}; what is stored contradicts itself: run `roster verify`"
-            )),
+            StoreErrorKind::Corrupt => {
+                Self::Failed(format!("{error}; what is stored contradicts itself: run `roster verify`"))
+            }
         }
     }
 }

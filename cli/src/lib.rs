@@ -11,8 +11,8 @@ mod logging;
 mod output;
 mod progress;
 mod secrets;
+mod server;
 mod session;
-mod shapes;
 
 use std::process::ExitCode;
 

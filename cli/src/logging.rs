@@ -7,17 +7,10 @@ use crate::config::{Log, LogFormat};
 
 /// Starts logging. A command that is no server says only what is wrong, whatever level is set.
 pub fn start(log: &Log, is_server: bool) {
-    let most = if is_server {
-        LevelFilter::TRACE
-    } else {
-        LevelFilter::WARN
-    };
+    let most = if is_server { LevelFilter::TRACE } else { LevelFilter::WARN };
     let level = LevelFilter::from_level(log.level).min(most);
-    let lines = fmt()
-        .with_writer(std::io::stderr)
-        .with_max_level(level)
-        .with_ansi(false)
-        .log_internal_errors(false);
+    let lines =
+        fmt().with_writer(std::io::stderr).with_max_level(level).with_ansi(false).log_internal_errors(false);
     // It fails only where logging has been started before, and then that one stays.
     let started = match log.format {
         LogFormat::Text => lines.with_target(false).try_init(),

@@ -38,10 +38,7 @@ impl Printer {
         let mut table = Table::new();
         table.load_style(NOTHING);
         for (name, pointer) in fields {
-            table.add_row([
-                (*name).to_owned(),
-                cell(thing.pointer(pointer).unwrap_or(&Value::Null)),
-            ]);
+            table.add_row([(*name).to_owned(), cell(thing.pointer(pointer).unwrap_or(&Value::Null))]);
         }
         line(&table.trim_fmt())
     }
@@ -63,11 +60,7 @@ impl Printer {
 
     /// A sentence for people, or the JSON that says the same.
     pub fn say(self, text: &str, json: &Value) -> Result<(), Failure> {
-        if self.is_json() {
-            print_json(json)
-        } else {
-            line(text)
-        }
+        if self.is_json() { print_json(json) } else { line(text) }
     }
 
     /// A secret alone on a line of stdout, with what belongs to it on stderr; or the whole as JSON.
@@ -89,15 +82,9 @@ pub fn print_json(value: &Value) -> Result<(), Failure> {
 /// Rows below a header.
 pub fn table(rows: &[Value], columns: &[Column]) -> String {
     let mut table = Table::new();
-    table
-        .load_style(NOTHING)
-        .set_header(columns.iter().map(|(name, _)| *name));
+    table.load_style(NOTHING).set_header(columns.iter().map(|(name, _)| *name));
     for row in rows {
-        table.add_row(
-            columns
-                .iter()
-                .map(|(_, pointer)| cell(row.pointer(pointer).unwrap_or(&Value::Null))),
-        );
+        table.add_row(columns.iter().map(|(_, pointer)| cell(row.pointer(pointer).unwrap_or(&Value::Null))));
     }
     table.trim_fmt()
 }
@@ -146,9 +133,7 @@ fn grants(accounts: &Value) -> String {
         many => {
             let mut roles: Vec<_> = many.iter().map(|row| text(row, "role")).collect();
             roles.sort_unstable();
-            let counted = roles
-                .chunk_by(|a, b| a == b)
-                .map(|same| format!("{} on {}", same[0], same.len()));
+            let counted = roles.chunk_by(|a, b| a == b).map(|same| format!("{} on {}", same[0], same.len()));
             format!("{} accounts", counted.collect::<Vec<_>>().join(", "))
         }
     }
@@ -161,25 +146,12 @@ mod tests {
     #[test]
     fn access_is_said_in_words() {
         let on = |account: &str, role: &str| json!({"account": account, "role": role});
-        let several = [
-            on("acc_1", "viewer"),
-            on("acc_2", "member"),
-            on("acc_3", "viewer"),
-        ];
+        let several = [on("acc_1", "viewer"), on("acc_2", "member"), on("acc_3", "viewer")];
         for (access, words) in [
-            (
-                json!({"type": "organization", "role": "admin"}),
-                "admin everywhere",
-            ),
+            (json!({"type": "organization", "role": "admin"}), "admin everywhere"),
             (json!({"type": "accounts", "accounts": []}), "no account"),
-            (
-                json!({"type": "accounts", "accounts": [on("acc_1", "member")]}),
-                "member on acc_1",
-            ),
-            (
-                json!({"type": "accounts", "accounts": several}),
-                "member on 1, viewer on 2 accounts",
-            ),
+            (json!({"type": "accounts", "accounts": [on("acc_1", "member")]}), "member on acc_1"),
+            (json!({"type": "accounts", "accounts": several}), "member on 1, viewer on 2 accounts"),
         ] {
             assert_eq!(cell(&access), words);
         }

@@ -35,11 +35,7 @@ impl Progress {
                 ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(0).with_style(style).with_message(what)
         });
-        Self {
-            bar,
-            what,
-            said: Instant::now(),
-        }
+        Self { bar, what, said: Instant::now() }
     }
 
     /// So much is done.

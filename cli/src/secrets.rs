@@ -14,14 +14,17 @@ use crate::config::master_key::MasterKey;
 pub struct Secrets {
     /// What a store remembers of the master key.
     pub fingerprint: [u8; 32],
+    /// Seals the answers that receipts keep.
+    pub receipts: [u8; 32],
+    /// Signs the cursors of lists.
+    pub cursors: [u8; 32],
 }
 
 impl Secrets {
     /// Derives every key.
     pub fn derive(master: &MasterKey) -> Self {
-        Self {
-            fingerprint: derive(master.bytes(), "fingerprint"),
-        }
+        let key = |label: &str| derive(master.bytes(), label);
+        Self { fingerprint: key("fingerprint"), receipts: key("receipts"), cursors: key("cursors") }
     }
 }
 

@@ -39,10 +39,7 @@ impl Session {
         let config = load_config(global)?;
         logging::start(&config.log, false);
         let roster = open_roster(&config, &secrets(&config)?).await?;
-        Ok(Self {
-            roster,
-            out: Printer::new(global.output),
-        })
+        Ok(Self { roster, out: Printer::new(global.output) })
     }
 
     /// A request of the operator at the command line.
@@ -63,19 +60,13 @@ impl Session {
 
 /// The configuration from file, environment and flags.
 pub fn load_config(global: &Global) -> Result<Config, Failure> {
-    Ok(Config::load(
-        &global.flags(),
-        crate::config::environment(),
-        &working_folder()?,
-    )?)
+    Ok(Config::load(&global.flags(), crate::config::environment(), &working_folder()?)?)
 }
 
 /// The folder from which relative paths count.
 pub fn working_folder() -> Result<std::path::PathBuf, Failure> {
     std::env::current_dir().map_err(|error| {
-        Failure::Failed(format!(
-            "the working folder cannot be read: {error}; change to another"
-        ))
+        Failure::Failed(format!("the working folder cannot be read: {error}; change to another"))
     })
 }
 
@@ -119,19 +110,12 @@ pub async fn all_pages<T>(
     loop {
         let room = limit.map_or(usize::from(PAGE), |limit| limit - rows.len());
         let size = u16::try_from(room).unwrap_or(PAGE).min(PAGE);
-        let page = fetch(PageRequest {
-            after: after.take(),
-            limit: size,
-        })
-        .await?;
+        let page = fetch(PageRequest { after: after.take(), limit: size }).await?;
         rows.extend(page.rows);
         match page.next {
             Some(next) if limit.is_none_or(|limit| rows.len() < limit) => after = Some(next),
             next => {
-                return Ok(Listed {
-                    rows,
-                    more: next.is_some(),
-                });
+                return Ok(Listed { rows, more: next.is_some() });
             }
         }
     }

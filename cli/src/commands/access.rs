@@ -32,13 +32,7 @@ impl AccessArgs {
         if self.reach.all_accounts {
             AccessAsk::Organization(self.role)
         } else {
-            AccessAsk::Accounts(
-                self.reach
-                    .account
-                    .into_iter()
-                    .map(|account| (account, self.role))
-                    .collect(),
-            )
+            AccessAsk::Accounts(self.reach.account.into_iter().map(|account| (account, self.role)).collect())
         }
     }
 }
@@ -82,10 +76,7 @@ mod tests {
     #[test]
     fn a_grant_is_parted_at_the_last_sign() {
         let (account, role) = parse_grant("ext:a=b=viewer").unwrap();
-        assert_eq!(
-            (account.to_string().as_str(), role.to_string().as_str()),
-            ("ext:a=b", "viewer")
-        );
+        assert_eq!((account.to_string().as_str(), role.to_string().as_str()), ("ext:a=b", "viewer"));
         assert!(parse_grant("ext:a").is_err() && parse_grant("ext:a=boss").is_err());
     }
 }

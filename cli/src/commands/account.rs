@@ -1,6 +1,7 @@
 //! `roster account`: workspaces inside one organization.
 
 use clap::{Args, Subcommand, ValueEnum};
+use roster_api::shapes;
 use roster_core::flows::{self, NewAccount};
 use roster_core::id::OrganizationId;
 use roster_core::model::{Account, AccountStatus};
@@ -15,7 +16,6 @@ use crate::args::{Global, InOrganization, Limit, TraitArgs};
 use crate::failure::Failure;
 use crate::output::Column;
 use crate::session::{Listed, Session, all_pages};
-use crate::shapes;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -91,12 +91,8 @@ enum Status {
     All,
 }
 
-const COLUMNS: &[Column] = &[
-    ("ID", "/id"),
-    ("NAME", "/name"),
-    ("EXTERNAL ID", "/external_id"),
-    ("STATUS", "/status"),
-];
+const COLUMNS: &[Column] =
+    &[("ID", "/id"), ("NAME", "/name"), ("EXTERNAL ID", "/external_id"), ("STATUS", "/status")];
 
 const FIELDS: &[Column] = &[
     ("id", "/id"),
@@ -119,18 +115,8 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
             print(&session, organization, &account)
         }
         Command::Update(asked) => {
-            let Update {
-                one,
-                name,
-                external_id,
-                traits,
-            } = asked;
-            let patch = AccountPatch {
-                name,
-                external_id,
-                status: None,
-                traits: traits.patch(),
-            };
+            let Update { one, name, external_id, traits } = asked;
+            let patch = AccountPatch { name, external_id, status: None, traits: traits.patch() };
             update(open(global).await?, &one, patch).await
         }
         Command::Archive(one) => {
@@ -138,10 +124,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
             archive(open_to_destroy(global, &question).await?, &one).await
         }
         Command::Unarchive(one) => {
-            let patch = AccountPatch {
-                status: Some(AccountStatus::Active),
-                ..AccountPatch::default()
-            };
+            let patch = AccountPatch { status: Some(AccountStatus::Active), ..AccountPatch::default() };
             update(open(global).await?, &one, patch).await
         }
     }
@@ -149,10 +132,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
 
 async fn create(session: Session, new: Create) -> Result<(), Failure> {
     let organization = session.organization(&new.within.organization).await?;
-    let new = NewAccount {
-        name: new.name,
-        external_id: new.external_id,
-    };
+    let new = NewAccount { name: new.name, external_id: new.external_id };
     let done = flows::create_account(&session.roster, &session.request(), organization, &new, None).await?;
     print(&session, organization, &done.output)
 }
@@ -167,32 +147,20 @@ async fn list(session: Session, asked: List) -> Result<(), Failure> {
     let request = session.request();
     let fetch = async |page| reads::accounts(&session.roster, &request, organization, status, &page).await;
     let Listed { rows, more } = all_pages(asked.limit.rows(), fetch).await?;
-    let rows = rows
-        .iter()
-        .map(|row| shapes::account(organization, &row.value))
-        .collect();
-    session
-        .out
-        .list(&Listed { rows, more }, COLUMNS, "There are no such accounts.")
+    let rows = rows.iter().map(|row| shapes::account(organization, &row.value)).collect();
+    session.out.list(&Listed { rows, more }, COLUMNS, "There are no such accounts.")
 }
 
 async fn update(session: Session, one: &One, patch: AccountPatch) -> Result<(), Failure> {
     let (organization, account) = find(&session, one).await?;
-    let operation = UpdateAccount {
-        organization,
-        account: account.id,
-        patch,
-    };
+    let operation = UpdateAccount { organization, account: account.id, patch };
     let done = run_operation(&session.roster, &session.request(), &operation).await?;
     print(&session, organization, &done.output)
 }
 
 async fn archive(session: Session, one: &One) -> Result<(), Failure> {
     let (organization, account) = find(&session, one).await?;
-    let operation = ArchiveAccount {
-        organization,
-        account: account.id,
-    };
+    let operation = ArchiveAccount { organization, account: account.id };
     let done = run_operation(&session.roster, &session.request(), &operation).await?;
     print(&session, organization, &done.output)
 }

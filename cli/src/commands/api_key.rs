@@ -1,6 +1,7 @@
 //! `roster api-key`: keys of an organization.
 
 use clap::{Args, Subcommand};
+use roster_api::shapes;
 use roster_core::id::{ApiKeyId, OrganizationId};
 use roster_core::op::run as run_operation;
 use roster_core::ops::api_key::{ApiKeyPatch, CreateApiKey, RevokeApiKey, UpdateApiKey};
@@ -15,7 +16,6 @@ use crate::args::{Global, InOrganization, Limit};
 use crate::failure::Failure;
 use crate::output::Column;
 use crate::session::{Listed, Session, all_pages};
-use crate::shapes;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -113,15 +113,9 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
 
 async fn create(session: Session, new: Create) -> Result<(), Failure> {
     let organization = session.organization(&new.within.organization).await?;
-    let operation = CreateApiKey {
-        organization,
-        name: new.name,
-        access: new.access.ask(),
-        expires_at: new.expires_at,
-    };
-    let (key, token) = run_operation(&session.roster, &session.request(), &operation)
-        .await?
-        .output;
+    let operation =
+        CreateApiKey { organization, name: new.name, access: new.access.ask(), expires_at: new.expires_at };
+    let (key, token) = run_operation(&session.roster, &session.request(), &operation).await?.output;
     let mut shown = shapes::api_key(&key);
     shown["secret"] = json!(token.reveal());
     let note = format!(
@@ -137,9 +131,7 @@ async fn list(session: Session, within: &InOrganization, limit: &Limit) -> Resul
     let fetch = async |page| reads::api_keys(&session.roster, &request, organization, &page).await;
     let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
     let rows = rows.iter().map(|row| shapes::api_key(&row.value)).collect();
-    session
-        .out
-        .list(&Listed { rows, more }, COLUMNS, "There are no keys.")
+    session.out.list(&Listed { rows, more }, COLUMNS, "There are no keys.")
 }
 
 async fn show(session: &Session, organization: OrganizationId, key: ApiKeyId) -> Result<(), Failure> {
@@ -152,30 +144,16 @@ async fn update(session: Session, asked: Update) -> Result<(), Failure> {
     let patch = ApiKeyPatch {
         name: asked.name,
         access: None,
-        expires_at: if asked.no_expires_at {
-            Some(None)
-        } else {
-            asked.expires_at.map(Some)
-        },
+        expires_at: if asked.no_expires_at { Some(None) } else { asked.expires_at.map(Some) },
     };
-    let operation = UpdateApiKey {
-        organization,
-        key: asked.one.key,
-        patch,
-    };
+    let operation = UpdateApiKey { organization, key: asked.one.key, patch };
     run_operation(&session.roster, &session.request(), &operation).await?;
     show(&session, organization, asked.one.key).await
 }
 
 async fn revoke(session: Session, one: &One) -> Result<(), Failure> {
     let organization = session.organization(&one.within.organization).await?;
-    let operation = RevokeApiKey {
-        organization,
-        key: one.key,
-    };
+    let operation = RevokeApiKey { organization, key: one.key };
     run_operation(&session.roster, &session.request(), &operation).await?;
-    session.out.say(
-        &format!("The key {} is dead.", one.key),
-        &json!({"changed": true}),
-    )
+    session.out.say(&format!("The key {} is dead.", one.key), &json!({"changed": true}))
 }

@@ -1,6 +1,7 @@
 //! `roster audit`: what was done, by whom, and whether that has been tampered with.
 
 use clap::Subcommand;
+use roster_api::shapes;
 use roster_core::home::Home;
 use roster_core::reads::{self, AuditPosition, AuditRow};
 use roster_core::reference::{OrganizationRef, UserRef};
@@ -12,7 +13,6 @@ use crate::args::{Global, InOrganization, Limit};
 use crate::failure::Failure;
 use crate::output::Column;
 use crate::session::{Listed, Session};
-use crate::shapes;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -50,11 +50,9 @@ const PAGE: u16 = 200;
 pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
     let session = open(global).await?;
     match command {
-        Command::List {
-            organization,
-            user,
-            limit,
-        } => list(&session, organization.as_ref(), user.as_ref(), limit.rows()).await,
+        Command::List { organization, user, limit } => {
+            list(&session, organization.as_ref(), user.as_ref(), limit.rows()).await
+        }
         Command::Verify { within } => verify(&session, &within.organization).await,
     }
 }
@@ -90,9 +88,7 @@ async fn list(
         }
     };
     let rows = rows.iter().map(shapes::audit).collect();
-    session
-        .out
-        .list(&Listed { rows, more }, COLUMNS, "Nothing has been done here.")
+    session.out.list(&Listed { rows, more }, COLUMNS, "Nothing has been done here.")
 }
 
 async fn verify(session: &Session, named: &OrganizationRef) -> Result<(), Failure> {
@@ -102,10 +98,7 @@ async fn verify(session: &Session, named: &OrganizationRef) -> Result<(), Failur
     let verdict = verify_log(&session.roster, &home, &mut |_| {}).await?;
     let bad = verdict.first_bad.as_ref();
     let text = match bad {
-        None => format!(
-            "The trail of {organization} is whole: {} entries.",
-            verdict.entries
-        ),
+        None => format!("The trail of {organization} is whole: {} entries.", verdict.entries),
         Some((seq, problem)) => format!("The trail of {organization} is broken at entry {seq}: {problem}"),
     };
     let answer = json!({

@@ -1,6 +1,7 @@
 //! `roster check`: may this user do this here?
 
 use clap::Args;
+use roster_api::shapes;
 use roster_core::flows::{Asked, CheckReason, check_named};
 use roster_core::permission::Permission;
 use roster_core::reference::{AccountRef, OrganizationRef, UserRef};
@@ -8,7 +9,6 @@ use roster_core::reference::{AccountRef, OrganizationRef, UserRef};
 use super::open;
 use crate::args::Global;
 use crate::failure::Failure;
-use crate::shapes;
 
 /// Flags of `check`.
 #[derive(Debug, Args)]
@@ -38,11 +38,7 @@ pub async fn run(asked: Check, global: &Global) -> Result<(), Failure> {
     };
     let text = match answer.role {
         Some((role, source)) => {
-            format!(
-                "{} (role {role}, from the {})",
-                words(answer.reason),
-                source.name()
-            )
+            format!("{} (role {role}, from the {})", words(answer.reason), source.name())
         }
         None => words(answer.reason).to_owned(),
     };

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use roster_api::shapes;
 use roster_core::flows::import::{
     ImportOptions, ImportReport, RowOutcome, RowStatus, import_members, parse_members,
 };
@@ -43,13 +44,8 @@ pub struct Members {
 /// Larger files are refused by the core; one byte more than it takes is enough to know.
 const MOST: u64 = 64 * 1024 * 1024 + 1;
 
-const COLUMNS: &[Column] = &[
-    ("LINE", "/line"),
-    ("ITEM", "/item"),
-    ("OUTCOME", "/status"),
-    ("CODE", "/code"),
-    ("WHY", "/detail"),
-];
+const COLUMNS: &[Column] =
+    &[("LINE", "/line"), ("ITEM", "/item"), ("OUTCOME", "/status"), ("CODE", "/code"), ("WHY", "/detail")];
 
 /// Does it.
 pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
@@ -58,32 +54,18 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
     let lines = parse_members(&bytes)?;
     let session = open(global).await?;
     let organization = session.organization(&asked.within.organization).await?;
-    let options = ImportOptions {
-        create_accounts: asked.create_accounts,
-        dry_run: asked.dry_run,
-    };
+    let options = ImportOptions { create_accounts: asked.create_accounts, dry_run: asked.dry_run };
     let mut progress = Progress::towards_an_end("rows gone through");
     let mut hear = |done, all| progress.of(as_u64(done), as_u64(all));
-    let report = import_members(
-        &session.roster,
-        &session.request(),
-        organization,
-        &lines,
-        options,
-        &mut hear,
-    )
-    .await?;
+    let report =
+        import_members(&session.roster, &session.request(), organization, &lines, options, &mut hear).await?;
     progress.end();
     if session.out.is_json() {
-        print_json(&as_json(&report))?;
+        print_json(&shapes::import_report(&report))?;
     } else {
         print(&report, asked.dry_run)?;
     }
-    if report.count(RowStatus::Refused) == 0 {
-        Ok(())
-    } else {
-        Err(Failure::Said)
-    }
+    if report.count(RowStatus::Refused) == 0 { Ok(()) } else { Err(Failure::Said) }
 }
 
 fn as_u64(count: usize) -> u64 {
@@ -99,10 +81,9 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     };
     match result {
         Ok(_) => Ok(bytes),
-        Err(error) => Err(Failure::Failed(format!(
-            "{} cannot be read: {error}; check the path",
-            file.display()
-        ))),
+        Err(error) => {
+            Err(Failure::Failed(format!("{} cannot be read: {error}; check the path", file.display())))
+        }
     }
 }
 
@@ -112,7 +93,7 @@ fn print(report: &ImportReport, dry_run: bool) -> Result<(), Failure> {
         .iter()
         .filter(|row| row.status == RowStatus::Refused || row.warning.is_some())
         .map(|row| {
-            let mut shape = result(row);
+            let mut shape = shapes::import_row(row);
             shape["detail"] = json!(why(row));
             shape
         })
@@ -121,44 +102,16 @@ fn print(report: &ImportReport, dry_run: bool) -> Result<(), Failure> {
         line(&table(&noted, COLUMNS))?;
         line("")?;
     }
-    let mut text = if dry_run {
-        "Would be done: ".to_owned()
-    } else {
-        "Done: ".to_owned()
-    };
-    let counts: Vec<_> = RowStatus::ALL
-        .iter()
-        .map(|status| format!("{} {}", report.count(*status), status.name()))
-        .collect();
+    let mut text = if dry_run { "Would be done: ".to_owned() } else { "Done: ".to_owned() };
+    let counts: Vec<_> =
+        RowStatus::ALL.iter().map(|status| format!("{} {}", report.count(*status), status.name())).collect();
     text.push_str(&counts.join(", "));
     let warned = report.rows.iter().filter(|row| row.warning.is_some()).count();
     let (accounts, users) = (report.accounts_created, report.users_created);
-    line(&format!(
-        "{text}; {warned} with a warning; {accounts} accounts and {users} users made."
-    ))
+    line(&format!("{text}; {warned} with a warning; {accounts} accounts and {users} users made."))
 }
 
 fn why(row: &RowOutcome) -> Option<String> {
     let warning = row.warning.map(|warning| format!("warning: {}", warning.name()));
     row.detail.clone().or(warning)
-}
-
-fn result(row: &RowOutcome) -> Value {
-    json!({
-        "item": row.item,
-        "line": row.line,
-        "status": row.status.name(),
-        "code": row.code,
-        "warning": row.warning.map(roster_core::flows::import::Warning::name),
-    })
-}
-
-fn as_json(report: &ImportReport) -> Value {
-    let mut summary = serde_json::Map::new();
-    for status in RowStatus::ALL {
-        summary.insert(status.name().to_owned(), json!(report.count(status)));
-    }
-    summary.insert("accounts_created".to_owned(), json!(report.accounts_created));
-    summary.insert("users_created".to_owned(), json!(report.users_created));
-    json!({"summary": summary, "results": report.rows.iter().map(result).collect::<Vec<_>>()})
 }

@@ -143,16 +143,10 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
         }
         Command::SetAccess { one, access } => act::set_access(open(global).await?, &one, access).await,
         Command::Remove { one, account: None } => {
-            let question = format!(
-                "Remove {} from the whole of {}?",
-                one.user, one.within.organization
-            );
+            let question = format!("Remove {} from the whole of {}?", one.user, one.within.organization);
             act::remove(open_to_destroy(global, &question).await?, &one).await
         }
-        Command::Remove {
-            one,
-            account: Some(account),
-        } => {
+        Command::Remove { one, account: Some(account) } => {
             let question = format!("Remove {} from the account {account}?", one.user);
             act::remove_from_account(open_to_destroy(global, &question).await?, &one, account).await
         }

@@ -11,6 +11,7 @@ pub mod member;
 pub mod operator_key;
 pub mod organization;
 pub mod role;
+mod serve;
 pub mod user;
 pub mod verify;
 
@@ -23,6 +24,7 @@ use crate::session::Session;
 pub async fn run(cli: Cli) -> Result<(), Failure> {
     let global = &cli.global;
     match cli.command {
+        Command::Serve => serve::run(global).await,
         Command::Migrate => migrate(global).await,
         Command::Config(command) => config::run(&command, global),
         Command::OperatorKey(command) => operator_key::run(command, global).await,
@@ -53,8 +55,5 @@ async fn open_to_destroy(global: &Global, question: &str) -> Result<Session, Fai
 async fn migrate(global: &Global) -> Result<(), Failure> {
     let session = open(global).await?;
     session.roster.store.ping().await?;
-    session.out.say(
-        "The store is there and its schema is current.",
-        &serde_json::json!({"migrated": true}),
-    )
+    session.out.say("The store is there and its schema is current.", &serde_json::json!({"migrated": true}))
 }

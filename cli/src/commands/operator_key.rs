@@ -1,6 +1,7 @@
 //! `roster operator-key`: keys of the deployment, which hold every right.
 
 use clap::Subcommand;
+use roster_api::shapes;
 use roster_core::id::OperatorKeyId;
 use roster_core::op::run as run_operation;
 use roster_core::ops::operator_key::{CreateOperatorKey, RevokeOperatorKey};
@@ -13,7 +14,6 @@ use crate::args::{Global, Limit};
 use crate::failure::Failure;
 use crate::output::Column;
 use crate::session::{Listed, Session, all_pages};
-use crate::shapes;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -35,12 +35,8 @@ pub enum Command {
     },
 }
 
-const COLUMNS: &[Column] = &[
-    ("ID", "/id"),
-    ("NAME", "/name"),
-    ("PREFIX", "/prefix"),
-    ("CREATED", "/created_at"),
-];
+const COLUMNS: &[Column] =
+    &[("ID", "/id"), ("NAME", "/name"), ("PREFIX", "/prefix"), ("CREATED", "/created_at")];
 
 /// Does it.
 pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
@@ -77,7 +73,5 @@ async fn list(session: Session, limit: &Limit) -> Result<(), Failure> {
 
 async fn revoke(session: Session, key: OperatorKeyId) -> Result<(), Failure> {
     run_operation(&session.roster, &session.request(), &RevokeOperatorKey { key }).await?;
-    session
-        .out
-        .say(&format!("The key {key} is dead."), &json!({"changed": true}))
+    session.out.say(&format!("The key {key} is dead."), &json!({"changed": true}))
 }

@@ -1,6 +1,7 @@
 //! `roster organization`: tenants, their owners and seats.
 
 use clap::{Args, Subcommand, ValueEnum};
+use roster_api::shapes;
 use roster_core::flows::{self, NewOrganization, NewUser};
 use roster_core::id::OrganizationId;
 use roster_core::model::{OrganizationStatus, TraitPatch};
@@ -17,7 +18,6 @@ use crate::args::{Global, Limit, TraitArgs};
 use crate::failure::Failure;
 use crate::output::Column;
 use crate::session::{Listed, Session, all_pages};
-use crate::shapes;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -141,10 +141,7 @@ fn parse_seats(text: &str) -> Result<Seats, String> {
 
 fn parse_account(text: &str) -> Result<(Name, Option<ExternalId>), String> {
     let (name, external_id) = match text.split_once('=') {
-        Some((name, id)) => (
-            name,
-            Some(id.parse::<ExternalId>().map_err(|bad| bad.to_string())?),
-        ),
+        Some((name, id)) => (name, Some(id.parse::<ExternalId>().map_err(|bad| bad.to_string())?)),
         None => (text, None),
     };
     Ok((name.parse::<Name>().map_err(|bad| bad.to_string())?, external_id))
@@ -192,15 +189,10 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
                 format!("Close the organization {organization} for good? Every access and key in it ends.");
             close(open_to_destroy(global, &question).await?, &organization).await
         }
-        Command::Seats {
-            organization,
-            purchased,
-        } => seats(open(global).await?, &organization, purchased).await,
-        Command::Transfer {
-            organization,
-            to,
-            previous_owner_role,
-        } => {
+        Command::Seats { organization, purchased } => {
+            seats(open(global).await?, &organization, purchased).await
+        }
+        Command::Transfer { organization, to, previous_owner_role } => {
             let question = format!("Make {to} the owner of {organization}?");
             let session = open_to_destroy(global, &question).await?;
             transfer(session, &organization, &to, previous_owner_role).await
@@ -238,11 +230,7 @@ async fn list(session: Session, asked: List) -> Result<(), Failure> {
         async |page| reads::organizations(&session.roster, &request, status, asked.q.clone(), &page).await;
     let Listed { rows, more } = all_pages(asked.limit.rows(), fetch).await?;
     let rows = rows.iter().map(shapes::organization).collect();
-    session.out.list(
-        &Listed { rows, more },
-        COLUMNS,
-        "There are no such organizations.",
-    )
+    session.out.list(&Listed { rows, more }, COLUMNS, "There are no such organizations.")
 }
 
 async fn show(session: &Session, id: OrganizationId) -> Result<(), Failure> {
@@ -272,23 +260,13 @@ async fn close(session: Session, named: &OrganizationRef) -> Result<(), Failure>
 async fn seats(session: Session, named: &OrganizationRef, purchased: Option<Seats>) -> Result<(), Failure> {
     let organization = session.organization(named).await?;
     if let Some(Seats(purchased)) = purchased {
-        run_operation(
-            &session.roster,
-            &session.request(),
-            &SetSeats {
-                organization,
-                purchased,
-            },
-        )
-        .await?;
+        run_operation(&session.roster, &session.request(), &SetSeats { organization, purchased }).await?;
     }
     let shown = reads::seats(&session.roster, &session.request(), organization).await?;
-    let paid = shown
-        .value
-        .purchased
-        .map_or_else(|| "an unlimited number".to_owned(), |seats| seats.to_string());
+    let paid =
+        shown.value.purchased.map_or_else(|| "an unlimited number".to_owned(), |seats| seats.to_string());
     let text = format!("{} in use, {paid} paid for", shown.value.used);
-    session.out.say(&text, &shapes::seats(shown.value))
+    session.out.say(&text, &shapes::seats(&shown.value))
 }
 
 async fn transfer(

@@ -1,6 +1,7 @@
 //! `roster role`: roles and their permissions.
 
 use clap::Subcommand;
+use roster_api::shapes;
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::reads;
 use roster_core::reference::OrganizationRef;
@@ -11,7 +12,6 @@ use crate::args::Global;
 use crate::failure::Failure;
 use crate::output::Column;
 use crate::session::Listed;
-use crate::shapes;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -45,20 +45,12 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
     match command {
         Command::List { .. } => {
             let rows = SystemRole::ALL.into_iter().map(shapes::role).collect();
-            session
-                .out
-                .list(&Listed { rows, more: false }, COLUMNS, "There are no roles.")
+            session.out.list(&Listed { rows, more: false }, COLUMNS, "There are no roles.")
         }
-        Command::Show {
-            role: RoleRef::System(role),
-            ..
-        } => {
+        Command::Show { role: RoleRef::System(role), .. } => {
             let permissions: Vec<_> = role.catalogue().collect();
             session.out.say(&permissions.join("\n"), &shapes::role(role))
         }
-        Command::Show {
-            role: RoleRef::Custom(_),
-            ..
-        } => Err(Refusal::NotFound.into()),
+        Command::Show { role: RoleRef::Custom(_), .. } => Err(Refusal::NotFound.into()),
     }
 }

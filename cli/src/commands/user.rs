@@ -1,6 +1,7 @@
 //! `roster user`: people, once per deployment.
 
 use clap::{Args, Subcommand};
+use roster_api::shapes;
 use roster_core::flows::{self, NewUser};
 use roster_core::model::User;
 use roster_core::ops::user::UserPatch;
@@ -13,7 +14,6 @@ use crate::args::{Global, Limit, TraitArgs};
 use crate::failure::Failure;
 use crate::output::Column;
 use crate::session::{Listed, Session, all_pages};
-use crate::shapes;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -141,24 +141,14 @@ async fn list(session: &Session, q: Option<String>, limit: &Limit) -> Result<(),
     let fetch = async |page| reads::users(&session.roster, &request, q.clone(), &page).await;
     let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
     let rows = rows.iter().map(|row| shapes::user(&row.value)).collect();
-    session
-        .out
-        .list(&Listed { rows, more }, COLUMNS, "There are no such users.")
+    session.out.list(&Listed { rows, more }, COLUMNS, "There are no such users.")
 }
 
 async fn update(session: &Session, asked: Update) -> Result<(), Failure> {
     let user = session.user(&asked.user).await?;
     let patch = UserPatch {
-        name: if asked.no_name {
-            Some(None)
-        } else {
-            asked.name.map(Some)
-        },
-        email: if asked.no_email {
-            Some(None)
-        } else {
-            asked.email.map(Some)
-        },
+        name: if asked.no_name { Some(None) } else { asked.name.map(Some) },
+        email: if asked.no_email { Some(None) } else { asked.email.map(Some) },
         external_id: asked.external_id,
         traits: asked.traits.patch(),
     };
@@ -171,11 +161,7 @@ async fn accounts(session: &Session, user: &UserRef, limit: &Limit) -> Result<()
     let fetch = async |page| reads::user_accounts(&session.roster, &request, user, &page).await;
     let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
     let rows = rows.iter().map(shapes::user_account).collect();
-    session.out.list(
-        &Listed { rows, more },
-        ACCOUNT_COLUMNS,
-        "This user reaches no account.",
-    )
+    session.out.list(&Listed { rows, more }, ACCOUNT_COLUMNS, "This user reaches no account.")
 }
 
 fn print(session: &Session, user: &User) -> Result<(), Failure> {

@@ -23,20 +23,11 @@ pub async fn run(global: &Global) -> Result<(), Failure> {
         }
         line(&summary(&verdict))?;
     }
-    if verdict.findings.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::Said)
-    }
+    if verdict.findings.is_empty() { Ok(()) } else { Err(Failure::Said) }
 }
 
 fn summary(verdict: &Verdict) -> String {
-    let Verdict {
-        homes,
-        records,
-        entries,
-        findings,
-    } = verdict;
+    let Verdict { homes, records, entries, findings } = verdict;
     let result = match findings.len() {
         0 => "Everything is as it must be".to_owned(),
         1 => "1 thing is not as it must be".to_owned(),

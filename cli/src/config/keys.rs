@@ -15,33 +15,19 @@ pub(super) struct Key {
 
 impl Key {
     const fn text(path: &'static str) -> Self {
-        Self {
-            path,
-            default: None,
-            flag: None,
-            secret: false,
-        }
+        Self { path, default: None, flag: None, secret: false }
     }
 
     const fn secret(path: &'static str) -> Self {
-        Self {
-            secret: true,
-            ..Self::text(path)
-        }
+        Self { secret: true, ..Self::text(path) }
     }
 
     const fn or(self, default: &'static str) -> Self {
-        Self {
-            default: Some(default),
-            ..self
-        }
+        Self { default: Some(default), ..self }
     }
 
     const fn flag(self, flag: &'static str) -> Self {
-        Self {
-            flag: Some(flag),
-            ..self
-        }
+        Self { flag: Some(flag), ..self }
     }
 
     /// The environment variable: `ROSTER_`, then the path with `__` between levels.
@@ -87,11 +73,7 @@ pub(super) fn find_variable(name: &str) -> Option<&'static Key> {
 
 /// Whether the path is a table that holds keys: `server`, `storage.sqlite`.
 pub(super) fn is_section(path: &str) -> bool {
-    KEYS.iter().any(|key| {
-        key.path
-            .strip_prefix(path)
-            .is_some_and(|rest| rest.starts_with('.'))
-    })
+    KEYS.iter().any(|key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
 }
 
 /// The key that was probably meant by an unknown path.
@@ -138,11 +120,7 @@ mod tests {
     #[test]
     fn each_secret_may_come_from_a_file() {
         for key in KEYS.iter().filter(|key| key.secret) {
-            assert!(
-                find(&format!("{}_file", key.path)).is_some(),
-                "{}_file is missing",
-                key.path
-            );
+            assert!(find(&format!("{}_file", key.path)).is_some(), "{}_file is missing", key.path);
         }
     }
 

@@ -27,10 +27,7 @@ pub(super) struct Layer {
 
 impl Layer {
     fn new(metadata: Metadata) -> Self {
-        Self {
-            metadata,
-            values: BTreeMap::new(),
-        }
+        Self { metadata, values: BTreeMap::new() }
     }
 
     fn set(&mut self, key: &'static Key, value: impl Into<Value>) {
@@ -57,9 +54,7 @@ fn nest(dict: &mut Dict, path: &str, value: Value) {
         dict.insert(path.to_owned(), value);
         return;
     };
-    let entry = dict
-        .entry(section.to_owned())
-        .or_insert_with(|| Value::from(Dict::new()));
+    let entry = dict.entry(section.to_owned()).or_insert_with(|| Value::from(Dict::new()));
     if let Value::Dict(_, inner) = entry {
         nest(inner, rest, value);
     }
@@ -101,10 +96,7 @@ pub(super) fn file(
     let mut layer = Layer::new(Metadata::from("file", path.as_path()));
     match toml::from_str::<Dict>(&text) {
         Ok(dict) => take_table(&mut layer, "", dict, &path, problems),
-        Err(error) => problems.push(Problem::whole(
-            Source::File(path.clone()),
-            not_toml(&text, &error),
-        )),
+        Err(error) => problems.push(Problem::whole(Source::File(path.clone()), not_toml(&text, &error))),
     }
     Some((layer, path))
 }
@@ -114,21 +106,14 @@ fn not_toml(text: &str, error: &toml::de::Error) -> Fault {
     let before = error.span().and_then(|span| text.get(..span.start));
     let line = before.map_or(1, |before| before.matches('\n').count() + 1);
     Fault::new(
-        format!(
-            "is not TOML at line {line}: {}",
-            error.message().replace('\n', ", ")
-        ),
+        format!("is not TOML at line {line}: {}", error.message().replace('\n', ", ")),
         "correct that line; text values stand in double quotes",
     )
 }
 
 fn take_table(layer: &mut Layer, section: &str, dict: Dict, file: &Path, problems: &mut Vec<Problem>) {
     for (name, value) in dict {
-        let path = if section.is_empty() {
-            name
-        } else {
-            format!("{section}.{name}")
-        };
+        let path = if section.is_empty() { name } else { format!("{section}.{name}") };
         if let Some(key) = keys::find(&path) {
             layer.set(key, value);
             continue;
@@ -177,16 +162,10 @@ pub(super) fn environment(
 /// <https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>
 fn is_service_link(rest: &str, value: &str) -> bool {
     let host_or_port = |name: &str| name.ends_with("SERVICE_HOST") || name.contains("SERVICE_PORT");
-    let address = |value: &str| {
-        ["tcp://", "udp://", "sctp://"]
-            .iter()
-            .any(|scheme| value.starts_with(scheme))
-    };
+    let address =
+        |value: &str| ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
     let port_detail = |name: &str| {
-        let mut parts = name
-            .rsplit_once("PORT_")
-            .map_or("", |(_, detail)| detail)
-            .split('_');
+        let mut parts = name.rsplit_once("PORT_").map_or("", |(_, detail)| detail).split('_');
         let number = parts.next().is_some_and(|number| number.parse::<u16>().is_ok());
         number && matches!(parts.next(), Some("TCP" | "UDP" | "SCTP"))
     };
@@ -210,11 +189,9 @@ pub(super) fn flags(flags: &Flags, problems: &mut Vec<Problem>) -> Layer {
     if let Some(path) = &flags.data_dir {
         match path.to_str() {
             Some(text) => layer.set(&keys::DATA_DIR, text),
-            None => problems.push(Problem::at(
-                source_of(FLAGS, &keys::DATA_DIR),
-                &keys::DATA_DIR,
-                not_utf8(),
-            )),
+            None => {
+                problems.push(Problem::at(source_of(FLAGS, &keys::DATA_DIR), &keys::DATA_DIR, not_utf8()))
+            }
         }
     }
     layer

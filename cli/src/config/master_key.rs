@@ -43,20 +43,13 @@ impl MasterKey {
     pub(super) fn decode(text: &str) -> Result<Self, Fault> {
         let mut compact = Zeroizing::new(String::with_capacity(text.len()));
         compact.extend(text.chars().filter(|c| !c.is_ascii_whitespace()));
-        let alphabet = if compact.contains(['-', '_']) {
-            &URL_SAFE
-        } else {
-            &STANDARD
-        };
+        let alphabet = if compact.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
         let padding = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
         // The decoder's own message would quote a byte of the secret.
         let decoded = GeneralPurpose::new(alphabet, padding).decode(compact.as_bytes());
         let bytes = Zeroizing::new(decoded.map_err(|_| Fault::new("is not base64", MAKE_ONE))?);
         if bytes.len() < MIN_BYTES {
-            let problem = format!(
-                "is too short: {} bytes, and at least {MIN_BYTES} are needed",
-                bytes.len()
-            );
+            let problem = format!("is too short: {} bytes, and at least {MIN_BYTES} are needed", bytes.len());
             return Err(Fault::new(problem, MAKE_ONE));
         }
         Ok(Self(bytes.to_vec().into()))
@@ -82,9 +75,9 @@ pub fn resolve(config: &Config) -> Result<MasterKey, Problem> {
 /// As [`resolve`].
 pub fn check(config: &Config) -> Result<(), Problem> {
     match &config.master_key {
-        MasterKeySource::Generated(path) => read(path)
-            .map(drop)
-            .map_err(|fault| generated_problem(path, fault)),
+        MasterKeySource::Generated(path) => {
+            read(path).map(drop).map_err(|fault| generated_problem(path, fault))
+        }
         MasterKeySource::Given(_) | MasterKeySource::File(_) => given(config).map(drop),
     }
 }
@@ -101,36 +94,21 @@ fn given(config: &Config) -> Result<MasterKey, Problem> {
 }
 
 fn missing(path: &Path) -> Fault {
-    Fault::new(
-        format!("{} does not exist", path.display()),
-        format!("correct the path, or {MAKE_ONE}"),
-    )
+    Fault::new(format!("{} does not exist", path.display()), format!("correct the path, or {MAKE_ONE}"))
 }
 
 fn generated_problem(path: &Path, fault: Fault) -> Problem {
     // The source is the file: its path need not be said twice.
-    let said = fault
-        .problem
-        .strip_prefix(&format!("{} ", path.display()))
-        .map(str::to_owned);
+    let said = fault.problem.strip_prefix(&format!("{} ", path.display())).map(str::to_owned);
     let problem = said.unwrap_or(fault.problem);
-    Problem::whole(
-        Source::File(path.to_owned()),
-        Fault {
-            problem,
-            fix: fault.fix,
-        },
-    )
+    Problem::whole(Source::File(path.to_owned()), Fault { problem, fix: fault.fix })
 }
 
 fn read(path: &Path) -> Result<Option<MasterKey>, Fault> {
     let Some(text) = secret_file::read(path)? else {
         return Ok(None);
     };
-    let named = |fault: Fault| Fault {
-        problem: format!("{} {}", path.display(), fault.problem),
-        ..fault
-    };
+    let named = |fault: Fault| Fault { problem: format!("{} {}", path.display(), fault.problem), ..fault };
     MasterKey::decode(&text).map(Some).map_err(named)
 }
 
@@ -163,22 +141,13 @@ fn make(path: &Path) -> io::Result<()> {
 
 /// Makes the folder and those above it for this user alone, and sees to it that they outlast a power cut.
 fn make_folder(folder: &Path) -> io::Result<()> {
-    let new: Vec<&Path> = folder
-        .ancestors()
-        .take_while(|ancestor| !ancestor.exists())
-        .collect();
+    let new: Vec<&Path> = folder.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    new.iter()
-        .filter_map(|made| made.parent())
-        .try_for_each(sync_folder)
+    new.iter().filter_map(|made| made.parent()).try_for_each(sync_folder)
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    let folder = if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     File::open(folder)?.sync_all()
 }
 
@@ -192,16 +161,10 @@ impl Draft {
         let mut suffix = [0; 8];
         let mut key = Zeroizing::new([0; MIN_BYTES]);
         SysRng.try_fill_bytes(&mut suffix).map_err(io::Error::other)?;
-        SysRng
-            .try_fill_bytes(key.as_mut_slice())
-            .map_err(io::Error::other)?;
+        SysRng.try_fill_bytes(key.as_mut_slice()).map_err(io::Error::other)?;
         let mut name = OsString::from(path);
         name.push(format!(".{:016x}.new", u64::from_le_bytes(suffix)));
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&name)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&name)?;
         let draft = Self(name.into());
         let text = Zeroizing::new(general_purpose::STANDARD.encode(key.as_slice()));
         file.write_all(text.as_bytes())?;
@@ -229,9 +192,7 @@ mod tests {
     use crate::config::Flags;
 
     fn config(cwd: &Path, env: &[(&str, &str)]) -> Config {
-        let env = env
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Config::load(&Flags::default(), env, cwd).unwrap()
     }
 
@@ -258,17 +219,11 @@ mod tests {
                 Err("is too short: 31 bytes, and at least 32 are needed"),
             ),
             ("", Err("is too short: 0 bytes, and at least 32 are needed")),
-            (
-                "correct horse battery staple, and so on and so on",
-                Err("is not base64"),
-            ),
+            ("correct horse battery staple, and so on and so on", Err("is not base64")),
         ];
         for (text, expected) in cases {
             let decoded = MasterKey::decode(text);
-            let found = decoded
-                .as_ref()
-                .map(|key| key.bytes().len())
-                .map_err(|fault| fault.problem.as_str());
+            let found = decoded.as_ref().map(|key| key.bytes().len()).map_err(|fault| fault.problem.as_str());
             assert_eq!(found, expected);
             assert!(decoded.is_ok() || decoded.unwrap_err().fix.contains("openssl rand -base64 32"));
         }
@@ -284,17 +239,10 @@ mod tests {
         let file = folder.path().join("a/b/master.key");
         assert_eq!(made.bytes().len(), MIN_BYTES);
         assert_eq!((mode(&file), mode(&config.data_dir)), (0o600, 0o700));
-        assert_eq!(
-            fs::read_dir(&config.data_dir).unwrap().count(),
-            1,
-            "no draft is left"
-        );
+        assert_eq!(fs::read_dir(&config.data_dir).unwrap().count(), 1, "no draft is left");
         assert_eq!(resolve(&config).unwrap().bytes(), made.bytes());
         let other = tempfile::tempdir().unwrap();
-        assert_ne!(
-            resolve(&self::config(other.path(), &[])).unwrap().bytes(),
-            made.bytes()
-        );
+        assert_ne!(resolve(&self::config(other.path(), &[])).unwrap().bytes(), made.bytes());
     }
 
     #[test]
@@ -313,11 +261,7 @@ mod tests {
                 racers.into_iter().map(|racer| racer.join().unwrap()).collect()
             });
             assert!(keys.iter().all(|key| key.bytes() == keys[0].bytes()));
-            assert_eq!(
-                fs::read_dir(&config.data_dir).unwrap().count(),
-                1,
-                "no draft is left"
-            );
+            assert_eq!(fs::read_dir(&config.data_dir).unwrap().count(), 1, "no draft is left");
         }
     }
 
@@ -334,12 +278,7 @@ mod tests {
     fn a_key_file_that_cannot_be_used_is_refused_and_left_alone() {
         let good = general_purpose::STANDARD.encode([7; 32]);
         let cases = [
-            (
-                good.as_str(),
-                0o644,
-                "can be used by other users (mode 0644)",
-                "run: chmod 600 ",
-            ),
+            (good.as_str(), 0o644, "can be used by other users (mode 0644)", "run: chmod 600 "),
             ("c2hvcnQ=", 0o600, "is too short: 5 bytes", MAKE_ONE),
             ("", 0o600, "is too short: 0 bytes", MAKE_ONE),
             ("not a key!", 0o600, "is not base64", MAKE_ONE),
@@ -356,10 +295,7 @@ mod tests {
                 let found = resolve(&config).unwrap_err();
                 assert_eq!(check(&config).unwrap_err(), found);
                 assert_eq!(found.key.as_deref(), key);
-                assert!(
-                    found.problem.contains(problem) && found.fix.starts_with(fix),
-                    "{found}"
-                );
+                assert!(found.problem.contains(problem) && found.fix.starts_with(fix), "{found}");
                 assert!(found.to_string().contains(path.to_str().unwrap()), "{found}");
             }
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
@@ -371,15 +307,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path(), &[("ROSTER_MASTER_KEY_FILE", "key")]);
         let problem = resolve(&config).unwrap_err();
-        assert_eq!(
-            problem.source,
-            Source::Environment("ROSTER_MASTER_KEY_FILE".into())
-        );
+        assert_eq!(problem.source, Source::Environment("ROSTER_MASTER_KEY_FILE".into()));
         assert!(problem.problem.ends_with("does not exist"));
-        private(
-            &folder.path().join("key"),
-            &format!("{}\n", general_purpose::STANDARD.encode([9; 40])),
-        );
+        private(&folder.path().join("key"), &format!("{}\n", general_purpose::STANDARD.encode([9; 40])));
         assert_eq!(resolve(&config).unwrap().bytes(), [9; 40]);
     }
 

@@ -15,6 +15,7 @@ pub mod show;
 #[cfg(test)]
 mod tests;
 
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -93,10 +94,7 @@ impl Backend {
 
     /// Its word for `storage.backend`.
     pub fn name(self) -> &'static str {
-        Self::NAMES
-            .iter()
-            .find(|(_, backend)| *backend == self)
-            .map_or("", |(name, _)| name)
+        Self::NAMES.iter().find(|(_, backend)| *backend == self).map_or("", |(name, _)| name)
     }
 }
 
@@ -167,21 +165,11 @@ impl Config {
         }
         figment = figment.merge(layers::environment(env, &mut problems));
         figment = figment.merge(layers::flags(flags, &mut problems));
-        let mut reader = Reader {
-            figment: &figment,
-            cwd,
-            settings: Vec::new(),
-            problems,
-        };
+        let mut reader = Reader { figment: &figment, cwd, settings: Vec::new(), problems };
         let config = Self::read(&mut reader, file);
-        let Reader {
-            settings, problems, ..
-        } = reader;
+        let Reader { settings, problems, .. } = reader;
         match config {
-            Some(config) if problems.is_empty() => Ok(Self {
-                settings: in_order(settings),
-                ..config
-            }),
+            Some(config) if problems.is_empty() => Ok(Self { settings: in_order(settings), ..config }),
             _ => Err(Problems(problems)),
         }
     }
@@ -198,20 +186,12 @@ impl Config {
         let format = reader.choice(&keys::LOG_FORMAT, LOG_FORMATS);
         let level = reader.choice(&keys::LOG_LEVEL, LOG_LEVELS);
         Some(Self {
-            server: Server {
-                listen: listen?.value,
-            },
+            server: Server { listen: listen?.value },
             public_url: public_url?,
             data_dir: data_dir?,
             master_key: master_key?,
-            storage: Storage {
-                backend: backend?,
-                sqlite: SqliteStorage { path: path? },
-            },
-            log: Log {
-                format: format?,
-                level: level?,
-            },
+            storage: Storage { backend: backend?, sqlite: SqliteStorage { path: path? } },
+            log: Log { format: format?, level: level? },
             file,
             settings: Vec::new(),
         })
@@ -230,6 +210,20 @@ impl Config {
         }
     }
 
+    /// Why the server cannot listen at `server.listen`.
+    pub fn listen_problem(&self, error: &io::Error) -> Problem {
+        let listen = self.server.listen;
+        let problem = match error.kind() {
+            ErrorKind::AddrInUse => format!("{listen} is in use by another program"),
+            _ => format!("{listen} cannot be listened on: {error}"),
+        };
+        let fix = format!(
+            "free it, or set another address and port (server.listen in roster.toml, {} or --listen)",
+            keys::LISTEN.variable()
+        );
+        Problem::at(self.source(&keys::LISTEN), &keys::LISTEN, Fault::new(problem, fix))
+    }
+
     fn source(&self, key: &keys::Key) -> Source {
         let setting = self.settings.iter().find(|setting| setting.key == key.path);
         setting.map_or(Source::Default, |setting| setting.source.clone())
@@ -241,10 +235,7 @@ impl Config {
 /// Only names that begin with `ROSTER_`. A value that is not UTF-8 keeps a mark by which `load` refuses it.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| {
-        let name = name
-            .into_string()
-            .ok()
-            .filter(|name| name.starts_with(keys::PREFIX))?;
+        let name = name.into_string().ok().filter(|name| name.starts_with(keys::PREFIX))?;
         Some((name, value.to_string_lossy().into_owned()))
     })
 }
@@ -269,16 +260,12 @@ fn read_listen(reader: &mut Reader<'_>) -> Option<Found<SocketAddr>> {
 
 fn read_public_url(reader: &mut Reader<'_>, listen: Option<&Found<SocketAddr>>) -> Option<String> {
     if reader.given(&keys::PUBLIC_URL) {
-        return reader
-            .parse(&keys::PUBLIC_URL, public_url::parse, Clone::clone)
-            .map(|found| found.value);
+        return reader.parse(&keys::PUBLIC_URL, public_url::parse, Clone::clone).map(|found| found.value);
     }
     let listen = listen?;
     if !listen.value.ip().to_canonical().is_loopback() {
-        let problem = format!(
-            "{} accepts connections from other machines, and public_url is not set",
-            listen.value
-        );
+        let problem =
+            format!("{} accepts connections from other machines, and public_url is not set", listen.value);
         let fix = format!(
             "set public_url to the address at which people reach this server, such as \
              https://roster.example.com (in roster.toml, as {} or with --public-url)",
@@ -299,10 +286,7 @@ fn default_public_url(listen: SocketAddr) -> String {
 /// The key or its file, whichever was given at the higher layer; both at one layer contradict each other.
 fn read_master_key(reader: &mut Reader<'_>, data_dir: Option<&Path>) -> Option<MasterKeySource> {
     let parse = |text: &str| master_key::MasterKey::decode(text).map(|_| SecretString::from(text));
-    let (value_given, file_given) = (
-        reader.given(&keys::MASTER_KEY),
-        reader.given(&keys::MASTER_KEY_FILE),
-    );
+    let (value_given, file_given) = (reader.given(&keys::MASTER_KEY), reader.given(&keys::MASTER_KEY_FILE));
     let value = reader.parse(&keys::MASTER_KEY, parse, |_| String::new());
     let file = reader.path(&keys::MASTER_KEY_FILE);
     if value.is_some() != value_given || file.is_some() != file_given {
@@ -336,10 +320,6 @@ fn read_sqlite_path(reader: &mut Reader<'_>, data_dir: Option<&Path>) -> Option<
         return reader.path(&keys::SQLITE_PATH).map(|found| found.value);
     }
     let path = data_dir?.join("roster.db");
-    reader.record(
-        &keys::SQLITE_PATH,
-        Shown::Text(path.display().to_string()),
-        Source::Default,
-    );
+    reader.record(&keys::SQLITE_PATH, Shown::Text(path.display().to_string()), Source::Default);
     Some(path)
 }

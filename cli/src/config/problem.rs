@@ -62,19 +62,11 @@ impl Problem {
     }
 
     pub(super) fn named(source: Source, key: &str, fault: Fault) -> Self {
-        Self {
-            key: Some(key.to_owned()),
-            ..Self::whole(source, fault)
-        }
+        Self { key: Some(key.to_owned()), ..Self::whole(source, fault) }
     }
 
     pub(super) fn whole(source: Source, fault: Fault) -> Self {
-        Self {
-            source,
-            key: None,
-            problem: fault.problem,
-            fix: fault.fix,
-        }
+        Self { source, key: None, problem: fault.problem, fix: fault.fix }
     }
 }
 
@@ -120,9 +112,6 @@ pub(super) struct Fault {
 
 impl Fault {
     pub fn new(problem: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self {
-            problem: problem.into(),
-            fix: fix.into(),
-        }
+        Self { problem: problem.into(), fix: fix.into() }
     }
 }

@@ -13,19 +13,13 @@ pub(super) fn parse(text: &str) -> Result<String, Fault> {
     let url =
         Url::parse(text).map_err(|error| Fault::new(format!("\"{text}\" is not a URL: {error}"), FIX))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(Fault::new(
-            format!("\"{text}\" begins with neither http:// nor https://"),
-            FIX,
-        ));
+        return Err(Fault::new(format!("\"{text}\" begins with neither http:// nor https://"), FIX));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Fault::new("holds a user name or password", FIX));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(Fault::new(
-            format!("\"{text}\" has a query or fragment"),
-            "remove what follows ? or #",
-        ));
+        return Err(Fault::new(format!("\"{text}\" has a query or fragment"), "remove what follows ? or #"));
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
@@ -39,10 +33,7 @@ mod tests {
         let cases = [
             ("https://roster.example.com", Some("https://roster.example.com")),
             ("https://roster.example.com/", Some("https://roster.example.com")),
-            (
-                "HTTPS://Roster.Example.com:443/team/",
-                Some("https://roster.example.com/team"),
-            ),
+            ("HTTPS://Roster.Example.com:443/team/", Some("https://roster.example.com/team")),
             ("http://10.0.0.5:8080", Some("http://10.0.0.5:8080")),
             ("http://[::1]:8080", Some("http://[::1]:8080")),
             ("roster.example.com", None),
@@ -56,11 +47,6 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(parse(text).ok().as_deref(), expected, "{text}");
         }
-        assert!(
-            !parse("https://ada:hunter2@example.com")
-                .unwrap_err()
-                .problem
-                .contains("hunter2")
-        );
+        assert!(!parse("https://ada:hunter2@example.com").unwrap_err().problem.contains("hunter2"));
     }
 }

@@ -56,11 +56,7 @@ impl Reader<'_> {
         let Found { value: text, source } = self.text(key)?;
         match parse(&text) {
             Ok(value) => {
-                let shown = if key.secret {
-                    Shown::Hidden
-                } else {
-                    Shown::Text(show(&value))
-                };
+                let shown = if key.secret { Shown::Hidden } else { Shown::Text(show(&value)) };
                 self.record(key, shown, source.clone());
                 Some(Found { value, source })
             }
@@ -83,10 +79,7 @@ impl Reader<'_> {
             let choice = choices.iter().find(|(name, _)| *name == text);
             choice.copied().ok_or_else(|| {
                 let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-                Fault::new(
-                    format!("\"{text}\" is not known"),
-                    format!("use one of: {}", names.join(", ")),
-                )
+                Fault::new(format!("\"{text}\" is not known"), format!("use one of: {}", names.join(", ")))
             })
         };
         let found = self.parse(key, parse, |(name, _)| (*name).to_owned())?;
@@ -100,11 +93,7 @@ impl Reader<'_> {
 
     /// Notes a value in effect that was not parsed: unset, or derived from others.
     pub fn record(&mut self, key: &'static Key, value: Shown, source: Source) {
-        self.settings.push(Setting {
-            key: key.path,
-            value,
-            source,
-        });
+        self.settings.push(Setting { key: key.path, value, source });
     }
 
     /// Notes that a setting is not in effect, whatever was noted before.

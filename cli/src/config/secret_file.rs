@@ -28,9 +28,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Fault> {
     check_mode(path, &file)?;
     // Room for the whole text at once: growing would leave copies behind.
     let mut text = Zeroizing::new(String::with_capacity(usize::try_from(MAX_BYTES).unwrap_or(0)));
-    file.take(MAX_BYTES)
-        .read_to_string(&mut text)
-        .map_err(unreadable)?;
+    file.take(MAX_BYTES).read_to_string(&mut text).map_err(unreadable)?;
     Ok(Some(text))
 }
 
@@ -40,10 +38,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Fault> {
 fn check_mode(path: &Path, file: &File) -> Result<(), Fault> {
     let path_text = path.display();
     let failed = |error: std::io::Error| {
-        Fault::new(
-            format!("{path_text} cannot be examined: {error}"),
-            "check the file and its folder",
-        )
+        Fault::new(format!("{path_text} cannot be examined: {error}"), "check the file and its folder")
     };
     let mode = file.metadata().map_err(failed)?.permissions().mode();
     if mode & OTHERS == 0 {
@@ -53,24 +48,14 @@ fn check_mode(path: &Path, file: &File) -> Result<(), Fault> {
     if mounted.f_flag.contains(StatVfsMountFlags::RDONLY) {
         return Ok(());
     }
-    let problem = format!(
-        "{path_text} can be used by other users (mode {:04o})",
-        mode & 0o7777
-    );
-    Err(Fault::new(
-        problem,
-        format!("run: chmod 600 {}", shell_quoted(&path_text.to_string())),
-    ))
+    let problem = format!("{path_text} can be used by other users (mode {:04o})", mode & 0o7777);
+    Err(Fault::new(problem, format!("run: chmod 600 {}", shell_quoted(&path_text.to_string()))))
 }
 
 /// The text as one word of a shell.
 pub fn shell_quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=@:,".contains(c);
-    if text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
+    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 #[cfg(test)]
@@ -108,11 +93,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(read(&folder.path().join("none")), Ok(None));
         set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
-        assert!(
-            read(folder.path())
-                .unwrap_err()
-                .problem
-                .contains("cannot be read")
-        );
+        assert!(read(folder.path()).unwrap_err().problem.contains("cannot be read"));
     }
 }

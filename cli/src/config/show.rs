@@ -10,9 +10,7 @@ use super::{Config, Flags, Problem, Shown, master_key};
 /// The settings in effect with their sources, as a table for people.
 pub fn table(config: &Config) -> String {
     let mut table = Table::new();
-    table
-        .load_style(comfy_table::presets::NOTHING)
-        .set_header(["SETTING", "VALUE", "SOURCE"]);
+    table.load_style(comfy_table::presets::NOTHING).set_header(["SETTING", "VALUE", "SOURCE"]);
     for setting in config.settings() {
         let value = match &setting.value {
             Shown::Unset => "(not set)",

@@ -1,6 +1,7 @@
 //! The real program on a real store, each test in a folder of its own.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod import;
 mod nouns;
 mod place;
 mod usage;

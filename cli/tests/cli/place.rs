@@ -60,22 +60,14 @@ impl Place {
 
     /// Runs a line with settings in the environment.
     pub fn run_with(&self, env: &[(&str, &str)], line: &str) -> Ran {
-        Ran::of(
-            self.command()
-                .envs(env.iter().copied())
-                .args(line.split_whitespace()),
-        )
+        Ran::of(self.command().envs(env.iter().copied()).args(line.split_whitespace()))
     }
 
     /// Runs a line with text on standard input.
     pub fn run_reading(&self, text: &str, line: &str) -> Ran {
         let mut command = self.command();
         command.args(line.split_whitespace()).stdin(Stdio::piped());
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
         Ran::from(child.wait_with_output().unwrap())
     }
@@ -97,10 +89,7 @@ impl Place {
         let ran = self.run(line);
         assert_eq!(ran.status, 1, "{line}: {ran:?}");
         assert_eq!(ran.stdout, "", "{line}");
-        let said = ran
-            .stderr
-            .strip_prefix("refused: ")
-            .unwrap_or_else(|| panic!("{line}: {ran:?}"));
+        let said = ran.stderr.strip_prefix("refused: ").unwrap_or_else(|| panic!("{line}: {ran:?}"));
         said.split(':').next().unwrap().to_owned()
     }
 

@@ -19,10 +19,7 @@ fn any_command_makes_the_store_and_a_private_key() {
 #[test]
 fn what_cannot_be_taken_back_needs_yes_off_a_terminal() {
     let place = Place::with_acme();
-    let key = place.json("operator-key create laptop")["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let key = place.json("operator-key create laptop")["id"].as_str().unwrap().to_owned();
     let api_key = place.json("api-key create ci --organization ext:acme --role viewer --all-accounts");
     let api_key = api_key["id"].as_str().unwrap();
     for line in [
@@ -112,19 +109,13 @@ fn a_bad_configuration_is_told_whole() {
     assert_eq!(serve.status, 2);
     for text in [&check.stdout, &serve.stderr] {
         assert!(text.contains("use one of: sqlite"), "{text}");
-        assert!(
-            text.contains("ROSTER_SERVER__LISTEN") && text.contains("ROSTER_LOGG__LEVEL"),
-            "{text}"
-        );
+        assert!(text.contains("ROSTER_SERVER__LISTEN") && text.contains("ROSTER_LOGG__LEVEL"), "{text}");
     }
     let problems: serde_json::Value =
         serde_json::from_str(&place.run_with(&env, "config check --output json").stdout).unwrap();
     assert_eq!(problems["problems"].as_array().unwrap().len(), 3);
     assert!(place.done("config check").contains("no problems"));
-    assert!(
-        !place.path().join("roster-data").exists(),
-        "checking writes nothing"
-    );
+    assert!(!place.path().join("roster-data").exists(), "checking writes nothing");
 }
 
 #[test]
@@ -140,10 +131,7 @@ fn the_settings_in_effect_are_shown_without_secrets() {
 #[test]
 fn another_master_key_does_not_open_the_store() {
     let place = Place::with_acme();
-    let other = [(
-        "ROSTER_MASTER_KEY",
-        "b3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXI=",
-    )];
+    let other = [("ROSTER_MASTER_KEY", "b3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXI=")];
     for line in ["organization list", "migrate"] {
         let ran = place.run_with(&other, line);
         assert_eq!((ran.status, ran.stdout.as_str()), (1, ""), "{line}");
@@ -168,10 +156,7 @@ fn a_key_file_that_others_can_read_is_refused() {
 fn a_store_that_cannot_be_reached_ends_with_3() {
     let place = Place::empty();
     place.write("file", "no folder");
-    place.write(
-        "other.db",
-        "this is not a database, and it is longer than the header of one would be",
-    );
+    place.write("other.db", "this is not a database, and it is longer than the header of one would be");
     for env in [
         [("ROSTER_DATA_DIR", "file")],
         [("ROSTER_STORAGE__SQLITE__PATH", "other.db")],
@@ -186,28 +171,15 @@ fn a_store_that_cannot_be_reached_ends_with_3() {
 #[test]
 fn lists_follow_every_page() {
     let place = Place::empty();
-    let rows: Vec<_> = (0..450)
-        .map(|n| format!("person{n}@example.com,north,viewer\n"))
-        .collect();
+    let rows: Vec<_> = (0..450).map(|n| format!("person{n}@example.com,north,viewer\n")).collect();
     let file = format!("email,account_external_id,role\n{}", rows.concat());
     place.done(
         "organization create --name Acme --external-id acme --owner-email ada@example.com --account N=north",
     );
-    assert_eq!(
-        place
-            .run_reading(&file, "import members - --organization ext:acme")
-            .status,
-        0
-    );
+    assert_eq!(place.run_reading(&file, "import members - --organization ext:acme").status, 0);
     assert_eq!(count(&place.json("member list --organization ext:acme")), 451);
-    assert_eq!(
-        count(&place.json("member list --organization ext:acme --sort email")),
-        451
-    );
-    assert_eq!(
-        count(&place.json("member list --organization ext:acme --limit 250")),
-        250
-    );
+    assert_eq!(count(&place.json("member list --organization ext:acme --sort email")), 451);
+    assert_eq!(count(&place.json("member list --organization ext:acme --limit 250")), 250);
     assert_eq!(count(&place.json("user list")), 451);
     assert!(count(&place.json("audit list --organization ext:acme")) > 451);
 }

@@ -1,5 +1,6 @@
 //! What the other verbs of `roster member` do.
 
+use roster_api::shapes;
 use roster_core::flows::{self, NewMember, NewUser};
 use roster_core::id::{OrganizationId, UserId};
 use roster_core::model::{Access, Member, TraitPatch};
@@ -8,7 +9,7 @@ use roster_core::ops::member::{
     Joining, LeaveOrganization, MemberPatch, RemoveFromAccount, RemoveMember, ReplaceAccess, UpdateMember,
 };
 use roster_core::permission::RoleRef;
-use roster_core::reads::{self, AccountMember, Shown};
+use roster_core::reads;
 use roster_core::reference::AccountRef;
 use serde_json::json;
 
@@ -17,7 +18,6 @@ use crate::commands::access::WholeAccess;
 use crate::failure::Failure;
 use crate::output::{line, print_json, table};
 use crate::session::Session;
-use crate::shapes;
 
 /// Shows one member, with each account by itself where several are named.
 pub async fn show(session: Session, one: &One) -> Result<(), Failure> {
@@ -25,14 +25,10 @@ pub async fn show(session: Session, one: &One) -> Result<(), Failure> {
     let shown = reads::member(&session.roster, &session.request(), organization, &one.user).await?;
     print(&session, organization, &shown.value)?;
     let shape = shapes::member(organization, &shown.value);
-    match (
-        &shown.value.access,
-        shape.pointer("/access/accounts").and_then(|rows| rows.as_array()),
-    ) {
-        (Access::Accounts(roles), Some(rows)) if roles.len() > 1 && !session.out.is_json() => line(&format!(
-            "\n{}",
-            table(rows, &[("ACCOUNT", "/account"), ("ROLE", "/role")])
-        )),
+    match (&shown.value.access, shape.pointer("/access/accounts").and_then(|rows| rows.as_array())) {
+        (Access::Accounts(roles), Some(rows)) if roles.len() > 1 && !session.out.is_json() => {
+            line(&format!("\n{}", table(rows, &[("ACCOUNT", "/account"), ("ROLE", "/role")])))
+        }
         _ => Ok(()),
     }
 }
@@ -49,11 +45,7 @@ pub async fn add(session: Session, new: Add) -> Result<(), Failure> {
             traits: TraitPatch::default(),
         }),
     };
-    let joining = Joining {
-        access: new.access.ask(),
-        starts_at: new.starts_at,
-        expires_at: new.expires_at,
-    };
+    let joining = Joining { access: new.access.ask(), starts_at: new.starts_at, expires_at: new.expires_at };
     let new = NewMember { who, joining };
     let done = flows::add_member(&session.roster, &session.request(), organization, &new, None).await?;
     print(&session, organization, &done.output)
@@ -70,28 +62,14 @@ pub async fn set_role(
     let request = session.request();
     flows::set_role(&session.roster, &request, organization, account, &one.user, role).await?;
     let member = reads::member(&session.roster, &session.request(), organization, &one.user).await?;
-    let Shown { value, version } = member;
-    let row = AccountMember {
-        member: Shown { value, version },
-        role,
-        organization_wide: false,
-    };
-    session
-        .out
-        .one(&shapes::account_member(organization, &row), FIELDS)
+    session.out.one(&shapes::account_member(organization, &member.value, role, false), FIELDS)
 }
 
 /// Replaces everything that a member reaches.
 pub async fn set_access(session: Session, one: &One, access: WholeAccess) -> Result<(), Failure> {
     let (organization, user) = ids(&session, one).await?;
-    let operation = ReplaceAccess {
-        organization,
-        user,
-        access: access.ask(),
-    };
-    let (_, diff) = run_operation(&session.roster, &session.request(), &operation)
-        .await?
-        .output;
+    let operation = ReplaceAccess { organization, user, access: access.ask() };
+    let (_, diff) = run_operation(&session.roster, &session.request(), &operation).await?.output;
     let shape = shapes::access_diff(&diff);
     if session.out.is_json() {
         return print_json(&shape);
@@ -104,17 +82,10 @@ pub async fn set_access(session: Session, one: &One, access: WholeAccess) -> Res
             rows.push(row);
         }
     }
-    let columns = [
-        ("", "/outcome"),
-        ("ACCOUNT", "/account"),
-        ("ROLE", "/role"),
-        ("BEFORE", "/previous_role"),
-    ];
-    let text = if rows.is_empty() {
-        "Nothing is reached, as before.".to_owned()
-    } else {
-        table(&rows, &columns)
-    };
+    let columns =
+        [("", "/outcome"), ("ACCOUNT", "/account"), ("ROLE", "/role"), ("BEFORE", "/previous_role")];
+    let text =
+        if rows.is_empty() { "Nothing is reached, as before.".to_owned() } else { table(&rows, &columns) };
     line(&text)
 }
 
@@ -122,9 +93,7 @@ pub async fn set_access(session: Session, one: &One, access: WholeAccess) -> Res
 pub async fn remove(session: Session, one: &One) -> Result<(), Failure> {
     let (organization, user) = ids(&session, one).await?;
     let operation = RemoveMember { organization, user };
-    let changed = run_operation(&session.roster, &session.request(), &operation)
-        .await?
-        .output;
+    let changed = run_operation(&session.roster, &session.request(), &operation).await?.output;
     let text = if changed {
         format!("{user} is no member of {organization} any more.")
     } else {
@@ -136,14 +105,8 @@ pub async fn remove(session: Session, one: &One) -> Result<(), Failure> {
 /// Removes a member from one account.
 pub async fn remove_from_account(session: Session, one: &One, account: AccountRef) -> Result<(), Failure> {
     let (organization, user) = ids(&session, one).await?;
-    let operation = RemoveFromAccount {
-        organization,
-        account: account.clone(),
-        user,
-    };
-    let changed = run_operation(&session.roster, &session.request(), &operation)
-        .await?
-        .output;
+    let operation = RemoveFromAccount { organization, account: account.clone(), user };
+    let changed = run_operation(&session.roster, &session.request(), &operation).await?.output;
     let text = if changed {
         format!("{user} does not reach the account {account} any more.")
     } else {
@@ -164,22 +127,10 @@ pub async fn leave(session: Session, one: &One) -> Result<(), Failure> {
 pub async fn update(session: Session, asked: Update) -> Result<(), Failure> {
     let (organization, user) = ids(&session, &asked.one).await?;
     let patch = MemberPatch {
-        starts_at: if asked.no_starts_at {
-            Some(None)
-        } else {
-            asked.starts_at.map(Some)
-        },
-        expires_at: if asked.no_expires_at {
-            Some(None)
-        } else {
-            asked.expires_at.map(Some)
-        },
+        starts_at: if asked.no_starts_at { Some(None) } else { asked.starts_at.map(Some) },
+        expires_at: if asked.no_expires_at { Some(None) } else { asked.expires_at.map(Some) },
     };
-    let operation = UpdateMember {
-        organization,
-        user,
-        patch,
-    };
+    let operation = UpdateMember { organization, user, patch };
     let done = run_operation(&session.roster, &session.request(), &operation).await?;
     print(&session, organization, &done.output)
 }

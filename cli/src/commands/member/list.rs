@@ -3,17 +3,17 @@
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use roster_api::shapes;
 use roster_core::listing::MemberSort;
 use roster_core::model::MemberStatus;
 use roster_core::permission::RoleRef;
-use roster_core::reads::{self, MemberFilter};
+use roster_core::reads::{self, AccountMember, MemberFilter};
 use roster_core::reference::AccountRef;
 
 use crate::args::{InOrganization, Limit};
 use crate::failure::Failure;
 use crate::output::Column;
 use crate::session::{Listed, Session, all_pages};
-use crate::shapes;
 
 /// Flags of `list`.
 #[derive(Debug, Args)]
@@ -68,7 +68,7 @@ impl FromStr for Sort {
             "joined_at" => MemberSort::JoinedAt,
             _ => {
                 return Err(
-                    "write name, email or joined_at, with `-` before it to turn the order round".into(),
+                    "write name, email or joined_at, with `-` before it to turn the order round".into()
                 );
             }
         };
@@ -99,10 +99,7 @@ const NONE: &str = "There are no such members.";
 /// Lists members, of one account or of the whole.
 pub async fn list(session: Session, asked: List) -> Result<(), Failure> {
     let organization = session.organization(&asked.within.organization).await?;
-    let sort = asked.sort.unwrap_or(Sort {
-        by: MemberSort::Id,
-        descending: false,
-    });
+    let sort = asked.sort.unwrap_or(Sort { by: MemberSort::Id, descending: false });
     let filter = MemberFilter {
         status: match asked.status {
             Status::Active => Some(MemberStatus::Active),
@@ -123,17 +120,14 @@ pub async fn list(session: Session, asked: List) -> Result<(), Failure> {
             reads::account_members(roster, &request, organization, account, &filter, &page).await
         };
         let Listed { rows, more } = all_pages(limit, fetch).await?;
-        let rows = rows
-            .iter()
-            .map(|row| shapes::account_member(organization, row))
-            .collect();
+        let shape = |row: &AccountMember| {
+            shapes::account_member(organization, &row.member.value, row.role, row.organization_wide)
+        };
+        let rows = rows.iter().map(shape).collect();
         return session.out.list(&Listed { rows, more }, ACCOUNT_COLUMNS, NONE);
     }
     let fetch = async |page| reads::members(roster, &request, organization, &filter, &page).await;
     let Listed { rows, more } = all_pages(limit, fetch).await?;
-    let rows = rows
-        .iter()
-        .map(|row| shapes::member(organization, &row.value))
-        .collect();
+    let rows = rows.iter().map(|row| shapes::member(organization, &row.value)).collect();
     session.out.list(&Listed { rows, more }, COLUMNS, NONE)
 }

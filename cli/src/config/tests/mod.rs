@@ -28,8 +28,7 @@ fn load(flags: &Flags, env: Env<'_>, cwd: &Path) -> Result<Config, Problems> {
 }
 
 fn pairs(env: Env<'_>) -> impl Iterator<Item = (String, String)> {
-    env.iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+    env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
 }
 
 /// The problems as lines, with the working folder written as `.`.
@@ -37,29 +36,17 @@ fn problems(flags: &Flags, toml: &str, env: Env<'_>) -> Vec<String> {
     let folder = folder(toml);
     let problems = load(flags, env, folder.path()).unwrap_err().0;
     let cwd = folder.path().display().to_string();
-    problems
-        .iter()
-        .map(|problem| problem.to_string().replace(&cwd, "."))
-        .collect()
+    problems.iter().map(|problem| problem.to_string().replace(&cwd, ".")).collect()
 }
 
 fn setting<'a>(config: &'a Config, key: &str) -> &'a Setting {
-    config
-        .settings()
-        .iter()
-        .find(|setting| setting.key == key)
-        .unwrap()
+    config.settings().iter().find(|setting| setting.key == key).unwrap()
 }
 
 #[test]
 fn nothing_given_is_sqlite_under_roster_data_on_loopback() {
     let folder = folder("");
-    let config = load(
-        &Flags::default(),
-        &[("PATH", "/bin"), ("ROSTERX", "1")],
-        folder.path(),
-    )
-    .unwrap();
+    let config = load(&Flags::default(), &[("PATH", "/bin"), ("ROSTERX", "1")], folder.path()).unwrap();
     let data = folder.path().join("roster-data");
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.public_url, "http://127.0.0.1:8080");
@@ -69,13 +56,7 @@ fn nothing_given_is_sqlite_under_roster_data_on_loopback() {
     assert!(
         matches!(&config.master_key, MasterKeySource::Generated(path) if *path == data.join("master.key"))
     );
-    assert_eq!(
-        config.log,
-        Log {
-            format: LogFormat::Text,
-            level: tracing::Level::INFO
-        }
-    );
+    assert_eq!(config.log, Log { format: LogFormat::Text, level: tracing::Level::INFO });
     assert_eq!(config.file, None);
     assert!(!data.exists(), "reading the configuration writes nothing");
 }
@@ -84,10 +65,7 @@ fn nothing_given_is_sqlite_under_roster_data_on_loopback() {
 fn flags_beat_the_environment_which_beats_the_file_which_beats_defaults() {
     let toml = "[server]\nlisten = '127.0.0.1:1'\n";
     let env = [("ROSTER_SERVER__LISTEN", "127.0.0.1:2")];
-    let flag = Flags {
-        listen: Some("127.0.0.1:3".into()),
-        ..Flags::default()
-    };
+    let flag = Flags { listen: Some("127.0.0.1:3".into()), ..Flags::default() };
     let none = Flags::default();
     let variable = Source::Environment("ROSTER_SERVER__LISTEN".into());
     let cases: [(&Flags, &str, Env<'_>, u16, Option<Source>); 5] = [
@@ -125,13 +103,7 @@ fn each_documented_variable_works() {
     assert_eq!(config.data_dir, Path::new("/var/lib/roster"));
     assert!(matches!(&config.master_key, MasterKeySource::Given(key) if key.expose_secret() == KEY));
     assert_eq!(config.storage.sqlite.path, Path::new("/srv/roster/db/file.db"));
-    assert_eq!(
-        config.log,
-        Log {
-            format: LogFormat::Json,
-            level: tracing::Level::DEBUG
-        }
-    );
+    assert_eq!(config.log, Log { format: LogFormat::Json, level: tracing::Level::DEBUG });
     for (name, _) in env {
         let named = |setting: &&Setting| setting.source == Source::Environment(name.to_owned());
         assert_eq!(config.settings().iter().filter(named).count(), 1, "{name}");
@@ -145,22 +117,8 @@ fn each_documented_variable_works() {
 
 #[test]
 fn variables_that_look_like_other_types_stay_text() {
-    for text in [
-        "12345",
-        "007",
-        "true",
-        "[abc]",
-        "{a=1}",
-        "1.50",
-        "a,b",
-        "\"quoted\"",
-    ] {
-        let config = load(
-            &Flags::default(),
-            &[("ROSTER_DATA_DIR", text)],
-            Path::new("/srv/roster"),
-        )
-        .unwrap();
+    for text in ["12345", "007", "true", "[abc]", "{a=1}", "1.50", "a,b", "\"quoted\""] {
+        let config = load(&Flags::default(), &[("ROSTER_DATA_DIR", text)], Path::new("/srv/roster")).unwrap();
         assert_eq!(config.data_dir, Path::new("/srv/roster").join(text));
         // As a secret the text is taken as it is and only then found too short.
         let found = problems(&Flags::default(), "", &[("ROSTER_MASTER_KEY", text)]);
@@ -168,12 +126,8 @@ fn variables_that_look_like_other_types_stay_text() {
         assert!(found.len() == 1 && found.iter().all(said), "{found:?}");
     }
     let digits = "0123456789".repeat(5) + "01";
-    let config = load(
-        &Flags::default(),
-        &[("ROSTER_MASTER_KEY", &digits)],
-        Path::new("/srv/roster"),
-    )
-    .unwrap();
+    let config =
+        load(&Flags::default(), &[("ROSTER_MASTER_KEY", &digits)], Path::new("/srv/roster")).unwrap();
     assert_eq!(master_key::resolve(&config).unwrap().bytes().len(), 39);
 }
 
@@ -185,28 +139,14 @@ fn the_master_key_of_the_higher_layer_counts_and_two_of_one_layer_are_refused() 
         ["./roster.toml: master_key_file: is given beside master_key; keep one of the two"]
     );
     let cases = [
-        (
-            format!("master_key = '{KEY}'"),
-            ("ROSTER_MASTER_KEY_FILE", "k"),
-            ["master_key_file", "master_key"],
-        ),
-        (
-            "master_key_file = 'k'".to_owned(),
-            ("ROSTER_MASTER_KEY", KEY),
-            ["master_key", "master_key_file"],
-        ),
+        (format!("master_key = '{KEY}'"), ("ROSTER_MASTER_KEY_FILE", "k"), ["master_key_file", "master_key"]),
+        ("master_key_file = 'k'".to_owned(), ("ROSTER_MASTER_KEY", KEY), ["master_key", "master_key_file"]),
     ];
     for (toml, variable, [winner, loser]) in cases {
         let folder = folder(&toml);
         let config = load(&Flags::default(), &[variable], folder.path()).unwrap();
-        assert_eq!(
-            matches!(config.master_key, MasterKeySource::File(_)),
-            winner == "master_key_file"
-        );
-        assert_eq!(
-            setting(&config, winner).source,
-            Source::Environment(variable.0.into())
-        );
+        assert_eq!(matches!(config.master_key, MasterKeySource::File(_)), winner == "master_key_file");
+        assert_eq!(setting(&config, winner).source, Source::Environment(variable.0.into()));
         assert_eq!(setting(&config, loser).value, Shown::Unset);
     }
 }
@@ -214,10 +154,7 @@ fn the_master_key_of_the_higher_layer_counts_and_two_of_one_layer_are_refused() 
 #[test]
 fn the_default_public_url_follows_the_port_that_was_bound() {
     let bound = "127.0.0.1:49152".parse().unwrap();
-    let flags = Flags {
-        listen: Some("127.0.0.1:0".into()),
-        ..Flags::default()
-    };
+    let flags = Flags { listen: Some("127.0.0.1:0".into()), ..Flags::default() };
     let config = load(&flags, &[], Path::new("/srv/roster")).unwrap();
     assert_eq!(config.public_url_at(bound), "http://127.0.0.1:49152");
     let env = [("ROSTER_PUBLIC_URL", "http://localhost")];
@@ -236,10 +173,7 @@ fn all_flags_arrive() {
         log_level: Some("trace".into()),
     };
     let config = load(&flags, &[], Path::new("/srv/roster")).unwrap();
-    let from_flags = config
-        .settings()
-        .iter()
-        .filter(|setting| matches!(setting.source, Source::Flag(_)));
+    let from_flags = config.settings().iter().filter(|setting| matches!(setting.source, Source::Flag(_)));
     assert_eq!(from_flags.count(), 5);
     assert_eq!(config.data_dir, Path::new("/srv/roster/data"));
 }

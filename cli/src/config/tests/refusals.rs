@@ -17,10 +17,7 @@ fn every_problem_is_said_at_once_with_its_place_and_what_to_do() {
         ("ROSTER_LISTEN", "127.0.0.1:2"),
         ("ROSTER_MASTER_KEY", "c2hvcnQ="),
     ];
-    let flags = Flags {
-        listen: Some("localhost".into()),
-        ..Flags::default()
-    };
+    let flags = Flags { listen: Some("localhost".into()), ..Flags::default() };
     let known = "server.listen, public_url, data_dir, master_key, master_key_file, storage.backend, \
                  storage.sqlite.path, log.format, log.level";
     let expected = [
@@ -50,32 +47,12 @@ fn single_slips_are_refused() {
             &[],
             "./roster.toml: server: is a section, not a value; write it as a table, [server]",
         ),
-        (
-            "[storage.postgres]\nurl = 'x'",
-            &[],
-            "./roster.toml: storage.postgres: unknown key; remove it",
-        ),
+        ("[storage.postgres]\nurl = 'x'", &[], "./roster.toml: storage.postgres: unknown key; remove it"),
         ("data_dir = ''", &[], "./roster.toml: data_dir: is empty"),
-        (
-            "data_dir = '~/data'",
-            &[],
-            "./roster.toml: data_dir: ~ is not expanded here",
-        ),
-        (
-            "a = 1\nmaster_key = 'hunter2\n",
-            &[],
-            "./roster.toml: is not TOML at line 2: ",
-        ),
-        (
-            "",
-            &[("ROSTER_MASTER_KEY", "")],
-            "ROSTER_MASTER_KEY (master_key): is empty",
-        ),
-        (
-            "",
-            &[("ROSTER_DATA_DIR", "a\u{fffd}")],
-            "ROSTER_DATA_DIR (data_dir): is not UTF-8",
-        ),
+        ("data_dir = '~/data'", &[], "./roster.toml: data_dir: ~ is not expanded here"),
+        ("a = 1\nmaster_key = 'hunter2\n", &[], "./roster.toml: is not TOML at line 2: "),
+        ("", &[("ROSTER_MASTER_KEY", "")], "ROSTER_MASTER_KEY (master_key): is empty"),
+        ("", &[("ROSTER_DATA_DIR", "a\u{fffd}")], "ROSTER_DATA_DIR (data_dir): is not UTF-8"),
         (
             "",
             &[("ROSTER_SERVER_LISTEN", "x")],
@@ -122,22 +99,13 @@ fn a_listener_beyond_loopback_needs_a_public_url() {
         ("[::ffff:10.0.0.5]:80", false),
     ];
     for (listen, allowed) in cases {
-        let env = [
-            ("ROSTER_SERVER__LISTEN", listen),
-            ("ROSTER_PUBLIC_URL", "https://roster.example.com"),
-        ];
+        let env = [("ROSTER_SERVER__LISTEN", listen), ("ROSTER_PUBLIC_URL", "https://roster.example.com")];
         assert!(load(&Flags::default(), &env, Path::new("/srv/roster")).is_ok());
         let result = load(&Flags::default(), &env[..1], Path::new("/srv/roster"));
         assert_eq!(result.is_ok(), allowed, "{listen}");
         if let Err(problems) = result {
-            assert_eq!(
-                problems.0[0].source,
-                Source::Environment("ROSTER_SERVER__LISTEN".into())
-            );
-            assert!(
-                problems.to_string().contains("set public_url to the address"),
-                "{problems}"
-            );
+            assert_eq!(problems.0[0].source, Source::Environment("ROSTER_SERVER__LISTEN".into()));
+            assert!(problems.to_string().contains("set public_url to the address"), "{problems}");
         }
     }
 }
@@ -150,10 +118,7 @@ fn the_named_file_must_exist_and_no_parent_folder_is_searched() {
     let config = load(&Flags::default(), &[], &inner).unwrap();
     assert_eq!(config.data_dir, inner.join("roster-data"));
 
-    let named = |path: &str| Flags {
-        config: Some(path.into()),
-        ..Flags::default()
-    };
+    let named = |path: &str| Flags { config: Some(path.into()), ..Flags::default() };
     let config = load(&named("../roster.toml"), &[], &inner).unwrap();
     assert_eq!(config.data_dir, inner.join("parent"));
     for wrong in ["none.toml", "../inner"] {

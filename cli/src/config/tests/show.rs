@@ -9,12 +9,8 @@ fn secrets_show_nowhere() {
     let config = load(&Flags::default(), &[], folder.path()).unwrap();
     let key = master_key::resolve(&config).unwrap();
     assert_eq!(key.bytes(), (0..32).collect::<Vec<u8>>());
-    let places = [
-        format!("{config:?}"),
-        format!("{key:?}"),
-        show::table(&config),
-        show::to_json(&config).to_string(),
-    ];
+    let places =
+        [format!("{config:?}"), format!("{key:?}"), show::table(&config), show::to_json(&config).to_string()];
     for place in places {
         assert!(!place.contains(KEY) && !place.contains("0, 1, 2"), "{place}");
     }
@@ -24,18 +20,13 @@ fn secrets_show_nowhere() {
 fn show_prints_each_setting_once_with_its_source() {
     let toml = format!("master_key = '{KEY}'\n[log]\nlevel = 'warn'");
     let folder = folder(&toml);
-    let flags = Flags {
-        listen: Some("[::1]:80".into()),
-        ..Flags::default()
-    };
+    let flags = Flags { listen: Some("[::1]:80".into()), ..Flags::default() };
     let config = load(&flags, &[("ROSTER_DATA_DIR", "/d")], folder.path()).unwrap();
     let keys: Vec<_> = config.settings().iter().map(|setting| setting.key).collect();
     assert_eq!(keys, keys::KEYS.map(|key| key.path));
     let table = show::table(&config).replace(&folder.path().display().to_string(), ".");
-    let lines: Vec<_> = table
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
-        .collect();
+    let lines: Vec<_> =
+        table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     let expected = [
         "SETTING VALUE SOURCE",
         "server.listen [::1]:80 --listen",
@@ -56,10 +47,7 @@ fn show_prints_each_setting_once_with_its_source() {
     assert_eq!(json["settings"][2], data_dir);
     assert_eq!(json["settings"][3]["value"], "(hidden)");
     assert_eq!(json["settings"][4]["value"], serde_json::Value::Null);
-    assert_eq!(
-        json["settings"][4]["source"],
-        serde_json::json!({ "kind": "default" })
-    );
+    assert_eq!(json["settings"][4]["source"], serde_json::json!({ "kind": "default" }));
 }
 
 #[test]
@@ -78,9 +66,5 @@ fn check_lists_every_problem_and_writes_nothing() {
 
     let missing = check(&[("ROSTER_MASTER_KEY_FILE", "none")]);
     assert_eq!(missing.problems[0].key.as_deref(), Some("master_key_file"));
-    assert!(
-        missing
-            .text()
-            .contains("none does not exist; correct the path, or make one with: openssl")
-    );
+    assert!(missing.text().contains("none does not exist; correct the path, or make one with: openssl"));
 }

@@ -1,0 +1,92 @@
+//! `roster serve`: the server.
+
+use std::net::SocketAddr;
+
+use roster_api::ApiState;
+use roster_core::listing::PageRequest;
+use roster_core::reads;
+use tokio::net::TcpListener;
+
+use crate::args::Global;
+use crate::config::{Config, LogFormat, MasterKeySource, shell_quoted};
+use crate::failure::Failure;
+use crate::logging;
+use crate::output::{Printer, note};
+use crate::server::{Server, Signals};
+use crate::session::{Session, load_config, open_roster, secrets};
+
+/// Runs until a signal ends it.
+pub async fn run(global: &Global) -> Result<(), Failure> {
+    let config = load_config(global)?;
+    logging::start(&config.log, true);
+    // First of all, so that an address that is taken leaves no trace in the store.
+    let (listener, bound) = listen(&config).await?;
+    let secrets = secrets(&config)?;
+    let session = Session { roster: open_roster(&config, &secrets).await?, out: Printer::new(global.output) };
+    session.roster.store.ping().await?;
+    let next = match has_key(&session).await? {
+        true => None,
+        false => Some(next_step(global)),
+    };
+    let signals = Signals::catch()?;
+    announce(&config, bound, next.as_deref());
+    let api = ApiState::new(session.roster, secrets.cursors, secrets.receipts);
+    Server::new(listener, api).run(signals).await
+}
+
+async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), Failure> {
+    let listening = async {
+        let listener = TcpListener::bind(config.server.listen).await?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    listening.await.map_err(|error| Failure::Failed(config.listen_problem(&error).to_string()))
+}
+
+async fn has_key(session: &Session) -> Result<bool, Failure> {
+    let first = PageRequest { after: None, limit: 1 };
+    let keys = reads::operator_keys(&session.roster, &session.request(), &first).await?;
+    Ok(!keys.rows.is_empty())
+}
+
+/// Says where everything is and what to do next.
+fn announce(config: &Config, bound: SocketAddr, next: Option<&str>) {
+    let address = format!("http://{bound}");
+    let public_url = config.public_url_at(bound);
+    let store = store(config);
+    let data = config.data_dir.display().to_string();
+    let key = match &config.master_key {
+        MasterKeySource::Given(_) => "given in the configuration".to_owned(),
+        MasterKeySource::File(path) | MasterKeySource::Generated(path) => path.display().to_string(),
+    };
+    if config.log.format == LogFormat::Json {
+        tracing::info!(address, public_url, store, data_dir = data, master_key = key, next, "listening");
+        return;
+    }
+    note(&format!("Roster {} listens on {address}", env!("CARGO_PKG_VERSION")));
+    if public_url != address {
+        note(&format!("  public address  {public_url}"));
+    }
+    note(&format!("  store           {store}"));
+    note(&format!("  data folder     {data}"));
+    note(&format!("  master key      {key} (keep a copy: no other key opens the store)"));
+    if let Some(next) = next {
+        note(&format!("Next, make a key for the API: {next}"));
+    }
+}
+
+fn store(config: &Config) -> String {
+    let path = config.storage.sqlite.path.display();
+    format!("{} {path}", config.storage.backend.name())
+}
+
+/// The command that makes a key on this server's store.
+fn next_step(global: &Global) -> String {
+    let flags = global.flags();
+    let flag = |name: &str, path: Option<std::path::PathBuf>| {
+        path.map_or_else(String::new, |path| format!(" {name} {}", shell_quoted(&path.display().to_string())))
+    };
+    let config = flag("--config", flags.config);
+    let data = flag("--data-dir", flags.data_dir);
+    format!("roster operator-key create NAME{config}{data}")
+}

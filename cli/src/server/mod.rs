@@ -1,0 +1,129 @@
+//! The HTTP server around the API: takes connections, and ends without cutting what is under way.
+
+mod connection;
+mod signals;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use hyper_util::server::graceful::GracefulShutdown;
+use roster_api::{ApiState, Problem};
+use roster_core::facts::Entropy;
+use roster_core::log::hex;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use self::signals::Signals;
+use crate::entropy::SystemEntropy;
+use crate::failure::Failure;
+
+/// How long requests under way may still take after a signal.
+const GRACE: Duration = Duration::from_secs(10);
+/// What is answered on the way out, too.
+const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// A server on a socket.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    router: Router,
+    stopping: Arc<AtomicBool>,
+    room: Arc<Semaphore>,
+}
+
+impl Server {
+    /// The API on a socket that listens.
+    pub fn new(listener: TcpListener, api: ApiState) -> Self {
+        let stopping = api.stopping.clone();
+        let router =
+            roster_api::router(api).layer(from_fn_with_state(stopping.clone(), refuse_when_stopping));
+        Self { listener, router, stopping, room: Arc::new(Semaphore::new(connection::most())) }
+    }
+
+    /// Serves until a signal comes; then `readyz` fails, new requests are refused, and those under way may finish.
+    ///
+    /// # Errors
+    /// A second signal has cut requests that were under way.
+    pub async fn run(self, mut signals: Signals) -> Result<(), Failure> {
+        let open = GracefulShutdown::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = signals.next() => break,
+                (stream, room) = self.next_connection() => {
+                    let connection = connection::serve(stream, self.router.clone(), true);
+                    spawn(open.watch(connection), room);
+                }
+            }
+        }
+        self.stopping.store(true, Ordering::SeqCst);
+        tracing::info!("stopping: requests under way have {} s to finish", GRACE.as_secs());
+        self.drain(open, signals).await
+    }
+
+    /// Connections without a request are closed at once. New ones are still taken, so that probes see the refusal.
+    async fn drain(self, open: GracefulShutdown, mut signals: Signals) -> Result<(), Failure> {
+        let mut done = pin!(open.shutdown());
+        let mut grace = pin!(tokio::time::sleep(GRACE));
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut done => {
+                    tracing::info!("stopped");
+                    return Ok(());
+                }
+                () = signals.next() => {
+                    return Err(Failure::Failed(
+                        "a second signal ended the server; requests under way were cut".to_owned(),
+                    ));
+                }
+                () = &mut grace => {
+                    tracing::warn!("stopped: requests that took too long were cut");
+                    return Ok(());
+                }
+                (stream, room) = self.next_connection() => {
+                    spawn(connection::serve(stream, self.router.clone(), false), room);
+                }
+            }
+        }
+    }
+
+    /// Waits for room, so that a flood of connections is left to the kernel's queue.
+    async fn next_connection(&self) -> (TcpStream, OwnedSemaphorePermit) {
+        let room = Arc::clone(&self.room).acquire_owned().await;
+        let room = room.expect("the semaphore is never closed");
+        (connection::accept(&self.listener).await, room)
+    }
+}
+
+fn spawn(connection: impl Future<Output = hyper::Result<()>> + Send + 'static, room: OwnedSemaphorePermit) {
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection ended badly");
+        }
+        drop(room);
+    });
+}
+
+async fn refuse_when_stopping(
+    State(stopping): State<Arc<AtomicBool>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if !stopping.load(Ordering::SeqCst) || PROBES.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
+    let refusal = Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "busy",
+        "This process is stopping; send the request again.",
+    );
+    refusal.render(Some(&hex(&SystemEntropy.bytes()[..16])))
+}

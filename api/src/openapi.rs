@@ -115,6 +115,13 @@ fn responses(route: &Route, named: &Map<String, Value>) -> Value {
     for status in route.statuses() {
         responses.insert(status.to_string(), success(route, status, named));
     }
+    if route.method == Method::GET && route.has_version() {
+        let headers = json!({"X-Request-Id": header("X-Request-Id"), "ETag": header("ETag")});
+        responses.insert(
+            "304".to_owned(),
+            json!({"description": "As the client has it already.", "headers": headers}),
+        );
+    }
     let mut refusals: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
     for code in codes(route) {
         refusals.entry(status_of(code)).or_default().push(code);
@@ -132,7 +139,7 @@ fn success(route: &Route, status: u16, named: &Map<String, Value>) -> Value {
     };
     let row = row_of_page(answer);
     let schema = schema::of(&row.map_or_else(|| answer.to_owned(), |row| format!("{row}Page")));
-    if row.is_none() && VERSIONED.contains(&answer) {
+    if route.has_version() {
         headers["ETag"] = header("ETag");
     }
     if status == 201 {
@@ -149,19 +156,6 @@ fn success(route: &Route, status: u16, named: &Map<String, Value>) -> Value {
     let about = if status == 201 { "Made." } else { "Done." };
     json!({"description": about, "headers": headers, "content": content})
 }
-
-/// Answers that bear a version.
-const VERSIONED: [&str; 9] = [
-    "Organization",
-    "Seats",
-    "Account",
-    "Member",
-    "AccountMember",
-    "AccessDiff",
-    "User",
-    "ApiKey",
-    "Transfer",
-];
 
 fn refusal(status: u16, codes: &[&str], named: &Map<String, Value>) -> Value {
     let listed: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();

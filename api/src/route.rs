@@ -8,6 +8,20 @@ use serde_json::Value;
 
 use crate::state::ApiState;
 
+/// Answers that bear the version of one thing.
+const VERSIONED: [&str; 10] = [
+    "Organization",
+    "Seats",
+    "Account",
+    "Member",
+    "AccountMember",
+    "AccessDiff",
+    "User",
+    "ApiKey",
+    "NewApiKey",
+    "Transfer",
+];
+
 /// One operation of the API.
 #[derive(Debug)]
 pub struct Route {
@@ -152,6 +166,11 @@ impl Route {
     /// Every status when all went well.
     pub fn statuses(&self) -> Vec<u16> {
         if self.may_make { vec![self.status, 201] } else { vec![self.status] }
+    }
+
+    /// Whether its answer bears an entity tag.
+    pub fn has_version(&self) -> bool {
+        self.answer.is_some_and(|answer| VERSIONED.contains(&answer))
     }
 
     /// How it refuses, beside the refusals that every route has.

@@ -50,9 +50,11 @@ pub fn of_route(route: &Route) -> Vec<Value> {
     all.extend(route.query.iter().map(|(name, about)| query(name, about)));
     all.push(named("on-behalf-of"));
     all.push(named("request-id"));
-    if route.method == Method::POST {
+    if route.method == Method::GET {
+        all.extend(route.has_version().then(|| named("if-none-match")));
+    } else if route.method == Method::POST {
         all.push(named("idempotency-key"));
-    } else if route.method != Method::GET {
+    } else {
         all.push(named("if-match"));
     }
     all

@@ -24,10 +24,7 @@ pub async fn run(global: &Global) -> Result<(), Failure> {
     let secrets = secrets(&config)?;
     let session = Session { roster: open_roster(&config, &secrets).await?, out: Printer::new(global.output) };
     session.roster.store.ping().await?;
-    let next = match has_key(&session).await? {
-        true => None,
-        false => Some(next_step(global)),
-    };
+    let next = if has_key(&session).await? { None } else { Some(next_step(global)) };
     let signals = Signals::catch()?;
     announce(&config, bound, next.as_deref());
     let api = ApiState::new(session.roster, secrets.cursors, secrets.receipts);

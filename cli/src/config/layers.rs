@@ -190,7 +190,7 @@ pub(super) fn flags(flags: &Flags, problems: &mut Vec<Problem>) -> Layer {
         match path.to_str() {
             Some(text) => layer.set(&keys::DATA_DIR, text),
             None => {
-                problems.push(Problem::at(source_of(FLAGS, &keys::DATA_DIR), &keys::DATA_DIR, not_utf8()))
+                problems.push(Problem::at(source_of(FLAGS, &keys::DATA_DIR), &keys::DATA_DIR, not_utf8()));
             }
         }
     }

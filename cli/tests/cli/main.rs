@@ -2,6 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod import;
+mod kill;
 mod nouns;
 mod place;
+mod serve;
+mod server;
 mod usage;

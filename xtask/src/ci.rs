@@ -18,12 +18,7 @@ enum Outcome {
 
 const STEPS: [Step; 7] = [
     ("fmt", |repo| cargo(repo, &["fmt", "--all", "--check"])),
-    ("clippy", |repo| {
-        cargo(
-            repo,
-            &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
-        )
-    }),
+    ("clippy", |repo| cargo(repo, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("tidy", |repo| tidy::run(repo).map(|()| Outcome::Passed)),
     ("deny", deny),
     ("sqlx", |repo| sqlx::check(repo).map(|()| Outcome::Passed)),
@@ -37,10 +32,7 @@ const TEST: &str = "test";
 pub fn run(repo: &Repo, skip_test: bool) -> Result<()> {
     let begun = Instant::now();
     let mut lines = Vec::new();
-    for (name, step) in STEPS
-        .into_iter()
-        .filter(|(name, _)| !(skip_test && *name == TEST))
-    {
+    for (name, step) in STEPS.into_iter().filter(|(name, _)| !(skip_test && *name == TEST)) {
         println!("==> {name}");
         let step_begun = Instant::now();
         let outcome = step(repo);
@@ -67,9 +59,7 @@ fn cargo(repo: &Repo, arguments: &[&str]) -> Result<Outcome> {
 
 fn deny(repo: &Repo) -> Result<Outcome> {
     if !repo.has_cargo("deny") {
-        return Ok(Outcome::PassedOver(
-            "cargo-deny is not installed: licences and sources were not checked",
-        ));
+        return Ok(Outcome::PassedOver("cargo-deny is not installed: licences and sources were not checked"));
     }
     cargo(repo, &["deny", "check", "bans", "licenses", "sources"])
 }

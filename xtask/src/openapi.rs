@@ -19,9 +19,7 @@ pub fn write(repo: &Repo) -> Result<()> {
 /// Says whether the file is what the routes would make.
 pub fn check(repo: &Repo) -> Result<()> {
     let made = make(repo)?;
-    let kept = repo
-        .read(FILE)
-        .with_context(|| format!("run cargo xtask openapi to make {FILE}"))?;
+    let kept = repo.read(FILE).with_context(|| format!("run cargo xtask openapi to make {FILE}"))?;
     if let Some(line) = first_difference(&kept, &made) {
         bail!("{FILE} is not what the routes say, from line {line} on; run cargo xtask openapi");
     }
@@ -30,10 +28,7 @@ pub fn check(repo: &Repo) -> Result<()> {
 }
 
 fn make(repo: &Repo) -> Result<String> {
-    let printed = output(
-        repo.cargo()
-            .args(["run", "-q", "-p", "roster-api", "--example", "openapi"]),
-    )?;
+    let printed = output(repo.cargo().args(["run", "-q", "-p", "roster-api", "--example", "openapi"]))?;
     let text = String::from_utf8(printed).context("the example openapi printed no UTF-8")?;
     serde_json::from_str::<serde_json::Map<_, _>>(&text)
         .context("the example openapi printed no JSON object")?;
@@ -44,11 +39,7 @@ fn first_difference(kept: &str, made: &str) -> Option<usize> {
     if kept == made {
         return None;
     }
-    let same = kept
-        .lines()
-        .zip(made.lines())
-        .take_while(|(kept, made)| kept == made)
-        .count();
+    let same = kept.lines().zip(made.lines()).take_while(|(kept, made)| kept == made).count();
     Some(same + 1)
 }
 

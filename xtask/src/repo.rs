@@ -22,12 +22,8 @@ impl Repo {
     pub fn find() -> Result<Self> {
         let own = env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-        let root = own
-            .parent()
-            .context("xtask must lie in a folder of the workspace")?;
-        Ok(Self {
-            root: root.to_owned(),
-        })
+        let root = own.parent().context("xtask must lie in a folder of the workspace")?;
+        Ok(Self { root: root.to_owned() })
     }
 
     /// A path below the root.
@@ -55,37 +51,23 @@ impl Repo {
     /// Whether `cargo NAME` is installed.
     pub fn has_cargo(&self, name: &str) -> bool {
         let mut cargo = self.cargo();
-        cargo
-            .args([name, "--version"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        cargo.args([name, "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
         cargo.status().is_ok_and(|status| status.success())
     }
 
     /// A new empty folder beside cargo's own output, gone when it is dropped.
     pub fn scratch(&self, name: &str) -> Result<Scratch> {
-        let metadata = output(
-            self.cargo()
-                .args(["metadata", "--no-deps", "--format-version", "1"]),
-        )?;
+        let metadata = output(self.cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
         let metadata: serde_json::Value = serde_json::from_slice(&metadata)?;
-        let target = metadata["target_directory"]
-            .as_str()
-            .context("cargo names no target directory")?;
-        let path = Path::new(target)
-            .join("xtask")
-            .join(format!("{name}-{}", std::process::id()));
+        let target = metadata["target_directory"].as_str().context("cargo names no target directory")?;
+        let path = Path::new(target).join("xtask").join(format!("{name}-{}", std::process::id()));
         fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Scratch { path })
     }
 
     /// The files that git tracks and that are there, sorted; all files that look like ours where git does not answer.
     pub fn files(&self) -> Result<Vec<String>> {
-        let tracked = self
-            .command("git")
-            .args(["ls-files", "-z"])
-            .stderr(Stdio::null())
-            .output();
+        let tracked = self.command("git").args(["ls-files", "-z"]).stderr(Stdio::null()).output();
         let mut files: Vec<String> = match tracked {
             Ok(output) if output.status.success() && !output.stdout.is_empty() => {
                 String::from_utf8(output.stdout)
@@ -124,9 +106,7 @@ impl Drop for Scratch {
 
 /// How a command ended.
 pub fn status(command: &mut Command) -> Result<ExitStatus> {
-    command
-        .status()
-        .with_context(|| format!("cannot run {}", shown(command)))
+    command.status().with_context(|| format!("cannot run {}", shown(command)))
 }
 
 /// Runs a command that must succeed.
@@ -172,16 +152,8 @@ fn walk(root: &Path, below: &str) -> Result<Vec<String>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(root.join(below))? {
         let entry = entry?;
-        let name = entry
-            .file_name()
-            .into_string()
-            .ok()
-            .context("a file name is not UTF-8")?;
-        let path = if below.is_empty() {
-            name.clone()
-        } else {
-            format!("{below}/{name}")
-        };
+        let name = entry.file_name().into_string().ok().context("a file name is not UTF-8")?;
+        let path = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
         let kind = entry.file_type()?;
         if kind.is_dir() && !NOT_OURS.contains(&name.as_str()) {
             files.extend(walk(root, &path)?);
@@ -210,18 +182,11 @@ mod tests {
         for path in ["xtask/src/repo.rs", "Cargo.toml", ".cargo/config.toml"] {
             assert!(walked.iter().any(|walked| walked == path), "{path}");
         }
-        assert!(
-            !walked
-                .iter()
-                .any(|path| path.starts_with(".git/") || path.starts_with("target/"))
-        );
+        assert!(!walked.iter().any(|path| path.starts_with(".git/") || path.starts_with("target/")));
     }
 
     #[test]
     fn commands_are_shown_without_the_path_of_the_program() {
-        assert_eq!(
-            shown(Command::new("/usr/bin/cargo").args(["fmt", "--check"])),
-            "cargo fmt --check"
-        );
+        assert_eq!(shown(Command::new("/usr/bin/cargo").args(["fmt", "--check"])), "cargo fmt --check");
     }
 }

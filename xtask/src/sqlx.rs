@@ -25,10 +25,7 @@ pub fn write(repo: &Repo) -> Result<()> {
     for name in kept.keys().filter(|name| !made.contains_key(*name)) {
         fs::remove_file(folder.join(name))?;
     }
-    for (name, content) in made
-        .iter()
-        .filter(|(name, content)| kept.get(*name) != Some(content))
-    {
+    for (name, content) in made.iter().filter(|(name, content)| kept.get(*name) != Some(content)) {
         fs::write(folder.join(name), content)?;
     }
     println!("{FOLDER}: {} queries.", made.len());
@@ -42,10 +39,7 @@ pub fn check(repo: &Repo) -> Result<()> {
         read(&repo.join(FOLDER)).with_context(|| format!("cannot read {FOLDER}; run cargo xtask sqlx"))?;
     let differing = differences(&kept, &made);
     if !differing.is_empty() {
-        bail!(
-            "{FOLDER} is not current; run cargo xtask sqlx:\n  {}",
-            differing.join("\n  ")
-        );
+        bail!("{FOLDER} is not current; run cargo xtask sqlx:\n  {}", differing.join("\n  "));
     }
     println!("{FOLDER} is current: {} queries.", made.len());
     Ok(())
@@ -60,16 +54,7 @@ fn make(repo: &Repo) -> Result<Data> {
     // Cargo does not see that a migration has come: both builds below start from a source that has just changed.
     touch(&repo.join(ROOT_FILE))?;
     // Without the default features the crate is its migrations alone: it builds when the data is stale.
-    let example = [
-        "run",
-        "-q",
-        "-p",
-        PACKAGE,
-        "--no-default-features",
-        "--example",
-        "prepare",
-        "--",
-    ];
+    let example = ["run", "-q", "-p", PACKAGE, "--no-default-features", "--example", "prepare", "--"];
     succeed(repo.cargo().args(example).arg(&database))?;
     let checked = describe(repo, &scratch, &database, &data);
     // What was just compiled has seen the temporary database: the next build shall not take it for its own.
@@ -86,18 +71,12 @@ fn describe(repo: &Repo, scratch: &Scratch, database: &Path, data: &Path) -> Res
     let url = format!("sqlite://{}", database.display());
     let mut cargo = repo.cargo();
     cargo.args(["check", "-q", "-p", PACKAGE, "--all-targets"]);
-    cargo
-        .env("SQLX_OFFLINE", "false")
-        .env("SQLX_SQLITE_URL", url)
-        .env("SQLX_OFFLINE_DIR", data);
+    cargo.env("SQLX_OFFLINE", "false").env("SQLX_SQLITE_URL", url).env("SQLX_OFFLINE_DIR", data);
     succeed(&mut cargo).with_context(|| format!("queries were checked in {}", scratch.path().display()))
 }
 
 /// Makes cargo compile the crate again, which alone runs its macros.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the time of a file is for cargo; nothing is decided by it"
-)]
+#[expect(clippy::disallowed_methods, reason = "the time of a file is for cargo; nothing is decided by it")]
 fn touch(path: &Path) -> Result<()> {
     let file = File::options().append(true).open(path);
     file.and_then(|file| file.set_modified(SystemTime::now()))
@@ -131,20 +110,14 @@ mod tests {
     use super::*;
 
     fn data(files: &[(&str, &str)]) -> Data {
-        files
-            .iter()
-            .map(|(name, content)| ((*name).to_owned(), content.as_bytes().to_vec()))
-            .collect()
+        files.iter().map(|(name, content)| ((*name).to_owned(), content.as_bytes().to_vec())).collect()
     }
 
     #[test]
     fn differing_files_are_named() {
         let kept = data(&[("a", "1"), ("b", "2"), ("c", "3")]);
         let made = data(&[("a", "1"), ("b", "9"), ("d", "4")]);
-        assert_eq!(
-            differences(&kept, &made),
-            ["b: differs", "c: of no query", "d: missing"]
-        );
+        assert_eq!(differences(&kept, &made), ["b: differs", "c: of no query", "d: missing"]);
         assert!(differences(&kept, &kept).is_empty());
     }
 }

@@ -53,11 +53,7 @@ fn run_all(repo: &Repo, runner: &[String], backends: &str) -> Result<ExitStatus>
     if !ended.success() {
         return Ok(ended);
     }
-    status(
-        repo.cargo()
-            .args(["test", "--doc", "--workspace"])
-            .env(VARIABLE, backends),
-    )
+    status(repo.cargo().args(["test", "--doc", "--workspace"]).env(VARIABLE, backends))
 }
 
 /// The stores to test: those named, else those of the environment, else all.
@@ -69,15 +65,9 @@ fn backends(named: &[String], environment: Option<&str>) -> Result<Vec<&'static 
         named.iter().map(String::as_str).collect()
     };
     if let Some(unknown) = wanted.iter().find(|name| !BACKENDS.contains(name)) {
-        bail!(
-            "there is no store named {unknown:?}; known are: {}",
-            BACKENDS.join(", ")
-        );
+        bail!("there is no store named {unknown:?}; known are: {}", BACKENDS.join(", "));
     }
-    Ok(BACKENDS
-        .into_iter()
-        .filter(|known| wanted.is_empty() || wanted.contains(known))
-        .collect())
+    Ok(BACKENDS.into_iter().filter(|known| wanted.is_empty() || wanted.contains(known)).collect())
 }
 
 #[cfg(test)]
@@ -94,19 +84,13 @@ mod tests {
     fn names_win_over_the_environment() {
         let named = ["sqlite".to_owned(), "sqlite".to_owned()];
         assert_eq!(backends(&named, Some("memory")).unwrap(), ["sqlite"]);
-        assert_eq!(
-            backends(&[], Some("sqlite, memory")).unwrap(),
-            ["memory", "sqlite"]
-        );
+        assert_eq!(backends(&[], Some("sqlite, memory")).unwrap(), ["memory", "sqlite"]);
     }
 
     #[test]
     fn an_unknown_name_lists_the_known_ones() {
         let error = backends(&["sqlit".to_owned()], None).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            r#"there is no store named "sqlit"; known are: memory, sqlite"#
-        );
+        assert_eq!(error, r#"there is no store named "sqlit"; known are: memory, sqlite"#);
         assert!(backends(&[], Some("memory,nosuch")).is_err());
     }
 }

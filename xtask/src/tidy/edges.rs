@@ -26,23 +26,15 @@ struct Package {
 pub(super) fn check(repo: &Repo) -> Result<Vec<Finding>> {
     let root: Table = repo.read("Cargo.toml")?.parse().context("Cargo.toml")?;
     let workspace = table(&root, "workspace").context("Cargo.toml has no [workspace]")?;
-    let members = workspace
-        .get("members")
-        .and_then(Value::as_array)
-        .context("[workspace] has no members")?;
+    let members = workspace.get("members").and_then(Value::as_array).context("[workspace] has no members")?;
     let mut packages = Vec::new();
     for folder in members.iter().filter_map(Value::as_str) {
-        let manifest: Table = repo
-            .read(&format!("{folder}/Cargo.toml"))?
-            .parse()
-            .context(folder.to_owned())?;
+        let manifest: Table =
+            repo.read(&format!("{folder}/Cargo.toml"))?.parse().context(folder.to_owned())?;
         packages
             .push(package(folder, &manifest, table(workspace, "dependencies")).context(folder.to_owned())?);
     }
-    Ok(packages
-        .iter()
-        .flat_map(|package| check_package(package, &packages))
-        .collect())
+    Ok(packages.iter().flat_map(|package| check_package(package, &packages)).collect())
 }
 
 /// The folders that a part may depend on; nothing for a part without a rule. `storage-*` stands for every store.
@@ -61,29 +53,20 @@ fn check_package(package: &Package, all: &[Package]) -> Vec<Finding> {
     let path = format!("{}/Cargo.toml", package.folder);
     let finding = |what: String| Finding::new(&path, 0, what);
     let Some(allowed) = allowed(&package.folder) else {
-        return vec![finding(
-            "no rule says what this may depend on: give it one in xtask".to_owned(),
-        )];
+        return vec![finding("no rule says what this may depend on: give it one in xtask".to_owned())];
     };
-    let folders: BTreeMap<&str, &str> = all
-        .iter()
-        .map(|own| (own.name.as_str(), own.folder.as_str()))
-        .collect();
+    let folders: BTreeMap<&str, &str> =
+        all.iter().map(|own| (own.name.as_str(), own.folder.as_str())).collect();
     let mut findings = Vec::new();
     for need in &package.needs {
         if let Some(folder) = folders.get(need.as_str()) {
-            let part = if folder.starts_with("storage-") {
-                "storage-*"
-            } else {
-                folder
-            };
+            let part = if folder.starts_with("storage-") { "storage-*" } else { folder };
             if !allowed.contains(&part) {
                 findings.push(finding(format!("{} must not depend on {need}", package.folder)));
             }
         }
         let is = |banned: &&str| {
-            need.strip_prefix(banned)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+            need.strip_prefix(banned).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
         };
         if package.folder == "core" && NOT_IN_CORE.iter().any(is) {
             findings.push(finding(format!("core must not know {need}")));
@@ -93,13 +76,8 @@ fn check_package(package: &Package, all: &[Package]) -> Vec<Finding> {
 }
 
 fn package(folder: &str, manifest: &Table, shared: Option<&Table>) -> Result<Package> {
-    let name = table(manifest, "package")
-        .and_then(|package| package.get("name"))
-        .and_then(Value::as_str);
-    let targets = table(manifest, "target")
-        .into_iter()
-        .flat_map(Table::values)
-        .filter_map(Value::as_table);
+    let name = table(manifest, "package").and_then(|package| package.get("name")).and_then(Value::as_str);
+    let targets = table(manifest, "target").into_iter().flat_map(Table::values).filter_map(Value::as_table);
     let sections = std::iter::once(manifest).chain(targets);
     let tables = sections.flat_map(|section| KINDS.into_iter().filter_map(|kind| table(section, kind)));
     let needs = tables.flatten().map(|(key, value)| real_name(key, value, shared));
@@ -113,15 +91,8 @@ fn package(folder: &str, manifest: &Table, shared: Option<&Table>) -> Result<Pac
 /// The name of the package behind a dependency, which may be renamed, here or in the workspace.
 fn real_name(key: &str, value: &Value, shared: Option<&Table>) -> String {
     let inherited = value.get("workspace").and_then(Value::as_bool) == Some(true);
-    let value = shared
-        .filter(|_| inherited)
-        .and_then(|shared| shared.get(key))
-        .unwrap_or(value);
-    value
-        .get("package")
-        .and_then(Value::as_str)
-        .unwrap_or(key)
-        .to_owned()
+    let value = shared.filter(|_| inherited).and_then(|shared| shared.get(key)).unwrap_or(value);
+    value.get("package").and_then(Value::as_str).unwrap_or(key).to_owned()
 }
 
 fn table<'a>(within: &'a Table, key: &str) -> Option<&'a Table> {
@@ -139,53 +110,29 @@ mod tests {
     "#;
 
     fn made(folder: &str, dependencies: &str) -> Package {
-        let name = if folder == "xtask" {
-            folder.to_owned()
-        } else {
-            format!("roster-{folder}")
-        };
+        let name = if folder == "xtask" { folder.to_owned() } else { format!("roster-{folder}") };
         let manifest = format!("[package]\nname = \"{name}\"\n{dependencies}");
         package(folder, &manifest.parse().unwrap(), Some(&SHARED.parse().unwrap())).unwrap()
     }
 
     fn found(folder: &str, dependencies: &str) -> Vec<String> {
-        let all = [
-            "core",
-            "api",
-            "storage-sqlite",
-            "storage-other",
-            "cli",
-            "tests",
-            "xtask",
-        ];
+        let all = ["core", "api", "storage-sqlite", "storage-other", "cli", "tests", "xtask"];
         let mut all: Vec<Package> = all.iter().map(|folder| made(folder, "")).collect();
         all.push(made(folder, dependencies));
-        check_package(&all[all.len() - 1], &all)
-            .into_iter()
-            .map(|finding| finding.what)
-            .collect()
+        check_package(&all[all.len() - 1], &all).into_iter().map(|finding| finding.what).collect()
     }
 
     #[test]
     fn allowed_edges_pass() {
         for (folder, dependencies) in [
             ("core", "[dependencies]\nserde.workspace = true"),
-            (
-                "api",
-                "[dependencies]\nroster-core.workspace = true\naxum = \"1\"",
-            ),
-            (
-                "storage-sqlite",
-                "[dependencies]\nroster-core = { workspace = true, optional = true }",
-            ),
+            ("api", "[dependencies]\nroster-core.workspace = true\naxum = \"1\""),
+            ("storage-sqlite", "[dependencies]\nroster-core = { workspace = true, optional = true }"),
             (
                 "cli",
                 "[dependencies]\nroster-core.workspace = true\nroster-api = \"1\"\nfiles.workspace = true",
             ),
-            (
-                "tests",
-                "[dev-dependencies]\nroster-cli = \"1\"\nroster-storage-other = \"1\"",
-            ),
+            ("tests", "[dev-dependencies]\nroster-cli = \"1\"\nroster-storage-other = \"1\""),
             ("xtask", "[dependencies]\nserde.workspace = true"),
         ] {
             assert!(found(folder, dependencies).is_empty(), "{folder}");
@@ -195,26 +142,10 @@ mod tests {
     #[test]
     fn other_edges_are_found_in_every_kind_of_dependency() {
         for (folder, dependencies, finding) in [
-            (
-                "core",
-                "[dev-dependencies]\nroster-api = \"1\"",
-                "core must not depend on roster-api",
-            ),
-            (
-                "xtask",
-                "[dependencies]\nroster-core.workspace = true",
-                "xtask must not depend on roster-core",
-            ),
-            (
-                "api",
-                "[build-dependencies]\nroster-cli = \"1\"",
-                "api must not depend on roster-cli",
-            ),
-            (
-                "cli",
-                "[dependencies]\nroster-tests = \"1\"",
-                "cli must not depend on roster-tests",
-            ),
+            ("core", "[dev-dependencies]\nroster-api = \"1\"", "core must not depend on roster-api"),
+            ("xtask", "[dependencies]\nroster-core.workspace = true", "xtask must not depend on roster-core"),
+            ("api", "[build-dependencies]\nroster-cli = \"1\"", "api must not depend on roster-cli"),
+            ("cli", "[dependencies]\nroster-tests = \"1\"", "cli must not depend on roster-tests"),
             (
                 "storage-sqlite",
                 "[target.'cfg(unix)'.dependencies]\nroster-storage-other = \"1\"",
@@ -238,10 +169,7 @@ mod tests {
         let dependencies = "[dependencies]\nsqlx-core = \"1\"\nweb = { package = \"axum\", version = \"1\" }";
         let mut findings = found("core", dependencies);
         findings.sort_unstable();
-        assert_eq!(
-            findings,
-            ["core must not know axum", "core must not know sqlx-core"]
-        );
+        assert_eq!(findings, ["core must not know axum", "core must not know sqlx-core"]);
         assert!(found("core", "[dependencies]\nredistribute = \"1\"").is_empty());
         assert!(found("api", "[dependencies]\naxum = \"1\"").is_empty());
     }

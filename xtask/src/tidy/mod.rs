@@ -25,11 +25,7 @@ struct Finding {
 impl Finding {
     /// About a line, counted from 1; 0 for the file as a whole.
     fn new(path: &str, line: usize, what: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line,
-            what: what.into(),
-        }
+        Self { path: path.to_owned(), line, what: what.into() }
     }
 }
 

@@ -15,10 +15,7 @@ const ENDINGS: [&str; 7] = ["rs", "md", "toml", "json", "sql", "csv", "lua"];
 
 /// Findings in a document: paths of ours in backticks that lead nowhere.
 pub(super) fn check(repo: &Repo, files: &[String], path: &str, text: &str) -> Vec<Finding> {
-    let folders: BTreeSet<&str> = files
-        .iter()
-        .filter_map(|file| Some(file.split_once('/')?.0))
-        .collect();
+    let folders: BTreeSet<&str> = files.iter().filter_map(|file| Some(file.split_once('/')?.0)).collect();
     let is_ours = |named: &str| {
         let first = named.split_once('/').map_or("", |(first, _)| first);
         folders.contains(first) || first.contains('*') || (path == MAP && looks_like_a_path(named))
@@ -26,26 +23,20 @@ pub(super) fn check(repo: &Repo, files: &[String], path: &str, text: &str) -> Ve
     let missing = named(text)
         .into_iter()
         .filter(|(_, named)| is_ours(named) && !is_there(&repo.join(""), named.trim_end_matches('/')));
-    missing
-        .map(|(line, named)| Finding::new(path, line, format!("`{named}` does not exist")))
-        .collect()
+    missing.map(|(line, named)| Finding::new(path, line, format!("`{named}` does not exist"))).collect()
 }
 
 /// Whether it ends like a folder or a file of ours, from the root of the repository.
 fn looks_like_a_path(named: &str) -> bool {
     let last = named.rsplit('/').next().unwrap_or_default();
-    let ends_so = last.is_empty()
-        || last
-            .rsplit_once('.')
-            .is_some_and(|(_, ending)| ENDINGS.contains(&ending));
+    let ends_so =
+        last.is_empty() || last.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending));
     ends_so && !named.starts_with('/')
 }
 
 /// Whether something is there; `*` and `<name>` stand for any part of a name.
 fn is_there(folder: &Path, path: &str) -> bool {
-    let (first, rest) = path
-        .split_once('/')
-        .map_or((path, None), |(first, rest)| (first, Some(rest)));
+    let (first, rest) = path.split_once('/').map_or((path, None), |(first, rest)| (first, Some(rest)));
     let goes_on = |name: &str| rest.is_none_or(|rest| is_there(&folder.join(name), rest));
     if split_wildcard(first).is_none() {
         return folder.join(first).exists() && goes_on(first);
@@ -53,9 +44,7 @@ fn is_there(folder: &Path, path: &str) -> bool {
     let Ok(entries) = fs::read_dir(folder) else {
         return false;
     };
-    let names = entries
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.filter(|name| fits(first, name)).any(|name| goes_on(&name))
 }
 
@@ -72,11 +61,7 @@ fn fits(pattern: &str, name: &str) -> bool {
 /// What stands before and after the first `*` or `<name>`.
 fn split_wildcard(pattern: &str) -> Option<(&str, &str)> {
     let (before, rest) = pattern.split_at(pattern.find(['*', '<'])?);
-    let after = if rest.starts_with('<') {
-        rest.split_once('>')?.1
-    } else {
-        &rest[1..]
-    };
+    let after = if rest.starts_with('<') { rest.split_once('>')?.1 } else { &rest[1..] };
     Some((before, after))
 }
 
@@ -107,9 +92,7 @@ fn plain(word: &str) -> &str {
 
 /// `a/{b,c}/d` is `a/b/d` and `a/c/d`.
 fn alternatives(word: &str) -> Vec<String> {
-    let parts = word
-        .split_once('{')
-        .and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
+    let parts = word.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
     let Some((before, (within, after))) = parts else {
         return vec![word.to_owned()];
     };
@@ -134,10 +117,7 @@ mod tests {
 
     #[test]
     fn words_in_backticks_with_a_slash_are_paths() {
-        assert_eq!(
-            paths("see `core/src/op.rs`, `core` and docs/x.md"),
-            ["core/src/op.rs"]
-        );
+        assert_eq!(paths("see `core/src/op.rs`, `core` and docs/x.md"), ["core/src/op.rs"]);
         assert_eq!(
             paths("`ls ./tests/data/` and `api/src/error.rs:12`."),
             ["tests/data/", "api/src/error.rs"]
@@ -152,10 +132,7 @@ mod tests {
 
     #[test]
     fn braces_are_written_out() {
-        assert_eq!(
-            paths("`a/{b,c}/d.{e,f}`"),
-            ["a/b/d.e", "a/b/d.f", "a/c/d.e", "a/c/d.f"]
-        );
+        assert_eq!(paths("`a/{b,c}/d.{e,f}`"), ["a/b/d.e", "a/b/d.f", "a/c/d.e", "a/c/d.f"]);
         assert_eq!(paths("`a/{b`"), ["a/{b"]);
     }
 
@@ -168,10 +145,7 @@ mod tests {
     fn found(document: &str, text: &str) -> Vec<String> {
         let files = ["xtask/src/main.rs".to_owned(), "Cargo.toml".to_owned()];
         let repo = Repo::find().unwrap();
-        check(&repo, &files, document, text)
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        check(&repo, &files, document, text).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -179,10 +153,7 @@ mod tests {
         let text =
             "`xtask/src/main.rs` `xtask/src/`\n`xtask/nosuch.rs` `application/json` `/v1/check/` `and/or`";
         for document in ["README.md", MAP] {
-            assert_eq!(
-                found(document, text),
-                [format!("{document}:2: `xtask/nosuch.rs` does not exist")]
-            );
+            assert_eq!(found(document, text), [format!("{document}:2: `xtask/nosuch.rs` does not exist")]);
         }
     }
 
@@ -196,13 +167,6 @@ mod tests {
     #[test]
     fn a_pattern_must_fit_something() {
         assert!(found(MAP, "`xtask/src/<name>.rs` `xtask/*/tidy/p*.rs` `x*/src/main.rs`").is_empty());
-        assert_eq!(
-            found(
-                MAP,
-                "`xtask/src/<name>.sql` `xtask/*/tidy/x*.rs` `nosuch-*/src/main.rs`"
-            )
-            .len(),
-            3
-        );
+        assert_eq!(found(MAP, "`xtask/src/<name>.sql` `xtask/*/tidy/x*.rs` `nosuch-*/src/main.rs`").len(), 3);
     }
 }

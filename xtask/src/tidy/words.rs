@@ -13,11 +13,7 @@ const IN_SOURCES: [(&str, &str); 6] = [
 ];
 
 /// Nowhere: folders of one developer's machine.
-const FOLDERS: [&str; 3] = [
-    concat!("/", "work/"),
-    concat!("/", "root/"),
-    concat!("/", "home/"),
-];
+const FOLDERS: [&str; 3] = [concat!("/", "work/"), concat!("/", "root/"), concat!("/", "home/")];
 
 /// Nowhere: marks of unfinished work.
 const MARKS: [&str; 3] = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
@@ -31,12 +27,9 @@ pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
 }
 
 fn check_line(path: &str, line: &str) -> impl Iterator<Item = String> {
-    let sources = IN_SOURCES
-        .into_iter()
-        .filter(move |(word, _)| is_source(path) && begins(line, word, is_name));
-    let folders = FOLDERS
-        .into_iter()
-        .filter(move |folder| begins(line, folder, is_path));
+    let sources =
+        IN_SOURCES.into_iter().filter(move |(word, _)| is_source(path) && begins(line, word, is_name));
+    let folders = FOLDERS.into_iter().filter(move |folder| begins(line, folder, is_path));
     let marks = MARKS.into_iter().filter(move |mark| stands(line, mark));
     let sources = sources.map(|(word, instead)| format!("`{word}`: {instead}"));
     let folders = folders.map(|folder| format!("`{folder}`: a path of one machine"));
@@ -46,8 +39,7 @@ fn check_line(path: &str, line: &str) -> impl Iterator<Item = String> {
 
 /// Whether a pattern occurs where the character before it does not make it part of something else.
 fn begins(line: &str, pattern: &str, joins: fn(char) -> bool) -> bool {
-    line.match_indices(pattern)
-        .any(|(at, _)| !line[..at].ends_with(joins))
+    line.match_indices(pattern).any(|(at, _)| !line[..at].ends_with(joins))
 }
 
 /// Whether a word occurs by itself.
@@ -76,10 +68,7 @@ mod tests {
     #[test]
     fn every_pattern_is_found_in_a_source() {
         for (word, instead) in IN_SOURCES {
-            assert_eq!(
-                found("a.rs", &format!("x\n  {word}")),
-                [format!("a.rs:2: `{word}`: {instead}")]
-            );
+            assert_eq!(found("a.rs", &format!("x\n  {word}")), [format!("a.rs:2: `{word}`: {instead}")]);
             assert!(found("a.md", word).is_empty());
             if word.ends_with('!') {
                 assert!(found("a.rs", &format!("my_{word}()")).is_empty());
@@ -90,18 +79,12 @@ mod tests {
     #[test]
     fn folders_are_found_anywhere_but_within_longer_paths() {
         for folder in FOLDERS {
-            for text in [
-                format!("cd {folder}x"),
-                format!("\"{folder}\""),
-                format!("file://{folder}"),
-            ] {
+            for text in [format!("cd {folder}x"), format!("\"{folder}\""), format!("file://{folder}")] {
                 assert_eq!(found("a.toml", &text).len(), 1, "{text}");
             }
-            for text in [
-                format!("https://example.com{folder}"),
-                format!("${{DIR}}{folder}"),
-                format!("~{folder}"),
-            ] {
+            for text in
+                [format!("https://example.com{folder}"), format!("${{DIR}}{folder}"), format!("~{folder}")]
+            {
                 assert!(found("a.toml", &text).is_empty(), "{text}");
             }
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::http::{Caller, Service, text};
 
 /// `ext:cloud` with the accounts `ext:north` and `ext:south` and one person for each kind of access; `ext:other`
-/// with the account `ext:west`, its owner `ext:otto` and the member `ext:mia`.
+/// with the account `ext:west`, its owner `ext:otto` and the member `ext:mia`. `ext:fred` was an admin of `ext:cloud`.
 #[derive(Debug)]
 pub struct World {
     /// The service.
@@ -46,6 +46,8 @@ impl World {
             };
             join(&operator, "cloud", person, access).await;
         }
+        join(&operator, "cloud", "fred", json!({"type": "organization", "role": "admin"})).await;
+        operator.delete("/v1/organizations/ext:cloud/members/ext:fred").await.is(200);
         join(&operator, "other", "mia", on_accounts(&[("west", "member")])).await;
         let admin_key = key(&operator, "cloud", "admin").await;
         let viewer_key = key(&operator, "cloud", "viewer").await;

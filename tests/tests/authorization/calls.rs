@@ -1,0 +1,138 @@
+//! Calls of the operations in the document, with what they need to succeed.
+
+use std::ops::Deref;
+
+use http::Method;
+use roster_tests::http::{Caller, Reply, text};
+use roster_tests::world::World;
+use serde_json::{Value, json};
+
+/// An operation of the document.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub id: String,
+    pub method: Method,
+    pub path: String,
+    pub body: Option<Value>,
+}
+
+/// A world with something behind every id that a path can name.
+pub struct Prepared {
+    world: World,
+    pub ids: Ids,
+}
+
+/// Ids that paths name.
+pub struct Ids {
+    pub key: String,
+    pub transfer: String,
+    pub other_account: String,
+    pub other_user: String,
+    pub other_key: String,
+    pub other_transfer: String,
+}
+
+impl Deref for Prepared {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
+}
+
+/// A world in which ownership was handed over and back in both organizations.
+pub async fn prepared(store: &str) -> Prepared {
+    let world = World::on(store).await;
+    let transfer = there_and_back(&world, "cloud", "olga", "max", "member").await;
+    let wide = json!({"type": "organization", "role": "member"});
+    roster_tests::world::join(&world.operator(), "other", "omar", wide).await;
+    let other_transfer = there_and_back(&world, "other", "otto", "omar", "member").await;
+    let first = async |path: &str, pointer: &str| text(&world.operator().get(path).await.is(200), pointer);
+    let ids = Ids {
+        key: first("/v1/organizations/ext:cloud/api-keys", "/data/0/id").await,
+        transfer,
+        other_account: first("/v1/organizations/ext:other/accounts/ext:west", "/id").await,
+        other_user: first("/v1/users/ext:mia", "/id").await,
+        other_key: first("/v1/organizations/ext:other/api-keys", "/data/0/id").await,
+        other_transfer,
+    };
+    Prepared { world, ids }
+}
+
+async fn there_and_back(world: &World, organization: &str, owner: &str, to: &str, role: &str) -> String {
+    let path = format!("/v1/organizations/ext:{organization}/ownership-transfers");
+    let body = json!({"to": format!("ext:{to}")});
+    let made = world.operator().post(&path, body).await.is(201);
+    let back = json!({"to": format!("ext:{owner}"), "previous_owner_role": role});
+    world.operator().post(&path, back).await.is(201);
+    text(&made, "/id")
+}
+
+/// The operations below `/v1`.
+pub fn of_document(document: &Value) -> Vec<Call> {
+    let mut calls = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap().iter().filter(|_| path.starts_with("/v1/")) {
+            let id = text(operation, "/operationId");
+            let body = operation["requestBody"]["content"]["application/json"].get("example").cloned();
+            let method = method.to_ascii_uppercase().parse().unwrap();
+            calls.push(Call { body: body.map(|body| fitting(&id, body)), id, method, path: path.clone() });
+        }
+    }
+    calls
+}
+
+/// The document's example, about people and things of the world.
+fn fitting(id: &str, example: Value) -> Value {
+    match id {
+        "create_organization" => json!({"name": "Third", "owner": {"email": "third@example.com"}}),
+        "transfer_ownership" => json!({"to": "ext:anna"}),
+        "create_account" => json!({"name": "East", "external_id": "east"}),
+        "set_account_role" => json!({"role": "viewer"}),
+        "remove_many_from_account" => json!({"users": ["ext:nils"]}),
+        "add_member" => {
+            json!({"email": "new@example.com", "access": {"type": "organization", "role": "viewer"}})
+        }
+        "replace_access" => json!({"roles": [{"role": "viewer", "accounts": ["ext:north"]}]}),
+        "create_user" => json!({"email": "new@example.com"}),
+        "check" | "check_batch" => {
+            let text = example.to_string().replace("ext:ada", "ext:nils");
+            serde_json::from_str(&text).unwrap()
+        }
+        _ => example,
+    }
+}
+
+impl Call {
+    /// Whether it may change something.
+    pub fn changes(&self) -> bool {
+        self.method != Method::GET && !self.id.starts_with("check")
+    }
+
+    /// By a caller of the table, on an organization.
+    pub async fn by(&self, world: &Prepared, caller: &str, organization: &str) -> Reply {
+        let service = &world.service;
+        let caller = match caller {
+            "operator" => service.operator(),
+            "admin_key" => service.bearer(&world.admin_key),
+            "viewer_key" => service.bearer(&world.viewer_key),
+            "other_key" => service.bearer(&world.other_key),
+            "for_nils" => service.bearer(&world.admin_key).on_behalf_of("ext:nils"),
+            person => world.person(person),
+        };
+        self.as_caller(world, &caller, organization).await
+    }
+
+    /// By whomever.
+    pub async fn as_caller(&self, world: &Prepared, caller: &Caller<'_>, organization: &str) -> Reply {
+        let path = self
+            .path
+            .replace("{organization}", organization)
+            .replace("{account}", "ext:north")
+            .replace("{user}", "ext:nils")
+            .replace("{key}", &world.ids.key)
+            .replace("{role}", "member")
+            .replace("{transfer}", &world.ids.transfer);
+        caller.call(self.method.clone(), &path, self.body.clone()).await
+    }
+}

@@ -1,0 +1,135 @@
+//! Every operation of the `OpenAPI` document by every kind of caller, on what is theirs and what is not
+//! (rules M11, P1, P3, P5, P6).
+
+mod calls;
+mod table;
+
+use std::collections::BTreeSet;
+
+use calls::{Call, prepared};
+use roster_tests::stores::selected;
+use roster_tests::world::World;
+use table::{CALLERS, QUESTIONS, TABLE};
+
+fn rows() -> impl Iterator<Item = (&'static str, [u16; 15])> {
+    TABLE.into_iter().chain(QUESTIONS)
+}
+
+/// Operations of the document below `/v1`.
+fn documented() -> Vec<Call> {
+    calls::of_document(&roster_api::openapi::document())
+}
+
+#[test]
+fn every_operation_has_a_row() {
+    let named: BTreeSet<&str> = rows().map(|(name, _)| name).collect();
+    let there: BTreeSet<String> = documented().into_iter().map(|call| call.id).collect();
+    assert_eq!(named, there.iter().map(String::as_str).collect());
+    assert_eq!(rows().count(), named.len(), "no row twice");
+}
+
+/// Each cell in a world of its own where the operation changes something.
+#[tokio::test]
+async fn every_caller_is_answered_as_the_table_says() {
+    let mut wrong = Vec::new();
+    for store in selected() {
+        for (id, expected) in rows() {
+            let call = documented().into_iter().find(|call| call.id == id).unwrap();
+            let mut world = prepared(store).await;
+            for (caller, expected) in CALLERS.into_iter().zip(expected) {
+                let reply = call.by(&world, caller, "ext:cloud").await;
+                if reply.status.as_u16() != expected {
+                    wrong.push(format!(
+                        "{store} {id} by {caller}: {expected}, got {} {}",
+                        reply.status, reply.text
+                    ));
+                }
+                if call.changes() && reply.status.is_success() {
+                    world = prepared(store).await;
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// P5: without a key, with a key that is none, and with one that was revoked, everything is 401.
+#[tokio::test]
+async fn nobody_is_let_in_without_a_live_key() {
+    for store in selected() {
+        let world = prepared(store).await;
+        let revoked = world.admin_key.clone();
+        let key = &world.ids.key;
+        world.operator().delete(&format!("/v1/organizations/ext:cloud/api-keys/{key}")).await.is(204);
+        let forged = format!("{}0", &revoked[..revoked.len() - 1]);
+        for call in documented() {
+            let service = &world.service;
+            for caller in [
+                service.nobody(),
+                service.bearer("garbage"),
+                service.bearer(&forged),
+                service.bearer(&revoked),
+            ] {
+                call.as_caller(&world, &caller, "ext:cloud").await.refused(401, "unauthenticated");
+            }
+        }
+    }
+}
+
+/// P5: an organization that is another's answers exactly as one that does not exist.
+#[tokio::test]
+async fn another_organization_is_not_there() {
+    for store in selected() {
+        let world = prepared(store).await;
+        for call in documented().into_iter().filter(|call| call.path.contains("{organization}")) {
+            for caller in ["olga", "anna", "nora", "nils", "empty", "admin_key", "viewer_key", "for_nils"] {
+                let mut foreign = call.by(&world, caller, "ext:other").await.refused(404, "not_found");
+                let mut unknown = call.by(&world, caller, "ext:nowhere").await.refused(404, "not_found");
+                foreign["request_id"] = "".into();
+                unknown["request_id"] = "".into();
+                assert_eq!(foreign, unknown, "{} by {caller}", call.id);
+            }
+        }
+    }
+}
+
+/// P5: ids of another organization in a path of one's own answer exactly as ids that do not exist.
+#[tokio::test]
+async fn things_of_another_organization_are_not_there() {
+    for store in selected() {
+        let world = prepared(store).await;
+        let ids = &world.ids;
+        let foreign = [
+            ("{account}", &ids.other_account, "acc_01kb2y0v4tejq8vt0d7c3w4n5e"),
+            ("{user}", &ids.other_user, "usr_01kb2y0v4tejq8vt0d7c3w4n5e"),
+            ("{key}", &ids.other_key, "key_01kb2y0v4tejq8vt0d7c3w4n5e"),
+            ("{transfer}", &ids.other_transfer, "trf_01kb2y0v4tejq8vt0d7c3w4n5e"),
+        ];
+        for call in documented() {
+            for (place, foreign, unknown) in foreign.iter().filter(|(place, ..)| call.path.contains(place)) {
+                for caller in ["olga", "anna", "admin_key"] {
+                    let ask = async |id: &str| {
+                        let path = call.path.replace(place, id);
+                        let call = Call { path, ..call.clone() };
+                        let mut body = call.by(&world, caller, "ext:cloud").await.refused(404, "not_found");
+                        body["request_id"] = "".into();
+                        body
+                    };
+                    assert_eq!(ask(foreign).await, ask(unknown).await, "{} {place} by {caller}", call.id);
+                }
+            }
+        }
+    }
+}
+
+/// An account of one's own organization that one cannot reach is known to be there: 403.
+#[tokio::test]
+async fn an_account_out_of_reach_is_forbidden() {
+    let world = World::on("memory").await;
+    world
+        .person("nora")
+        .get("/v1/organizations/ext:cloud/accounts/ext:south")
+        .await
+        .refused(403, "forbidden");
+    world.person("nora").get("/v1/organizations/ext:cloud/accounts/ext:west").await.refused(404, "not_found");
+}

@@ -1,0 +1,210 @@
+//! A store with something in between: what a test does to a commit on its way.
+#![expect(clippy::unwrap_used, reason = "these are the bodies of tests")]
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use roster_core::home::{Home, Key, Tally};
+use roster_core::id::UserId;
+use roster_core::listing::{Listing, Page, PageRequest};
+use roster_core::log::Logged;
+use roster_core::store::{
+    AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreError,
+};
+use tokio::sync::Notify;
+
+/// What happens between a caller and the store.
+#[async_trait]
+pub trait Hook: fmt::Debug + Send + Sync + 'static {
+    /// In place of a commit.
+    async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError>;
+
+    /// Before anything is read.
+    fn before_read(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// A store behind a hook.
+#[derive(Debug)]
+pub struct Between {
+    store: Arc<dyn Store>,
+    hook: Arc<dyn Hook>,
+}
+
+impl Between {
+    /// The store with the hook before it.
+    pub fn new(store: Arc<dyn Store>, hook: Arc<dyn Hook>) -> Arc<Self> {
+        Arc::new(Self { store, hook })
+    }
+}
+
+#[async_trait]
+impl Store for Between {
+    async fn read(&self, home: &Home, keys: &[Key], tallies: &[Tally]) -> Result<Read, StoreError> {
+        self.hook.before_read()?;
+        self.store.read(home, keys, tallies).await
+    }
+
+    async fn commit(&self, changes: &ChangeSet) -> Result<Committed, CommitError> {
+        self.hook.commit(self.store.as_ref(), changes).await
+    }
+
+    async fn commit_all(&self, sets: &[ChangeSet]) -> Vec<Result<Committed, CommitError>> {
+        let mut outcomes = Vec::with_capacity(sets.len());
+        for set in sets {
+            outcomes.push(self.hook.commit(self.store.as_ref(), set).await);
+        }
+        outcomes
+    }
+
+    async fn list(&self, listing: &Listing, page: &PageRequest) -> Result<Page, StoreError> {
+        self.hook.before_read()?;
+        self.store.list(listing, page).await
+    }
+
+    async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {
+        self.hook.before_read()?;
+        self.store.access(asks).await
+    }
+
+    async fn log(
+        &self,
+        home: &Home,
+        after: u64,
+        limit: u16,
+        user: Option<UserId>,
+    ) -> Result<Vec<Logged>, StoreError> {
+        self.hook.before_read()?;
+        self.store.log(home, after, limit, user).await
+    }
+
+    async fn homes(&self, after: Option<&Home>, limit: u16) -> Result<Vec<Home>, StoreError> {
+        self.hook.before_read()?;
+        self.store.homes(after, limit).await
+    }
+
+    async fn dump(&self, home: &Home) -> Result<Dump, StoreError> {
+        self.hook.before_read()?;
+        self.store.dump(home).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.hook.before_read()?;
+        self.store.ping().await
+    }
+}
+
+/// Whether commits keep what they are guarded by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Guards {
+    /// As in production.
+    On,
+    /// Stripped: what a store without them would do.
+    Off,
+}
+
+/// Holds the first commit to an organization until it is let go.
+#[derive(Debug)]
+pub struct Gate {
+    guards: Guards,
+    first: AtomicBool,
+    arrived: Notify,
+    open: Notify,
+}
+
+impl Gate {
+    /// A closed gate.
+    pub fn closed(guards: Guards) -> Arc<Self> {
+        Arc::new(Self { guards, first: AtomicBool::new(true), arrived: Notify::new(), open: Notify::new() })
+    }
+}
+
+#[async_trait]
+impl Hook for Gate {
+    async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+        if matches!(changes.home, Home::Organization(_)) && self.first.swap(false, Ordering::SeqCst) {
+            self.arrived.notify_one();
+            self.open.notified().await;
+        }
+        match self.guards {
+            Guards::On => store.commit(changes).await,
+            Guards::Off => {
+                let bare = ChangeSet { guards: std::collections::BTreeMap::new(), ..changes.clone() };
+                store.commit(&bare).await
+            }
+        }
+    }
+}
+
+/// Which of two is let go first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum First {
+    /// The one named first.
+    Left,
+    /// The other.
+    Right,
+}
+
+/// Runs two acts, each behind its gate: both load and decide on the same ground, then one is let go to its end, then
+/// the other.
+///
+/// # Panics
+/// Where an act panics.
+pub async fn meet<A, B>(
+    left: (Arc<Gate>, impl Future<Output = A> + Send + 'static),
+    right: (Arc<Gate>, impl Future<Output = B> + Send + 'static),
+    first: First,
+) -> (A, B)
+where
+    A: Send + 'static,
+    B: Send + 'static,
+{
+    let mut one = tokio::spawn(Box::pin(left.1));
+    let one_done = tokio::select! {
+        () = left.0.arrived.notified() => None,
+        done = &mut one => Some(done.unwrap()),
+    };
+    let mut other = tokio::spawn(Box::pin(right.1));
+    let other_done = tokio::select! {
+        () = right.0.arrived.notified() => None,
+        done = &mut other => Some(done.unwrap()),
+    };
+    left.0.open_when(first == First::Left);
+    right.0.open_when(first == First::Right);
+    let finish_one = async {
+        match one_done {
+            Some(done) => done,
+            None => one.await.unwrap(),
+        }
+    };
+    let finish_other = async {
+        match other_done {
+            Some(done) => done,
+            None => other.await.unwrap(),
+        }
+    };
+    match first {
+        First::Left => {
+            let one = finish_one.await;
+            right.0.open.notify_one();
+            (one, finish_other.await)
+        }
+        First::Right => {
+            let other = finish_other.await;
+            left.0.open.notify_one();
+            (finish_one.await, other)
+        }
+    }
+}
+
+impl Gate {
+    fn open_when(&self, now: bool) {
+        if now {
+            self.open.notify_one();
+        }
+    }
+}

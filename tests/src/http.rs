@@ -15,6 +15,7 @@ use roster_core::text::Name;
 use serde_json::Value;
 use tower::ServiceExt;
 
+use crate::contract;
 use crate::stores::{CountingEntropy, TestStore, fresh};
 
 /// A service on a fresh store, with an operator's key.
@@ -132,12 +133,12 @@ impl Caller<'_> {
         caller.send(method, path, bytes).await
     }
 
-    /// Any bytes, with the headers given and nothing more.
+    /// Any bytes, with the headers given and nothing more. The answer is held to the `OpenAPI` document.
     ///
     /// # Panics
     /// Where the answer is no HTTP at all.
     pub async fn send(&self, method: Method, path: &str, bytes: Vec<u8>) -> Reply {
-        let mut request = Request::builder().method(method).uri(path);
+        let mut request = Request::builder().method(&method).uri(path);
         if let Some(secret) = &self.secret {
             request = request.header(header::AUTHORIZATION, format!("Bearer {secret}"));
         }
@@ -150,7 +151,9 @@ impl Caller<'_> {
         let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("a whole body");
         let text = String::from_utf8(bytes.to_vec()).expect("UTF-8");
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Reply { status: parts.status, headers: parts.headers, body, text }
+        let reply = Reply { status: parts.status, headers: parts.headers, body, text };
+        contract::check(&method, path, &reply);
+        reply
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod build;
 pub mod conformance;
+pub mod contract;
 pub mod gate;
 pub mod http;
 pub mod stores;

@@ -7,4 +7,5 @@ mod nouns;
 mod place;
 mod serve;
 mod server;
+mod stop;
 mod usage;

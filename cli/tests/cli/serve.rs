@@ -1,7 +1,7 @@
-//! The server as a process: how it starts, what it shares with the command line, how it ends.
+//! The server as a process: how it starts, what it shares with the command line, what it refuses.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 
 use serde_json::json;
 
@@ -65,49 +65,78 @@ fn a_revoked_key_is_dead_at_the_next_request() {
     assert_eq!(server.call("GET", "/v1/users", key, None).0, 401);
 }
 
-/// On SIGTERM a request under way is answered, new ones are refused, and the end is a good one.
+/// What is to be done next is said as long as there is no key, with the flags that lead to the same store.
 #[test]
-fn a_request_under_way_is_answered_on_the_way_out() {
-    let place = Place::with_acme();
-    let server = Server::start(&place);
-    let key = operator_key(&place);
-    let body = json!({"name": "West", "external_id": "west"}).to_string();
-    let (head, tail) = body.split_at(10);
-    let mut slow = TcpStream::connect(&server.address).unwrap();
-    write!(
-        slow,
-        "POST /v1/organizations/ext:acme/accounts HTTP/1.1\r\nHost: roster.test\r\nConnection: close\r\n\
-         Authorization: Bearer {key}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{head}",
-        body.len()
-    )
-    .unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(300));
+fn it_says_where_everything_is_and_what_to_do_next() {
+    let place = Place::empty();
+    let mut server = Server::start_with(&place, "--data-dir else&where");
+    let said: Vec<_> = (0..4).map(|_| server.next_line()).collect();
+    let data = place.path().join("else&where");
+    for (line, path) in said.iter().zip([data.join("roster.db"), data.clone(), data.join("master.key")]) {
+        assert!(line.contains(path.to_str().unwrap()), "{said:?}");
+    }
+    assert!(said[3].contains("roster operator-key create NAME --data-dir 'else&where'"), "{said:?}");
+    place.done("operator-key create tests --data-dir else&where");
+    server.kill();
+    let server = Server::start_with(&place, "--data-dir else&where --log-level warn");
     server.signal("TERM");
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    assert_eq!(server.call("GET", "/readyz", "", None).0, 503);
-    let (status, refused) = server.call("GET", "/v1/me", &key, None);
-    assert_eq!((status, &refused["code"]), (503, &json!("busy")));
-    slow.write_all(tail.as_bytes()).unwrap();
-    let mut answer = String::new();
-    slow.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
     let (status, said) = server.end();
-    assert_eq!(status, Some(0), "{said}");
-    assert_eq!(place.json("account show ext:west --organization ext:acme")["name"], "West");
+    assert_eq!((status, said.contains("operator-key")), (Some(0), false), "{said}");
 }
 
-/// An address that is taken, and a key that is not the store's, are said before anything is served.
+/// A head that is too large is refused before it is read whole, and the server goes on.
 #[test]
-fn it_refuses_to_start_where_it_cannot_serve() {
-    let place = Place::with_acme();
+fn a_head_of_64_kb_is_refused() {
+    let place = Place::empty();
+    let server = Server::start(&place);
+    let mut stream = server.connect("GET /healthz HTTP/1.1\r\nHost: roster.test\r\n");
+    // The server may close before all of it is sent.
+    stream.write_all(format!("X-Large: {}\r\n\r\n", "x".repeat(64_000)).as_bytes()).ok();
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).unwrap();
+    assert_eq!(std::str::from_utf8(&status).unwrap(), "HTTP/1.1 431");
+    assert_eq!(server.call("GET", "/healthz", "", None).0, 200);
+}
+
+/// A log that nobody reads is no reason to fail.
+#[test]
+fn it_goes_on_when_nobody_reads_what_it_says() {
+    let place = Place::empty();
+    let mut server = Server::start_with(&place, "--log-level trace");
+    server.stop_listening_to_it();
+    for _ in 0..3 {
+        assert_eq!(server.call("GET", "/readyz", "", None).0, 200);
+    }
+    server.signal("TERM");
+    assert_eq!(server.end().0, Some(0));
+}
+
+/// An address that is taken is said before anything is made.
+#[test]
+fn an_address_that_is_taken_is_refused() {
+    let place = Place::empty();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let ran = place.run_with(&[("ROSTER_SERVER__LISTEN", &address)], "serve");
-    assert_eq!(ran.status, 1, "{ran:?}");
-    assert!(ran.stderr.contains(&address) && ran.stderr.contains("server.listen"), "{ran:?}");
+    assert_eq!((ran.status, ran.stdout.as_str()), (1, ""), "{ran:?}");
+    let wrong = format!("ROSTER_SERVER__LISTEN (server.listen): {address} is in use by another program");
+    assert!(ran.stderr.contains(&wrong) && ran.stderr.contains("--listen"), "{ran:?}");
+    assert!(!place.path().join("roster-data").exists());
+}
+
+/// Another master key, a store out of reach, or an open address without a public one: nothing is served.
+#[test]
+fn it_refuses_to_start_where_it_cannot_serve() {
+    let place = Place::with_acme();
     let other = "b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3RoZXI=";
-    let ran =
-        place.run_with(&[("ROSTER_MASTER_KEY", other), ("ROSTER_SERVER__LISTEN", "127.0.0.1:0")], "serve");
-    assert_ne!(ran.status, 0, "{ran:?}");
-    assert!(ran.stderr.contains("master key"), "{ran:?}");
+    for (env, status, said) in [
+        (("ROSTER_MASTER_KEY", other), 1, "belongs to another master key"),
+        (("ROSTER_STORAGE__SQLITE__PATH", "."), 3, "failed: "),
+        (("ROSTER_SERVER__LISTEN", "0.0.0.0:0"), 2, "public_url is not set"),
+    ] {
+        let listen = ("ROSTER_SERVER__LISTEN", "127.0.0.1:0");
+        let ran = place.run_with(&[listen, env], "serve");
+        assert_eq!((ran.status, ran.stdout.as_str()), (status, ""), "{env:?}: {ran:?}");
+        assert!(ran.stderr.contains(said) && !ran.stderr.contains("listens"), "{env:?}: {ran:?}");
+    }
 }

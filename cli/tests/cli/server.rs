@@ -13,21 +13,58 @@ use crate::place::Place;
 pub struct Server {
     child: Child,
     pub address: String,
-    stderr: BufReader<ChildStderr>,
+    stderr: Option<BufReader<ChildStderr>>,
 }
 
 impl Server {
     /// Starts one and waits until it listens.
     pub fn start(place: &Place) -> Self {
+        Self::start_with(place, "--log-level warn")
+    }
+
+    /// Starts one with flags and waits until it listens.
+    pub fn start_with(place: &Place, flags: &str) -> Self {
         let mut command = place.command();
-        command.arg("serve").env("ROSTER_SERVER__LISTEN", "127.0.0.1:0").env("ROSTER_LOG__LEVEL", "warn");
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(flags.split_whitespace());
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         stderr.read_line(&mut line).unwrap();
         let address = line.trim().rsplit("http://").next().unwrap().to_owned();
         assert!(line.contains("listens on http://127.0.0.1:"), "{line}");
-        Self { child, address, stderr }
+        Self { child, address, stderr: Some(stderr) }
+    }
+
+    /// The next line that it says.
+    pub fn next_line(&mut self) -> String {
+        let mut line = String::new();
+        self.stderr.as_mut().unwrap().read_line(&mut line).unwrap();
+        line
+    }
+
+    /// From now on nobody reads what it says.
+    pub fn stop_listening_to_it(&mut self) {
+        self.stderr = None;
+    }
+
+    /// A connection of its own, on which some text was sent.
+    pub fn connect(&self, text: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        stream
+    }
+
+    /// A POST of which the server has read the head and awaits the body.
+    pub fn begin(&self, path: &str, key: &str, length: usize) -> TcpStream {
+        let mut stream = self.connect(&format!(
+            "POST {path} HTTP/1.1\r\nHost: roster.test\r\nConnection: close\r\nAuthorization: Bearer {key}\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
+        ));
+        let mut go_on = [0; 25];
+        stream.read_exact(&mut go_on).unwrap();
+        assert_eq!(std::str::from_utf8(&go_on).unwrap(), "HTTP/1.1 100 Continue\r\n\r\n");
+        stream
     }
 
     /// One request on a connection of its own, which must be answered: the status and the body.
@@ -81,7 +118,9 @@ impl Server {
             std::thread::sleep(Duration::from_millis(20));
         };
         let mut said = String::new();
-        self.stderr.read_to_string(&mut said).unwrap();
+        if let Some(stderr) = &mut self.stderr {
+            stderr.read_to_string(&mut said).unwrap();
+        }
         (status, said)
     }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::http::{Caller, Service, text};
+use crate::stores::TestStore;
 
 /// `ext:cloud` with the accounts `ext:north` and `ext:south` and one person for each kind of access; `ext:other`
 /// with the account `ext:west`, its owner `ext:otto` and the member `ext:mia`. `ext:fred` was an admin of `ext:cloud`.
@@ -53,6 +54,11 @@ impl World {
         let viewer_key = key(&operator, "cloud", "viewer").await;
         let other_key = key(&operator, "other", "admin").await;
         Self { service, admin_key, viewer_key, other_key }
+    }
+
+    /// The store under it, with its clock.
+    pub const fn test(&self) -> &TestStore {
+        &self.service.test
     }
 
     /// The operator.

@@ -142,7 +142,8 @@ fn of_organizations() -> Vec<Route> {
             )
             .takes(json!({"roles": [{"role": "viewer", "accounts": ["ext:north"]}]}))
             .answers(200, "AccessDiff")
-            .refuses(&["owner_must_transfer", "member_deactivated", "no_seat", "account_gone", "cannot_grant_unheld"]),
+            .refuses(&["owner_must_transfer", "member_deactivated", "no_seat", "account_gone",
+                "owner_by_transfer_only", "cannot_grant_unheld"]),
         Route::delete(ONE, "remove_member", remove)
             .says(
                 "Remove a member from the organization",

@@ -123,7 +123,11 @@ pub enum Command {
     #[command(subcommand)]
     Audit(audit::Command),
     /// Check every invariant of the store.
-    Verify,
+    Verify {
+        /// First put right what leads from one thing to another: names, directories, cards.
+        #[arg(long)]
+        repair: bool,
+    },
     /// Read a CSV file into an organization.
     #[command(subcommand)]
     Import(import::Command),

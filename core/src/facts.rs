@@ -8,7 +8,7 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::actor::Actor;
-use crate::id::{CommitId, Version};
+use crate::id::Version;
 use crate::model::ReceiptId;
 use crate::policy::Policies;
 use crate::time::Timestamp;
@@ -136,9 +136,4 @@ impl Facts {
     pub fn fresh(&self, purpose: &str) -> Uuid {
         self.seed.uuid(purpose)
     }
-}
-
-/// The commit id of one attempt.
-pub(crate) fn commit_id(seed: &Seed, home: &str, attempt: u32) -> CommitId {
-    CommitId::from_uuid(seed.uuid(&format!("commit {attempt} {home}")))
 }

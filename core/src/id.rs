@@ -119,7 +119,7 @@ typed_ids! {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CommitId(Uuid);
 
-/// A record's version: the commit that last wrote it. Compared for equality only.
+/// A record's version: the commit that last wrote it. No decision but for equality is made by it.
 pub type Version = CommitId;
 
 impl CommitId {
@@ -131,6 +131,11 @@ impl CommitId {
     /// The UUID, as stores hold it.
     pub const fn uuid(self) -> Uuid {
         self.0
+    }
+
+    /// When it was drawn, in milliseconds since the epoch, by the clock of whoever drew it.
+    pub const fn unix_millis(self) -> u64 {
+        (self.0.as_u128() >> 80) as u64
     }
 
     /// The id of the n-th change of this commit.

@@ -3,8 +3,10 @@
 mod home;
 mod links;
 mod log;
+mod repair;
 
 pub use log::{LogVerdict, verify_log};
+pub use repair::{Repair, repair_all};
 
 use std::fmt;
 
@@ -21,6 +23,13 @@ pub struct Finding {
     pub invariant: &'static str,
     /// What was found.
     pub detail: String,
+}
+
+impl Finding {
+    /// Whether [`repair_all`] can put it right: a link, left behind by a crash between the steps of an act.
+    pub fn can_be_repaired(&self) -> bool {
+        matches!(self.invariant, "claims" | "directory" | "pointers" | "cards")
+    }
 }
 
 impl fmt::Display for Finding {

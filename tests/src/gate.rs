@@ -23,7 +23,7 @@ pub trait Hook: fmt::Debug + Send + Sync + 'static {
     async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError>;
 
     /// Before anything is read.
-    fn before_read(&self) -> Result<(), StoreError> {
+    async fn before_read(&self) -> Result<(), StoreError> {
         Ok(())
     }
 }
@@ -45,7 +45,7 @@ impl Between {
 #[async_trait]
 impl Store for Between {
     async fn read(&self, home: &Home, keys: &[Key], tallies: &[Tally]) -> Result<Read, StoreError> {
-        self.hook.before_read()?;
+        self.hook.before_read().await?;
         self.store.read(home, keys, tallies).await
     }
 
@@ -62,12 +62,12 @@ impl Store for Between {
     }
 
     async fn list(&self, listing: &Listing, page: &PageRequest) -> Result<Page, StoreError> {
-        self.hook.before_read()?;
+        self.hook.before_read().await?;
         self.store.list(listing, page).await
     }
 
     async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {
-        self.hook.before_read()?;
+        self.hook.before_read().await?;
         self.store.access(asks).await
     }
 
@@ -78,22 +78,22 @@ impl Store for Between {
         limit: u16,
         user: Option<UserId>,
     ) -> Result<Vec<Logged>, StoreError> {
-        self.hook.before_read()?;
+        self.hook.before_read().await?;
         self.store.log(home, after, limit, user).await
     }
 
     async fn homes(&self, after: Option<&Home>, limit: u16) -> Result<Vec<Home>, StoreError> {
-        self.hook.before_read()?;
+        self.hook.before_read().await?;
         self.store.homes(after, limit).await
     }
 
     async fn dump(&self, home: &Home) -> Result<Dump, StoreError> {
-        self.hook.before_read()?;
+        self.hook.before_read().await?;
         self.store.dump(home).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.hook.before_read()?;
+        self.hook.before_read().await?;
         self.store.ping().await
     }
 }

@@ -36,7 +36,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::ApiKey(command) => api_key::run(command, global).await,
         Command::Check(check) => check::run(check, global).await,
         Command::Audit(command) => audit::run(command, global).await,
-        Command::Verify => verify::run(global).await,
+        Command::Verify { repair } => verify::run(global, repair).await,
         Command::Import(command) => import::run(command, global).await,
     }
 }

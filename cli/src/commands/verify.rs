@@ -1,6 +1,6 @@
 //! `roster verify`: every invariant of the store, also while a server runs on it.
 
-use roster_core::verify::{Finding, Verdict, verify_all};
+use roster_core::verify::{Finding, Repair, Verdict, repair_all, verify_all};
 use serde_json::json;
 
 use super::open;
@@ -8,22 +8,37 @@ use crate::args::Global;
 use crate::failure::Failure;
 use crate::output::{line, print_json};
 use crate::progress::Progress;
+use crate::session::Session;
 
-/// Checks everything; status 1 where something is not as it must be.
-pub async fn run(global: &Global) -> Result<(), Failure> {
+/// Checks everything, after putting links right when asked; status 1 where something is not as it must be.
+pub async fn run(global: &Global, repair: bool) -> Result<(), Failure> {
     let session = open(global).await?;
+    let repairs = if repair { mend(&session).await? } else { Vec::new() };
     let mut progress = Progress::counting("homes checked");
     let verdict = verify_all(&session.roster, &mut |done| progress.at(done)).await?;
     progress.end();
     if session.out.is_json() {
-        print_json(&json(&verdict))?;
+        print_json(&json(&verdict, &repairs))?;
     } else {
+        for repair in &repairs {
+            line(&format!("{}: put right: {}", repair.home, repair.detail))?;
+        }
         for finding in &verdict.findings {
             line(&finding.to_string())?;
         }
         line(&summary(&verdict))?;
+        if !repair && verdict.findings.iter().any(Finding::can_be_repaired) {
+            line("Run `roster verify --repair` to bring names, directories and cards up to date.")?;
+        }
     }
     if verdict.findings.is_empty() { Ok(()) } else { Err(Failure::Said) }
+}
+
+async fn mend(session: &Session) -> Result<Vec<Repair>, Failure> {
+    let mut progress = Progress::counting("homes gone through");
+    let repairs = repair_all(&session.roster, &mut |done| progress.at(done)).await;
+    progress.end();
+    Ok(repairs?)
 }
 
 fn summary(verdict: &Verdict) -> String {
@@ -36,7 +51,8 @@ fn summary(verdict: &Verdict) -> String {
     format!("{result}: {homes} homes, {records} records and {entries} log entries checked.")
 }
 
-fn json(verdict: &Verdict) -> serde_json::Value {
+fn json(verdict: &Verdict, repairs: &[Repair]) -> serde_json::Value {
+    let repaired = |repair: &Repair| json!({"home": repair.home.to_string(), "detail": repair.detail});
     let finding = |finding: &Finding| {
         json!({
             "home": finding.home.to_string(),
@@ -45,6 +61,7 @@ fn json(verdict: &Verdict) -> serde_json::Value {
         })
     };
     json!({
+        "repaired": repairs.iter().map(repaired).collect::<Vec<_>>(),
         "ok": verdict.findings.is_empty(),
         "homes": verdict.homes,
         "records": verdict.records,

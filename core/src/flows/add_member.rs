@@ -2,6 +2,7 @@
 
 use super::create_user::{NewUser, find, find_or_create_user, fresh_id};
 use super::find_user;
+use super::refresh::refresh_card;
 use crate::facts::Request;
 use crate::id::OrganizationId;
 use crate::model::{Card, Member};
@@ -67,7 +68,9 @@ pub async fn add_member(
     }
     let pointer = PointToOrganization { user: operation.user, organization };
     run(roster, &request.as_system("pointer"), &pointer).await?;
-    run_sealed(roster, request, &operation, seal).await
+    let done = run_sealed(roster, request, &operation, seal).await?;
+    refresh_card(roster, request, organization, operation.user, operation.card).await?;
+    Ok(done)
 }
 
 /// Nobody found is not yet a refusal: whether the actor may ask comes first.

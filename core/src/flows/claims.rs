@@ -1,14 +1,16 @@
 //! Unique names across homes: look up, take, free. A claim counts only while its target names it back.
 
+use std::future::Future;
 use std::time::Duration;
 
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
+use crate::id::Version;
 use crate::model::{Claim, ClaimName, ClaimTarget};
 use crate::op::{Roster, run};
-use crate::ops::pointer::{DEAD_AFTER, FreeClaim, NOT_AFTER, TakeClaim};
+use crate::ops::pointer::{DEAD_AFTER, FreeClaim, NOT_AFTER, TakeClaim, Took};
 use crate::refusal::OpError;
-use crate::store::StoreError;
+use crate::store::{StoreError, Stored};
 use crate::time::Timestamp;
 
 /// What a name leads to.
@@ -77,17 +79,60 @@ async fn names_back(roster: &Roster, name: &ClaimName, target: ClaimTarget) -> R
     })
 }
 
+/// Names that lead to a target.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Held {
+    target: ClaimTarget,
+    /// Those to give back, each as it was when it was taken or read. One that was the target's already may be the work
+    /// of another request, and is not among them.
+    names: Vec<(ClaimName, Version)>,
+    /// The thing that was to be made must be committed before this instant.
+    pub not_after: Timestamp,
+}
+
 /// How taking names went.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Taken {
-    /// All are ours; the thing must be committed before this instant.
-    All(Timestamp),
+pub(crate) enum Taken {
+    /// All are ours.
+    All(Held),
     /// This one is another's; none is kept.
     Not(ClaimName),
 }
 
+impl Held {
+    const fn none(target: ClaimTarget) -> Self {
+        Self { target, names: Vec::new(), not_after: Timestamp::from_micros(i64::MAX) }
+    }
+
+    /// The outcome of the act that the names were taken for; they are given back if it was refused. After a
+    /// failure of the store they are left to die, for the thing may still come.
+    pub(super) async fn through<T>(
+        &self,
+        roster: &Roster,
+        request: &Request,
+        act: impl Future<Output = Result<T, OpError>>,
+    ) -> Result<T, OpError> {
+        let outcome = act.await;
+        if matches!(outcome, Err(OpError::Refused(_) | OpError::Busy)) {
+            self.give_back(roster, request).await?;
+        }
+        outcome
+    }
+
+    /// Frees those that the target does not bear and that nobody has taken anew.
+    pub(super) async fn give_back(&self, roster: &Roster, request: &Request) -> Result<(), OpError> {
+        for (name, version) in &self.names {
+            if !names_back(roster, name, self.target).await? {
+                let operation = FreeClaim { name: name.clone(), version: *version };
+                run(roster, &request.as_system("free"), &operation).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Takes names for a target, in sorted order; all or none.
-pub(super) async fn take(
+pub(crate) async fn take(
     roster: &Roster,
     request: &Request,
     names: &[ClaimName],
@@ -95,25 +140,19 @@ pub(super) async fn take(
 ) -> Result<Taken, OpError> {
     let mut names = names.to_vec();
     names.sort();
-    let mut not_after = None;
-    for (n, name) in names.iter().enumerate() {
-        let since = take_one(roster, request, name, target).await;
-        match since {
-            Ok(Some(since)) => {
-                let end = since.plus_seconds(NOT_AFTER);
-                not_after = Some(not_after.map_or(end, |other: Timestamp| other.min(end)));
-            }
-            Ok(None) => {
-                free(roster, request, &names[..n], target).await?;
-                return Ok(Taken::Not(name.clone()));
-            }
-            Err(error) => {
-                free(roster, request, &names[..n], target).await?;
-                return Err(error);
-            }
+    let mut held = Held::none(target);
+    for name in names {
+        let taken = take_one(roster, request, &name, target);
+        let Some((took, version)) = held.through(roster, request, taken).await? else {
+            held.give_back(roster, request).await?;
+            return Ok(Taken::Not(name));
+        };
+        held.not_after = held.not_after.min(took.since.plus_seconds(NOT_AFTER));
+        if took.anew {
+            held.names.push((name, version));
         }
     }
-    Ok(Taken::All(not_after.unwrap_or(Timestamp::from_micros(i64::MAX))))
+    Ok(Taken::All(held))
 }
 
 async fn take_one(
@@ -121,30 +160,46 @@ async fn take_one(
     request: &Request,
     name: &ClaimName,
     target: ClaimTarget,
-) -> Result<Option<Timestamp>, OpError> {
+) -> Result<Option<(Took, Version)>, OpError> {
     let over = match look_up(roster, name, target).await? {
         Lookup::Found(found) if found != target => return Ok(None),
         Lookup::Found(_) | Lookup::Free => None,
         Lookup::Dead(claim) => Some(claim),
     };
-    let label = format!("take {}", over.as_ref().map_or(0, |claim| claim.since.micros()));
     let operation = TakeClaim { name: name.clone(), target, over };
-    Ok(run(roster, &request.as_system(&label), &operation).await?.output)
+    let done = run(roster, &request.as_system("take"), &operation).await?;
+    Ok(done.output.zip(done.version))
 }
 
-/// Frees names that are this target's and that it does not bear.
-pub(super) async fn free(
+/// The names that lead to a target now, to be given back once it bears them no more.
+pub(super) async fn standing(
     roster: &Roster,
-    request: &Request,
     names: &[ClaimName],
     target: ClaimTarget,
-) -> Result<(), OpError> {
+) -> Result<Held, StoreError> {
+    let mut held = Held::none(target);
     for name in names {
-        if names_back(roster, name, target).await? {
-            continue;
+        let mut read = roster.store.read(&Home::Claim(name.clone()), &[Key::Claim], &[]).await?;
+        if let Some(Stored { record: Record::Claim(claim), version }) = read.records.remove(&Key::Claim)
+            && claim.target == target
+        {
+            held.names.push((name.clone(), version));
         }
-        let operation = FreeClaim { name: name.clone(), target };
-        run(roster, &request.as_system("free"), &operation).await?;
     }
-    Ok(())
+    Ok(held)
+}
+
+/// Frees a name whose thing never came, or has let it go; whether it was one.
+pub(crate) async fn sweep(roster: &Roster, request: &Request, name: &ClaimName) -> Result<bool, OpError> {
+    let mut read = roster.store.read(&Home::Claim(name.clone()), &[Key::Claim], &[]).await?;
+    let Some(Stored { record: Record::Claim(claim), version }) = read.records.remove(&Key::Claim) else {
+        return Ok(false);
+    };
+    let dead =
+        read.clock > claim.since.plus_seconds(DEAD_AFTER) && !names_back(roster, name, claim.target).await?;
+    if dead {
+        let operation = FreeClaim { name: name.clone(), version };
+        run(roster, &request.as_system("sweep"), &operation).await?;
+    }
+    Ok(dead)
 }

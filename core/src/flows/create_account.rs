@@ -30,11 +30,11 @@ pub async fn create_account(
     let (name, external_id) = (new.name.clone(), new.external_id.clone());
     let mut operation = CreateAccount { organization, id, name, external_id, not_after: None };
     preflight(roster, request, &operation).await?;
-    match claims::take(roster, request, &[ClaimName::Account(id)], ClaimTarget::Organization(organization))
-        .await?
-    {
-        Taken::All(not_after) => operation.not_after = Some(not_after),
+    let target = ClaimTarget::Organization(organization);
+    let held = match claims::take(roster, request, &[ClaimName::Account(id)], target).await? {
+        Taken::All(held) => held,
         Taken::Not(_) => return Err(Refusal::Conflict.into()),
-    }
-    run_sealed(roster, request, &operation, seal).await
+    };
+    operation.not_after = Some(held.not_after);
+    held.through(roster, request, run_sealed(roster, request, &operation, seal)).await
 }

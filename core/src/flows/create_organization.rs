@@ -1,7 +1,8 @@
 //! Making an organization: owner, names, directory, then the organization with everything in it (rule O1).
 
-use super::claims::{self, Taken};
+use super::claims::{self, Held, Taken};
 use super::create_user::{NewUser, find_or_create_user};
+use super::refresh::refresh_card;
 use crate::facts::Request;
 use crate::id::{AccountId, OrganizationId};
 use crate::model::{ClaimName, ClaimTarget, DirectoryEntry, DirectoryId};
@@ -10,6 +11,7 @@ use crate::ops::organization::{CreateOrganization, FirstAccount};
 use crate::ops::pointer::{PointToOrganization, PutDirectoryEntry};
 use crate::refusal::{OpError, Refusal};
 use crate::text::{ExternalId, Name, Slug, search_keys};
+use crate::time::Timestamp;
 
 /// What an organization is made from.
 #[derive(Clone, PartialEq, Debug)]
@@ -44,19 +46,30 @@ pub async fn create_organization(
     let external = new.external_id.clone().map(ClaimName::OrganizationExternalId);
     let names: Vec<ClaimName> =
         accounts.iter().map(|account| ClaimName::Account(account.id)).chain(external).collect();
-    let not_after = match claims::take(roster, request, &names, target).await? {
-        Taken::All(not_after) => not_after,
+    let held = match claims::take(roster, request, &names, target).await? {
+        Taken::All(held) => held,
         Taken::Not(_) => return Err(Refusal::ExternalIdExists.into()),
     };
-    let slug = match take_slug(roster, request, new, target).await {
-        Ok(slug) => slug,
-        Err(error) => {
-            claims::free(roster, request, &names, target).await?;
-            return Err(error);
-        }
-    };
+    let named = held.through(roster, request, take_slug(roster, request, new, target)).await?;
+    let not_after = held.not_after.min(named.1.not_after);
+    let made = make(roster, request, new, id, accounts, named.0, not_after);
+    held.through(roster, request, named.1.through(roster, request, made)).await
+}
+
+/// Owner, directory and the pointer in the owner's home, then the organization.
+async fn make(
+    roster: &Roster,
+    request: &Request,
+    new: &NewOrganization,
+    id: OrganizationId,
+    accounts: Vec<FirstAccount>,
+    slug: Slug,
+    not_after: Timestamp,
+) -> Result<Done<OrganizationId>, OpError> {
     let owner = find_or_create_user(roster, &request.step("owner"), &new.owner).await?.user;
-    let entry = PutDirectoryEntry { entry: directory_entry(id, &new.name, new.external_id.as_ref()) };
+    let search = search_keys(Some(&new.name), None, new.external_id.as_ref());
+    let entry = DirectoryEntry { id: DirectoryId::Organization(id), search, active: true };
+    let entry = PutDirectoryEntry { entry, anew: true };
     run(roster, &request.as_system("directory"), &entry).await?;
     let pointer = PointToOrganization { user: owner.id, organization: id };
     run(roster, &request.as_system("pointer"), &pointer).await?;
@@ -71,7 +84,9 @@ pub async fn create_organization(
         accounts,
         not_after: Some(not_after),
     };
-    run(roster, &Request { receipt: None, ..request.clone() }, &operation).await
+    let done = run(roster, &Request { receipt: None, ..request.clone() }, &operation).await?;
+    refresh_card(roster, request, id, owner.id, owner.card()).await?;
+    Ok(done)
 }
 
 fn check(request: &Request, new: &NewOrganization) -> Result<(), OpError> {
@@ -115,25 +130,15 @@ async fn take_slug(
     request: &Request,
     new: &NewOrganization,
     target: ClaimTarget,
-) -> Result<Slug, OpError> {
+) -> Result<(Slug, Held), OpError> {
     let base = new.slug.clone().unwrap_or_else(|| Slug::from_name(&new.name));
     for n in 1..10_000 {
         let slug = base.numbered(n);
         match claims::take(roster, request, &[ClaimName::Slug(slug.clone())], target).await? {
-            Taken::All(_) => return Ok(slug),
+            Taken::All(held) => return Ok((slug, held)),
             Taken::Not(_) if new.slug.is_some() => return Err(Refusal::SlugExists.into()),
             Taken::Not(_) => {}
         }
     }
     Err(Refusal::SlugExists.into())
-}
-
-/// What the directory says of an organization.
-pub(super) fn directory_entry(
-    id: OrganizationId,
-    name: &Name,
-    external_id: Option<&ExternalId>,
-) -> DirectoryEntry {
-    let search = search_keys(Some(name), None, external_id);
-    DirectoryEntry { id: DirectoryId::Organization(id), search, active: true }
 }

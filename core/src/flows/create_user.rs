@@ -4,7 +4,7 @@ use super::claims::{self, Lookup, Taken};
 use super::find_user;
 use crate::facts::Request;
 use crate::id::UserId;
-use crate::model::{ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, TraitPatch, User, UserStatus};
+use crate::model::{ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, TraitPatch, User};
 use crate::op::{Roster, run};
 use crate::ops::pointer::PutDirectoryEntry;
 use crate::ops::user::{CreateUser, UserPatch};
@@ -131,30 +131,24 @@ async fn user_of(roster: &Roster, request: &Request, name: ClaimName) -> Result<
 /// Pointers, then the user; the name that is another's, if one is.
 async fn make(roster: &Roster, request: &Request, new: &NewUser) -> Result<Result<User, ClaimName>, OpError> {
     let id = fresh_id(request);
-    let not_after = match claims::take(roster, request, &new.claims(), ClaimTarget::User(id)).await? {
-        Taken::All(not_after) => not_after,
+    let held = match claims::take(roster, request, &new.claims(), ClaimTarget::User(id)).await? {
+        Taken::All(held) => held,
         Taken::Not(name) => return Ok(Err(name)),
     };
-    let entry = PutDirectoryEntry { entry: directory_entry(id, new) };
-    run(roster, &request.as_system("directory"), &entry).await?;
     let operation = CreateUser {
         id,
         email: new.email.clone(),
         external_id: new.external_id.clone(),
         name: new.name.clone(),
         traits: new.traits.clone(),
-        not_after: Some(not_after),
+        not_after: Some(held.not_after),
     };
-    Ok(Ok(run(roster, &request.step("user"), &operation).await?.output))
-}
-
-fn directory_entry(id: UserId, new: &NewUser) -> DirectoryEntry {
-    let search = search_keys(new.name.as_ref(), new.email.as_ref(), new.external_id.as_ref());
-    DirectoryEntry { id: DirectoryId::User(id), search, active: true }
-}
-
-/// What the directory says of a user.
-pub(crate) fn entry_of(user: &User) -> DirectoryEntry {
-    let search = search_keys(user.name.as_ref(), user.email.as_ref(), user.external_id.as_ref());
-    DirectoryEntry { id: DirectoryId::User(user.id), search, active: user.status != UserStatus::Erased }
+    let made = held.through(roster, request, async {
+        let search = search_keys(new.name.as_ref(), new.email.as_ref(), new.external_id.as_ref());
+        let entry = DirectoryEntry { id: DirectoryId::User(id), search, active: true };
+        let entry = PutDirectoryEntry { entry, anew: true };
+        run(roster, &request.as_system("directory"), &entry).await?;
+        run(roster, &request.step("user"), &operation).await
+    });
+    Ok(Ok(made.await?.output))
 }

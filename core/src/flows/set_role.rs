@@ -1,6 +1,7 @@
 //! Giving a role on one account: the pointer in the person's home, then the role.
 
 use super::find_user;
+use super::refresh::refresh_card;
 use crate::facts::Request;
 use crate::id::OrganizationId;
 use crate::op::{Done, Roster, preflight, run};
@@ -31,5 +32,7 @@ pub async fn set_role(
     preflight(roster, request, &operation).await?;
     let pointer = PointToOrganization { user: user.id, organization };
     run(roster, &request.as_system("pointer"), &pointer).await?;
-    run(roster, request, &operation).await
+    let done = run(roster, request, &operation).await?;
+    refresh_card(roster, request, organization, user.id, operation.card).await?;
+    Ok(done)
 }

@@ -1,14 +1,12 @@
 //! Changing or closing an organization, with what points to it.
 
 use super::claims::{self, Taken};
-use super::create_organization::directory_entry;
+use super::refresh::refresh_organization;
 use crate::facts::Request;
-use crate::home::{Home, Key, Record};
 use crate::id::OrganizationId;
-use crate::model::{ClaimName, ClaimTarget, DirectoryEntry, Organization};
+use crate::model::{ClaimName, ClaimTarget, Organization};
 use crate::op::{Done, Roster, preflight, run};
 use crate::ops::organization::{CloseOrganization, OrganizationPatch, UpdateOrganization};
-use crate::ops::pointer::PutDirectoryEntry;
 use crate::refusal::{OpError, Refusal};
 
 /// Applies a patch: names first, then the record, then the directory, then the names let go.
@@ -21,30 +19,20 @@ pub async fn update_organization(
     let mut operation = UpdateOrganization { organization, patch: patch.clone(), not_after: None };
     let (before, after) = preflight(roster, request, &operation).await?;
     let target = ClaimTarget::Organization(organization);
-    let fresh: Vec<ClaimName> =
-        names(&after).into_iter().filter(|name| !names(&before).contains(name)).collect();
-    if !fresh.is_empty() {
-        match claims::take(roster, request, &fresh, target).await? {
-            Taken::All(not_after) => operation.not_after = Some(not_after),
-            Taken::Not(ClaimName::Slug(_)) => return Err(Refusal::SlugExists.into()),
-            Taken::Not(_) => return Err(Refusal::ExternalIdExists.into()),
-        }
-    }
-    let done = match run(roster, request, &operation).await {
-        Ok(done) => done,
-        Err(error) => {
-            claims::free(roster, request, &fresh, target).await?;
-            return Err(error);
-        }
+    let (old, new) = (names(&before), names(&after));
+    let fresh: Vec<ClaimName> = new.iter().filter(|name| !old.contains(name)).cloned().collect();
+    let leaving: Vec<ClaimName> = old.into_iter().filter(|name| !new.contains(name)).collect();
+    let leaving = claims::standing(roster, &leaving, target).await?;
+    let held = match claims::take(roster, request, &fresh, target).await? {
+        Taken::All(held) => held,
+        Taken::Not(ClaimName::Slug(_)) => return Err(Refusal::SlugExists.into()),
+        Taken::Not(_) => return Err(Refusal::ExternalIdExists.into()),
     };
-    let (before, after) = done.output;
-    if before != after {
-        let entry = directory_entry(organization, &after.name, after.external_id.as_ref());
-        run(roster, &request.as_system("directory"), &PutDirectoryEntry { entry }).await?;
-        let let_go: Vec<ClaimName> =
-            names(&before).into_iter().filter(|name| !names(&after).contains(name)).collect();
-        claims::free(roster, request, &let_go, target).await?;
-    }
+    operation.not_after = (!fresh.is_empty()).then_some(held.not_after);
+    let done = held.through(roster, request, run(roster, request, &operation)).await?;
+    let (_, after) = done.output;
+    refresh_organization(roster, request, organization).await?;
+    leaving.give_back(roster, request).await?;
     Ok(Done { output: after, version: done.version })
 }
 
@@ -56,15 +44,7 @@ pub async fn close_organization(
     confirmed: bool,
 ) -> Result<(), OpError> {
     run(roster, request, &CloseOrganization { organization, confirmed }).await?;
-    let read = roster.store.read(&Home::Organization(organization), &[Key::Organization], &[]).await?;
-    if let Some(Record::Organization(closed)) =
-        read.records.get(&Key::Organization).map(|stored| &stored.record)
-    {
-        let entry = directory_entry(organization, &closed.name, closed.external_id.as_ref());
-        let entry = DirectoryEntry { active: false, ..entry };
-        run(roster, &request.as_system("directory"), &PutDirectoryEntry { entry }).await?;
-    }
-    Ok(())
+    refresh_organization(roster, request, organization).await
 }
 
 fn names(organization: &Organization) -> Vec<ClaimName> {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::stage::stage;
 use super::{Decision, Operation, Roster, View};
 use crate::actor::Actor;
-use crate::facts::{Facts, Request, commit_id};
+use crate::facts::{Facts, Request, Seed};
 use crate::home::{Home, Key, Record, Tally};
-use crate::id::Version;
+use crate::id::{CommitId, Version};
 use crate::listing::{Listing, PageRequest};
 use crate::model::Receipt;
 use crate::refusal::{OpError, Refusal, RefusalKind};
@@ -60,7 +60,7 @@ pub async fn run_sealed<O: Operation>(
         if decision.is_empty() && receipt.is_none() {
             return Ok(Done { output: decision.output, version: before });
         }
-        let id = commit_id(&request.seed, &view.home.to_string(), attempt);
+        let id = fresh_id(roster);
         let done_version = if decision.is_empty() { before } else { Some(id) };
         let mut staged = stage(roster, request, operation, view, &decision, id);
         let done = Done { output: decision.output, version: done_version };
@@ -99,7 +99,7 @@ pub async fn preflight<O: Operation>(
     operation: &O,
 ) -> Result<O::Output, OpError> {
     let (view, decision) = decide(roster, request, operation).await?;
-    let id = commit_id(&request.seed, &view.home.to_string(), 0);
+    let id = fresh_id(roster);
     let home = view.home.clone();
     let staged = stage(roster, request, operation, view, &decision, id);
     let adds: Vec<_> = staged
@@ -247,6 +247,12 @@ async fn settle_due(roster: &Roster, request: &Request, home: Home, attempt: u32
         settle(roster, request, home, keys, 100 + attempt).await?;
     }
     Ok(any)
+}
+
+/// A commit id is never drawn from the request: one who asks again may mean another state of the home, in which what
+/// was committed before has been undone.
+fn fresh_id(roster: &Roster) -> CommitId {
+    CommitId::from_uuid(Seed::draw(roster.entropy.as_ref()).uuid("commit"))
 }
 
 /// Waits a random while, longer with each try, so that those who lost do not lose together again.

@@ -1,9 +1,9 @@
 //! Pointers: names, directory entries, the list of organizations in a user's home.
 
 use crate::facts::Facts;
-use crate::home::{Home, Record, TheClaim, TheMembership};
-use crate::id::{OrganizationId, UserId};
-use crate::model::{Claim, ClaimName, ClaimTarget, DirectoryEntry, Membership};
+use crate::home::{Home, Key, Record, TheClaim, TheMembership};
+use crate::id::{OrganizationId, UserId, Version};
+use crate::model::{Claim, ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, Membership};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -14,7 +14,16 @@ pub const DEAD_AFTER: i64 = 60;
 /// How long after its pointer a thing may be committed, in seconds.
 pub const NOT_AFTER: i64 = 20;
 
-/// Takes a unique name for a thing about to be made: since when it has it, or nothing if another does.
+/// A name that a thing has now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Took {
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether it had not been this thing's already.
+    pub anew: bool,
+}
+
+/// Takes a unique name for a thing about to be made; nothing if another has it.
 #[derive(Debug)]
 pub struct TakeClaim {
     /// The name.
@@ -27,10 +36,14 @@ pub struct TakeClaim {
 
 impl Operation for TakeClaim {
     type State = (Option<Claim>, Timestamp);
-    type Output = Option<Timestamp>;
+    type Output = Option<Took>;
 
     fn home(&self) -> Home {
         Home::Claim(self.name.clone())
+    }
+
+    fn subject(&self) -> Option<Key> {
+        Some(Key::Claim)
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
@@ -42,25 +55,26 @@ impl Operation for TakeClaim {
             Some(claim) if claim.target != self.target && self.over.as_ref() != Some(&claim) => {
                 Ok(Decision::unchanged(None))
             }
-            Some(_) | None => {
+            found => {
+                let anew = found.is_none_or(|claim| claim.target != self.target);
                 let claim = Claim { target: self.target, since: now };
-                Ok(Decision::unchanged(Some(now)).put(Record::Claim(claim)))
+                Ok(Decision::unchanged(Some(Took { since: now, anew })).put(Record::Claim(claim)))
             }
         }
     }
 }
 
-/// Frees a name that leads to nothing any more.
+/// Frees a name, unless it was taken anew.
 #[derive(Debug)]
 pub struct FreeClaim {
     /// The name.
     pub name: ClaimName,
-    /// Only if it is still this thing's.
-    pub target: ClaimTarget,
+    /// As it was taken or read.
+    pub version: Version,
 }
 
 impl Operation for FreeClaim {
-    type State = Option<Claim>;
+    type State = Option<Version>;
     type Output = ();
 
     fn home(&self) -> Home {
@@ -68,13 +82,13 @@ impl Operation for FreeClaim {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        view.get(&TheClaim).await
+        view.get(&TheClaim).await?;
+        Ok(view.version(&Key::Claim))
     }
 
-    fn decide(&self, found: Option<Claim>, _: &Facts) -> Result<Decision<()>, Refusal> {
-        let ours = found.is_some_and(|claim| claim.target == self.target);
+    fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
         let nothing = Decision::unchanged(());
-        Ok(if ours { nothing.remove(crate::home::Key::Claim) } else { nothing })
+        Ok(if found == Some(self.version) { nothing.remove(Key::Claim) } else { nothing })
     }
 }
 
@@ -83,6 +97,8 @@ impl Operation for FreeClaim {
 pub struct PutDirectoryEntry {
     /// The entry.
     pub entry: DirectoryEntry,
+    /// Whether to write it also where it stands already, so that it counts as young: the thing is still to be made.
+    pub anew: bool,
 }
 
 impl Operation for PutDirectoryEntry {
@@ -99,8 +115,37 @@ impl Operation for PutDirectoryEntry {
 
     fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
         let nothing = Decision::unchanged(());
-        let same = found.is_some_and(|found| found == self.entry);
+        let same = !self.anew && found.is_some_and(|found| found == self.entry);
         Ok(if same { nothing } else { nothing.put(Record::DirectoryEntry(self.entry.clone())) })
+    }
+}
+
+/// Takes a thing that never came out of its directory.
+#[derive(Debug)]
+pub struct RemoveDirectoryEntry {
+    /// Which.
+    pub id: DirectoryId,
+    /// Only as it was read.
+    pub version: Version,
+}
+
+impl Operation for RemoveDirectoryEntry {
+    type State = Option<Version>;
+    type Output = ();
+
+    fn home(&self) -> Home {
+        Home::directory(self.id)
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        view.get(&self.id).await?;
+        Ok(view.version(&Key::DirectoryEntry(self.id)))
+    }
+
+    fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
+        let nothing = Decision::unchanged(());
+        let same = found == Some(self.version);
+        Ok(if same { nothing.remove(Key::DirectoryEntry(self.id)) } else { nothing })
     }
 }
 

@@ -1,38 +1,87 @@
 //! What leads from one home to another: every thing can be found by its names, and what lists show is current.
 
+use std::fmt;
+
 use super::Report;
+use crate::flows::refresh::{organization_entry, user_entry};
 use crate::home::{Home, Key, Record};
-use crate::model::{
-    ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, Member, Organization, OrganizationStatus, User,
-};
+use crate::id::{OrganizationId, UserId};
+use crate::model::{Card, ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, Member, Organization, User};
 use crate::op::Roster;
 use crate::store::{Dump, StoreError};
-use crate::text::search_keys;
 
-/// Checks the links of every record of a home.
+/// A link that is not as it must be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Broken {
+    /// A name does not lead to the thing that bears it.
+    Claim(ClaimName, ClaimTarget),
+    /// A directory does not show a thing as it is.
+    Entry(DirectoryId),
+    /// A member's home does not know of the organization.
+    Pointer(OrganizationId, UserId),
+    /// A member is shown as they are no more.
+    Card(OrganizationId, UserId, Card),
+    /// A member is nobody.
+    Nobody(UserId),
+}
+
+impl Broken {
+    /// The invariant that it breaks.
+    pub(super) const fn invariant(&self) -> &'static str {
+        match self {
+            Self::Claim(..) => "claims",
+            Self::Entry(_) => "directory",
+            Self::Pointer(..) | Self::Nobody(_) => "pointers",
+            Self::Card(..) => "cards",
+        }
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Claim(name, _) => write!(f, "the {} does not lead here", name.kind()),
+            Self::Entry(_) => f.write_str("the entry is missing or stale"),
+            Self::Pointer(_, user) => write!(f, "{user} does not know of this organization"),
+            Self::Card(_, user, _) => write!(f, "the card of {user} is stale"),
+            Self::Nobody(user) => write!(f, "{user} does not exist"),
+        }
+    }
+}
+
+/// Reports the broken links of a home.
 pub(super) async fn check(
     roster: &Roster,
     home: &Home,
     dump: &Dump,
     report: Report<'_>,
 ) -> Result<(), StoreError> {
+    for broken in broken(roster, home, dump).await? {
+        report(broken.invariant(), broken.to_string());
+    }
+    Ok(())
+}
+
+/// The links of every record of a home that are not as they must be.
+pub(super) async fn broken(roster: &Roster, home: &Home, dump: &Dump) -> Result<Vec<Broken>, StoreError> {
+    let mut found = Vec::new();
     for stored in &dump.records {
         match (&stored.record, home) {
-            (Record::User(user), _) => check_user(roster, user, report).await?,
+            (Record::User(user), _) => of_user(roster, user, &mut found).await?,
             (Record::Organization(organization), _) => {
-                check_organization(roster, organization, report).await?;
+                of_organization(roster, organization, &mut found).await?;
             }
             (Record::Account(account), Home::Organization(id)) => {
-                check_claim(roster, ClaimName::Account(account.id), ClaimTarget::Organization(*id), report)
-                    .await?;
+                let target = ClaimTarget::Organization(*id);
+                check_claim(roster, ClaimName::Account(account.id), target, &mut found).await?;
             }
             (Record::Member(member), Home::Organization(id)) => {
-                check_member(roster, *id, member, report).await?;
+                of_member(roster, *id, member, &mut found).await?;
             }
             _ => {}
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 async fn one(roster: &Roster, home: &Home, key: Key) -> Result<Option<Record>, StoreError> {
@@ -44,70 +93,67 @@ async fn check_claim(
     roster: &Roster,
     name: ClaimName,
     target: ClaimTarget,
-    report: Report<'_>,
+    broken: &mut Vec<Broken>,
 ) -> Result<(), StoreError> {
     let found = one(roster, &Home::Claim(name.clone()), Key::Claim).await?;
     if !matches!(found, Some(Record::Claim(claim)) if claim.target == target) {
-        report("claims", format!("the {} does not lead here", name.kind()));
+        broken.push(Broken::Claim(name, target));
     }
     Ok(())
 }
 
-async fn check_entry(roster: &Roster, entry: DirectoryEntry, report: Report<'_>) -> Result<(), StoreError> {
-    let found = one(roster, &Home::directory(entry.id), Key::DirectoryEntry(entry.id)).await?;
+async fn check_entry(
+    roster: &Roster,
+    entry: DirectoryEntry,
+    broken: &mut Vec<Broken>,
+) -> Result<(), StoreError> {
+    let id = entry.id;
+    let found = one(roster, &Home::directory(id), Key::DirectoryEntry(id)).await?;
     if found != Some(Record::DirectoryEntry(entry)) {
-        report("directory", "the entry is missing or stale".into());
+        broken.push(Broken::Entry(id));
     }
     Ok(())
 }
 
-async fn check_user(roster: &Roster, user: &User, report: Report<'_>) -> Result<(), StoreError> {
+async fn of_user(roster: &Roster, user: &User, broken: &mut Vec<Broken>) -> Result<(), StoreError> {
     let target = ClaimTarget::User(user.id);
     if let Some(email) = &user.email {
-        check_claim(roster, ClaimName::email(email), target, report).await?;
+        check_claim(roster, ClaimName::email(email), target, broken).await?;
     }
     if let Some(external) = &user.external_id {
-        check_claim(roster, ClaimName::UserExternalId(external.clone()), target, report).await?;
+        check_claim(roster, ClaimName::UserExternalId(external.clone()), target, broken).await?;
     }
-    check_entry(roster, crate::flows::user_entry(user), report).await
+    check_entry(roster, user_entry(user), broken).await
 }
 
-async fn check_organization(
+async fn of_organization(
     roster: &Roster,
     organization: &Organization,
-    report: Report<'_>,
+    broken: &mut Vec<Broken>,
 ) -> Result<(), StoreError> {
     let target = ClaimTarget::Organization(organization.id);
-    check_claim(roster, ClaimName::Slug(organization.slug.clone()), target, report).await?;
+    check_claim(roster, ClaimName::Slug(organization.slug.clone()), target, broken).await?;
     if let Some(external) = &organization.external_id {
-        check_claim(roster, ClaimName::OrganizationExternalId(external.clone()), target, report).await?;
+        check_claim(roster, ClaimName::OrganizationExternalId(external.clone()), target, broken).await?;
     }
-    let search = search_keys(Some(&organization.name), None, organization.external_id.as_ref());
-    let active = organization.status == OrganizationStatus::Active;
-    check_entry(
-        roster,
-        DirectoryEntry { id: DirectoryId::Organization(organization.id), search, active },
-        report,
-    )
-    .await
+    check_entry(roster, organization_entry(organization), broken).await
 }
 
-async fn check_member(
+async fn of_member(
     roster: &Roster,
-    organization: crate::id::OrganizationId,
+    organization: OrganizationId,
     member: &Member,
-    report: Report<'_>,
+    broken: &mut Vec<Broken>,
 ) -> Result<(), StoreError> {
-    let home = Home::User(member.user);
     let keys = [Key::User, Key::Membership(organization)];
-    let read = roster.store.read(&home, &keys, &[]).await?;
+    let read = roster.store.read(&Home::User(member.user), &keys, &[]).await?;
     if !read.records.contains_key(&keys[1]) {
-        report("pointers", format!("{} does not know of this organization", member.user));
+        broken.push(Broken::Pointer(organization, member.user));
     }
     match read.records.get(&Key::User).map(|stored| &stored.record) {
         Some(Record::User(user)) if user.card() == member.card => {}
-        Some(Record::User(_)) => report("cards", format!("the card of {} is stale", member.user)),
-        _ => report("pointers", format!("{} does not exist", member.user)),
+        Some(Record::User(_)) => broken.push(Broken::Card(organization, member.user, member.card.clone())),
+        _ => broken.push(Broken::Nobody(member.user)),
     }
     Ok(())
 }

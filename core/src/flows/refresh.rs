@@ -1,0 +1,114 @@
+//! What lists show of users and organizations: directory entries and cards, brought up to what the records say.
+//!
+//! Whoever writes one reads the record again afterwards: of two who write at a time, the last has seen the newest.
+
+use crate::facts::Request;
+use crate::home::{Home, Key, Record};
+use crate::id::{OrganizationId, UserId, Version};
+use crate::listing::{Listing, PageRequest};
+use crate::model::{Card, DirectoryEntry, DirectoryId, Organization, OrganizationStatus, User, UserStatus};
+use crate::op::{Roster, run};
+use crate::ops::member::RefreshCard;
+use crate::ops::pointer::PutDirectoryEntry;
+use crate::refusal::{OpError, Refusal};
+use crate::store::{StoreError, Stored};
+use crate::text::search_keys;
+
+/// What the directory says of a user.
+pub(crate) fn user_entry(user: &User) -> DirectoryEntry {
+    let search = search_keys(user.name.as_ref(), user.email.as_ref(), user.external_id.as_ref());
+    DirectoryEntry { id: DirectoryId::User(user.id), search, active: user.status != UserStatus::Erased }
+}
+
+/// What the directory says of an organization.
+pub(crate) fn organization_entry(organization: &Organization) -> DirectoryEntry {
+    let search = search_keys(Some(&organization.name), None, organization.external_id.as_ref());
+    let active = organization.status == OrganizationStatus::Active;
+    DirectoryEntry { id: DirectoryId::Organization(organization.id), search, active }
+}
+
+/// The directory entry of a user and their card in every organization.
+pub(crate) async fn refresh_user(roster: &Roster, request: &Request, user: UserId) -> Result<(), OpError> {
+    let mut shown = None;
+    loop {
+        let (record, version) = read_user(roster, user).await?;
+        if shown == Some(version) {
+            return Ok(());
+        }
+        let entry = PutDirectoryEntry { entry: user_entry(&record), anew: false };
+        run(roster, &request.as_system("directory"), &entry).await?;
+        put_cards(roster, request, &record).await?;
+        shown = Some(version);
+    }
+}
+
+async fn put_cards(roster: &Roster, request: &Request, user: &User) -> Result<(), OpError> {
+    let listing = Listing::Memberships { user: user.id };
+    let mut page = PageRequest { after: None, limit: 200 };
+    loop {
+        let found = roster.store.list(&listing, &page).await?;
+        for row in &found.rows {
+            if let Record::Membership(at) = &row.stored.record {
+                let card = RefreshCard { organization: at.organization, user: user.id, card: user.card() };
+                run(roster, &request.as_system("card"), &card).await?;
+            }
+        }
+        page.after = found.rows.last().map(|row| row.position.clone());
+        if !found.more {
+            return Ok(());
+        }
+    }
+}
+
+/// The card of one membership, which shows what its user's record said earlier.
+pub(crate) async fn refresh_card(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    user: UserId,
+    shown: Card,
+) -> Result<(), OpError> {
+    let mut shown = shown;
+    loop {
+        let card = read_user(roster, user).await?.0.card();
+        if card == shown {
+            return Ok(());
+        }
+        let refresh = RefreshCard { organization, user, card: card.clone() };
+        run(roster, &request.as_system("card"), &refresh).await?;
+        shown = card;
+    }
+}
+
+/// The directory entry of an organization.
+pub(crate) async fn refresh_organization(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+) -> Result<(), OpError> {
+    let mut shown = None;
+    loop {
+        let Some(Stored { record: Record::Organization(record), version }) =
+            read(roster, &Home::Organization(organization), Key::Organization).await?
+        else {
+            return Err(Refusal::NotFound.into());
+        };
+        if shown == Some(version) {
+            return Ok(());
+        }
+        let entry = PutDirectoryEntry { entry: organization_entry(&record), anew: false };
+        run(roster, &request.as_system("directory"), &entry).await?;
+        shown = Some(version);
+    }
+}
+
+async fn read_user(roster: &Roster, user: UserId) -> Result<(User, Version), OpError> {
+    match read(roster, &Home::User(user), Key::User).await? {
+        Some(Stored { record: Record::User(record), version }) => Ok((record, version)),
+        _ => Err(Refusal::NotFound.into()),
+    }
+}
+
+async fn read(roster: &Roster, home: &Home, key: Key) -> Result<Option<Stored>, StoreError> {
+    Ok(roster.store.read(home, std::slice::from_ref(&key), &[]).await?.records.remove(&key))
+}

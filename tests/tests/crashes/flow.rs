@@ -1,0 +1,205 @@
+//! The acts that take several commits, each as a front end does it.
+
+use roster_core::actor::Actor;
+use roster_core::facts::{ReceiptDraft, Request, Seed};
+use roster_core::flows::import::{ImportOptions, import_members, parse_members};
+use roster_core::flows::{
+    NewAccount, NewMember, NewOrganization, NewUser, Who, add_member, begin_receipt, close_organization,
+    create_account, create_organization, create_user, finish_receipt, remove_many, set_role,
+    update_organization, update_user,
+};
+use roster_core::home::Home;
+use roster_core::id::{OrganizationId, UserId};
+use roster_core::model::ReceiptId;
+use roster_core::op::Roster;
+use roster_core::ops::member::{AccessAsk, Joining};
+use roster_core::ops::organization::OrganizationPatch;
+use roster_core::ops::user::UserPatch;
+use roster_core::permission::{RoleRef, SystemRole};
+use roster_core::reference::{AccountRef, UserRef};
+use roster_core::refusal::OpError;
+use roster_tests::stores::START;
+
+/// Whom the flows act on.
+#[derive(Clone, Copy, Debug)]
+pub struct Ids {
+    /// `ext:cloud`, owned by olga.
+    pub cloud: OrganizationId,
+    /// A member of both organizations.
+    pub ute: UserId,
+}
+
+/// An act of several commits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flow {
+    CreateUser,
+    CreateOrganization,
+    AddNewPerson,
+    CreateAccount,
+    ChangeEmail,
+    NameUser,
+    ChangeSlug,
+    SetRole,
+    RemoveMany,
+    Import,
+    Close,
+}
+
+/// What was asked before: nothing, or the same with an idempotency key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ask {
+    /// With the seed and the idempotency key of the first try.
+    Same,
+    /// By another, who knows nothing of the first.
+    Fresh,
+}
+
+const ROWS: &str = "email,name,account_external_id,role\n\
+    ivo@example.com,Ivo,north,member\n\
+    ida@example.com,Ida,west,viewer\n\
+    ivo@example.com,Ivo,west,admin\n\
+    ute@example.com,Ute,west,member\n";
+
+impl Flow {
+    pub const ALL: [Self; 11] = [
+        Self::CreateUser,
+        Self::CreateOrganization,
+        Self::AddNewPerson,
+        Self::CreateAccount,
+        Self::ChangeEmail,
+        Self::NameUser,
+        Self::ChangeSlug,
+        Self::SetRole,
+        Self::RemoveMany,
+        Self::Import,
+        Self::Close,
+    ];
+
+    /// Whether the world shows either nothing of it or all of it.
+    pub fn is_one_step(self) -> bool {
+        !matches!(self, Self::CreateOrganization | Self::AddNewPerson | Self::RemoveMany | Self::Import)
+    }
+
+    /// The refusal of one who asks for what another has done already.
+    pub fn done_before(self) -> &'static [&'static str] {
+        match self {
+            Self::CreateUser => &["email_exists", "external_id_exists"],
+            Self::CreateOrganization | Self::CreateAccount => &["external_id_exists"],
+            Self::AddNewPerson => &["already_member"],
+            _ => &[],
+        }
+    }
+
+    fn request(self, ask: Ask) -> Request {
+        let n = 10 * (self as u8) + if ask == Ask::Same { 0 } else { 1 };
+        let millis = (START.micros() / 1_000).unsigned_abs();
+        Request {
+            actor: Actor::CLI,
+            request_id: None,
+            reason: None,
+            seed: Seed { bytes: [n; 32], millis },
+            if_match: None,
+            receipt: Some(ReceiptDraft { id: ReceiptId([n; 32]), digest: [n; 32] }),
+        }
+    }
+
+    /// Does it. One that was answered before is done.
+    pub async fn run(self, roster: &Roster, ids: Ids, ask: Ask) -> Result<(), OpError> {
+        let request = self.request(ask);
+        match Box::pin(self.act(roster, &request, ids)).await {
+            Err(OpError::Replay(_)) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    async fn act(self, roster: &Roster, request: &Request, ids: Ids) -> Result<(), OpError> {
+        let Ids { cloud, ute } = ids;
+        let bare = Request { receipt: None, ..request.clone() };
+        match self {
+            Self::CreateUser => {
+                let request = begin_receipt(roster, request, &Home::Deployment).await?;
+                create_user(roster, &request, &person("rita", Some("rita"))).await?;
+                finish_receipt(roster, &request, &Home::Deployment, vec![1]).await
+            }
+            Self::CreateOrganization => {
+                let request = begin_receipt(roster, request, &Home::Deployment).await?;
+                create_organization(roster, &request, &new_organization("Cloud", "meadow", "rita")).await?;
+                finish_receipt(roster, &request, &Home::Deployment, vec![1]).await
+            }
+            Self::AddNewPerson => {
+                let access = AccessAsk::Accounts(vec![(external("north"), MEMBER)]);
+                let joining = Joining { access, starts_at: None, expires_at: None };
+                let new = NewMember { who: Who::Person(person("rita", Some("rita"))), joining };
+                add_member(roster, request, cloud, &new, Some(&|_| vec![1])).await.map(drop)
+            }
+            Self::CreateAccount => {
+                let name = "West".parse().unwrap();
+                let new = NewAccount { name, external_id: Some("west".parse().unwrap()) };
+                create_account(roster, request, cloud, &new, Some(&|_| vec![1])).await.map(drop)
+            }
+            Self::ChangeEmail => {
+                let email = Some(Some("rita@example.com".parse().unwrap()));
+                let patch = UserPatch { email, ..UserPatch::default() };
+                update_user(roster, &bare, ute, &patch).await.map(drop)
+            }
+            Self::NameUser => {
+                let name = Some(Some("Rita".parse().unwrap()));
+                let patch =
+                    UserPatch { name, external_id: Some("rita".parse().unwrap()), ..UserPatch::default() };
+                update_user(roster, &bare, ute, &patch).await.map(drop)
+            }
+            Self::ChangeSlug => {
+                let patch = OrganizationPatch {
+                    name: Some("Meadow".parse().unwrap()),
+                    slug: Some("meadow".parse().unwrap()),
+                    ..OrganizationPatch::default()
+                };
+                update_organization(roster, &bare, cloud, &patch).await.map(drop)
+            }
+            Self::SetRole => {
+                let (account, user) = (external("north"), UserRef::External("fay".parse().unwrap()));
+                set_role(roster, &bare, cloud, &account, &user, MEMBER).await.map(drop)
+            }
+            Self::RemoveMany => {
+                let users = ["ext:max", "ext:mia", "ext:nobody", "ext:moe"].map(str::to_owned);
+                remove_many(roster, &bare, cloud, &external("north"), &users).await.map(drop)
+            }
+            Self::Import => {
+                let lines = parse_members(ROWS.as_bytes())?;
+                let options = ImportOptions { create_accounts: true, dry_run: false };
+                import_members(roster, &bare, cloud, &lines, options, &mut |_, _| {}).await.map(drop)
+            }
+            Self::Close => close_organization(roster, &bare, cloud, true).await,
+        }
+    }
+}
+
+pub const MEMBER: RoleRef = RoleRef::System(SystemRole::Member);
+
+/// An account by the vendor's id.
+pub fn external(account: &str) -> AccountRef {
+    AccountRef::External(account.parse().unwrap())
+}
+
+/// A person by name, with the vendor's id if there is one.
+pub fn person(name: &str, external_id: Option<&str>) -> NewUser {
+    NewUser {
+        email: Some(format!("{name}@example.com").parse().unwrap()),
+        external_id: external_id.map(|id| id.parse().unwrap()),
+        name: Some(name.parse().unwrap()),
+        ..NewUser::default()
+    }
+}
+
+/// An organization with the accounts north and south.
+pub fn new_organization(name: &str, id: &str, owner: &str) -> NewOrganization {
+    let account = |id: &str| (id.parse().unwrap(), Some(id.parse().unwrap()));
+    NewOrganization {
+        name: name.parse().unwrap(),
+        external_id: Some(id.parse().unwrap()),
+        slug: None,
+        owner: person(owner, Some(owner)),
+        purchased: Some(20),
+        accounts: vec![account("north"), account("south")],
+    }
+}

@@ -1,0 +1,236 @@
+//! The world before a crash, and what readers see after one.
+
+use std::sync::Arc;
+
+use roster_core::actor::Actor;
+use roster_core::facts::{Entropy, Request};
+use roster_core::flows::{NewMember, Who, add_member, create_organization, create_user};
+use roster_core::home::{Home, Key, Record};
+use roster_core::listing::{MemberSort, PageRequest};
+use roster_core::log::Body;
+use roster_core::model::{Access, ClaimTarget, DirectoryId};
+use roster_core::op::Roster;
+use roster_core::ops::member::{AccessAsk, Joining};
+use roster_core::policy::Policies;
+use roster_core::reads::{self, MemberFilter};
+use roster_core::reference::{OrganizationRef, UserRef};
+use roster_core::store::Store;
+use roster_tests::gate::{Between, Hook};
+use roster_tests::stores::{CountingEntropy, ManualClock, TestStore, fresh};
+
+use crate::flow::{Ids, MEMBER, external, new_organization, person};
+
+/// A world and the way to it.
+pub struct Scene {
+    pub at: TestStore,
+    pub entropy: Arc<dyn Entropy>,
+    pub ids: Ids,
+}
+
+const PAGE: PageRequest = PageRequest { after: None, limit: 100 };
+
+impl Scene {
+    /// `ext:cloud` and `ext:other`, with people; always the same.
+    pub async fn on(store: &str) -> Self {
+        let at = fresh(store).await;
+        let entropy: Arc<dyn Entropy> = Arc::new(CountingEntropy::new(at.clock.clone()));
+        let roster = make(at.store.clone(), &entropy);
+        let request = || Request::new(Actor::CLI, entropy.as_ref());
+        let mut made = Vec::new();
+        for (name, id, owner) in [("Cloud", "cloud", "olga"), ("Other", "other", "otto")] {
+            let new = new_organization(name, id, owner);
+            made.push(create_organization(&roster, &request(), &new).await.unwrap().output);
+        }
+        create_user(&roster, &request(), &person("fay", Some("fay"))).await.unwrap();
+        let ute = create_user(&roster, &request(), &person("ute", None)).await.unwrap().id;
+        let members = ["max", "mia", "moe"].map(|name| Who::Person(person(name, Some(name))));
+        let both = [Who::Known(UserRef::Id(ute))];
+        let joins = members.into_iter().chain(both.clone()).map(|who| (made[0], who));
+        for (organization, who) in joins.chain(both.into_iter().map(|who| (made[1], who))) {
+            let access = AccessAsk::Accounts(vec![(external("north"), MEMBER)]);
+            let joining = Joining { access, starts_at: None, expires_at: None };
+            let new = NewMember { who, joining };
+            add_member(&roster, &request(), organization, &new, None).await.unwrap();
+        }
+        Self { at, entropy, ids: Ids { cloud: made[0], ute } }
+    }
+
+    /// On the store itself.
+    pub fn roster(&self) -> Roster {
+        make(self.at.store.clone(), &self.entropy)
+    }
+
+    /// On the store behind a hook.
+    pub fn behind(&self, hook: Arc<dyn Hook>) -> Roster {
+        make(Between::new(self.at.store.clone(), hook), &self.entropy)
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &ManualClock {
+        &self.at.clock
+    }
+
+    /// What operators see, without ids: people, organizations, accounts, members, in lists and by name.
+    pub async fn seen(&self) -> Vec<String> {
+        let roster = self.roster();
+        let request = Request::new(Actor::CLI, self.entropy.as_ref());
+        let mut seen = Vec::new();
+        let users = reads::users(&roster, &request, None, &PAGE).await.unwrap();
+        for user in users.rows.into_iter().map(|shown| shown.value) {
+            if let Some(id) = &user.external_id {
+                let found = reads::user(&roster, &request, &UserRef::External(id.clone())).await.unwrap();
+                assert_eq!(found.value, user, "the name leads to the person");
+            }
+            seen.push(format!("user {:?} {:?} {:?}", user.name, user.email, user.external_id));
+            let accounts = reads::user_accounts(&roster, &request, &UserRef::Id(user.id), &PAGE).await;
+            seen.extend(
+                accounts.unwrap().rows.into_iter().map(|row| {
+                    format!("reach {:?} {:?} {:?}", user.email, row.account.external_id, row.role)
+                }),
+            );
+        }
+        let organizations = reads::organizations(&roster, &request, None, None, &PAGE).await.unwrap();
+        for shown in organizations.rows {
+            seen.extend(self.organization(&roster, &request, shown).await);
+        }
+        seen.sort();
+        seen
+    }
+
+    async fn organization(
+        &self,
+        roster: &Roster,
+        request: &Request,
+        shown: reads::OrganizationShown,
+    ) -> Vec<String> {
+        let organization = shown.organization.value;
+        let external_id = organization.external_id.clone().unwrap();
+        let named = OrganizationRef::External(external_id.clone());
+        let found = roster_core::flows::resolve_organization(roster, &named).await.unwrap();
+        assert_eq!(found, organization.id, "the name leads to the organization");
+        assert!(shown.owner.email.is_some() && !shown.owner_unavailable, "the owner is there");
+        let mut seen = vec![format!(
+            "organization {} {external_id} {} {:?} {}",
+            organization.name, organization.slug, organization.status, shown.used
+        )];
+        let accounts = reads::accounts(roster, request, organization.id, None, &PAGE).await.unwrap().rows;
+        assert!(!accounts.is_empty(), "an organization has an account");
+        let name_of = |account| {
+            let account = accounts.iter().find(|shown| shown.value.id == account);
+            account.and_then(|shown| shown.value.external_id.clone())
+        };
+        let filter = MemberFilter {
+            status: None,
+            account: None,
+            role: None,
+            q: None,
+            sort: MemberSort::Id,
+            descending: false,
+        };
+        let members = reads::members(roster, request, organization.id, &filter, &PAGE).await.unwrap();
+        for member in members.rows.into_iter().map(|shown| shown.value) {
+            let user = reads::user(roster, request, &UserRef::Id(member.user)).await.unwrap().value;
+            let access = match &member.access {
+                Access::Organization(role) => format!("{role}"),
+                Access::Accounts(roles) => {
+                    let mut roles: Vec<String> =
+                        roles.iter().map(|(id, role)| format!("{:?} {role}", name_of(*id))).collect();
+                    roles.sort();
+                    roles.join(", ")
+                }
+            };
+            seen.push(format!("member {external_id} {:?} {:?} {access}", user.email, member.status));
+        }
+        seen.extend(accounts.iter().map(|shown| {
+            format!(
+                "account {external_id} {:?} {} {:?}",
+                shown.value.external_id, shown.value.name, shown.value.status
+            )
+        }));
+        seen
+    }
+
+    /// Everything that is kept, version by version, and what the logs say.
+    pub async fn kept(&self) -> Vec<String> {
+        let mut kept = Vec::new();
+        for home in self.at.store.homes(None, u16::MAX).await.unwrap() {
+            let dump = self.at.store.dump(&home).await.unwrap();
+            kept.extend(
+                dump.records
+                    .iter()
+                    .filter(|stored| !is_receipt(&stored.record))
+                    .map(|stored| format!("{home} {:?}", stored.record)),
+            );
+            kept.push(format!("{home} {:?} {:?}", dump.tallies, dump.due));
+            for logged in self.at.store.log(&home, 0, u16::MAX, None).await.unwrap() {
+                let body: Body = serde_json::from_slice(&logged.body).unwrap();
+                kept.extend(body.changes.iter().map(|change| {
+                    format!("{home} log {} {} by {:?}", change.action, change.target_id, body.actor)
+                }));
+            }
+        }
+        kept.sort();
+        kept
+    }
+
+    /// Names that lead to what is not there, or does not bear them.
+    pub async fn dead_names(&self) -> Vec<String> {
+        let mut dead = Vec::new();
+        for home in self.at.store.homes(None, u16::MAX).await.unwrap() {
+            let Home::Claim(name) = &home else { continue };
+            for stored in self.at.store.dump(&home).await.unwrap().records {
+                let Record::Claim(claim) = stored.record else { continue };
+                if !self.bears(claim.target, name).await {
+                    dead.push(home.to_string());
+                }
+            }
+        }
+        dead
+    }
+
+    /// What directories show that does not exist.
+    pub async fn never_made(&self) -> Vec<String> {
+        let mut never = Vec::new();
+        for home in self.at.store.homes(None, u16::MAX).await.unwrap() {
+            for stored in self.at.store.dump(&home).await.unwrap().records {
+                let Record::DirectoryEntry(entry) = stored.record else { continue };
+                let (home, key) = match entry.id {
+                    DirectoryId::User(user) => (Home::User(user), Key::User),
+                    DirectoryId::Organization(it) => (Home::Organization(it), Key::Organization),
+                };
+                if self.at.store.read(&home, &[key], &[]).await.unwrap().records.is_empty() {
+                    never.push(home.to_string());
+                }
+            }
+        }
+        never
+    }
+
+    async fn bears(&self, target: ClaimTarget, name: &roster_core::model::ClaimName) -> bool {
+        let home = match target {
+            ClaimTarget::User(user) => Home::User(user),
+            ClaimTarget::Organization(organization) => Home::Organization(organization),
+        };
+        let dump = self.at.store.dump(&home).await.unwrap();
+        let value = name.value();
+        dump.records.iter().any(|stored| match &stored.record {
+            Record::User(user) => {
+                user.email.as_ref().is_some_and(|email| email.key() == value)
+                    || user.external_id.as_ref().is_some_and(|id| id.as_str() == value)
+            }
+            Record::Organization(it) => {
+                it.slug.as_str() == value || it.external_id.as_ref().is_some_and(|id| id.as_str() == value)
+            }
+            Record::Account(account) => account.id.to_string() == value,
+            _ => false,
+        })
+    }
+}
+
+fn is_receipt(record: &Record) -> bool {
+    matches!(record, Record::Receipt(_))
+}
+
+fn make(store: Arc<dyn Store>, entropy: &Arc<dyn Entropy>) -> Roster {
+    Roster { store, entropy: Arc::clone(entropy), policies: Arc::new(Policies::default()) }
+}

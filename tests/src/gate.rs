@@ -4,7 +4,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use roster_core::home::{Home, Key, Tally};
@@ -137,6 +137,59 @@ impl Hook for Gate {
                 store.commit(&bare).await
             }
         }
+    }
+}
+
+/// Holds the n-th commit, to whatever home, until it is let go.
+#[derive(Debug)]
+pub struct Park {
+    at: usize,
+    commits: AtomicUsize,
+    arrived: Notify,
+    open: Notify,
+}
+
+impl Park {
+    /// At the n-th commit, counted from 0.
+    pub fn at(n: usize) -> Arc<Self> {
+        let (commits, arrived, open) = (AtomicUsize::new(0), Notify::new(), Notify::new());
+        Arc::new(Self { at: n, commits, arrived, open })
+    }
+}
+
+#[async_trait]
+impl Hook for Park {
+    async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+        if self.commits.fetch_add(1, Ordering::SeqCst) == self.at {
+            self.arrived.notify_one();
+            self.open.notified().await;
+        }
+        store.commit(changes).await
+    }
+}
+
+/// Runs an act up to where it is parked, then another from beginning to end, then the rest of the first. Whether the
+/// first was parked at all.
+///
+/// # Panics
+/// Where an act panics.
+pub async fn within<A, B>(
+    parked: (Arc<Park>, impl Future<Output = A> + Send + 'static),
+    other: impl Future<Output = B>,
+) -> (A, B, bool)
+where
+    A: Send + 'static,
+{
+    let mut act = tokio::spawn(Box::pin(parked.1));
+    let done = tokio::select! {
+        () = parked.0.arrived.notified() => None,
+        done = &mut act => Some(done.unwrap()),
+    };
+    let other = other.await;
+    parked.0.open.notify_one();
+    match done {
+        Some(done) => (done, other, false),
+        None => (act.await.unwrap(), other, true),
     }
 }
 

@@ -239,8 +239,10 @@ fn x1_the_audit_trail_is_listed_and_verified() {
     assert_eq!(place.json("audit list")["data"][0]["action"], "user.created");
     assert_eq!(place.json("audit verify --organization ext:acme")["ok"], true);
     let verdict = place.json("verify");
-    assert_eq!(keys(&verdict), "entries findings homes ok records");
+    assert_eq!(keys(&verdict), "entries findings homes ok records repaired");
     assert_eq!(verdict["ok"], true);
+    let repaired = place.json("verify --repair");
+    assert_eq!((&repaired["ok"], &repaired["repaired"]), (&true.into(), &serde_json::json!([])));
 }
 
 #[test]

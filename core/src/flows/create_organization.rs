@@ -50,10 +50,10 @@ pub async fn create_organization(
         Taken::All(held) => held,
         Taken::Not(_) => return Err(Refusal::ExternalIdExists.into()),
     };
-    let named = held.through(roster, request, take_slug(roster, request, new, target)).await?;
-    let not_after = held.not_after.min(named.1.not_after);
-    let made = make(roster, request, new, id, accounts, named.0, not_after);
-    held.through(roster, request, named.1.through(roster, request, made)).await
+    let (slug, slug_held) = held.through(roster, request, take_slug(roster, request, new, target)).await?;
+    let not_after = held.not_after.min(slug_held.not_after);
+    let made = Box::pin(make(roster, request, new, id, accounts, slug, not_after));
+    held.through(roster, request, slug_held.through(roster, request, made)).await
 }
 
 /// Owner, directory and the pointer in the owner's home, then the organization.

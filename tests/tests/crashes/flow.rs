@@ -91,7 +91,7 @@ impl Flow {
     }
 
     fn request(self, ask: Ask) -> Request {
-        let n = 10 * (self as u8) + if ask == Ask::Same { 0 } else { 1 };
+        let n = 10 * (self as u8) + u8::from(ask == Ask::Fresh);
         let millis = (START.micros() / 1_000).unsigned_abs();
         Request {
             actor: Actor::CLI,

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "these are the bodies of tests")]
 
 mod acts;
+mod steps;
 mod world;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,7 @@
 //! One organization on which everything is contested: one seat is free, or was held by one whose time is over.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use roster_core::actor::{Actor, Via};
 use roster_core::facts::{Entropy, Request};
@@ -56,13 +57,18 @@ pub struct World {
     pub people: People,
 }
 
-/// Randomness for what is not compared: it makes nobody wait.
+/// Randomness for what is not compared: numbers that make nobody wait.
 #[derive(Debug)]
 struct NoWaiting;
 
+static DRAWN: AtomicU64 = AtomicU64::new(0);
+
 impl Entropy for NoWaiting {
     fn bytes(&self) -> [u8; 32] {
-        [0; 32]
+        let mut bytes = [0; 32];
+        bytes[1] = 1;
+        bytes[24..].copy_from_slice(&DRAWN.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        bytes
     }
 
     fn millis(&self) -> u64 {
@@ -73,6 +79,11 @@ impl Entropy for NoWaiting {
 /// A roster on a store.
 pub fn roster(store: Arc<dyn Store>) -> Roster {
     Roster { store, entropy: Arc::new(NoWaiting), policies: Arc::new(Policies::default()) }
+}
+
+/// A request of the operator's.
+pub fn request() -> Request {
+    Request::new(Actor::CLI, &NoWaiting)
 }
 
 /// A user, through the vendor's backend.

@@ -62,7 +62,12 @@ pub struct CountingEntropy {
 impl CountingEntropy {
     /// Beginning at nothing drawn.
     pub fn new(clock: Arc<ManualClock>) -> Self {
-        Self { clock, drawn: AtomicU64::new(0) }
+        Self::after(clock, 0)
+    }
+
+    /// As after so many draws.
+    pub fn after(clock: Arc<ManualClock>, drawn: u64) -> Self {
+        Self { clock, drawn: AtomicU64::new(drawn) }
     }
 }
 
@@ -109,6 +114,24 @@ pub async fn fresh(name: &str) -> TestStore {
         }
         other => panic!("{other} is not a store: {SELECTION} takes {}", ALL.join(", ")),
     }
+}
+
+/// A `SQLite` store that holds what another does, with a clock of its own at the same instant.
+///
+/// # Panics
+/// Where the other has no files, or the copy does not open.
+pub async fn copied(from: &TestStore) -> TestStore {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let files = from.dir.as_ref().expect("a store with files").path();
+    for file in std::fs::read_dir(files).expect("the files") {
+        let file = file.expect("a file");
+        std::fs::copy(file.path(), dir.path().join(file.file_name())).expect("a copy");
+    }
+    let clock = Arc::new(ManualClock::default());
+    clock.set(from.clock.now());
+    let given = StoreClock::Given(clock.clone());
+    let store = SqliteStore::open(sqlite_config(&dir), given).await.expect("a copied SQLite store opens");
+    TestStore { name: "sqlite", store: Arc::new(store), clock, dir: Some(dir) }
 }
 
 /// How a `SQLite` store in a folder is opened.

@@ -16,10 +16,9 @@ use roster_core::ops::organization::SetSeats;
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::policy::Policies;
 use roster_core::reference::{AccountRef, UserRef};
-use roster_core::store::{Store, StoreClock};
+use roster_core::store::Store;
 use roster_core::time::Timestamp;
-use roster_storage_sqlite::SqliteStore;
-use roster_tests::stores::{CountingEntropy, START, TestStore, fresh, sqlite_config};
+use roster_tests::stores::{CountingEntropy, START, TestStore, copied, fresh};
 
 pub const MEMBER: RoleRef = RoleRef::System(SystemRole::Member);
 pub const VIEWER: RoleRef = RoleRef::System(SystemRole::Viewer);
@@ -115,17 +114,7 @@ impl Builder {
         let Some(template) = &self.template else {
             return build(self.store, self.moment).await;
         };
-        let from = template.at.dir.as_ref().unwrap().path();
-        let dir = tempfile::tempdir().unwrap();
-        for file in std::fs::read_dir(from).unwrap() {
-            let file = file.unwrap();
-            std::fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
-        }
-        let clock = Arc::clone(&template.at.clock);
-        let given = StoreClock::Given(clock.clone());
-        let store = Arc::new(SqliteStore::open(sqlite_config(&dir), given).await.unwrap());
-        let at = TestStore { name: template.at.name, store, clock, dir: Some(dir) };
-        World { at, people: template.people }
+        World { at: copied(&template.at).await, people: template.people }
     }
 }
 

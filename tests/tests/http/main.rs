@@ -2,6 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod access;
+mod check;
+mod keys;
 mod ownership;
 mod removal;
 mod seats;
+mod users;

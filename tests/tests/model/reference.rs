@@ -129,7 +129,8 @@ impl Model {
                 self.seen(actor)?;
                 self.need_admin(actor, None)?;
                 self.accounts.push(true);
-                self.log("account.created")
+                self.log("account.created");
+                Ok(())
             }
             Act::SetExpiry(user, in_seconds) => {
                 self.set_expiry(actor, *user, in_seconds.map(|s| self.now + i64::from(s)))
@@ -218,9 +219,8 @@ impl Model {
         if over && self.used() > before { Err("no_seat") } else { Ok(()) }
     }
 
-    fn log(&mut self, action: &'static str) -> Outcome {
+    fn log(&mut self, action: &'static str) {
         self.actions.push(action);
-        Ok(())
     }
 
     // The acts.
@@ -242,7 +242,8 @@ impl Model {
         }
         self.none_archived(access, &Access::none())?;
         self.put(user, Member { active: true, access: access.clone(), expires })?;
-        self.log("member.added")
+        self.log("member.added");
+        Ok(())
     }
 
     fn set_role(&mut self, actor: Option<User>, account: Account, user: User, role: Role) -> Outcome {
@@ -263,19 +264,17 @@ impl Model {
             _ if !self.accounts[account] => return Err("account_gone"),
             _ => {}
         }
-        match member.filter(|member| member.active) {
-            Some(mut member) => {
-                if let Access::Accounts(roles) = &mut member.access {
-                    roles.insert(account, role);
-                }
-                self.put(user, member)?;
-                self.log("member.access_changed")
+        if let Some(mut member) = member.filter(|member| member.active) {
+            if let Access::Accounts(roles) = &mut member.access {
+                roles.insert(account, role);
             }
-            None => {
-                self.put(user, Member { active: true, access: grant, expires: None })?;
-                self.log("member.added")
-            }
+            self.put(user, member)?;
+            self.log("member.access_changed");
+        } else {
+            self.put(user, Member { active: true, access: grant, expires: None })?;
+            self.log("member.added");
         }
+        Ok(())
     }
 
     fn replace(&mut self, actor: Option<User>, user: User, access: &Access) -> Outcome {
@@ -319,13 +318,15 @@ impl Model {
         self.none_archived(access, &member.access)?;
         if !member.active {
             self.put(user, Member { active: true, access: access.clone(), expires: None })?;
-            return self.log("member.added");
+            self.log("member.added");
+            return Ok(());
         }
         if *access == member.access {
             return Ok(());
         }
         self.put(user, Member { access: access.clone(), ..member })?;
-        self.log("member.access_changed")
+        self.log("member.access_changed");
+        Ok(())
     }
 
     fn remove_from_account(&mut self, actor: Option<User>, account: Account, user: User) -> Outcome {
@@ -343,7 +344,8 @@ impl Model {
             return Ok(());
         }
         self.put(user, member)?;
-        self.log("member.access_changed")
+        self.log("member.access_changed");
+        Ok(())
     }
 
     fn remove_many(&mut self, actor: Option<User>, account: Account, users: &[User]) -> Vec<Outcome> {
@@ -375,15 +377,15 @@ impl Model {
         self.need_admin(actor, None)?;
         self.not_the_owner(user)?;
         member.access.lines().into_iter().try_for_each(|(on, role)| self.covers(actor, role, on))?;
-        self.end(user, member)
+        self.end(user, &member);
+        Ok(())
     }
 
-    fn end(&mut self, user: User, member: Member) -> Outcome {
-        if !member.active {
-            return Ok(());
+    fn end(&mut self, user: User, member: &Member) {
+        if member.active {
+            self.members.insert(user, Member { active: false, access: Access::none(), expires: None });
+            self.log("member.removed");
         }
-        self.members.insert(user, Member { active: false, access: Access::none(), expires: None });
-        self.log("member.removed")
     }
 
     fn leave(&mut self, actor: Option<User>) -> Outcome {
@@ -391,7 +393,8 @@ impl Model {
         self.seen(actor)?;
         self.not_the_owner(user)?;
         let member = self.known(user)?;
-        self.end(user, member)
+        self.end(user, &member);
+        Ok(())
     }
 
     fn transfer(&mut self, actor: Option<User>, to: User, role: Role) -> Outcome {
@@ -414,7 +417,8 @@ impl Model {
         self.owner = to;
         let owner = Member { active: true, access: Access::Organization(Role::Owner), expires: None };
         self.put(to, owner)?;
-        self.log("ownership.transferred")
+        self.log("ownership.transferred");
+        Ok(())
     }
 
     fn set_seats(&mut self, actor: Option<User>, purchased: Option<u32>) -> Outcome {
@@ -430,7 +434,8 @@ impl Model {
             return Ok(());
         }
         self.purchased = purchased;
-        self.log("seats.changed")
+        self.log("seats.changed");
+        Ok(())
     }
 
     fn set_active(&mut self, actor: Option<User>, account: Account, active: bool) -> Outcome {
@@ -443,7 +448,8 @@ impl Model {
         if !self.accounts.contains(&true) {
             return Err("last_account");
         }
-        self.log(if active { "account.updated" } else { "account.archived" })
+        self.log(if active { "account.updated" } else { "account.archived" });
+        Ok(())
     }
 
     fn set_expiry(&mut self, actor: Option<User>, user: User, expires: Option<i64>) -> Outcome {
@@ -462,7 +468,8 @@ impl Model {
             return Err("target_not_active");
         }
         self.members.insert(user, Member { expires, ..member });
-        self.log("member.access_changed")
+        self.log("member.access_changed");
+        Ok(())
     }
 
     fn close(&mut self, actor: Option<User>) -> Outcome {
@@ -474,6 +481,7 @@ impl Model {
             return Err("forbidden");
         }
         self.closed = true;
-        self.log("organization.closed")
+        self.log("organization.closed");
+        Ok(())
     }
 }

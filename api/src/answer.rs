@@ -21,12 +21,15 @@ pub struct Answer {
     etag: Option<String>,
     location: Option<String>,
     #[serde(skip)]
+    link: Option<String>,
+    #[serde(skip)]
     replayed: bool,
 }
 
 impl Answer {
     fn new(status: StatusCode, body: Option<Value>) -> Self {
-        Self { status: status.as_u16(), body, csv: None, etag: None, location: None, replayed: false }
+        let status = status.as_u16();
+        Self { status, body, csv: None, etag: None, location: None, link: None, replayed: false }
     }
 
     /// 200 with a body.
@@ -60,13 +63,14 @@ impl Answer {
         if same { Self { status: 304, body: None, ..self } } else { self }
     }
 
-    /// A page of a list, as JSON or CSV.
+    /// A page of a list, as JSON or CSV, with a link to the next.
     pub fn list<B, Q>(call: &Call<B, Q>, rows: &[Value], next: Option<&impl Serialize>) -> Self {
-        if call.wants_csv() {
-            return Self { csv: Some(csv::table(rows)), ..Self::new(StatusCode::OK, None) };
-        }
         let next = next.map(|place| call.cursor_to(place));
-        Self::ok(json!({"data": rows, "next_cursor": next}))
+        let link = next.as_deref().map(|cursor| call.link_to(cursor));
+        if call.wants_csv() {
+            return Self { csv: Some(csv::table(rows)), link, ..Self::new(StatusCode::OK, None) };
+        }
+        Self { link, ..Self::ok(json!({"data": rows, "next_cursor": next})) }
     }
 
     /// The form that a receipt keeps.
@@ -112,6 +116,7 @@ impl IntoResponse for Answer {
         let fields = [
             (header::ETAG, self.etag),
             (header::LOCATION, self.location),
+            (header::LINK, self.link),
             (HeaderName::from_static("idempotency-replayed"), self.replayed.then(|| "true".to_owned())),
         ];
         for (name, text) in fields {

@@ -48,6 +48,8 @@ pub struct Call<B = Empty, Q = Empty> {
     organization: Option<OrganizationId>,
     path: Vec<(String, String)>,
     scope: String,
+    /// The path and the query without a cursor.
+    target: String,
 }
 
 impl<B, Q> FromRequest<ApiState> for Call<B, Q>
@@ -68,7 +70,7 @@ where
         let parsed = json::parse(&bytes)?;
         request.receipt = receipt(&parts, &request, &bytes)?;
         request.if_match = if_match(&parts);
-        let scope = scope(&parts);
+        let (scope, target) = (scope(&parts), without_cursor(&parts));
         Ok(Self {
             api: api.clone(),
             request,
@@ -78,6 +80,7 @@ where
             organization,
             path,
             scope,
+            target,
         })
     }
 }
@@ -123,6 +126,12 @@ impl<B, Q> Call<B, Q> {
     /// The cursor to a place in this very list.
     pub fn cursor_to(&self, place: &impl serde::Serialize) -> String {
         self.api.cursors.encode(&self.scope, place)
+    }
+
+    /// Where the page after this one is (RFC 8288).
+    pub fn link_to(&self, cursor: &str) -> String {
+        let joint = if self.target.contains('?') { '&' } else { '?' };
+        format!("<{}{joint}cursor={cursor}>; rel=\"next\"", self.target)
     }
 
     /// Whether the client prefers a list as CSV.
@@ -259,6 +268,14 @@ fn if_match(parts: &Parts) -> Option<CommitId> {
     }
     let tag = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     Some(tag.and_then(|tag| tag.parse().ok()).unwrap_or_else(|| CommitId::from_uuid(uuid::Uuid::nil())))
+}
+
+fn without_cursor(parts: &Parts) -> String {
+    let query = parts.uri.query().unwrap_or_default();
+    let kept: Vec<&str> =
+        query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor=")).collect();
+    let joint = if kept.is_empty() { "" } else { "?" };
+    format!("{}{joint}{}", parts.uri.path(), kept.join("&"))
 }
 
 /// What a cursor is bound to: the path, and the query but for the page.

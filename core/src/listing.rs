@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, OrganizationId, UserId};
-use crate::model::{AccountStatus, DirectoryId, DirectoryKind, Member, MemberStatus};
+use crate::model::{Access, AccountStatus, DirectoryId, DirectoryKind, Member, MemberStatus};
 use crate::permission::RoleRef;
 use crate::store::Stored;
 use crate::text::{fold, search_keys, search_matches};
@@ -41,7 +41,7 @@ pub enum Listing {
         status: Option<MemberStatus>,
         /// Only those with access to this account, from either source.
         account: Option<AccountId>,
-        /// Only those who hold this role somewhere (on the account, if one is named).
+        /// Only those who hold this role somewhere in the scope (on the account, if one is named).
         role: Option<RoleRef>,
         /// Search text.
         q: Option<String>,
@@ -180,7 +180,7 @@ impl Listing {
         };
         let role_fits = role.is_none_or(|role| match account {
             Some(account) => member.access.role_on(*account) == Some(role),
-            None => member.access.roles().contains(&role),
+            None => scope.of(&member.access).roles().contains(&role),
         });
         let belongs = status.is_none_or(|status| status == member.status)
             && account.is_none_or(|account| member.access.role_on(account).is_some())
@@ -197,6 +197,16 @@ impl Scope {
         match self {
             Self::All => true,
             Self::Accounts(accounts) => accounts.binary_search(&account).is_ok(),
+        }
+    }
+
+    /// What the reader may see of an access.
+    pub fn of(&self, access: &Access) -> Access {
+        match access {
+            Access::Organization(_) => access.clone(),
+            Access::Accounts(roles) => Access::Accounts(
+                roles.iter().filter(|(id, _)| self.holds(**id)).map(|(id, role)| (*id, *role)).collect(),
+            ),
         }
     }
 

@@ -242,6 +242,10 @@ fn push_access(lines: &mut Lines, account: Option<AccountId>, role: Option<RoleR
         if let Some(role) = role {
             lines.push(" AND a.role = ").push_bind(role.to_string());
         }
+        if let (None, Scope::Accounts(accounts)) = (account, scope) {
+            lines.push(" AND a.account_id IN ");
+            push_ids(lines, accounts);
+        }
         lines.push("))");
     }
     if let Scope::Accounts(accounts) = scope {

@@ -43,7 +43,7 @@ pub struct AccountMember {
     pub organization_wide: bool,
 }
 
-/// One member, former ones too: 404 for one who never was, 403 for one out of reach.
+/// One member, former ones too, as far as the actor may see: 404 for one who never was, 403 for one out of reach.
 pub async fn member(
     roster: &Roster,
     request: &Request,
@@ -58,7 +58,16 @@ pub async fn member(
         return Err(Refusal::lacks("members:read").into());
     }
     let version = view.version(&Key::Member(user)).ok_or(Refusal::NotFound)?;
-    Ok(Shown { value, version })
+    let scope = standing.scope(&Permission::of("members:read"));
+    Ok(Shown { value: cut(value, &scope, request), version })
+}
+
+/// A member with the part of their access that the actor may see: all of their own.
+fn cut(member: Member, scope: &Scope, request: &Request) -> Member {
+    if request.actor.user() == Some(member.user) {
+        return member;
+    }
+    Member { access: scope.of(&member.access), ..member }
 }
 
 /// Whether `members:read` is held on the whole, or on an account that the member reaches.
@@ -93,11 +102,14 @@ pub async fn members(
     }
     let scope = standing.scope(&Permission::of("members:read"));
     let MemberFilter { status, role, q, sort, descending, .. } = filter.clone();
-    let listing = Listing::Members { organization, status, account, role, q, sort, descending, scope };
+    let listing =
+        Listing::Members { organization, status, account, role, q, sort, descending, scope: scope.clone() };
     let found = roster.store.list(&listing, page).await?;
     let next = found.rows.last().map(|row| row.position.clone()).filter(|_| found.more);
     let rows = found.rows.into_iter().filter_map(|row| match row.stored.record.at(found.now) {
-        Record::Member(value) => Some(Shown { value, version: row.stored.version }),
+        Record::Member(value) => {
+            Some(Shown { value: cut(value, &scope, request), version: row.stored.version })
+        }
         _ => None,
     });
     Ok(Rows { rows: rows.collect(), next })

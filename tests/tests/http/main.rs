@@ -2,9 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod access;
+mod audit;
 mod check;
+mod conventions;
 mod keys;
+mod lists;
 mod ownership;
+mod races;
 mod removal;
 mod seats;
 mod users;

@@ -57,7 +57,7 @@ async fn a_user_has_a_name_in_the_world() {
         assert_eq!((&exact["external_id"], &exact["email"]), (&json!("Anna"), &Value::Null));
         for strange in ["with/slash", "with space", "ü?#&=%", "ext:ext:"] {
             let made = operator.post("/v1/users", json!({"external_id": strange})).await.is(201);
-            let encoded: String = strange.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let encoded = strange.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
             let found = operator.get(&format!("/v1/users/ext:{encoded}")).await.is(200);
             assert_eq!(found, made);
         }

@@ -270,8 +270,7 @@ async fn idempotency_keys_belong_to_their_actor() {
         anna.post(&path, fine).await.refused(409, "external_id_exists");
         let other = world.operator().with("idempotency-key", "one");
         let elsewhere = json!({"name": "East"});
-        let reply = other.post("/v1/organizations/ext:other/accounts", elsewhere).await;
-        assert!([201, 422].contains(&reply.status.as_u16()), "{}", reply.text);
+        other.post("/v1/organizations/ext:other/accounts", elsewhere).await.is(201);
         for bad in ["", " ", "a b", &"x".repeat(256), "ü"] {
             let caller = world.operator().with("idempotency-key", bad);
             caller.post(&path, json!({"name": "West"})).await.refused(422, "invalid");

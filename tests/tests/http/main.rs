@@ -5,6 +5,8 @@ mod access;
 mod audit;
 mod check;
 mod conventions;
+mod faults;
+mod isolation;
 mod keys;
 mod lists;
 mod ownership;

@@ -140,3 +140,40 @@ fn it_refuses_to_start_where_it_cannot_serve() {
         assert!(ran.stderr.contains(said) && !ran.stderr.contains("listens"), "{env:?}: {ran:?}");
     }
 }
+
+/// Requests that cannot be read, or that two readers may read as two: refused, and the connection is closed.
+#[test]
+fn what_is_no_clear_request_is_refused() {
+    let place = Place::with_acme();
+    let server = Server::start(&place);
+    let key = operator_key(&place);
+    let (host, bearer) = ("Host: roster.test\r\n", format!("Authorization: Bearer {key}\r\n"));
+    let smuggled = "GET /v1/audit HTTP/1.1\r\nHost: roster.test\r\n";
+    let cases = [
+        (format!("GET /v1/me HTTP/1.1\r\n{host}{bearer}X-Long: {}\r\n\r\n", "x".repeat(65_536)), "431"),
+        (
+            format!(
+                "POST /v1/check HTTP/1.1\r\n{host}{bearer}Content-Type: application/json\r\nContent-Length: 5\r\n\
+                 Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}{bearer}\r\n"
+            ),
+            "4",
+        ),
+        (
+            format!(
+                "POST /v1/check HTTP/1.1\r\n{host}{bearer}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{{}}x"
+            ),
+            "400",
+        ),
+        (format!("GET /v1/me HTTP/1.1\r\n{host}{bearer}Bad Header: x\r\n\r\n"), "400"),
+        ("nonsense\r\n\r\n".to_owned(), "400"),
+    ];
+    for (request, status) in cases {
+        let mut stream = server.connect(&request);
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with(&format!("HTTP/1.1 {status}")), "{text}");
+        assert_eq!(text.matches("HTTP/1.1").count(), 1, "one answer and no more: {text}");
+        assert!(!text.contains("organization.created"), "{text}");
+    }
+    assert_eq!(server.call("GET", "/v1/me", &key, None).0, 200);
+}

@@ -10,26 +10,37 @@ use crate::config::{Backend, Config};
 use crate::failure::Failure;
 use crate::secrets::Secrets;
 
-/// Opens a store, made and migrated if need be.
-type Opener = for<'a> fn(&'a Config, &'a Secrets) -> Opening<'a>;
+/// Whether a store may be made or migrated. One file on this machine always is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tables {
+    /// By `serve` and `migrate`.
+    MayBeMade,
+    /// By any other command, which many may run at a time and at any version.
+    MustBeThere,
+}
+
+/// Opens a store.
+type Opener = for<'a> fn(&'a Config, &'a Secrets, Tables) -> Opening<'a>;
 type Opening<'a> = Pin<Box<dyn Future<Output = Result<Arc<dyn Store>, Failure>> + Send + 'a>>;
 
-#[cfg(not(feature = "sqlite"))]
-compile_error!("a program without a backend is of no use: build it with the feature `sqlite`");
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+compile_error!("a program without a backend is of no use: build it with the feature `sqlite` or `postgres`");
 
 static BACKENDS: &[(Backend, Opener)] = &[
     #[cfg(feature = "sqlite")]
-    (Backend::Sqlite, |config, secrets| Box::pin(sqlite::open(config, secrets))),
+    (Backend::Sqlite, |config, secrets, _| Box::pin(sqlite::open(config, secrets))),
+    #[cfg(feature = "postgres")]
+    (Backend::Postgres, |config, secrets, tables| Box::pin(postgres::open(config, secrets, tables))),
 ];
 
 /// Opens the store that the configuration names.
 ///
 /// # Errors
 /// It cannot be reached, it belongs to another master key, or this program was built without its backend.
-pub async fn open(config: &Config, secrets: &Secrets) -> Result<Arc<dyn Store>, Failure> {
+pub async fn open(config: &Config, secrets: &Secrets, tables: Tables) -> Result<Arc<dyn Store>, Failure> {
     let wanted = config.storage.backend;
     match BACKENDS.iter().find(|(backend, _)| *backend == wanted) {
-        Some((_, opener)) => opener(config, secrets).await,
+        Some((_, opener)) => opener(config, secrets, tables).await,
         None => Err(Failure::Usage(format!(
             "this program was built without the storage backend \"{}\"; it has: {}",
             wanted.name(),
@@ -70,6 +81,47 @@ mod sqlite {
             | OpenError::OlderSchema { .. }
             | OpenError::UnknownSchema { .. }
             | OpenError::File { .. }
+            | OpenError::Database { .. } => Failure::Store(error.to_string()),
+        }
+    }
+}
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    use std::sync::Arc;
+
+    use roster_core::store::{Store, StoreClock};
+    use roster_storage_postgres::{OpenError, PostgresConfig, PostgresStore};
+    use secrecy::ExposeSecret;
+
+    use super::{Config, Failure, Secrets, Tables};
+
+    pub async fn open(config: &Config, secrets: &Secrets, tables: Tables) -> Result<Arc<dyn Store>, Failure> {
+        let storage = &config.storage.postgres;
+        let url = storage.url.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
+        let postgres = PostgresConfig {
+            connections: storage.connections,
+            ..PostgresConfig::new(url, secrets.fingerprint)
+        };
+        if tables == Tables::MayBeMade {
+            PostgresStore::migrate(&postgres).await.map_err(|error| failure(&error))?;
+        }
+        let opened = PostgresStore::open(postgres, StoreClock::Server).await;
+        Ok(Arc::new(opened.map_err(|error| failure(&error))?))
+    }
+
+    fn failure(error: &OpenError) -> Failure {
+        match error {
+            OpenError::AnotherKey => Failure::Failed(error.to_string()),
+            OpenError::Url { .. } => Failure::Usage(error.to_string()),
+            OpenError::OldServer { .. }
+            | OpenError::NotDurable { .. }
+            | OpenError::InRecovery
+            | OpenError::Encoding { .. }
+            | OpenError::Empty
+            | OpenError::NewerSchema { .. }
+            | OpenError::OlderSchema { .. }
+            | OpenError::UnknownSchema { .. }
             | OpenError::Database { .. } => Failure::Store(error.to_string()),
         }
     }

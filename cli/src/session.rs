@@ -14,6 +14,7 @@ use roster_core::reference::{OrganizationRef, UserRef};
 use roster_core::refusal::OpError;
 
 use crate::args::Global;
+use crate::backends::Tables;
 use crate::config::{Config, MasterKeySource, master_key};
 use crate::entropy::SystemEntropy;
 use crate::failure::Failure;
@@ -34,11 +35,21 @@ pub struct Session {
 const PAGE: u16 = 200;
 
 impl Session {
-    /// Reads the configuration and opens its store; makes store and master key where there are none.
+    /// Reads the configuration and opens its store; makes the master key where there is none, and the store where it
+    /// is a file.
     pub async fn open(global: &Global) -> Result<Self, Failure> {
+        Self::open_with(global, Tables::MustBeThere).await
+    }
+
+    /// The same; on a server too, tables are made and migrated.
+    pub async fn open_and_migrate(global: &Global) -> Result<Self, Failure> {
+        Self::open_with(global, Tables::MayBeMade).await
+    }
+
+    async fn open_with(global: &Global, tables: Tables) -> Result<Self, Failure> {
         let config = load_config(global)?;
         logging::start(&config.log, false);
-        let roster = open_roster(&config, &secrets(&config)?).await?;
+        let roster = open_roster(&config, &secrets(&config)?, tables).await?;
         Ok(Self { roster, out: Printer::new(global.output) })
     }
 
@@ -83,9 +94,9 @@ pub fn secrets(config: &Config) -> Result<Secrets, Failure> {
 }
 
 /// Opens the store of a configuration.
-pub async fn open_roster(config: &Config, secrets: &Secrets) -> Result<Roster, Failure> {
+pub async fn open_roster(config: &Config, secrets: &Secrets, tables: Tables) -> Result<Roster, Failure> {
     Ok(Roster {
-        store: backends::open(config, secrets).await?,
+        store: backends::open(config, secrets, tables).await?,
         entropy: Arc::new(SystemEntropy),
         policies: Arc::new(Policies::default()),
     })

@@ -5,6 +5,7 @@ pub mod build;
 pub mod conformance;
 pub mod contract;
 pub mod crash;
+pub mod databases;
 pub mod gate;
 pub mod http;
 pub mod stores;

@@ -9,11 +9,14 @@ use roster_core::log::digest;
 use roster_core::memory::MemoryStore;
 use roster_core::store::{Clock, Store, StoreClock};
 use roster_core::time::Timestamp;
+use roster_storage_postgres::{PostgresConfig, PostgresStore};
 use roster_storage_sqlite::{SqliteConfig, SqliteStore};
 use tempfile::TempDir;
 
+use crate::databases::{Database, template};
+
 /// Every store that can be tested.
-pub const ALL: [&str; 2] = ["memory", "sqlite"];
+pub const ALL: [&str; 3] = ["memory", "sqlite", "postgres"];
 
 /// Narrows the stores that are tested: names with commas between.
 pub const SELECTION: &str = "ROSTER_TEST_BACKENDS";
@@ -92,6 +95,8 @@ pub struct TestStore {
     pub clock: Arc<ManualClock>,
     /// Where its files are, if it has any.
     pub dir: Option<TempDir>,
+    /// Its database on a server, if it has one.
+    pub database: Option<Database>,
 }
 
 /// A fresh store by name.
@@ -103,24 +108,42 @@ pub async fn fresh(name: &str) -> TestStore {
     match name {
         "memory" => {
             let store = Arc::new(MemoryStore::new(clock.clone()));
-            TestStore { name: "memory", store, clock, dir: None }
+            TestStore { name: "memory", store, clock, dir: None, database: None }
         }
         "sqlite" => {
             let dir = tempfile::tempdir().expect("a temporary folder");
             let config = sqlite_config(&dir);
             let given = StoreClock::Given(clock.clone());
             let store = SqliteStore::open(config, given).await.expect("a new SQLite store opens");
-            TestStore { name: "sqlite", store: Arc::new(store), clock, dir: Some(dir) }
+            TestStore { name: "sqlite", store: Arc::new(store), clock, dir: Some(dir), database: None }
+        }
+        "postgres" => {
+            let database = Database::like(&template().await).await;
+            let store = on_postgres(&database, &clock).await;
+            TestStore { name: "postgres", store, clock, dir: None, database: Some(database) }
         }
         other => panic!("{other} is not a store: {SELECTION} takes {}", ALL.join(", ")),
     }
 }
 
-/// A `SQLite` store that holds what another does, with a clock of its own at the same instant.
+async fn on_postgres(database: &Database, clock: &Arc<ManualClock>) -> Arc<dyn Store> {
+    let config = PostgresConfig { connections: 4, ..PostgresConfig::new(database.url(), FINGERPRINT) };
+    let store = PostgresStore::open(config, StoreClock::Given(clock.clone())).await;
+    Arc::new(store.expect("a new Postgres store opens"))
+}
+
+/// A store that holds what another on disk does, with a clock of its own at the same instant.
 ///
 /// # Panics
-/// Where the other has no files, or the copy does not open.
+/// Where the other is in memory, or the copy does not open.
 pub async fn copied(from: &TestStore) -> TestStore {
+    if let Some(database) = &from.database {
+        let database = Database::like(database.name()).await;
+        let clock = Arc::new(ManualClock::default());
+        clock.set(from.clock.now());
+        let store = on_postgres(&database, &clock).await;
+        return TestStore { name: "postgres", store, clock, dir: None, database: Some(database) };
+    }
     let dir = tempfile::tempdir().expect("a temporary folder");
     let files = from.dir.as_ref().expect("a store with files").path();
     for file in std::fs::read_dir(files).expect("the files") {
@@ -131,7 +154,7 @@ pub async fn copied(from: &TestStore) -> TestStore {
     clock.set(from.clock.now());
     let given = StoreClock::Given(clock.clone());
     let store = SqliteStore::open(sqlite_config(&dir), given).await.expect("a copied SQLite store opens");
-    TestStore { name: "sqlite", store: Arc::new(store), clock, dir: Some(dir) }
+    TestStore { name: "sqlite", store: Arc::new(store), clock, dir: Some(dir), database: None }
 }
 
 /// How a `SQLite` store in a folder is opened.

@@ -3,6 +3,7 @@
 mod ci;
 mod openapi;
 mod repo;
+mod servers;
 mod sqlx;
 mod test;
 mod tidy;

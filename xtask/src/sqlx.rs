@@ -8,70 +8,128 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 
 use crate::repo::{Repo, Scratch, succeed};
+use crate::servers::{self, postgres::Postgres};
 
-const PACKAGE: &str = "roster-storage-sqlite";
-const FOLDER: &str = "storage-sqlite/.sqlx";
-const ROOT_FILE: &str = "storage-sqlite/src/lib.rs";
+/// A crate with queries.
+struct Checked {
+    /// Its folder; the package is `roster-` and this.
+    folder: &'static str,
+    /// What names the database that its queries are checked against.
+    variable: &'static str,
+    /// An empty database for it.
+    database: fn(&Scratch) -> Result<Database>,
+}
+
+/// An empty database, gone when this is dropped.
+struct Database {
+    /// For `examples/prepare.rs`.
+    argument: String,
+    /// For the macros.
+    url: String,
+    _server: Option<Postgres>,
+}
+
+const CRATES: [Checked; 2] = [
+    Checked { folder: "storage-sqlite", variable: "SQLX_SQLITE_URL", database: sqlite },
+    Checked { folder: "storage-postgres", variable: "SQLX_POSTGRES_URL", database: postgres },
+];
+
+#[expect(clippy::unnecessary_wraps, reason = "as every other maker of a database")]
+fn sqlite(scratch: &Scratch) -> Result<Database> {
+    let argument = scratch.path().join("prepared.db").display().to_string();
+    let url = format!("sqlite://{argument}");
+    Ok(Database { argument, url, _server: None })
+}
+
+fn postgres(_: &Scratch) -> Result<Database> {
+    let server = servers::postgres::start().context("queries are checked against a Postgres")?;
+    Ok(Database { argument: server.url.clone(), url: server.url.clone(), _server: Some(server) })
+}
 
 /// File name to content.
 type Data = BTreeMap<String, Vec<u8>>;
 
 /// Replaces the data; what is there stays until all of the new is made.
 pub fn write(repo: &Repo) -> Result<()> {
-    let made = make(repo)?;
-    let folder = repo.join(FOLDER);
-    fs::create_dir_all(&folder)?;
-    let kept = read(&folder)?;
-    for name in kept.keys().filter(|name| !made.contains_key(*name)) {
-        fs::remove_file(folder.join(name))?;
+    for checked in CRATES {
+        let made = make(repo, &checked)?;
+        let folder = repo.join(checked.data());
+        fs::create_dir_all(&folder)?;
+        let kept = read(&folder)?;
+        for name in kept.keys().filter(|name| !made.contains_key(*name)) {
+            fs::remove_file(folder.join(name))?;
+        }
+        for (name, content) in made.iter().filter(|(name, content)| kept.get(*name) != Some(content)) {
+            fs::write(folder.join(name), content)?;
+        }
+        println!("{}: {} queries.", checked.data(), made.len());
     }
-    for (name, content) in made.iter().filter(|(name, content)| kept.get(*name) != Some(content)) {
-        fs::write(folder.join(name), content)?;
-    }
-    println!("{FOLDER}: {} queries.", made.len());
     Ok(())
 }
 
 /// Says whether the data is what the queries would make.
 pub fn check(repo: &Repo) -> Result<()> {
-    let made = make(repo)?;
-    let kept =
-        read(&repo.join(FOLDER)).with_context(|| format!("cannot read {FOLDER}; run cargo xtask sqlx"))?;
-    let differing = differences(&kept, &made);
-    if !differing.is_empty() {
-        bail!("{FOLDER} is not current; run cargo xtask sqlx:\n  {}", differing.join("\n  "));
+    for checked in CRATES {
+        let (made, data) = (make(repo, &checked)?, checked.data());
+        let kept =
+            read(&repo.join(&data)).with_context(|| format!("cannot read {data}; run cargo xtask sqlx"))?;
+        let differing = differences(&kept, &made);
+        if !differing.is_empty() {
+            bail!("{data} is not current; run cargo xtask sqlx:\n  {}", differing.join("\n  "));
+        }
+        println!("{data} is current: {} queries.", made.len());
     }
-    println!("{FOLDER} is current: {} queries.", made.len());
     Ok(())
 }
 
+impl Checked {
+    fn package(&self) -> String {
+        format!("roster-{}", self.folder)
+    }
+
+    fn data(&self) -> String {
+        format!("{}/.sqlx", self.folder)
+    }
+
+    fn root_file(&self) -> String {
+        format!("{}/src/lib.rs", self.folder)
+    }
+}
+
 /// Lets the compiler describe every query against an empty database with the current tables.
-fn make(repo: &Repo) -> Result<Data> {
+fn make(repo: &Repo, checked: &Checked) -> Result<Data> {
     let scratch = repo.scratch("sqlx")?;
-    let database = scratch.path().join("prepared.db");
+    let database = (checked.database)(&scratch)?;
     let data = scratch.path().join("data");
     fs::create_dir(&data)?;
+    let root_file = repo.join(checked.root_file());
     // Cargo does not see that a migration has come: both builds below start from a source that has just changed.
-    touch(&repo.join(ROOT_FILE))?;
+    touch(&root_file)?;
     // Without the default features the crate is its migrations alone: it builds when the data is stale.
-    let example = ["run", "-q", "-p", PACKAGE, "--no-default-features", "--example", "prepare", "--"];
-    succeed(repo.cargo().args(example).arg(&database))?;
-    let checked = describe(repo, &scratch, &database, &data);
+    let package = checked.package();
+    let example = ["run", "-q", "-p", &package, "--no-default-features", "--example", "prepare", "--"];
+    succeed(repo.cargo().args(example).arg(&database.argument))?;
+    let described = describe(repo, checked, &scratch, &database, &data);
     // What was just compiled has seen the temporary database: the next build shall not take it for its own.
-    touch(&repo.join(ROOT_FILE))?;
-    checked?;
+    touch(&root_file)?;
+    described?;
     let made = read(&data)?;
     if made.is_empty() {
-        bail!("{PACKAGE} was compiled and described no query");
+        bail!("{package} was compiled and described no query");
     }
     Ok(made)
 }
 
-fn describe(repo: &Repo, scratch: &Scratch, database: &Path, data: &Path) -> Result<()> {
-    let url = format!("sqlite://{}", database.display());
+fn describe(
+    repo: &Repo,
+    checked: &Checked,
+    scratch: &Scratch,
+    database: &Database,
+    data: &Path,
+) -> Result<()> {
     let mut cargo = repo.cargo();
-    cargo.args(["check", "-q", "-p", PACKAGE, "--all-targets"]);
-    cargo.env("SQLX_OFFLINE", "false").env("SQLX_SQLITE_URL", url).env("SQLX_OFFLINE_DIR", data);
+    cargo.args(["check", "-q", "-p", &checked.package(), "--all-targets"]);
+    cargo.env("SQLX_OFFLINE", "false").env(checked.variable, &database.url).env("SQLX_OFFLINE_DIR", data);
     succeed(&mut cargo).with_context(|| format!("queries were checked in {}", scratch.path().display()))
 }
 

@@ -53,7 +53,7 @@ async fn open_to_destroy(global: &Global, question: &str) -> Result<Session, Fai
 }
 
 async fn migrate(global: &Global) -> Result<(), Failure> {
-    let session = open(global).await?;
+    let session = Session::open_and_migrate(global).await?;
     session.roster.store.ping().await?;
     session.out.say("The store is there and its schema is current.", &serde_json::json!({"migrated": true}))
 }

@@ -8,7 +8,8 @@ use roster_core::reads;
 use tokio::net::TcpListener;
 
 use crate::args::Global;
-use crate::config::{Config, LogFormat, MasterKeySource, shell_quoted};
+use crate::backends::Tables;
+use crate::config::{Backend, Config, LogFormat, MasterKeySource, shell_quoted};
 use crate::failure::Failure;
 use crate::logging;
 use crate::output::{Printer, note};
@@ -22,7 +23,10 @@ pub async fn run(global: &Global) -> Result<(), Failure> {
     // First of all, so that an address that is taken leaves no trace in the store.
     let (listener, bound) = listen(&config).await?;
     let secrets = secrets(&config)?;
-    let session = Session { roster: open_roster(&config, &secrets).await?, out: Printer::new(global.output) };
+    let session = Session {
+        roster: open_roster(&config, &secrets, Tables::MayBeMade).await?,
+        out: Printer::new(global.output),
+    };
     session.roster.store.ping().await?;
     let next = if has_key(&session).await? { None } else { Some(next_step(global)) };
     let signals = Signals::catch()?;
@@ -73,8 +77,11 @@ fn announce(config: &Config, bound: SocketAddr, next: Option<&str>) {
 }
 
 fn store(config: &Config) -> String {
-    let path = config.storage.sqlite.path.display();
-    format!("{} {path}", config.storage.backend.name())
+    let name = config.storage.backend.name();
+    match config.storage.backend {
+        Backend::Sqlite => format!("{name} {}", config.storage.sqlite.path.display()),
+        Backend::Postgres => name.to_owned(),
+    }
 }
 
 /// The command that makes a key on this server's store.

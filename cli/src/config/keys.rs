@@ -11,15 +11,21 @@ pub(super) struct Key {
     pub flag: Option<&'static str>,
     /// A secret is never printed and has a sibling `<path>_file`.
     pub secret: bool,
+    /// A number may stand without quotes.
+    pub number: bool,
 }
 
 impl Key {
     const fn text(path: &'static str) -> Self {
-        Self { path, default: None, flag: None, secret: false }
+        Self { path, default: None, flag: None, secret: false, number: false }
     }
 
     const fn secret(path: &'static str) -> Self {
         Self { secret: true, ..Self::text(path) }
+    }
+
+    const fn number(path: &'static str) -> Self {
+        Self { number: true, ..Self::text(path) }
     }
 
     const fn or(self, default: &'static str) -> Self {
@@ -45,11 +51,14 @@ pub(super) static MASTER_KEY: Key = Key::secret("master_key");
 pub(super) static MASTER_KEY_FILE: Key = Key::text("master_key_file");
 pub(super) static BACKEND: Key = Key::text("storage.backend").or("sqlite");
 pub(super) static SQLITE_PATH: Key = Key::text("storage.sqlite.path");
+pub(super) static POSTGRES_URL: Key = Key::secret("storage.postgres.url");
+pub(super) static POSTGRES_URL_FILE: Key = Key::text("storage.postgres.url_file");
+pub(super) static POSTGRES_CONNECTIONS: Key = Key::number("storage.postgres.connections").or("16");
 pub(super) static LOG_FORMAT: Key = Key::text("log.format").or("text").flag("--log-format");
 pub(super) static LOG_LEVEL: Key = Key::text("log.level").or("info").flag("--log-level");
 
 /// Every key, in the order in which `config show` prints them.
-pub(super) static KEYS: [&Key; 9] = [
+pub(super) static KEYS: [&Key; 12] = [
     &LISTEN,
     &PUBLIC_URL,
     &DATA_DIR,
@@ -57,6 +66,9 @@ pub(super) static KEYS: [&Key; 9] = [
     &MASTER_KEY_FILE,
     &BACKEND,
     &SQLITE_PATH,
+    &POSTGRES_URL,
+    &POSTGRES_URL_FILE,
+    &POSTGRES_CONNECTIONS,
     &LOG_FORMAT,
     &LOG_LEVEL,
 ];
@@ -134,7 +146,7 @@ mod tests {
             ("masterkey", Some("master_key")),
             ("storage.sqlite_path", Some("storage.sqlite.path")),
             ("log.fromat", Some("log.format")),
-            ("storage.postgres.url", None),
+            ("storage.postgre.url", Some("storage.postgres.url")),
             ("colour", None),
         ];
         for (unknown, meant) in cases {

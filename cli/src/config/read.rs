@@ -116,6 +116,12 @@ impl Reader<'_> {
             // What an environment value that is not UTF-8 was turned into.
             Value::String(_, text) if text.contains(char::REPLACEMENT_CHARACTER) => not_utf8(),
             Value::String(_, text) => return Some(Found { value: text, source }),
+            Value::Num(_, number) if key.number => {
+                let text = number
+                    .to_i128()
+                    .map_or_else(|| "a broken number".to_owned(), |number| number.to_string());
+                return Some(Found { value: text, source });
+            }
             _ => Fault::new("is not text", "put the value in double quotes"),
         };
         self.fail(source, key, fault);

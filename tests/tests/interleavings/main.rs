@@ -13,6 +13,7 @@ use roster_core::home::{Due, Home, Record, Tally};
 use roster_core::log::Body;
 use roster_core::verify::verify_all;
 use roster_tests::gate::{Between, First, Gate, Guards, meet};
+use roster_tests::stores::selected;
 use world::{Builder, Moment, World, roster};
 
 /// Where it all ended.
@@ -139,14 +140,26 @@ async fn every_pair_ends_as_one_after_the_other_in_memory() {
     }
 }
 
+/// On a store with files or a server, if it is one of those to be tested.
+async fn on(store: &'static str, moment: Moment) {
+    if selected().contains(&store) {
+        assert_none(&all(store, moment, Guards::On).await);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_pair_ends_as_one_after_the_other_in_sqlite_with_a_free_seat() {
-    assert_none(&all("sqlite", Moment::OneSeatFree, Guards::On).await);
+    on("sqlite", Moment::OneSeatFree).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_pair_ends_as_one_after_the_other_in_sqlite_after_an_expiry() {
-    assert_none(&all("sqlite", Moment::OneHasExpired, Guards::On).await);
+    on("sqlite", Moment::OneHasExpired).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_pair_ends_as_one_after_the_other_in_postgres_with_a_free_seat() {
+    on("postgres", Moment::OneSeatFree).await;
 }
 
 /// The proof that the tests above can see a loss: without guards these pairs end wrongly.

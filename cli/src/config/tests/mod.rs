@@ -94,6 +94,8 @@ fn each_documented_variable_works() {
         ("ROSTER_MASTER_KEY", KEY),
         ("ROSTER_STORAGE__BACKEND", "sqlite"),
         ("ROSTER_STORAGE__SQLITE__PATH", "db/file.db"),
+        ("ROSTER_STORAGE__POSTGRES__URL", "postgres://roster:secret@db.example.com/roster"),
+        ("ROSTER_STORAGE__POSTGRES__CONNECTIONS", "32"),
         ("ROSTER_LOG__FORMAT", "json"),
         ("ROSTER_LOG__LEVEL", "debug"),
     ];
@@ -103,6 +105,8 @@ fn each_documented_variable_works() {
     assert_eq!(config.data_dir, Path::new("/var/lib/roster"));
     assert!(matches!(&config.master_key, MasterKeySource::Given(key) if key.expose_secret() == KEY));
     assert_eq!(config.storage.sqlite.path, Path::new("/srv/roster/db/file.db"));
+    assert_eq!(config.storage.postgres.connections, 32);
+    assert!(!format!("{config:?}").contains("secret@"), "the password is hidden");
     assert_eq!(config.log, Log { format: LogFormat::Json, level: tracing::Level::DEBUG });
     for (name, _) in env {
         let named = |setting: &&Setting| setting.source == Source::Environment(name.to_owned());

@@ -19,7 +19,8 @@ fn every_problem_is_said_at_once_with_its_place_and_what_to_do() {
     ];
     let flags = Flags { listen: Some("localhost".into()), ..Flags::default() };
     let known = "server.listen, public_url, data_dir, master_key, master_key_file, storage.backend, \
-                 storage.sqlite.path, log.format, log.level";
+                 storage.sqlite.path, storage.postgres.url, storage.postgres.url_file, \
+                 storage.postgres.connections, log.format, log.level";
     let expected = [
         &format!("./roster.toml: colour: unknown key; remove it or use one of {known}"),
         "./roster.toml: server.lisen: unknown key; did you mean server.listen?",
@@ -33,7 +34,7 @@ fn every_problem_is_said_at_once_with_its_place_and_what_to_do() {
         "./roster.toml: data_dir: is not text; put the value in double quotes",
         "ROSTER_MASTER_KEY (master_key): is too short: 5 bytes, and at least 32 are needed; make one with: \
          openssl rand -base64 32",
-        "./roster.toml: storage.backend: \"mysql\" is not known; use one of: sqlite",
+        "./roster.toml: storage.backend: \"mysql\" is not known; use one of: sqlite, postgres",
         "./roster.toml: log.level: \"loud\" is not known; use one of: error, warn, info, debug, trace",
     ];
     assert_eq!(problems(&flags, toml, &env), expected);
@@ -41,13 +42,38 @@ fn every_problem_is_said_at_once_with_its_place_and_what_to_do() {
 
 #[test]
 fn single_slips_are_refused() {
-    let cases: [(&str, Env<'_>, &str); 9] = [
+    let cases: [(&str, Env<'_>, &str); 14] = [
         (
             "server = 5",
             &[],
             "./roster.toml: server: is a section, not a value; write it as a table, [server]",
         ),
-        ("[storage.postgres]\nurl = 'x'", &[], "./roster.toml: storage.postgres: unknown key; remove it"),
+        ("[storage.redis]\nurl = 'x'", &[], "./roster.toml: storage.redis: unknown key; remove it"),
+        (
+            "[storage.postgres]\nurl = 'hunter2'",
+            &[],
+            "./roster.toml: storage.postgres.url: is no address of a Postgres database; write it like postgres://",
+        ),
+        (
+            "storage.backend = 'postgres'",
+            &[],
+            "storage.postgres.url (default): is needed for this backend; set storage.postgres.url to postgres://",
+        ),
+        (
+            "[storage.postgres]\nurl = 'postgres://a:hunter2@h/d'\nurl_file = 'f'",
+            &[],
+            "./roster.toml: storage.postgres.url_file: is given beside storage.postgres.url; keep one of the two",
+        ),
+        (
+            "[storage.postgres]\nurl_file = 'nowhere'",
+            &[],
+            "./roster.toml: storage.postgres.url_file: ./nowhere does not exist; make it",
+        ),
+        (
+            "[storage.postgres]\nconnections = 1",
+            &[],
+            "./roster.toml: storage.postgres.connections: \"1\" is no number of connections; give a number",
+        ),
         ("data_dir = ''", &[], "./roster.toml: data_dir: is empty"),
         ("data_dir = '~/data'", &[], "./roster.toml: data_dir: ~ is not expanded here"),
         ("a = 1\nmaster_key = 'hunter2\n", &[], "./roster.toml: is not TOML at line 2: "),

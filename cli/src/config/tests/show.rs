@@ -36,6 +36,9 @@ fn show_prints_each_setting_once_with_its_source() {
         "master_key_file (not set) default",
         "storage.backend sqlite default",
         "storage.sqlite.path /d/roster.db default",
+        "storage.postgres.url (not set) default",
+        "storage.postgres.url_file (not set) default",
+        "storage.postgres.connections 16 default",
         "log.format text default",
         "log.level warn ./roster.toml",
     ];

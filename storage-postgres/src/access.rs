@@ -1,0 +1,132 @@
+//! The hot path: what `check` needs, for many questions in one statement, so in one snapshot.
+
+use roster_core::home::Home;
+use roster_core::id::{AccountId, ApiKeyId, UserId};
+use roster_core::model::ApiKey;
+use roster_core::store::{AccessFacts, AccessKey, MemberFacts, StoreClock};
+use roster_core::time::Timestamp;
+use sqlx::{PgConnection, query_as};
+use uuid::Uuid;
+
+use crate::error::Fault;
+use crate::row::{access, bad, exact, from_name, instant, parse, parse_some};
+
+/// One row of the answer.
+struct Found {
+    clock: i64,
+    head_time: Option<i64>,
+    organization_status: Option<String>,
+    user_status: Option<String>,
+    member_status: Option<String>,
+    member_role: Option<String>,
+    starts_at: Option<i64>,
+    expires_at: Option<i64>,
+    account_role: Option<String>,
+    account_status: Option<String>,
+    key_id: Option<Uuid>,
+    key_name: Option<String>,
+    key_role: Option<String>,
+    key_accounts: Option<String>,
+    key_secret_hash: Option<Vec<u8>>,
+    key_prefix: Option<String>,
+    key_expires_at: Option<i64>,
+    key_created_at: Option<i64>,
+}
+
+/// An answer of `access`, in the order of the questions.
+pub(crate) async fn facts(
+    connection: &mut PgConnection,
+    clock: &StoreClock,
+    asks: &[AccessKey],
+) -> Result<Vec<AccessFacts>, Fault> {
+    let organizations: Vec<Option<String>> =
+        asks.iter().map(|ask| ask.organization.map(|id| Home::Organization(id).to_string())).collect();
+    let users: Vec<Option<String>> =
+        asks.iter().map(|ask| ask.user.map(|id| Home::User(id).to_string())).collect();
+    let members: Vec<Option<Uuid>> = asks.iter().map(|ask| ask.user.map(UserId::uuid)).collect();
+    let accounts: Vec<Option<Uuid>> = asks.iter().map(|ask| ask.account.map(AccountId::uuid)).collect();
+    let keys: Vec<Option<Uuid>> = asks.iter().map(|ask| ask.api_key.map(ApiKeyId::uuid)).collect();
+    let rows = query_as!(
+        Found,
+        r#"SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS "clock!",
+               oh.time AS "head_time?", o.status AS "organization_status?", u.status AS "user_status?",
+               m.status AS "member_status?", m.organization_role AS "member_role?",
+               m.starts_at AS "starts_at?", m.expires_at AS "expires_at?",
+               ma.role AS "account_role?", a.status AS "account_status?",
+               k.id AS "key_id?", k.name AS "key_name?", k.organization_role AS "key_role?",
+               (SELECT coalesce(json_agg(json_build_array(ka.account_id, ka.role)), '[]')::text FROM api_key_access ka
+                WHERE ka.home = k.home AND ka.key_id = k.id) AS "key_accounts?",
+               k.secret_hash AS "key_secret_hash?", k.prefix AS "key_prefix?",
+               k.expires_at AS "key_expires_at?", k.created_at AS "key_created_at?"
+           FROM UNNEST($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::uuid[])
+               WITH ORDINALITY AS ask (organization, person, member, account, key, n)
+           LEFT JOIN homes oh ON oh.name = ask.organization
+           LEFT JOIN organizations o ON o.home = oh.home
+           LEFT JOIN homes uh ON uh.name = ask.person
+           LEFT JOIN users u ON u.home = uh.home
+           LEFT JOIN members m ON m.home = oh.home AND m.user_id = ask.member
+           LEFT JOIN member_access ma ON ma.home = m.home AND ma.user_id = m.user_id AND ma.account_id = ask.account
+           LEFT JOIN accounts a ON a.home = oh.home AND a.id = ask.account
+           LEFT JOIN api_keys k ON k.home = oh.home AND k.id = ask.key
+           ORDER BY ask.n"#,
+        &organizations as &[Option<String>],
+        &users as &[Option<String>],
+        &members as &[Option<Uuid>],
+        &accounts as &[Option<Uuid>],
+        &keys as &[Option<Uuid>]
+    );
+    let rows = rows.fetch_all(connection).await?.into_iter();
+    let given = if let StoreClock::Given(clock) = clock { Some(clock.now()) } else { None };
+    rows.map(|row| {
+        let clock = given.unwrap_or(Timestamp::from_micros(row.clock));
+        row.facts(clock)
+    })
+    .collect()
+}
+
+impl Found {
+    fn facts(self, clock: Timestamp) -> Result<AccessFacts, Fault> {
+        Ok(AccessFacts {
+            now: instant(self.head_time).map_or(clock, |head| head.max(clock)),
+            organization: status("organization_status", self.organization_status.as_ref())?,
+            user: status("user_status", self.user_status.as_ref())?,
+            member: self.member()?,
+            account: status("account_status", self.account_status.as_ref())?,
+            api_key: self.key()?,
+        })
+    }
+
+    fn member(&self) -> Result<Option<MemberFacts>, Fault> {
+        let Some(status) = status("member_status", self.member_status.as_ref())? else {
+            return Ok(None);
+        };
+        Ok(Some(MemberFacts {
+            status,
+            starts_at: instant(self.starts_at),
+            expires_at: instant(self.expires_at),
+            organization_role: parse_some("member_role", self.member_role.clone())?,
+            account_role: parse_some("account_role", self.account_role.clone())?,
+        }))
+    }
+
+    fn key(self) -> Result<Option<ApiKey>, Fault> {
+        let Some(id) = self.key_id else { return Ok(None) };
+        let missing = || bad("api_key", "a column is missing");
+        Ok(Some(ApiKey {
+            id: ApiKeyId::from_uuid(id),
+            name: parse("name", &self.key_name.ok_or_else(missing)?)?,
+            access: access(self.key_role, &self.key_accounts.ok_or_else(missing)?)?,
+            secret_hash: exact("secret_hash", self.key_secret_hash.ok_or_else(missing)?)?,
+            prefix: self.key_prefix.ok_or_else(missing)?,
+            expires_at: instant(self.key_expires_at),
+            created_at: instant(self.key_created_at).ok_or_else(missing)?,
+        }))
+    }
+}
+
+fn status<T: serde::de::DeserializeOwned>(
+    column: &'static str,
+    name: Option<&String>,
+) -> Result<Option<T>, Fault> {
+    name.map(|name| from_name(column, name.clone())).transpose()
+}

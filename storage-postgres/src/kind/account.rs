@@ -1,0 +1,69 @@
+//! Accounts of an organization.
+
+use roster_core::home::Record;
+use roster_core::id::AccountId;
+use roster_core::model::Account;
+use roster_core::store::Stored;
+use roster_core::time::Timestamp;
+use sqlx::{PgConnection, query, query_scalar};
+use uuid::Uuid;
+
+use crate::error::Fault;
+use crate::row::{from_json, from_name, parse, parse_some, to_json, to_name};
+
+pub(super) async fn load(
+    connection: &mut PgConnection,
+    home: i64,
+    names: &[Uuid],
+) -> Result<Vec<Stored>, Fault> {
+    let rows = query!(
+        r#"SELECT id, external_id, name, status, traits, created_at, version
+           FROM accounts WHERE home = $1 AND id = ANY($2)"#,
+        home,
+        names
+    );
+    let rows = rows.fetch_all(connection).await?.into_iter();
+    rows.map(|row| {
+        let record = Record::Account(Account {
+            id: AccountId::from_uuid(row.id),
+            external_id: parse_some("external_id", row.external_id)?,
+            name: parse("name", &row.name)?,
+            status: from_name("status", row.status)?,
+            traits: from_json("traits", &row.traits)?,
+            created_at: Timestamp::from_micros(row.created_at),
+        });
+        Ok(Stored { record, version: crate::row::version(row.version) })
+    })
+    .collect()
+}
+
+pub(super) async fn names(connection: &mut PgConnection, home: i64) -> Result<Vec<Uuid>, Fault> {
+    let names = query_scalar!(r#"SELECT id FROM accounts WHERE home = $1"#, home);
+    Ok(names.fetch_all(connection).await?)
+}
+
+pub(super) async fn put(
+    connection: &mut PgConnection,
+    home: i64,
+    version: Uuid,
+    it: &Account,
+) -> Result<(), Fault> {
+    let (id, created_at) = (it.id.uuid(), it.created_at.micros());
+    let (external_id, name) = (it.external_id.as_ref().map(ToString::to_string), it.name.as_str());
+    let (status, traits) = (to_name("status", &it.status)?, to_json("traits", &it.traits)?);
+    query!(
+        "INSERT INTO accounts (home, id, external_id, name, status, traits, created_at, version)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (home, id) DO UPDATE SET external_id = excluded.external_id, name = excluded.name, status = excluded.status, traits = excluded.traits, created_at = excluded.created_at, version = excluded.version",
+        home, id, external_id, name, status, traits, created_at, version
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn remove(connection: &mut PgConnection, home: i64, id: AccountId) -> Result<(), Fault> {
+    let id = id.uuid();
+    query!("DELETE FROM accounts WHERE home = $1 AND id = $2", home, id).execute(connection).await?;
+    Ok(())
+}

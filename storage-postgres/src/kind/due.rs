@@ -1,0 +1,26 @@
+//! The due index: records that end by themselves.
+
+use roster_core::home::{Due, Key};
+use roster_core::id::UserId;
+use roster_core::time::Timestamp;
+use sqlx::{PgConnection, query};
+
+use crate::error::Fault;
+use crate::row::bad;
+
+/// The whole index of a home, as it is kept.
+pub(crate) async fn all(connection: &mut PgConnection, home: i64) -> Result<Vec<Due>, Fault> {
+    let rows = query!(r#"SELECT kind, id, at, seats FROM due WHERE home = $1"#, home);
+    let rows = rows.fetch_all(connection).await?.into_iter();
+    let mut due = rows
+        .map(|row| match row.kind.as_str() {
+            "member" => {
+                let (at, key) = (Timestamp::from_micros(row.at), Key::Member(UserId::from_uuid(row.id)));
+                Ok(Due { at, key, seats: row.seats })
+            }
+            other => Err(bad("kind", other)),
+        })
+        .collect::<Result<Vec<_>, Fault>>()?;
+    due.sort();
+    Ok(due)
+}

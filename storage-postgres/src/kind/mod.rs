@@ -1,0 +1,207 @@
+//! All SQL about one kind of record stands in one file: load, list, version, put, remove.
+
+mod account;
+mod account_external_id;
+mod api_key;
+mod claim;
+mod directory_entry;
+pub(crate) mod due;
+mod member;
+mod membership;
+mod operator_key;
+mod organization;
+mod receipt;
+mod transfer;
+mod user;
+
+use roster_core::home::{Home, Key, Record};
+use roster_core::id::CommitId;
+use roster_core::model::DirectoryKind;
+use roster_core::store::Stored;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::error::Fault;
+
+/// The kinds of records.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Kind {
+    Organization,
+    Account,
+    AccountExternalId,
+    Member,
+    ApiKey,
+    Transfer,
+    User,
+    Membership,
+    OperatorKey,
+    Claim,
+    DirectoryEntry,
+    Receipt,
+}
+
+impl Kind {
+    /// The kinds that a home holds.
+    pub(crate) const fn of_home(home: &Home) -> &'static [Self] {
+        match home {
+            Home::Deployment => &[Self::OperatorKey, Self::Receipt],
+            Home::User(_) => &[Self::User, Self::Membership, Self::Receipt],
+            Home::Organization(_) => &[
+                Self::Organization,
+                Self::Account,
+                Self::AccountExternalId,
+                Self::Member,
+                Self::ApiKey,
+                Self::Transfer,
+                Self::Receipt,
+            ],
+            Home::Claim(_) => &[Self::Claim],
+            Home::Directory(..) => &[Self::DirectoryEntry],
+        }
+    }
+
+    /// The kind of a key.
+    pub(crate) const fn of(key: &Key) -> Self {
+        match key {
+            Key::Organization => Self::Organization,
+            Key::Account(_) => Self::Account,
+            Key::AccountExternalId(_) => Self::AccountExternalId,
+            Key::Member(_) => Self::Member,
+            Key::ApiKey(_) => Self::ApiKey,
+            Key::Transfer(_) => Self::Transfer,
+            Key::User => Self::User,
+            Key::Membership(_) => Self::Membership,
+            Key::OperatorKey(_) => Self::OperatorKey,
+            Key::Claim => Self::Claim,
+            Key::DirectoryEntry(_) => Self::DirectoryEntry,
+            Key::Receipt(_) => Self::Receipt,
+        }
+    }
+}
+
+/// The names of keys of one kind. Where a home has one record of a kind there are none.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Names {
+    pub(crate) ids: Vec<Uuid>,
+    pub(crate) texts: Vec<String>,
+    pub(crate) bytes: Vec<Vec<u8>>,
+}
+
+impl Names {
+    pub(crate) const fn of_ids(ids: Vec<Uuid>) -> Self {
+        Self { ids, texts: Vec::new(), bytes: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, key: &Key) {
+        match key {
+            Key::Organization | Key::User | Key::Claim => {}
+            Key::Account(id) => self.ids.push(id.uuid()),
+            Key::Member(id) => self.ids.push(id.uuid()),
+            Key::ApiKey(id) => self.ids.push(id.uuid()),
+            Key::Transfer(id) => self.ids.push(id.uuid()),
+            Key::Membership(id) => self.ids.push(id.uuid()),
+            Key::OperatorKey(id) => self.ids.push(id.uuid()),
+            Key::DirectoryEntry(id) => self.ids.push(id.uuid()),
+            Key::AccountExternalId(id) => self.texts.push(id.to_string()),
+            Key::Receipt(id) => self.bytes.push(id.0.to_vec()),
+        }
+    }
+}
+
+/// The records of a kind with these names.
+pub(crate) async fn load(
+    connection: &mut PgConnection,
+    home: i64,
+    kind: Kind,
+    names: &Names,
+) -> Result<Vec<Stored>, Fault> {
+    match kind {
+        Kind::Organization => organization::load(connection, home).await,
+        Kind::Account => account::load(connection, home, &names.ids).await,
+        Kind::AccountExternalId => account_external_id::load(connection, home, &names.texts).await,
+        Kind::Member => member::load(connection, home, &names.ids).await,
+        Kind::ApiKey => api_key::load(connection, home, &names.ids).await,
+        Kind::Transfer => transfer::load(connection, home, &names.ids).await,
+        Kind::User => user::load(connection, home).await,
+        Kind::Membership => membership::load(connection, home, &names.ids).await,
+        Kind::OperatorKey => operator_key::load(connection, home, &names.ids).await,
+        Kind::Claim => claim::load(connection, home).await,
+        Kind::DirectoryEntry => directory_entry::load(connection, home, &names.ids).await,
+        Kind::Receipt => receipt::load(connection, home, &names.bytes).await,
+    }
+}
+
+/// Every record of a kind in a home.
+pub(crate) async fn load_all(
+    connection: &mut PgConnection,
+    home: i64,
+    kind: Kind,
+) -> Result<Vec<Stored>, Fault> {
+    let mut names = Names::default();
+    match kind {
+        Kind::Organization | Kind::User | Kind::Claim => {}
+        Kind::Account => names.ids = account::names(connection, home).await?,
+        Kind::AccountExternalId => names.texts = account_external_id::names(connection, home).await?,
+        Kind::Member => names.ids = member::names(connection, home).await?,
+        Kind::ApiKey => names.ids = api_key::names(connection, home).await?,
+        Kind::Transfer => names.ids = transfer::names(connection, home).await?,
+        Kind::Membership => names.ids = membership::names(connection, home).await?,
+        Kind::OperatorKey => names.ids = operator_key::names(connection, home).await?,
+        Kind::DirectoryEntry => names.ids = directory_entry::names(connection, home).await?,
+        Kind::Receipt => names.bytes = receipt::names(connection, home).await?,
+    }
+    load(connection, home, kind, &names).await
+}
+
+/// Entries of a directory by id, from whichever of its homes.
+pub(crate) async fn load_directory(
+    connection: &mut PgConnection,
+    kind: DirectoryKind,
+    names: &[Uuid],
+) -> Result<Vec<Stored>, Fault> {
+    directory_entry::load_across(connection, kind, names).await
+}
+
+/// Puts a record with everything that hangs on it.
+pub(crate) async fn put(
+    connection: &mut PgConnection,
+    home: i64,
+    commit: CommitId,
+    record: &Record,
+) -> Result<(), Fault> {
+    let version = commit.uuid();
+    match record {
+        Record::Organization(it) => organization::put(connection, home, version, it).await,
+        Record::Account(it) => account::put(connection, home, version, it).await,
+        Record::AccountExternalId(id, account) => {
+            account_external_id::put(connection, home, version, id, *account).await
+        }
+        Record::Member(it) => member::put(connection, home, version, it).await,
+        Record::ApiKey(it) => api_key::put(connection, home, version, it).await,
+        Record::Transfer(it) => transfer::put(connection, home, version, it).await,
+        Record::User(it) => user::put(connection, home, version, it).await,
+        Record::Membership(it) => membership::put(connection, home, version, *it).await,
+        Record::OperatorKey(it) => operator_key::put(connection, home, version, it).await,
+        Record::Claim(it) => claim::put(connection, home, version, it).await,
+        Record::DirectoryEntry(it) => directory_entry::put(connection, home, version, it).await,
+        Record::Receipt(it) => receipt::put(connection, home, version, it).await,
+    }
+}
+
+/// Removes a record with everything that hangs on it.
+pub(crate) async fn remove(connection: &mut PgConnection, home: i64, key: &Key) -> Result<(), Fault> {
+    match key {
+        Key::Organization => organization::remove(connection, home).await,
+        Key::Account(id) => account::remove(connection, home, *id).await,
+        Key::AccountExternalId(id) => account_external_id::remove(connection, home, id).await,
+        Key::Member(id) => member::remove(connection, home, *id).await,
+        Key::ApiKey(id) => api_key::remove(connection, home, *id).await,
+        Key::Transfer(id) => transfer::remove(connection, home, *id).await,
+        Key::User => user::remove(connection, home).await,
+        Key::Membership(id) => membership::remove(connection, home, *id).await,
+        Key::OperatorKey(id) => operator_key::remove(connection, home, *id).await,
+        Key::Claim => claim::remove(connection, home).await,
+        Key::DirectoryEntry(id) => directory_entry::remove(connection, home, *id).await,
+        Key::Receipt(id) => receipt::remove(connection, home, *id).await,
+    }
+}

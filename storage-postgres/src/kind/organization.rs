@@ -1,0 +1,70 @@
+//! The organization of an organization's home.
+
+use roster_core::home::Record;
+use roster_core::id::{OrganizationId, UserId};
+use roster_core::model::Organization;
+use roster_core::store::Stored;
+use roster_core::time::Timestamp;
+use sqlx::{PgConnection, query};
+use uuid::Uuid;
+
+use crate::error::Fault;
+use crate::row::{bad, from_json, from_name, parse, parse_some, to_json, to_name};
+
+pub(super) async fn load(connection: &mut PgConnection, home: i64) -> Result<Vec<Stored>, Fault> {
+    let rows = query!(
+        r#"SELECT id, external_id, name, slug, status, owner_id, purchased, settings, traits,
+           created_at, version
+           FROM organizations WHERE home = $1"#,
+        home
+    );
+    let rows = rows.fetch_all(connection).await?.into_iter();
+    rows.map(|row| {
+        let record = Record::Organization(Organization {
+            id: OrganizationId::from_uuid(row.id),
+            external_id: parse_some("external_id", row.external_id)?,
+            name: parse("name", &row.name)?,
+            slug: parse("slug", &row.slug)?,
+            status: from_name("status", row.status)?,
+            owner: UserId::from_uuid(row.owner_id),
+            purchased: row
+                .purchased
+                .map(u32::try_from)
+                .transpose()
+                .map_err(|error| bad("purchased", error))?,
+            settings: from_json("settings", &row.settings)?,
+            traits: from_json("traits", &row.traits)?,
+            created_at: Timestamp::from_micros(row.created_at),
+        });
+        Ok(Stored { record, version: crate::row::version(row.version) })
+    })
+    .collect()
+}
+
+pub(super) async fn put(
+    connection: &mut PgConnection,
+    home: i64,
+    version: Uuid,
+    it: &Organization,
+) -> Result<(), Fault> {
+    let (id, owner) = (it.id.uuid(), it.owner.uuid());
+    let (external_id, name, slug) =
+        (it.external_id.as_ref().map(ToString::to_string), it.name.as_str(), it.slug.as_str());
+    let (status, purchased) = (to_name("status", &it.status)?, it.purchased.map(i64::from));
+    let (settings, traits) = (to_json("settings", &it.settings)?, to_json("traits", &it.traits)?);
+    let created_at = it.created_at.micros();
+    query!(
+        "INSERT INTO organizations (home, id, external_id, name, slug, status, owner_id, purchased, settings, traits, created_at, version)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+         ON CONFLICT (home) DO UPDATE SET id = excluded.id, external_id = excluded.external_id, name = excluded.name, slug = excluded.slug, status = excluded.status, owner_id = excluded.owner_id, purchased = excluded.purchased, settings = excluded.settings, traits = excluded.traits, created_at = excluded.created_at, version = excluded.version",
+        home, id, external_id, name, slug, status, owner, purchased, settings, traits, created_at, version
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn remove(connection: &mut PgConnection, home: i64) -> Result<(), Fault> {
+    query!("DELETE FROM organizations WHERE home = $1", home).execute(connection).await?;
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! The backend on Postgres, 14 or newer. What it promises is `docs/STORAGE.md`.
+//!
+//! A commit is one transaction that locks the row of its home first; reads see one snapshot beside it.
+//! Any number of processes may share one database.
+
+pub mod schema;
+
+#[cfg(feature = "store")]
+mod access;
+#[cfg(feature = "store")]
+mod commit;
+#[cfg(feature = "store")]
+mod config;
+#[cfg(feature = "store")]
+mod dump;
+#[cfg(feature = "store")]
+mod error;
+#[cfg(feature = "store")]
+mod kind;
+#[cfg(feature = "store")]
+mod list;
+#[cfg(feature = "store")]
+mod log;
+#[cfg(feature = "store")]
+mod open;
+#[cfg(feature = "store")]
+mod read;
+#[cfg(feature = "store")]
+mod row;
+#[cfg(feature = "store")]
+mod session;
+#[cfg(feature = "store")]
+mod store;
+
+#[cfg(feature = "store")]
+pub use config::PostgresConfig;
+#[cfg(feature = "store")]
+pub use error::OpenError;
+#[cfg(feature = "store")]
+pub use store::PostgresStore;

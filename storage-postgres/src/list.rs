@@ -1,0 +1,284 @@
+//! Listings. The one file that puts SQL together at run time; every value in it is bound.
+//!
+//! A page is found in two steps within one snapshot: which rows, in which order; then the records themselves.
+
+use std::collections::BTreeMap;
+
+use roster_core::id::AccountId;
+use roster_core::listing::{Listing, MemberSort, Page, PageRequest, Position, Row, Scope, key_uuid};
+use roster_core::model::{DirectoryKind, MemberStatus};
+use roster_core::permission::RoleRef;
+use roster_core::store::{StoreClock, Stored};
+use roster_core::text::fold;
+use roster_core::time::Timestamp;
+use sqlx::{PgConnection, Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use crate::error::Fault;
+use crate::kind::{self, Kind, Names};
+use crate::log;
+use crate::row::{bad, to_name};
+
+type Lines = QueryBuilder<Postgres>;
+
+/// An answer of `list`.
+pub(crate) async fn list(
+    connection: &mut PgConnection,
+    clock: &StoreClock,
+    listing: &Listing,
+    page: &PageRequest,
+) -> Result<Page, Fault> {
+    let place = match listing.home() {
+        Some(home) => log::place(connection, &home).await?,
+        None => None,
+    };
+    let clock = log::now(connection, clock).await?;
+    let now = place.map_or(clock, |place| place.head.time.max(clock));
+    let Some((home, lines)) = lines(listing, place.map(|place| place.home), page, now)? else {
+        return Ok(Page { now, rows: Vec::new(), more: false });
+    };
+    let mut found = fetch(connection, lines).await?;
+    let more = found.len() > usize::from(page.limit);
+    found.truncate(usize::from(page.limit));
+    let mut records = records(connection, listing, home, &found).await?;
+    let rows = found.into_iter().map(|position| {
+        let stored = records.remove(&position.id).ok_or_else(|| bad("id", "a listed record is not there"))?;
+        Ok(Row { position, stored })
+    });
+    Ok(Page { now, rows: rows.collect::<Result<_, Fault>>()?, more })
+}
+
+async fn fetch(connection: &mut PgConnection, mut lines: Lines) -> Result<Vec<Position>, Fault> {
+    let lines: Vec<(String, Uuid)> = lines.build_query_as().fetch_all(connection).await?;
+    Ok(lines.into_iter().map(|(by, id)| Position { by, id }).collect())
+}
+
+async fn records(
+    connection: &mut PgConnection,
+    listing: &Listing,
+    home: i64,
+    found: &[Position],
+) -> Result<BTreeMap<Uuid, Stored>, Fault> {
+    let ids: Vec<Uuid> = found.iter().map(|position| position.id).collect();
+    let kind = match listing {
+        Listing::Directory { kind, .. } => {
+            let stored = kind::load_directory(connection, *kind, &ids).await?;
+            return Ok(by_id(stored));
+        }
+        Listing::Accounts { .. } => Kind::Account,
+        Listing::Members { .. } | Listing::Due { .. } => Kind::Member,
+        Listing::ApiKeys { .. } => Kind::ApiKey,
+        Listing::OperatorKeys => Kind::OperatorKey,
+        Listing::Memberships { .. } => Kind::Membership,
+    };
+    Ok(by_id(kind::load(connection, home, kind, &Names::of_ids(ids)).await?))
+}
+
+fn by_id(stored: Vec<Stored>) -> BTreeMap<Uuid, Stored> {
+    stored.into_iter().map(|stored| (key_uuid(&stored.record.key()), stored)).collect()
+}
+
+/// The statement that finds a page, and the number of its home; nothing where no row can be.
+fn lines(
+    listing: &Listing,
+    home: Option<i64>,
+    page: &PageRequest,
+    now: Timestamp,
+) -> Result<Option<(i64, Lines)>, Fault> {
+    if let Listing::Directory { kind, active, q } = listing {
+        return Ok(by_default(directory(*kind, *active, q.as_deref()), "id", page).map(|lines| (0, lines)));
+    }
+    let Some(home) = home else { return Ok(None) };
+    let lines = match listing {
+        Listing::Directory { .. } => None,
+        Listing::Accounts { status, scope, .. } => {
+            let mut lines = of_home("SELECT ''::text, id FROM accounts WHERE home = ", home);
+            if let Some(status) = status {
+                lines.push(" AND status = ").push_bind(to_name("status", status)?);
+            }
+            if let Scope::Accounts(accounts) = scope {
+                lines.push(" AND id = ANY ");
+                push_ids(&mut lines, accounts);
+            }
+            by_default(lines, "id", page)
+        }
+        Listing::Members { .. } => members(listing, home, page, now)?,
+        Listing::ApiKeys { .. } => {
+            by_default(of_home("SELECT ''::text, id FROM api_keys WHERE home = ", home), "id", page)
+        }
+        Listing::OperatorKeys => {
+            by_default(of_home("SELECT ''::text, id FROM operator_keys WHERE home = ", home), "id", page)
+        }
+        Listing::Memberships { .. } => {
+            let lines = of_home("SELECT ''::text, organization_id FROM memberships WHERE home = ", home);
+            by_default(lines, "organization_id", page)
+        }
+        Listing::Due { until, .. } => Some(due(home, *until, page)),
+    };
+    Ok(lines.map(|lines| (home, lines)))
+}
+
+fn of_home(start: &'static str, home: i64) -> Lines {
+    let mut lines = Lines::new(start);
+    lines.push_bind(home);
+    lines
+}
+
+/// The default order, by id. A position of another order stands behind every row.
+fn by_default(mut lines: Lines, id: &'static str, page: &PageRequest) -> Option<Lines> {
+    if let Some(after) = &page.after {
+        if !after.by.is_empty() {
+            return None;
+        }
+        lines.push(format_args!(" AND {id} > ")).push_bind(after.id);
+    }
+    lines.push(format_args!(" ORDER BY {id}"));
+    Some(limited(lines, page))
+}
+
+/// One row more than asked for, to know whether more follow.
+fn limited(mut lines: Lines, page: &PageRequest) -> Lines {
+    lines.push(" LIMIT ").push_bind(i64::from(page.limit) + 1);
+    lines
+}
+
+fn push_ids(lines: &mut Lines, accounts: &[AccountId]) {
+    let ids: Vec<Uuid> = accounts.iter().map(|account| account.uuid()).collect();
+    lines.push("(").push_bind(ids).push(")");
+}
+
+fn directory(kind: DirectoryKind, active: Option<bool>, q: Option<&str>) -> Lines {
+    let mut lines = Lines::new("SELECT ''::text, id FROM directory_entries WHERE kind = ");
+    lines.push_bind(kind.to_string());
+    if let Some(active) = active {
+        lines.push(" AND active = ").push_bind(active);
+    }
+    if let Some(q) = q {
+        lines.push(" AND id IN (SELECT id FROM directory_words WHERE kind = ").push_bind(kind.to_string());
+        push_words(&mut lines, q);
+        lines.push(")");
+    }
+    lines
+}
+
+/// Words that begin with the text, or the whole external id, which stands behind a NUL. No word holds the byte 0xFF.
+fn push_words(lines: &mut Lines, q: &str) {
+    let query = fold(q.trim()).into_bytes();
+    let whole = [&[0], query.as_slice()].concat();
+    let end = [query.as_slice(), &[0xff]].concat();
+    let start = query.max(vec![1]);
+    lines.push(" AND ((word >= ").push_bind(start).push(" AND word < ").push_bind(end);
+    lines.push(") OR word = ").push_bind(whole).push(")");
+}
+
+fn due(home: i64, until: Timestamp, page: &PageRequest) -> Lines {
+    let mut lines = of_home("SELECT lpad(greatest(at, 0)::text, 20, '0'), id FROM due WHERE home = ", home);
+    lines.push(" AND at <= ").push_bind(until.micros());
+    if let Some(after) = &page.after {
+        let at: i64 = after.by.parse().unwrap_or(i64::MAX);
+        lines.push(" AND (at, id) > (").push_bind(at).push(", ").push_bind(after.id).push(")");
+    }
+    lines.push(" ORDER BY at, id");
+    limited(lines, page)
+}
+
+/// That time has not ended the membership yet.
+const STANDS: &str = "(m.status = 'former' OR m.expires_at IS NULL OR m.expires_at > ";
+
+fn members(listing: &Listing, home: i64, page: &PageRequest, now: Timestamp) -> Result<Option<Lines>, Fault> {
+    let Listing::Members { status, account, role, q, sort, descending, scope, .. } = listing else {
+        return Ok(None);
+    };
+    let by = match sort {
+        MemberSort::Id => "''::text",
+        MemberSort::Name => "m.name_folded",
+        MemberSort::Email => "m.email_folded",
+        MemberSort::JoinedAt => "m.joined_sort",
+    };
+    let mut lines = Lines::new(format!("SELECT {by}, m.user_id FROM members m WHERE m.home = "));
+    lines.push_bind(home);
+    if let Some(status) = status {
+        push_status(&mut lines, *status, now)?;
+    }
+    if account.is_some() || role.is_some() || *scope != Scope::All {
+        lines.push(" AND ").push(STANDS).push_bind(now.micros()).push(")");
+        push_access(&mut lines, *account, *role, scope);
+    }
+    if let Some(q) = q {
+        lines.push(" AND m.user_id IN (SELECT user_id FROM member_words WHERE home = ").push_bind(home);
+        push_words(&mut lines, q);
+        lines.push(")");
+    }
+    Ok(sorted(lines, *sort, by, *descending, page))
+}
+
+fn push_status(lines: &mut Lines, status: MemberStatus, now: Timestamp) -> Result<(), Fault> {
+    match status {
+        MemberStatus::Former => {
+            lines.push(" AND (m.status = 'former' OR m.expires_at <= ").push_bind(now.micros()).push(")");
+        }
+        MemberStatus::Active | MemberStatus::Deactivated => {
+            lines.push(" AND m.status = ").push_bind(to_name("status", &status)?);
+            lines.push(" AND ").push(STANDS).push_bind(now.micros()).push(")");
+        }
+    }
+    Ok(())
+}
+
+fn push_access(lines: &mut Lines, account: Option<AccountId>, role: Option<RoleRef>, scope: &Scope) {
+    const GRANTS: &str =
+        " EXISTS (SELECT 1 FROM member_access a WHERE a.home = m.home AND a.user_id = m.user_id";
+    if account.is_some() || role.is_some() {
+        lines.push(" AND (m.organization_role ");
+        match role {
+            Some(role) => lines.push("= ").push_bind(role.to_string()),
+            None => lines.push("IS NOT NULL"),
+        };
+        lines.push(" OR").push(GRANTS);
+        if let Some(account) = account {
+            lines.push(" AND a.account_id = ").push_bind(account.uuid());
+        }
+        if let Some(role) = role {
+            lines.push(" AND a.role = ").push_bind(role.to_string());
+        }
+        if let (None, Scope::Accounts(accounts)) = (account, scope) {
+            lines.push(" AND a.account_id = ANY ");
+            push_ids(lines, accounts);
+        }
+        lines.push("))");
+    }
+    if let Scope::Accounts(accounts) = scope {
+        lines.push(" AND (").push_bind(!accounts.is_empty()).push(" AND m.organization_role IS NOT NULL OR");
+        lines.push(GRANTS).push(" AND a.account_id = ANY ");
+        push_ids(lines, accounts);
+        lines.push("))");
+    }
+}
+
+fn sorted(
+    mut lines: Lines,
+    sort: MemberSort,
+    by: &str,
+    descending: bool,
+    page: &PageRequest,
+) -> Option<Lines> {
+    let (beyond, order) = if descending { ("<", "DESC") } else { (">", "ASC") };
+    if sort == MemberSort::Id {
+        match &page.after {
+            // A position of another order stands behind every row of this one.
+            Some(after) if !after.by.is_empty() && !descending => return None,
+            Some(after) if after.by.is_empty() => {
+                lines.push(format_args!(" AND m.user_id {beyond} ")).push_bind(after.id);
+            }
+            Some(_) | None => {}
+        }
+        lines.push(format_args!(" ORDER BY m.user_id {order}"));
+        return Some(limited(lines, page));
+    }
+    if let Some(after) = &page.after {
+        lines.push(format_args!(" AND ({by}, m.user_id) {beyond} (")).push_bind(after.by.clone());
+        lines.push(", ").push_bind(after.id).push(")");
+    }
+    lines.push(format_args!(" ORDER BY {by} {order}, m.user_id {order}"));
+    Some(limited(lines, page))
+}

@@ -1,0 +1,107 @@
+//! Between columns and values. What core could not have written is a [`Fault::Row`].
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use roster_core::id::{AccountId, CommitId};
+use roster_core::model::Access;
+use roster_core::permission::RoleRef;
+use roster_core::time::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::error::Fault;
+
+/// A row that core could not have written.
+pub(crate) fn bad(column: &'static str, detail: impl Display) -> Fault {
+    Fault::Row { column, detail: detail.to_string() }
+}
+
+/// A value from its text.
+pub(crate) fn parse<T: FromStr<Err: Display>>(column: &'static str, text: &str) -> Result<T, Fault> {
+    text.parse().map_err(|error| bad(column, error))
+}
+
+/// A value that may be missing, from its text.
+pub(crate) fn parse_some<T: FromStr<Err: Display>>(
+    column: &'static str,
+    text: Option<String>,
+) -> Result<Option<T>, Fault> {
+    text.map(|text| parse(column, &text)).transpose()
+}
+
+/// A value from its JSON.
+pub(crate) fn from_json<T: DeserializeOwned>(column: &'static str, text: &str) -> Result<T, Fault> {
+    serde_json::from_str(text).map_err(|error| bad(column, error))
+}
+
+/// A value as JSON.
+pub(crate) fn to_json(column: &'static str, value: &impl Serialize) -> Result<String, Fault> {
+    serde_json::to_string(value).map_err(|error| bad(column, error))
+}
+
+/// A plain enum from the name that serde gives it.
+pub(crate) fn from_name<T: DeserializeOwned>(column: &'static str, name: String) -> Result<T, Fault> {
+    serde_json::from_value(serde_json::Value::String(name)).map_err(|error| bad(column, error))
+}
+
+/// The name that serde gives a plain enum.
+pub(crate) fn to_name(column: &'static str, value: &impl Serialize) -> Result<String, Fault> {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => Ok(name),
+        _ => Err(bad(column, "not a plain name")),
+    }
+}
+
+/// 32 bytes, or another fixed number of them.
+pub(crate) fn exact<const N: usize>(column: &'static str, bytes: Vec<u8>) -> Result<[u8; N], Fault> {
+    bytes.try_into().map_err(|_| bad(column, format!("not {N} bytes")))
+}
+
+/// An instant that may be missing.
+pub(crate) fn instant(micros: Option<i64>) -> Option<Timestamp> {
+    micros.map(Timestamp::from_micros)
+}
+
+/// An instant that may be missing, for a column.
+pub(crate) fn micros(instant: Option<Timestamp>) -> Option<i64> {
+    instant.map(Timestamp::micros)
+}
+
+/// A version.
+pub(crate) fn version(id: Uuid) -> CommitId {
+    CommitId::from_uuid(id)
+}
+
+/// The organization-wide role of an access, for its column.
+pub(crate) fn organization_role(access: &Access) -> Option<String> {
+    access.organization_role().map(|role| role.to_string())
+}
+
+/// Roles on named accounts, as two columns of as many rows.
+pub(crate) fn account_roles(access: &Access) -> (Vec<Uuid>, Vec<String>) {
+    match access {
+        Access::Accounts(roles) => {
+            roles.iter().map(|(account, role)| (account.uuid(), role.to_string())).unzip()
+        }
+        Access::Organization(_) => (Vec::new(), Vec::new()),
+    }
+}
+
+/// An access from its column and its rows.
+pub(crate) fn access(organization_role: Option<String>, account_roles: &str) -> Result<Access, Fault> {
+    let pairs: Vec<(Uuid, String)> = from_json("access", account_roles)?;
+    match parse_some("organization_role", organization_role)? {
+        Some(role) if pairs.is_empty() => Ok(Access::Organization(role)),
+        Some(_) => Err(bad("access", "both organization-wide and on accounts")),
+        None => {
+            pairs.into_iter().map(account_role).collect::<Result<BTreeMap<_, _>, _>>().map(Access::Accounts)
+        }
+    }
+}
+
+fn account_role((account, role): (Uuid, String)) -> Result<(AccountId, RoleRef), Fault> {
+    Ok((AccountId::from_uuid(account), parse("role", &role)?))
+}

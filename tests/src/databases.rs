@@ -35,6 +35,11 @@ fn url_of(name: &str) -> String {
     server().database(name).to_url_lossy().to_string()
 }
 
+fn fresh_name() -> String {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    format!("roster_test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed))
+}
+
 async fn execute(connection: &mut PgConnection, statement: String) {
     let done = sqlx::raw_sql(AssertSqlSafe(statement.clone())).execute(connection).await;
     done.unwrap_or_else(|error| panic!("{statement}: {error}"));
@@ -69,8 +74,7 @@ impl Database {
     /// # Panics
     /// Where the server refuses.
     pub async fn like(other: &str) -> Self {
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let name = format!("roster_test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let name = fresh_name();
         let mut connection = server().connect().await.expect("the Postgres server of the tests answers");
         execute(&mut connection, "SELECT pg_advisory_lock(7264)".to_owned()).await;
         let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1";
@@ -79,6 +83,28 @@ impl Database {
         execute(&mut connection, format!("CREATE DATABASE {name} TEMPLATE {other}")).await;
         connection.close().await.expect("the connection closes");
         Self { name }
+    }
+
+    /// An empty one, made with these words of SQL behind its name.
+    ///
+    /// # Panics
+    /// Where the server refuses.
+    pub async fn empty(options: &str) -> Self {
+        let name = fresh_name();
+        let mut connection = server().connect().await.expect("the Postgres server of the tests answers");
+        execute(&mut connection, format!("CREATE DATABASE {name} TEMPLATE template0 {options}")).await;
+        connection.close().await.expect("the connection closes");
+        Self { name }
+    }
+
+    /// Runs a statement in it.
+    ///
+    /// # Panics
+    /// Where the server refuses.
+    pub async fn execute(&self, statement: &str) {
+        let mut connection = server().database(&self.name).connect().await.expect("the database answers");
+        execute(&mut connection, statement.to_owned()).await;
+        connection.close().await.expect("the connection closes");
     }
 
     /// Its name.

@@ -8,5 +8,6 @@ pub mod crash;
 pub mod databases;
 pub mod gate;
 pub mod http;
+pub mod load;
 pub mod stores;
 pub mod world;

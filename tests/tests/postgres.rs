@@ -1,0 +1,158 @@
+//! What is Postgres' own: what is refused at the start, clients that go away, several processes, connections that
+//! break.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use roster_core::store::{Store, StoreClock, StoreErrorKind};
+use roster_storage_postgres::{OpenError, PostgresConfig, PostgresStore};
+use roster_tests::build::organization_home;
+use roster_tests::databases::{Database, template};
+use roster_tests::load::{self, add_account, assert_consistent};
+use roster_tests::stores::{FINGERPRINT, selected};
+
+fn is_wanted() -> bool {
+    selected().contains(&"postgres")
+}
+
+fn config(database: &Database) -> PostgresConfig {
+    PostgresConfig { connections: 4, ..PostgresConfig::new(database.url(), FINGERPRINT) }
+}
+
+async fn open(config: PostgresConfig) -> Result<PostgresStore, OpenError> {
+    PostgresStore::open(config, StoreClock::Server).await
+}
+
+async fn ours() -> Database {
+    Database::like(&template().await).await
+}
+
+/// The sentence of a refusal.
+async fn refusal(config: PostgresConfig) -> String {
+    open(config).await.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn what_would_lose_data_is_refused_at_the_start() {
+    if !is_wanted() {
+        return;
+    }
+    let database = ours().await;
+    assert!(open(config(&database)).await.is_ok());
+    let name = database.name();
+    database.execute(&format!("ALTER DATABASE {name} SET synchronous_commit = off")).await;
+    let said = refusal(config(&database)).await;
+    assert!(said.starts_with("synchronous_commit is off: ") && said.ends_with("set it to on"), "{said}");
+    database.execute(&format!("ALTER DATABASE {name} RESET synchronous_commit")).await;
+    let another = PostgresConfig { fingerprint: [9; 32], ..config(&database) };
+    assert!(refusal(another).await.starts_with("this database belongs to another master key"));
+    let latin = Database::empty("ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'").await;
+    assert!(refusal(config(&latin)).await.starts_with("this database has the encoding LATIN1"));
+}
+
+#[tokio::test]
+async fn a_schema_that_is_not_known_is_refused() {
+    if !is_wanted() {
+        return;
+    }
+    let empty = Database::empty("ENCODING 'UTF8'").await;
+    assert!(refusal(config(&empty)).await.ends_with("run `roster migrate`"));
+    let (one, other) = (config(&empty), config(&empty));
+    let (one, other) = futures::join!(PostgresStore::migrate(&one), PostgresStore::migrate(&other));
+    assert!(one.is_ok() && other.is_ok(), "of two at a time one waits: {one:?} {other:?}");
+    assert!(open(config(&empty)).await.is_ok());
+    let newer = ours().await;
+    newer
+        .execute(
+            "INSERT INTO roster_migrations (version, description, success, checksum, execution_time)
+             VALUES (999, 'later', true, '', 0)",
+        )
+        .await;
+    assert!(refusal(config(&newer)).await.contains("written by a newer Roster (schema 999"));
+    let changed = ours().await;
+    changed.execute("UPDATE roster_migrations SET checksum = 'x'").await;
+    assert!(refusal(config(&changed)).await.contains("migration 1 is not this program's"));
+    let older = ours().await;
+    older.execute("DELETE FROM roster_migrations").await;
+    assert!(refusal(config(&older)).await.contains("older schema (0, this program needs 1)"));
+}
+
+#[tokio::test]
+async fn an_address_that_leads_nowhere_is_said_to() {
+    let config = |url: &str| PostgresConfig::new(url, FINGERPRINT);
+    let said = refusal(config("postgres://roster:hunter2@127.0.0.1:1/roster")).await;
+    assert!(said.starts_with("the database cannot be opened: ") && !said.contains("hunter2"), "{said}");
+    let said = refusal(config("nonsense")).await;
+    assert!(said.starts_with("storage.postgres.url is no address"), "{said}");
+}
+
+/// With one connection only, which everybody needs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_leave_do_not_harm_those_that_stay() {
+    if !is_wanted() {
+        return;
+    }
+    let database = ours().await;
+    let config = PostgresConfig {
+        connections: 1,
+        acquire_timeout: Duration::from_secs(30),
+        ..PostgresConfig::new(database.url(), FINGERPRINT)
+    };
+    let store: Arc<dyn Store> = Arc::new(open(config).await.unwrap());
+    load::clients_that_leave(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_share_one_database() {
+    if !is_wanted() {
+        return;
+    }
+    let database = ours().await;
+    let stores = [open(config(&database)).await.unwrap(), open(config(&database)).await.unwrap()];
+    load::two_over_one(&stores.map(|store| Arc::new(store) as Arc<dyn Store>)).await;
+}
+
+/// The server ends every connection again and again: what is answered is there, what is not may be, and sending it
+/// again tells.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_break_lose_nothing() {
+    if !is_wanted() {
+        return;
+    }
+    let database = ours().await;
+    let store: Arc<dyn Store> = Arc::new(open(config(&database)).await.unwrap());
+    let lanes = (0..4_u64).map(|lane| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            let (mut told, mut unknown) = (0, 0);
+            for n in 0..60 {
+                let set = add_account(1_000 * (lane + 1) + n);
+                loop {
+                    match store.commit(&set).await {
+                        Ok(_) => break told += 1,
+                        Err(roster_core::store::CommitError::Store(error)) => {
+                            assert_ne!(error.kind, StoreErrorKind::Corrupt, "{error}");
+                            unknown += u32::from(error.kind == StoreErrorKind::OutcomeUnknown);
+                        }
+                        Err(other) => panic!("{other}"),
+                    }
+                }
+            }
+            (told, unknown)
+        })
+    });
+    let lanes = futures::future::join_all(lanes);
+    let breaking = async {
+        for _ in 0..20 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                          WHERE datname = current_database() AND pid <> pg_backend_pid()";
+            database.execute(others).await;
+        }
+    };
+    let (lanes, ()) = futures::join!(lanes, breaking);
+    let told: i32 = lanes.into_iter().map(|lane| lane.unwrap().0).sum();
+    assert_eq!(told, 240);
+    assert_eq!(assert_consistent(store.as_ref(), &organization_home(1)).await, 240, "each once");
+}

@@ -109,11 +109,13 @@ fn pairs() -> impl Iterator<Item = (Act, Act)> {
     (0..Act::ALL.len()).flat_map(from)
 }
 
-/// What goes wrong, by pair and by who was first. Every ordered pair: each is let go first once.
+/// What goes wrong, by pair and by who was first. Every ordered pair: each is let go first once. A copy of a database
+/// takes a server long, so there it is every fourth pair.
 async fn all(store: &'static str, moment: Moment, guards: Guards) -> BTreeMap<String, String> {
     let builder = Builder::new(store, moment).await;
     let mut wrong = BTreeMap::new();
-    for (left, right) in pairs() {
+    let every = if store == "postgres" { 4 } else { 1 };
+    for (left, right) in pairs().step_by(every) {
         let ends = [
             serial(&builder, left, right, First::Left).await,
             serial(&builder, left, right, First::Right).await,
@@ -158,7 +160,7 @@ async fn every_pair_ends_as_one_after_the_other_in_sqlite_after_an_expiry() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_pair_ends_as_one_after_the_other_in_postgres_with_a_free_seat() {
+async fn every_fourth_pair_ends_as_one_after_the_other_in_postgres_with_a_free_seat() {
     on("postgres", Moment::OneSeatFree).await;
 }
 

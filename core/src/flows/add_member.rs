@@ -2,7 +2,7 @@
 
 use super::create_user::{NewUser, find, find_or_create_user, fresh_id};
 use super::find_user;
-use super::refresh::refresh_card;
+use super::refresh::{refresh_card, tidied};
 use crate::facts::Request;
 use crate::id::OrganizationId;
 use crate::model::{Card, Member};
@@ -69,7 +69,7 @@ pub async fn add_member(
     let pointer = PointToOrganization { user: operation.user, organization };
     run(roster, &request.as_system("pointer"), &pointer).await?;
     let done = run_sealed(roster, request, &operation, seal).await?;
-    refresh_card(roster, request, organization, operation.user, operation.card).await?;
+    tidied(refresh_card(roster, request, organization, operation.user, operation.card).await);
     Ok(done)
 }
 

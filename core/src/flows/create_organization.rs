@@ -2,7 +2,7 @@
 
 use super::claims::{self, Held, Taken};
 use super::create_user::{NewUser, find_or_create_user};
-use super::refresh::refresh_card;
+use super::refresh::{refresh_card, tidied};
 use crate::facts::Request;
 use crate::id::{AccountId, OrganizationId};
 use crate::model::{ClaimName, ClaimTarget, DirectoryEntry, DirectoryId};
@@ -85,7 +85,7 @@ async fn make(
         not_after: Some(not_after),
     };
     let done = run(roster, &Request { receipt: None, ..request.clone() }, &operation).await?;
-    refresh_card(roster, request, id, owner.id, owner.card()).await?;
+    tidied(refresh_card(roster, request, id, owner.id, owner.card()).await);
     Ok(done)
 }
 

@@ -14,6 +14,14 @@ use crate::refusal::{OpError, Refusal};
 use crate::store::{StoreError, Stored};
 use crate::text::search_keys;
 
+/// What comes after the deciding commit: if it fails, the act is done all the same, and must not be said to have failed.
+/// Lists are late until the next change, or until [`crate::verify::repair_all`].
+pub(crate) fn tidied(outcome: Result<(), OpError>) {
+    if let Err(error) = outcome {
+        tracing::warn!(%error, "done, but not tidied up: `roster verify --repair` does that");
+    }
+}
+
 /// What the directory says of a user.
 pub(crate) fn user_entry(user: &User) -> DirectoryEntry {
     let search = search_keys(user.name.as_ref(), user.email.as_ref(), user.external_id.as_ref());

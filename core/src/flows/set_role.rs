@@ -1,7 +1,7 @@
 //! Giving a role on one account: the pointer in the person's home, then the role.
 
 use super::find_user;
-use super::refresh::refresh_card;
+use super::refresh::{refresh_card, tidied};
 use crate::facts::Request;
 use crate::id::OrganizationId;
 use crate::op::{Done, Roster, preflight, run};
@@ -33,6 +33,6 @@ pub async fn set_role(
     let pointer = PointToOrganization { user: user.id, organization };
     run(roster, &request.as_system("pointer"), &pointer).await?;
     let done = run(roster, request, &operation).await?;
-    refresh_card(roster, request, organization, user.id, operation.card).await?;
+    tidied(refresh_card(roster, request, organization, user.id, operation.card).await);
     Ok(done)
 }

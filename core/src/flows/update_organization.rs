@@ -1,7 +1,7 @@
 //! Changing or closing an organization, with what points to it.
 
 use super::claims::{self, Taken};
-use super::refresh::refresh_organization;
+use super::refresh::{refresh_organization, tidied};
 use crate::facts::Request;
 use crate::id::OrganizationId;
 use crate::model::{ClaimName, ClaimTarget, Organization};
@@ -31,8 +31,8 @@ pub async fn update_organization(
     operation.not_after = (!fresh.is_empty()).then_some(held.not_after);
     let done = held.through(roster, request, run(roster, request, &operation)).await?;
     let (_, after) = done.output;
-    refresh_organization(roster, request, organization).await?;
-    leaving.give_back(roster, request).await?;
+    tidied(refresh_organization(roster, request, organization).await);
+    tidied(leaving.give_back(roster, request).await);
     Ok(Done { output: after, version: done.version })
 }
 
@@ -44,7 +44,8 @@ pub async fn close_organization(
     confirmed: bool,
 ) -> Result<(), OpError> {
     run(roster, request, &CloseOrganization { organization, confirmed }).await?;
-    refresh_organization(roster, request, organization).await
+    tidied(refresh_organization(roster, request, organization).await);
+    Ok(())
 }
 
 fn names(organization: &Organization) -> Vec<ClaimName> {

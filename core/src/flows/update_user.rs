@@ -1,7 +1,7 @@
 //! Changing a user: names first, then the record, then what lists show, then the names let go.
 
 use super::claims::{self, Taken};
-use super::refresh::refresh_user;
+use super::refresh::{refresh_user, tidied};
 use crate::facts::Request;
 use crate::id::UserId;
 use crate::model::{ClaimName, ClaimTarget, User};
@@ -30,8 +30,8 @@ pub async fn update_user(
     };
     operation.not_after = (!fresh.is_empty()).then_some(held.not_after);
     let done = held.through(roster, request, run(roster, request, &operation)).await?;
-    refresh_user(roster, request, user).await?;
-    leaving.give_back(roster, request).await?;
+    tidied(refresh_user(roster, request, user).await);
+    tidied(leaving.give_back(roster, request).await);
     Ok(Done { output: done.output.1, version: done.version })
 }
 

@@ -80,6 +80,11 @@ impl Flow {
         !matches!(self, Self::CreateOrganization | Self::AddNewPerson | Self::RemoveMany | Self::Import)
     }
 
+    /// Whether something is tidied up at its end, whose failure does not make it fail.
+    pub fn is_tidied(self) -> bool {
+        matches!(self, Self::ChangeEmail | Self::NameUser | Self::ChangeSlug | Self::Close)
+    }
+
     /// The refusal of one who asks for what another has done already.
     pub fn done_before(self) -> &'static [&'static str] {
         match self {

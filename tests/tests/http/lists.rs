@@ -180,6 +180,13 @@ async fn members_are_found() {
         assert_eq!(one["access"]["accounts"].as_array().unwrap().len(), 1);
         let own = world.person("nils").get(&format!("{MEMBERS}/ext:nils")).await.is(200);
         assert_eq!(own["access"]["accounts"].as_array().unwrap().len(), 2);
+        let put = format!("{CLOUD}/accounts/ext:north/members/ext:nils");
+        let changed = world.person("nora").put(&put, json!({"role": "viewer"})).await.is(200);
+        assert_eq!(
+            changed["access"]["accounts"].as_array().unwrap().len(),
+            1,
+            "nor in the answer to a change"
+        );
         let nils = seen["data"].as_array().unwrap().iter().find(|row| row["name"] == "nils").unwrap();
         assert_eq!(
             nils["access"]["accounts"].as_array().unwrap().len(),

@@ -10,7 +10,7 @@ use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, OrganizationId, UserId};
 use crate::model::{Access, AccountStatus, Card, MAX_ACCOUNTS, Member, MemberStatus};
 use crate::op::{Decision, Event, Operation, View};
-use crate::permission::RoleRef;
+use crate::permission::{Permission, RoleRef};
 use crate::policy::Reach;
 use crate::reference::AccountRef;
 use crate::refusal::Refusal;
@@ -36,7 +36,7 @@ pub struct SetRole {
 /// What [`SetRole`] did.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RoleSet {
-    /// The member after it.
+    /// The member after it, with as much of their access as the actor may see.
     pub member: Member,
     /// The account.
     pub account: AccountId,
@@ -70,8 +70,13 @@ impl Operation for SetRole {
             return Err(Refusal::NotFound);
         }
         let previous = self.judge(&scene, account, facts)?;
+        let seen = scene.standing.scope(&Permission::of("members:read"));
+        let shown = |member: &Member| match facts.actor.user() {
+            Some(own) if own == self.user => member.clone(),
+            _ => Member { access: seen.of(&member.access), ..member.clone() },
+        };
         if previous == Some(self.role) {
-            let member = scene.known()?.clone();
+            let member = shown(scene.known()?);
             return Ok(Decision::unchanged(RoleSet { member, account, previous }));
         }
         if status == AccountStatus::Archived {
@@ -84,7 +89,7 @@ impl Operation for SetRole {
                 let access = Access::Accounts([(account, self.role)].into());
                 added(Member::joining(self.user, self.card.clone(), access, facts.now))
             };
-        let output = RoleSet { member: decision.output.clone(), account, previous };
+        let output = RoleSet { member: shown(&decision.output), account, previous };
         let Decision { puts, removes, checks, events, .. } = decision;
         Ok(Decision { puts, removes, checks, events, output })
     }

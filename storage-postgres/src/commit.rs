@@ -1,268 +1,223 @@
-//! One change set within a transaction: every check first, in the contract's order, then every write.
-//!
-//! The home's row is locked before anything is read, so that what the checks see cannot change before COMMIT.
+//! Change sets within one transaction. The homes' rows are locked before anything is read, so that what the checks see
+//! cannot change before COMMIT. One statement reads all that the checks need; the sets are judged in memory, in the
+//! contract's order, each on what those before it leave; what is left of them is written, many rows to a statement.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use roster_core::home::{Key, Tally};
+use roster_core::home::{Home, Key, Record, Tally};
 use roster_core::id::CommitId;
+use roster_core::log::Head;
 use roster_core::store::{ChangeSet, CommitError, Committed, StoreClock, Write};
 use roster_core::time::Timestamp;
-use sqlx::{PgConnection, query, query_scalar};
+use sqlx::{PgConnection, query};
 use uuid::Uuid;
 
 use crate::error::Fault;
-use crate::kind::{self, Kind, Names};
-use crate::log::{self, Place};
-use crate::row::bad;
+use crate::kind::{self, Put};
+use crate::log::{self, Appended, Place};
+use crate::standing;
 
 /// How long a commit of a home without a log can be found again: 49 hours, in seconds.
 const KEPT_SECONDS: i64 = 49 * 3600;
 
-/// Why a set was not applied.
-pub(crate) enum Stopped {
-    /// Refused by a check, before anything was written; or nothing but this set is concerned.
-    Set(CommitError),
-    /// The transaction cannot go on.
-    Transaction(Fault),
-}
+/// How a set ended.
+pub(crate) type Outcome = Result<Committed, CommitError>;
 
-impl From<Fault> for Stopped {
-    fn from(fault: Fault) -> Self {
-        if fault.is_of_one_set() {
-            Self::Set(fault.during("commit").into())
-        } else {
-            Self::Transaction(fault)
-        }
-    }
-}
-
-impl From<CommitError> for Stopped {
-    fn from(error: CommitError) -> Self {
-        Self::Set(error)
-    }
-}
-
-/// Applies one set within an open transaction, which must be undone to before this call where it fails.
+/// Applies sets within an open transaction, each wholly or not at all, with an outcome each. After a fault nothing is
+/// as it should be, and the transaction must be undone.
 pub(crate) async fn apply(
     connection: &mut PgConnection,
-    changes: &ChangeSet,
+    sets: &[ChangeSet],
+    places: BTreeMap<Home, Place>,
     clock: &StoreClock,
-) -> Result<Committed, Stopped> {
-    changes.check().map_err(CommitError::from)?;
-    let place = log::hold(connection, &changes.home).await?;
-    let standing = Standing::read(connection, place.home, changes).await?;
-    if standing.applied {
-        return Ok(Committed::Before);
+) -> Result<Vec<Outcome>, Fault> {
+    let mut ground = Ground::new(places);
+    let now = standing::read(connection, sets, &mut ground).await?;
+    let now = if let StoreClock::Given(clock) = clock { clock.now() } else { now };
+    let outcomes = sets.iter().map(|set| ground.judge(set, now)).collect();
+    ground.write(connection, now).await?;
+    Ok(outcomes)
+}
+
+/// What the sets stand on, and what becomes of it.
+#[derive(Default)]
+pub(crate) struct Ground<'a> {
+    pub(crate) sites: BTreeMap<Home, Site<'a>>,
+}
+
+/// One home.
+pub(crate) struct Site<'a> {
+    pub(crate) number: i64,
+    /// Commits with these ids were applied.
+    pub(crate) applied: BTreeSet<CommitId>,
+    /// The versions that guarded keys bear.
+    pub(crate) versions: BTreeMap<Key, CommitId>,
+    pub(crate) tallies: BTreeMap<Tally, i64>,
+    head: Head,
+    changed: BTreeMap<Key, Change<'a>>,
+    counted: BTreeSet<Tally>,
+    entries: Vec<Appended<'a>>,
+    without_entry: Vec<CommitId>,
+}
+
+/// What becomes of a record.
+enum Change<'a> {
+    Put(CommitId, &'a Record),
+    Remove,
+}
+
+impl<'a> Ground<'a> {
+    fn new(places: BTreeMap<Home, Place>) -> Self {
+        let site = |(home, place)| (home, Site::new(place));
+        Self { sites: places.into_iter().map(site).collect() }
     }
-    let now = if let StoreClock::Given(clock) = clock { clock.now() } else { standing.clock };
-    if changes.not_after.is_some_and(|end| now > end) {
-        return Err(CommitError::TooLate.into());
-    }
-    for (key, expected) in &changes.guards {
-        if standing.versions.get(&Mark::of(key)).copied() != *expected {
-            return Err(CommitError::Conflict(key.clone()).into());
+
+    /// Every check in the contract's order; a set that passes changes what those after it see.
+    fn judge(&mut self, set: &'a ChangeSet, now: Timestamp) -> Outcome {
+        set.check()?;
+        let Some(site) = self.sites.get_mut(&set.home) else {
+            return Err(Fault::homeless(&set.home).during("commit").into());
+        };
+        if site.applied.contains(&set.id) {
+            return Ok(Committed::Before);
         }
-    }
-    let sums = sums(changes, &standing)?;
-    Ok(write(connection, changes, place, &sums, now).await?)
-}
-
-/// A key as columns can hold it.
-#[derive(PartialEq, Eq, Hash, Debug)]
-struct Mark(i32, Option<Uuid>, Option<String>, Option<Vec<u8>>);
-
-impl Mark {
-    fn of(key: &Key) -> Self {
-        let mut names = Names::default();
-        names.add(key);
-        Self(Kind::of(key) as i32, names.ids.pop(), names.texts.pop(), names.bytes.pop())
-    }
-}
-
-/// What the checks need to know, read in one statement after the lock.
-struct Standing {
-    clock: Timestamp,
-    applied: bool,
-    versions: HashMap<Mark, CommitId>,
-    tallies: BTreeMap<String, i64>,
-}
-
-/// What a row says that is not the version of a record.
-const CLOCK: i32 = -1;
-const APPLIED: i32 = -2;
-const TALLY: i32 = -3;
-
-impl Standing {
-    async fn read(connection: &mut PgConnection, home: i64, changes: &ChangeSet) -> Result<Self, Fault> {
-        let mut names: BTreeMap<Kind, Names> = BTreeMap::new();
-        for key in changes.guards.keys() {
-            names.entry(Kind::of(key)).or_default().add(key);
+        if set.not_after.is_some_and(|end| now > end) {
+            return Err(CommitError::TooLate);
         }
-        let asked = |kind: Kind| names.contains_key(&kind);
-        let none = Names::default();
-        let of = |kind: Kind| names.get(&kind).unwrap_or(&none);
-        let rows = query!(
-            r#"SELECT -1 AS "what!", NULL::uuid AS "id?", NULL::text AS "text?", NULL::bytea AS "bytes?",
-                   NULL::uuid AS "version?", (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS "number?"
-               UNION ALL SELECT -2, NULL, NULL, NULL, NULL, NULL FROM log WHERE home = $1 AND commit_id = $2
-               UNION ALL SELECT -2, NULL, NULL, NULL, NULL, NULL FROM commits WHERE home = $1 AND id = $2
-               UNION ALL SELECT -3, NULL, tally, NULL, NULL, sum FROM tallies WHERE home = $1
-               UNION ALL SELECT 0, NULL, NULL, NULL, version, NULL FROM organizations WHERE home = $1 AND $3
-               UNION ALL SELECT 1, id, NULL, NULL, version, NULL FROM accounts WHERE home = $1 AND id = ANY ($4)
-               UNION ALL SELECT 2, NULL, external_id, NULL, version, NULL FROM account_external_ids
-                   WHERE home = $1 AND external_id = ANY ($5)
-               UNION ALL SELECT 3, user_id, NULL, NULL, version, NULL FROM members
-                   WHERE home = $1 AND user_id = ANY ($6)
-               UNION ALL SELECT 4, id, NULL, NULL, version, NULL FROM api_keys WHERE home = $1 AND id = ANY ($7)
-               UNION ALL SELECT 5, id, NULL, NULL, version, NULL FROM transfers WHERE home = $1 AND id = ANY ($8)
-               UNION ALL SELECT 6, NULL, NULL, NULL, version, NULL FROM users WHERE home = $1 AND $9
-               UNION ALL SELECT 7, organization_id, NULL, NULL, version, NULL FROM memberships
-                   WHERE home = $1 AND organization_id = ANY ($10)
-               UNION ALL SELECT 8, id, NULL, NULL, version, NULL FROM operator_keys WHERE home = $1 AND id = ANY ($11)
-               UNION ALL SELECT 9, NULL, NULL, NULL, version, NULL FROM claims WHERE home = $1 AND $12
-               UNION ALL SELECT 10, id, NULL, NULL, version, NULL FROM directory_entries
-                   WHERE home = $1 AND id = ANY ($13)
-               UNION ALL SELECT 11, NULL, NULL, id, version, NULL FROM receipts WHERE home = $1 AND id = ANY ($14)"#,
-            home,
-            changes.id.uuid(),
-            asked(Kind::Organization),
-            &of(Kind::Account).ids,
-            &of(Kind::AccountExternalId).texts,
-            &of(Kind::Member).ids,
-            &of(Kind::ApiKey).ids,
-            &of(Kind::Transfer).ids,
-            asked(Kind::User),
-            &of(Kind::Membership).ids,
-            &of(Kind::OperatorKey).ids,
-            asked(Kind::Claim),
-            &of(Kind::DirectoryEntry).ids,
-            &of(Kind::Receipt).bytes
-        );
-        let (versions, tallies) = (HashMap::new(), BTreeMap::new());
-        let mut standing = Self { clock: Timestamp::EPOCH, applied: false, versions, tallies };
-        for row in rows.fetch_all(connection).await? {
-            match (row.what, row.version, row.number, row.text) {
-                (CLOCK, _, Some(micros), _) => standing.clock = Timestamp::from_micros(micros),
-                (APPLIED, ..) => standing.applied = true,
-                (TALLY, _, Some(sum), Some(tally)) => {
-                    standing.tallies.insert(tally, sum);
-                }
-                (what, Some(version), _, text) => {
-                    let mark = Mark(what, row.id, text, row.bytes);
-                    standing.versions.insert(mark, CommitId::from_uuid(version));
-                }
-                (what, ..) => return Err(bad("what", what)),
+        for (key, expected) in &set.guards {
+            if site.versions.get(key) != expected.as_ref() {
+                return Err(CommitError::Conflict(key.clone()));
             }
         }
-        Ok(standing)
+        let sums = site.sums(set)?;
+        Ok(Committed::Now(site.take(set, sums)))
+    }
+
+    async fn write(self, connection: &mut PgConnection, now: Timestamp) -> Result<(), Fault> {
+        let mut puts = Vec::new();
+        let (mut sums, mut entries, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        for site in self.sites.into_values() {
+            let home = site.number;
+            for (key, change) in site.changed {
+                match change {
+                    Change::Put(commit, it) => puts.push(Put { home, commit, it }),
+                    Change::Remove => kind::remove(connection, home, &key).await?,
+                }
+            }
+            sums.extend(site.counted.iter().map(|tally| (home, *tally, site.tallies[tally])));
+            entries.extend(site.entries);
+            others.extend(site.without_entry.into_iter().map(|commit| (home, commit)));
+        }
+        kind::put_all(connection, &puts).await?;
+        if !sums.is_empty() {
+            count(connection, &sums).await?;
+        }
+        if !entries.is_empty() {
+            log::append(connection, &entries).await?;
+        }
+        if !others.is_empty() {
+            remember(connection, &others, now).await?;
+        }
+        Ok(())
     }
 }
 
-/// What the tallies would be, each within its range after each step.
-fn sums(changes: &ChangeSet, standing: &Standing) -> Result<BTreeMap<Tally, i64>, CommitError> {
-    let mut sums = BTreeMap::new();
-    for write in &changes.writes {
-        let Write::Add { tally, by, within } = write else {
-            continue;
+impl<'a> Site<'a> {
+    fn new(Place { home: number, head }: Place) -> Self {
+        Self {
+            number,
+            applied: BTreeSet::new(),
+            versions: BTreeMap::new(),
+            tallies: BTreeMap::new(),
+            head,
+            changed: BTreeMap::new(),
+            counted: BTreeSet::new(),
+            entries: Vec::new(),
+            without_entry: Vec::new(),
+        }
+    }
+
+    /// What the tallies would be, each within its range after each step.
+    fn sums(&self, set: &ChangeSet) -> Result<BTreeMap<Tally, i64>, CommitError> {
+        let mut sums = BTreeMap::new();
+        for write in &set.writes {
+            let Write::Add { tally, by, within } = write else {
+                continue;
+            };
+            let before: i64 = sums.get(tally).or_else(|| self.tallies.get(tally)).copied().unwrap_or(0);
+            let after = before.saturating_add(*by);
+            if !within.contains(&after) {
+                return Err(CommitError::OutOfBounds(*tally));
+            }
+            sums.insert(*tally, after);
+        }
+        Ok(sums)
+    }
+
+    /// The set is applied. The head after it, where there is a log.
+    fn take(&mut self, set: &'a ChangeSet, sums: BTreeMap<Tally, i64>) -> Option<Head> {
+        self.applied.insert(set.id);
+        for write in &set.writes {
+            match write {
+                Write::Put(record) => {
+                    self.versions.insert(record.key(), set.id);
+                    self.changed.insert(record.key(), Change::Put(set.id, record));
+                }
+                Write::Remove(key) => {
+                    self.versions.remove(key);
+                    self.changed.insert(key.clone(), Change::Remove);
+                }
+                Write::Add { .. } => {}
+            }
+        }
+        self.counted.extend(sums.keys());
+        self.tallies.extend(sums);
+        let Some(entry) = &set.entry else {
+            self.without_entry.push(set.id);
+            return None;
         };
-        let kept = || standing.tallies.get(tally.name()).copied().unwrap_or(0);
-        let before: i64 = sums.get(tally).copied().unwrap_or_else(kept);
-        let after = before.saturating_add(*by);
-        if !within.contains(&after) {
-            return Err(CommitError::OutOfBounds(*tally));
-        }
-        sums.insert(*tally, after);
-    }
-    Ok(sums)
-}
-
-/// How tallies stand.
-pub(crate) async fn tallies(
-    connection: &mut PgConnection,
-    home: i64,
-) -> Result<BTreeMap<String, i64>, Fault> {
-    let rows = query!("SELECT tally, sum FROM tallies WHERE home = $1", home);
-    Ok(rows.fetch_all(connection).await?.into_iter().map(|row| (row.tally, row.sum)).collect())
-}
-
-async fn write(
-    connection: &mut PgConnection,
-    changes: &ChangeSet,
-    place: Place,
-    sums: &BTreeMap<Tally, i64>,
-    now: Timestamp,
-) -> Result<Committed, Fault> {
-    for write in &changes.writes {
-        match write {
-            Write::Put(record) => kind::put(connection, place.home, changes.id, record).await?,
-            Write::Remove(key) => kind::remove(connection, place.home, key).await?,
-            Write::Add { .. } => {}
-        }
-    }
-    if !sums.is_empty() {
-        let (names, sums): (Vec<String>, Vec<i64>) =
-            sums.iter().map(|(tally, sum)| (tally.name().to_owned(), *sum)).unzip();
-        query!(
-            "INSERT INTO tallies (home, tally, sum)
-             SELECT $1, tally, sum FROM UNNEST($2::text[], $3::bigint[]) AS given (tally, sum)
-             ON CONFLICT (home, tally) DO UPDATE SET sum = excluded.sum",
-            place.home,
-            &names,
-            &sums
-        )
-        .execute(&mut *connection)
-        .await?;
-    }
-    match &changes.entry {
-        Some(entry) => Ok(Committed::Now(Some(log::append(connection, place, changes.id, entry).await?))),
-        None => remember(connection, place.home, changes.id, now).await.map(|()| Committed::Now(None)),
+        self.head = self.head.after(entry);
+        self.entries.push(Appended { home: self.number, head: self.head, commit: set.id, entry });
+        Some(self.head)
     }
 }
 
-/// Where there is no log, a commit is remembered beside the records; the oldest are let go a few at a time.
-async fn remember(
-    connection: &mut PgConnection,
-    home: i64,
-    commit: CommitId,
-    now: Timestamp,
-) -> Result<(), Fault> {
+async fn count(connection: &mut PgConnection, sums: &[(i64, Tally, i64)]) -> Result<(), Fault> {
     query!(
-        "WITH old AS (
-             SELECT home, id FROM commits WHERE at < $4 ORDER BY at LIMIT 16 FOR UPDATE SKIP LOCKED
-         ), forgotten AS (
-             DELETE FROM commits USING old WHERE commits.home = old.home AND commits.id = old.id
-         )
-         INSERT INTO commits (home, id, at) VALUES ($1, $2, $3)",
-        home,
-        commit.uuid(),
-        now.micros(),
-        now.plus_seconds(-KEPT_SECONDS).micros()
+        "INSERT INTO tallies (home, tally, sum)
+         SELECT home, tally, sum FROM UNNEST($1::bigint[], $2::text[], $3::bigint[]) AS given (home, tally, sum)
+         ON CONFLICT (home, tally) DO UPDATE SET sum = excluded.sum",
+        &sums.iter().map(|(home, ..)| *home).collect::<Vec<_>>(),
+        &sums.iter().map(|(_, tally, _)| tally.name().to_owned()).collect::<Vec<_>>(),
+        &sums.iter().map(|(.., sum)| *sum).collect::<Vec<_>>()
     )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// Makes and locks the homes of several sets, in one order for everybody, so that no two wait for each other.
-pub(crate) async fn hold_all(connection: &mut PgConnection, sets: &[ChangeSet]) -> Result<(), Fault> {
-    let homes: BTreeMap<String, &ChangeSet> = sets.iter().map(|set| (set.home.to_string(), set)).collect();
-    let names: Vec<String> = homes.keys().cloned().collect();
-    let known = query_scalar!("SELECT name FROM homes WHERE name = ANY ($1)", &names);
-    let known: Vec<String> = known.fetch_all(&mut *connection).await?;
-    for (name, set) in homes.iter().filter(|(name, _)| !known.contains(name)) {
-        let start = roster_core::log::Head::start(&set.home);
-        query!(
-            "INSERT INTO homes (name, seq, time, hash) VALUES ($1, 0, $2, $3) ON CONFLICT DO NOTHING",
-            name,
-            start.time.micros(),
-            start.hash.as_slice()
-        )
-        .execute(&mut *connection)
-        .await?;
-    }
-    query!("SELECT home FROM homes WHERE name = ANY ($1) ORDER BY home FOR NO KEY UPDATE", &names)
-        .fetch_all(connection)
-        .await?;
+/// Where there is no log, a commit is remembered beside the records; the oldest are let go a few at a time.
+async fn remember(
+    connection: &mut PgConnection,
+    commits: &[(i64, CommitId)],
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let homes: Vec<i64> = commits.iter().map(|(home, _)| *home).collect();
+    let ids: Vec<Uuid> = commits.iter().map(|(_, commit)| commit.uuid()).collect();
+    query!(
+        "WITH old AS (
+             SELECT home, id FROM commits WHERE at < $4 ORDER BY at LIMIT 16 FOR UPDATE SKIP LOCKED
+         ), forgotten AS (
+             DELETE FROM commits USING old WHERE commits.home = old.home AND commits.id = old.id
+         )
+         INSERT INTO commits (home, id, at)
+         SELECT home, id, $3 FROM UNNEST($1::bigint[], $2::uuid[]) AS given (home, id)",
+        &homes,
+        &ids,
+        now.micros(),
+        now.plus_seconds(-KEPT_SECONDS).micros()
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What went wrong, sorted into the kinds of the contract; and why a database is not opened.
 
+use roster_core::home::Home;
 use roster_core::store::{StoreError, StoreErrorKind};
 
 /// Why a database is not opened: a sentence that says what to change.
@@ -83,9 +84,12 @@ pub enum OpenError {
 /// What goes wrong within a call.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
-    /// Postgres or the pool.
+    /// Postgres, within a statement.
     #[error(transparent)]
     Sql(#[from] sqlx::Error),
+    /// None is free in time, or none can be made.
+    #[error("no connection: {0}")]
+    NoConnection(sqlx::Error),
     /// A row that core could not have written.
     #[error("{column}: {detail}")]
     Row {
@@ -97,10 +101,23 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// A home that was to be made and is not there.
+    pub(crate) fn homeless(home: &Home) -> Self {
+        Self::Row { column: "name", detail: format!("{home} was not made") }
+    }
+
+    /// Whether the connection cannot be used any more. It can if the server itself has refused something.
+    pub(crate) fn is_broken_connection(&self) -> bool {
+        match self {
+            Self::Row { .. } | Self::NoConnection(_) | Self::Sql(sqlx::Error::RowNotFound) => false,
+            Self::Sql(error) => code(error).is_none_or(|code| is_of_connection(&code)),
+        }
+    }
+
     /// As the contract has it, for a call of which nothing was sent to COMMIT.
     pub(crate) fn during(&self, operation: &'static str) -> StoreError {
         let kind = match self {
-            Self::Sql(error) => kind(error),
+            Self::Sql(error) | Self::NoConnection(error) => kind(error),
             Self::Row { .. } => StoreErrorKind::Corrupt,
         };
         StoreError { kind, operation, detail: self.to_string() }
@@ -110,18 +127,25 @@ impl Fault {
     /// such as a connection that broke, nobody knows.
     pub(crate) fn at_commit(&self) -> StoreError {
         let error = self.during("commit");
-        let refused = matches!(self, Self::Sql(sqlx::Error::Database(found)) if found.code().is_some_and(|code|
-            !code.starts_with("08") && !code.starts_with("57P") && !code.starts_with("58") && !code.starts_with("XX")));
+        let refused = matches!(self, Self::Sql(sqlx::Error::Database(found)) if found.code().is_some_and(|code| !is_of_connection(&code)));
         if refused { error } else { StoreError { kind: StoreErrorKind::OutcomeUnknown, ..error } }
     }
 
-    /// Whether only this set is to blame, and what stood before its savepoint stands.
+    /// Whether one set is to blame, and the others would go well without it.
     pub(crate) fn is_of_one_set(&self) -> bool {
         match self {
             Self::Row { .. } => true,
-            Self::Sql(error) => code(error).is_some_and(|code| code.starts_with("23")),
+            Self::NoConnection(_) => false,
+            Self::Sql(error) => {
+                code(error).is_some_and(|code| code.starts_with("23") || code.starts_with("22"))
+            }
         }
     }
+}
+
+/// The server has ended the connection, or is about to.
+fn is_of_connection(code: &str) -> bool {
+    ["08", "57P", "58", "XX"].iter().any(|class| code.starts_with(class))
 }
 
 fn code(error: &sqlx::Error) -> Option<String> {

@@ -24,11 +24,15 @@ mod log;
 #[cfg(feature = "store")]
 mod open;
 #[cfg(feature = "store")]
+mod pool;
+#[cfg(feature = "store")]
 mod read;
 #[cfg(feature = "store")]
 mod row;
 #[cfg(feature = "store")]
 mod session;
+#[cfg(feature = "store")]
+mod standing;
 #[cfg(feature = "store")]
 mod store;
 

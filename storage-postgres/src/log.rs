@@ -1,5 +1,7 @@
 //! The log of a home and its end; and the clock.
 
+use std::collections::BTreeMap;
+
 use roster_core::home::Home;
 use roster_core::id::{CommitId, UserId};
 use roster_core::log::{Head, LogEntry, Logged, Personal};
@@ -41,24 +43,47 @@ pub(crate) async fn place(connection: &mut PgConnection, home: &Home) -> Result<
     }
 }
 
-/// The same, held until the transaction ends. A home that is not there is made, with the head of an empty log.
-pub(crate) async fn hold(connection: &mut PgConnection, home: &Home) -> Result<Place, Fault> {
-    let name = home.to_string();
-    loop {
-        let row = query!("SELECT home, seq, time, hash FROM homes WHERE name = $1 FOR NO KEY UPDATE", name);
-        if let Some(row) = row.fetch_optional(&mut *connection).await? {
-            return Ok(Place { home: row.home, head: head(row.seq, row.time, row.hash)? });
-        }
-        let start = Head::start(home);
-        query!(
-            "INSERT INTO homes (name, seq, time, hash) VALUES ($1, 0, $2, $3) ON CONFLICT DO NOTHING",
-            name,
-            start.time.micros(),
-            start.hash.as_slice()
-        )
-        .execute(&mut *connection)
-        .await?;
+/// Where homes are, held until the transaction ends; those that are not there are left out. Everybody locks in the
+/// order of the numbers, so that no two wait for each other.
+pub(crate) async fn hold(
+    connection: &mut PgConnection,
+    homes: &BTreeMap<String, &Home>,
+) -> Result<BTreeMap<Home, Place>, Fault> {
+    let names: Vec<String> = homes.keys().cloned().collect();
+    let rows = query!(
+        "SELECT name, home, seq, time, hash FROM homes WHERE name = ANY ($1) ORDER BY home FOR NO KEY UPDATE",
+        &names
+    );
+    let mut places = BTreeMap::new();
+    for row in rows.fetch_all(connection).await? {
+        let home = homes.get(&row.name).ok_or_else(|| bad("name", &row.name))?;
+        places.insert((*home).clone(), Place { home: row.home, head: head(row.seq, row.time, row.hash)? });
     }
+    Ok(places)
+}
+
+/// Makes homes that are not there, with the heads of empty logs. Whoever makes homes holds none yet, and makes them in
+/// the order of their names.
+pub(crate) async fn make(
+    connection: &mut PgConnection,
+    homes: &BTreeMap<String, &Home>,
+) -> Result<(), Fault> {
+    let names: Vec<String> = homes.keys().cloned().collect();
+    let heads: Vec<Head> = homes.values().map(|home| Head::start(home)).collect();
+    let times: Vec<i64> = heads.iter().map(|head| head.time.micros()).collect();
+    let hashes: Vec<Vec<u8>> = heads.iter().map(|head| head.hash.to_vec()).collect();
+    query!(
+        "INSERT INTO homes (name, seq, time, hash)
+         SELECT name, 0, time, hash FROM UNNEST($1::text[], $2::bigint[], $3::bytea[]) WITH ORDINALITY
+             AS given (name, time, hash, place) ORDER BY place
+         ON CONFLICT DO NOTHING",
+        &names,
+        &times,
+        &hashes
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 fn head(seq: i64, time: i64, hash: Vec<u8>) -> Result<Head, Fault> {
@@ -66,48 +91,102 @@ fn head(seq: i64, time: i64, hash: Vec<u8>) -> Result<Head, Fault> {
     Ok(Head { seq, time: Timestamp::from_micros(time), hash: exact("hash", hash)? })
 }
 
-/// Appends an entry with all that hangs on it, in one statement: the next number, a time that never goes back, and the
-/// hash that chains it.
-pub(crate) async fn append(
-    connection: &mut PgConnection,
-    place: Place,
-    commit: CommitId,
-    entry: &LogEntry,
-) -> Result<Head, Fault> {
-    let head = place.head.after(entry);
-    let users: Vec<Uuid> = entry.users.iter().map(|user| user.uuid()).collect();
-    let numbers: Vec<i64> = entry.personal.iter().map(|kept| i64::from(kept.n)).collect();
-    let subjects: Vec<Uuid> = entry.personal.iter().map(|kept| kept.subject.uuid()).collect();
-    let salts: Vec<Vec<u8>> = entry.personal.iter().map(|kept| kept.salt.to_vec()).collect();
-    let values: Vec<String> = entry.personal.iter().map(|kept| kept.value.clone()).collect();
+/// An entry at its place: the next number, a time that never goes back, and the hash that chains it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Appended<'a> {
+    pub(crate) home: i64,
+    pub(crate) head: Head,
+    pub(crate) commit: CommitId,
+    pub(crate) entry: &'a LogEntry,
+}
+
+/// What hangs on entries, a row each.
+#[derive(Default)]
+struct Hanging {
+    homes: Vec<i64>,
+    seqs: Vec<i64>,
+    people: Vec<Uuid>,
+    places: Vec<i64>,
+    numbers: Vec<i64>,
+    salts: Vec<Vec<u8>>,
+    values: Vec<String>,
+}
+
+impl Hanging {
+    fn users(entries: &[Appended<'_>], seqs: &[i64]) -> Self {
+        let mut rows = Self::default();
+        for (appended, seq) in entries.iter().zip(seqs) {
+            for user in &appended.entry.users {
+                rows.homes.push(appended.home);
+                rows.seqs.push(*seq);
+                rows.people.push(user.uuid());
+            }
+        }
+        rows
+    }
+
+    fn personal(entries: &[Appended<'_>], seqs: &[i64]) -> Self {
+        let mut rows = Self::default();
+        for (appended, seq) in entries.iter().zip(seqs) {
+            for (place, kept) in (0_i64..).zip(&appended.entry.personal) {
+                rows.homes.push(appended.home);
+                rows.seqs.push(*seq);
+                rows.people.push(kept.subject.uuid());
+                rows.places.push(place);
+                rows.numbers.push(i64::from(kept.n));
+                rows.salts.push(kept.salt.to_vec());
+                rows.values.push(kept.value.clone());
+            }
+        }
+        rows
+    }
+}
+
+/// Appends entries with all that hangs on them, in one statement. Those of one home come in their order.
+pub(crate) async fn append(connection: &mut PgConnection, entries: &[Appended<'_>]) -> Result<(), Fault> {
+    let seqs = entries.iter().map(|appended| i64::try_from(appended.head.seq));
+    let seqs: Vec<i64> = seqs.collect::<Result<_, _>>().map_err(|error| bad("seq", error))?;
+    let (users, personal) = (Hanging::users(entries, &seqs), Hanging::personal(entries, &seqs));
     query!(
-        "WITH entry AS (
-             INSERT INTO log (home, seq, time, hash, commit_id, body) VALUES ($1, $2, $3, $4, $5, $6)
+        "WITH given AS MATERIALIZED (
+             SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[], $5::uuid[], $6::bytea[])
+                 AS given (home, seq, time, hash, commit_id, body)
+         ), entry AS (
+             INSERT INTO log (home, seq, time, hash, commit_id, body)
+             SELECT home, seq, time, hash, commit_id, body FROM given
          ), head AS (
-             UPDATE homes SET seq = $2, time = $3, hash = $4 WHERE home = $1
+             UPDATE homes SET seq = last.seq, time = last.time, hash = last.hash
+             FROM (SELECT DISTINCT ON (home) home, seq, time, hash FROM given ORDER BY home, seq DESC) last
+             WHERE homes.home = last.home
          ), people AS (
-             INSERT INTO log_users (home, user_id, seq) SELECT $1, id, $2 FROM UNNEST($7::uuid[]) AS id
+             INSERT INTO log_users (home, seq, user_id)
+             SELECT home, seq, id FROM UNNEST($7::bigint[], $8::bigint[], $9::uuid[]) AS people (home, seq, id)
              ON CONFLICT DO NOTHING
          )
          INSERT INTO log_personal (home, seq, place, n, subject, salt, value)
-         SELECT $1, $2, place - 1, n, subject, salt, value
-         FROM UNNEST($8::bigint[], $9::uuid[], $10::bytea[], $11::text[])
-             WITH ORDINALITY AS kept (n, subject, salt, value, place)",
-        place.home,
-        i64::try_from(head.seq).map_err(|error| bad("seq", error))?,
-        head.time.micros(),
-        head.hash.as_slice(),
-        commit.uuid(),
-        entry.body.as_slice(),
-        &users,
-        &numbers,
-        &subjects,
-        &salts,
-        &values
+         SELECT home, seq, place, n, subject, salt, value
+         FROM UNNEST($10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::uuid[], $15::bytea[], $16::text[])
+             AS kept (home, seq, place, n, subject, salt, value)",
+        &entries.iter().map(|appended| appended.home).collect::<Vec<_>>(),
+        &seqs,
+        &entries.iter().map(|appended| appended.head.time.micros()).collect::<Vec<_>>(),
+        &entries.iter().map(|appended| appended.head.hash.to_vec()).collect::<Vec<_>>(),
+        &entries.iter().map(|appended| appended.commit.uuid()).collect::<Vec<_>>(),
+        &entries.iter().map(|appended| appended.entry.body.clone()).collect::<Vec<_>>(),
+        &users.homes,
+        &users.seqs,
+        &users.people,
+        &personal.homes,
+        &personal.seqs,
+        &personal.places,
+        &personal.numbers,
+        &personal.people,
+        &personal.salts,
+        &personal.values
     )
     .execute(connection)
     .await?;
-    Ok(head)
+    Ok(())
 }
 
 /// An answer of `log`.

@@ -4,19 +4,19 @@
 use std::str::FromStr;
 
 use sqlx::migrate::{Migrate, MigrateError};
-use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool, query, query_scalar};
+use sqlx::{ConnectOptions, Connection, PgConnection, query, query_scalar};
 
 use crate::config::PostgresConfig;
 use crate::error::OpenError;
+use crate::pool::Pool;
 use crate::schema::MIGRATIONS;
 
 /// The oldest server that is good enough, as `server_version_num` says it.
 const MINIMUM: i32 = 140_000;
 
 /// Checks the database and connects.
-pub(crate) async fn open(config: &PostgresConfig) -> Result<PgPool, OpenError> {
+pub(crate) async fn open(config: &PostgresConfig) -> Result<Pool, OpenError> {
     let options = options(config)?;
     let mut connection = connect(&options).await?;
     match schema(&mut connection).await? {
@@ -50,20 +50,13 @@ fn options(config: &PostgresConfig) -> Result<PgConnectOptions, OpenError> {
 }
 
 /// Limits are set by statement: a pooler between would not pass them on as parameters of the start.
-fn pool(config: &PostgresConfig, options: PgConnectOptions) -> PgPool {
+fn pool(config: &PostgresConfig, options: PgConnectOptions) -> Pool {
     let limit = config.statement_timeout.as_millis();
-    let limits = format!(
+    let settings = format!(
         "SET statement_timeout = {limit}; SET lock_timeout = {limit}; \
          SET idle_in_transaction_session_timeout = '10s'; SET synchronous_commit = on"
     );
-    PoolOptions::new()
-        .max_connections(config.connections.max(1))
-        .acquire_timeout(config.acquire_timeout)
-        .after_connect(move |connection: &mut PgConnection, _| {
-            let limits = sqlx::AssertSqlSafe(limits.clone());
-            Box::pin(async move { connection.execute(sqlx::raw_sql(limits)).await.map(|_| ()) })
-        })
-        .connect_lazy_with(options)
+    Pool::new(options, settings, config.connections, config.acquire_timeout)
 }
 
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, OpenError> {

@@ -1,16 +1,43 @@
-//! Records, tallies and the log head of one home, in one snapshot.
+//! Records, tallies and the log head of one home, in one statement, so in one snapshot and one round trip.
 
 use std::collections::BTreeMap;
 
 use roster_core::home::{Home, Key, Tally};
 use roster_core::log::Head;
 use roster_core::store::{Read, StoreClock};
-use sqlx::{PgConnection, query_scalar};
+use roster_core::time::Timestamp;
+use serde::Deserialize;
+use sqlx::{PgConnection, query_as, query_scalar};
 
 use crate::error::Fault;
 use crate::kind::{self, Kind, Names};
-use crate::row::parse;
-use crate::{commit, log};
+use crate::row::{bad, exact, from_hex_some, from_json, parse};
+
+/// What a row holds that is no record.
+const HEAD: i32 = -1;
+const TALLY: i32 = -2;
+
+/// One row of the answer, in JSON: columns differ by kind.
+struct Line {
+    what: i32,
+    row: String,
+}
+
+/// The clock, and the end of the home's log if it has one.
+#[derive(Deserialize)]
+struct HeadRow {
+    clock: i64,
+    seq: Option<i64>,
+    time: Option<i64>,
+    #[serde(deserialize_with = "from_hex_some")]
+    hash: Option<Vec<u8>>,
+}
+
+#[derive(Deserialize)]
+struct TallyRow {
+    tally: String,
+    sum: i64,
+}
 
 /// An answer of `read`.
 pub(crate) async fn read(
@@ -20,35 +47,195 @@ pub(crate) async fn read(
     keys: &[Key],
     tallies: &[Tally],
 ) -> Result<Read, Fault> {
-    let place = log::place(connection, home).await?;
+    let asked = Asked::new(keys, !tallies.is_empty());
+    let lines = match home {
+        Home::Organization(_) => organization(connection, home, &asked).await?,
+        Home::User(_) => user(connection, home, &asked).await?,
+        Home::Deployment => deployment(connection, home, &asked).await?,
+        Home::Claim(_) | Home::Directory(..) => pointers(connection, home, &asked).await?,
+    };
     let mut read = Read {
-        clock: log::now(connection, clock).await?,
-        head: place.map_or_else(|| Head::start(home), |place| place.head),
+        clock: Timestamp::EPOCH,
+        head: Head::start(home),
         records: BTreeMap::new(),
         tallies: tallies.iter().map(|tally| (*tally, 0)).collect(),
     };
-    let Some(place) = place else { return Ok(read) };
-    for (kind, names) in by_kind(keys) {
-        for stored in kind::load(connection, place.home, kind, &names).await? {
-            read.records.insert(stored.record.key(), stored);
+    for Line { what, row } in lines {
+        match what {
+            HEAD => from_json::<HeadRow>("head", &row)?.read_into(&mut read)?,
+            TALLY => {
+                let TallyRow { tally, sum } = from_json("tally", &row)?;
+                let tally = Tally::from_name(&tally).ok_or_else(|| bad("tally", &tally))?;
+                read.tallies.entry(tally).and_modify(|kept| *kept = sum);
+            }
+            number => {
+                let stored = kind::decode(Kind::of_number(number)?, &row)?;
+                read.records.insert(stored.record.key(), stored);
+            }
         }
     }
-    if !tallies.is_empty() {
-        let kept = commit::tallies(connection, place.home).await?;
-        for (tally, sum) in &mut read.tallies {
-            *sum = kept.get(tally.name()).copied().unwrap_or(0);
-        }
+    if let StoreClock::Given(clock) = clock {
+        read.clock = clock.now();
     }
     Ok(read)
 }
 
-/// The names to load of each kind.
-fn by_kind(keys: &[Key]) -> BTreeMap<Kind, Names> {
-    let mut names: BTreeMap<Kind, Names> = BTreeMap::new();
-    for key in keys {
-        names.entry(Kind::of(key)).or_default().add(key);
+impl HeadRow {
+    fn read_into(self, read: &mut Read) -> Result<(), Fault> {
+        read.clock = Timestamp::from_micros(self.clock);
+        if let (Some(seq), Some(time), Some(hash)) = (self.seq, self.time, self.hash) {
+            let seq = u64::try_from(seq).map_err(|error| bad("seq", error))?;
+            read.head = Head { seq, time: Timestamp::from_micros(time), hash: exact("hash", hash)? };
+        }
+        Ok(())
     }
-    names
+}
+
+/// The names that are asked for, by kind.
+struct Asked {
+    names: BTreeMap<Kind, Names>,
+    tallies: bool,
+}
+
+impl Asked {
+    fn new(keys: &[Key], tallies: bool) -> Self {
+        let mut names: BTreeMap<Kind, Names> = BTreeMap::new();
+        for key in keys {
+            names.entry(Kind::of(key)).or_default().add(key);
+        }
+        Self { names, tallies }
+    }
+
+    fn has(&self, kind: Kind) -> bool {
+        self.names.contains_key(&kind)
+    }
+
+    fn of(&self, kind: Kind) -> Names {
+        self.names.get(&kind).cloned().unwrap_or_default()
+    }
+}
+
+async fn organization(connection: &mut PgConnection, home: &Home, asked: &Asked) -> Result<Vec<Line>, Fault> {
+    let lines = query_as!(
+        Line,
+        r#"WITH place AS MATERIALIZED (SELECT home, seq, time, hash FROM homes WHERE name = $1)
+        SELECT -1 AS "what!", row_to_json(r)::text AS "row!" FROM (
+            SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS clock, seq, time,
+                encode(hash, 'hex') AS hash FROM (VALUES (1)) one LEFT JOIN place ON true) r
+        UNION ALL SELECT -2, row_to_json(r)::text FROM (
+            SELECT tally, sum FROM tallies JOIN place USING (home) WHERE $2) r
+        UNION ALL SELECT 0, row_to_json(r)::text FROM (
+            SELECT id, external_id, name, slug, status, owner_id, purchased, settings, traits, created_at, version
+            FROM organizations JOIN place USING (home) WHERE $3) r
+        UNION ALL SELECT 1, row_to_json(r)::text FROM (
+            SELECT id, external_id, name, status, traits, created_at, version
+            FROM accounts JOIN place USING (home) WHERE id = ANY ($4)) r
+        UNION ALL SELECT 2, row_to_json(r)::text FROM (
+            SELECT external_id, account_id, version
+            FROM account_external_ids JOIN place USING (home) WHERE external_id = ANY ($5)) r
+        UNION ALL SELECT 3, row_to_json(r)::text FROM (
+            SELECT user_id, status, organization_role, starts_at, expires_at, joined_at, left_at, cut_at, email, name,
+                external_id, version, coalesce((SELECT json_agg(json_build_array(a.account_id, a.role))::text
+                FROM member_access a WHERE a.home = m.home AND a.user_id = m.user_id), '[]') AS accounts
+            FROM members m JOIN place USING (home) WHERE user_id = ANY ($6)) r
+        UNION ALL SELECT 4, row_to_json(r)::text FROM (
+            SELECT id, name, organization_role, encode(secret_hash, 'hex') AS secret_hash, prefix, expires_at,
+                created_at, version, coalesce((SELECT json_agg(json_build_array(a.account_id, a.role))::text
+                FROM api_key_access a WHERE a.home = k.home AND a.key_id = k.id), '[]') AS accounts
+            FROM api_keys k JOIN place USING (home) WHERE id = ANY ($7)) r
+        UNION ALL SELECT 5, row_to_json(r)::text FROM (
+            SELECT id, from_user_id, to_user_id, previous_owner_role, state, created_at, version
+            FROM transfers JOIN place USING (home) WHERE id = ANY ($8)) r
+        UNION ALL SELECT 11, row_to_json(r)::text FROM (
+            SELECT encode(id, 'hex') AS id, encode(digest, 'hex') AS digest, encode(seed, 'hex') AS seed, seed_millis,
+                encode(answer, 'hex') AS answer, created_at, version
+            FROM receipts JOIN place USING (home) WHERE id = ANY ($9)) r"#,
+        home.to_string(),
+        asked.tallies,
+        asked.has(Kind::Organization),
+        &asked.of(Kind::Account).ids,
+        &asked.of(Kind::AccountExternalId).texts,
+        &asked.of(Kind::Member).ids,
+        &asked.of(Kind::ApiKey).ids,
+        &asked.of(Kind::Transfer).ids,
+        &asked.of(Kind::Receipt).bytes
+    );
+    Ok(lines.fetch_all(connection).await?)
+}
+
+async fn user(connection: &mut PgConnection, home: &Home, asked: &Asked) -> Result<Vec<Line>, Fault> {
+    let lines = query_as!(
+        Line,
+        r#"WITH place AS MATERIALIZED (SELECT home, seq, time, hash FROM homes WHERE name = $1)
+        SELECT -1 AS "what!", row_to_json(r)::text AS "row!" FROM (
+            SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS clock, seq, time,
+                encode(hash, 'hex') AS hash FROM (VALUES (1)) one LEFT JOIN place ON true) r
+        UNION ALL SELECT -2, row_to_json(r)::text FROM (
+            SELECT tally, sum FROM tallies JOIN place USING (home) WHERE $2) r
+        UNION ALL SELECT 6, row_to_json(r)::text FROM (
+            SELECT id, external_id, email, name, status, traits, created_at, version
+            FROM users JOIN place USING (home) WHERE $3) r
+        UNION ALL SELECT 7, row_to_json(r)::text FROM (
+            SELECT organization_id, version FROM memberships JOIN place USING (home)
+            WHERE organization_id = ANY ($4)) r
+        UNION ALL SELECT 11, row_to_json(r)::text FROM (
+            SELECT encode(id, 'hex') AS id, encode(digest, 'hex') AS digest, encode(seed, 'hex') AS seed, seed_millis,
+                encode(answer, 'hex') AS answer, created_at, version
+            FROM receipts JOIN place USING (home) WHERE id = ANY ($5)) r"#,
+        home.to_string(),
+        asked.tallies,
+        asked.has(Kind::User),
+        &asked.of(Kind::Membership).ids,
+        &asked.of(Kind::Receipt).bytes
+    );
+    Ok(lines.fetch_all(connection).await?)
+}
+
+async fn deployment(connection: &mut PgConnection, home: &Home, asked: &Asked) -> Result<Vec<Line>, Fault> {
+    let lines = query_as!(
+        Line,
+        r#"WITH place AS MATERIALIZED (SELECT home, seq, time, hash FROM homes WHERE name = $1)
+        SELECT -1 AS "what!", row_to_json(r)::text AS "row!" FROM (
+            SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS clock, seq, time,
+                encode(hash, 'hex') AS hash FROM (VALUES (1)) one LEFT JOIN place ON true) r
+        UNION ALL SELECT -2, row_to_json(r)::text FROM (
+            SELECT tally, sum FROM tallies JOIN place USING (home) WHERE $2) r
+        UNION ALL SELECT 8, row_to_json(r)::text FROM (
+            SELECT id, name, encode(secret_hash, 'hex') AS secret_hash, prefix, created_at, version
+            FROM operator_keys JOIN place USING (home) WHERE id = ANY ($3)) r
+        UNION ALL SELECT 11, row_to_json(r)::text FROM (
+            SELECT encode(id, 'hex') AS id, encode(digest, 'hex') AS digest, encode(seed, 'hex') AS seed, seed_millis,
+                encode(answer, 'hex') AS answer, created_at, version
+            FROM receipts JOIN place USING (home) WHERE id = ANY ($4)) r"#,
+        home.to_string(),
+        asked.tallies,
+        &asked.of(Kind::OperatorKey).ids,
+        &asked.of(Kind::Receipt).bytes
+    );
+    Ok(lines.fetch_all(connection).await?)
+}
+
+/// Claims and parts of directories.
+async fn pointers(connection: &mut PgConnection, home: &Home, asked: &Asked) -> Result<Vec<Line>, Fault> {
+    let lines = query_as!(
+        Line,
+        r#"WITH place AS MATERIALIZED (SELECT home, seq, time, hash FROM homes WHERE name = $1)
+        SELECT -1 AS "what!", row_to_json(r)::text AS "row!" FROM (
+            SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS clock, seq, time,
+                encode(hash, 'hex') AS hash FROM (VALUES (1)) one LEFT JOIN place ON true) r
+        UNION ALL SELECT -2, row_to_json(r)::text FROM (
+            SELECT tally, sum FROM tallies JOIN place USING (home) WHERE $2) r
+        UNION ALL SELECT 9, row_to_json(r)::text FROM (
+            SELECT target_kind, target_id, since, version FROM claims JOIN place USING (home) WHERE $3) r
+        UNION ALL SELECT 10, row_to_json(r)::text FROM (
+            SELECT kind, id, search, active, version FROM directory_entries JOIN place USING (home)
+            WHERE id = ANY ($4)) r"#,
+        home.to_string(),
+        asked.tallies,
+        asked.has(Kind::Claim),
+        &asked.of(Kind::DirectoryEntry).ids
+    );
+    Ok(lines.fetch_all(connection).await?)
 }
 
 /// An answer of `homes`: those with an entry or a record.

@@ -8,8 +8,8 @@ use roster_core::id::{AccountId, CommitId};
 use roster_core::model::Access;
 use roster_core::permission::RoleRef;
 use roster_core::time::Timestamp;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use crate::error::Fault;
@@ -104,4 +104,34 @@ pub(crate) fn access(organization_role: Option<String>, account_roles: &str) -> 
 
 fn account_role((account, role): (Uuid, String)) -> Result<(AccountId, RoleRef), Fault> {
     Ok((AccountId::from_uuid(account), parse("role", &role)?))
+}
+
+/// Bytes from the hexadecimal digits that stand for them in JSON.
+pub(crate) fn from_hex<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let digits = String::deserialize(deserializer)?;
+    bytes(&digits).ok_or_else(|| D::Error::custom("no hexadecimal digits"))
+}
+
+/// The same, where they may be missing.
+pub(crate) fn from_hex_some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+    let digits = Option::<String>::deserialize(deserializer)?;
+    digits.map(|digits| bytes(&digits).ok_or_else(|| D::Error::custom("no hexadecimal digits"))).transpose()
+}
+
+fn bytes(digits: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let (pairs, []) = digits.as_bytes().as_chunks::<2>() else { return None };
+    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_read_from_their_digits() {
+        assert_eq!(bytes("00ff7A"), Some(vec![0, 255, 0x7a]));
+        assert_eq!(bytes(""), Some(Vec::new()));
+        assert_eq!((bytes("0"), bytes("0g")), (None, None));
+    }
 }

@@ -1,5 +1,6 @@
 //! The store: every call runs in a task of its own, which goes on when the caller goes away.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -12,25 +13,25 @@ use roster_core::store::{
     AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreClock, StoreError,
     StoreErrorKind,
 };
-use sqlx::{Executor, PgConnection, PgPool, query_scalar};
+use sqlx::{PgConnection, query_scalar};
 
-use crate::commit::{Stopped, apply, hold_all};
+use crate::commit::Outcome;
 use crate::config::PostgresConfig;
 use crate::error::{Fault, OpenError};
+use crate::log::Place;
+use crate::pool::{Held, Pool};
 use crate::session::{READ, Session, WRITE};
-use crate::{access, dump, list, log, open, read};
+use crate::{access, commit, dump, list, log, open, read};
 
 /// The most change sets that one transaction carries.
 const MAX_SETS: usize = 500;
 /// How often a commit whose answer was lost is sent again: the store knows its id.
 const RESENDS: u32 = 2;
 
-type Outcome = Result<Committed, CommitError>;
-
 /// The Postgres store.
 #[derive(Clone, Debug)]
 pub struct PostgresStore {
-    pool: PgPool,
+    pool: Pool,
     clock: StoreClock,
 }
 
@@ -50,84 +51,133 @@ impl PostgresStore {
         self.pool.close().await;
     }
 
-    /// One set in a transaction of its own.
-    async fn commit_one(&self, changes: &ChangeSet) -> Outcome {
-        let mut session = Session::begin(&self.pool, WRITE).await.map_err(|error| during(&error.into()))?;
-        match apply(session.connection(), changes, &self.clock).await {
-            Ok(committed @ Committed::Now(_)) => match session.commit().await {
-                Ok(()) => Ok(committed),
-                Err(error) => Err(Fault::from(error).at_commit().into()),
-            },
-            Ok(Committed::Before) => {
-                session.roll_back().await;
-                Ok(Committed::Before)
+    /// Sets in one transaction, each by itself. Where one of them spoils it, each in a transaction of its own.
+    async fn commit_sets(&self, sets: &[ChangeSet]) -> Vec<Outcome> {
+        match self.transact(sets).await {
+            Ok(outcomes) => outcomes,
+            Err(Failed::Before(fault)) if fault.is_of_one_set() && sets.len() > 1 => {
+                let mut outcomes = Vec::with_capacity(sets.len());
+                for set in sets {
+                    let alone = std::slice::from_ref(set);
+                    outcomes.extend(self.transact(alone).await.unwrap_or_else(|failed| failed.of(alone)));
+                }
+                outcomes
             }
-            Err(stopped) => {
-                session.roll_back().await;
-                Err(match stopped {
-                    Stopped::Set(error) => error,
-                    Stopped::Transaction(fault) => during(&fault),
-                })
-            }
+            Err(failed) => failed.of(sets),
         }
     }
 
-    /// Many sets in one transaction, each by itself.
-    async fn commit_many(&self, sets: &[ChangeSet]) -> Vec<Outcome> {
-        let mut session = match Session::begin(&self.pool, WRITE).await {
-            Ok(session) => session,
-            Err(error) => return all(sets, &Fault::from(error).during("commit_all")),
-        };
-        let outcomes = match apply_many(session.connection(), sets, &self.clock).await {
+    /// The same; sets of which nobody knows are sent again, since the store knows their ids.
+    async fn commit_surely(&self, sets: &[ChangeSet]) -> Vec<Outcome> {
+        let mut outcomes = self.commit_sets(sets).await;
+        for n in 1..=RESENDS {
+            if !outcomes.iter().any(is_unknown) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(u64::from(n) * 100)).await;
+            let told = self.commit_sets(sets).await;
+            if !told.iter().any(|outcome| matches!(outcome, Err(CommitError::Store(_)))) {
+                outcomes = told;
+            }
+        }
+        outcomes
+    }
+
+    async fn transact(&self, sets: &[ChangeSet]) -> Result<Vec<Outcome>, Failed> {
+        let (mut session, places) = self.hold(sets).await.map_err(Failed::Before)?;
+        let outcomes = match commit::apply(session.connection(), sets, places, &self.clock).await {
             Ok(outcomes) => outcomes,
             Err(fault) => {
                 session.roll_back().await;
-                return all(sets, &fault.during("commit_all"));
+                return Err(Failed::Before(fault));
             }
         };
-        match session.commit().await {
-            Ok(()) => outcomes,
-            // Nobody is told anything that rests on a set which may not be there.
-            Err(error) => all(sets, &Fault::from(error).at_commit()),
+        if !outcomes.iter().any(|outcome| matches!(outcome, Ok(Committed::Now(_)))) {
+            session.roll_back().await;
+            return Ok(outcomes);
+        }
+        // Nobody is told anything that rests on a set which may not be there.
+        session.commit().await.map_err(|error| Failed::AtCommit(error.into()))?;
+        Ok(outcomes)
+    }
+
+    /// A transaction that holds the homes of the sets. Those that are missing are made before any is held, so that
+    /// no two who make and hold wait for each other.
+    async fn hold(&self, sets: &[ChangeSet]) -> Result<(Session, BTreeMap<Home, Place>), Fault> {
+        let homes: BTreeMap<String, &Home> = sets
+            .iter()
+            .filter(|set| set.check().is_ok())
+            .map(|set| (set.home.to_string(), &set.home))
+            .collect();
+        let mut session = Session::begin(&self.pool, WRITE).await?;
+        let mut found = log::hold(session.connection(), &homes).await;
+        if let Ok(places) = &found
+            && places.len() < homes.len()
+        {
+            if !places.is_empty() {
+                session.roll_back().await;
+                session = Session::begin(&self.pool, WRITE).await?;
+            }
+            found = make_and_hold(session.connection(), &homes).await;
+        }
+        match found {
+            Ok(places) => Ok((session, places)),
+            Err(fault) => {
+                session.roll_back().await;
+                Err(fault)
+            }
         }
     }
 
     async fn begin(&self, operation: &'static str) -> Result<Session, StoreError> {
-        Session::begin(&self.pool, READ).await.map_err(|error| Fault::from(error).during(operation))
+        Session::begin(&self.pool, READ).await.map_err(|fault| fault.during(operation))
+    }
+
+    /// After a read by one statement. `None` if it must be asked again, on another connection: the one it had broke.
+    fn answered<T>(
+        held: Held,
+        operation: &'static str,
+        again: bool,
+        found: Result<T, Fault>,
+    ) -> Option<Result<T, StoreError>> {
+        let broken = found.as_ref().is_err_and(Fault::is_broken_connection);
+        if broken && again {
+            return None;
+        }
+        if !broken {
+            held.give_back();
+        }
+        Some(found.map_err(|fault| fault.during(operation)))
+    }
+
+    async fn take(&self, operation: &'static str) -> Result<Held, StoreError> {
+        self.pool.take().await.map_err(|fault| fault.during(operation))
     }
 }
 
-async fn apply_many(
-    connection: &mut PgConnection,
-    sets: &[ChangeSet],
-    clock: &StoreClock,
-) -> Result<Vec<Outcome>, Fault> {
-    hold_all(connection, sets).await?;
-    let mut outcomes = Vec::with_capacity(sets.len());
-    for set in sets {
-        connection.execute("SAVEPOINT one").await?;
-        let end = match apply(connection, set, clock).await {
-            Ok(committed) => {
-                outcomes.push(Ok(committed));
-                "RELEASE one"
-            }
-            Err(Stopped::Set(error)) => {
-                outcomes.push(Err(error));
-                "ROLLBACK TO one; RELEASE one"
-            }
-            Err(Stopped::Transaction(fault)) => return Err(fault),
+/// Why a transaction came to nothing, or perhaps not.
+enum Failed {
+    Before(Fault),
+    AtCommit(Fault),
+}
+
+impl Failed {
+    /// What all the sets are told.
+    fn of(&self, sets: &[ChangeSet]) -> Vec<Outcome> {
+        let error = match self {
+            Self::Before(fault) => fault.during("commit"),
+            Self::AtCommit(fault) => fault.at_commit(),
         };
-        connection.execute(end).await?;
+        sets.iter().map(|_| Err(error.clone().into())).collect()
     }
-    Ok(outcomes)
 }
 
-fn during(fault: &Fault) -> CommitError {
-    fault.during("commit").into()
-}
-
-fn all(sets: &[ChangeSet], error: &StoreError) -> Vec<Outcome> {
-    sets.iter().map(|_| Err(error.clone().into())).collect()
+async fn make_and_hold(
+    connection: &mut PgConnection,
+    homes: &BTreeMap<String, &Home>,
+) -> Result<BTreeMap<Home, Place>, Fault> {
+    log::make(connection, homes).await?;
+    log::hold(connection, homes).await
 }
 
 fn is_unknown(outcome: &Outcome) -> bool {
@@ -155,30 +205,23 @@ impl Store for PostgresStore {
     async fn read(&self, home: &Home, keys: &[Key], tallies: &[Tally]) -> Result<Read, StoreError> {
         let (store, home, keys, tallies) = (self.clone(), home.clone(), keys.to_vec(), tallies.to_vec());
         detached("read", async move {
-            let mut session = store.begin("read").await?;
-            let found = read::read(session.connection(), &store.clock, &home, &keys, &tallies).await;
-            end(session, "read", found).await
+            let mut again = true;
+            loop {
+                let mut held = store.take("read").await?;
+                let found = read::read(held.connection(), &store.clock, &home, &keys, &tallies).await;
+                if let Some(answer) = Self::answered(held, "read", again, found) {
+                    return answer;
+                }
+                again = false;
+            }
         })
         .await
     }
 
     async fn commit(&self, changes: &ChangeSet) -> Outcome {
-        let (store, changes) = (self.clone(), changes.clone());
-        let work = async move {
-            let mut outcome = store.commit_one(&changes).await;
-            for n in 1..=RESENDS {
-                if !is_unknown(&outcome) {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(u64::from(n) * 100)).await;
-                match store.commit_one(&changes).await {
-                    Err(CommitError::Store(_)) => {}
-                    told => outcome = told,
-                }
-            }
-            outcome
-        };
-        tokio::spawn(work).await.unwrap_or_else(|_| Err(lost("commit").into()))
+        let (store, sets) = (self.clone(), [changes.clone()]);
+        let work = async move { store.commit_surely(&sets).await.pop() };
+        tokio::spawn(work).await.ok().flatten().unwrap_or_else(|| Err(lost("commit").into()))
     }
 
     async fn commit_all(&self, sets: &[ChangeSet]) -> Vec<Outcome> {
@@ -186,7 +229,7 @@ impl Store for PostgresStore {
         let work = async move {
             let mut outcomes = Vec::with_capacity(many.len());
             for chunk in many.chunks(MAX_SETS) {
-                outcomes.extend(store.commit_many(chunk).await);
+                outcomes.extend(store.commit_surely(chunk).await);
             }
             outcomes
         };
@@ -208,12 +251,15 @@ impl Store for PostgresStore {
     async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {
         let (store, asks) = (self.clone(), asks.to_vec());
         detached("access", async move {
-            let connection = store.pool.acquire().await.map_err(Fault::from);
-            let found = match connection {
-                Ok(mut connection) => access::facts(&mut connection, &store.clock, &asks).await,
-                Err(fault) => Err(fault),
-            };
-            found.map_err(|fault| fault.during("access"))
+            let mut again = true;
+            loop {
+                let mut held = store.take("access").await?;
+                let found = access::facts(held.connection(), &store.clock, &asks).await;
+                if let Some(answer) = Self::answered(held, "access", again, found) {
+                    return answer;
+                }
+                again = false;
+            }
         })
         .await
     }

@@ -4,30 +4,42 @@ use roster_core::home::Record;
 use roster_core::id::AccountId;
 use roster_core::store::Stored;
 use roster_core::text::ExternalId;
-use sqlx::{PgConnection, query, query_scalar};
+use serde::Deserialize;
+use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Fault;
 use crate::row::parse;
+
+/// One row.
+#[derive(Deserialize)]
+pub(crate) struct Row {
+    external_id: String,
+    account_id: Uuid,
+    version: Uuid,
+}
+
+impl Row {
+    pub(super) fn stored(self) -> Result<Stored, Fault> {
+        let external_id = parse("external_id", &self.external_id)?;
+        let record = Record::AccountExternalId(external_id, AccountId::from_uuid(self.account_id));
+        Ok(Stored { record, version: crate::row::version(self.version) })
+    }
+}
 
 pub(super) async fn load(
     connection: &mut PgConnection,
     home: i64,
     names: &[String],
 ) -> Result<Vec<Stored>, Fault> {
-    let rows = query!(
+    let rows = query_as!(
+        Row,
         r#"SELECT external_id, account_id, version
            FROM account_external_ids WHERE home = $1 AND external_id = ANY($2)"#,
         home,
         names
     );
-    let rows = rows.fetch_all(connection).await?.into_iter();
-    rows.map(|row| {
-        let external_id = parse("external_id", &row.external_id)?;
-        let record = Record::AccountExternalId(external_id, AccountId::from_uuid(row.account_id));
-        Ok(Stored { record, version: crate::row::version(row.version) })
-    })
-    .collect()
+    rows.fetch_all(connection).await?.into_iter().map(Row::stored).collect()
 }
 
 pub(super) async fn names(connection: &mut PgConnection, home: i64) -> Result<Vec<String>, Fault> {

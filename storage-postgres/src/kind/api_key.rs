@@ -5,18 +5,50 @@ use roster_core::id::ApiKeyId;
 use roster_core::model::ApiKey;
 use roster_core::store::Stored;
 use roster_core::time::Timestamp;
-use sqlx::{PgConnection, query, query_scalar};
+use serde::Deserialize;
+use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Fault;
-use crate::row::{access, account_roles, exact, instant, micros, organization_role, parse};
+use crate::row::{access, account_roles, exact, from_hex, instant, micros, organization_role, parse};
+
+/// One row.
+#[derive(Deserialize)]
+pub(crate) struct Row {
+    id: Uuid,
+    name: String,
+    organization_role: Option<String>,
+    #[serde(deserialize_with = "from_hex")]
+    secret_hash: Vec<u8>,
+    prefix: String,
+    expires_at: Option<i64>,
+    created_at: i64,
+    accounts: String,
+    version: Uuid,
+}
+
+impl Row {
+    pub(super) fn stored(self) -> Result<Stored, Fault> {
+        let record = Record::ApiKey(ApiKey {
+            id: ApiKeyId::from_uuid(self.id),
+            name: parse("name", &self.name)?,
+            access: access(self.organization_role, &self.accounts)?,
+            secret_hash: exact("secret_hash", self.secret_hash)?,
+            prefix: self.prefix,
+            expires_at: instant(self.expires_at),
+            created_at: Timestamp::from_micros(self.created_at),
+        });
+        Ok(Stored { record, version: crate::row::version(self.version) })
+    }
+}
 
 pub(super) async fn load(
     connection: &mut PgConnection,
     home: i64,
     names: &[Uuid],
 ) -> Result<Vec<Stored>, Fault> {
-    let rows = query!(
+    let rows = query_as!(
+        Row,
         r#"SELECT id, name, organization_role, secret_hash, prefix, expires_at, created_at,
            coalesce((SELECT json_agg(json_build_array(a.account_id, a.role))::text FROM api_key_access a
             WHERE a.home = k.home AND a.key_id = k.id), '[]') AS "accounts!: String",
@@ -25,20 +57,7 @@ pub(super) async fn load(
         home,
         names
     );
-    let rows = rows.fetch_all(connection).await?.into_iter();
-    rows.map(|row| {
-        let record = Record::ApiKey(ApiKey {
-            id: ApiKeyId::from_uuid(row.id),
-            name: parse("name", &row.name)?,
-            access: access(row.organization_role, &row.accounts)?,
-            secret_hash: exact("secret_hash", row.secret_hash)?,
-            prefix: row.prefix,
-            expires_at: instant(row.expires_at),
-            created_at: Timestamp::from_micros(row.created_at),
-        });
-        Ok(Stored { record, version: crate::row::version(row.version) })
-    })
-    .collect()
+    rows.fetch_all(connection).await?.into_iter().map(Row::stored).collect()
 }
 
 pub(super) async fn names(connection: &mut PgConnection, home: i64) -> Result<Vec<Uuid>, Fault> {

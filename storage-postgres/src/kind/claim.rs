@@ -5,29 +5,42 @@ use roster_core::id::{OrganizationId, UserId};
 use roster_core::model::{Claim, ClaimTarget};
 use roster_core::store::Stored;
 use roster_core::time::Timestamp;
-use sqlx::{PgConnection, query};
+use serde::Deserialize;
+use sqlx::{PgConnection, query, query_as};
 use uuid::Uuid;
 
 use crate::error::Fault;
 use crate::row::bad;
 
+/// One row.
+#[derive(Deserialize)]
+pub(crate) struct Row {
+    target_kind: String,
+    target_id: Uuid,
+    since: i64,
+    version: Uuid,
+}
+
+impl Row {
+    pub(super) fn stored(self) -> Result<Stored, Fault> {
+        let target = match self.target_kind.as_str() {
+            "user" => ClaimTarget::User(UserId::from_uuid(self.target_id)),
+            "organization" => ClaimTarget::Organization(OrganizationId::from_uuid(self.target_id)),
+            other => return Err(bad("target_kind", other)),
+        };
+        let record = Record::Claim(Claim { target, since: Timestamp::from_micros(self.since) });
+        Ok(Stored { record, version: crate::row::version(self.version) })
+    }
+}
+
 pub(super) async fn load(connection: &mut PgConnection, home: i64) -> Result<Vec<Stored>, Fault> {
-    let rows = query!(
+    let rows = query_as!(
+        Row,
         r#"SELECT target_kind, target_id, since, version
            FROM claims WHERE home = $1"#,
         home
     );
-    let rows = rows.fetch_all(connection).await?.into_iter();
-    rows.map(|row| {
-        let target = match row.target_kind.as_str() {
-            "user" => ClaimTarget::User(UserId::from_uuid(row.target_id)),
-            "organization" => ClaimTarget::Organization(OrganizationId::from_uuid(row.target_id)),
-            other => return Err(bad("target_kind", other)),
-        };
-        let record = Record::Claim(Claim { target, since: Timestamp::from_micros(row.since) });
-        Ok(Stored { record, version: crate::row::version(row.version) })
-    })
-    .collect()
+    rows.fetch_all(connection).await?.into_iter().map(Row::stored).collect()
 }
 
 pub(super) async fn put(

@@ -3,6 +3,7 @@
 use roster_core::home::Record;
 use roster_core::model::{DirectoryEntry, DirectoryId, DirectoryKind};
 use roster_core::store::Stored;
+use serde::Deserialize;
 use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
@@ -10,7 +11,8 @@ use crate::error::Fault;
 use crate::row::{bad, from_json, to_json};
 
 /// One row.
-struct Entry {
+#[derive(Deserialize)]
+pub(crate) struct Row {
     kind: String,
     id: Uuid,
     search: String,
@@ -18,8 +20,8 @@ struct Entry {
     version: Uuid,
 }
 
-impl Entry {
-    fn stored(self) -> Result<Stored, Fault> {
+impl Row {
+    pub(super) fn stored(self) -> Result<Stored, Fault> {
         let kind: DirectoryKind = self.kind.parse().map_err(|()| bad("kind", &self.kind))?;
         let record = Record::DirectoryEntry(DirectoryEntry {
             id: DirectoryId::from_uuid(kind, self.id),
@@ -36,13 +38,13 @@ pub(super) async fn load(
     names: &[Uuid],
 ) -> Result<Vec<Stored>, Fault> {
     let rows = query_as!(
-        Entry,
+        Row,
         r#"SELECT kind, id, search, active, version
            FROM directory_entries WHERE home = $1 AND id = ANY($2)"#,
         home,
         names
     );
-    rows.fetch_all(connection).await?.into_iter().map(Entry::stored).collect()
+    rows.fetch_all(connection).await?.into_iter().map(Row::stored).collect()
 }
 
 /// The same from all homes of a directory: an id is in one of them only.
@@ -53,13 +55,13 @@ pub(super) async fn load_across(
 ) -> Result<Vec<Stored>, Fault> {
     let kind = kind.to_string();
     let rows = query_as!(
-        Entry,
+        Row,
         r#"SELECT kind, id, search, active, version
            FROM directory_entries WHERE kind = $1 AND id = ANY($2)"#,
         kind,
         names
     );
-    rows.fetch_all(connection).await?.into_iter().map(Entry::stored).collect()
+    rows.fetch_all(connection).await?.into_iter().map(Row::stored).collect()
 }
 
 pub(super) async fn names(connection: &mut PgConnection, home: i64) -> Result<Vec<Uuid>, Fault> {

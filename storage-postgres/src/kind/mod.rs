@@ -22,6 +22,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::error::Fault;
+use crate::row::{bad, from_json};
 
 /// The kinds of records.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -58,6 +59,25 @@ impl Kind {
             Home::Claim(_) => &[Self::Claim],
             Home::Directory(..) => &[Self::DirectoryEntry],
         }
+    }
+
+    /// The kind of a row of a statement that reads several kinds.
+    pub(crate) fn of_number(number: i32) -> Result<Self, Fault> {
+        let all = [
+            Self::Organization,
+            Self::Account,
+            Self::AccountExternalId,
+            Self::Member,
+            Self::ApiKey,
+            Self::Transfer,
+            Self::User,
+            Self::Membership,
+            Self::OperatorKey,
+            Self::Claim,
+            Self::DirectoryEntry,
+            Self::Receipt,
+        ];
+        all.into_iter().find(|kind| *kind as i32 == number).ok_or_else(|| bad("what", number))
     }
 
     /// The kind of a key.
@@ -162,8 +182,57 @@ pub(crate) async fn load_directory(
     directory_entry::load_across(connection, kind, names).await
 }
 
-/// Puts a record with everything that hangs on it.
-pub(crate) async fn put(
+/// A record from its row in JSON.
+pub(crate) fn decode(kind: Kind, row: &str) -> Result<Stored, Fault> {
+    match kind {
+        Kind::Organization => from_json::<organization::Row>("organization", row)?.stored(),
+        Kind::Account => from_json::<account::Row>("account", row)?.stored(),
+        Kind::AccountExternalId => from_json::<account_external_id::Row>("external_id", row)?.stored(),
+        Kind::Member => from_json::<member::Row>("member", row)?.stored(),
+        Kind::ApiKey => from_json::<api_key::Row>("api_key", row)?.stored(),
+        Kind::Transfer => from_json::<transfer::Row>("transfer", row)?.stored(),
+        Kind::User => from_json::<user::Row>("user", row)?.stored(),
+        Kind::Membership => from_json::<membership::Row>("membership", row)?.stored(),
+        Kind::OperatorKey => from_json::<operator_key::Row>("operator_key", row)?.stored(),
+        Kind::Claim => from_json::<claim::Row>("claim", row)?.stored(),
+        Kind::DirectoryEntry => from_json::<directory_entry::Row>("directory_entry", row)?.stored(),
+        Kind::Receipt => from_json::<receipt::Row>("receipt", row)?.stored(),
+    }
+}
+
+/// A record to put: in which home, by which commit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Put<'a, T> {
+    pub(crate) home: i64,
+    pub(crate) commit: CommitId,
+    pub(crate) it: &'a T,
+}
+
+/// Puts records with everything that hangs on them, each key once: many of a kind that come together in one statement.
+pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Record>]) -> Result<(), Fault> {
+    let (mut members, mut memberships, mut users) = (Vec::new(), Vec::new(), Vec::new());
+    for put in puts {
+        let Put { home, commit, .. } = *put;
+        match put.it {
+            Record::Member(it) => members.push(Put { home, commit, it }),
+            Record::Membership(it) => memberships.push(Put { home, commit, it }),
+            Record::User(it) => users.push(Put { home, commit, it }),
+            other => put_one(connection, home, commit, other).await?,
+        }
+    }
+    if !users.is_empty() {
+        user::put_all(connection, &users).await?;
+    }
+    if !memberships.is_empty() {
+        membership::put_all(connection, &memberships).await?;
+    }
+    if !members.is_empty() {
+        member::put_all(connection, &members).await?;
+    }
+    Ok(())
+}
+
+async fn put_one(
     connection: &mut PgConnection,
     home: i64,
     commit: CommitId,
@@ -176,15 +245,15 @@ pub(crate) async fn put(
         Record::AccountExternalId(id, account) => {
             account_external_id::put(connection, home, version, id, *account).await
         }
-        Record::Member(it) => member::put(connection, home, version, it).await,
         Record::ApiKey(it) => api_key::put(connection, home, version, it).await,
         Record::Transfer(it) => transfer::put(connection, home, version, it).await,
-        Record::User(it) => user::put(connection, home, version, it).await,
-        Record::Membership(it) => membership::put(connection, home, version, *it).await,
         Record::OperatorKey(it) => operator_key::put(connection, home, version, it).await,
         Record::Claim(it) => claim::put(connection, home, version, it).await,
         Record::DirectoryEntry(it) => directory_entry::put(connection, home, version, it).await,
         Record::Receipt(it) => receipt::put(connection, home, version, it).await,
+        Record::Member(it) => member::put_all(connection, &[Put { home, commit, it }]).await,
+        Record::Membership(it) => membership::put_all(connection, &[Put { home, commit, it }]).await,
+        Record::User(it) => user::put_all(connection, &[Put { home, commit, it }]).await,
     }
 }
 

@@ -5,35 +5,51 @@ use roster_core::id::OperatorKeyId;
 use roster_core::model::OperatorKey;
 use roster_core::store::Stored;
 use roster_core::time::Timestamp;
-use sqlx::{PgConnection, query, query_scalar};
+use serde::Deserialize;
+use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Fault;
-use crate::row::{exact, parse};
+use crate::row::{exact, from_hex, parse};
+
+/// One row.
+#[derive(Deserialize)]
+pub(crate) struct Row {
+    id: Uuid,
+    name: String,
+    #[serde(deserialize_with = "from_hex")]
+    secret_hash: Vec<u8>,
+    prefix: String,
+    created_at: i64,
+    version: Uuid,
+}
+
+impl Row {
+    pub(super) fn stored(self) -> Result<Stored, Fault> {
+        let record = Record::OperatorKey(OperatorKey {
+            id: OperatorKeyId::from_uuid(self.id),
+            name: parse("name", &self.name)?,
+            secret_hash: exact("secret_hash", self.secret_hash)?,
+            prefix: self.prefix,
+            created_at: Timestamp::from_micros(self.created_at),
+        });
+        Ok(Stored { record, version: crate::row::version(self.version) })
+    }
+}
 
 pub(super) async fn load(
     connection: &mut PgConnection,
     home: i64,
     names: &[Uuid],
 ) -> Result<Vec<Stored>, Fault> {
-    let rows = query!(
+    let rows = query_as!(
+        Row,
         r#"SELECT id, name, secret_hash, prefix, created_at, version
            FROM operator_keys WHERE home = $1 AND id = ANY($2)"#,
         home,
         names
     );
-    let rows = rows.fetch_all(connection).await?.into_iter();
-    rows.map(|row| {
-        let record = Record::OperatorKey(OperatorKey {
-            id: OperatorKeyId::from_uuid(row.id),
-            name: parse("name", &row.name)?,
-            secret_hash: exact("secret_hash", row.secret_hash)?,
-            prefix: row.prefix,
-            created_at: Timestamp::from_micros(row.created_at),
-        });
-        Ok(Stored { record, version: crate::row::version(row.version) })
-    })
-    .collect()
+    rows.fetch_all(connection).await?.into_iter().map(Row::stored).collect()
 }
 
 pub(super) async fn names(connection: &mut PgConnection, home: i64) -> Result<Vec<Uuid>, Fault> {

@@ -4,36 +4,56 @@ use roster_core::home::Record;
 use roster_core::model::{Receipt, ReceiptId};
 use roster_core::store::Stored;
 use roster_core::time::Timestamp;
-use sqlx::{PgConnection, query, query_scalar};
+use serde::Deserialize;
+use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Fault;
-use crate::row::exact;
+use crate::row::{exact, from_hex, from_hex_some};
+
+/// One row.
+#[derive(Deserialize)]
+pub(crate) struct Row {
+    #[serde(deserialize_with = "from_hex")]
+    id: Vec<u8>,
+    #[serde(deserialize_with = "from_hex")]
+    digest: Vec<u8>,
+    #[serde(deserialize_with = "from_hex")]
+    seed: Vec<u8>,
+    seed_millis: i64,
+    #[serde(deserialize_with = "from_hex_some")]
+    answer: Option<Vec<u8>>,
+    created_at: i64,
+    version: Uuid,
+}
+
+impl Row {
+    pub(super) fn stored(self) -> Result<Stored, Fault> {
+        let record = Record::Receipt(Receipt {
+            id: ReceiptId(exact("id", self.id)?),
+            digest: exact("digest", self.digest)?,
+            seed: exact("seed", self.seed)?,
+            seed_millis: self.seed_millis.cast_unsigned(),
+            answer: self.answer,
+            created_at: Timestamp::from_micros(self.created_at),
+        });
+        Ok(Stored { record, version: crate::row::version(self.version) })
+    }
+}
 
 pub(super) async fn load(
     connection: &mut PgConnection,
     home: i64,
     names: &[Vec<u8>],
 ) -> Result<Vec<Stored>, Fault> {
-    let rows = query!(
+    let rows = query_as!(
+        Row,
         r#"SELECT id, digest, seed, seed_millis, answer, created_at, version
            FROM receipts WHERE home = $1 AND id = ANY($2)"#,
         home,
         names
     );
-    let rows = rows.fetch_all(connection).await?.into_iter();
-    rows.map(|row| {
-        let record = Record::Receipt(Receipt {
-            id: ReceiptId(exact("id", row.id)?),
-            digest: exact("digest", row.digest)?,
-            seed: exact("seed", row.seed)?,
-            seed_millis: row.seed_millis.cast_unsigned(),
-            answer: row.answer,
-            created_at: Timestamp::from_micros(row.created_at),
-        });
-        Ok(Stored { record, version: crate::row::version(row.version) })
-    })
-    .collect()
+    rows.fetch_all(connection).await?.into_iter().map(Row::stored).collect()
 }
 
 pub(super) async fn names(connection: &mut PgConnection, home: i64) -> Result<Vec<Vec<u8>>, Fault> {

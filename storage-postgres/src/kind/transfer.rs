@@ -5,37 +5,53 @@ use roster_core::id::{TransferId, UserId};
 use roster_core::model::Transfer;
 use roster_core::store::Stored;
 use roster_core::time::Timestamp;
-use sqlx::{PgConnection, query, query_scalar};
+use serde::Deserialize;
+use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Fault;
 use crate::row::{from_name, parse, to_name};
+
+/// One row.
+#[derive(Deserialize)]
+pub(crate) struct Row {
+    id: Uuid,
+    from_user_id: Uuid,
+    to_user_id: Uuid,
+    previous_owner_role: String,
+    state: String,
+    created_at: i64,
+    version: Uuid,
+}
+
+impl Row {
+    pub(super) fn stored(self) -> Result<Stored, Fault> {
+        let record = Record::Transfer(Transfer {
+            id: TransferId::from_uuid(self.id),
+            from: UserId::from_uuid(self.from_user_id),
+            to: UserId::from_uuid(self.to_user_id),
+            previous_owner_role: parse("previous_owner_role", &self.previous_owner_role)?,
+            state: from_name("state", self.state)?,
+            created_at: Timestamp::from_micros(self.created_at),
+        });
+        Ok(Stored { record, version: crate::row::version(self.version) })
+    }
+}
 
 pub(super) async fn load(
     connection: &mut PgConnection,
     home: i64,
     names: &[Uuid],
 ) -> Result<Vec<Stored>, Fault> {
-    let rows = query!(
+    let rows = query_as!(
+        Row,
         r#"SELECT id, from_user_id, to_user_id,
            previous_owner_role, state, created_at, version
            FROM transfers WHERE home = $1 AND id = ANY($2)"#,
         home,
         names
     );
-    let rows = rows.fetch_all(connection).await?.into_iter();
-    rows.map(|row| {
-        let record = Record::Transfer(Transfer {
-            id: TransferId::from_uuid(row.id),
-            from: UserId::from_uuid(row.from_user_id),
-            to: UserId::from_uuid(row.to_user_id),
-            previous_owner_role: parse("previous_owner_role", &row.previous_owner_role)?,
-            state: from_name("state", row.state)?,
-            created_at: Timestamp::from_micros(row.created_at),
-        });
-        Ok(Stored { record, version: crate::row::version(row.version) })
-    })
-    .collect()
+    rows.fetch_all(connection).await?.into_iter().map(Row::stored).collect()
 }
 
 pub(super) async fn names(connection: &mut PgConnection, home: i64) -> Result<Vec<Uuid>, Fault> {

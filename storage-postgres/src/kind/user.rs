@@ -5,50 +5,79 @@ use roster_core::id::UserId;
 use roster_core::model::User;
 use roster_core::store::Stored;
 use roster_core::time::Timestamp;
-use sqlx::{PgConnection, query};
+use serde::Deserialize;
+use sqlx::{PgConnection, query, query_as};
 use uuid::Uuid;
 
+use super::Put;
 use crate::error::Fault;
 use crate::row::{from_json, from_name, parse_some, to_json, to_name};
 
+/// One row.
+#[derive(Deserialize)]
+pub(crate) struct Row {
+    id: Uuid,
+    external_id: Option<String>,
+    email: Option<String>,
+    name: Option<String>,
+    status: String,
+    traits: String,
+    created_at: i64,
+    version: Uuid,
+}
+
+impl Row {
+    pub(super) fn stored(self) -> Result<Stored, Fault> {
+        let record = Record::User(User {
+            id: UserId::from_uuid(self.id),
+            external_id: parse_some("external_id", self.external_id)?,
+            email: parse_some("email", self.email)?,
+            name: parse_some("name", self.name)?,
+            status: from_name("status", self.status)?,
+            traits: from_json("traits", &self.traits)?,
+            created_at: Timestamp::from_micros(self.created_at),
+        });
+        Ok(Stored { record, version: crate::row::version(self.version) })
+    }
+}
+
 pub(super) async fn load(connection: &mut PgConnection, home: i64) -> Result<Vec<Stored>, Fault> {
-    let rows = query!(
+    let rows = query_as!(
+        Row,
         r#"SELECT id, external_id, email, name, status, traits, created_at, version
            FROM users WHERE home = $1"#,
         home
     );
-    let rows = rows.fetch_all(connection).await?.into_iter();
-    rows.map(|row| {
-        let record = Record::User(User {
-            id: UserId::from_uuid(row.id),
-            external_id: parse_some("external_id", row.external_id)?,
-            email: parse_some("email", row.email)?,
-            name: parse_some("name", row.name)?,
-            status: from_name("status", row.status)?,
-            traits: from_json("traits", &row.traits)?,
-            created_at: Timestamp::from_micros(row.created_at),
-        });
-        Ok(Stored { record, version: crate::row::version(row.version) })
-    })
-    .collect()
+    rows.fetch_all(connection).await?.into_iter().map(Row::stored).collect()
 }
 
-pub(super) async fn put(
-    connection: &mut PgConnection,
-    home: i64,
-    version: Uuid,
-    it: &User,
-) -> Result<(), Fault> {
-    let (id, created_at) = (it.id.uuid(), it.created_at.micros());
-    let external_id = it.external_id.as_ref().map(ToString::to_string);
-    let email = it.email.as_ref().map(ToString::to_string);
-    let name = it.name.as_ref().map(ToString::to_string);
-    let (status, traits) = (to_name("status", &it.status)?, to_json("traits", &it.traits)?);
+pub(super) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, User>]) -> Result<(), Fault> {
+    let texts = |of: fn(&User) -> Option<String>| puts.iter().map(|put| of(put.it)).collect::<Vec<_>>();
+    let homes: Vec<i64> = puts.iter().map(|put| put.home).collect();
+    let ids: Vec<Uuid> = puts.iter().map(|put| put.it.id.uuid()).collect();
+    let external_ids = texts(|it| it.external_id.as_ref().map(ToString::to_string));
+    let emails = texts(|it| it.email.as_ref().map(ToString::to_string));
+    let names = texts(|it| it.name.as_ref().map(ToString::to_string));
+    let statuses = puts.iter().map(|put| to_name("status", &put.it.status));
+    let traits = puts.iter().map(|put| to_json("traits", &put.it.traits));
+    let made: Vec<i64> = puts.iter().map(|put| put.it.created_at.micros()).collect();
+    let versions: Vec<Uuid> = puts.iter().map(|put| put.commit.uuid()).collect();
     query!(
         "INSERT INTO users (home, id, external_id, email, name, status, traits, created_at, version)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-         ON CONFLICT (home) DO UPDATE SET id = excluded.id, external_id = excluded.external_id, email = excluded.email, name = excluded.name, status = excluded.status, traits = excluded.traits, created_at = excluded.created_at, version = excluded.version",
-        home, id, external_id, email, name, status, traits, created_at, version
+         SELECT * FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+             $8::bigint[], $9::uuid[])
+         ON CONFLICT (home) DO UPDATE SET id = excluded.id, external_id = excluded.external_id,
+             email = excluded.email, name = excluded.name, status = excluded.status, traits = excluded.traits,
+             created_at = excluded.created_at, version = excluded.version",
+        &homes,
+        &ids,
+        &external_ids as &[Option<String>],
+        &emails as &[Option<String>],
+        &names as &[Option<String>],
+        &statuses.collect::<Result<Vec<_>, _>>()?,
+        &traits.collect::<Result<Vec<_>, _>>()?,
+        &made,
+        &versions
     )
     .execute(connection)
     .await?;

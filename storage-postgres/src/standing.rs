@@ -1,0 +1,207 @@
+//! What the checks of a commit need to know, read in one statement after the lock.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use roster_core::home::{Home, Key, Tally};
+use roster_core::id::{AccountId, ApiKeyId, CommitId, OperatorKeyId, OrganizationId, TransferId, UserId};
+use roster_core::model::{DirectoryId, ReceiptId};
+use roster_core::store::{ChangeSet, Write};
+use roster_core::time::Timestamp;
+use sqlx::{PgConnection, query_as};
+use uuid::Uuid;
+
+use crate::commit::{Ground, Site};
+use crate::error::Fault;
+use crate::kind::{Kind, Names};
+use crate::row::{bad, exact, parse};
+
+/// What a row says that is not the version of a record.
+const CLOCK: i32 = -1;
+const APPLIED: i32 = -2;
+const TALLY: i32 = -3;
+
+/// One row of the answer.
+struct Line {
+    what: i32,
+    home: i64,
+    id: Option<Uuid>,
+    text: Option<String>,
+    bytes: Option<Vec<u8>>,
+    version: Option<Uuid>,
+    number: Option<i64>,
+}
+
+/// Keys of one kind, each with its home.
+#[derive(Default)]
+struct Asked {
+    homes: Vec<i64>,
+    names: Names,
+}
+
+/// The keys that sets guard, by kind; commits that may have been applied; homes whose tallies matter.
+#[derive(Default)]
+struct Question {
+    kinds: BTreeMap<Kind, Asked>,
+    sent: Vec<(i64, Uuid)>,
+    counting: Vec<i64>,
+}
+
+impl Question {
+    fn new(sets: &[ChangeSet], ground: &Ground<'_>) -> Self {
+        let mut question = Self::default();
+        let mut known = BTreeSet::new();
+        for set in sets {
+            let Some(site) = ground.sites.get(&set.home) else { continue };
+            question.sent.push((site.number, set.id.uuid()));
+            if set.writes.iter().any(|write| matches!(write, Write::Add { .. })) {
+                question.counting.push(site.number);
+            }
+            for key in set.guards.keys() {
+                if known.insert((site.number, key)) {
+                    let asked = question.kinds.entry(Kind::of(key)).or_default();
+                    asked.homes.push(site.number);
+                    asked.names.add(key);
+                }
+            }
+        }
+        question.counting.sort_unstable();
+        question.counting.dedup();
+        question
+    }
+
+    fn homes(&self, kind: Kind) -> Vec<i64> {
+        self.kinds.get(&kind).map(|asked| asked.homes.clone()).unwrap_or_default()
+    }
+
+    fn ids(&self, kind: Kind) -> Vec<Uuid> {
+        self.kinds.get(&kind).map(|asked| asked.names.ids.clone()).unwrap_or_default()
+    }
+}
+
+/// Fills in what the sets stand on. The server's clock.
+pub(crate) async fn read(
+    connection: &mut PgConnection,
+    sets: &[ChangeSet],
+    ground: &mut Ground<'_>,
+) -> Result<Timestamp, Fault> {
+    let question = Question::new(sets, ground);
+    let lines = lines(connection, &question).await?;
+    let mut clock = Timestamp::EPOCH;
+    let mut sites: BTreeMap<i64, (&Home, &mut Site<'_>)> =
+        ground.sites.iter_mut().map(|(home, site)| (site.number, (home, site))).collect();
+    for line in lines {
+        if line.what == CLOCK {
+            clock = Timestamp::from_micros(line.number.unwrap_or_default());
+            continue;
+        }
+        let (home, site) = sites.get_mut(&line.home).ok_or_else(|| bad("home", line.home))?;
+        line.read_into(home, site)?;
+    }
+    Ok(clock)
+}
+
+impl Line {
+    fn read_into(self, home: &Home, site: &mut Site<'_>) -> Result<(), Fault> {
+        match (self.what, self.version, self.number) {
+            (APPLIED, Some(id), _) => drop(site.applied.insert(CommitId::from_uuid(id))),
+            (TALLY, _, Some(sum)) => {
+                let name = self.text.unwrap_or_default();
+                let tally = Tally::from_name(&name).ok_or_else(|| bad("tally", &name))?;
+                site.tallies.insert(tally, sum);
+            }
+            (what, Some(version), _) => {
+                let key = self.key(Kind::of_number(what)?, home)?;
+                site.versions.insert(key, CommitId::from_uuid(version));
+            }
+            (what, None, _) => return Err(bad("what", what)),
+        }
+        Ok(())
+    }
+
+    fn key(self, kind: Kind, home: &Home) -> Result<Key, Fault> {
+        let id = self.id.ok_or_else(|| bad("id", "missing"));
+        Ok(match kind {
+            Kind::Organization => Key::Organization,
+            Kind::Account => Key::Account(AccountId::from_uuid(id?)),
+            Kind::AccountExternalId => {
+                Key::AccountExternalId(parse("external_id", &self.text.unwrap_or_default())?)
+            }
+            Kind::Member => Key::Member(UserId::from_uuid(id?)),
+            Kind::ApiKey => Key::ApiKey(ApiKeyId::from_uuid(id?)),
+            Kind::Transfer => Key::Transfer(TransferId::from_uuid(id?)),
+            Kind::User => Key::User,
+            Kind::Membership => Key::Membership(OrganizationId::from_uuid(id?)),
+            Kind::OperatorKey => Key::OperatorKey(OperatorKeyId::from_uuid(id?)),
+            Kind::Claim => Key::Claim,
+            Kind::DirectoryEntry => match home {
+                Home::Directory(kind, _) => Key::DirectoryEntry(DirectoryId::from_uuid(*kind, id?)),
+                _ => return Err(bad("home", home)),
+            },
+            Kind::Receipt => Key::Receipt(ReceiptId(exact("id", self.bytes.unwrap_or_default())?)),
+        })
+    }
+}
+
+async fn lines(connection: &mut PgConnection, question: &Question) -> Result<Vec<Line>, Fault> {
+    let (sent_homes, sent): (Vec<i64>, Vec<Uuid>) = question.sent.iter().copied().unzip();
+    let names = |kind: Kind| question.kinds.get(&kind).map(|asked| asked.names.clone()).unwrap_or_default();
+    let lines = query_as!(
+        Line,
+        r#"SELECT -1 AS "what!", 0::bigint AS "home!", NULL::uuid AS "id?", NULL::text AS "text?", NULL::bytea AS "bytes?",
+               NULL::uuid AS "version?", (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS "number?"
+        UNION ALL SELECT -2, t.home, NULL, NULL, NULL, t.commit_id, NULL
+            FROM UNNEST($1::bigint[], $2::uuid[]) AS a (home, id) JOIN log t ON t.home = a.home AND t.commit_id = a.id
+        UNION ALL SELECT -2, t.home, NULL, NULL, NULL, t.id, NULL
+            FROM UNNEST($1::bigint[], $2::uuid[]) AS a (home, id) JOIN commits t ON t.home = a.home AND t.id = a.id
+        UNION ALL SELECT -3, home, NULL, tally, NULL, NULL, sum FROM tallies WHERE home = ANY ($3)
+        UNION ALL SELECT 0, home, NULL, NULL, NULL, version, NULL FROM organizations WHERE home = ANY ($4)
+        UNION ALL SELECT 1, t.home, t.id, NULL, NULL, version, NULL
+            FROM UNNEST($5::bigint[], $6::uuid[]) AS a (home, id) JOIN accounts t ON t.home = a.home AND t.id = a.id
+        UNION ALL SELECT 2, t.home, NULL, t.external_id, NULL, version, NULL
+            FROM UNNEST($7::bigint[], $8::text[]) AS a (home, id)
+            JOIN account_external_ids t ON t.home = a.home AND t.external_id = a.id
+        UNION ALL SELECT 3, t.home, t.user_id, NULL, NULL, version, NULL
+            FROM UNNEST($9::bigint[], $10::uuid[]) AS a (home, id) JOIN members t ON t.home = a.home AND t.user_id = a.id
+        UNION ALL SELECT 4, t.home, t.id, NULL, NULL, version, NULL
+            FROM UNNEST($11::bigint[], $12::uuid[]) AS a (home, id) JOIN api_keys t ON t.home = a.home AND t.id = a.id
+        UNION ALL SELECT 5, t.home, t.id, NULL, NULL, version, NULL
+            FROM UNNEST($13::bigint[], $14::uuid[]) AS a (home, id) JOIN transfers t ON t.home = a.home AND t.id = a.id
+        UNION ALL SELECT 6, home, NULL, NULL, NULL, version, NULL FROM users WHERE home = ANY ($15)
+        UNION ALL SELECT 7, t.home, t.organization_id, NULL, NULL, version, NULL
+            FROM UNNEST($16::bigint[], $17::uuid[]) AS a (home, id)
+            JOIN memberships t ON t.home = a.home AND t.organization_id = a.id
+        UNION ALL SELECT 8, t.home, t.id, NULL, NULL, version, NULL
+            FROM UNNEST($18::bigint[], $19::uuid[]) AS a (home, id) JOIN operator_keys t ON t.home = a.home AND t.id = a.id
+        UNION ALL SELECT 9, home, NULL, NULL, NULL, version, NULL FROM claims WHERE home = ANY ($20)
+        UNION ALL SELECT 10, t.home, t.id, NULL, NULL, version, NULL
+            FROM UNNEST($21::bigint[], $22::uuid[]) AS a (home, id)
+            JOIN directory_entries t ON t.home = a.home AND t.id = a.id
+        UNION ALL SELECT 11, t.home, NULL, NULL, t.id, version, NULL
+            FROM UNNEST($23::bigint[], $24::bytea[]) AS a (home, id) JOIN receipts t ON t.home = a.home AND t.id = a.id"#,
+        &sent_homes,
+        &sent,
+        &question.counting,
+        &question.homes(Kind::Organization),
+        &question.homes(Kind::Account),
+        &question.ids(Kind::Account),
+        &question.homes(Kind::AccountExternalId),
+        &names(Kind::AccountExternalId).texts,
+        &question.homes(Kind::Member),
+        &question.ids(Kind::Member),
+        &question.homes(Kind::ApiKey),
+        &question.ids(Kind::ApiKey),
+        &question.homes(Kind::Transfer),
+        &question.ids(Kind::Transfer),
+        &question.homes(Kind::User),
+        &question.homes(Kind::Membership),
+        &question.ids(Kind::Membership),
+        &question.homes(Kind::OperatorKey),
+        &question.ids(Kind::OperatorKey),
+        &question.homes(Kind::Claim),
+        &question.homes(Kind::DirectoryEntry),
+        &question.ids(Kind::DirectoryEntry),
+        &question.homes(Kind::Receipt),
+        &names(Kind::Receipt).bytes
+    );
+    Ok(lines.fetch_all(connection).await?)
+}

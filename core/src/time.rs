@@ -1,4 +1,5 @@
-//! Instants: microseconds since the Unix epoch in UTC, shown as RFC 3339 with milliseconds.
+//! Instants: microseconds since the Unix epoch in UTC, shown as RFC 3339 with milliseconds. Formats that are not for
+//! people keep the microseconds.
 
 use std::fmt;
 use std::str::FromStr;
@@ -57,13 +58,21 @@ impl FromStr for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        if deserializer.is_human_readable() {
+            String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        } else {
+            i64::deserialize(deserializer).map(Self)
+        }
     }
 }
 

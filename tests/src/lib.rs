@@ -8,6 +8,7 @@ pub mod crash;
 pub mod databases;
 pub mod gate;
 pub mod http;
+pub mod keyspaces;
 pub mod load;
 pub mod stores;
 pub mod world;

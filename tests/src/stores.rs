@@ -10,13 +10,15 @@ use roster_core::memory::MemoryStore;
 use roster_core::store::{Clock, Store, StoreClock};
 use roster_core::time::Timestamp;
 use roster_storage_postgres::{PostgresConfig, PostgresStore};
+use roster_storage_redis::RedisStore;
 use roster_storage_sqlite::{SqliteConfig, SqliteStore};
 use tempfile::TempDir;
 
 use crate::databases::{Database, template};
+use crate::keyspaces::{CLUSTER, Keyspace, SERVER};
 
 /// Every store that can be tested.
-pub const ALL: [&str; 3] = ["memory", "sqlite", "postgres"];
+pub const ALL: [&str; 5] = ["memory", "sqlite", "postgres", "redis", "redis-cluster"];
 
 /// Narrows the stores that are tested: names with commas between.
 pub const SELECTION: &str = "ROSTER_TEST_BACKENDS";
@@ -97,6 +99,14 @@ pub struct TestStore {
     pub dir: Option<TempDir>,
     /// Its database on a server, if it has one.
     pub database: Option<Database>,
+    /// Its keys on a Redis, if it has any.
+    pub keyspace: Option<Keyspace>,
+}
+
+impl TestStore {
+    fn new(name: &'static str, store: Arc<dyn Store>, clock: Arc<ManualClock>) -> Self {
+        Self { name, store, clock, dir: None, database: None, keyspace: None }
+    }
 }
 
 /// A fresh store by name.
@@ -108,20 +118,22 @@ pub async fn fresh(name: &str) -> TestStore {
     match name {
         "memory" => {
             let store = Arc::new(MemoryStore::new(clock.clone()));
-            TestStore { name: "memory", store, clock, dir: None, database: None }
+            TestStore::new("memory", store, clock)
         }
         "sqlite" => {
             let dir = tempfile::tempdir().expect("a temporary folder");
             let config = sqlite_config(&dir);
             let given = StoreClock::Given(clock.clone());
             let store = SqliteStore::open(config, given).await.expect("a new SQLite store opens");
-            TestStore { name: "sqlite", store: Arc::new(store), clock, dir: Some(dir), database: None }
+            TestStore { dir: Some(dir), ..TestStore::new("sqlite", Arc::new(store), clock) }
         }
         "postgres" => {
             let database = Database::like(&template().await).await;
             let store = on_postgres(&database, &clock).await;
-            TestStore { name: "postgres", store, clock, dir: None, database: Some(database) }
+            TestStore { database: Some(database), ..TestStore::new("postgres", store, clock) }
         }
+        "redis" => in_keyspace("redis", Keyspace::fresh(SERVER), clock).await,
+        "redis-cluster" => in_keyspace("redis-cluster", Keyspace::fresh(CLUSTER), clock).await,
         other => panic!("{other} is not a store: {SELECTION} takes {}", ALL.join(", ")),
     }
 }
@@ -130,6 +142,13 @@ async fn on_postgres(database: &Database, clock: &Arc<ManualClock>) -> Arc<dyn S
     let config = PostgresConfig { connections: 4, ..PostgresConfig::new(database.url(), FINGERPRINT) };
     let store = PostgresStore::open(config, StoreClock::Given(clock.clone())).await;
     Arc::new(store.expect("a new Postgres store opens"))
+}
+
+async fn in_keyspace(name: &'static str, keyspace: Keyspace, clock: Arc<ManualClock>) -> TestStore {
+    RedisStore::migrate(&keyspace.config()).await.expect("a new Redis store is prepared");
+    let store = RedisStore::open(keyspace.config(), StoreClock::Given(clock.clone())).await;
+    let store = Arc::new(store.expect("a new Redis store opens"));
+    TestStore { keyspace: Some(keyspace), ..TestStore::new(name, store, clock) }
 }
 
 /// A store that holds what another on disk does, with a clock of its own at the same instant.
@@ -142,7 +161,12 @@ pub async fn copied(from: &TestStore) -> TestStore {
         let clock = Arc::new(ManualClock::default());
         clock.set(from.clock.now());
         let store = on_postgres(&database, &clock).await;
-        return TestStore { name: "postgres", store, clock, dir: None, database: Some(database) };
+        return TestStore { database: Some(database), ..TestStore::new("postgres", store, clock) };
+    }
+    if let Some(keyspace) = &from.keyspace {
+        let clock = Arc::new(ManualClock::default());
+        clock.set(from.clock.now());
+        return in_keyspace(from.name, keyspace.copied(), clock).await;
     }
     let dir = tempfile::tempdir().expect("a temporary folder");
     let files = from.dir.as_ref().expect("a store with files").path();
@@ -154,7 +178,7 @@ pub async fn copied(from: &TestStore) -> TestStore {
     clock.set(from.clock.now());
     let given = StoreClock::Given(clock.clone());
     let store = SqliteStore::open(sqlite_config(&dir), given).await.expect("a copied SQLite store opens");
-    TestStore { name: "sqlite", store: Arc::new(store), clock, dir: Some(dir), database: None }
+    TestStore { dir: Some(dir), ..TestStore::new("sqlite", Arc::new(store), clock) }
 }
 
 /// How a `SQLite` store in a folder is opened.

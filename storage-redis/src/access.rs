@@ -1,0 +1,96 @@
+//! The hot path: what `check` needs. Each organization and each user that is asked about is read once, all at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::try_join_all;
+use roster_core::home::{Home, Key, Record};
+use roster_core::store::{AccessFacts, AccessKey, MemberFacts};
+use roster_core::time::Timestamp;
+
+use crate::error::Fault;
+use crate::keys::field;
+use crate::read::{Fields, fields};
+use crate::record;
+use crate::store::Inner;
+
+/// What was read of one home.
+struct Known {
+    now: Timestamp,
+    records: BTreeMap<Key, Record>,
+}
+
+/// An answer of `access`, in the order of the questions.
+pub(crate) async fn facts(store: &Inner, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, Fault> {
+    let mut wanted: BTreeMap<Home, BTreeSet<Key>> = BTreeMap::new();
+    for ask in asks {
+        if let Some(home) = ask.organization.map(Home::Organization) {
+            let keys = wanted.entry(home).or_default();
+            keys.insert(Key::Organization);
+            keys.extend(ask.user.map(Key::Member));
+            keys.extend(ask.account.map(Key::Account));
+            keys.extend(ask.api_key.map(Key::ApiKey));
+        }
+        if let Some(home) = ask.user.map(Home::User) {
+            wanted.entry(home).or_default().insert(Key::User);
+        }
+    }
+    if wanted.is_empty() {
+        wanted.insert(Home::Deployment, BTreeSet::new());
+    }
+    let read = wanted.iter().map(|(home, keys)| async move {
+        let names: Vec<String> = keys.iter().map(field).collect();
+        let found = fields(store, home, &names).await?;
+        Ok::<_, Fault>((home.clone(), known(keys, found)?))
+    });
+    let known: BTreeMap<Home, Known> = try_join_all(read).await?.into_iter().collect();
+    Ok(asks.iter().map(|ask| answer(&known, ask)).collect())
+}
+
+fn known(keys: &BTreeSet<Key>, found: Fields) -> Result<Known, Fault> {
+    let mut records = BTreeMap::new();
+    for (key, value) in keys.iter().zip(found.values) {
+        if let Some(value) = value {
+            records.insert(key.clone(), record::decode(&value)?.record);
+        }
+    }
+    Ok(Known { now: found.clock.max(found.head.time), records })
+}
+
+fn answer(known: &BTreeMap<Home, Known>, ask: &AccessKey) -> AccessFacts {
+    let organization = ask.organization.and_then(|id| known.get(&Home::Organization(id)));
+    let user = ask.user.and_then(|id| known.get(&Home::User(id)));
+    let find = |key: Option<Key>| organization.zip(key).and_then(|(home, key)| home.records.get(&key));
+    let any = organization.or(user).or_else(|| known.values().next());
+    AccessFacts {
+        now: any.map_or(Timestamp::EPOCH, |home| home.now),
+        organization: match find(Some(Key::Organization)) {
+            Some(Record::Organization(organization)) => Some(organization.status),
+            _ => None,
+        },
+        user: match user.and_then(|home| home.records.get(&Key::User)) {
+            Some(Record::User(user)) => Some(user.status),
+            _ => None,
+        },
+        member: match find(ask.user.map(Key::Member)) {
+            Some(Record::Member(member)) => {
+                let (organization_role, account_role) = MemberFacts::roles(&member.access, ask.account);
+                Some(MemberFacts {
+                    status: member.status,
+                    starts_at: member.starts_at,
+                    expires_at: member.expires_at,
+                    organization_role,
+                    account_role,
+                })
+            }
+            _ => None,
+        },
+        account: match find(ask.account.map(Key::Account)) {
+            Some(Record::Account(account)) => Some(account.status),
+            _ => None,
+        },
+        api_key: match find(ask.api_key.map(Key::ApiKey)) {
+            Some(Record::ApiKey(key)) => Some(key.clone()),
+            _ => None,
+        },
+    }
+}

@@ -1,0 +1,26 @@
+//! The backend on Redis, 7.0 or newer, one node or a Redis Cluster. What it promises is `docs/STORAGE.md`.
+//!
+//! A commit is one Lua script on the keys of one home, which all share a slot. Any number of processes may share one
+//! Redis.
+
+mod access;
+mod commit;
+mod config;
+mod connection;
+mod dump;
+mod error;
+mod head;
+mod index;
+mod keys;
+mod list;
+mod log;
+mod open;
+mod read;
+mod record;
+mod registry;
+mod scripts;
+mod store;
+
+pub use config::{Durability, RedisConfig};
+pub use error::OpenError;
+pub use store::RedisStore;

@@ -1,0 +1,139 @@
+-- One change set: every check first, in the contract's order; then every write. The second part calls nothing that
+-- can fail: the types of the keys have been seen, and memory is judged at the first write.
+local at = 0
+local function next_argument()
+  at = at + 1
+  return ARGV[at]
+end
+local function count()
+  return tonumber(next_argument())
+end
+
+heal()
+local id, given, not_after, known = next_argument(), next_argument(), next_argument(), next_argument()
+for n = 1, #KEYS do
+  local wanted = n == 3 or n == 6 or n == 7
+  local found = redis.call('TYPE', KEYS[n]).ok
+  if found ~= 'none' and found ~= (wanted and 'zset' or 'hash') then
+    return redis.error_reply('ROSTER ' .. KEYS[n] .. ' is a ' .. found)
+  end
+end
+if redis.call('ZSCORE', DONE, id) then
+  return { 'before' }
+end
+local now = given == '' and clock() or tonumber(given)
+if not_after ~= '' and now > tonumber(not_after) then
+  return { 'late' }
+end
+
+local guarded, versions = {}, {}
+for n = 1, count() do
+  guarded[n], versions[n] = next_argument(), next_argument()
+end
+for n, value in ipairs(fields_of(HOME, guarded)) do
+  if (value and string.sub(value, 1, 26) or '') ~= versions[n] then
+    return { 'conflict', n - 1 }
+  end
+end
+
+-- What has been put or removed, by field, in order; the lines of a field's index entries before.
+local redo, lines_before = {}, {}
+local function write(...)
+  redo[#redo + 1] = { ... }
+end
+local function lines_of(field)
+  local before = lines_before[field]
+  if before == nil then
+    local kept = redis.call('HGET', LINES, field)
+    before = kept and cmsgpack.unpack(kept) or {}
+  end
+  return before
+end
+local function index(field, lines)
+  local gone = {}
+  for _, line in ipairs(lines_of(field)) do
+    gone[line] = true
+  end
+  for _, line in ipairs(lines) do
+    if not gone[line] then
+      write('ZADD', INDEX, '0', line)
+    end
+    gone[line] = nil
+  end
+  for line in pairs(gone) do
+    write('ZREM', INDEX, line)
+  end
+  lines_before[field] = lines
+  if #lines > 0 then
+    write('HSET', LINES, field, cmsgpack.pack(lines))
+  else
+    write('HDEL', LINES, field)
+  end
+end
+
+local sums = {}
+for n = 1, count() do
+  local kind, field = next_argument(), next_argument()
+  if kind == 'put' then
+    local value, lines = next_argument(), {}
+    for line = 1, count() do
+      lines[line] = next_argument()
+    end
+    write('HSET', HOME, field, value)
+    index(field, lines)
+  elseif kind == 'remove' then
+    write('HDEL', HOME, field)
+    index(field, {})
+  else
+    local by, low, high = count(), count(), count()
+    local sum = (sums[field] or tonumber(redis.call('HGET', HOME, field) or '0')) + by
+    if sum < low or sum > high or math.abs(sum) >= 9007199254740992 then
+      return { 'bounds', n - 1 }
+    end
+    sums[field] = sum
+    write('HSET', HOME, field, decimal(sum))
+  end
+end
+
+if known == '' and redis.call('EXISTS', HOME) == 0 then
+  return { 'register' }
+end
+
+local head = ''
+if next_argument() == 'entry' then
+  local start, time, digest, body, personal = next_argument(), count(), next_argument(), next_argument(), next_argument()
+  local users = {}
+  for n = 1, count() do
+    users[n] = next_argument()
+  end
+  local expected, foreseen = next_argument(), next_argument()
+  local before = redis.call('HGET', HOME, '.head') or start
+  local seq, last, hash = string.match(before, '^(%d+) (%d+) (%x+)$')
+  seq, time = tonumber(seq) + 1, math.max(tonumber(last), time)
+  if before == expected then
+    hash = foreseen
+  else
+    hash = sha256(bytes_of(hash) .. be64(seq) .. be64(time) .. digest)
+  end
+  head = decimal(seq) .. ' ' .. decimal(time) .. ' ' .. hash
+  local number = string.format('%016x', seq)
+  -- The entry comes first of all writes.
+  table.insert(redo, 1, { 'HSET', LOG, number, string.format('%020.0f', time) .. bytes_of(hash) .. id .. body })
+  if personal ~= '' then
+    write('HSET', PERSONAL, number, personal)
+  end
+  for _, user in ipairs(users) do
+    write('ZADD', WHO, '0', user .. '\0' .. number)
+  end
+  write('HSET', HOME, '.head', head)
+end
+write('ZADD', DONE, decimal(now), id)
+-- A commit can be found again for 49 hours; a few that are older go with each commit.
+for _, old in ipairs(redis.call('ZRANGEBYSCORE', DONE, '-inf', decimal(now - 176400000000), 'LIMIT', 0, 50)) do
+  write('ZREM', DONE, old)
+end
+
+redis.call('HSET', HOME, '.redo', cmsgpack.pack(redo))
+apply(redo)
+redis.call('HDEL', HOME, '.redo')
+return { 'now', head, redis.call('EXISTS', HOME) }

@@ -1,0 +1,74 @@
+//! The names of all homes, in 64 sets. A name goes in before the home's first commit and is believed only while the
+//! home holds something; it goes out when a home that only points has become empty, since it may be somebody's address.
+
+use futures::future::try_join_all;
+use redis::cmd;
+use roster_core::home::Home;
+
+use crate::error::{Fault, bad};
+use crate::keys::{REGISTRIES, registry, registry_of};
+use crate::store::Inner;
+
+/// Puts a home's name in.
+pub(crate) async fn add(store: &Inner, home: &Home) -> Result<(), Fault> {
+    let name = home.to_string();
+    let mut command = cmd("ZADD");
+    command.arg(registry(&store.prefix, registry_of(&name))).arg(0).arg(name);
+    Ok(store.quick.command(&command).await?)
+}
+
+/// Has a home's name there exactly if the home holds something, whoever else does the same meanwhile.
+pub(crate) async fn settle(store: &Inner, home: &Home) -> Result<(), Fault> {
+    if !holds_something(store, home).await? {
+        let name = home.to_string();
+        let mut command = cmd("ZREM");
+        command.arg(registry(&store.prefix, registry_of(&name))).arg(name);
+        let () = store.quick.command(&command).await?;
+        if !holds_something(store, home).await? {
+            return Ok(());
+        }
+    }
+    add(store, home).await
+}
+
+async fn holds_something(store: &Inner, home: &Home) -> Result<bool, Fault> {
+    let mut command = cmd("EXISTS");
+    command.arg(store.keys(home).home());
+    Ok(store.bulk.command(&command).await?)
+}
+
+/// An answer of `homes`.
+pub(crate) async fn homes(store: &Inner, after: Option<&Home>, limit: u16) -> Result<Vec<Home>, Fault> {
+    let limit = usize::from(limit);
+    let mut after = after.map(ToString::to_string);
+    let mut found = Vec::new();
+    while found.len() < limit {
+        let names = names(store, after.as_deref(), limit - found.len()).await?;
+        let Some(last) = names.last() else { break };
+        after = Some(last.clone());
+        let homes = names.iter().map(|name| name.parse().map_err(|_| bad("name of a home", name)));
+        let homes = homes.collect::<Result<Vec<Home>, Fault>>()?;
+        let held = try_join_all(homes.iter().map(|home| holds_something(store, home))).await?;
+        found.extend(homes.into_iter().zip(held).filter(|(_, held)| *held).map(|(home, _)| home));
+    }
+    Ok(found)
+}
+
+/// The next names in order, at least one if there is any, at most so many.
+async fn names(store: &Inner, after: Option<&str>, limit: usize) -> Result<Vec<String>, Fault> {
+    let each = limit / usize::from(REGISTRIES) * 2 + 8;
+    let from = after.map_or_else(|| "-".to_owned(), |after| format!("({after}"));
+    let of_one = |n: u8| {
+        let mut command = cmd("ZRANGEBYLEX");
+        command.arg(registry(&store.prefix, n)).arg(&from).arg("+").arg("LIMIT").arg(0).arg(each);
+        async move { store.bulk.command::<Vec<String>>(&command).await }
+    };
+    let lists = try_join_all((0..REGISTRIES).map(of_one)).await?;
+    // A set that gave all it was asked for may hold more behind its last.
+    let known_to = lists.iter().filter(|names| names.len() == each).filter_map(|names| names.last()).min();
+    let mut names: Vec<String> =
+        lists.iter().flatten().filter(|name| known_to.is_none_or(|end| *name <= end)).cloned().collect();
+    names.sort_unstable();
+    names.truncate(limit);
+    Ok(names)
+}

@@ -1,0 +1,37 @@
+//! The scripts. Each begins with `apply.lua`, which finishes what a crash cut off before anything else is done.
+
+use redis::Script;
+
+macro_rules! script {
+    ($($part:literal),+) => {
+        Script::new(concat!($(include_str!(concat!("lua/", $part, ".lua")), "\n"),+))
+    };
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(crate) struct Scripts {
+    pub(crate) commit: Script,
+    pub(crate) read: Script,
+    pub(crate) page: Script,
+    pub(crate) count: Script,
+    pub(crate) log: Script,
+    pub(crate) dump: Script,
+}
+
+impl Scripts {
+    pub(crate) fn new() -> Self {
+        Self {
+            commit: script!("apply", "sha256", "commit"),
+            read: script!("apply", "read"),
+            page: script!("apply", "page"),
+            count: script!("apply", "count"),
+            log: script!("apply", "log"),
+            dump: script!("apply", "dump"),
+        }
+    }
+
+    pub(crate) const fn all(&self) -> [&Script; 6] {
+        [&self.commit, &self.read, &self.page, &self.count, &self.log, &self.dump]
+    }
+}

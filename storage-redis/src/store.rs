@@ -1,0 +1,188 @@
+//! The store: every call that writes runs in a task of its own, which goes on when the caller goes away.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use redis::{Value, cmd};
+use roster_core::home::{Home, Key, Tally};
+use roster_core::id::UserId;
+use roster_core::listing::{Listing, Page, PageRequest};
+use roster_core::log::Logged;
+use roster_core::store::{
+    AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreClock, StoreError,
+    StoreErrorKind,
+};
+
+use crate::config::RedisConfig;
+use crate::connection::Connection;
+use crate::error::{Fault, OpenError};
+use crate::head::Seen;
+use crate::keys::{self, HomeKeys};
+use crate::scripts::Scripts;
+use crate::{access, commit, dump, list, log, open, read, registry};
+
+/// How often a commit whose answer was lost is sent again: the store knows its id.
+const RESENDS: u32 = 2;
+/// The most change sets that are sent at a time.
+const MAX_SETS: usize = 500;
+
+type Outcome = Result<Committed, CommitError>;
+
+/// The Redis store.
+#[derive(Clone, Debug)]
+pub struct RedisStore {
+    inner: Arc<Inner>,
+}
+
+/// What every call needs.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    /// For calls whose answers are short.
+    pub(crate) quick: Connection,
+    /// For calls whose answers may be long, so that no short one waits behind them.
+    pub(crate) bulk: Connection,
+    pub(crate) scripts: Scripts,
+    pub(crate) prefix: String,
+    pub(crate) clock: StoreClock,
+    pub(crate) seen: Seen,
+}
+
+impl Inner {
+    pub(crate) fn keys(&self, home: &Home) -> HomeKeys {
+        HomeKeys::of(&self.prefix, home)
+    }
+}
+
+impl RedisStore {
+    /// Opens what `migrate` has prepared. Needs a Tokio runtime.
+    pub async fn open(config: RedisConfig, clock: StoreClock) -> Result<Self, OpenError> {
+        let (quick, bulk) = open::open(&config).await?;
+        let scripts = Scripts::new();
+        let prefix = config.prefix;
+        Ok(Self { inner: Arc::new(Inner { quick, bulk, scripts, prefix, clock, seen: Seen::default() }) })
+    }
+
+    /// Prepares a Redis that holds nothing of Roster's yet under this prefix.
+    pub async fn migrate(config: &RedisConfig) -> Result<(), OpenError> {
+        open::migrate(config).await
+    }
+
+    /// Sets of one home, in their order, sent together.
+    async fn commit_home(inner: &Inner, sets: &[&ChangeSet]) -> Vec<Outcome> {
+        match commit::commit_many(inner, sets).await {
+            Some(outcomes) => outcomes,
+            None => {
+                let mut outcomes = Vec::with_capacity(sets.len());
+                for set in sets {
+                    outcomes.push(commit_again(inner, set).await);
+                }
+                outcomes
+            }
+        }
+    }
+}
+
+/// One set; where its answer was lost, the store is asked what became of it.
+async fn commit_again(inner: &Inner, changes: &ChangeSet) -> Outcome {
+    let mut outcome = commit::commit(inner, changes).await;
+    for n in 1..=RESENDS {
+        if !is_unknown(&outcome) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(u64::from(n) * 100)).await;
+        match commit::commit(inner, changes).await {
+            Err(CommitError::Store(_)) => {}
+            told => outcome = told,
+        }
+    }
+    outcome
+}
+
+fn is_unknown(outcome: &Outcome) -> bool {
+    matches!(outcome, Err(CommitError::Store(error)) if error.kind == StoreErrorKind::OutcomeUnknown)
+}
+
+fn lost(operation: &'static str) -> StoreError {
+    let detail = "the work stopped half-way".to_owned();
+    StoreError { kind: StoreErrorKind::OutcomeUnknown, operation, detail }
+}
+
+/// Runs to the end whatever becomes of the caller.
+async fn detached<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    tokio::spawn(work).await.ok()
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn read(&self, home: &Home, keys: &[Key], tallies: &[Tally]) -> Result<Read, StoreError> {
+        read::read(&self.inner, home, keys, tallies).await.map_err(|fault| fault.during("read"))
+    }
+
+    async fn commit(&self, changes: &ChangeSet) -> Outcome {
+        let (inner, changes) = (Arc::clone(&self.inner), changes.clone());
+        let done = detached(async move { commit_again(&inner, &changes).await }).await;
+        done.unwrap_or_else(|| Err(lost("commit").into()))
+    }
+
+    async fn commit_all(&self, sets: &[ChangeSet]) -> Vec<Outcome> {
+        let (inner, sets) = (Arc::clone(&self.inner), sets.to_vec());
+        let many = sets.len();
+        let work = async move {
+            let mut homes: BTreeMap<&Home, Vec<usize>> = BTreeMap::new();
+            for (n, set) in sets.iter().enumerate() {
+                homes.entry(&set.home).or_default().push(n);
+            }
+            let (inner, sets) = (&inner, &sets);
+            let each = homes.into_values().map(|numbers| async move {
+                let mut outcomes = Vec::with_capacity(numbers.len());
+                for some in numbers.chunks(MAX_SETS) {
+                    let some: Vec<&ChangeSet> = some.iter().map(|n| &sets[*n]).collect();
+                    outcomes.extend(Self::commit_home(inner, &some).await);
+                }
+                numbers.into_iter().zip(outcomes)
+            });
+            let mut outcomes: Vec<(usize, Outcome)> = join_all(each).await.into_iter().flatten().collect();
+            outcomes.sort_by_key(|(n, _)| *n);
+            outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+        };
+        let done: Option<Vec<Outcome>> = detached(work).await;
+        done.unwrap_or_else(|| (0..many).map(|_| Err(lost("commit_all").into())).collect())
+    }
+
+    async fn list(&self, listing: &Listing, page: &PageRequest) -> Result<Page, StoreError> {
+        list::list(&self.inner, listing, page).await.map_err(|fault| fault.during("list"))
+    }
+
+    async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {
+        access::facts(&self.inner, asks).await.map_err(|fault| fault.during("access"))
+    }
+
+    async fn log(
+        &self,
+        home: &Home,
+        after: u64,
+        limit: u16,
+        user: Option<UserId>,
+    ) -> Result<Vec<Logged>, StoreError> {
+        log::entries(&self.inner, home, after, limit, user).await.map_err(|fault| fault.during("log"))
+    }
+
+    async fn homes(&self, after: Option<&Home>, limit: u16) -> Result<Vec<Home>, StoreError> {
+        registry::homes(&self.inner, after, limit).await.map_err(|fault| fault.during("homes"))
+    }
+
+    async fn dump(&self, home: &Home) -> Result<Dump, StoreError> {
+        dump::dump(&self.inner, home).await.map_err(|fault| fault.during("dump"))
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        let mut command = cmd("EXISTS");
+        command.arg(keys::meta(&self.inner.prefix));
+        let there: Result<Value, _> = self.inner.quick.command(&command).await;
+        there.map(|_| ()).map_err(|error| Fault::from(error).during("ping"))
+    }
+}

@@ -23,14 +23,18 @@ pub enum Tables {
 type Opener = for<'a> fn(&'a Config, &'a Secrets, Tables) -> Opening<'a>;
 type Opening<'a> = Pin<Box<dyn Future<Output = Result<Arc<dyn Store>, Failure>> + Send + 'a>>;
 
-#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
-compile_error!("a program without a backend is of no use: build it with the feature `sqlite` or `postgres`");
+#[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "redis")))]
+compile_error!(
+    "a program without a backend is of no use: build it with the feature `sqlite`, `postgres` or `redis`"
+);
 
 static BACKENDS: &[(Backend, Opener)] = &[
     #[cfg(feature = "sqlite")]
     (Backend::Sqlite, |config, secrets, _| Box::pin(sqlite::open(config, secrets))),
     #[cfg(feature = "postgres")]
     (Backend::Postgres, |config, secrets, tables| Box::pin(postgres::open(config, secrets, tables))),
+    #[cfg(feature = "redis")]
+    (Backend::Redis, |config, secrets, tables| Box::pin(redis::open(config, secrets, tables))),
 ];
 
 /// Opens the store that the configuration names.
@@ -123,6 +127,54 @@ mod postgres {
             | OpenError::OlderSchema { .. }
             | OpenError::UnknownSchema { .. }
             | OpenError::Database { .. } => Failure::Store(error.to_string()),
+        }
+    }
+}
+
+#[cfg(feature = "redis")]
+mod redis {
+    use std::sync::Arc;
+
+    use roster_core::store::{Store, StoreClock};
+    use roster_storage_redis::{Durability, OpenError, RedisConfig, RedisStore};
+    use secrecy::ExposeSecret;
+
+    use super::{Config, Failure, Secrets, Tables};
+    use crate::config;
+
+    pub async fn open(config: &Config, secrets: &Secrets, tables: Tables) -> Result<Arc<dyn Store>, Failure> {
+        let storage = &config.storage.redis;
+        let url = storage.url.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
+        let redis = RedisConfig {
+            prefix: storage.prefix.clone(),
+            durability: match storage.durability {
+                config::Durability::Full => Durability::Full,
+                config::Durability::Relaxed => Durability::Relaxed,
+            },
+            declared_appendfsync: storage.appendfsync.clone(),
+            ..RedisConfig::new(url, secrets.fingerprint)
+        };
+        if tables == Tables::MayBeMade {
+            RedisStore::migrate(&redis).await.map_err(|error| failure(&error))?;
+        }
+        let opened = RedisStore::open(redis, StoreClock::Server).await;
+        Ok(Arc::new(opened.map_err(|error| failure(&error))?))
+    }
+
+    fn failure(error: &OpenError) -> Failure {
+        match error {
+            OpenError::AnotherKey => Failure::Failed(error.to_string()),
+            OpenError::Url { .. } => Failure::Usage(error.to_string()),
+            OpenError::OldServer { .. }
+            | OpenError::Setting { .. }
+            | OpenError::ConfigHidden { .. }
+            | OpenError::Replica
+            | OpenError::ClusterNode
+            | OpenError::NoCluster
+            | OpenError::Empty
+            | OpenError::NewerSchema { .. }
+            | OpenError::Foreign { .. }
+            | OpenError::Redis { .. } => Failure::Store(error.to_string()),
         }
     }
 }

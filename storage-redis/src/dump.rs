@@ -1,5 +1,4 @@
-//! Everything of a home but its log, by one script. Redis answers nothing else meanwhile: about a third of a second for
-//! an organization of 100,000 members.
+//! Everything of a home but its log, by one script, during which Redis answers nobody else.
 
 use roster_core::home::{Due, Home};
 use roster_core::log::Head;

@@ -20,7 +20,10 @@ mod record;
 mod registry;
 mod scripts;
 mod store;
+mod upgrade;
 
 pub use config::{Durability, RedisConfig};
 pub use error::OpenError;
+pub use record::Upcast;
 pub use store::RedisStore;
+pub use upgrade::{UpgradeError, Upgraded};

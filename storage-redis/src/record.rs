@@ -1,7 +1,8 @@
 //! A record as it is kept: its version (26 characters), the number of its schema (2 digits), then `MessagePack`.
 //!
-//! A record is read at any schema up to this program's, and written at this program's. `Upcast`s bring an older one
-//! up, one step at a time, whenever it is read; `roster storage upgrade` writes all of them anew.
+//! A record is read in any schema that this program knows, and written in [`SCHEMA`]. [`Upcast`]s bring an older one
+//! up, one step at a time, whenever it is read; `roster storage upgrade` writes all of them anew. A new schema comes in
+//! two releases, one that reads it and one that writes it, so that two neighbouring releases can share a store.
 
 use roster_core::home::Record;
 use roster_core::id::CommitId;
@@ -16,15 +17,20 @@ pub(crate) const SCHEMA: u32 = 1;
 const VERSION: usize = 26;
 const HEADER: usize = VERSION + 2;
 
-/// Brings a record from one schema to the next.
-type Upcast = fn(Value) -> Value;
+/// Brings a record, in the form that serde gives it, from one schema to the next.
+pub type Upcast = fn(Value) -> Value;
 
 /// By the schema that it starts from: the first brings 1 to 2.
-static UPCASTS: &[Upcast] = &[];
+pub(crate) static UPCASTS: &[Upcast] = &[];
 
 /// A record for its field.
 pub(crate) fn encode(version: CommitId, record: &Record) -> Result<Vec<u8>, Fault> {
-    let mut value = format!("{version}{SCHEMA:02}").into_bytes();
+    encode_as(SCHEMA, version, record)
+}
+
+/// The same in a schema by number.
+pub(crate) fn encode_as(schema: u32, version: CommitId, record: &Record) -> Result<Vec<u8>, Fault> {
+    let mut value = format!("{version}{schema:02}").into_bytes();
     value.extend(rmp_serde::to_vec_named(record).map_err(|error| bad("record", error))?);
     Ok(value)
 }
@@ -34,7 +40,8 @@ pub(crate) fn decode(value: &[u8]) -> Result<Stored, Fault> {
     decode_by(value, UPCASTS)
 }
 
-fn decode_by(value: &[u8], upcasts: &[Upcast]) -> Result<Stored, Fault> {
+/// The same with other steps.
+pub(crate) fn decode_by(value: &[u8], upcasts: &[Upcast]) -> Result<Stored, Fault> {
     let (header, body) = value.split_at_checked(HEADER).ok_or_else(|| bad("record", "too short"))?;
     let header = std::str::from_utf8(header).map_err(|error| bad("record", error))?;
     let version = header[..VERSION].parse().map_err(|error| bad("version", error))?;

@@ -17,21 +17,23 @@ pub(crate) struct Scripts {
     pub(crate) count: Script,
     pub(crate) log: Script,
     pub(crate) dump: Script,
+    pub(crate) rewrite: Script,
 }
 
 impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
-            commit: script!("apply", "sha256", "commit"),
+            commit: script!("apply", "write", "sha256", "commit"),
             read: script!("apply", "read"),
             page: script!("apply", "page"),
             count: script!("apply", "count"),
             log: script!("apply", "log"),
             dump: script!("apply", "dump"),
+            rewrite: script!("apply", "write", "rewrite"),
         }
     }
 
-    pub(crate) const fn all(&self) -> [&Script; 6] {
-        [&self.commit, &self.read, &self.page, &self.count, &self.log, &self.dump]
+    pub(crate) const fn all(&self) -> [&Script; 7] {
+        [&self.commit, &self.read, &self.page, &self.count, &self.log, &self.dump, &self.rewrite]
     }
 }

@@ -62,6 +62,10 @@ impl RedisStore {
     pub async fn open(config: RedisConfig, clock: StoreClock) -> Result<Self, OpenError> {
         let (quick, bulk) = open::open(&config).await?;
         let scripts = Scripts::new();
+        for script in scripts.all() {
+            let loaded = script.load_async(&mut quick.clone()).await;
+            loaded.map_err(|source| OpenError::Redis { source })?;
+        }
         let prefix = config.prefix;
         Ok(Self { inner: Arc::new(Inner { quick, bulk, scripts, prefix, clock, seen: Seen::default() }) })
     }
@@ -69,6 +73,10 @@ impl RedisStore {
     /// Prepares a Redis that holds nothing of Roster's yet under this prefix.
     pub async fn migrate(config: &RedisConfig) -> Result<(), OpenError> {
         open::migrate(config).await
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
     }
 
     /// Sets of one home, in their order, sent together.

@@ -80,7 +80,7 @@ fn store(config: &Config) -> String {
     let name = config.storage.backend.name();
     match config.storage.backend {
         Backend::Sqlite => format!("{name} {}", config.storage.sqlite.path.display()),
-        Backend::Postgres => name.to_owned(),
+        Backend::Postgres | Backend::Redis => name.to_owned(),
     }
 }
 

@@ -54,11 +54,16 @@ pub(super) static SQLITE_PATH: Key = Key::text("storage.sqlite.path");
 pub(super) static POSTGRES_URL: Key = Key::secret("storage.postgres.url");
 pub(super) static POSTGRES_URL_FILE: Key = Key::text("storage.postgres.url_file");
 pub(super) static POSTGRES_CONNECTIONS: Key = Key::number("storage.postgres.connections").or("16");
+pub(super) static REDIS_URL: Key = Key::secret("storage.redis.url");
+pub(super) static REDIS_URL_FILE: Key = Key::text("storage.redis.url_file");
+pub(super) static REDIS_PREFIX: Key = Key::text("storage.redis.prefix").or("roster:");
+pub(super) static REDIS_DURABILITY: Key = Key::text("storage.redis.durability").or("full");
+pub(super) static REDIS_APPENDFSYNC: Key = Key::text("storage.redis.appendfsync");
 pub(super) static LOG_FORMAT: Key = Key::text("log.format").or("text").flag("--log-format");
 pub(super) static LOG_LEVEL: Key = Key::text("log.level").or("info").flag("--log-level");
 
 /// Every key, in the order in which `config show` prints them.
-pub(super) static KEYS: [&Key; 12] = [
+pub(super) static KEYS: [&Key; 17] = [
     &LISTEN,
     &PUBLIC_URL,
     &DATA_DIR,
@@ -69,6 +74,11 @@ pub(super) static KEYS: [&Key; 12] = [
     &POSTGRES_URL,
     &POSTGRES_URL_FILE,
     &POSTGRES_CONNECTIONS,
+    &REDIS_URL,
+    &REDIS_URL_FILE,
+    &REDIS_PREFIX,
+    &REDIS_DURABILITY,
+    &REDIS_APPENDFSYNC,
     &LOG_FORMAT,
     &LOG_LEVEL,
 ];

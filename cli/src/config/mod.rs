@@ -11,6 +11,7 @@ mod problem;
 mod public_url;
 mod read;
 mod secret_file;
+mod servers;
 pub mod show;
 #[cfg(test)]
 mod tests;
@@ -81,6 +82,8 @@ pub struct Storage {
     pub sqlite: SqliteStorage,
     /// Section `storage.postgres`.
     pub postgres: PostgresStorage,
+    /// Section `storage.redis`.
+    pub redis: RedisStorage,
 }
 
 /// The kinds of store.
@@ -90,11 +93,14 @@ pub enum Backend {
     Sqlite,
     /// A database on a Postgres server.
     Postgres,
+    /// A Redis, or a Redis Cluster.
+    Redis,
 }
 
 impl Backend {
     /// The words for `storage.backend`.
-    pub const NAMES: &[(&str, Self)] = &[("sqlite", Self::Sqlite), ("postgres", Self::Postgres)];
+    pub const NAMES: &[(&str, Self)] =
+        &[("sqlite", Self::Sqlite), ("postgres", Self::Postgres), ("redis", Self::Redis)];
 
     /// Its word for `storage.backend`.
     pub fn name(self) -> &'static str {
@@ -126,6 +132,40 @@ impl PartialEq for PostgresStorage {
 }
 
 impl Eq for PostgresStorage {}
+
+/// Section `storage.redis`.
+#[derive(Debug, Clone)]
+pub struct RedisStorage {
+    /// The address with its password, or several of one cluster. There whenever the backend is Redis.
+    pub url: Option<SecretString>,
+    /// What all keys begin with.
+    pub prefix: String,
+    /// How much of what was acknowledged a power cut may take.
+    pub durability: Durability,
+    /// What `appendfsync` is on a server that does not say so.
+    pub appendfsync: Option<String>,
+}
+
+impl PartialEq for RedisStorage {
+    fn eq(&self, other: &Self) -> bool {
+        let url = |storage: &Self| storage.url.as_ref().map(|url| url.expose_secret().to_owned());
+        (url(self), &self.prefix, self.durability, &self.appendfsync)
+            == (url(other), &other.prefix, other.durability, &other.appendfsync)
+    }
+}
+
+impl Eq for RedisStorage {}
+
+/// How much of what was acknowledged a power cut may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing.
+    Full,
+    /// About the last second.
+    Relaxed,
+}
+
+const DURABILITIES: &[(&str, Durability)] = &[("full", Durability::Full), ("relaxed", Durability::Relaxed)];
 
 /// Section `log`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,7 +245,8 @@ impl Config {
         let master_key = read_master_key(reader, data_dir.as_deref());
         let backend = reader.choice(&keys::BACKEND, Backend::NAMES);
         let path = read_sqlite_path(reader, data_dir.as_deref());
-        let postgres = read_postgres(reader, backend);
+        let postgres = servers::read_postgres(reader, backend);
+        let redis = servers::read_redis(reader, backend);
         let format = reader.choice(&keys::LOG_FORMAT, LOG_FORMATS);
         let level = reader.choice(&keys::LOG_LEVEL, LOG_LEVELS);
         Some(Self {
@@ -217,6 +258,7 @@ impl Config {
                 backend: backend?,
                 sqlite: SqliteStorage { path: path? },
                 postgres: postgres?,
+                redis: redis?,
             },
             log: Log { format: format?, level: level? },
             file,
@@ -349,66 +391,4 @@ fn read_sqlite_path(reader: &mut Reader<'_>, data_dir: Option<&Path>) -> Option<
     let path = data_dir?.join("roster.db");
     reader.record(&keys::SQLITE_PATH, Shown::Text(path.display().to_string()), Source::Default);
     Some(path)
-}
-
-/// The address or a file with it, one of them whenever it is needed.
-fn read_postgres(reader: &mut Reader<'_>, backend: Option<Backend>) -> Option<PostgresStorage> {
-    let given = [&keys::POSTGRES_URL, &keys::POSTGRES_URL_FILE].map(|key| reader.given(key));
-    let value = reader.parse(&keys::POSTGRES_URL, postgres_url, |_| String::new());
-    let file = reader.path(&keys::POSTGRES_URL_FILE);
-    let connections = reader.parse(&keys::POSTGRES_CONNECTIONS, connections, ToString::to_string);
-    let url = match (value, file) {
-        (Some(_), Some(file)) => {
-            let fault = Fault::new("is given beside storage.postgres.url", "keep one of the two");
-            reader.fail(file.source, &keys::POSTGRES_URL_FILE, fault);
-            return None;
-        }
-        (Some(value), None) => Some(value.value),
-        (None, Some(file)) => Some(read_url_file(reader, &file)?),
-        (None, None) => None,
-    };
-    for (key, given) in [&keys::POSTGRES_URL, &keys::POSTGRES_URL_FILE].into_iter().zip(given) {
-        if !given {
-            reader.unset(key);
-        }
-    }
-    if url.is_none() && given.contains(&true) {
-        return None;
-    }
-    if url.is_none() && backend == Some(Backend::Postgres) {
-        let fix = format!(
-            "set storage.postgres.url to postgres://USER:PASSWORD@HOST:PORT/DATABASE (in roster.toml or as {}), or \
-             storage.postgres.url_file to a file that holds it",
-            keys::POSTGRES_URL.variable()
-        );
-        reader.fail(Source::Default, &keys::POSTGRES_URL, Fault::new("is needed for this backend", fix));
-        return None;
-    }
-    Some(PostgresStorage { url, connections: connections?.value })
-}
-
-fn read_url_file(reader: &mut Reader<'_>, file: &Found<PathBuf>) -> Option<SecretString> {
-    let missing = || {
-        let fix = "make it, readable by this user alone, or name another one";
-        Fault::new(format!("{} does not exist", file.value.display()), fix)
-    };
-    let read = secret_file::read(&file.value)
-        .and_then(|text| text.ok_or_else(missing))
-        .and_then(|text| postgres_url(text.trim()));
-    read.map_err(|fault| reader.fail(file.source.clone(), &keys::POSTGRES_URL_FILE, fault)).ok()
-}
-
-fn postgres_url(text: &str) -> Result<SecretString, Fault> {
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        return Ok(SecretString::from(text));
-    }
-    let fix = "write it like postgres://USER:PASSWORD@HOST:PORT/DATABASE";
-    Err(Fault::new("is no address of a Postgres database", fix))
-}
-
-fn connections(text: &str) -> Result<u32, Fault> {
-    let number = text.parse().ok().filter(|number| (2..=1_000).contains(number));
-    number.ok_or_else(|| {
-        Fault::new(format!("\"{text}\" is no number of connections"), "give a number from 2 to 1000")
-    })
 }

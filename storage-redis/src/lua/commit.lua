@@ -36,41 +36,6 @@ for n, value in ipairs(fields_of(HOME, guarded)) do
   end
 end
 
--- What has been put or removed, by field, in order; the lines of a field's index entries before.
-local redo, lines_before = {}, {}
-local function write(...)
-  redo[#redo + 1] = { ... }
-end
-local function lines_of(field)
-  local before = lines_before[field]
-  if before == nil then
-    local kept = redis.call('HGET', LINES, field)
-    before = kept and cmsgpack.unpack(kept) or {}
-  end
-  return before
-end
-local function index(field, lines)
-  local gone = {}
-  for _, line in ipairs(lines_of(field)) do
-    gone[line] = true
-  end
-  for _, line in ipairs(lines) do
-    if not gone[line] then
-      write('ZADD', INDEX, '0', line)
-    end
-    gone[line] = nil
-  end
-  for line in pairs(gone) do
-    write('ZREM', INDEX, line)
-  end
-  lines_before[field] = lines
-  if #lines > 0 then
-    write('HSET', LINES, field, cmsgpack.pack(lines))
-  else
-    write('HDEL', LINES, field)
-  end
-end
-
 local sums = {}
 for n = 1, count() do
   local kind, field = next_argument(), next_argument()
@@ -133,7 +98,5 @@ for _, old in ipairs(redis.call('ZRANGEBYSCORE', DONE, '-inf', decimal(now - 176
   write('ZREM', DONE, old)
 end
 
-redis.call('HSET', HOME, '.redo', cmsgpack.pack(redo))
-apply(redo)
-redis.call('HDEL', HOME, '.redo')
+finish()
 return { 'now', head, redis.call('EXISTS', HOME) }

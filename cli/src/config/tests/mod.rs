@@ -96,6 +96,10 @@ fn each_documented_variable_works() {
         ("ROSTER_STORAGE__SQLITE__PATH", "db/file.db"),
         ("ROSTER_STORAGE__POSTGRES__URL", "postgres://roster:secret@db.example.com/roster"),
         ("ROSTER_STORAGE__POSTGRES__CONNECTIONS", "32"),
+        ("ROSTER_STORAGE__REDIS__URL", "redis://:secret@one.example.com,redis://:secret@two.example.com"),
+        ("ROSTER_STORAGE__REDIS__PREFIX", "customers/"),
+        ("ROSTER_STORAGE__REDIS__DURABILITY", "relaxed"),
+        ("ROSTER_STORAGE__REDIS__APPENDFSYNC", "everysec"),
         ("ROSTER_LOG__FORMAT", "json"),
         ("ROSTER_LOG__LEVEL", "debug"),
     ];
@@ -106,6 +110,8 @@ fn each_documented_variable_works() {
     assert!(matches!(&config.master_key, MasterKeySource::Given(key) if key.expose_secret() == KEY));
     assert_eq!(config.storage.sqlite.path, Path::new("/srv/roster/db/file.db"));
     assert_eq!(config.storage.postgres.connections, 32);
+    assert_eq!(config.storage.redis.durability, Durability::Relaxed);
+    assert_eq!(config.storage.redis.appendfsync.as_deref(), Some("everysec"));
     assert!(!format!("{config:?}").contains("secret@"), "the password is hidden");
     assert_eq!(config.log, Log { format: LogFormat::Json, level: tracing::Level::DEBUG });
     for (name, _) in env {

@@ -20,7 +20,8 @@ fn every_problem_is_said_at_once_with_its_place_and_what_to_do() {
     let flags = Flags { listen: Some("localhost".into()), ..Flags::default() };
     let known = "server.listen, public_url, data_dir, master_key, master_key_file, storage.backend, \
                  storage.sqlite.path, storage.postgres.url, storage.postgres.url_file, \
-                 storage.postgres.connections, log.format, log.level";
+                 storage.postgres.connections, storage.redis.url, storage.redis.url_file, storage.redis.prefix, \
+                 storage.redis.durability, storage.redis.appendfsync, log.format, log.level";
     let expected = [
         &format!("./roster.toml: colour: unknown key; remove it or use one of {known}"),
         "./roster.toml: server.lisen: unknown key; did you mean server.listen?",
@@ -34,7 +35,7 @@ fn every_problem_is_said_at_once_with_its_place_and_what_to_do() {
         "./roster.toml: data_dir: is not text; put the value in double quotes",
         "ROSTER_MASTER_KEY (master_key): is too short: 5 bytes, and at least 32 are needed; make one with: \
          openssl rand -base64 32",
-        "./roster.toml: storage.backend: \"mysql\" is not known; use one of: sqlite, postgres",
+        "./roster.toml: storage.backend: \"mysql\" is not known; use one of: sqlite, postgres, redis",
         "./roster.toml: log.level: \"loud\" is not known; use one of: error, warn, info, debug, trace",
     ];
     assert_eq!(problems(&flags, toml, &env), expected);
@@ -42,13 +43,33 @@ fn every_problem_is_said_at_once_with_its_place_and_what_to_do() {
 
 #[test]
 fn single_slips_are_refused() {
-    let cases: [(&str, Env<'_>, &str); 14] = [
+    let cases: [(&str, Env<'_>, &str); 18] = [
         (
             "server = 5",
             &[],
             "./roster.toml: server: is a section, not a value; write it as a table, [server]",
         ),
-        ("[storage.redis]\nurl = 'x'", &[], "./roster.toml: storage.redis: unknown key; remove it"),
+        ("[storage.mysql]\nurl = 'x'", &[], "./roster.toml: storage.mysql: unknown key; remove it"),
+        (
+            "[storage.redis]\nurl = 'redis://a,b'",
+            &[],
+            "./roster.toml: storage.redis.url: is no address of Redis; write it like redis://USER:PASSWORD@HOST:PORT",
+        ),
+        (
+            "storage.backend = 'redis'",
+            &[],
+            "storage.redis.url (default): is needed for this backend; set storage.redis.url to redis://",
+        ),
+        (
+            "[storage.redis]\ndurability = 'none'",
+            &[],
+            "./roster.toml: storage.redis.durability: \"none\" is not known; use one of: full, relaxed",
+        ),
+        (
+            "[storage.redis]\nprefix = '{a}'",
+            &[],
+            "./roster.toml: storage.redis.prefix: \"{a}\" cannot begin a key; use at most 64 of",
+        ),
         (
             "[storage.postgres]\nurl = 'hunter2'",
             &[],

@@ -39,6 +39,11 @@ fn show_prints_each_setting_once_with_its_source() {
         "storage.postgres.url (not set) default",
         "storage.postgres.url_file (not set) default",
         "storage.postgres.connections 16 default",
+        "storage.redis.url (not set) default",
+        "storage.redis.url_file (not set) default",
+        "storage.redis.prefix roster: default",
+        "storage.redis.durability full default",
+        "storage.redis.appendfsync (not set) default",
         "log.format text default",
         "log.level warn ./roster.toml",
     ];

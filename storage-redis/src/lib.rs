@@ -20,6 +20,8 @@ mod record;
 mod registry;
 mod scripts;
 mod store;
+#[cfg(test)]
+mod torn_tests;
 mod upgrade;
 
 pub use config::{Durability, RedisConfig};

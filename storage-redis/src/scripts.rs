@@ -8,6 +8,15 @@ macro_rules! script {
     };
 }
 
+/// The parts of the script of a commit.
+#[cfg(test)]
+pub(crate) const COMMIT_PARTS: [&str; 4] = [
+    include_str!("lua/apply.lua"),
+    include_str!("lua/write.lua"),
+    include_str!("lua/sha256.lua"),
+    include_str!("lua/commit.lua"),
+];
+
 /// All of them.
 #[derive(Debug)]
 pub(crate) struct Scripts {

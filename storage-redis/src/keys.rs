@@ -57,6 +57,16 @@ impl HomeKeys {
     }
 }
 
+/// The keys of a home under a prefix, whether they are there or not.
+pub fn keys_of(prefix: &str, home: &Home) -> Vec<String> {
+    HomeKeys::of(prefix, home).all.into()
+}
+
+/// The keys under a prefix that belong to no home: the sets of names of homes, and what the store remembers of itself.
+pub fn keys_beside(prefix: &str) -> Vec<String> {
+    (0..REGISTRIES).map(|n| registry(prefix, n)).chain([meta(prefix)]).collect()
+}
+
 /// What names a home in its keys: an id that Roster made, or the hash of a name that somebody chose.
 fn tag(home: &Home) -> String {
     match home {

@@ -26,6 +26,7 @@ mod upgrade;
 
 pub use config::{Durability, RedisConfig};
 pub use error::OpenError;
+pub use keys::{keys_beside, keys_of};
 pub use record::Upcast;
 pub use store::RedisStore;
 pub use upgrade::{UpgradeError, Upgraded};

@@ -15,9 +15,9 @@ use roster_core::time::Timestamp;
 use crate::error::{Fault, bad};
 use crate::index::{self, Range, due_value, value};
 use crate::keys::field;
-use crate::read::fields;
-use crate::record;
+use crate::read::{clock_of, fields};
 use crate::store::Inner;
+use crate::{head, record};
 
 /// The most lines of one look.
 const SLICE: usize = 500;
@@ -66,18 +66,28 @@ async fn in_home(
     listing: &Listing,
     page: &PageRequest,
 ) -> Result<(Timestamp, Vec<Row>), Fault> {
-    let found = fields(store, &home, &[]).await?;
-    let now = found.clock.max(found.head.time);
-    let plan = plan(listing, now);
+    let now = match listing {
+        // Where to look depends on what time has made former.
+        Listing::Members { status: Some(MemberStatus::Former), .. } => {
+            let found = fields(store, &home, &[]).await?;
+            Some(found.clock.max(found.head.time))
+        }
+        _ => None,
+    };
+    let plan = plan(listing, now.unwrap_or(Timestamp::EPOCH));
     let descending = matches!(listing, Listing::Members { descending: true, .. });
     let mut look = Look { store, home, listing, page, descending, now, rows: BTreeMap::new() };
     match look.way(plan).await? {
         Way::Walk(range) => look.walk(range).await?,
         Way::Gather(ranges) => look.gather(ranges).await?,
     }
+    let now = look.now.unwrap_or(Timestamp::EPOCH);
     let rows = look.rows.into_values();
     Ok((now, if descending { rows.rev().collect() } else { rows.collect() }))
 }
+
+/// What a script answers: the clock, the end of the log, lines, and the records behind them.
+type Slice = (String, Option<String>, Vec<Vec<u8>>, Vec<Option<Vec<u8>>>);
 
 /// One look for a page.
 struct Look<'a> {
@@ -86,7 +96,8 @@ struct Look<'a> {
     listing: &'a Listing,
     page: &'a PageRequest,
     descending: bool,
-    now: Timestamp,
+    /// By which times are judged: that of the first answer.
+    now: Option<Timestamp>,
     rows: BTreeMap<Position, Row>,
 }
 
@@ -155,12 +166,15 @@ impl Look<'_> {
         let way = if self.descending { "down" } else { "up" };
         let arguments = [most.to_string().into_bytes(), way.into(), range.from.clone(), range.to.clone()];
         let keys = self.store.keys(&self.home);
-        let (lines, values): (Vec<Vec<u8>>, Vec<Option<Vec<u8>>>) =
+        let (clock, end, lines, values): Slice =
             self.store.bulk.ask(&self.store.scripts.page, keys.all(), &arguments).await?;
+        let clock = clock_of(&self.store.clock, &clock)?;
+        let end = head::read(&self.home, end.as_deref())?;
+        let now = *self.now.get_or_insert(clock.max(end.time));
         for value in values {
             let value = value.ok_or_else(|| bad("index", "a line leads to no record"))?;
             let stored = record::decode(&value)?;
-            if let Some(position) = self.listing.position(&stored.record, self.now)
+            if let Some(position) = self.listing.position(&stored.record, now)
                 && self.is_behind(&position)
             {
                 self.rows.insert(position.clone(), Row { position, stored });

@@ -5,8 +5,9 @@ use std::env;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use redis::{Client, Connection, cmd};
-use roster_storage_redis::RedisConfig;
+use redis::cluster::ClusterClient;
+use redis::{Client, Cmd, Connection, cmd};
+use roster_storage_redis::{RedisConfig, keys_beside, keys_of};
 
 use crate::stores::FINGERPRINT;
 
@@ -58,17 +59,44 @@ impl Keyspace {
     /// # Panics
     /// Where the server refuses.
     pub fn copied(&self) -> Self {
-        let variable = if self.url.contains(',') { CLUSTER } else { SERVER };
-        let copy = Self { url: self.url.clone(), ..Self::fresh(variable) };
-        for mut node in self.nodes() {
-            for key in self.keys(&mut node) {
-                let behind = &key[self.prefix.len()..];
-                let to = [copy.prefix.as_bytes(), behind].concat();
-                let copied: i64 = cmd("COPY").arg(&key).arg(to).query(&mut node).expect("a key is copied");
-                assert_eq!(copied, 1, "a key is copied");
-            }
-        }
+        let variable = if self.is_cluster() { CLUSTER } else { SERVER };
+        let copy = Self::fresh(variable);
+        let to = |key: &String| format!("{}{}", copy.prefix, &key[self.prefix.len()..]);
+        let commands = self.keys().iter().map(|key| cmd("COPY").arg(key).arg(to(key)).to_owned()).collect();
+        let _copied: Vec<i64> = self.all(commands);
         copy
+    }
+
+    fn is_cluster(&self) -> bool {
+        self.url.contains(',')
+    }
+
+    /// Every key that may be there: those beside all homes, and those of each home whose name is known.
+    fn keys(&self) -> Vec<String> {
+        let beside = keys_beside(&self.prefix);
+        let sets = beside.iter().filter(|key| key.contains("{homes:"));
+        let names = sets.map(|key| cmd("ZRANGE").arg(key).arg(0).arg(-1).to_owned()).collect();
+        let names: Vec<Vec<String>> = self.all(names);
+        let homes = names.iter().flatten().map(|name| name.parse().expect("the name of a home"));
+        let of_homes = homes.flat_map(|home| keys_of(&self.prefix, &home)).collect::<Vec<_>>();
+        of_homes.into_iter().chain(beside).collect()
+    }
+
+    /// The answers to many commands.
+    fn all<T: redis::FromRedisValue>(&self, commands: Vec<Cmd>) -> Vec<T> {
+        if self.is_cluster() {
+            let client = ClusterClient::new(self.url.split(',')).and_then(|client| client.get_connection());
+            let mut pipeline = redis::cluster::cluster_pipe();
+            for command in commands {
+                pipeline.add_command(command);
+            }
+            return pipeline.query(&mut client.expect("the cluster of the tests answers")).expect("answers");
+        }
+        let mut pipeline = redis::pipe();
+        for command in commands {
+            pipeline.add_command(command);
+        }
+        pipeline.query(&mut self.nodes().remove(0)).expect("answers")
     }
 
     /// A connection to each node.
@@ -80,19 +108,14 @@ impl Keyspace {
         let nodes = self.url.split(',').map(open).collect::<Result<_, _>>();
         nodes.expect("the Redis servers of the tests answer")
     }
+}
 
-    fn keys(&self, node: &mut Connection) -> Vec<Vec<u8>> {
-        let mut keys = Vec::new();
-        let mut cursor = 0_u64;
-        loop {
-            let mut scan = cmd("SCAN");
-            scan.arg(cursor).arg("MATCH").arg(format!("{}*", self.prefix)).arg("COUNT").arg(1_000);
-            let (next, found): (u64, Vec<Vec<u8>>) = scan.query(node).expect("the keys are listed");
-            keys.extend(found);
-            cursor = next;
-            if cursor == 0 {
-                return keys;
-            }
+impl Drop for Keyspace {
+    fn drop(&mut self) {
+        // A test that has failed may have taken its server away.
+        if !std::thread::panicking() {
+            let commands = self.keys().iter().map(|key| cmd("UNLINK").arg(key).to_owned()).collect();
+            let _removed: Vec<i64> = self.all(commands);
         }
     }
 }

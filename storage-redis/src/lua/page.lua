@@ -1,4 +1,5 @@
--- Lines of a range of the index with their records, of one instant. ARGV: how many, "up" or "down", the two ends.
+-- The clock, the end of the log, and lines of a range of the index with their records, of one instant. ARGV: how many,
+-- "up" or "down", the two ends.
 heal()
 local lines
 if ARGV[2] == 'up' then
@@ -10,4 +11,4 @@ local fields = {}
 for n = 1, #lines do
   fields[n] = string.match(lines[n], '^[^%z]*%z[^%z]*%z([^%z]*)')
 end
-return { lines, fields_of(HOME, fields) }
+return { decimal(clock()), redis.call('HGET', HOME, '.head'), lines, fields_of(HOME, fields) }

@@ -245,6 +245,9 @@ pub enum Tally {
 }
 
 impl Tally {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Seats, Self::ActiveAccounts];
+
     /// The name that stores keep.
     pub const fn name(self) -> &'static str {
         match self {
@@ -255,7 +258,7 @@ impl Tally {
 
     /// A tally from the name that stores keep.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Seats, Self::ActiveAccounts].into_iter().find(|tally| tally.name() == name)
+        Self::ALL.into_iter().find(|tally| tally.name() == name)
     }
 }
 

@@ -4,11 +4,14 @@
 //! this crate.
 
 pub mod actor;
+pub mod copy;
 pub mod facts;
 pub mod flows;
+pub mod health;
 pub mod home;
 pub mod id;
 pub mod listing;
+pub mod load;
 pub mod log;
 pub mod memory;
 pub mod model;
@@ -17,6 +20,7 @@ pub mod ops;
 pub mod overlay;
 pub mod permission;
 pub mod policy;
+pub mod presence;
 pub mod reads;
 pub mod reference;
 pub mod refusal;

@@ -97,6 +97,45 @@ pub struct Logged {
     pub personal: Vec<Personal>,
 }
 
+impl Body {
+    /// The people it is about or by, each once.
+    pub fn people(&self) -> Vec<UserId> {
+        let mut people: Vec<UserId> =
+            self.changes.iter().filter_map(|change| change.user).chain(self.actor.user()).collect();
+        people.sort_unstable();
+        people.dedup();
+        people
+    }
+}
+
+impl LogEntry {
+    /// The entry of a body: what filters need is taken from it.
+    pub fn new(body: &Body, bytes: Vec<u8>, personal: Vec<Personal>) -> Self {
+        Self {
+            digest: digest(&bytes),
+            body: bytes,
+            time: body.time,
+            personal,
+            actor: body.actor.id().unwrap_or_else(|| body.actor.kind().to_owned()),
+            users: body.people(),
+            actions: body.changes.iter().map(|change| change.action.clone()).collect(),
+        }
+    }
+}
+
+impl Logged {
+    /// The entry as it was before a store gave it its place.
+    pub fn entry(&self) -> Result<LogEntry, serde_json::Error> {
+        let body: Body = serde_json::from_slice(&self.body)?;
+        Ok(LogEntry::new(&body, self.body.clone(), self.personal.clone()))
+    }
+
+    /// The end of the log with this as its last entry.
+    pub const fn head(&self) -> Head {
+        Head { seq: self.seq, time: self.time, hash: self.hash }
+    }
+}
+
 /// The end of a home's log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Head {

@@ -6,13 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use crate::health::Description;
 use crate::home::{Home, Key, Tally};
 use crate::id::UserId;
 use crate::listing::{Listing, Page, PageRequest};
+use crate::load::{Load, refused};
 use crate::log::Logged;
 use crate::memory::data::{HomeData, page_of};
+use crate::presence::{Presence, Stay};
 use crate::store::{
     AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreError, StoreErrorKind,
+    Stored,
 };
 use crate::time::Timestamp;
 
@@ -156,6 +160,23 @@ impl Store for Overlay {
     async fn dump(&self, home: &Home) -> Result<Dump, StoreError> {
         self.hold(home).await?;
         Ok(self.layer().homes.get(home).unwrap_or(&HomeData::new(home)).dump())
+    }
+
+    async fn records(&self, home: &Home, after: Option<&Key>, limit: u16) -> Result<Vec<Stored>, StoreError> {
+        self.hold(home).await?;
+        Ok(self.layer().homes.get(home).unwrap_or(&HomeData::new(home)).records_after(after, limit))
+    }
+
+    async fn load(&self, _: Load<'_>) -> Result<(), StoreError> {
+        Err(refused("an overlay is not filled: fill the store below".into()))
+    }
+
+    async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {
+        self.base.enter(presence).await
+    }
+
+    async fn describe(&self) -> Result<Description, StoreError> {
+        self.base.describe().await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

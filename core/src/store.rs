@@ -10,11 +10,14 @@ use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
 
+use crate::health::Description;
 use crate::home::{Due, Home, Key, Record, Tally};
 use crate::id::{AccountId, ApiKeyId, CommitId, OrganizationId, UserId, Version};
+use crate::load::Load;
 use crate::log::{Head, LogEntry, Logged};
 use crate::model::{Access, AccountStatus, ApiKey, MemberStatus, OrganizationStatus, UserStatus};
 use crate::permission::RoleRef;
+use crate::presence::{Presence, Stay};
 use crate::time::Timestamp;
 
 pub use crate::listing::{Listing, MemberSort, Page, PageRequest, Position, Row, Scope};
@@ -62,6 +65,22 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Everything of a home but its log, at one instant.
     async fn dump(&self, home: &Home) -> Result<Dump, StoreError>;
+
+    /// Records of a home after a key, in the order of their keys, at most `limit`.
+    async fn records(&self, home: &Home, after: Option<&Key>, limit: u16) -> Result<Vec<Stored>, StoreError>;
+
+    /// Fills an empty store with what another holds, in steps. Everything is kept as it was given; the due index and
+    /// search words come from the records, the log's filters from its bodies. Commit ids of the log are found again;
+    /// in a home without a log, those that last wrote a record. Begun on a store that holds anything, without a
+    /// beginning, with a record that is there or an entry that does not go on from the one before, a step is refused
+    /// and adds nothing. Until its end the store holds half of a deployment, and is not opened again.
+    async fn load(&self, step: Load<'_>) -> Result<(), StoreError>;
+
+    /// Takes a place: `None` where one that is there forbids it, as [`Presence`] says.
+    async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError>;
+
+    /// What the store is.
+    async fn describe(&self) -> Result<Description, StoreError>;
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -182,7 +182,8 @@ impl<'a> Site<'a> {
     }
 }
 
-async fn count(connection: &mut PgConnection, sums: &[(i64, Tally, i64)]) -> Result<(), Fault> {
+/// Puts tallies.
+pub(crate) async fn count(connection: &mut PgConnection, sums: &[(i64, Tally, i64)]) -> Result<(), Fault> {
     query!(
         "INSERT INTO tallies (home, tally, sum)
          SELECT home, tally, sum FROM UNNEST($1::bigint[], $2::text[], $3::bigint[]) AS given (home, tally, sum)

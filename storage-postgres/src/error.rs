@@ -70,6 +70,11 @@ pub enum OpenError {
         /// What differs.
         detail: String,
     },
+    /// A copy into the database did not come to its end.
+    #[error(
+        "this database holds half of a deployment, from a copy that did not come to its end: copy again into an empty database"
+    )]
+    HalfLoaded,
     /// The database was first opened with another key.
     #[error("this database belongs to another master key: start with the key that it was made with")]
     AnotherKey,

@@ -20,11 +20,15 @@ mod kind;
 #[cfg(feature = "store")]
 mod list;
 #[cfg(feature = "store")]
+mod load;
+#[cfg(feature = "store")]
 mod log;
 #[cfg(feature = "store")]
 mod open;
 #[cfg(feature = "store")]
 mod pool;
+#[cfg(feature = "store")]
+mod presence;
 #[cfg(feature = "store")]
 mod read;
 #[cfg(feature = "store")]

@@ -11,7 +11,7 @@ use roster_core::permission::RoleRef;
 use roster_core::store::{StoreClock, Stored};
 use roster_core::text::fold;
 use roster_core::time::Timestamp;
-use sqlx::{PgConnection, Postgres, QueryBuilder};
+use sqlx::{PgConnection, Postgres, QueryBuilder, Row as _};
 use uuid::Uuid;
 
 use crate::error::Fault;
@@ -281,4 +281,39 @@ fn sorted(
     }
     lines.push(format_args!(" ORDER BY {by} {order}, m.user_id {order}"));
     Some(limited(lines, page))
+}
+
+/// The names of records of a kind after one, in their order; `None` where there can be none. Of the kinds with one
+/// record a home there are no names.
+pub(crate) async fn names(
+    connection: &mut PgConnection,
+    home: i64,
+    kind: Kind,
+    after: Option<&Names>,
+    limit: i64,
+) -> Result<Option<Names>, Fault> {
+    let Some((table, column)) = kind.table() else {
+        return Ok((after.is_none() && limit > 0).then(Names::default));
+    };
+    let mut lines = Lines::new(format!("SELECT {column} FROM {table} WHERE home = "));
+    lines.push_bind(home);
+    if let Some(after) = after {
+        lines.push(format_args!(" AND {column} > "));
+        match kind {
+            Kind::AccountExternalId => lines.push_bind(after.texts.first().cloned()),
+            Kind::Receipt => lines.push_bind(after.bytes.first().cloned()),
+            _ => lines.push_bind(after.ids.first().copied()),
+        };
+    }
+    lines.push(format_args!(" ORDER BY {column} LIMIT ")).push_bind(limit);
+    let mut names = Names::default();
+    let query = lines.build();
+    for row in query.fetch_all(connection).await? {
+        match kind {
+            Kind::AccountExternalId => names.texts.push(row.try_get(0)?),
+            Kind::Receipt => names.bytes.push(row.try_get(0)?),
+            _ => names.ids.push(row.try_get(0)?),
+        }
+    }
+    Ok(Some(names))
 }

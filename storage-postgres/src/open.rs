@@ -3,14 +3,16 @@
 
 use std::str::FromStr;
 
+use roster_core::health::{Check, Inspection, Reach, Rule};
 use sqlx::migrate::{Migrate, MigrateError};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection, query, query_scalar};
 
 use crate::config::PostgresConfig;
 use crate::error::OpenError;
+use crate::load::is_half;
 use crate::pool::Pool;
-use crate::schema::MIGRATIONS;
+use crate::schema::{MIGRATIONS, newest};
 
 /// The oldest server that is good enough, as `server_version_num` says it.
 const MINIMUM: i32 = 140_000;
@@ -19,28 +21,52 @@ const MINIMUM: i32 = 140_000;
 pub(crate) async fn open(config: &PostgresConfig) -> Result<Pool, OpenError> {
     let options = options(config)?;
     let mut connection = connect(&options).await?;
-    match schema(&mut connection).await? {
-        Schema::Empty => return Err(OpenError::Empty),
-        Schema::Ours { applied, known } if applied < known => {
-            return Err(OpenError::OlderSchema { found: applied, known });
-        }
-        Schema::Ours { .. } => {}
-    }
-    check_key(&mut connection, config).await?;
+    Rule::all_hold(server_rules(&mut connection).await?)?;
+    Rule::all_hold(schema_rules(&mut connection).await?)?;
+    Rule::all_hold(vec![whole_rule(&mut connection).await?])?;
+    leave_key(&mut connection, config).await?;
+    Rule::all_hold(vec![key_rule(&mut connection, config).await?])?;
     connection.close().await.map_err(database)?;
     Ok(pool(config, options))
+}
+
+/// Looks at every rule and changes nothing; at the key only where there is one.
+pub(crate) async fn inspect(config: &PostgresConfig, with_key: bool) -> Result<Inspection, OpenError> {
+    let options = options(config)?;
+    let mut connection = match connect(&options).await {
+        Ok(connection) => connection,
+        Err(error) => {
+            let check = Check::new("server", "does not answer", "answers").or(Some(error));
+            return Ok(Inspection { reach: Reach::Nothing, checks: vec![check] });
+        }
+    };
+    let mut rules = server_rules(&mut connection).await?;
+    let schema = schema_rules(&mut connection).await?;
+    let there = schema.iter().all(|rule| !matches!(rule.refusal, Some(OpenError::Empty)));
+    rules.extend(schema);
+    if there {
+        rules.push(whole_rule(&mut connection).await?);
+    }
+    if there && with_key {
+        rules.push(key_rule(&mut connection, config).await?);
+    }
+    connection.close().await.map_err(database)?;
+    let reach = if there { Reach::Whole } else { Reach::Empty };
+    Ok(Inspection { reach, checks: Rule::checks(rules) })
 }
 
 /// Brings an older database up to this program's schema; makes the tables if there are none. Of two at a time one waits.
 pub(crate) async fn migrate(config: &PostgresConfig) -> Result<(), OpenError> {
     let mut connection = connect(&options(config)?).await?;
+    Rule::all_hold(server_rules(&mut connection).await?)?;
     schema(&mut connection).await?;
     let done = MIGRATIONS.run_direct(None, &mut connection, false).await;
     done.map_err(|error| match error {
         MigrateError::Execute(source) => database(source),
         other => OpenError::UnknownSchema { detail: other.to_string() },
     })?;
-    check_key(&mut connection, config).await?;
+    leave_key(&mut connection, config).await?;
+    Rule::all_hold(vec![key_rule(&mut connection, config).await?])?;
     connection.close().await.map_err(database)
 }
 
@@ -60,33 +86,34 @@ fn pool(config: &PostgresConfig, options: PgConnectOptions) -> Pool {
 }
 
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, OpenError> {
-    let mut connection = options.connect().await.map_err(database)?;
+    options.connect().await.map_err(database)
+}
+
+/// What the server and the database must be.
+async fn server_rules(connection: &mut PgConnection) -> Result<Vec<Rule<OpenError>>, OpenError> {
     let found = query!(
         r#"SELECT current_setting('server_version_num')::int AS "number!", current_setting('server_version') AS "version!",
            current_setting('fsync') AS "fsync!", current_setting('full_page_writes') AS "full_page_writes!",
            current_setting('synchronous_commit') AS "synchronous_commit!",
            current_setting('server_encoding') AS "encoding!", pg_is_in_recovery() AS "in_recovery!""#
     );
-    let found = found.fetch_one(&mut connection).await.map_err(database)?;
-    if found.number < MINIMUM {
-        return Err(OpenError::OldServer { found: found.version });
-    }
-    for (setting, value) in [("fsync", found.fsync), ("full_page_writes", found.full_page_writes)] {
-        if value != "on" {
-            return Err(OpenError::NotDurable { setting, found: value, needed: "on" });
-        }
-    }
-    if found.synchronous_commit == "off" {
-        let (setting, found) = ("synchronous_commit", found.synchronous_commit);
-        return Err(OpenError::NotDurable { setting, found, needed: "on" });
-    }
-    if found.in_recovery {
-        return Err(OpenError::InRecovery);
-    }
-    if found.encoding != "UTF8" {
-        return Err(OpenError::Encoding { found: found.encoding });
-    }
-    Ok(connection)
+    let found = found.fetch_one(connection).await.map_err(database)?;
+    let old = (found.number < MINIMUM).then(|| OpenError::OldServer { found: found.version.clone() });
+    let role = if found.in_recovery { "a standby in recovery" } else { "a primary" };
+    let foreign = (found.encoding != "UTF8").then(|| OpenError::Encoding { found: found.encoding.clone() });
+    Ok(vec![
+        Rule::new("Postgres version", &found.version, "14 or newer", old),
+        durable("fsync", &found.fsync, |value| value == "on"),
+        durable("full_page_writes", &found.full_page_writes, |value| value == "on"),
+        durable("synchronous_commit", &found.synchronous_commit, |value| value != "off"),
+        Rule::new("server", role, "a primary", found.in_recovery.then_some(OpenError::InRecovery)),
+        Rule::new("encoding", &found.encoding, "UTF8", foreign),
+    ])
+}
+
+fn durable(setting: &'static str, found: &str, good: fn(&str) -> bool) -> Rule<OpenError> {
+    let refusal = OpenError::NotDurable { setting, found: found.to_owned(), needed: "on" };
+    Rule::new(setting, found, "on", (!good(found)).then_some(refusal))
 }
 
 fn database(source: sqlx::Error) -> OpenError {
@@ -96,6 +123,29 @@ fn database(source: sqlx::Error) -> OpenError {
 enum Schema {
     Empty,
     Ours { applied: i64, known: i64 },
+}
+
+/// What the tables must be.
+async fn schema_rules(connection: &mut PgConnection) -> Result<Vec<Rule<OpenError>>, OpenError> {
+    let rule = |found: String, refusal| Rule::new("schema", found, newest(), refusal);
+    Ok(vec![match schema(connection).await {
+        Ok(Schema::Empty) => rule("none".to_owned(), Some(OpenError::Empty)),
+        Ok(Schema::Ours { applied: found, known }) => {
+            rule(found.to_string(), (found < known).then_some(OpenError::OlderSchema { found, known }))
+        }
+        Err(OpenError::NewerSchema { found, known }) => {
+            rule(found.to_string(), Some(OpenError::NewerSchema { found, known }))
+        }
+        Err(unknown @ OpenError::UnknownSchema { .. }) => rule("unknown".to_owned(), Some(unknown)),
+        Err(error) => return Err(error),
+    }])
+}
+
+/// Nothing but a whole deployment is worked on.
+async fn whole_rule(connection: &mut PgConnection) -> Result<Rule<OpenError>, OpenError> {
+    let half = is_half(connection).await.map_err(database)?;
+    let found = if half { "half of a deployment" } else { "whole" };
+    Ok(Rule::new("content", found, "whole", half.then_some(OpenError::HalfLoaded)))
 }
 
 /// What the database holds, if this program knows it.
@@ -112,7 +162,7 @@ async fn schema(connection: &mut PgConnection) -> Result<Schema, OpenError> {
     }
     let applied = connection.list_applied_migrations(table).await;
     let applied = applied.map_err(|error| unknown(error.to_string()))?;
-    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let known = newest();
     let found = applied.iter().map(|migration| migration.version).max().unwrap_or(0);
     if found > known {
         return Err(OpenError::NewerSchema { found, known });
@@ -128,14 +178,37 @@ async fn schema(connection: &mut PgConnection) -> Result<Schema, OpenError> {
     Ok(Schema::Ours { applied: found, known })
 }
 
-/// The first opening leaves the key's fingerprint; later ones must bear the same.
-async fn check_key(connection: &mut PgConnection, config: &PostgresConfig) -> Result<(), OpenError> {
+/// The number of the last migration that was applied.
+pub(crate) async fn applied(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    let applied = connection.list_applied_migrations(&MIGRATIONS.table_name).await;
+    let applied = applied.map_err(|error| match error {
+        MigrateError::Execute(source) => source,
+        other => sqlx::Error::Protocol(other.to_string()),
+    })?;
+    Ok(applied.iter().map(|migration| migration.version).max().unwrap_or(0))
+}
+
+/// The first opening leaves the key's fingerprint.
+async fn leave_key(connection: &mut PgConnection, config: &PostgresConfig) -> Result<(), OpenError> {
     let ours = config.fingerprint.as_slice();
     query!("INSERT INTO meta (name, value) VALUES ('key_fingerprint', $1) ON CONFLICT DO NOTHING", ours)
-        .execute(&mut *connection)
+        .execute(connection)
         .await
         .map_err(database)?;
+    Ok(())
+}
+
+/// Later ones must bear the same.
+async fn key_rule(
+    connection: &mut PgConnection,
+    config: &PostgresConfig,
+) -> Result<Rule<OpenError>, OpenError> {
     let kept = query_scalar!("SELECT value FROM meta WHERE name = 'key_fingerprint'");
-    let kept = kept.fetch_one(connection).await.map_err(database)?;
-    if kept == ours { Ok(()) } else { Err(OpenError::AnotherKey) }
+    let kept = kept.fetch_optional(connection).await.map_err(database)?;
+    let (found, refusal) = match kept {
+        None => ("none yet", None),
+        Some(kept) if kept == config.fingerprint => ("the same", None),
+        Some(_) => ("another", Some(OpenError::AnotherKey)),
+    };
+    Ok(Rule::new("key of the store", found, "the same master key", refusal))
 }

@@ -61,6 +61,11 @@ impl Pool {
         Self { shared: Arc::new(Shared { options, settings, patience, most, room, idle }) }
     }
 
+    /// How to connect.
+    pub(crate) fn options(&self) -> &PgConnectOptions {
+        &self.shared.options
+    }
+
     /// A clean connection.
     pub(crate) async fn take(&self) -> Result<Held, Fault> {
         let end = Instant::now() + self.shared.patience;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use roster_core::home::{Home, Key, Tally};
 use roster_core::log::Head;
-use roster_core::store::{Read, StoreClock};
+use roster_core::store::{Read, StoreClock, Stored};
 use roster_core::time::Timestamp;
 use serde::Deserialize;
 use sqlx::{PgConnection, query_as, query_scalar};
@@ -12,6 +12,7 @@ use sqlx::{PgConnection, query_as, query_scalar};
 use crate::error::Fault;
 use crate::kind::{self, Kind, Names};
 use crate::row::{bad, exact, from_hex_some, from_json, parse};
+use crate::{list, log};
 
 /// What a row holds that is no record.
 const HEAD: i32 = -1;
@@ -254,4 +255,37 @@ pub(crate) async fn homes(
         limit
     );
     names.fetch_all(connection).await?.iter().map(|name| parse("name", name)).collect()
+}
+
+/// An answer of `records`: kinds come in the order of their keys, and within a kind names sort as keys do.
+pub(crate) async fn records(
+    connection: &mut PgConnection,
+    home: &Home,
+    after: Option<&Key>,
+    limit: u16,
+) -> Result<Vec<Stored>, Fault> {
+    let mut found = Vec::new();
+    let Some(place) = log::place(connection, home).await? else {
+        return Ok(found);
+    };
+    let after = after.map(|key| {
+        let mut name = Names::default();
+        name.add(key);
+        (Kind::of(key), name)
+    });
+    for kind in Kind::of_home(home) {
+        let name = match &after {
+            Some((passed, _)) if passed > kind => continue,
+            Some((same, name)) if same == kind => Some(name),
+            Some(_) | None => None,
+        };
+        let room = i64::from(limit) - i64::try_from(found.len()).unwrap_or(i64::MAX);
+        let Some(names) = list::names(connection, place.home, *kind, name, room).await? else {
+            continue;
+        };
+        let mut records = kind::load(connection, place.home, *kind, &names).await?;
+        records.sort_by_cached_key(|stored| stored.record.key());
+        found.extend(records);
+    }
+    Ok(found)
 }

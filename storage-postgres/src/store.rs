@@ -5,13 +5,16 @@ use std::future::Future;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use roster_core::health::{Description, Durability, Inspection};
 use roster_core::home::{Home, Key, Tally};
 use roster_core::id::UserId;
 use roster_core::listing::{Listing, Page, PageRequest};
+use roster_core::load::Load;
 use roster_core::log::Logged;
+use roster_core::presence::{Presence, Stay};
 use roster_core::store::{
     AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreClock, StoreError,
-    StoreErrorKind,
+    StoreErrorKind, Stored,
 };
 use sqlx::{PgConnection, query_scalar};
 
@@ -21,7 +24,7 @@ use crate::error::{Fault, OpenError};
 use crate::log::Place;
 use crate::pool::{Held, Pool};
 use crate::session::{READ, Session, WRITE};
-use crate::{access, commit, dump, list, log, open, read};
+use crate::{access, commit, dump, list, load, log, open, presence, read, schema};
 
 /// The most change sets that one transaction carries.
 const MAX_SETS: usize = 500;
@@ -44,6 +47,11 @@ impl PostgresStore {
     /// Makes the tables, or brings older ones up to this program's schema.
     pub async fn migrate(config: &PostgresConfig) -> Result<(), OpenError> {
         open::migrate(config).await
+    }
+
+    /// Looks at everything that would refuse an opening, and changes nothing; at the key only where there is one.
+    pub async fn inspect(config: &PostgresConfig, with_key: bool) -> Result<Inspection, OpenError> {
+        open::inspect(config, with_key).await
     }
 
     /// Waits for the calls under way and closes all connections. Calls after that are answered `Unavailable`.
@@ -296,6 +304,47 @@ impl Store for PostgresStore {
             let mut session = store.begin("dump").await?;
             let found = dump::dump(session.connection(), &home).await;
             end(session, "dump", found).await
+        })
+        .await
+    }
+
+    async fn records(&self, home: &Home, after: Option<&Key>, limit: u16) -> Result<Vec<Stored>, StoreError> {
+        let (store, home, after) = (self.clone(), home.clone(), after.cloned());
+        detached("records", async move {
+            let mut session = store.begin("records").await?;
+            let found = read::records(session.connection(), &home, after.as_ref(), limit).await;
+            end(session, "records", found).await
+        })
+        .await
+    }
+
+    /// In the task of its caller: a connection that is left half-way is closed, which undoes the step.
+    async fn load(&self, step: Load<'_>) -> Result<(), StoreError> {
+        let begun = Session::begin(&self.pool, WRITE).await;
+        let mut session = begun.map_err(|fault| fault.during("load"))?;
+        if let Err(stopped) = load::step(session.connection(), step, &self.clock).await {
+            session.roll_back().await;
+            return Err(stopped.into());
+        }
+        session.commit().await.map_err(|error| Fault::from(error).at_commit())
+    }
+
+    async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {
+        let options = self.pool.options().clone();
+        detached("enter", async move {
+            presence::enter(options, presence).await.map_err(|fault| fault.during("enter"))
+        })
+        .await
+    }
+
+    async fn describe(&self) -> Result<Description, StoreError> {
+        let store = self.clone();
+        detached("describe", async move {
+            let mut session = store.begin("describe").await?;
+            let found = open::applied(session.connection()).await.map_err(Fault::from);
+            let schema = end(session, "describe", found).await?;
+            let (backend, durability, known_schema) = ("postgres", Durability::Full, schema::newest());
+            Ok(Description { backend, durability, schema, known_schema })
         })
         .await
     }

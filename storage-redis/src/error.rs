@@ -55,6 +55,11 @@ pub enum OpenError {
         "storage.redis.url names several servers, but they are no Redis Cluster: give the address of one"
     )]
     NoCluster,
+    /// A copy into this Redis did not come to its end.
+    #[error(
+        "this Redis holds half of a deployment under this prefix, from a copy that did not come to its end: copy again into an empty one, or under another storage.redis.prefix"
+    )]
+    HalfLoaded,
     /// Nothing of Roster's is there yet.
     #[error("this Redis holds nothing of Roster's yet: run `roster migrate`")]
     Empty,

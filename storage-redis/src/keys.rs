@@ -13,7 +13,8 @@
 //! | `PREFIX{TAG}:who` | sorted set, all scores 0 | lines `WHO NUL NUMBER`: which entries are about or by whom |
 //! | `PREFIX{TAG}:done` | sorted set | commit ids by the instant of the commit |
 //!
-//! Beside them stand `PREFIX{homes:NN}`, 64 sorted sets of the names of all homes, and `PREFIX{meta}`, a hash.
+//! Beside them stand `PREFIX{homes:NN}`, 64 sorted sets of the names of all homes, and `PREFIX{meta}`, a hash, with
+//! `PREFIX{meta}:serving` and `PREFIX{meta}:alone`, which say who uses the store.
 
 use roster_core::home::{Home, Key, Tally};
 use roster_core::id::{AccountId, ApiKeyId, OperatorKeyId, OrganizationId, TransferId, UserId};
@@ -81,6 +82,11 @@ fn tag(home: &Home) -> String {
 /// What this store remembers of itself.
 pub(crate) fn meta(prefix: &str) -> String {
     format!("{prefix}{{meta}}")
+}
+
+/// Who serves, and who is alone.
+pub(crate) fn places(prefix: &str) -> [String; 2] {
+    [format!("{prefix}{{meta}}:serving"), format!("{prefix}{{meta}}:alone")]
 }
 
 /// One of the sets of names of homes.

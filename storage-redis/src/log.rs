@@ -49,6 +49,15 @@ fn logged(number: &str, entry: &[u8], personal: Option<&[u8]>) -> Result<Logged,
     })
 }
 
+/// An entry as it is kept.
+pub(crate) fn value_of(logged: &Logged) -> Vec<u8> {
+    let mut value = format!("{:020}", logged.time.micros()).into_bytes();
+    value.extend(logged.hash);
+    value.extend(logged.commit.to_string().into_bytes());
+    value.extend(&logged.body);
+    value
+}
+
 /// Values beside an entry.
 pub(crate) fn text_of(personal: &[Personal]) -> Result<Vec<u8>, Fault> {
     if personal.is_empty() {

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use redis::{Cmd, Value, cmd};
+use roster_core::health::{Check, Inspection, Reach};
 use roster_core::log::hex;
 
 use crate::config::{Durability, RedisConfig};
 use crate::connection::{Connection, connect};
 use crate::error::OpenError;
 use crate::keys;
+use crate::load::HALF;
 use crate::record::SCHEMA;
 
 /// The oldest server that is good enough.
@@ -20,6 +22,33 @@ pub(crate) async fn open(config: &RedisConfig) -> Result<(Connection, Connection
     check_server(config, &quick).await?;
     check_meta(config, &quick).await?;
     Ok((quick, connect(config).await?))
+}
+
+/// Looks at the server, its settings and what it holds; changes nothing.
+pub(crate) async fn inspect(config: &RedisConfig, with_key: bool) -> Result<Inspection, OpenError> {
+    let told = |good: bool, found: &'static str, bad: &'static str| if good { found } else { bad };
+    let connection = match connect(config).await {
+        Ok(connection) => connection,
+        Err(error @ OpenError::Url { .. }) => return Err(error),
+        Err(error) => {
+            let check = Check::new("server", "does not answer", "answers").or(Some(error));
+            return Ok(Inspection { reach: Reach::Nothing, checks: vec![check] });
+        }
+    };
+    let server = check_server(config, &connection).await.err();
+    let durability = config.durability.name();
+    let needed = format!("7.0 or newer, a primary, an append-only file, for durability {durability}");
+    let found = told(server.is_none(), "as needed", "not as needed");
+    let mut checks = vec![Check::new("server", found, needed).or(server)];
+    let content = match check_meta(config, &connection).await {
+        Err(OpenError::AnotherKey) if !with_key => None,
+        checked => checked.err(),
+    };
+    let reach = if matches!(content, Some(OpenError::Empty)) { Reach::Empty } else { Reach::Whole };
+    let found = told(content.is_none(), "as needed", "not as needed");
+    let needed = format!("a whole deployment of schema {SCHEMA}, with the same master key");
+    checks.push(Check::new("content", found, needed).or(content));
+    Ok(Inspection { reach, checks })
 }
 
 /// Leaves the schema and the master key's fingerprint, if nothing is there.
@@ -37,14 +66,17 @@ pub(crate) async fn migrate(config: &RedisConfig) -> Result<(), OpenError> {
 
 async fn check_meta(config: &RedisConfig, connection: &Connection) -> Result<(), OpenError> {
     let mut command = cmd("HMGET");
-    command.arg(keys::meta(&config.prefix)).arg("schema").arg("key_fingerprint");
-    let found: (Option<String>, Option<String>) =
+    command.arg(keys::meta(&config.prefix)).arg("schema").arg("key_fingerprint").arg(HALF);
+    let found: (Option<String>, Option<String>, Option<String>) =
         connection.command(&command).await.map_err(|error| foreign_or(config, error))?;
-    let (Some(schema), Some(fingerprint)) = found else { return Err(OpenError::Empty) };
+    let (Some(schema), Some(fingerprint), half) = found else { return Err(OpenError::Empty) };
     let foreign = |detail: String| OpenError::Foreign { prefix: config.prefix.clone(), detail };
     let schema: u32 = schema.parse().map_err(|_| foreign(format!("schema {schema:?}")))?;
     if schema > SCHEMA {
         return Err(OpenError::NewerSchema { found: schema, known: SCHEMA });
+    }
+    if half.is_some() {
+        return Err(OpenError::HalfLoaded);
     }
     if fingerprint == hex(&config.fingerprint) { Ok(()) } else { Err(OpenError::AnotherKey) }
 }

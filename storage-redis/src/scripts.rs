@@ -27,6 +27,7 @@ pub(crate) struct Scripts {
     pub(crate) log: Script,
     pub(crate) dump: Script,
     pub(crate) rewrite: Script,
+    pub(crate) presence: Script,
 }
 
 impl Scripts {
@@ -39,10 +40,20 @@ impl Scripts {
             log: script!("apply", "log"),
             dump: script!("apply", "dump"),
             rewrite: script!("apply", "write", "rewrite"),
+            presence: script!("presence"),
         }
     }
 
-    pub(crate) const fn all(&self) -> [&Script; 7] {
-        [&self.commit, &self.read, &self.page, &self.count, &self.log, &self.dump, &self.rewrite]
+    pub(crate) const fn all(&self) -> [&Script; 8] {
+        [
+            &self.commit,
+            &self.read,
+            &self.page,
+            &self.count,
+            &self.log,
+            &self.dump,
+            &self.rewrite,
+            &self.presence,
+        ]
     }
 }

@@ -8,22 +8,26 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::join_all;
 use redis::{Value, cmd};
+use roster_core::health::{Description, Durability, Inspection};
 use roster_core::home::{Home, Key, Tally};
 use roster_core::id::UserId;
 use roster_core::listing::{Listing, Page, PageRequest};
+use roster_core::load::Load;
 use roster_core::log::Logged;
+use roster_core::presence::{Presence, Stay};
 use roster_core::store::{
     AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreClock, StoreError,
-    StoreErrorKind,
+    StoreErrorKind, Stored,
 };
 
-use crate::config::RedisConfig;
+use crate::config::{self, RedisConfig};
 use crate::connection::Connection;
 use crate::error::{Fault, OpenError};
 use crate::head::Seen;
 use crate::keys::{self, HomeKeys};
+use crate::record::SCHEMA;
 use crate::scripts::Scripts;
-use crate::{access, commit, dump, list, log, open, read, registry};
+use crate::{access, commit, dump, list, load, log, open, presence, read, registry};
 
 /// How often a commit whose answer was lost is sent again: the store knows its id.
 const RESENDS: u32 = 2;
@@ -49,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) prefix: String,
     pub(crate) clock: StoreClock,
     pub(crate) seen: Seen,
+    pub(crate) durability: Durability,
 }
 
 impl Inner {
@@ -66,13 +71,22 @@ impl RedisStore {
             let loaded = script.load_async(&mut quick.clone()).await;
             loaded.map_err(|source| OpenError::Redis { source })?;
         }
-        let prefix = config.prefix;
-        Ok(Self { inner: Arc::new(Inner { quick, bulk, scripts, prefix, clock, seen: Seen::default() }) })
+        let (prefix, seen) = (config.prefix, Seen::default());
+        let durability = match config.durability {
+            config::Durability::Full => Durability::Full,
+            config::Durability::Relaxed => Durability::Relaxed,
+        };
+        Ok(Self { inner: Arc::new(Inner { quick, bulk, scripts, prefix, clock, seen, durability }) })
     }
 
     /// Prepares a Redis that holds nothing of Roster's yet under this prefix.
     pub async fn migrate(config: &RedisConfig) -> Result<(), OpenError> {
         open::migrate(config).await
+    }
+
+    /// Looks at everything that would refuse an opening, and changes nothing; at the key only where there is one.
+    pub async fn inspect(config: &RedisConfig, with_key: bool) -> Result<Inspection, OpenError> {
+        open::inspect(config, with_key).await
     }
 
     pub(crate) fn inner(&self) -> &Inner {
@@ -185,6 +199,28 @@ impl Store for RedisStore {
 
     async fn dump(&self, home: &Home) -> Result<Dump, StoreError> {
         dump::dump(&self.inner, home).await.map_err(|fault| fault.during("dump"))
+    }
+
+    async fn records(&self, home: &Home, after: Option<&Key>, limit: u16) -> Result<Vec<Stored>, StoreError> {
+        load::records(&self.inner, home, after, limit).await.map_err(|fault| fault.during("records"))
+    }
+
+    async fn load(&self, step: Load<'_>) -> Result<(), StoreError> {
+        load::step(&self.inner, step).await
+    }
+
+    async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {
+        let entered = presence::enter(Arc::clone(&self.inner), presence).await;
+        entered.map_err(|fault| fault.during("enter"))
+    }
+
+    async fn describe(&self) -> Result<Description, StoreError> {
+        let mut command = cmd("HGET");
+        command.arg(keys::meta(&self.inner.prefix)).arg("schema");
+        let schema: Result<Option<i64>, _> = self.inner.quick.command(&command).await;
+        let schema = schema.map_err(|error| Fault::from(error).during("describe"))?.unwrap_or_default();
+        let (durability, known_schema) = (self.inner.durability, SCHEMA.into());
+        Ok(Description { backend: "redis", durability, schema, known_schema })
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

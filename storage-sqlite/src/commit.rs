@@ -135,6 +135,27 @@ pub(crate) async fn sum(connection: &mut SqliteConnection, home: i64, tally: Tal
     Ok(sum.fetch_optional(connection).await?.unwrap_or(0))
 }
 
+/// Puts tallies.
+pub(crate) async fn put_sums(
+    connection: &mut SqliteConnection,
+    home: i64,
+    sums: &BTreeMap<Tally, i64>,
+) -> Result<(), Fault> {
+    for (tally, sum) in sums {
+        let name = tally.name();
+        query!(
+            "INSERT INTO tallies (home, tally, sum) VALUES (?, ?, ?)
+             ON CONFLICT (home, tally) DO UPDATE SET sum = excluded.sum",
+            home,
+            name,
+            sum
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
 async fn write(
     connection: &mut SqliteConnection,
     changes: &ChangeSet,
@@ -153,18 +174,7 @@ async fn write(
             Write::Add { .. } => {}
         }
     }
-    for (tally, sum) in sums {
-        let name = tally.name();
-        query!(
-            "INSERT INTO tallies (home, tally, sum) VALUES (?, ?, ?)
-             ON CONFLICT (home, tally) DO UPDATE SET sum = excluded.sum",
-            place.home,
-            name,
-            sum
-        )
-        .execute(&mut *connection)
-        .await?;
-    }
+    put_sums(connection, place.home, sums).await?;
     match &changes.entry {
         Some(entry) => Ok(Committed::Now(Some(log::append(connection, place, changes.id, entry).await?))),
         None => remember(connection, place.home, changes.id, now).await.map(|()| Committed::Now(None)),

@@ -7,7 +7,7 @@ use roster_core::store::{StoreError, StoreErrorKind};
 /// Why a file is not opened: a sentence that says what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The library is older than [`crate::open::MINIMUM`].
+    /// The library is older than what was tested.
     #[error("this program is linked with SQLite {found}: link it with 3.51.3 or newer")]
     OldLibrary {
         /// Its version.
@@ -60,6 +60,12 @@ pub enum OpenError {
         path: PathBuf,
         /// What differs.
         detail: String,
+    },
+    /// A copy into the file did not come to its end.
+    #[error("{} holds half of a deployment, from a copy that did not come to its end: remove the file with those beside it and copy again", path.display())]
+    HalfLoaded {
+        /// The file.
+        path: PathBuf,
     },
     /// The file was first opened with another key.
     #[error("{} belongs to another master key: start with the key that it was made with", path.display())]

@@ -16,13 +16,19 @@ mod dump;
 #[cfg(feature = "store")]
 mod error;
 #[cfg(feature = "store")]
+mod inspect;
+#[cfg(feature = "store")]
 mod kind;
 #[cfg(feature = "store")]
 mod list;
 #[cfg(feature = "store")]
+mod load;
+#[cfg(feature = "store")]
 mod log;
 #[cfg(feature = "store")]
 mod open;
+#[cfg(feature = "store")]
+mod presence;
 #[cfg(feature = "store")]
 mod read;
 #[cfg(feature = "store")]

@@ -283,3 +283,27 @@ fn sorted(
     lines.push(format_args!(" ORDER BY {by} {order}, m.user_id {order}"));
     Some(limited(lines, page))
 }
+
+/// The names of records of a kind after one, in their order; `None` where there can be none. Of the kinds with one
+/// record a home the name is empty.
+pub(crate) async fn names(
+    connection: &mut SqliteConnection,
+    home: i64,
+    kind: Kind,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Option<Vec<String>>, Fault> {
+    let Some((table, column)) = kind.table() else {
+        return Ok((after.is_none() && limit > 0).then(Vec::new));
+    };
+    let text = kind == Kind::AccountExternalId;
+    let name = if text { column.to_owned() } else { format!("hex({column})") };
+    let mut lines = Lines::new(format!("SELECT {name} FROM {table} WHERE home = "));
+    lines.push_bind(home);
+    if let Some(after) = after {
+        lines.push(format_args!(" AND {column} > ")).push(if text { "(" } else { "unhex(" });
+        lines.push_bind(after.to_owned()).push(")");
+    }
+    lines.push(format_args!(" ORDER BY {column} LIMIT ")).push_bind(limit);
+    Ok(Some(lines.build_query_scalar().fetch_all(connection).await?))
+}

@@ -3,17 +3,16 @@
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
+use roster_core::health::Rule;
 use sqlx::migrate::{Migrate, MigrateError};
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool, query, query_scalar};
 
 use crate::config::SqliteConfig;
-use crate::error::{OpenError, is_not_a_database};
-use crate::schema::{APPLICATION_ID, MIGRATIONS};
-
-/// The oldest library that is good enough: it has the fix of the WAL-reset bug.
-pub(crate) const MINIMUM: (u32, u32, u32) = (3, 51, 3);
+use crate::error::OpenError;
+use crate::inspect::{file_system_rule, key_rule, library_rule, refuse, schema_rules, whole_rule};
+use crate::schema::{APPLICATION_ID, MIGRATIONS, newest};
 
 /// The connections of an open file.
 #[derive(Debug)]
@@ -26,14 +25,12 @@ pub(crate) struct Pools {
 pub(crate) async fn open(config: &SqliteConfig) -> Result<Pools, OpenError> {
     let _alone = stand_alone(&config.path).await?;
     let mut connection = connect(config).await?;
-    match schema(&mut connection, config).await? {
-        Schema::Empty => apply_migrations(&mut connection, config).await?,
-        Schema::Ours { applied, known } if applied < known => {
-            return Err(OpenError::OlderSchema { path: config.path.clone(), found: applied, known });
-        }
-        Schema::Ours { .. } => {}
+    Rule::all_hold(schema_rules(&mut connection, config).await?)?;
+    if let Schema::Empty = schema(&mut connection, config).await? {
+        apply_migrations(&mut connection, config).await?;
     }
-    check_key(&mut connection, config).await?;
+    Rule::all_hold(vec![whole_rule(&mut connection, config).await?])?;
+    leave_key(&mut connection, config).await?;
     connection.close().await.map_err(|source| database(config, source))?;
     Ok(Pools { readers: pool(config, config.readers.max(1), true), writer: pool(config, 1, false) })
 }
@@ -44,7 +41,7 @@ pub(crate) async fn migrate(config: &SqliteConfig) -> Result<(), OpenError> {
     let mut connection = connect(config).await?;
     schema(&mut connection, config).await?;
     apply_migrations(&mut connection, config).await?;
-    check_key(&mut connection, config).await?;
+    leave_key(&mut connection, config).await?;
     connection.close().await.map_err(|source| database(config, source))
 }
 
@@ -68,17 +65,10 @@ async fn stand_alone(path: &Path) -> Result<File, OpenError> {
 
 async fn connect(config: &SqliteConfig) -> Result<SqliteConnection, OpenError> {
     make_file(&config.path)?;
-    check_file_system(&config.path)?;
-    let refuse = |source| {
-        let path = config.path.clone();
-        if is_not_a_database(&source) { OpenError::NotADatabase { path } } else { database(config, source) }
-    };
-    let mut connection = options(config).connect().await.map_err(refuse)?;
-    let version = query_scalar!(r#"SELECT sqlite_version() AS "version!: String""#);
-    let found = version.fetch_one(&mut connection).await.map_err(refuse)?;
-    if is_too_old(&found) {
-        return Err(OpenError::OldLibrary { found });
-    }
+    Rule::all_hold(vec![file_system_rule(&config.path)?])?;
+    let connected = options(config).connect().await;
+    let mut connection = connected.map_err(|source| refuse(config, source))?;
+    Rule::all_hold(vec![library_rule(&mut connection, config).await?])?;
     Ok(connection)
 }
 
@@ -105,7 +95,7 @@ fn pool(config: &SqliteConfig, connections: u32, reads_only: bool) -> SqlitePool
         .connect_lazy_with(options)
 }
 
-fn database(config: &SqliteConfig, source: sqlx::Error) -> OpenError {
+pub(crate) fn database(config: &SqliteConfig, source: sqlx::Error) -> OpenError {
     OpenError::Database { path: config.path.clone(), source }
 }
 
@@ -120,56 +110,24 @@ fn make_file(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn folder(path: &Path) -> PathBuf {
+pub(crate) fn folder(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         Some(_) | None => PathBuf::from("."),
     }
 }
 
-fn check_file_system(path: &Path) -> Result<(), OpenError> {
-    let stat = rustix::fs::statfs(path)
-        .map_err(|error| OpenError::File { path: path.to_owned(), source: error.into() })?;
-    match network_file_system(stat.f_type) {
-        None => Ok(()),
-        Some(name) => Err(OpenError::NetworkFileSystem { path: folder(path), name }),
-    }
-}
-
-/// The name of a file system that is not on this machine, by the magic number that `statfs` answers on Linux.
-/// FUSE is refused too: what lies behind it cannot be told.
-fn network_file_system(magic: i64) -> Option<&'static str> {
-    match magic & 0xffff_ffff {
-        0x6969 => Some("NFS"),
-        0x517b => Some("SMB"),
-        0xff53_4d42 => Some("CIFS"),
-        0xfe53_4d42 => Some("SMB2"),
-        0x6573_5546 => Some("FUSE"),
-        0x0102_1997 => Some("9P"),
-        0x5346_414f | 0x6b41_4653 => Some("AFS"),
-        0x7375_7245 => Some("Coda"),
-        0x00c3_6400 => Some("Ceph"),
-        0x0bd0_0bd0 => Some("Lustre"),
-        0x0116_1970 => Some("GFS2"),
-        0x7461_636f => Some("OCFS2"),
-        0x564c => Some("NCP"),
-        _ => None,
-    }
-}
-
-fn is_too_old(version: &str) -> bool {
-    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
-    let mut next = || parts.next().unwrap_or(0);
-    (next(), next(), next()) < MINIMUM
-}
-
-enum Schema {
+/// What a database holds.
+pub(crate) enum Schema {
     Empty,
     Ours { applied: i64, known: i64 },
 }
 
 /// What the file holds, if this program knows it.
-async fn schema(connection: &mut SqliteConnection, config: &SqliteConfig) -> Result<Schema, OpenError> {
+pub(crate) async fn schema(
+    connection: &mut SqliteConnection,
+    config: &SqliteConfig,
+) -> Result<Schema, OpenError> {
     let failed = |source| database(config, source);
     let tables = query_scalar!(r#"SELECT count(*) AS "tables!: i64" FROM sqlite_schema"#);
     if tables.fetch_one(&mut *connection).await.map_err(failed)? == 0 {
@@ -188,7 +146,7 @@ async fn schema(connection: &mut SqliteConnection, config: &SqliteConfig) -> Res
     }
     let applied = connection.list_applied_migrations(&MIGRATIONS.table_name).await;
     let applied = applied.map_err(|error| unknown(error.to_string()))?;
-    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let known = newest();
     let found = applied.iter().map(|migration| migration.version).max().unwrap_or(0);
     if found > known {
         return Err(OpenError::NewerSchema { path: config.path.clone(), found, known });
@@ -204,6 +162,16 @@ async fn schema(connection: &mut SqliteConnection, config: &SqliteConfig) -> Res
     Ok(Schema::Ours { applied: found, known })
 }
 
+/// The number of the last migration that was applied.
+pub(crate) async fn applied(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    let applied = connection.list_applied_migrations(&MIGRATIONS.table_name).await;
+    let applied = applied.map_err(|error| match error {
+        MigrateError::Execute(source) => source,
+        other => sqlx::Error::Protocol(other.to_string()),
+    })?;
+    Ok(applied.iter().map(|migration| migration.version).max().unwrap_or(0))
+}
+
 async fn apply_migrations(connection: &mut SqliteConnection, config: &SqliteConfig) -> Result<(), OpenError> {
     // `Migrator::run` makes a future that cannot be sent between threads.
     MIGRATIONS.run_direct(None, connection, false).await.map_err(|error| match error {
@@ -213,16 +181,13 @@ async fn apply_migrations(connection: &mut SqliteConnection, config: &SqliteConf
 }
 
 /// The first opening leaves the key's fingerprint; later ones must bear the same.
-async fn check_key(connection: &mut SqliteConnection, config: &SqliteConfig) -> Result<(), OpenError> {
-    let failed = |source| database(config, source);
+async fn leave_key(connection: &mut SqliteConnection, config: &SqliteConfig) -> Result<(), OpenError> {
     let ours = config.fingerprint.as_slice();
     query!("INSERT OR IGNORE INTO meta (name, value) VALUES ('key_fingerprint', ?)", ours)
         .execute(&mut *connection)
         .await
-        .map_err(failed)?;
-    let kept = query_scalar!("SELECT value FROM meta WHERE name = 'key_fingerprint'");
-    let kept = kept.fetch_one(connection).await.map_err(failed)?;
-    if kept == ours { Ok(()) } else { Err(OpenError::AnotherKey { path: config.path.clone() }) }
+        .map_err(|source| database(config, source))?;
+    Rule::all_hold(vec![key_rule(connection, config).await?])
 }
 
 #[cfg(test)]

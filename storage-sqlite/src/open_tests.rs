@@ -30,32 +30,6 @@ fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-#[test]
-fn libraries_before_3_51_3_are_refused() {
-    for old in ["3.51.2", "3.40.1", "2.99.9", "", "x.y.z"] {
-        assert!(is_too_old(old), "{old}");
-    }
-    for new in ["3.51.3", "3.51.10", "3.52.0", "4.0.0"] {
-        assert!(!is_too_old(new), "{new}");
-    }
-}
-
-#[test]
-fn network_file_systems_are_refused() {
-    let network = [(0x6969, "NFS"), (0xff53_4d42, "CIFS"), (0xfe53_4d42, "SMB2"), (0x6573_5546, "FUSE")];
-    for (magic, name) in network {
-        assert_eq!(network_file_system(magic), Some(name));
-    }
-    assert_eq!(
-        network_file_system(i64::from(0xff53_4d42_u32.cast_signed())),
-        Some("CIFS"),
-        "as 32 bits with a sign"
-    );
-    for local in [0xef53, 0x9123_683e, 0x5846_5342, 0x0102_1994, 0x794c_7630, 0x2fc1_2fc1] {
-        assert_eq!(network_file_system(local), None, "{local:x}");
-    }
-}
-
 #[tokio::test]
 async fn a_new_file_is_for_its_owner_alone() {
     let dir = tempfile::tempdir().unwrap();
@@ -177,4 +151,18 @@ async fn what_was_opened_before_opens_again() {
         assert!(store.ping().await.is_err(), "closed");
     }
     SqliteStore::migrate(&config).await.unwrap();
+}
+
+#[tokio::test]
+async fn half_of_a_deployment_is_refused() {
+    use roster_core::load::Load;
+
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(&dir);
+    let store = opened(&config).await.unwrap();
+    store.load(Load::Begin).await.unwrap();
+    store.close().await;
+    let refused = opened(&config).await.unwrap_err();
+    assert!(matches!(refused, OpenError::HalfLoaded { .. }), "{refused}");
+    assert!(refused.to_string().contains("copy again"));
 }

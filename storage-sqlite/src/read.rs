@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use roster_core::home::{Home, Key, Tally};
 use roster_core::log::Head;
-use roster_core::store::{Read, StoreClock};
+use roster_core::store::{Read, StoreClock, Stored};
 use sqlx::{SqliteConnection, query_scalar};
 
 use crate::error::Fault;
 use crate::kind::{self, Kind};
 use crate::row::{parse, to_json};
-use crate::{commit, log};
+use crate::{commit, list, log};
 
 /// An answer of `read`.
 pub(crate) async fn read(
@@ -39,8 +39,37 @@ pub(crate) async fn read(
     Ok(read)
 }
 
+/// An answer of `records`: kinds come in the order of their keys, and within a kind names sort as keys do.
+pub(crate) async fn records(
+    connection: &mut SqliteConnection,
+    home: &Home,
+    after: Option<&Key>,
+    limit: u16,
+) -> Result<Vec<Stored>, Fault> {
+    let mut found = Vec::new();
+    let Some(place) = log::place(connection, home).await? else {
+        return Ok(found);
+    };
+    let after = after.map(Kind::of);
+    for kind in Kind::of_home(home) {
+        let name = match &after {
+            Some((passed, _)) if passed > kind => continue,
+            Some((same, name)) if same == kind => Some(name.as_str()),
+            Some(_) | None => None,
+        };
+        let room = i64::from(limit) - i64::try_from(found.len()).unwrap_or(i64::MAX);
+        let Some(names) = list::names(connection, place.home, *kind, name, room).await? else {
+            continue;
+        };
+        let mut records = kind::load(connection, place.home, *kind, &to_json("key", &names)?).await?;
+        records.sort_by_cached_key(|stored| stored.record.key());
+        found.extend(records);
+    }
+    Ok(found)
+}
+
 /// The names to load of each kind.
-fn by_kind(keys: &[Key]) -> BTreeMap<Kind, Vec<String>> {
+pub(crate) fn by_kind(keys: &[Key]) -> BTreeMap<Kind, Vec<String>> {
     let mut names: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
     for key in keys {
         let (kind, name) = Kind::of(key);

@@ -1,24 +1,28 @@
 //! The store: every call runs in a task of its own, which goes on when the caller goes away.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use roster_core::health::{Description, Durability, Inspection};
 use roster_core::home::{Home, Key, Tally};
 use roster_core::id::UserId;
 use roster_core::listing::{Listing, Page, PageRequest};
+use roster_core::load::Load;
 use roster_core::log::Logged;
+use roster_core::presence::{Presence, Stay};
 use roster_core::store::{
     AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreClock, StoreError,
-    StoreErrorKind,
+    StoreErrorKind, Stored,
 };
 use sqlx::{SqlitePool, query_scalar};
 
 use crate::config::SqliteConfig;
 use crate::error::{Fault, OpenError};
-use crate::session::{READ, Session};
+use crate::session::{READ, Session, WRITE};
 use crate::writer::{MAX_SETS, Writer};
-use crate::{access, dump, list, log, open, read};
+use crate::{access, dump, inspect, list, load, log, open, presence, read, schema};
 
 /// The `SQLite` store.
 #[derive(Clone, Debug)]
@@ -26,6 +30,7 @@ pub struct SqliteStore {
     readers: SqlitePool,
     writer: Arc<Writer>,
     clock: StoreClock,
+    path: PathBuf,
 }
 
 impl SqliteStore {
@@ -33,12 +38,17 @@ impl SqliteStore {
     pub async fn open(config: SqliteConfig, clock: StoreClock) -> Result<Self, OpenError> {
         let pools = open::open(&config).await?;
         let writer = Arc::new(Writer::new(pools.writer, clock.clone(), config.queue));
-        Ok(Self { readers: pools.readers, writer, clock })
+        Ok(Self { readers: pools.readers, writer, clock, path: config.path })
     }
 
     /// Brings an older file up to this program's schema.
     pub async fn migrate(config: &SqliteConfig) -> Result<(), OpenError> {
         open::migrate(config).await
+    }
+
+    /// Looks at everything that would refuse an opening, and changes nothing; at the key only where there is one.
+    pub async fn inspect(config: &SqliteConfig, with_key: bool) -> Inspection {
+        inspect::inspect(config, with_key).await
     }
 
     /// Waits for the calls under way and closes the file. Calls after that are answered `Unavailable`.
@@ -152,6 +162,43 @@ impl Store for SqliteStore {
             let mut session = store.begin("dump").await?;
             let found = dump::dump(session.connection(), &home).await;
             end(session, "dump", found).await
+        })
+        .await
+    }
+
+    async fn records(&self, home: &Home, after: Option<&Key>, limit: u16) -> Result<Vec<Stored>, StoreError> {
+        let (store, home, after) = (self.clone(), home.clone(), after.cloned());
+        detached("records", async move {
+            let mut session = store.begin("records").await?;
+            let found = read::records(session.connection(), &home, after.as_ref(), limit).await;
+            end(session, "records", found).await
+        })
+        .await
+    }
+
+    /// In the task of its caller: a connection that is left half-way is closed, which undoes the step.
+    async fn load(&self, step: Load<'_>) -> Result<(), StoreError> {
+        let begun = Session::begin(self.writer.pool(), WRITE).await;
+        let mut session = begun.map_err(|error| Fault::from(error).during("load"))?;
+        if let Err(stopped) = load::step(session.connection(), step, &self.clock).await {
+            session.roll_back().await;
+            return Err(stopped.into());
+        }
+        session.commit().await.map_err(|error| Fault::from(error).at_commit())
+    }
+
+    async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {
+        presence::enter(&self.path, presence)
+    }
+
+    async fn describe(&self) -> Result<Description, StoreError> {
+        let store = self.clone();
+        detached("describe", async move {
+            let mut session = store.begin("describe").await?;
+            let found = open::applied(session.connection()).await.map_err(Fault::from);
+            let schema = end(session, "describe", found).await?;
+            let (backend, durability, known_schema) = ("sqlite", Durability::Full, schema::newest());
+            Ok(Description { backend, durability, schema, known_schema })
         })
         .await
     }

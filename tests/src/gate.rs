@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use roster_core::health::Description;
 use roster_core::home::{Home, Key, Tally};
 use roster_core::id::UserId;
 use roster_core::listing::{Listing, Page, PageRequest};
+use roster_core::load::Load;
 use roster_core::log::Logged;
+use roster_core::presence::{Presence, Stay};
 use roster_core::store::{
-    AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreError,
+    AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreError, Stored,
 };
 use tokio::sync::Notify;
 
@@ -90,6 +93,24 @@ impl Store for Between {
     async fn dump(&self, home: &Home) -> Result<Dump, StoreError> {
         self.hook.before_read().await?;
         self.store.dump(home).await
+    }
+
+    async fn records(&self, home: &Home, after: Option<&Key>, limit: u16) -> Result<Vec<Stored>, StoreError> {
+        self.hook.before_read().await?;
+        self.store.records(home, after, limit).await
+    }
+
+    async fn load(&self, step: Load<'_>) -> Result<(), StoreError> {
+        self.store.load(step).await
+    }
+
+    async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {
+        self.store.enter(presence).await
+    }
+
+    async fn describe(&self) -> Result<Description, StoreError> {
+        self.hook.before_read().await?;
+        self.store.describe().await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

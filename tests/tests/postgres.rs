@@ -5,6 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use roster_core::health::{Inspection, Reach};
+use roster_core::load::Load;
+use roster_core::presence::Presence;
 use roster_core::store::{Store, StoreClock, StoreErrorKind};
 use roster_storage_postgres::{OpenError, PostgresConfig, PostgresStore};
 use roster_tests::build::organization_home;
@@ -76,6 +79,73 @@ async fn a_schema_that_is_not_known_is_refused() {
     let older = ours().await;
     older.execute("DELETE FROM roster_migrations").await;
     assert!(refusal(config(&older)).await.contains("older schema (0, this program needs 1)"));
+}
+
+/// The lines of a look are those of the refusals, and a look changes nothing.
+#[tokio::test]
+async fn a_look_names_what_would_be_refused() {
+    if !is_wanted() {
+        return;
+    }
+    let look = async |config: PostgresConfig| PostgresStore::inspect(&config, true).await.unwrap();
+    let bad = |looked: &Inspection| -> Vec<String> {
+        looked.checks.iter().filter_map(|check| check.problem.clone()).collect()
+    };
+    let database = ours().await;
+    let good = look(config(&database)).await;
+    let names: Vec<_> = good.checks.iter().map(|check| check.name).collect();
+    let settings =
+        ["Postgres version", "fsync", "full_page_writes", "synchronous_commit", "server", "encoding"];
+    assert_eq!(names, [&settings[..], &["schema", "content", "key of the store"]].concat());
+    assert_eq!((good.reach, bad(&good)), (Reach::Whole, vec![]));
+    database.execute(&format!("ALTER DATABASE {} SET synchronous_commit = off", database.name())).await;
+    let another = PostgresConfig { fingerprint: [9; 32], ..config(&database) };
+    let looked = look(another.clone()).await;
+    assert_eq!(bad(&looked)[0], refusal(another.clone()).await, "the sentence of the refusal itself");
+    assert_eq!(looked.checks.last().map(|check| check.found.as_str()), Some("another"));
+    let empty = look(config(&Database::empty("ENCODING 'UTF8'").await)).await;
+    assert_eq!(empty.reach, Reach::Empty);
+    assert!(bad(&empty)[0].ends_with("run `roster migrate`"));
+    let nowhere =
+        look(PostgresConfig::new("postgres://roster:hunter2@127.0.0.1:1/roster", FINGERPRINT)).await;
+    assert_eq!(nowhere.reach, Reach::Nothing);
+    assert!(!bad(&nowhere)[0].contains("hunter2"));
+}
+
+/// A load that did not come to its end leaves a database that is not opened.
+#[tokio::test]
+async fn half_of_a_deployment_is_refused() {
+    if !is_wanted() {
+        return;
+    }
+    let database = ours().await;
+    let store = open(config(&database)).await.unwrap();
+    store.load(Load::Begin).await.unwrap();
+    assert!(refusal(config(&database)).await.contains("half of a deployment"));
+    store.load(Load::End).await.unwrap();
+    assert!(open(config(&database)).await.is_ok());
+}
+
+/// A server that loses its connection takes its place again; one that is killed leaves it at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_is_taken_again_after_the_connection_broke() {
+    if !is_wanted() {
+        return;
+    }
+    let database = ours().await;
+    let store = open(config(&database)).await.unwrap();
+    let _serving = store.enter(Presence::Serving).await.unwrap().unwrap();
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database d ON d.oid = database
+               WHERE locktype = 'advisory' AND d.datname = current_database()";
+    database.execute(cut).await;
+    for _ in 0..300 {
+        match store.enter(Presence::Alone).await.unwrap() {
+            None => return,
+            Some(alone) => drop(alone),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the server did not take its place again within 30 seconds");
 }
 
 #[tokio::test]

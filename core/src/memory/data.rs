@@ -1,12 +1,14 @@
 //! One home in memory, with the order of checks that the contract names.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use crate::home::{Due, Home, Key, Tally};
 use crate::id::{CommitId, Version};
 use crate::listing::{Listing, Page, PageRequest, Row};
+use crate::load::{Part, already_there, not_chained, refused};
 use crate::log::{Head, LogEntry, Logged};
-use crate::store::{ChangeSet, CommitError, Committed, Dump, Read, Stored, Write};
+use crate::store::{ChangeSet, CommitError, Committed, Dump, Read, StoreError, Stored, Write};
 use crate::time::Timestamp;
 
 /// Everything of one home. Also the layer that an overlay keeps.
@@ -128,6 +130,34 @@ impl HomeData {
             personal: entry.personal.clone(),
         });
         self.head
+    }
+
+    /// An answer of `records`.
+    pub fn records_after(&self, after: Option<&Key>, limit: u16) -> Vec<Stored> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let found = self.records.range::<Key, _>((from, Bound::Unbounded));
+        found.take(limit.into()).map(|(_, stored)| stored.clone()).collect()
+    }
+
+    /// Adds what another store holds.
+    pub fn load(&mut self, part: &Part) -> Result<(), StoreError> {
+        for stored in &part.records {
+            if self.records.insert(stored.record.key(), stored.clone()).is_some() {
+                return Err(already_there(&part.home));
+            }
+            if !part.home.has_log() {
+                self.done.insert(stored.version);
+            }
+        }
+        self.tallies.extend(&part.tallies);
+        for logged in &part.log {
+            let entry = logged.entry().map_err(|error| refused(error.to_string()))?;
+            if self.append(logged.commit, &entry) != logged.head() {
+                return Err(not_chained(&part.home, logged.seq));
+            }
+            self.done.insert(logged.commit);
+        }
+        Ok(())
     }
 
     /// An answer of `dump`.

@@ -3,18 +3,23 @@
 pub(crate) mod data;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use tokio::sync::RwLock;
 
+use crate::health::{Description, Durability};
 use crate::home::{Home, Key, Record, Tally};
 use crate::id::UserId;
 use crate::listing::{Listing, Page, PageRequest};
+use crate::load::{Load, Part, check_parts, not_begun, not_empty};
 use crate::log::{Body, Logged};
 use crate::model::SHARDS;
+use crate::presence::{Presence, Stay};
 use crate::store::{
     AccessFacts, AccessKey, ChangeSet, Clock, CommitError, Committed, Dump, MemberFacts, Read, Store,
-    StoreError,
+    StoreError, Stored,
 };
 use crate::time::Timestamp;
 
@@ -23,14 +28,16 @@ use data::HomeData;
 /// The memory store. Its clock is handed in.
 #[derive(Debug)]
 pub struct MemoryStore {
-    clock: std::sync::Arc<dyn Clock>,
+    clock: Arc<dyn Clock>,
     homes: Mutex<BTreeMap<Home, HomeData>>,
+    half: AtomicBool,
+    present: Arc<RwLock<()>>,
 }
 
 impl MemoryStore {
     /// An empty store.
-    pub fn new(clock: std::sync::Arc<dyn Clock>) -> Self {
-        Self { clock, homes: Mutex::default() }
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, homes: Mutex::default(), half: AtomicBool::default(), present: Arc::default() }
     }
 
     fn homes(&self) -> MutexGuard<'_, BTreeMap<Home, HomeData>> {
@@ -115,9 +122,59 @@ impl Store for MemoryStore {
         Ok(self.homes().get(home).unwrap_or(&HomeData::new(home)).dump())
     }
 
+    async fn records(&self, home: &Home, after: Option<&Key>, limit: u16) -> Result<Vec<Stored>, StoreError> {
+        Ok(self.homes().get(home).unwrap_or(&HomeData::new(home)).records_after(after, limit))
+    }
+
+    async fn load(&self, step: Load<'_>) -> Result<(), StoreError> {
+        let mut homes = self.homes();
+        match step {
+            Load::Begin
+                if self.half.load(Ordering::SeqCst) || homes.values().any(|data| !data.is_empty()) =>
+            {
+                Err(not_empty())
+            }
+            Load::Begin => {
+                self.half.store(true, Ordering::SeqCst);
+                Ok(())
+            }
+            Load::Parts(_) | Load::End if !self.half.load(Ordering::SeqCst) => Err(not_begun()),
+            Load::Parts(parts) => {
+                check_parts(parts)?;
+                load(&mut homes, parts)
+            }
+            Load::End => {
+                self.half.store(false, Ordering::SeqCst);
+                Ok(())
+            }
+        }
+    }
+
+    async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {
+        Ok(match presence {
+            Presence::Serving => Arc::clone(&self.present).try_read_owned().ok().map(Stay::new),
+            Presence::Alone => Arc::clone(&self.present).try_write_owned().ok().map(Stay::new),
+        })
+    }
+
+    async fn describe(&self) -> Result<Description, StoreError> {
+        Ok(Description { backend: "memory", durability: Durability::Full, schema: 1, known_schema: 1 })
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         Ok(())
     }
+}
+
+/// Adds parts to copies of their homes, and puts them in place when all went well.
+fn load(homes: &mut BTreeMap<Home, HomeData>, parts: &[Part]) -> Result<(), StoreError> {
+    let mut loaded = BTreeMap::new();
+    for part in parts {
+        let kept = || homes.get(&part.home).cloned().unwrap_or_else(|| HomeData::new(&part.home));
+        loaded.entry(part.home.clone()).or_insert_with(kept).load(part)?;
+    }
+    homes.extend(loaded);
+    Ok(())
 }
 
 /// Whether an entry is about a person or by them.

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::{Decision, Event, Operation, Roster, View};
 use crate::facts::Request;
 use crate::home::{Key, Record, Tally};
-use crate::id::{CommitId, UserId, Version};
-use crate::log::{Body, Change, Detached, LogEntry, digest};
+use crate::id::{CommitId, Version};
+use crate::log::{Body, Change, Detached, LogEntry};
 use crate::store::{ChangeSet, Write};
 use crate::time::Timestamp;
 
@@ -73,11 +73,6 @@ fn log_entry(request: &Request, time: Timestamp, id: CommitId, events: Vec<Event
         (Some(reason), Some(subject)) => personal.hide(subject, &json!(reason)),
         (Some(reason), None) => json!(reason),
     };
-    let mut users: Vec<UserId> =
-        changes.iter().filter_map(|change| change.user).chain(request.actor.user()).collect();
-    users.sort_unstable();
-    users.dedup();
-    let actions = changes.iter().map(|change| change.action.clone()).collect();
     let body = Body {
         actor: request.actor,
         request_id: request.request_id.clone(),
@@ -87,15 +82,7 @@ fn log_entry(request: &Request, time: Timestamp, id: CommitId, events: Vec<Event
         changes,
     };
     let bytes = canonical(&body);
-    LogEntry {
-        digest: digest(&bytes),
-        body: bytes,
-        time,
-        personal: personal.into_personal(),
-        actor: request.actor.id().unwrap_or_else(|| request.actor.kind().to_owned()),
-        users,
-        actions,
-    }
+    LogEntry::new(&body, bytes, personal.into_personal())
 }
 
 /// JSON with sorted keys and no spaces.

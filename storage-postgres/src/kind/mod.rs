@@ -80,6 +80,22 @@ impl Kind {
         all.into_iter().find(|kind| *kind as i32 == number).ok_or_else(|| bad("what", number))
     }
 
+    /// Its table, and the column that names its records; none where a home has one record of the kind.
+    pub(crate) const fn table(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Organization | Self::User | Self::Claim => None,
+            Self::Account => Some(("accounts", "id")),
+            Self::AccountExternalId => Some(("account_external_ids", "external_id")),
+            Self::Member => Some(("members", "user_id")),
+            Self::ApiKey => Some(("api_keys", "id")),
+            Self::Transfer => Some(("transfers", "id")),
+            Self::Membership => Some(("memberships", "organization_id")),
+            Self::OperatorKey => Some(("operator_keys", "id")),
+            Self::DirectoryEntry => Some(("directory_entries", "id")),
+            Self::Receipt => Some(("receipts", "id")),
+        }
+    }
+
     /// The kind of a key.
     pub(crate) const fn of(key: &Key) -> Self {
         match key {

@@ -6,6 +6,7 @@ pub mod batches;
 pub mod commits;
 pub mod generated;
 pub mod listings;
+pub mod loads;
 pub mod logs;
 pub mod races;
 pub mod reads;
@@ -56,6 +57,16 @@ macro_rules! conformance_cases {
                 what_is_due_is_listed_earliest_first
                 a_row_that_stays_comes_exactly_once
                 listings_of_nothing_are_empty;
+            loads:
+                a_loaded_store_holds_what_was_there
+                what_is_derived_is_derived_again
+                only_an_empty_store_is_loaded
+                a_step_out_of_turn_adds_nothing
+                the_log_goes_on_after_a_load
+                commits_are_known_after_a_load
+                records_come_in_pages_in_the_order_of_their_keys
+                many_serve_or_one_is_alone
+                a_store_describes_itself;
             races:
                 one_of_many_with_the_same_guard_wins
                 one_of_many_takes_the_last_place

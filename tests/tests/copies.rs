@@ -1,0 +1,152 @@
+//! A deployment of real life, copied from every store to every other one.
+#![expect(clippy::unwrap_used, reason = "these are the bodies of tests")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use roster_core::actor::Actor;
+use roster_core::copy::{Copied, CopyError, Step, copy};
+use roster_core::facts::Request;
+use roster_core::flows::import::{ImportOptions, import_members, parse_members};
+use roster_core::flows::resolve_organization;
+use roster_core::home::Home;
+use roster_core::id::OrganizationId;
+use roster_core::listing::{Listing, MemberSort, PageRequest, Row, Scope};
+use roster_core::model::DirectoryKind;
+use roster_core::op::Roster;
+use roster_core::store::{Store, StoreErrorKind};
+use roster_core::verify::verify_all;
+use roster_tests::build::{change, organization_home};
+use roster_tests::http::Service;
+use roster_tests::stores::{TestStore, fresh, selected};
+use serde_json::json;
+
+/// An organization with the members of the file, and one who has left.
+async fn real_life() -> (Service, OrganizationId) {
+    let service = Service::on("memory").await;
+    let owner = json!({"name": "Cloud", "external_id": "cloud", "owner": {"email": "owner@example.com"}});
+    service.operator().post("/v1/organizations", owner).await.is(201);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/organization-members.csv");
+    let lines = parse_members(&std::fs::read(file).unwrap()).unwrap();
+    let roster = &service.roster;
+    let organization = resolve_organization(roster, &"ext:cloud".parse().unwrap()).await.unwrap();
+    let request = Request::new(Actor::CLI, roster.entropy.as_ref());
+    let options = ImportOptions { create_accounts: true, dry_run: false };
+    import_members(roster, &request, organization, &lines, options, &mut |_, _| {}).await.unwrap();
+    let leaving = "/v1/organizations/ext:cloud/members/ext:noblenewt";
+    service.operator().delete(leaving).await.is(200);
+    (service, organization)
+}
+
+/// Every row of what people list.
+async fn listed(store: &dyn Store, organization: OrganizationId) -> Vec<Row> {
+    let members = |sort, q: Option<&str>| Listing::Members {
+        organization,
+        status: None,
+        account: None,
+        role: None,
+        q: q.map(str::to_owned),
+        sort,
+        descending: false,
+        scope: Scope::All,
+    };
+    let mut rows = Vec::new();
+    for listing in [
+        members(MemberSort::Email, None),
+        members(MemberSort::Id, Some("noble")),
+        Listing::Accounts { organization, status: None, scope: Scope::All },
+        Listing::Directory { kind: DirectoryKind::Users, active: None, q: None },
+    ] {
+        let mut after = None;
+        loop {
+            let page = store.list(&listing, &PageRequest { after, limit: 200 }).await.unwrap();
+            rows.extend(page.rows);
+            after = rows.last().filter(|_| page.more).map(|row| row.position.clone());
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    rows
+}
+
+async fn copied(from: &dyn Store, to: &dyn Store) -> Copied {
+    copy(from, to, &mut |_| {}).await.unwrap()
+}
+
+async fn is_clean(test: &TestStore, like: &Roster) {
+    let roster = Roster { store: Arc::clone(&test.store), ..like.clone() };
+    let verdict = verify_all(&roster, &mut |_| {}).await.unwrap();
+    assert_eq!(verdict.findings, [], "on {}", test.name);
+}
+
+/// X5: nothing is lost or changed between any two stores, in either direction.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn x5_every_store_is_copied_to_every_other_one() {
+    let (service, organization) = real_life().await;
+    let source = service.roster.store.as_ref();
+    let expected = listed(source, organization).await;
+    assert!(expected.len() > 3_000);
+    for from in selected() {
+        let first = fresh(from).await;
+        let all = copied(source, first.store.as_ref()).await;
+        assert!(all.entries > 4_000 && all.records > all.homes, "{all:?}");
+        for to in selected().into_iter().filter(|to| *to != from) {
+            println!("from {from} to {to}");
+            let second = fresh(to).await;
+            assert_eq!(copied(first.store.as_ref(), second.store.as_ref()).await, all);
+            assert_eq!(listed(second.store.as_ref(), organization).await, expected);
+            is_clean(&second, &service.roster).await;
+        }
+    }
+}
+
+/// X5: what is written while a copy is under way is noticed, and the home is named.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn x5_what_is_written_meanwhile_is_noticed() {
+    for name in selected() {
+        let (source, target) = (fresh(name).await, fresh(name).await);
+        for n in 1..=3 {
+            source.store.commit(&change(n, &organization_home(n)).done()).await.unwrap();
+        }
+        let writing = Arc::clone(&source.store);
+        let late = organization_home(2);
+        let mut written = false;
+        let outcome = copy(source.store.as_ref(), target.store.as_ref(), &mut |step| {
+            // The second home is copied by now and not compared yet.
+            if step == Step::Copied(3) && !written {
+                written = true;
+                let (writing, set) = (Arc::clone(&writing), change(9, &late).done());
+                tokio::task::block_in_place(|| {
+                    tokio::runtime::Handle::current().block_on(writing.commit(&set)).unwrap();
+                });
+            }
+        })
+        .await;
+        let Err(CopyError::Differs { home, detail }) = outcome else { panic!("{name}: {outcome:?}") };
+        assert_eq!(home, organization_home(2));
+        assert!(detail.contains("2 log entries") && detail.contains("1 log entries"), "{detail}");
+        let error = copy(source.store.as_ref(), target.store.as_ref(), &mut |_| {}).await.unwrap_err();
+        let CopyError::Target(error) = error else { panic!("{error}") };
+        assert_eq!(error.kind, StoreErrorKind::Corrupt, "the target keeps the mark of half a deployment");
+    }
+}
+
+/// X5: a home that came or went is named too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn x5_a_home_that_comes_meanwhile_is_noticed() {
+    let (source, target) = (fresh("memory").await, fresh("memory").await);
+    source.store.commit(&change(1, &organization_home(1)).done()).await.unwrap();
+    let writing = Arc::clone(&source.store);
+    let outcome = copy(source.store.as_ref(), target.store.as_ref(), &mut |step| {
+        if step == Step::Copied(1) {
+            let (writing, set) = (Arc::clone(&writing), change(2, &Home::Deployment).done());
+            tokio::task::block_in_place(|| {
+                tokio::runtime::Handle::current().block_on(writing.commit(&set)).unwrap();
+            });
+        }
+    })
+    .await;
+    let Err(CopyError::Differs { home, detail }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!((home, detail.as_str()), (Home::Deployment, "it is only in the first"));
+}

@@ -19,12 +19,14 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// For `implicit_access`: where the access comes from.
     pub source: Option<Value>,
+    /// For a process that is not ready: every check, where they were asked for.
+    pub checks: Option<Value>,
 }
 
 impl Problem {
     /// A problem without fields.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), source: None }
+        Self { status, code, detail: detail.into(), errors: Vec::new(), source: None, checks: None }
     }
 
     /// One field that cannot be used.
@@ -57,6 +59,9 @@ impl Problem {
         }
         if let Some(source) = &self.source {
             document["source"] = source.clone();
+        }
+        if let Some(checks) = &self.checks {
+            document["checks"] = checks.clone();
         }
         document
     }

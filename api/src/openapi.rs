@@ -167,8 +167,9 @@ fn refusal(status: u16, codes: &[&str], named: &Map<String, Value>) -> Value {
     example["title"] = about.clone().into();
     example["type"] = format!("urn:roster:problem:{code}").into();
     example["detail"] = format!("{about}.").into();
-    for beside in ["errors", "source"] {
-        let wanted = (beside == "errors" && status == 422) || code == "implicit_access";
+    for beside in ["errors", "source", "checks"] {
+        let refused = (beside == "errors" && status == 422) || code == "implicit_access";
+        let wanted = refused && beside != "checks";
         if let Some(fields) = example.as_object_mut().filter(|_| !wanted) {
             fields.remove(beside);
         }
@@ -265,9 +266,20 @@ fn unversioned(named: &Map<String, Value>) -> [(&'static str, Value); 4] {
     let mut ready = open(
         "get_readiness",
         "Can it work?",
-        "Whether the store answers and the process stays.",
-        status.clone(),
+        "Whether the store answers and the process stays. With `verbose` every check is listed, also when it is not \
+         ready: the process, the store, its schema, and what an acknowledged change survives (`durability`).",
+        json!({
+            "description": "All is well.",
+            "content": {"application/json": {
+                "schema": schema::of("Readiness"), "example": schema::example(&schema::of("Readiness"), named),
+            }},
+        }),
     );
+    ready["parameters"] = json!([{
+        "name": "verbose", "in": "query", "required": false, "allowEmptyValue": true,
+        "description": "List every check.", "schema": {"type": "string", "enum": ["", "true", "false"]},
+    }]);
+    ready["responses"]["422"] = refusal(422, &["invalid"], named);
     ready["responses"]["503"] = refusal(503, &["store_unavailable"], named);
     let document = json!({
         "description": "This document.", "content": {"application/json": {"schema": {"type": "object"}}},

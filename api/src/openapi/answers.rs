@@ -4,7 +4,7 @@ use roster_core::permission::CATALOGUE;
 use serde_json::{Map, Value, json};
 
 use super::schema::{
-    count, email, external_id, flag, id, list, map_of, matching, name, object, of, one_of, or_null,
+    closed, count, email, external_id, flag, id, list, map_of, matching, name, object, of, one_of, or_null,
     permission, role, text, time, traits,
 };
 
@@ -369,7 +369,29 @@ fn questions() -> Vec<(&'static str, Value)> {
             object("One answer a question, in order.", vec![("results", list(of("Check")), "The answers.")]),
         ),
         ("Status", object("All is well.", vec![("status", one_of(&["ok"]), "`ok`.")])),
+        (
+            "Readiness",
+            closed(
+                "All is well.",
+                &["status"],
+                vec![
+                    ("status", one_of(&["ok"]), "`ok`."),
+                    ("checks", list(ready_check()), "Every check, where `verbose` was asked for."),
+                ],
+            ),
+        ),
     ]
+}
+
+fn ready_check() -> Value {
+    object(
+        "One check of whether the process can work.",
+        vec![
+            ("name", one_of(&["process", "store", "schema", "durability"]), "What is looked at."),
+            ("ok", flag(true), "Whether it is as it must be."),
+            ("detail", text("sqlite answers."), "How it stands."),
+        ],
+    )
 }
 
 fn problem() -> Value {
@@ -409,5 +431,6 @@ fn problem() -> Value {
     );
     problem["properties"]["errors"] = list(field);
     problem["properties"]["source"] = source;
+    problem["properties"]["checks"] = list(ready_check());
     problem
 }

@@ -5,11 +5,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderName, StatusCode, header};
+use roster_core::health::{Description, Durability};
+use roster_core::store::StoreError;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::error::Problem;
+use crate::query;
 use crate::state::ApiState;
 
 /// How long the store may take to answer a probe.
@@ -21,19 +25,89 @@ pub fn healthz() -> Ready<Json<Value>> {
     ready(Json(json!({"status": "ok"})))
 }
 
-/// 200 while requests can be served: the store answers, and the process is not on its way out.
-pub async fn readyz(State(api): State<ApiState>) -> Result<Json<Value>, Problem> {
+/// 200 while requests can be served: the store answers, and the process is not on its way out. With `verbose` every
+/// check is listed.
+pub async fn readyz(State(api): State<ApiState>, RawQuery(query): RawQuery) -> Result<Json<Value>, Problem> {
+    let Asked { verbose } = query::parse(query.as_deref())?;
+    match verbose.as_deref() {
+        None | Some("false") => ready_or_not(&api).await.map(|()| Json(json!({"status": "ok"}))),
+        Some("" | "true") => all_checks(&api).await,
+        Some(other) => Err(Problem::invalid("#verbose", format!("{other:?} is neither `true` nor `false`"))),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    verbose: Option<String>,
+}
+
+async fn ready_or_not(api: &ApiState) -> Result<(), Problem> {
     if api.stopping.load(Ordering::SeqCst) {
         return Err(unready("The process is stopping."));
     }
-    match tokio::time::timeout(PING_LIMIT, api.roster.store.ping()).await {
-        Ok(Ok(())) => Ok(Json(json!({"status": "ok"}))),
+    in_time(api.roster.store.ping()).await.map(|_| ()).map_err(unready)
+}
+
+/// An answer of the store, or why there is none.
+async fn in_time<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, &'static str> {
+    match tokio::time::timeout(PING_LIMIT, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => {
             tracing::warn!(%error, "the store does not answer a probe");
-            Err(unready("The store does not answer."))
+            Err("The store does not answer.")
         }
-        Err(_) => Err(unready("The store does not answer in time.")),
+        Err(_) => Err("The store does not answer in time."),
     }
+}
+
+async fn all_checks(api: &ApiState) -> Result<Json<Value>, Problem> {
+    let stays = !api.stopping.load(Ordering::SeqCst);
+    let store = api.roster.store.as_ref();
+    let reached = in_time(store.ping()).await;
+    let described = match reached {
+        Ok(()) => in_time(store.describe()).await,
+        Err(why) => Err(why),
+    };
+    let unknown = |why: &&str| (false, (*why).to_owned());
+    let (current, schema) = described.as_ref().map_or_else(unknown, schema);
+    let (durable, durability) = described.as_ref().map_or_else(unknown, durability);
+    let reach = described.as_ref().map_or_else(unknown, |it| (true, format!("{} answers.", it.backend)));
+    let staying = if stays { "The process serves." } else { "The process is stopping." };
+    let check = |name: &str, ok: bool, detail: &str| json!({"name": name, "ok": ok, "detail": detail});
+    let checks = json!([
+        check("process", stays, staying),
+        check("store", reach.0, &reach.1),
+        check("schema", current, &schema),
+        check("durability", durable, &durability),
+    ]);
+    // Ready or not is said by the same rule as without `verbose`: what a store says about itself takes nobody out.
+    let refusal = if stays { reached.err() } else { Some(staying) };
+    match refusal {
+        None => Ok(Json(json!({"status": "ok", "checks": checks}))),
+        Some(why) => Err(Problem { checks: Some(checks), ..unready(why) }),
+    }
+}
+
+fn schema(it: &Description) -> (bool, String) {
+    let (found, known) = (it.schema, it.known_schema);
+    match it.is_current() {
+        true if found == known => (true, format!("Schema {found} is current.")),
+        true => (true, format!("Schema {found} is newer than this program's {known}, and serves it.")),
+        false => {
+            (false, format!("Schema {found} is older than this program's {known}: run `roster migrate`."))
+        }
+    }
+}
+
+fn durability(it: &Description) -> (bool, String) {
+    let said = match it.durability {
+        Durability::Full => "full: what was acknowledged survives as docs/STORAGE.md says.",
+        Durability::Relaxed => {
+            "relaxed, as configured: the newest acknowledged changes can be lost in a crash."
+        }
+    };
+    (true, said.to_owned())
 }
 
 /// Counts and durations, for Prometheus.
@@ -54,10 +128,32 @@ mod tests {
     async fn is_ready_until_it_stops() {
         let api = api();
         assert_eq!(healthz().await.0["status"], "ok");
-        assert_eq!(readyz(State(api.clone())).await.unwrap().0["status"], "ok");
+        let ask = async |query: Option<&str>| {
+            readyz(State(api.clone()), RawQuery(query.map(str::to_owned))).await.map(|answer| answer.0)
+        };
+        for plain in [None, Some(""), Some("verbose=false")] {
+            assert_eq!(ask(plain).await.unwrap(), json!({"status": "ok"}));
+        }
+        assert_eq!(ask(Some("verbose")).await.unwrap(), ask(Some("verbose=true")).await.unwrap());
+        for unknown in ["verbose=1", "exclude=store", "verbose&verbose"] {
+            assert_eq!(ask(Some(unknown)).await.unwrap_err().status.as_u16(), 422, "{unknown}");
+        }
         api.stopping.store(true, Ordering::SeqCst);
-        let problem = readyz(State(api)).await.unwrap_err();
-        assert_eq!((problem.status.as_u16(), problem.code), (503, "store_unavailable"));
+        for query in [None, Some("verbose")] {
+            let problem = ask(query).await.unwrap_err();
+            assert_eq!((problem.status.as_u16(), problem.code), (503, "store_unavailable"));
+            assert_eq!(problem.checks.is_some(), query.is_some());
+        }
+    }
+
+    #[test]
+    fn relaxed_durability_and_an_old_schema_are_said() {
+        let it =
+            Description { backend: "redis", durability: Durability::Relaxed, schema: 2, known_schema: 2 };
+        assert!(durability(&it).1.starts_with("relaxed"));
+        assert_eq!(schema(&it), (true, "Schema 2 is current.".to_owned()));
+        assert!(!schema(&Description { known_schema: 3, ..it.clone() }).0);
+        assert!(schema(&Description { known_schema: 1, ..it }).0, "the program before runs beside");
     }
 
     #[tokio::test]

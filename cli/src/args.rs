@@ -6,7 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use roster_core::reference::OrganizationRef;
 
 use crate::commands::{
-    account, api_key, audit, check, config, import, member, operator_key, organization, role, user,
+    account, api_key, audit, check, config, import, member, operator_key, organization, role, storage, user,
 };
 use crate::config::Flags;
 
@@ -131,6 +131,11 @@ pub enum Command {
     /// Read a CSV file into an organization.
     #[command(subcommand)]
     Import(import::Command),
+    /// Move a deployment to another store.
+    #[command(subcommand)]
+    Storage(storage::Command),
+    /// Look at everything that must be so for this deployment to work; changes nothing.
+    Doctor,
 }
 
 /// In which organization.

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use roster_core::health::Inspection;
 use roster_core::store::Store;
 
 use crate::config::{Backend, Config};
@@ -20,21 +21,35 @@ pub enum Tables {
 }
 
 /// Opens a store.
-type Opener = for<'a> fn(&'a Config, &'a Secrets, Tables) -> Opening<'a>;
-type Opening<'a> = Pin<Box<dyn Future<Output = Result<Arc<dyn Store>, Failure>> + Send + 'a>>;
+type Opener = for<'a> fn(&'a Config, &'a Secrets, Tables) -> Work<'a, Arc<dyn Store>>;
+/// Looks at a store without changing anything, with the key's fingerprint if there is a key.
+type Inspector = for<'a> fn(&'a Config, Option<[u8; 32]>) -> Work<'a, Inspection>;
+type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "redis")))]
 compile_error!(
     "a program without a backend is of no use: build it with the feature `sqlite`, `postgres` or `redis`"
 );
 
-static BACKENDS: &[(Backend, Opener)] = &[
+static BACKENDS: &[(Backend, Opener, Inspector)] = &[
     #[cfg(feature = "sqlite")]
-    (Backend::Sqlite, |config, secrets, _| Box::pin(sqlite::open(config, secrets))),
+    (
+        Backend::Sqlite,
+        |config, secrets, _| Box::pin(sqlite::open(config, secrets)),
+        |config, key| Box::pin(sqlite::inspect(config, key)),
+    ),
     #[cfg(feature = "postgres")]
-    (Backend::Postgres, |config, secrets, tables| Box::pin(postgres::open(config, secrets, tables))),
+    (
+        Backend::Postgres,
+        |config, secrets, tables| Box::pin(postgres::open(config, secrets, tables)),
+        |config, key| Box::pin(postgres::inspect(config, key)),
+    ),
     #[cfg(feature = "redis")]
-    (Backend::Redis, |config, secrets, tables| Box::pin(redis::open(config, secrets, tables))),
+    (
+        Backend::Redis,
+        |config, secrets, tables| Box::pin(redis::open(config, secrets, tables)),
+        |config, key| Box::pin(redis::inspect(config, key)),
+    ),
 ];
 
 /// Opens the store that the configuration names.
@@ -42,15 +57,28 @@ static BACKENDS: &[(Backend, Opener)] = &[
 /// # Errors
 /// It cannot be reached, it belongs to another master key, or this program was built without its backend.
 pub async fn open(config: &Config, secrets: &Secrets, tables: Tables) -> Result<Arc<dyn Store>, Failure> {
+    let (_, opener, _) = line(config)?;
+    opener(config, secrets, tables).await
+}
+
+/// Looks at everything that the store must be.
+///
+/// # Errors
+/// Its address cannot be read, or this program was built without its backend.
+pub async fn inspect(config: &Config, key: Option<[u8; 32]>) -> Result<Inspection, Failure> {
+    let (_, _, inspector) = line(config)?;
+    inspector(config, key).await
+}
+
+fn line(config: &Config) -> Result<&'static (Backend, Opener, Inspector), Failure> {
     let wanted = config.storage.backend;
-    match BACKENDS.iter().find(|(backend, _)| *backend == wanted) {
-        Some((_, opener)) => opener(config, secrets, tables).await,
-        None => Err(Failure::Usage(format!(
+    BACKENDS.iter().find(|(backend, ..)| *backend == wanted).ok_or_else(|| {
+        Failure::Usage(format!(
             "this program was built without the storage backend \"{}\"; it has: {}",
             wanted.name(),
-            BACKENDS.iter().map(|(backend, _)| backend.name()).collect::<Vec<_>>().join(", ")
-        ))),
-    }
+            BACKENDS.iter().map(|(backend, ..)| backend.name()).collect::<Vec<_>>().join(", ")
+        ))
+    })
 }
 
 #[cfg(feature = "sqlite")]
@@ -60,7 +88,7 @@ mod sqlite {
     use roster_core::store::{Store, StoreClock};
     use roster_storage_sqlite::{OpenError, SqliteConfig, SqliteStore};
 
-    use super::{Config, Failure, Secrets};
+    use super::{Config, Failure, Inspection, Secrets};
 
     pub async fn open(config: &Config, secrets: &Secrets) -> Result<Arc<dyn Store>, Failure> {
         let sqlite = SqliteConfig::new(&config.storage.sqlite.path, secrets.fingerprint);
@@ -74,6 +102,11 @@ mod sqlite {
         Ok(Arc::new(opened.map_err(|error| failure(&error))?))
     }
 
+    pub async fn inspect(config: &Config, key: Option<[u8; 32]>) -> Result<Inspection, Failure> {
+        let sqlite = SqliteConfig::new(&config.storage.sqlite.path, key.unwrap_or_default());
+        Ok(SqliteStore::inspect(&sqlite, key.is_some()).await)
+    }
+
     fn failure(error: &OpenError) -> Failure {
         match error {
             OpenError::AnotherKey { .. } => Failure::Failed(error.to_string()),
@@ -84,6 +117,7 @@ mod sqlite {
             | OpenError::NewerSchema { .. }
             | OpenError::OlderSchema { .. }
             | OpenError::UnknownSchema { .. }
+            | OpenError::HalfLoaded { .. }
             | OpenError::File { .. }
             | OpenError::Database { .. } => Failure::Store(error.to_string()),
         }
@@ -98,20 +132,26 @@ mod postgres {
     use roster_storage_postgres::{OpenError, PostgresConfig, PostgresStore};
     use secrecy::ExposeSecret;
 
-    use super::{Config, Failure, Secrets, Tables};
+    use super::{Config, Failure, Inspection, Secrets, Tables};
 
     pub async fn open(config: &Config, secrets: &Secrets, tables: Tables) -> Result<Arc<dyn Store>, Failure> {
-        let storage = &config.storage.postgres;
-        let url = storage.url.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
-        let postgres = PostgresConfig {
-            connections: storage.connections,
-            ..PostgresConfig::new(url, secrets.fingerprint)
-        };
+        let postgres = postgres(config, secrets.fingerprint);
         if tables == Tables::MayBeMade {
             PostgresStore::migrate(&postgres).await.map_err(|error| failure(&error))?;
         }
         let opened = PostgresStore::open(postgres, StoreClock::Server).await;
         Ok(Arc::new(opened.map_err(|error| failure(&error))?))
+    }
+
+    pub async fn inspect(config: &Config, key: Option<[u8; 32]>) -> Result<Inspection, Failure> {
+        let postgres = postgres(config, key.unwrap_or_default());
+        PostgresStore::inspect(&postgres, key.is_some()).await.map_err(|error| failure(&error))
+    }
+
+    fn postgres(config: &Config, fingerprint: [u8; 32]) -> PostgresConfig {
+        let storage = &config.storage.postgres;
+        let url = storage.url.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
+        PostgresConfig { connections: storage.connections, ..PostgresConfig::new(url, fingerprint) }
     }
 
     fn failure(error: &OpenError) -> Failure {
@@ -126,6 +166,7 @@ mod postgres {
             | OpenError::NewerSchema { .. }
             | OpenError::OlderSchema { .. }
             | OpenError::UnknownSchema { .. }
+            | OpenError::HalfLoaded
             | OpenError::Database { .. } => Failure::Store(error.to_string()),
         }
     }
@@ -139,26 +180,35 @@ mod redis {
     use roster_storage_redis::{Durability, OpenError, RedisConfig, RedisStore};
     use secrecy::ExposeSecret;
 
-    use super::{Config, Failure, Secrets, Tables};
+    use super::{Config, Failure, Inspection, Secrets, Tables};
     use crate::config;
 
     pub async fn open(config: &Config, secrets: &Secrets, tables: Tables) -> Result<Arc<dyn Store>, Failure> {
+        let redis = redis(config, secrets.fingerprint);
+        if tables == Tables::MayBeMade {
+            RedisStore::migrate(&redis).await.map_err(|error| failure(&error))?;
+        }
+        let opened = RedisStore::open(redis, StoreClock::Server).await;
+        Ok(Arc::new(opened.map_err(|error| failure(&error))?))
+    }
+
+    pub async fn inspect(config: &Config, key: Option<[u8; 32]>) -> Result<Inspection, Failure> {
+        let redis = redis(config, key.unwrap_or_default());
+        RedisStore::inspect(&redis, key.is_some()).await.map_err(|error| failure(&error))
+    }
+
+    fn redis(config: &Config, fingerprint: [u8; 32]) -> RedisConfig {
         let storage = &config.storage.redis;
         let url = storage.url.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
-        let redis = RedisConfig {
+        RedisConfig {
             prefix: storage.prefix.clone(),
             durability: match storage.durability {
                 config::Durability::Full => Durability::Full,
                 config::Durability::Relaxed => Durability::Relaxed,
             },
             declared_appendfsync: storage.appendfsync.clone(),
-            ..RedisConfig::new(url, secrets.fingerprint)
-        };
-        if tables == Tables::MayBeMade {
-            RedisStore::migrate(&redis).await.map_err(|error| failure(&error))?;
+            ..RedisConfig::new(url, fingerprint)
         }
-        let opened = RedisStore::open(redis, StoreClock::Server).await;
-        Ok(Arc::new(opened.map_err(|error| failure(&error))?))
     }
 
     fn failure(error: &OpenError) -> Failure {
@@ -171,6 +221,7 @@ mod redis {
             | OpenError::Replica
             | OpenError::ClusterNode
             | OpenError::NoCluster
+            | OpenError::HalfLoaded
             | OpenError::Empty
             | OpenError::NewerSchema { .. }
             | OpenError::Foreign { .. }

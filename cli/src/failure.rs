@@ -26,6 +26,8 @@ pub enum Failure {
     Usage(String),
     /// The store cannot be reached. Status 3.
     Store(String),
+    /// The answer is printed already, and it says that the store cannot be reached. Status 3.
+    Unreached,
     /// Whoever read the output has gone away. Status 0.
     Unread,
 }
@@ -37,7 +39,7 @@ impl Failure {
             Self::Refused { code, text } => note(&format!("refused: {code}: {text}")),
             Self::Failed(text) | Self::Store(text) => note(&format!("failed: {text}")),
             Self::Usage(text) => note(&format!("error: {text}")),
-            Self::Said | Self::Unread => {}
+            Self::Said | Self::Unreached | Self::Unread => {}
         }
     }
 
@@ -47,7 +49,7 @@ impl Failure {
             Self::Unread => 0,
             Self::Refused { .. } | Self::Failed(_) | Self::Said => 1,
             Self::Usage(_) => 2,
-            Self::Store(_) => 3,
+            Self::Store(_) | Self::Unreached => 3,
         })
     }
 }

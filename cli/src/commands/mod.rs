@@ -6,12 +6,14 @@ pub mod api_key;
 pub mod audit;
 pub mod check;
 pub mod config;
+mod doctor;
 pub mod import;
 pub mod member;
 pub mod operator_key;
 pub mod organization;
 pub mod role;
 mod serve;
+pub mod storage;
 pub mod user;
 pub mod verify;
 
@@ -38,6 +40,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Audit(command) => audit::run(command, global).await,
         Command::Verify { repair } => verify::run(global, repair).await,
         Command::Import(command) => import::run(command, global).await,
+        Command::Storage(command) => storage::run(command, global).await,
+        Command::Doctor => doctor::run(global).await,
     }
 }
 

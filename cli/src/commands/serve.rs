@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use roster_api::ApiState;
 use roster_core::listing::PageRequest;
+use roster_core::presence::Presence;
 use roster_core::reads;
 use tokio::net::TcpListener;
 
@@ -28,6 +29,11 @@ pub async fn run(global: &Global) -> Result<(), Failure> {
         out: Printer::new(global.output),
     };
     session.roster.store.ping().await?;
+    let _place = session.roster.store.enter(Presence::Serving).await?.ok_or_else(|| {
+        Failure::Failed(
+            "everything is being copied from or to this store: start again when that is done".to_owned(),
+        )
+    })?;
     let next = if has_key(&session).await? { None } else { Some(next_step(global)) };
     let signals = Signals::catch()?;
     announce(&config, bound, next.as_deref());

@@ -74,11 +74,17 @@ pub fn resolve(config: &Config) -> Result<MasterKey, Problem> {
 /// # Errors
 /// As [`resolve`].
 pub fn check(config: &Config) -> Result<(), Problem> {
+    find(config).map(drop)
+}
+
+/// The key that [`resolve`] would find; `None` where it would make one. Writes nothing.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn find(config: &Config) -> Result<Option<MasterKey>, Problem> {
     match &config.master_key {
-        MasterKeySource::Generated(path) => {
-            read(path).map(drop).map_err(|fault| generated_problem(path, fault))
-        }
-        MasterKeySource::Given(_) | MasterKeySource::File(_) => given(config).map(drop),
+        MasterKeySource::Generated(path) => read(path).map_err(|fault| generated_problem(path, fault)),
+        MasterKeySource::Given(_) | MasterKeySource::File(_) => given(config).map(Some),
     }
 }
 

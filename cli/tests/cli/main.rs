@@ -8,4 +8,5 @@ mod place;
 mod serve;
 mod server;
 mod stop;
+mod storage;
 mod usage;

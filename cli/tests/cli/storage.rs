@@ -1,0 +1,152 @@
+//! Moving to another store, and looking at what a deployment needs (rule X5).
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+
+use crate::place::{Place, Ran};
+use crate::server::Server;
+
+/// A file that names another store in the same folder.
+fn with_other() -> Place {
+    let place = Place::with_acme();
+    place.write("other.toml", "data_dir = \"other\"\n");
+    place
+}
+
+fn lists(place: &Place, flags: &str) -> Vec<String> {
+    [
+        "member list --organization ext:acme",
+        "account list --organization ext:acme",
+        "user list",
+        "organization list",
+    ]
+    .map(|line| place.done(&format!("{line} {flags} --output json")))
+    .to_vec()
+}
+
+/// X5: a copy holds the same, says so, is clean, and goes on under the same key.
+#[test]
+fn x5_a_copy_is_the_same_and_goes_on() {
+    let place = with_other();
+    let said = place.json("storage copy --to other.toml");
+    assert_eq!(
+        (&said["from"], &said["to"], &said["compared"]),
+        (&json!("sqlite"), &json!("sqlite"), &json!(true))
+    );
+    let verified = place.json("verify");
+    for counted in ["homes", "records", "entries"] {
+        assert_eq!(said[counted], verified[counted], "{counted}");
+    }
+    let key = std::fs::read(place.path().join("roster-data/master.key")).unwrap();
+    let other = place.path().join("other/master.key");
+    std::fs::write(&other, key).unwrap();
+    std::fs::set_permissions(&other, PermissionsExt::from_mode(0o600)).unwrap();
+    assert_eq!(lists(&place, "--config other.toml"), lists(&place, ""));
+    assert_eq!(place.json("verify --config other.toml")["ok"], true);
+    place.done("audit verify --organization ext:acme --config other.toml");
+    place.done("member remove ext:bob --organization ext:acme --yes --config other.toml");
+    place.done("verify --config other.toml");
+    assert_eq!(lists(&place, "").len(), 4, "the first is as it was");
+}
+
+/// The sentence of a copy that is not made.
+fn not_copied(ran: &Ran, status: i32, says: &str) {
+    assert_eq!((ran.status, ran.stdout.as_str()), (status, ""), "{ran:?}");
+    assert!(ran.stderr.contains(says), "{ran:?}");
+}
+
+/// X5: refused while a server runs, on either; a killed server is known to be gone.
+#[test]
+fn x5_no_copy_is_made_while_a_server_runs() {
+    let place = with_other();
+    let server = Server::start(&place);
+    not_copied(&place.run("storage copy --to other.toml"), 1, "a server runs on the store that is copied");
+    assert!(!place.path().join("other").exists(), "nothing was made");
+    drop(server);
+    place.done("storage copy --to other.toml");
+    not_copied(&place.run("storage copy --to other.toml"), 1, "not empty");
+}
+
+/// X5: the file alone says where to; what the environment says is of the first store.
+#[test]
+fn x5_the_environment_does_not_say_where_to() {
+    let place = with_other();
+    let env = [("ROSTER_STORAGE__SQLITE__PATH", "elsewhere.db")];
+    place.run_with(&env, "organization create --name North --owner-email n@example.com");
+    let ran = place.run_with(&env, "storage copy --to other.toml --output json");
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let copied: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_ne!(copied["homes"], place.json("verify")["homes"], "elsewhere.db was copied");
+    assert!(place.path().join("other/roster.db").exists());
+}
+
+#[test]
+fn x5_a_copy_needs_a_file_and_the_same_key() {
+    let place = with_other();
+    not_copied(&place.run("storage copy"), 2, "--to");
+    not_copied(&place.run("storage copy --to none.toml"), 2, "none.toml");
+    place.write("other.toml", &format!("data_dir = \"other\"\nmaster_key = \"{}\"\n", "QUFB".repeat(12)));
+    std::fs::set_permissions(place.path().join("other.toml"), PermissionsExt::from_mode(0o600)).unwrap();
+    not_copied(&place.run("storage copy --to other.toml"), 2, "names another master key");
+    assert!(!place.path().join("other").exists(), "nothing was made");
+    place.write("same.toml", "");
+    not_copied(&place.run("storage copy --to same.toml"), 1, "another copy is under way");
+}
+
+fn line<'a>(told: &'a Value, name: &str) -> &'a Value {
+    let checks = told["checks"].as_array().unwrap();
+    checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("{name}: {told}"))
+}
+
+/// Looks before anything is there and makes nothing; looks at what is there; says what is bad, and how to put it right.
+#[test]
+fn the_doctor_says_what_is_bad() {
+    let place = Place::empty();
+    let told = place.json("doctor");
+    assert_eq!((&told["ok"], &line(&told, "database")["found"]), (&json!(true), &json!("not there yet")));
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "nothing was made");
+    place.done("migrate");
+    let told = place.json("doctor");
+    for name in
+        ["public_url", "master key", "data folder", "file system", "SQLite version", "schema", "content"]
+    {
+        assert_eq!(line(&told, name)["result"], "ok", "{name}");
+    }
+    assert_eq!(line(&told, "durability")["found"], "full");
+    assert_eq!(line(&told, "clock difference")["result"], "ok");
+    let table = place.done("doctor");
+    assert!(table.starts_with("CHECK") && table.contains("NEEDED"), "{table}");
+
+    let data = place.path().join("roster-data");
+    std::fs::set_permissions(&data, PermissionsExt::from_mode(0o755)).unwrap();
+    let ran = place.run("doctor");
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(ran.stdout.contains("run: chmod 700 "), "{ran:?}");
+    std::fs::set_permissions(&data, PermissionsExt::from_mode(0o700)).unwrap();
+    std::fs::set_permissions(data.join("master.key"), PermissionsExt::from_mode(0o644)).unwrap();
+    let ran = place.run("doctor --output json");
+    let told: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((ran.status, &line(&told, "master key")["result"]), (1, &json!("bad")));
+    std::fs::set_permissions(data.join("master.key"), PermissionsExt::from_mode(0o600)).unwrap();
+
+    let key = "QUFB".repeat(12);
+    let ran = place.run_with(&[("ROSTER_MASTER_KEY", key.as_str())], "doctor --output json");
+    let told: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((ran.status, &line(&told, "key of the store")["found"]), (1, &json!("another")));
+}
+
+#[test]
+fn the_doctor_tells_a_store_that_is_not_reached() {
+    let place = Place::empty();
+    let env = [
+        ("ROSTER_STORAGE__BACKEND", "postgres"),
+        ("ROSTER_STORAGE__POSTGRES__URL", "postgres://roster:hunter2@127.0.0.1:1/roster"),
+    ];
+    let ran = place.run_with(&env, "doctor");
+    assert_eq!(ran.status, 3, "{ran:?}");
+    assert!(ran.stdout.contains("does not answer") && !ran.stdout.contains("hunter2"), "{ran:?}");
+    let ran = place.run_with(&[("ROSTER_SERVER__LISTEN", "0.0.0.0:80")], "doctor");
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(ran.stdout.contains("public_url is not set"), "{ran:?}");
+}

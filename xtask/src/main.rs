@@ -1,10 +1,14 @@
-//! The repository's own tools: `cargo xtask test`, `tidy`, `sqlx`, `openapi`, `ci`.
+//! The repository's own tools: `cargo xtask test`, `services`, `tidy`, `sqlx`, `openapi`, `ci`.
 
 mod ci;
+mod interrupt;
 mod openapi;
+mod plan;
 mod repo;
 mod servers;
+mod services;
 mod sqlx;
+mod suites;
 mod test;
 mod tidy;
 
@@ -26,6 +30,9 @@ struct Arguments {
 enum Task {
     /// Runs all tests, by cargo-nextest where it is installed; then the doc tests.
     Test(test::Options),
+    /// Starts the servers that tests have, prints what to export for them, and stays until Ctrl-C or the end of its
+    /// input.
+    Services(test::Stores),
     /// Checks the rules of this repository that no other tool knows, and lists all findings at once.
     Tidy,
     /// Makes the offline data of SQL queries again, from the queries and migrations as they stand.
@@ -62,6 +69,7 @@ fn main() -> ExitCode {
 fn run(repo: &Repo, task: Task) -> anyhow::Result<ExitCode> {
     match task {
         Task::Test(options) => return test::run(repo, &options),
+        Task::Services(stores) => return services::run(repo, &stores),
         Task::Tidy => tidy::run(repo)?,
         Task::Sqlx { check: false } => sqlx::write(repo)?,
         Task::Sqlx { check: true } => sqlx::check(repo)?,

@@ -55,12 +55,16 @@ impl Repo {
         cargo.status().is_ok_and(|status| status.success())
     }
 
-    /// A new empty folder beside cargo's own output, gone when it is dropped.
-    pub fn scratch(&self, name: &str) -> Result<Scratch> {
+    /// Where cargo puts what it builds.
+    pub fn target(&self) -> Result<PathBuf> {
         let metadata = output(self.cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
         let metadata: serde_json::Value = serde_json::from_slice(&metadata)?;
-        let target = metadata["target_directory"].as_str().context("cargo names no target directory")?;
-        let path = Path::new(target).join("xtask").join(format!("{name}-{}", std::process::id()));
+        Ok(metadata["target_directory"].as_str().context("cargo names no target directory")?.into())
+    }
+
+    /// A new empty folder beside cargo's own output, gone when it is dropped.
+    pub fn scratch(&self, name: &str) -> Result<Scratch> {
+        let path = self.target()?.join("xtask").join(format!("{name}-{}", std::process::id()));
         fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Scratch { path })
     }

@@ -42,7 +42,8 @@ fn sqlite(scratch: &Scratch) -> Result<Database> {
 }
 
 fn postgres(_: &Scratch) -> Result<Database> {
-    let server = servers::postgres::start().context("queries are checked against a Postgres")?;
+    let server = servers::postgres::start(&servers::process::quick())
+        .context("queries are checked against a Postgres")?;
     Ok(Database { argument: server.url.clone(), url: server.url.clone(), _server: Some(server) })
 }
 

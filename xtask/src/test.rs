@@ -1,91 +1,150 @@
 //! `cargo xtask test`: all tests, on every store or on those that are named.
 
 use std::env;
+use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::repo::{Repo, spoken, status};
-use crate::servers::postgres::{self, Postgres};
+use crate::interrupt;
+use crate::repo::{Repo, spoken};
+use crate::servers::{Kind, Servers, Way, process};
+use crate::suites::Suites;
 
 /// The stores there are. The tests read [`VARIABLE`] and know the same names.
-const BACKENDS: [&str; 3] = ["memory", "sqlite", "postgres"];
+const BACKENDS: [&str; 5] = ["memory", "sqlite", "postgres", "redis", "redis-cluster"];
 /// Tells the tests which stores to run on, by a list with commas.
 const VARIABLE: &str = "ROSTER_TEST_BACKENDS";
+
+/// Which stores, and where their servers are to come from.
+#[derive(Args, Default)]
+pub struct Stores {
+    /// On this store only; may be repeated. Without it: those in `ROSTER_TEST_BACKENDS`, else all.
+    #[arg(long = "backend", value_name = "NAME")]
+    backends: Vec<String>,
+    /// How servers are provided. Without it: in containers where a Docker engine answers, else as local processes.
+    #[arg(long = "servers", value_name = "WAY")]
+    way: Option<Way>,
+}
 
 /// What is to be tested.
 #[derive(Args, Default)]
 pub struct Options {
-    /// Runs on this store only; may be repeated. Without it: those in `ROSTER_TEST_BACKENDS`, else all.
-    #[arg(long = "backend", value_name = "NAME")]
-    backends: Vec<String>,
+    #[command(flatten)]
+    stores: Stores,
     /// What the test runner is given besides.
     #[arg(last = true)]
     runner: Vec<String>,
 }
 
+impl Stores {
+    /// Their names, in the usual order.
+    pub fn names(&self) -> Result<Vec<&'static str>> {
+        backends(&self.backends, env::var(VARIABLE).ok().as_deref())
+    }
+
+    /// Starts the servers that they need.
+    pub fn servers(&self, repo: &Repo) -> Result<Servers> {
+        Servers::start(repo, &Kind::of(&self.names()?), self.way)
+    }
+}
+
 /// Runs the tests; the exit code is that of what failed.
 pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     let begun = Instant::now();
-    let backends = backends(&options.backends, env::var(VARIABLE).ok().as_deref())?;
-    let servers = Servers::start(&backends)?;
-    let backends = backends.join(",");
-    let ended = run_all(repo, &options.runner, &backends, &servers)?;
-    let outcome = if ended.success() { "passed" } else { "FAILED" };
+    interrupt::listen(|| {})?;
+    let backends = options.stores.names()?;
+    let servers = options.stores.servers(repo).context("the tests need servers")?;
+    let files = Files::new()?;
+    let mut variables = servers.variables();
+    variables.push((VARIABLE, backends.join(",")));
+    variables.extend(files.variable());
+    let (ended, suites) = run_all(repo, &options.runner, &variables)?;
     println!();
+    println!("Time of each suite's tests, added up:");
+    println!("{}", suites.lines().join("\n"));
+    println!();
+    let outcome = if ended.success() { "passed" } else { "FAILED" };
     println!("Tests {outcome} after {}.", spoken(begun.elapsed()));
-    println!("Stores tested: {}.", backends.replace(',', ", "));
-    println!("{}", servers.said);
+    println!("{}", tested(&backends));
+    println!("{}", servers.said());
     if !options.runner.is_empty() {
         println!("The runner was given: {}.", options.runner.join(" "));
     }
-    let code = ended.code().and_then(|code| u8::try_from(code).ok());
+    let code = interrupt::code().or_else(|| ended.code().and_then(|code| u8::try_from(code).ok()));
     Ok(ExitCode::from(code.unwrap_or(1)))
 }
 
 /// The tests, then the doc tests if all went well.
-fn run_all(repo: &Repo, runner: &[String], backends: &str, servers: &Servers) -> Result<ExitStatus> {
+fn run_all(
+    repo: &Repo,
+    runner: &[String],
+    variables: &[(&'static str, String)],
+) -> Result<(ExitStatus, Suites)> {
     let with = |mut command: Command| {
-        command.env(VARIABLE, backends).envs(servers.variables.iter().cloned());
+        command.envs(variables.iter().cloned());
         command
     };
-    let tests: &[&str] = if repo.has_cargo("nextest") {
-        &["nextest", "run", "--workspace"]
+    let mut tests = with(repo.cargo());
+    let (ended, suites) = if repo.has_cargo("nextest") {
+        tests.args(["nextest", "run", "--workspace"]).args(runner);
+        let report = repo.target()?.join("nextest/default/junit.xml");
+        // That of another run would be taken for this one's.
+        let _gone = fs::remove_file(&report);
+        let ended = interrupt::status(tests)?;
+        (ended, Suites::of_nextest(&report))
     } else {
         println!("cargo-nextest is not installed: running cargo test.");
-        &["test", "--workspace", "--lib", "--bins", "--tests", "--examples"]
+        tests.args(["test", "--workspace", "--lib", "--bins", "--tests", "--examples"]).args(runner);
+        Suites::of_cargo_test(tests)?
     };
-    let ended = status(with(repo.cargo()).args(tests).args(runner))?;
     if !ended.success() {
-        return Ok(ended);
+        return Ok((ended, suites));
     }
-    status(with(repo.cargo()).args(["test", "--doc", "--workspace"]))
+    let mut doc = with(repo.cargo());
+    doc.args(["test", "--doc", "--workspace"]);
+    Ok((interrupt::status(doc)?, suites))
 }
 
-/// The servers that the tests need; they go when this is dropped.
-struct Servers {
-    _postgres: Option<Postgres>,
-    variables: Vec<(&'static str, String)>,
-    said: String,
+/// Where the tests put their files, unless `TMPDIR` says so: in memory where there is enough of it.
+struct Files(Option<PathBuf>);
+
+impl Files {
+    fn new() -> Result<Self> {
+        if env::var_os("TMPDIR").is_some() {
+            return Ok(Self(None));
+        }
+        let folder = process::quick().join(format!("roster-tests-{}", std::process::id()));
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(Self(Some(folder)))
+    }
+
+    fn variable(&self) -> Option<(&'static str, String)> {
+        self.0.as_ref().map(|folder| ("TMPDIR", folder.display().to_string()))
+    }
 }
 
-impl Servers {
-    fn start(backends: &[&str]) -> Result<Self> {
-        let none = |said: String| Self { _postgres: None, variables: Vec::new(), said };
-        if !backends.contains(&"postgres") {
-            return Ok(none("No server was needed.".to_owned()));
+impl Drop for Files {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.0.as_ref().map(fs::remove_dir_all) {
+            eprintln!("files of the tests are left behind: {error}");
         }
-        if env::var_os(postgres::VARIABLE).is_some() {
-            return Ok(none(format!("Postgres: the server that {} names.", postgres::VARIABLE)));
-        }
-        let server = postgres::start().context("the tests need Postgres")?;
-        let said = format!("Postgres: {}, a private process on a free port.", server.version);
-        println!("{said}");
-        let variables = vec![(postgres::VARIABLE, server.url.clone())];
-        Ok(Self { _postgres: Some(server), variables, said })
     }
+}
+
+/// The stores, counted.
+fn tested(backends: &[&str]) -> String {
+    let counted = match backends.len() {
+        1 => "One store was tested",
+        2 => "Two stores were tested",
+        3 => "Three stores were tested",
+        4 => "Four stores were tested",
+        _ => "Five stores were tested",
+    };
+    format!("{counted}: {}.", backends.join(", "))
 }
 
 /// The stores to test: those named, else those of the environment, else all.
@@ -110,6 +169,7 @@ mod tests {
     fn without_names_all_stores_are_tested() {
         assert_eq!(backends(&[], None).unwrap(), BACKENDS);
         assert_eq!(backends(&[], Some("")).unwrap(), BACKENDS);
+        assert!(tested(&BACKENDS).starts_with("Five stores were tested: memory, sqlite, "));
     }
 
     #[test]
@@ -117,12 +177,21 @@ mod tests {
         let named = ["sqlite".to_owned(), "sqlite".to_owned()];
         assert_eq!(backends(&named, Some("memory")).unwrap(), ["sqlite"]);
         assert_eq!(backends(&[], Some("sqlite, memory")).unwrap(), ["memory", "sqlite"]);
+        assert_eq!(tested(&["sqlite"]), "One store was tested: sqlite.");
+    }
+
+    #[test]
+    fn only_the_servers_that_stores_need_are_started() {
+        assert_eq!(Kind::of(&["memory", "sqlite"]), []);
+        assert_eq!(Kind::of(&["redis-cluster", "postgres"]), [Kind::Postgres, Kind::RedisCluster]);
+        assert_eq!(Kind::of(&BACKENDS), [Kind::Postgres, Kind::Redis, Kind::RedisCluster]);
     }
 
     #[test]
     fn an_unknown_name_lists_the_known_ones() {
         let error = backends(&["sqlit".to_owned()], None).unwrap_err().to_string();
-        assert_eq!(error, r#"there is no store named "sqlit"; known are: memory, sqlite, postgres"#);
+        let known = "memory, sqlite, postgres, redis, redis-cluster";
+        assert_eq!(error, format!(r#"there is no store named "sqlit"; known are: {known}"#));
         assert!(backends(&[], Some("memory,nosuch")).is_err());
     }
 }

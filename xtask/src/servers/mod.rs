@@ -1,155 +1,224 @@
-//! Throw-away servers for tests: private processes on free ports, gone when they are dropped.
+//! Throw-away servers for tests: in containers where a Docker engine answers, else private processes on free ports.
+//! All are gone when [`Servers`] is dropped.
 
+mod containers;
+mod engine;
 pub mod postgres;
+pub mod process;
+mod redis;
+mod resp;
 
+use std::env;
 use std::net::TcpListener;
-use std::os::unix::fs::chown;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+
+use crate::interrupt;
+use crate::repo::Repo;
+use process::{Folder, Server};
+use redis::Node;
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A process with a folder of its own.
-pub struct Server {
-    child: Child,
-    folder: Folder,
+/// A server, or several that are one to their clients.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    Postgres,
+    Redis,
+    RedisCluster,
 }
 
-/// A folder under the system's temporary one, owned by whom the server runs as.
-pub struct Folder {
-    path: PathBuf,
-    owner: Option<Owner>,
+/// How servers are provided.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Way {
+    /// In containers; needs a Docker engine.
+    Containers,
+    /// As private processes of this machine; installs Debian's packages if need be.
+    Local,
 }
 
-/// Somebody other than root.
-#[derive(Clone, Copy)]
-pub struct Owner {
-    user: u32,
-    group: u32,
+/// Servers that run.
+pub struct Servers {
+    /// Where each is.
+    pub addresses: Vec<(Kind, String)>,
+    /// What they are, a line each.
+    lines: Vec<String>,
+    held: Vec<Held>,
 }
 
-impl Folder {
-    /// A new one, `name` and the number of this process in its name. As root it belongs to `user`.
-    pub fn new(name: &str, user: &str) -> Result<Self> {
-        let path = env::temp_dir().join(format!("{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        let owner = if is_root()? { Some(Owner::named(user)?) } else { None };
-        if let Some(owner) = owner {
-            chown(&path, Some(owner.user), Some(owner.group))?;
-        }
-        Ok(Self { path, owner })
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// A command run as the owner, in the folder, whose words go to a file there.
-    pub fn command(&self, program: &Path, log: &str) -> Result<Command> {
-        let mut command = Command::new(program);
-        let log = fs::OpenOptions::new().append(true).create(true).open(self.path.join(log))?;
-        command.current_dir(&self.path).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        if let Some(owner) = self.owner {
-            command.uid(owner.user).gid(owner.group);
-        }
-        Ok(command)
-    }
-
-    /// What a file in the folder says, for an error.
-    pub fn said(&self, log: &str) -> String {
-        fs::read_to_string(self.path.join(log)).unwrap_or_default()
-    }
+/// What runs on while this is held.
+#[expect(dead_code, reason = "held so that it is dropped")]
+enum Held {
+    Containers(containers::Containers),
+    Postgres(postgres::Postgres),
+    Process(Server),
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.path) {
-            eprintln!("{} is left behind: {error}", self.path.display());
+impl Kind {
+    const ALL: [Self; 3] = [Self::Postgres, Self::Redis, Self::RedisCluster];
+
+    /// The store that needs it.
+    pub const fn backend(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Redis => "redis",
+            Self::RedisCluster => "redis-cluster",
         }
     }
-}
 
-impl Owner {
-    fn named(user: &str) -> Result<Self> {
-        let users = fs::read_to_string("/etc/passwd").context("cannot read /etc/passwd")?;
-        let line = users.lines().find(|line| line.split(':').next() == Some(user));
-        let line = line.with_context(|| format!("there is no user {user:?} to run the server as"))?;
-        let mut numbers = line.split(':').skip(2);
-        let mut number = || numbers.next().and_then(|text| text.parse().ok());
-        match (number(), number()) {
-            (Some(user), Some(group)) => Ok(Self { user, group }),
-            _ => bail!("/etc/passwd has no numbers for {user:?}"),
+    /// Tells the tests where it is; if it is set beforehand, that server is used.
+    pub const fn variable(self) -> &'static str {
+        match self {
+            Self::Postgres => "ROSTER_TEST_POSTGRES_URL",
+            Self::Redis => "ROSTER_TEST_REDIS_URL",
+            Self::RedisCluster => "ROSTER_TEST_REDIS_CLUSTER_URL",
         }
+    }
+
+    const fn called(self) -> &'static str {
+        match self {
+            Self::Postgres => "Postgres",
+            Self::Redis => "Redis",
+            Self::RedisCluster => "Redis Cluster",
+        }
+    }
+
+    /// Those that some stores need.
+    pub fn of(backends: &[&str]) -> Vec<Self> {
+        Self::ALL.into_iter().filter(|kind| backends.contains(&kind.backend())).collect()
     }
 }
 
-impl Server {
-    /// Starts a process and waits until it answers.
-    pub fn start(
-        folder: Folder,
-        mut command: Command,
-        log: &str,
-        answers: impl Fn() -> bool,
-    ) -> Result<Self> {
-        let child = command.spawn().context("cannot start the server")?;
-        let mut server = Self { child, folder };
-        let begun = Instant::now();
-        while !answers() {
-            if let Some(status) = server.child.try_wait()? {
-                bail!("the server ended at once ({status}):\n{}", server.folder.said(log));
+impl Servers {
+    /// Starts those that the environment does not name.
+    pub fn start(repo: &Repo, kinds: &[Kind], way: Option<Way>) -> Result<Self> {
+        let named = |kind: &Kind| env::var(kind.variable()).ok().filter(|url| !url.is_empty());
+        let mut servers = Self { addresses: Vec::new(), lines: Vec::new(), held: Vec::new() };
+        for (kind, url) in kinds.iter().filter_map(|kind| Some((*kind, named(kind)?))) {
+            let said = format!("the server that {} names", kind.variable());
+            servers.add(kind, url, &said);
+        }
+        let missing: Vec<Kind> = kinds.iter().copied().filter(|kind| named(kind).is_none()).collect();
+        if missing.is_empty() {
+            return Ok(servers);
+        }
+        match way {
+            Some(Way::Local) => servers.start_processes(&missing)?,
+            Some(Way::Containers) if !engine::answers() => {
+                bail!(
+                    "--servers containers: no Docker engine answers, neither at DOCKER_HOST nor at the usual sockets"
+                )
             }
-            if begun.elapsed() > PATIENCE {
-                bail!("the server does not answer:\n{}", server.folder.said(log));
+            Some(Way::Containers) => servers.start_containers(repo, &missing)?,
+            None if !engine::answers() => {
+                eprintln!("No Docker engine answers: starting private local processes.");
+                servers.start_processes(&missing)?;
             }
-            thread::sleep(Duration::from_millis(50));
+            None => servers.start_either(repo, &missing)?,
         }
-        Ok(server)
+        Ok(servers)
     }
-}
 
-impl Drop for Server {
-    /// Nothing in it is worth an orderly end.
-    fn drop(&mut self) {
-        let quit = Command::new("kill").args(["-s", "QUIT", &self.child.id().to_string()]).status();
-        if !quit.is_ok_and(|status| status.success()) {
-            let _gone = self.child.kill();
+    fn start_either(&mut self, repo: &Repo, kinds: &[Kind]) -> Result<()> {
+        let Err(error) = self.start_containers(repo, kinds) else {
+            return Ok(());
+        };
+        interrupt::check()?;
+        eprintln!("Containers do not start, so these are private local processes. The reason was: {error:#}");
+        self.start_processes(kinds)
+    }
+
+    fn start_containers(&mut self, repo: &Repo, kinds: &[Kind]) -> Result<()> {
+        let started = containers::start(repo, kinds)?;
+        for one in &started.each {
+            let said = format!("{}, {} of the image {}", one.version, one.how_many(), one.image);
+            self.add(one.kind, one.url.clone(), &said);
         }
-        let _ended = self.child.wait();
+        self.held.push(Held::Containers(started));
+        Ok(())
+    }
+
+    fn start_processes(&mut self, kinds: &[Kind]) -> Result<()> {
+        for kind in kinds {
+            let started = match kind {
+                Kind::Postgres => self.start_postgres(),
+                Kind::Redis => self.start_redis(*kind, &[Node::single()?], "a private local process"),
+                Kind::RedisCluster => {
+                    self.start_redis(*kind, &Node::cluster()?, "three masters, private local processes")
+                }
+            };
+            started.with_context(|| format!("{} as a private local process", kind.called()))?;
+        }
+        Ok(())
+    }
+
+    fn start_postgres(&mut self) -> Result<()> {
+        let server = postgres::start(&process::quick())?;
+        let said = format!("{}, a private local process", server.version);
+        self.add(Kind::Postgres, server.url.clone(), &said);
+        self.held.push(Held::Postgres(server));
+        Ok(())
+    }
+
+    fn start_redis(&mut self, kind: Kind, nodes: &[Node], what: &str) -> Result<()> {
+        if redis_program().is_none() {
+            process::install("redis-server")?;
+        }
+        let program = redis_program().context("there is no redis-server on the PATH")?;
+        let mut version = String::new();
+        for node in nodes {
+            let folder = Folder::new(&process::quick(), "roster-redis", "redis")?;
+            let mut command = folder.command(&program, "redis.log")?;
+            command.args(node.arguments()).args(["--bind", "127.0.0.1", "--dir"]).arg(folder.path());
+            let (server, answered) = Server::start(folder, command, "redis.log", || node.version())?;
+            self.held.push(Held::Process(server));
+            version = answered;
+        }
+        if kind == Kind::RedisCluster {
+            redis::join(nodes)?;
+        }
+        self.add(kind, urls(nodes), &format!("{version}, {what}"));
+        Ok(())
+    }
+
+    fn add(&mut self, kind: Kind, url: String, said: &str) {
+        let line = format!("{}: {said}.", kind.called());
+        eprintln!("{line}");
+        self.addresses.push((kind, url));
+        self.lines.push(line);
+    }
+
+    /// What they are, for the end of a run.
+    pub fn said(&self) -> String {
+        if self.lines.is_empty() { "No server was needed.".to_owned() } else { self.lines.join("\n") }
+    }
+
+    /// For the environment of the tests.
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        self.addresses.iter().map(|(kind, url)| (kind.variable(), url.clone())).collect()
     }
 }
 
-/// Whether this runs as root.
-pub fn is_root() -> Result<bool> {
-    let status = fs::read_to_string("/proc/self/status").context("cannot read /proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
-    Ok(line.and_then(|ids| ids.split_whitespace().nth(1)) == Some("0"))
+fn urls(nodes: &[Node]) -> String {
+    nodes.iter().map(|node| node.url()).collect::<Vec<_>>().join(",")
 }
 
-/// A port that nobody listens on now.
-pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+fn redis_program() -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|folder| folder.join("redis-server")).find(|program| program.is_file())
 }
 
-/// Installs Debian packages, where this is Debian and we may.
-pub fn install(packages: &[&str]) -> Result<()> {
-    let by_hand = format!("install it: apt-get install {}", packages.join(" "));
-    if !is_root()? || !Path::new("/usr/bin/apt-get").exists() {
-        bail!("{by_hand}");
+/// Ports that nobody listens on now, all different.
+pub fn free_ports<const N: usize>() -> Result<[u16; N]> {
+    let listeners: Vec<TcpListener> =
+        (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    let mut ports = [0; N];
+    for (port, listener) in ports.iter_mut().zip(&listeners) {
+        *port = listener.local_addr()?.port();
     }
-    println!("Installing the Debian packages {}.", packages.join(", "));
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
-        crate::repo::succeed(&mut command).context(by_hand.clone())
-    };
-    apt(&["update"])?;
-    let options = ["install", "--yes", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"];
-    apt(&[options.as_slice(), packages].concat())
+    Ok(ports)
 }

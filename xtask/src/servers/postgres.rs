@@ -1,15 +1,19 @@
-//! A private Postgres.
+//! A private Postgres process.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::{Folder, Server, free_port, install};
+use super::free_ports;
+use super::process::{Folder, Server, install, is_root};
 
-/// Tells the tests where the server is.
-pub const VARIABLE: &str = "ROSTER_TEST_POSTGRES_URL";
+/// What every server of the tests is told; each test has a database and a few connections.
+pub const SETTINGS: [&str; 4] =
+    ["max_connections=300", "shared_buffers=256MB", "max_wal_size=256MB", "min_wal_size=64MB"];
 
 const LOG: &str = "postgres.log";
 
@@ -22,36 +26,75 @@ pub struct Postgres {
     pub version: String,
 }
 
-/// Starts one on a free port; installs Debian's package if there is none.
-pub fn start() -> Result<Postgres> {
+/// Starts one on a free port, with its files below a folder; installs Debian's package if there is none.
+pub fn start(under: &Path) -> Result<Postgres> {
     if find().is_none() {
         leave_the_packages_own_alone()?;
-        install(&["postgresql"])?;
+        install("postgresql")?;
     }
     let programs = find().context("there is no initdb under /usr/lib/postgresql")?;
-    let folder = Folder::new("roster-postgres", "postgres")?;
+    let folder = Folder::new(under, "roster-postgres", "postgres")?;
     let data = folder.path().join("data");
     let mut init = folder.command(&programs.join("initdb"), LOG)?;
     init.args(["--username=roster", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]);
     if !init.arg("-D").arg(&data).status()?.success() {
         bail!("initdb failed:\n{}", folder.said(LOG));
     }
-    let port = free_port()?.to_string();
+    let [port] = free_ports()?;
     let mut command = folder.command(&programs.join("postgres"), LOG)?;
-    command.arg("-D").arg(&data).args(["-p", &port, "-k"]).arg(folder.path());
-    for setting in ["listen_addresses=127.0.0.1", "max_connections=300", "shared_buffers=256MB"] {
+    command.arg("-D").arg(&data).args(["-p", &port.to_string(), "-k"]).arg(folder.path());
+    for setting in ["listen_addresses=127.0.0.1"].iter().chain(&SETTINGS) {
         command.args(["-c", setting]);
     }
-    let ready = programs.join("pg_isready");
-    let answers = || {
-        let mut asked = Command::new(&ready);
-        asked.args(["-q", "-h", "127.0.0.1", "-p", &port]).stdout(Stdio::null());
-        asked.status().is_ok_and(|status| status.success())
-    };
-    let server = Server::start(folder, command, LOG, answers)?;
-    let version = crate::repo::output(Command::new(programs.join("postgres")).arg("--version"))?;
-    let version = String::from_utf8_lossy(&version).trim().replace("postgres (PostgreSQL) ", "");
-    Ok(Postgres { _server: server, url: format!("postgres://roster@127.0.0.1:{port}/postgres"), version })
+    let (server, version) = Server::start(folder, command, LOG, || version(port))?;
+    Ok(Postgres { _server: server, url: url(port), version })
+}
+
+/// The address of a server on this machine.
+pub fn url(port: u16) -> String {
+    format!("postgres://roster@127.0.0.1:{port}/postgres")
+}
+
+/// The version of a server on this machine that lets everybody in, once it does.
+pub fn version(port: u16) -> Result<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.write_all(&greeting())?;
+    let mut version = None;
+    loop {
+        match message(&mut stream)? {
+            (b'S', body) => version = parameter(&body, "server_version").or(version),
+            (b'Z', _) => break,
+            (b'E', body) => bail!("{}", String::from_utf8_lossy(&body).replace('\0', " ")),
+            _ => {}
+        }
+    }
+    version.context("the server says no version")
+}
+
+/// The start of a conversation, in version 3 of the protocol.
+fn greeting() -> Vec<u8> {
+    let words = b"user\0roster\0database\0postgres\0\0";
+    let length = u8::try_from(8 + words.len()).unwrap_or(u8::MAX);
+    [&[0, 0, 0, length, 0, 3, 0, 0], words.as_slice()].concat()
+}
+
+/// The next message: its kind and its body.
+fn message(stream: &mut impl Read) -> Result<(u8, Vec<u8>)> {
+    let mut head = [0; 5];
+    stream.read_exact(&mut head)?;
+    let [kind, length @ ..] = head;
+    let length = u32::from_be_bytes(length).checked_sub(4).filter(|length| *length < 1 << 16);
+    let mut body = vec![0; usize::try_from(length.context("not an answer of Postgres")?)?];
+    stream.read_exact(&mut body)?;
+    Ok((kind, body))
+}
+
+/// The value in a message about a parameter, if it is this one; without what a distribution adds.
+fn parameter(body: &[u8], name: &str) -> Option<String> {
+    let mut words = body.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+    let (found, value) = (words.next()?, words.next()?);
+    (found == name).then(|| value.split(' ').next().unwrap_or_default().to_owned())
 }
 
 /// The folder of the newest programs that Debian keeps beside each other.
@@ -65,9 +108,30 @@ fn find() -> Option<PathBuf> {
 /// Debian's package would make a cluster and start it.
 fn leave_the_packages_own_alone() -> Result<()> {
     let settings = Path::new("/etc/postgresql-common/createcluster.conf");
-    if super::is_root()? && !settings.exists() {
+    if is_root()? && !settings.exists() {
         fs::create_dir_all("/etc/postgresql-common")?;
         fs::write(settings, "create_main_cluster = false\n")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_greeting_says_how_long_it_is() {
+        let greeting = greeting();
+        assert_eq!(usize::from(greeting[3]), greeting.len());
+    }
+
+    #[test]
+    fn messages_are_read_one_by_one() {
+        let mut sent = b"R\0\0\0\x08\0\0\0\0S\0\0\0\x1bserver_version\x0015.9 (D\0".as_slice();
+        assert_eq!(message(&mut sent).unwrap(), (b'R', vec![0; 4]));
+        let (kind, body) = message(&mut sent).unwrap();
+        assert_eq!((kind, parameter(&body, "server_version")), (b'S', Some("15.9".to_owned())));
+        assert_eq!(parameter(&body, "time_zone"), None);
+        assert!(message(&mut b"HTTP/1.1 400".as_slice()).is_err());
+    }
 }

@@ -1,0 +1,158 @@
+//! Redis servers: what they are told, the same in a container and as a process, and how three become a cluster.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::resp::Client;
+use super::{PATIENCE, free_ports};
+
+/// How many masters the cluster of the tests has.
+const MASTERS: usize = 3;
+
+/// How many slots every cluster has.
+const SLOTS: u16 = 16_384;
+
+/// The ports of a server.
+#[derive(Debug, Clone, Copy)]
+pub struct Node {
+    pub port: u16,
+    /// Where the others of a cluster speak to it.
+    pub bus: Option<u16>,
+}
+
+impl Node {
+    /// One that stands alone.
+    pub fn single() -> Result<Self> {
+        let [port] = free_ports()?;
+        Ok(Self { port, bus: None })
+    }
+
+    /// Those of a cluster.
+    pub fn cluster() -> Result<[Self; MASTERS]> {
+        let ports: [u16; 2 * MASTERS] = free_ports()?;
+        let mut pairs = ports.chunks_exact(2);
+        let mut next = || pairs.next().map(|pair| Self { port: pair[0], bus: Some(pair[1]) });
+        let nodes = [next(), next(), next()];
+        match nodes {
+            [Some(one), Some(two), Some(three)] => Ok([one, two, three]),
+            _ => bail!("there are too few free ports"),
+        }
+    }
+
+    /// What `redis-server` is told so that Roster takes it for durable.
+    pub fn arguments(self) -> Vec<String> {
+        let mut arguments = vec!["--port".to_owned(), self.port.to_string()];
+        let settings = "--appendonly yes --appendfsync always --maxmemory-policy noeviction --save";
+        arguments.extend(settings.split(' ').map(str::to_owned));
+        arguments.push(String::new());
+        if let Some(bus) = self.bus {
+            let settings =
+                format!("--cluster-enabled yes --cluster-port {bus} --cluster-announce-ip 127.0.0.1");
+            arguments.extend(settings.split(' ').map(str::to_owned));
+        }
+        arguments
+    }
+
+    /// Its address for clients.
+    pub fn url(self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Its version, if it answers.
+    pub fn version(self) -> Result<String> {
+        let said = Client::connect(self.port)?.ask(&["INFO", "server"])?;
+        Ok(field(&said, "redis_version").context("the server says no version")?.to_owned())
+    }
+}
+
+/// Makes a cluster of servers that know nothing yet, and waits until every one of them says that it is whole.
+pub fn join(nodes: &[Node]) -> Result<()> {
+    let mut clients = Vec::new();
+    for (n, (node, (first, last))) in nodes.iter().zip(ranges(nodes.len())).enumerate() {
+        let mut client = Client::connect(node.port)?;
+        client.ask(&["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()])?;
+        client.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &(n + 1).to_string()])?;
+        clients.push(client);
+    }
+    for node in &nodes[1..] {
+        let bus = node.bus.context("a node of a cluster has a second port")?.to_string();
+        clients[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &node.port.to_string(), &bus])?;
+    }
+    let begun = Instant::now();
+    for client in &mut clients {
+        loop {
+            let said = client.ask(&["CLUSTER", "INFO"])?;
+            if is_whole(&said, nodes.len()) {
+                break;
+            }
+            if begun.elapsed() > PATIENCE {
+                bail!("the cluster does not come together:\n{said}");
+            }
+            crate::interrupt::check()?;
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+    Ok(())
+}
+
+/// All slots in as many parts as there are masters, each from its first to its last.
+fn ranges(masters: usize) -> Vec<(u16, u16)> {
+    let begin = |n: usize| u16::try_from(usize::from(SLOTS) * n / masters).unwrap_or(SLOTS);
+    (0..masters).map(|n| (begin(n), begin(n + 1) - 1)).collect()
+}
+
+/// Whether a node knows the whole cluster, by what `CLUSTER INFO` says.
+fn is_whole(said: &str, masters: usize) -> bool {
+    let wanted = [
+        ("cluster_state", "ok".to_owned()),
+        ("cluster_slots_ok", SLOTS.to_string()),
+        ("cluster_known_nodes", masters.to_string()),
+        ("cluster_size", masters.to_string()),
+    ];
+    wanted.iter().all(|(name, value)| field(said, name) == Some(value))
+}
+
+/// A line of what `INFO` says.
+fn field<'a>(said: &'a str, name: &str) -> Option<&'a str> {
+    said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_slot_is_in_one_range() {
+        assert_eq!(ranges(3), [(0, 5_460), (5_461, 10_921), (10_922, 16_383)]);
+        assert_eq!(ranges(1), [(0, 16_383)]);
+        for masters in 1..=10 {
+            let ranges = ranges(masters);
+            assert_eq!((ranges[0].0, ranges[masters - 1].1), (0, SLOTS - 1));
+            assert!(ranges.windows(2).all(|pair| pair[0].1 + 1 == pair[1].0));
+        }
+    }
+
+    #[test]
+    fn a_cluster_is_whole_when_a_node_knows_all_of_it() {
+        let said = "cluster_state:ok\r\ncluster_slots_assigned:16384\r\ncluster_slots_ok:16384\r\n\
+                    cluster_known_nodes:3\r\ncluster_size:3\r\n";
+        assert!(is_whole(said, 3));
+        for (right, wrong) in [("state:ok", "state:fail"), ("ok:16384", "ok:5461"), ("nodes:3", "nodes:2")] {
+            assert!(!is_whole(&said.replace(right, wrong), 3), "{wrong}");
+        }
+        assert!(!is_whole("", 3));
+    }
+
+    #[test]
+    fn servers_are_told_to_lose_nothing() {
+        let said = Node { port: 7_000, bus: None }.arguments();
+        let is_said = |name: &str, value: &str| said.windows(2).any(|pair| pair == [name, value]);
+        assert!(is_said("--appendonly", "yes") && is_said("--appendfsync", "always"));
+        assert!(is_said("--maxmemory-policy", "noeviction") && is_said("--save", ""));
+        assert!(!said.contains(&"--cluster-enabled".to_owned()));
+        let said = Node { port: 7_000, bus: Some(7_001) }.arguments();
+        assert!(said.windows(2).any(|pair| pair == ["--cluster-port", "7001"]));
+    }
+}

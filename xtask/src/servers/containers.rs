@@ -41,7 +41,11 @@ impl Started {
 }
 
 /// The process that holds them.
-struct Holder(Child);
+struct Holder {
+    child: Child,
+    /// Whether the containers run. If not, it has said why, and has removed those that did.
+    is_ready: bool,
+}
 
 /// What is to be started, and on which ports it will be.
 struct Asked {
@@ -169,15 +173,17 @@ impl Holder {
         let mut command = Command::new(program);
         command.arg(serde_json::to_string(plan)?).process_group(0);
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let mut holder = Self(child.context("xtask-containers was not started")?);
+        let child = child.context("xtask-containers was not started")?;
+        let mut holder = Self { child, is_ready: false };
         let mut said = String::new();
-        if let Some(stdout) = holder.0.stdout.as_mut() {
+        if let Some(stdout) = holder.child.stdout.as_mut() {
             BufReader::new(stdout).read_line(&mut said)?;
         }
         if said.trim_end() != "ready" {
-            let why = holder.0.stderr.take().map(std::io::read_to_string).transpose()?;
+            let why = holder.child.stderr.take().map(std::io::read_to_string).transpose()?;
             bail!("{}", why.unwrap_or_default().trim_end().trim_start_matches("error: "));
         }
+        holder.is_ready = true;
         crate::interrupt::check()?;
         Ok(holder)
     }
@@ -186,10 +192,10 @@ impl Holder {
 impl Drop for Holder {
     /// The containers are gone when it has ended.
     fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        let ended = self.0.wait();
-        let said = self.0.stderr.take().and_then(|stderr| std::io::read_to_string(stderr).ok());
-        if !ended.is_ok_and(|status| status.success()) {
+        drop(self.child.stdin.take());
+        let ended = self.child.wait();
+        let said = self.child.stderr.take().and_then(|stderr| std::io::read_to_string(stderr).ok());
+        if self.is_ready && !ended.is_ok_and(|status| status.success()) {
             eprintln!("Containers may be left behind: {}", said.unwrap_or_default().trim_end());
         }
     }

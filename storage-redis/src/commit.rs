@@ -1,5 +1,7 @@
 //! One change set, for the script that checks and writes it.
 
+use std::fmt::Display;
+
 use redis::Value;
 use roster_core::home::{Home, Key};
 use roster_core::log::{Head, LogEntry, hex};
@@ -113,7 +115,7 @@ pub(crate) fn arguments(
 struct Arguments(Vec<Vec<u8>>);
 
 impl Arguments {
-    fn text(&mut self, text: impl ToString) {
+    fn text(&mut self, text: impl Display) {
         self.0.push(text.to_string().into_bytes());
     }
 

@@ -95,16 +95,14 @@ impl RedisStore {
 
     /// Sets of one home, in their order, sent together.
     async fn commit_home(inner: &Inner, sets: &[&ChangeSet]) -> Vec<Outcome> {
-        match commit::commit_many(inner, sets).await {
-            Some(outcomes) => outcomes,
-            None => {
-                let mut outcomes = Vec::with_capacity(sets.len());
-                for set in sets {
-                    outcomes.push(commit_again(inner, set).await);
-                }
-                outcomes
-            }
+        if let Some(outcomes) = commit::commit_many(inner, sets).await {
+            return outcomes;
         }
+        let mut outcomes = Vec::with_capacity(sets.len());
+        for set in sets {
+            outcomes.push(commit_again(inner, set).await);
+        }
+        outcomes
     }
 }
 

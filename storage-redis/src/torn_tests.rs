@@ -1,5 +1,4 @@
 //! Commits that a crash cuts off after any of their writes: whoever comes next finishes them.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::env;
 

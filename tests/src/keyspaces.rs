@@ -2,8 +2,8 @@
 //! `ROSTER_TEST_REDIS_CLUSTER_URL`: one prefix of keys a store, removed with it.
 
 use std::env;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use redis::cluster::ClusterClient;
 use redis::{Client, Cmd, Connection, cmd};
@@ -34,9 +34,9 @@ impl Keyspace {
             panic!("{variable} is not set: run `cargo xtask test`, which starts servers, or name one; or leave Redis out by ROSTER_TEST_BACKENDS=memory,sqlite")
         });
         // Numbers of processes come back; the server may outlive many runs.
-        let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        let random = RandomState::new().build_hasher().finish();
         let n = MADE.fetch_add(1, Ordering::Relaxed);
-        Self { url, prefix: format!("test-{}-{nanos:x}-{n}:", std::process::id()) }
+        Self { url, prefix: format!("test-{random:x}-{n}:") }
     }
 
     /// How a store in it is opened.
@@ -58,6 +58,7 @@ impl Keyspace {
     ///
     /// # Panics
     /// Where the server refuses.
+    #[must_use]
     pub fn copied(&self) -> Self {
         let variable = if self.is_cluster() { CLUSTER } else { SERVER };
         let copy = Self::fresh(variable);

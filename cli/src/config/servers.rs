@@ -40,7 +40,7 @@ static REDIS: Address = Address {
 pub(super) fn read_postgres(reader: &mut Reader<'_>, backend: Option<Backend>) -> Option<PostgresStorage> {
     let url = read_address(reader, &POSTGRES, backend);
     let connections = reader.parse(&keys::POSTGRES_CONNECTIONS, connections, ToString::to_string);
-    Some(PostgresStorage { url: url?, connections: connections?.value })
+    Some(PostgresStorage { url: url.ok()?, connections: connections?.value })
 }
 
 pub(super) fn read_redis(reader: &mut Reader<'_>, backend: Option<Backend>) -> Option<RedisStorage> {
@@ -54,19 +54,22 @@ pub(super) fn read_redis(reader: &mut Reader<'_>, backend: Option<Backend>) -> O
     let words = [("always", "always"), ("everysec", "everysec")];
     let appendfsync = if declared { Some(reader.choice(&keys::REDIS_APPENDFSYNC, &words)?) } else { None };
     Some(RedisStorage {
-        url: url?,
+        url: url.ok()?,
         prefix: prefix?.value,
         durability: durability?,
         appendfsync: appendfsync.map(str::to_owned),
     })
 }
 
-/// The address or a file with it, one of them whenever it is needed. `None` when a problem was noted.
+/// A problem was noted.
+struct Noted;
+
+/// The address or a file with it, one of them whenever it is needed.
 fn read_address(
     reader: &mut Reader<'_>,
     address: &'static Address,
     backend: Option<Backend>,
-) -> Option<Option<SecretString>> {
+) -> Result<Option<SecretString>, Noted> {
     let given = [address.key, address.file].map(|key| reader.given(key));
     let value = reader.parse(address.key, |text| address.parse(text), |_| String::new());
     let file = reader.path(address.file);
@@ -74,10 +77,10 @@ fn read_address(
         (Some(_), Some(file)) => {
             let fault = Fault::new(format!("is given beside {}", address.key.path), "keep one of the two");
             reader.fail(file.source, address.file, fault);
-            return None;
+            return Err(Noted);
         }
         (Some(value), None) => Some(value.value),
-        (None, Some(file)) => Some(address.read_file(reader, &file)?),
+        (None, Some(file)) => Some(address.read_file(reader, &file).ok_or(Noted)?),
         (None, None) => None,
     };
     for (key, given) in [address.key, address.file].into_iter().zip(given) {
@@ -86,7 +89,7 @@ fn read_address(
         }
     }
     if url.is_none() && given.contains(&true) {
-        return None;
+        return Err(Noted);
     }
     if url.is_none() && backend == Some(address.backend) {
         let fix = format!(
@@ -97,9 +100,9 @@ fn read_address(
             address.file.path
         );
         reader.fail(Source::Default, address.key, Fault::new("is needed for this backend", fix));
-        return None;
+        return Err(Noted);
     }
-    Some(url)
+    Ok(url)
 }
 
 impl Address {

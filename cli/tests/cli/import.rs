@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::place::{Place, count};
+use crate::stores::on_every_store;
 
 const HEADER: &str = "user_external_id,email,name,account_external_id,role";
 
@@ -22,47 +23,47 @@ fn total(place: &Place, line: &str) -> usize {
     count(&place.json(&format!("{line} --limit 10000")))
 }
 
-/// X4, X6: the dry run says what the run does; the file twice changes nothing; nobody is removed that was not.
-#[test]
-fn real_input_is_imported_once() {
-    let place = Place::empty();
-    place.done("organization create --name Cloud --external-id cloud --owner-email owner@example.com");
-    place.write("members.csv", &real_input());
-    let dry = import(&place, "--create-accounts --dry-run");
-    assert_eq!(total(&place, "user list"), 1, "a dry run does nothing");
-    let run = import(&place, "--create-accounts");
-    assert_eq!(run, dry);
-    assert_eq!(run["summary"], json!({"added": 2666, "changed": 0, "unchanged": 0, "refused": 0}));
-    assert_eq!((&run["accounts_created"], &run["users_created"]), (&json!(8), &json!(1509)));
-    let rows = run["results"].as_array().unwrap();
-    let warned: Vec<_> = rows.iter().filter(|row| !row["warning"].is_null()).collect();
-    assert_eq!(warned.len(), 3);
-    assert!(warned.iter().all(|row| row["warning"] == "external_id_differs"));
-    assert_eq!(total(&place, "account list --organization ext:cloud"), 9);
-    assert_eq!(total(&place, "user list"), 1510);
-    assert_eq!(total(&place, "member list --organization ext:cloud"), 1510);
+on_every_store! {
+    /// X4, X6: the dry run says what the run does; the file twice changes nothing; nobody is removed that was not.
+    fn real_input_is_imported_once() {
+        let place = Place::empty();
+        place.done("organization create --name Cloud --external-id cloud --owner-email owner@example.com");
+        place.write("members.csv", &real_input());
+        let dry = import(&place, "--create-accounts --dry-run");
+        assert_eq!(total(&place, "user list"), 1, "a dry run does nothing");
+        let run = import(&place, "--create-accounts");
+        assert_eq!(run, dry);
+        assert_eq!(run["summary"], json!({"added": 2666, "changed": 0, "unchanged": 0, "refused": 0}));
+        assert_eq!((&run["accounts_created"], &run["users_created"]), (&json!(8), &json!(1509)));
+        let rows = run["results"].as_array().unwrap();
+        let warned: Vec<_> = rows.iter().filter(|row| !row["warning"].is_null()).collect();
+        assert_eq!(warned.len(), 3);
+        assert!(warned.iter().all(|row| row["warning"] == "external_id_differs"));
+        assert_eq!(total(&place, "account list --organization ext:cloud"), 9);
+        assert_eq!(total(&place, "user list"), 1510);
+        assert_eq!(total(&place, "member list --organization ext:cloud"), 1510);
 
-    place.done("member remove ext:noblenewt --organization ext:cloud --account ext:kubernetes --yes");
-    place.done("member remove ext:noblenewt --organization ext:cloud --yes");
-    assert_eq!(total(&place, "member list --organization ext:cloud"), 1509);
-    assert_eq!(total(&place, "user list"), 1510, "M6: the user stays");
-    place.done("audit verify --organization ext:cloud");
-    place.done("verify");
-}
+        place.done("member remove ext:noblenewt --organization ext:cloud --account ext:kubernetes --yes");
+        place.done("member remove ext:noblenewt --organization ext:cloud --yes");
+        assert_eq!(total(&place, "member list --organization ext:cloud"), 1509);
+        assert_eq!(total(&place, "user list"), 1510, "M6: the user stays");
+        place.done("audit verify --organization ext:cloud");
+        place.done("verify");
+    }
 
-/// X4: the file that was imported, imported again.
-#[test]
-fn the_same_file_again_changes_nothing() {
-    let place = Place::empty();
-    place.done("organization create --name Cloud --external-id cloud --owner-email owner@example.com");
-    let whole = real_input();
-    let part: Vec<&str> = whole.lines().take(301).collect();
-    place.write("members.csv", &part.join("\n"));
-    assert_eq!(import(&place, "--create-accounts")["summary"]["added"], 300);
-    let entries = total(&place, "audit list --organization ext:cloud");
-    let again = import(&place, "--create-accounts");
-    assert_eq!(again["summary"], json!({"added": 0, "changed": 0, "unchanged": 300, "refused": 0}));
-    assert_eq!(total(&place, "audit list --organization ext:cloud"), entries);
+    /// X4: the file that was imported, imported again.
+    fn the_same_file_again_changes_nothing() {
+        let place = Place::empty();
+        place.done("organization create --name Cloud --external-id cloud --owner-email owner@example.com");
+        let whole = real_input();
+        let part: Vec<&str> = whole.lines().take(301).collect();
+        place.write("members.csv", &part.join("\n"));
+        assert_eq!(import(&place, "--create-accounts")["summary"]["added"], 300);
+        let entries = total(&place, "audit list --organization ext:cloud");
+        let again = import(&place, "--create-accounts");
+        assert_eq!(again["summary"], json!({"added": 0, "changed": 0, "unchanged": 300, "refused": 0}));
+        assert_eq!(total(&place, "audit list --organization ext:cloud"), entries);
+    }
 }
 
 /// X4: killed with -9 at any moment, run again: the end is that of a run that was not killed.
@@ -100,17 +101,18 @@ fn an_import_that_was_killed_is_finished_by_the_next() {
     }
 }
 
-/// S1, X4: seats are counted for the whole file first.
-#[test]
-fn a_file_for_which_seats_are_too_few_is_refused_whole() {
-    let place = Place::with_acme();
-    place.write(
-        "members.csv",
-        &format!("{HEADER}\nc1,c1@example.com,C,north,member\nc2,c2@example.com,D,south,viewer\n"),
-    );
-    assert_eq!(place.refused("import members members.csv --organization ext:acme"), "no_seat");
-    assert_eq!(total(&place, "member list --organization ext:acme"), 2);
-    assert_eq!(total(&place, "user list"), 2);
+on_every_store! {
+    /// S1, X4: seats are counted for the whole file first.
+    fn a_file_for_which_seats_are_too_few_is_refused_whole() {
+        let place = Place::with_acme();
+        place.write(
+            "members.csv",
+            &format!("{HEADER}\nc1,c1@example.com,C,north,member\nc2,c2@example.com,D,south,viewer\n"),
+        );
+        assert_eq!(place.refused("import members members.csv --organization ext:acme"), "no_seat");
+        assert_eq!(total(&place, "member list --organization ext:acme"), 2);
+        assert_eq!(total(&place, "user list"), 2);
+    }
 }
 
 /// Files that cannot be used as a whole change nothing and say why.
@@ -135,46 +137,47 @@ fn a_file_without_a_usable_header_is_refused() {
     assert_eq!(total(&place, "user list"), 2);
 }
 
-/// One bad row does not stop the others; each says on which line and why.
-#[test]
-fn bad_rows_are_refused_one_by_one() {
-    let long = "x".repeat(1024 * 1024);
-    let rows = [
-        ("r1,r1@example.com,Row,north,member", "added", Value::Null),
-        ("r1,r1@example.com,Row,north,member", "unchanged", Value::Null),
-        ("r2,R2@Example.COM,Row,north,viewer", "added", Value::Null),
-        (",r2@example.com,,north,member", "changed", Value::Null),
-        (",,Nobody,north,member", "refused", json!("invalid")),
-        ("r3,not-an-address,Row,north,member", "refused", json!("invalid")),
-        ("r4,r4@example.com,Row,nowhere,member", "refused", json!("not_found")),
-        ("r5,r5@example.com,Row,north,owner", "refused", json!("owner_by_transfer_only")),
-        ("r6,r6@example.com,Row,north,chief", "refused", json!("invalid")),
-        ("r7,r7@example.com,Row,north", "refused", json!("invalid")),
-        ("r8,r8@example.com,Row,north,member,more", "refused", json!("invalid")),
-        ("r9,r9@example.com,\"a\u{7}b\",north,member", "refused", json!("invalid")),
-        ("\"r10\"\"\",r10@example.com,\"Row, the tenth\",north,member", "added", Value::Null),
-        ("r11,r11@example.com,a\"b,north,member", "refused", json!("invalid")),
-        (&format!("r12,r12@example.com,{long},north,member"), "refused", json!("invalid")),
-        ("ada,ada@example.com,Ada,north,admin", "refused", json!("owner_must_transfer")),
-        ("r1,r2@example.com,Two people,north,member", "refused", json!("external_id_exists")),
-    ];
-    for end in ["\n", "\r\n", "\r"] {
-        let place = Place::with_acme();
-        place.done("organization seats ext:acme --purchased unlimited");
-        let text =
-            rows.iter().fold(format!("\u{feff}{HEADER}"), |text, (row, ..)| format!("{text}{end}{row}"));
-        place.write("members.csv", &text);
-        let ran = place.run("import members members.csv --organization ext:acme --output json");
-        assert_eq!(ran.status, 1, "{}", ran.stderr);
-        let report: Value = serde_json::from_str(&ran.stdout).unwrap();
-        for ((n, (row, status, code)), result) in
-            rows.iter().enumerate().zip(report["results"].as_array().unwrap())
-        {
-            let row: String = row.chars().take(60).collect();
-            assert_eq!((&result["status"], &result["code"]), (&json!(status), code), "{row}: {result}");
-            assert_eq!(result["line"], json!(n + 2), "{row}");
+on_every_store! {
+    /// One bad row does not stop the others; each says on which line and why.
+    fn bad_rows_are_refused_one_by_one() {
+        let long = "x".repeat(1024 * 1024);
+        let rows = [
+            ("r1,r1@example.com,Row,north,member", "added", Value::Null),
+            ("r1,r1@example.com,Row,north,member", "unchanged", Value::Null),
+            ("r2,R2@Example.COM,Row,north,viewer", "added", Value::Null),
+            (",r2@example.com,,north,member", "changed", Value::Null),
+            (",,Nobody,north,member", "refused", json!("invalid")),
+            ("r3,not-an-address,Row,north,member", "refused", json!("invalid")),
+            ("r4,r4@example.com,Row,nowhere,member", "refused", json!("not_found")),
+            ("r5,r5@example.com,Row,north,owner", "refused", json!("owner_by_transfer_only")),
+            ("r6,r6@example.com,Row,north,chief", "refused", json!("invalid")),
+            ("r7,r7@example.com,Row,north", "refused", json!("invalid")),
+            ("r8,r8@example.com,Row,north,member,more", "refused", json!("invalid")),
+            ("r9,r9@example.com,\"a\u{7}b\",north,member", "refused", json!("invalid")),
+            ("\"r10\"\"\",r10@example.com,\"Row, the tenth\",north,member", "added", Value::Null),
+            ("r11,r11@example.com,a\"b,north,member", "refused", json!("invalid")),
+            (&format!("r12,r12@example.com,{long},north,member"), "refused", json!("invalid")),
+            ("ada,ada@example.com,Ada,north,admin", "refused", json!("owner_must_transfer")),
+            ("r1,r2@example.com,Two people,north,member", "refused", json!("external_id_exists")),
+        ];
+        for end in ["\n", "\r\n", "\r"] {
+            let place = Place::with_acme();
+            place.done("organization seats ext:acme --purchased unlimited");
+            let text =
+                rows.iter().fold(format!("\u{feff}{HEADER}"), |text, (row, ..)| format!("{text}{end}{row}"));
+            place.write("members.csv", &text);
+            let ran = place.run("import members members.csv --organization ext:acme --output json");
+            assert_eq!(ran.status, 1, "{}", ran.stderr);
+            let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+            for ((n, (row, status, code)), result) in
+                rows.iter().enumerate().zip(report["results"].as_array().unwrap())
+            {
+                let row: String = row.chars().take(60).collect();
+                assert_eq!((&result["status"], &result["code"]), (&json!(status), code), "{row}: {result}");
+                assert_eq!(result["line"], json!(n + 2), "{row}");
+            }
+            assert_eq!(total(&place, "member list --organization ext:acme"), 5);
+            place.done("verify");
         }
-        assert_eq!(total(&place, "member list --organization ext:acme"), 5);
-        place.done("verify");
     }
 }

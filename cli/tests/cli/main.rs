@@ -9,4 +9,5 @@ mod serve;
 mod server;
 mod stop;
 mod storage;
+mod stores;
 mod usage;

@@ -7,8 +7,10 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::stores::{self, Database};
+
 /// A folder with a store that no test shares.
-pub struct Place(TempDir);
+pub struct Place(TempDir, Option<Database>);
 
 /// How the program ended.
 #[derive(Debug)]
@@ -19,9 +21,15 @@ pub struct Ran {
 }
 
 impl Place {
-    /// An empty folder.
+    /// An empty folder, or one with what leads to an empty store on a server.
     pub fn empty() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        let mut place = Self(tempfile::tempdir().unwrap(), None);
+        if let Some((configuration, database)) = stores::configuration() {
+            place.1 = database;
+            place.write("roster.toml", &configuration);
+            place.done("migrate");
+        }
+        place
     }
 
     /// One with the organization `ext:acme`, owned by Ada, with the accounts `ext:north` and `ext:south`; Bob

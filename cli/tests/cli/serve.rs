@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::place::Place;
 use crate::server::Server;
+use crate::stores::on_every_store;
 
 fn operator_key(place: &Place) -> String {
     place.done("operator-key create tests").trim().to_owned()
@@ -35,34 +36,34 @@ fn it_starts_from_nothing() {
     assert!(data.join("roster.db").exists());
 }
 
-/// M7: removed on the command line, out at the next request.
-#[test]
-fn what_the_command_line_does_counts_at_the_next_request() {
-    let place = Place::with_acme();
-    let server = Server::start(&place);
-    let key = operator_key(&place);
-    let asked = json!({
-        "user": "ext:bob", "permission": "members:read", "organization": "ext:acme", "account": "ext:north",
-    });
-    assert_eq!(server.call("POST", "/v1/check", &key, Some(&asked)).1["allowed"], true);
-    place.done("member remove ext:bob --organization ext:acme --yes");
-    let (status, answer) = server.call("POST", "/v1/check", &key, Some(&asked));
-    assert_eq!(
-        (status, &answer["allowed"], &answer["reason"]),
-        (200, &json!(false), &json!("no_membership"))
-    );
-}
+on_every_store! {
+    /// M7: removed on the command line, out at the next request.
+    fn what_the_command_line_does_counts_at_the_next_request() {
+        let place = Place::with_acme();
+        let server = Server::start(&place);
+        let key = operator_key(&place);
+        let asked = json!({
+            "user": "ext:bob", "permission": "members:read", "organization": "ext:acme", "account": "ext:north",
+        });
+        assert_eq!(server.call("POST", "/v1/check", &key, Some(&asked)).1["allowed"], true);
+        place.done("member remove ext:bob --organization ext:acme --yes");
+        let (status, answer) = server.call("POST", "/v1/check", &key, Some(&asked));
+        assert_eq!(
+            (status, &answer["allowed"], &answer["reason"]),
+            (200, &json!(false), &json!("no_membership"))
+        );
+    }
 
-/// An operator key that was revoked opens nothing any more.
-#[test]
-fn a_revoked_key_is_dead_at_the_next_request() {
-    let place = Place::empty();
-    let server = Server::start(&place);
-    let made = place.json("operator-key create tests");
-    let key = made["secret"].as_str().unwrap();
-    assert_eq!(server.call("GET", "/v1/users", key, None).0, 200);
-    place.done(&format!("operator-key revoke {} --yes", made["id"].as_str().unwrap()));
-    assert_eq!(server.call("GET", "/v1/users", key, None).0, 401);
+    /// An operator key that was revoked opens nothing any more.
+    fn a_revoked_key_is_dead_at_the_next_request() {
+        let place = Place::empty();
+        let server = Server::start(&place);
+        let made = place.json("operator-key create tests");
+        let key = made["secret"].as_str().unwrap();
+        assert_eq!(server.call("GET", "/v1/users", key, None).0, 200);
+        place.done(&format!("operator-key revoke {} --yes", made["id"].as_str().unwrap()));
+        assert_eq!(server.call("GET", "/v1/users", key, None).0, 401);
+    }
 }
 
 /// What is to be done next is said as long as there is no key, with the flags that lead to the same store.

@@ -64,10 +64,14 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     variables.extend(files.variable());
     let (ended, suites) = run_all(repo, &options.runner, &variables)?;
     println!();
-    println!("Time of each suite's tests, added up:");
-    println!("{}", suites.lines().join("\n"));
-    println!();
-    let outcome = if ended.success() { "passed" } else { "FAILED" };
+    for line in suites.lines() {
+        println!("{line}");
+    }
+    let outcome = match interrupt::code() {
+        Some(_) => "were interrupted",
+        None if ended.success() => "passed",
+        None => "FAILED",
+    };
     println!("Tests {outcome} after {}.", spoken(begun.elapsed()));
     println!("{}", tested(&backends));
     println!("{}", servers.said());

@@ -63,9 +63,10 @@ pub fn keys_of(prefix: &str, home: &Home) -> Vec<String> {
     HomeKeys::of(prefix, home).all.into()
 }
 
-/// The keys under a prefix that belong to no home: the sets of names of homes, and what the store remembers of itself.
+/// The keys under a prefix that belong to no home: the sets of names of homes, what the store remembers of itself, and
+/// who is on it.
 pub fn keys_beside(prefix: &str) -> Vec<String> {
-    (0..REGISTRIES).map(|n| registry(prefix, n)).chain([meta(prefix)]).collect()
+    (0..REGISTRIES).map(|n| registry(prefix, n)).chain([meta(prefix)]).chain(places(prefix)).collect()
 }
 
 /// What names a home in its keys: an id that Roster made, or the hash of a name that somebody chose.

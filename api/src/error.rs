@@ -20,7 +20,7 @@ pub struct Problem {
     /// For `implicit_access`: where the access comes from.
     pub source: Option<Value>,
     /// For a process that is not ready: every check, where they were asked for.
-    pub checks: Option<Value>,
+    pub checks: Option<Box<Value>>,
 }
 
 impl Problem {
@@ -61,7 +61,7 @@ impl Problem {
             document["source"] = source.clone();
         }
         if let Some(checks) = &self.checks {
-            document["checks"] = checks.clone();
+            document["checks"] = Value::clone(checks);
         }
         document
     }

@@ -24,41 +24,70 @@ pub enum Tables {
 type Opener = for<'a> fn(&'a Config, &'a Secrets, Tables) -> Work<'a, Arc<dyn Store>>;
 /// Looks at a store without changing anything, with the key's fingerprint if there is a key.
 type Inspector = for<'a> fn(&'a Config, Option<[u8; 32]>) -> Work<'a, Inspection>;
+/// Writes records anew that are kept in an older schema.
+type Upgrader = for<'a> fn(&'a Config, &'a Secrets, Heard<'a>) -> Work<'a, Upgraded>;
+/// Hears how many homes are done.
+pub type Heard<'a> = &'a mut (dyn FnMut(u64) + Send);
 type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
+
+/// What an upgrade went through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Upgraded {
+    /// How many homes.
+    pub homes: u64,
+    /// How many records were written anew.
+    pub records: u64,
+}
+
+/// A backend by name, and what can be done with it.
+struct Line {
+    backend: Backend,
+    open: Opener,
+    inspect: Inspector,
+    upgrade: Upgrader,
+}
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "redis")))]
 compile_error!(
     "a program without a backend is of no use: build it with the feature `sqlite`, `postgres` or `redis`"
 );
 
-static BACKENDS: &[(Backend, Opener, Inspector)] = &[
+static BACKENDS: &[Line] = &[
     #[cfg(feature = "sqlite")]
-    (
-        Backend::Sqlite,
-        |config, secrets, _| Box::pin(sqlite::open(config, secrets)),
-        |config, key| Box::pin(sqlite::inspect(config, key)),
-    ),
+    Line {
+        backend: Backend::Sqlite,
+        open: |config, secrets, _| Box::pin(sqlite::open(config, secrets)),
+        inspect: |config, key| Box::pin(sqlite::inspect(config, key)),
+        upgrade: |config, secrets, _| Box::pin(migrated(config, secrets)),
+    },
     #[cfg(feature = "postgres")]
-    (
-        Backend::Postgres,
-        |config, secrets, tables| Box::pin(postgres::open(config, secrets, tables)),
-        |config, key| Box::pin(postgres::inspect(config, key)),
-    ),
+    Line {
+        backend: Backend::Postgres,
+        open: |config, secrets, tables| Box::pin(postgres::open(config, secrets, tables)),
+        inspect: |config, key| Box::pin(postgres::inspect(config, key)),
+        upgrade: |config, secrets, _| Box::pin(migrated(config, secrets)),
+    },
     #[cfg(feature = "redis")]
-    (
-        Backend::Redis,
-        |config, secrets, tables| Box::pin(redis::open(config, secrets, tables)),
-        |config, key| Box::pin(redis::inspect(config, key)),
-    ),
+    Line {
+        backend: Backend::Redis,
+        open: |config, secrets, tables| Box::pin(redis::open(config, secrets, tables)),
+        inspect: |config, key| Box::pin(redis::inspect(config, key)),
+        upgrade: |config, secrets, heard| Box::pin(redis::upgrade(config, secrets, heard)),
+    },
 ];
+
+/// In tables, records are of the schema that the tables have: bringing those up is all there is to do.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+async fn migrated(config: &Config, secrets: &Secrets) -> Result<Upgraded, Failure> {
+    open(config, secrets, Tables::MayBeMade).await.map(|_| Upgraded::default())
+}
 
 /// Opens the store that the configuration names.
 ///
 /// # Errors
 /// It cannot be reached, it belongs to another master key, or this program was built without its backend.
 pub async fn open(config: &Config, secrets: &Secrets, tables: Tables) -> Result<Arc<dyn Store>, Failure> {
-    let (_, opener, _) = line(config)?;
-    opener(config, secrets, tables).await
+    (line(config)?.open)(config, secrets, tables).await
 }
 
 /// Looks at everything that the store must be.
@@ -66,17 +95,24 @@ pub async fn open(config: &Config, secrets: &Secrets, tables: Tables) -> Result<
 /// # Errors
 /// Its address cannot be read, or this program was built without its backend.
 pub async fn inspect(config: &Config, key: Option<[u8; 32]>) -> Result<Inspection, Failure> {
-    let (_, _, inspector) = line(config)?;
-    inspector(config, key).await
+    (line(config)?.inspect)(config, key).await
 }
 
-fn line(config: &Config) -> Result<&'static (Backend, Opener, Inspector), Failure> {
+/// Writes records anew that are kept in an older schema.
+///
+/// # Errors
+/// The store does not open, or fails on the way; doing it again goes on from there.
+pub async fn upgrade(config: &Config, secrets: &Secrets, heard: Heard<'_>) -> Result<Upgraded, Failure> {
+    (line(config)?.upgrade)(config, secrets, heard).await
+}
+
+fn line(config: &Config) -> Result<&'static Line, Failure> {
     let wanted = config.storage.backend;
-    BACKENDS.iter().find(|(backend, ..)| *backend == wanted).ok_or_else(|| {
+    BACKENDS.iter().find(|line| line.backend == wanted).ok_or_else(|| {
         Failure::Usage(format!(
             "this program was built without the storage backend \"{}\"; it has: {}",
             wanted.name(),
-            BACKENDS.iter().map(|(backend, ..)| backend.name()).collect::<Vec<_>>().join(", ")
+            BACKENDS.iter().map(|line| line.backend.name()).collect::<Vec<_>>().join(", ")
         ))
     })
 }
@@ -177,11 +213,10 @@ mod redis {
     use std::sync::Arc;
 
     use roster_core::store::{Store, StoreClock};
-    use roster_storage_redis::{Durability, OpenError, RedisConfig, RedisStore};
+    use roster_storage_redis::{OpenError, RedisConfig, RedisStore, UpgradeError};
     use secrecy::ExposeSecret;
 
-    use super::{Config, Failure, Inspection, Secrets, Tables};
-    use crate::config;
+    use super::{Config, Failure, Heard, Inspection, Secrets, Tables, Upgraded};
 
     pub async fn open(config: &Config, secrets: &Secrets, tables: Tables) -> Result<Arc<dyn Store>, Failure> {
         let redis = redis(config, secrets.fingerprint);
@@ -197,15 +232,20 @@ mod redis {
         RedisStore::inspect(&redis, key.is_some()).await.map_err(|error| failure(&error))
     }
 
+    pub async fn upgrade(config: &Config, secrets: &Secrets, heard: Heard<'_>) -> Result<Upgraded, Failure> {
+        match RedisStore::upgrade(redis(config, secrets.fingerprint), heard).await {
+            Ok(done) => Ok(Upgraded { homes: done.homes, records: done.records }),
+            Err(UpgradeError::Open(error)) => Err(failure(&error)),
+            Err(UpgradeError::Store(error)) => Err(error.into()),
+        }
+    }
+
     fn redis(config: &Config, fingerprint: [u8; 32]) -> RedisConfig {
         let storage = &config.storage.redis;
         let url = storage.url.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
         RedisConfig {
             prefix: storage.prefix.clone(),
-            durability: match storage.durability {
-                config::Durability::Full => Durability::Full,
-                config::Durability::Relaxed => Durability::Relaxed,
-            },
+            durability: storage.durability,
             declared_appendfsync: storage.appendfsync.clone(),
             ..RedisConfig::new(url, fingerprint)
         }

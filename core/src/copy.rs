@@ -125,27 +125,46 @@ impl Filling<'_> {
 /// The records of a home, then its log, page by page.
 struct Pages<'a> {
     home: &'a Home,
-    records: Option<Option<Key>>,
-    log: Option<u64>,
+    next: Next,
+}
+
+/// Where a home is read next.
+enum Next {
+    /// Its records, behind this one.
+    Records(Option<Key>),
+    /// Its log, behind this number.
+    Log(u64),
+    /// Nothing is left.
+    End,
 }
 
 impl<'a> Pages<'a> {
     fn of(home: &'a Home) -> Self {
-        Self { home, records: Some(None), log: home.has_log().then_some(0) }
+        Self { home, next: Next::Records(None) }
     }
 
     async fn next(&mut self, store: &dyn Store) -> Result<Option<Part>, StoreError> {
         let mut part = Part::of(self.home.clone());
-        if let Some(after) = self.records.take() {
-            part.records = store.records(self.home, after.as_ref(), PAGE).await?;
-            let full = part.records.len() == usize::from(PAGE);
-            self.records = part.records.last().filter(|_| full).map(|stored| Some(stored.record.key()));
-            return Ok(Some(part));
-        }
-        let Some(after) = self.log.take() else { return Ok(None) };
-        part.log = store.log(self.home, after, PAGE, None).await?;
-        let full = part.log.len() == usize::from(PAGE);
-        self.log = part.log.last().filter(|_| full).map(|logged| logged.seq);
+        self.next = match &self.next {
+            Next::Records(after) => {
+                part.records = store.records(self.home, after.as_ref(), PAGE).await?;
+                match part.records.last() {
+                    Some(last) if part.records.len() == usize::from(PAGE) => {
+                        Next::Records(Some(last.record.key()))
+                    }
+                    _ if self.home.has_log() => Next::Log(0),
+                    _ => Next::End,
+                }
+            }
+            Next::Log(after) => {
+                part.log = store.log(self.home, *after, PAGE, None).await?;
+                match part.log.last() {
+                    Some(last) if part.log.len() == usize::from(PAGE) => Next::Log(last.seq),
+                    _ => Next::End,
+                }
+            }
+            Next::End => return Ok(None),
+        };
         Ok(Some(part))
     }
 }

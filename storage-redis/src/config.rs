@@ -3,24 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// How much of what was acknowledged a power cut may take.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Durability {
-    /// Nothing: `appendfsync always`.
-    Full,
-    /// About the last second: `appendfsync everysec` is accepted too.
-    Relaxed,
-}
-
-impl Durability {
-    /// The word in the configuration.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Relaxed => "relaxed",
-        }
-    }
-}
+use roster_core::health::Durability;
 
 /// Where Redis is and what is asked of it.
 #[derive(Clone)]
@@ -32,7 +15,8 @@ pub struct RedisConfig {
     pub fingerprint: [u8; 32],
     /// What every key begins with, so that several deployments can share one Redis.
     pub prefix: String,
-    /// How much a power cut may take.
+    /// Whether a power cut may take about the last second of what was acknowledged: whether `appendfsync everysec` is
+    /// accepted beside `always`.
     pub durability: Durability,
     /// What `appendfsync` is, where the server does not let itself be asked (`CONFIG` renamed or forbidden).
     pub declared_appendfsync: Option<String>,

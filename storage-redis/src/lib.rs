@@ -26,7 +26,7 @@ mod store;
 mod torn_tests;
 mod upgrade;
 
-pub use config::{Durability, RedisConfig};
+pub use config::RedisConfig;
 pub use error::OpenError;
 pub use keys::{keys_beside, keys_of};
 pub use record::Upcast;

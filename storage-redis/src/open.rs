@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use redis::{Cmd, Value, cmd};
-use roster_core::health::{Check, Inspection, Reach};
+use roster_core::health::{Check, Durability, Inspection, Reach, Rule};
 use roster_core::log::hex;
 
-use crate::config::{Durability, RedisConfig};
+use crate::config::RedisConfig;
 use crate::connection::{Connection, connect};
 use crate::error::OpenError;
 use crate::keys;
@@ -19,14 +19,13 @@ const MINIMUM: (u32, u32) = (7, 0);
 /// Checks the server and what it holds, and connects twice.
 pub(crate) async fn open(config: &RedisConfig) -> Result<(Connection, Connection), OpenError> {
     let quick = connect(config).await?;
-    check_server(config, &quick).await?;
-    check_meta(config, &quick).await?;
+    Rule::all_hold(server_rules(config, &quick).await?)?;
+    Rule::all_hold(content_rules(config, &quick, true).await?)?;
     Ok((quick, connect(config).await?))
 }
 
-/// Looks at the server, its settings and what it holds; changes nothing.
+/// Looks at every rule and changes nothing; at the key only where there is one.
 pub(crate) async fn inspect(config: &RedisConfig, with_key: bool) -> Result<Inspection, OpenError> {
-    let told = |good: bool, found: &'static str, bad: &'static str| if good { found } else { bad };
     let connection = match connect(config).await {
         Ok(connection) => connection,
         Err(error @ OpenError::Url { .. }) => return Err(error),
@@ -35,50 +34,60 @@ pub(crate) async fn inspect(config: &RedisConfig, with_key: bool) -> Result<Insp
             return Ok(Inspection { reach: Reach::Nothing, checks: vec![check] });
         }
     };
-    let server = check_server(config, &connection).await.err();
-    let durability = config.durability.name();
-    let needed = format!("7.0 or newer, a primary, an append-only file, for durability {durability}");
-    let found = told(server.is_none(), "as needed", "not as needed");
-    let mut checks = vec![Check::new("server", found, needed).or(server)];
-    let content = match check_meta(config, &connection).await {
-        Err(OpenError::AnotherKey) if !with_key => None,
-        checked => checked.err(),
-    };
-    let reach = if matches!(content, Some(OpenError::Empty)) { Reach::Empty } else { Reach::Whole };
-    let found = told(content.is_none(), "as needed", "not as needed");
-    let needed = format!("a whole deployment of schema {SCHEMA}, with the same master key");
-    checks.push(Check::new("content", found, needed).or(content));
-    Ok(Inspection { reach, checks })
+    let mut rules = server_rules(config, &connection).await?;
+    let content = content_rules(config, &connection, with_key).await?;
+    let empty = content.iter().any(|rule| matches!(rule.refusal, Some(OpenError::Empty)));
+    rules.extend(content);
+    let reach = if empty { Reach::Empty } else { Reach::Whole };
+    Ok(Inspection { reach, checks: Rule::checks(rules) })
 }
 
 /// Leaves the schema and the master key's fingerprint, if nothing is there.
 pub(crate) async fn migrate(config: &RedisConfig) -> Result<(), OpenError> {
     let connection = connect(config).await?;
-    check_server(config, &connection).await?;
+    Rule::all_hold(server_rules(config, &connection).await?)?;
     let fingerprint = hex(&config.fingerprint);
     for (field, value) in [("schema", SCHEMA.to_string()), ("key_fingerprint", fingerprint)] {
         let mut command = cmd("HSETNX");
         command.arg(keys::meta(&config.prefix)).arg(field).arg(value);
         let () = connection.command(&command).await.map_err(|error| foreign_or(config, error))?;
     }
-    check_meta(config, &connection).await
+    Rule::all_hold(content_rules(config, &connection, true).await?)
 }
 
-async fn check_meta(config: &RedisConfig, connection: &Connection) -> Result<(), OpenError> {
+type Rules = Vec<Rule<OpenError>>;
+
+/// What stands under the prefix.
+async fn content_rules(
+    config: &RedisConfig,
+    connection: &Connection,
+    with_key: bool,
+) -> Result<Rules, OpenError> {
     let mut command = cmd("HMGET");
     command.arg(keys::meta(&config.prefix)).arg("schema").arg("key_fingerprint").arg(HALF);
     let found: (Option<String>, Option<String>, Option<String>) =
         connection.command(&command).await.map_err(|error| foreign_or(config, error))?;
-    let (Some(schema), Some(fingerprint), half) = found else { return Err(OpenError::Empty) };
-    let foreign = |detail: String| OpenError::Foreign { prefix: config.prefix.clone(), detail };
-    let schema: u32 = schema.parse().map_err(|_| foreign(format!("schema {schema:?}")))?;
-    if schema > SCHEMA {
-        return Err(OpenError::NewerSchema { found: schema, known: SCHEMA });
+    let (Some(schema), Some(fingerprint), half) = found else {
+        return Ok(vec![Rule::new("schema", "none", SCHEMA, Some(OpenError::Empty))]);
+    };
+    let newer = match schema.parse::<u32>() {
+        Ok(found) => (found > SCHEMA).then_some(OpenError::NewerSchema { found, known: SCHEMA }),
+        Err(_) => Some(OpenError::Foreign {
+            prefix: config.prefix.clone(),
+            detail: format!("its schema is {schema:?}"),
+        }),
+    };
+    let whole = if half.is_some() { "half of a deployment" } else { "a whole deployment" };
+    let mut rules = vec![
+        Rule::new("schema", schema, SCHEMA, newer),
+        Rule::new("content", whole, "a whole deployment", half.map(|_| OpenError::HalfLoaded)),
+    ];
+    if with_key {
+        let same = fingerprint == hex(&config.fingerprint);
+        let found = if same { "this one" } else { "another" };
+        rules.push(Rule::new("master key", found, "this one", (!same).then_some(OpenError::AnotherKey)));
     }
-    if half.is_some() {
-        return Err(OpenError::HalfLoaded);
-    }
-    if fingerprint == hex(&config.fingerprint) { Ok(()) } else { Err(OpenError::AnotherKey) }
+    Ok(rules)
 }
 
 fn foreign_or(config: &RedisConfig, source: redis::RedisError) -> OpenError {
@@ -89,77 +98,91 @@ fn foreign_or(config: &RedisConfig, source: redis::RedisError) -> OpenError {
     }
 }
 
-/// Every node that takes writes.
-async fn check_server(config: &RedisConfig, connection: &Connection) -> Result<(), OpenError> {
+/// What every node that takes writes must be.
+async fn server_rules(config: &RedisConfig, connection: &Connection) -> Result<Rules, OpenError> {
     let many = config.urls().len() > 1;
+    let mut rules = Vec::new();
     for info in everywhere(connection, cmd("INFO")).await? {
-        let info = Info::read(&info);
-        let version = info.get("redis_version");
-        if number(version) < MINIMUM {
-            return Err(OpenError::OldServer { found: version.to_owned() });
-        }
-        match (info.get("cluster_enabled") == "1", many) {
-            (true, false) => return Err(OpenError::ClusterNode),
-            (false, true) => return Err(OpenError::NoCluster),
-            _ => {}
-        }
-        if info.get("role") != "master" {
-            return Err(OpenError::Replica);
-        }
+        rules.extend(node_rules(&Info::read(&info), many));
     }
-    check_settings(config, connection).await
+    rules.extend(setting_rules(config, connection).await?);
+    Ok(rules)
 }
 
-async fn check_settings(config: &RedisConfig, connection: &Connection) -> Result<(), OpenError> {
+fn node_rules(info: &Info, many: bool) -> Rules {
+    let version = info.get("redis_version");
+    let old = (number(version) < MINIMUM).then(|| OpenError::OldServer { found: version.to_owned() });
+    let mode = |cluster: bool| if cluster { "a Redis Cluster" } else { "one server" };
+    let clustered = info.get("cluster_enabled") == "1";
+    let odd = match (clustered, many) {
+        (true, false) => Some(OpenError::ClusterNode),
+        (false, true) => Some(OpenError::NoCluster),
+        _ => None,
+    };
+    let role = info.get("role");
+    vec![
+        Rule::new("Redis version", version, "7.0 or newer", old),
+        Rule::new("kind", mode(clustered), mode(many), odd),
+        Rule::new("role", role, "master", (role != "master").then_some(OpenError::Replica)),
+    ]
+}
+
+async fn setting_rules(config: &RedisConfig, connection: &Connection) -> Result<Rules, OpenError> {
     let mut command = cmd("CONFIG");
     command.arg("GET").arg("append*").arg("maxmemory-policy");
     let found = match everywhere(connection, command).await {
         Ok(found) => found,
-        Err(OpenError::Redis { source }) if hides(&source) => {
-            let declared = config.declared_appendfsync.as_deref();
-            let declared = declared.ok_or_else(|| OpenError::ConfigHidden { detail: source.to_string() })?;
-            return appendfsync(config.durability, declared);
-        }
+        Err(OpenError::Redis { source }) if hides(&source) => return Ok(vec![declared(config, &source)]),
         Err(error) => return Err(error),
     };
-    for settings in found {
+    let of_node = |settings: Value| {
         let settings: BTreeMap<String, String> = redis::from_redis_value(settings).unwrap_or_default();
         let get = |name: &str| settings.get(name).cloned().unwrap_or_default();
-        if get("appendonly") != "yes" {
-            return Err(refused("appendonly", get("appendonly"), LOST, "yes"));
-        }
-        appendfsync(config.durability, &get("appendfsync"))?;
-        let policy = get("maxmemory-policy");
-        if policy != "noeviction" {
-            return Err(refused(
-                "maxmemory-policy",
-                policy,
-                "full memory would throw records away",
-                "noeviction",
-            ));
-        }
-    }
-    Ok(())
+        let (file, policy) = (get("appendonly"), get("maxmemory-policy"));
+        let lost = "full memory would throw records away";
+        [
+            setting("appendonly", &file, "yes", file == "yes", LOST),
+            appendfsync(config.durability, &get("appendfsync")),
+            setting("maxmemory-policy", &policy, "noeviction", policy == "noeviction", lost),
+        ]
+    };
+    Ok(found.into_iter().flat_map(of_node).collect())
 }
 
 const LOST: &str = "a crash would lose what was acknowledged";
 
-fn appendfsync(durability: Durability, found: &str) -> Result<(), OpenError> {
-    match (durability, found) {
-        (_, "always") | (Durability::Relaxed, "everysec") => Ok(()),
-        (Durability::Relaxed, _) => Err(refused("appendfsync", found.to_owned(), LOST, "everysec or always")),
-        (Durability::Full, "everysec") => Err(refused(
-            "appendfsync",
-            found.to_owned(),
-            "a power cut would lose about the last second of what was acknowledged (accept that with storage.redis.durability = \"relaxed\")",
-            "always",
-        )),
-        (Durability::Full, _) => Err(refused("appendfsync", found.to_owned(), LOST, "always")),
+/// Where the server does not say how durable it is, the configuration must.
+fn declared(config: &RedisConfig, source: &redis::RedisError) -> Rule<OpenError> {
+    if let Some(declared) = &config.declared_appendfsync {
+        return appendfsync(config.durability, declared);
     }
+    let refusal = OpenError::ConfigHidden { detail: source.to_string() };
+    Rule::new("appendfsync", "hidden", "told or declared", Some(refusal))
 }
 
-fn refused(setting: &'static str, found: String, why: &'static str, needed: &'static str) -> OpenError {
-    OpenError::Setting { setting, found, why, needed }
+fn appendfsync(durability: Durability, found: &str) -> Rule<OpenError> {
+    let (needed, good) = match durability {
+        Durability::Full => ("always", found == "always"),
+        Durability::Relaxed => ("everysec or always", matches!(found, "always" | "everysec")),
+    };
+    let why = match found {
+        "everysec" => {
+            "a power cut would lose about the last second of what was acknowledged (accept that with storage.redis.durability = \"relaxed\")"
+        }
+        _ => LOST,
+    };
+    setting("appendfsync", found, needed, good, why)
+}
+
+fn setting(
+    setting: &'static str,
+    found: &str,
+    needed: &'static str,
+    good: bool,
+    why: &'static str,
+) -> Rule<OpenError> {
+    let refusal = OpenError::Setting { setting, found: found.to_owned(), why, needed };
+    Rule::new(setting, found, needed, (!good).then_some(refusal))
 }
 
 /// Whether an administrator has taken the command away.

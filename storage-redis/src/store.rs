@@ -20,7 +20,7 @@ use roster_core::store::{
     StoreErrorKind, Stored,
 };
 
-use crate::config::{self, RedisConfig};
+use crate::config::RedisConfig;
 use crate::connection::Connection;
 use crate::error::{Fault, OpenError};
 use crate::head::Seen;
@@ -71,11 +71,7 @@ impl RedisStore {
             let loaded = script.load_async(&mut quick.clone()).await;
             loaded.map_err(|source| OpenError::Redis { source })?;
         }
-        let (prefix, seen) = (config.prefix, Seen::default());
-        let durability = match config.durability {
-            config::Durability::Full => Durability::Full,
-            config::Durability::Relaxed => Durability::Relaxed,
-        };
+        let (prefix, seen, durability) = (config.prefix, Seen::default(), config.durability);
         Ok(Self { inner: Arc::new(Inner { quick, bulk, scripts, prefix, clock, seen, durability }) })
     }
 

@@ -46,7 +46,7 @@ async fn ready_or_not(api: &ApiState) -> Result<(), Problem> {
     if api.stopping.load(Ordering::SeqCst) {
         return Err(unready("The process is stopping."));
     }
-    in_time(api.roster.store.ping()).await.map(|_| ()).map_err(unready)
+    in_time(api.roster.store.ping()).await.map_err(unready)
 }
 
 /// An answer of the store, or why there is none.
@@ -85,7 +85,7 @@ async fn all_checks(api: &ApiState) -> Result<Json<Value>, Problem> {
     let refusal = if stays { reached.err() } else { Some(staying) };
     match refusal {
         None => Ok(Json(json!({"status": "ok", "checks": checks}))),
-        Some(why) => Err(Problem { checks: Some(checks), ..unready(why) }),
+        Some(why) => Err(Problem { checks: Some(Box::new(checks)), ..unready(why) }),
     }
 }
 

@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
+use roster_core::health::Durability;
 use secrecy::{ExposeSecret, SecretString};
 
 use self::problem::Fault;
@@ -155,15 +156,6 @@ impl PartialEq for RedisStorage {
 }
 
 impl Eq for RedisStorage {}
-
-/// How much of what was acknowledged a power cut may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// Nothing.
-    Full,
-    /// About the last second.
-    Relaxed,
-}
 
 const DURABILITIES: &[(&str, Durability)] = &[("full", Durability::Full), ("relaxed", Durability::Relaxed)];
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::place::{Place, Ran};
 use crate::server::Server;
+use crate::stores::on_every_store;
 
 /// A file that names another store in the same folder.
 fn with_other() -> Place {
@@ -149,4 +150,22 @@ fn the_doctor_tells_a_store_that_is_not_reached() {
     let ran = place.run_with(&[("ROSTER_SERVER__LISTEN", "0.0.0.0:80")], "doctor");
     assert_eq!(ran.status, 1, "{ran:?}");
     assert!(ran.stdout.contains("public_url is not set"), "{ran:?}");
+}
+
+on_every_store! {
+    fn an_upgrade_goes_through_what_is_kept() {
+        let place = Place::with_acme();
+        let done = place.json("storage upgrade");
+        assert_eq!(done["records"], 0, "all is of this program's schema");
+        assert!(place.done("storage upgrade").starts_with("Every record is of the newest schema"));
+    }
+
+    /// Every line of the doctor's that speaks of the store is good on a store of the tests.
+    fn the_doctor_finds_nothing_wrong_with_a_store_that_serves() {
+        let place = Place::with_acme();
+        let found = place.json("doctor");
+        let checks = found["checks"].as_array().unwrap();
+        assert!(checks.len() >= 6, "{found}");
+        assert!(checks.iter().all(|check| check["result"] == "ok"), "{found}");
+    }
 }

@@ -163,6 +163,20 @@ impl Database {
         connection.close().await.expect("the connection closes");
     }
 
+    /// How many connections to it idle within a transaction.
+    ///
+    /// # Panics
+    /// Where the server refuses.
+    pub async fn open_transactions(&self) -> i64 {
+        let mut connection = server().connect().await.expect("the Postgres server of the tests answers");
+        let idle = "SELECT count(*) FROM pg_stat_activity
+                    WHERE datname = $1 AND state LIKE 'idle in transaction%'";
+        let idle = sqlx::query(idle).bind(&self.name).fetch_one(&mut connection).await;
+        let count = idle.expect("the list of connections").get(0);
+        connection.close().await.expect("the connection closes");
+        count
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

@@ -1,9 +1,10 @@
-//! The repository's own tools: `cargo xtask test`, `services`, `tidy`, `sqlx`, `openapi`, `ci`.
+//! The repository's own tools: `cargo xtask test`, `races`, `services`, `tidy`, `sqlx`, `openapi`, `ci`.
 
 mod ci;
 mod interrupt;
 mod openapi;
 mod plan;
+mod races;
 mod repo;
 mod servers;
 mod services;
@@ -33,6 +34,8 @@ enum Task {
     /// Starts the servers that tests have, prints what to export for them, and stays until Ctrl-C or the end of its
     /// input.
     Services(test::Stores),
+    /// Runs acts that contest with each other on two replicas, many rounds of each on every store, and prints a table.
+    Races(races::Options),
     /// Checks the rules of this repository that no other tool knows, and lists all findings at once.
     Tidy,
     /// Makes the offline data of SQL queries again, from the queries and migrations as they stand.
@@ -70,6 +73,7 @@ fn run(repo: &Repo, task: Task) -> anyhow::Result<ExitCode> {
     match task {
         Task::Test(options) => return test::run(repo, &options),
         Task::Services(stores) => return services::run(repo, &stores),
+        Task::Races(options) => return races::run(repo, &options),
         Task::Tidy => tidy::run(repo)?,
         Task::Sqlx { check: false } => sqlx::write(repo)?,
         Task::Sqlx { check: true } => sqlx::check(repo)?,

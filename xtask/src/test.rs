@@ -11,13 +11,13 @@ use clap::Args;
 
 use crate::interrupt;
 use crate::repo::{Repo, spoken};
-use crate::servers::{Kind, Servers, Way, process};
+use crate::servers::{Kind, Servers, Way, install_programs, process};
 use crate::suites::Suites;
 
 /// The stores there are. The tests read [`VARIABLE`] and know the same names.
 const BACKENDS: [&str; 5] = ["memory", "sqlite", "postgres", "redis", "redis-cluster"];
 /// Tells the tests which stores to run on, by a list with commas.
-const VARIABLE: &str = "ROSTER_TEST_BACKENDS";
+pub const VARIABLE: &str = "ROSTER_TEST_BACKENDS";
 
 /// Which stores, and where their servers are to come from.
 #[derive(Args, Default)]
@@ -58,6 +58,7 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     interrupt::listen(|| {})?;
     let backends = options.stores.names()?;
     let servers = options.stores.servers(repo).context("the tests need servers")?;
+    install_programs(&Kind::of(&backends)).context("tests start servers of their own")?;
     let files = Files::new()?;
     let mut variables = servers.variables();
     variables.push((VARIABLE, backends.join(",")));

@@ -1,34 +1,127 @@
-//! `kill -9` of the server in the middle of 200 commits, with a ledger of what was answered.
+//! `kill -9` of the server, or of the store under it, in the middle of 200 commits. The ledger of requests and answers
+//! is kept here, in a process that is neither.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::place::Place;
+use crate::private_server::postgres::Postgres;
+use crate::private_server::redis::Redis;
 use crate::server::Server;
+use crate::stores::on;
 
 const COMMITS: u32 = 200;
 const CLIENTS: u32 = 4;
 
+/// What is killed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Victim {
+    /// `roster serve`.
+    Server,
+    /// The store, started again on the same data while the server goes on.
+    Store,
+}
+
+/// What the commits go to.
+enum Backing {
+    /// A file, or the servers that all tests share.
+    Usual,
+    Postgres(Postgres),
+    Redis(Redis),
+}
+
+impl Backing {
+    /// With a server of its own, if the store runs on one that can be killed.
+    fn of(store: &str) -> Self {
+        match store {
+            "postgres" => Self::Postgres(Postgres::with(&[])),
+            "redis" => Self::Redis(Redis::with(&[])),
+            _ => Self::Usual,
+        }
+    }
+
+    fn place(&self) -> Place {
+        let on = |backend: &str, url: String| {
+            let url = format!("[storage.{backend}]\nurl = \"{url}\"\n");
+            Place::with_acme_on(&format!("[storage]\nbackend = \"{backend}\"\n{url}"))
+        };
+        match self {
+            Self::Usual => Place::with_acme(),
+            Self::Postgres(server) => on("postgres", server.url()),
+            Self::Redis(server) => on("redis", server.url()),
+        }
+    }
+
+    fn kill_and_start_again(&mut self) {
+        match self {
+            Self::Usual => unreachable!("others use it too"),
+            Self::Postgres(server) => {
+                server.kill();
+                server.start(&[]);
+            }
+            Self::Redis(server) => {
+                server.kill();
+                server.start(&[]);
+            }
+        }
+    }
+}
+
+const KILLS: [(&str, Victim, u32); 8] = [
+    ("sqlite", Victim::Server, 20),
+    ("sqlite", Victim::Server, 90),
+    ("sqlite", Victim::Server, 150),
+    ("postgres", Victim::Server, 70),
+    ("postgres", Victim::Store, 110),
+    ("redis", Victim::Server, 80),
+    ("redis", Victim::Store, 120),
+    ("redis-cluster", Victim::Server, 100),
+];
+
 /// Nothing that was answered is lost, nothing is done twice, and sending all of it again with the same idempotency
-/// keys ends with each done once. What was under way is `busy` until its names are dead, a minute at the most.
+/// keys ends with each done once. What was under way is `busy` until its names are dead, a minute at the most; so all
+/// that is to be killed is killed at the same time.
 #[test]
 fn nothing_that_was_answered_is_lost() {
     std::thread::scope(|scope| {
-        for stop_after in [20, 90, 150] {
-            scope.spawn(move || killed(stop_after));
+        for (store, victim, after) in KILLS {
+            scope.spawn(move || on(store, || killed(Backing::of(store), victim, after)));
         }
     });
 }
 
-fn killed(stop_after: u32) {
-    let place = Place::with_acme();
+fn killed(backing: Backing, victim: Victim, stop_after: u32) {
+    let place = backing.place();
     place.done("organization seats ext:acme --purchased unlimited");
     let key = place.done("operator-key create tests").trim().to_owned();
     let server = Server::start(&place);
-    let (next, ledger) = (AtomicU32::new(0), Mutex::new(Vec::new()));
+    let backing = RwLock::new(backing);
+    let ledger = disturbed(&server, &key, stop_after, || match victim {
+        Victim::Server => server.signal("KILL"),
+        Victim::Store => backing.write().unwrap().kill_and_start_again(),
+    });
+    assert!(ledger.len() < COMMITS as usize, "it was killed in the middle");
+    place.done("verify");
+
+    let server = if victim == Victim::Server { Server::start(&place) } else { server };
+    for (n, user) in &ledger {
+        let (status, member) =
+            server.call("GET", &format!("/v1/organizations/ext:acme/members/ext:p{n}"), &key, None);
+        assert_eq!((status, &member["user_id"]), (200, user), "answered, then lost: {n}");
+    }
+    all_sent_again(&server, &key);
+    server.kill();
+    each_once(&place);
+}
+
+/// 200 requests by four clients, with the harm done when one of them comes to that number: the ledger of what was
+/// answered. Whoever fails waits until it is done.
+fn disturbed(server: &Server, key: &str, stop_after: u32, harm: impl FnOnce() + Send) -> Vec<(u32, Value)> {
+    let (next, over, ledger) = (AtomicU32::new(0), AtomicBool::new(false), Mutex::new(Vec::new()));
+    let harm = Mutex::new(Some(harm));
     std::thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
@@ -38,36 +131,46 @@ fn killed(stop_after: u32) {
                         return;
                     }
                     if n == stop_after {
-                        server.signal("KILL");
+                        harm.lock().unwrap().take().unwrap()();
+                        over.store(true, Ordering::SeqCst);
                     }
-                    if let Ok((201, member)) = add(&server, &key, n) {
-                        ledger.lock().unwrap().push((n, member["user_id"].clone()));
+                    match add(server, key, n) {
+                        Ok((201, member)) => ledger.lock().unwrap().push((n, member["user_id"].clone())),
+                        Ok((status, answer)) => {
+                            assert_eq!(status, 503, "{n}: {answer}");
+                            wait_for(&over);
+                        }
+                        Err(_) => wait_for(&over),
                     }
                 }
             });
         }
     });
-    let ledger = ledger.into_inner().unwrap();
-    assert!(ledger.len() < COMMITS as usize, "it was killed in the middle");
-    drop(server);
-    place.done("verify");
+    ledger.into_inner().unwrap()
+}
 
-    let server = Server::start(&place);
-    for (n, user) in &ledger {
-        let (status, member) =
-            server.call("GET", &format!("/v1/organizations/ext:acme/members/ext:p{n}"), &key, None);
-        assert_eq!((status, &member["user_id"]), (200, user), "answered, then lost: {n}");
+fn wait_for(over: &AtomicBool) {
+    let begun = Instant::now();
+    while !over.load(Ordering::SeqCst) {
+        assert!(begun.elapsed() < Duration::from_mins(2), "the harm is never done");
+        std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+fn all_sent_again(server: &Server, key: &str) {
     let (mut left, begun) = ((0..COMMITS).collect::<Vec<_>>(), Instant::now());
     while !left.is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(90), "still busy: {left:?}");
+        assert!(begun.elapsed() < Duration::from_mins(3), "still busy: {left:?}");
         left.retain(|n| {
-            let (status, answer) = add(&server, &key, *n).unwrap();
+            let (status, answer) = add(server, key, *n).unwrap();
             assert!(status == 201 || answer["code"] == "busy", "{n}: {answer}");
             status != 201
         });
+        std::thread::sleep(Duration::from_millis(100));
     }
-    server.kill();
+}
+
+fn each_once(place: &Place) {
     let members = place.json("member list --organization ext:acme --limit 1000");
     assert_eq!(members["data"].as_array().unwrap().len(), COMMITS as usize + 2);
     let trail = place.json("audit list --organization ext:acme --limit 10000");

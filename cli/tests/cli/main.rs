@@ -5,6 +5,9 @@ mod import;
 mod kill;
 mod nouns;
 mod place;
+#[expect(dead_code, reason = "the tests of the stores need more of it")]
+#[path = "../../../tests/src/private_server/mod.rs"]
+mod private_server;
 mod serve;
 mod server;
 mod stop;

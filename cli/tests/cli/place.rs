@@ -36,15 +36,28 @@ impl Place {
     /// (`ext:bob`) is a member on the first.
     pub fn with_acme() -> Self {
         let place = Self::empty();
-        place.done(
+        place.add_acme();
+        place
+    }
+
+    /// The same on the store that a configuration names.
+    pub fn with_acme_on(configuration: &str) -> Self {
+        let place = Self(tempfile::tempdir().unwrap(), None);
+        place.write("roster.toml", configuration);
+        place.done("migrate");
+        place.add_acme();
+        place
+    }
+
+    fn add_acme(&self) {
+        self.done(
             "organization create --name Acme --external-id acme --owner-email ada@example.com \
              --owner-external-id ada --owner-name Ada --account North=north --account South=south --seats 3",
         );
-        place.done(
+        self.done(
             "member add --organization ext:acme --email bob@example.com --external-id bob --name Bob \
              --role member --account ext:north",
         );
-        place
     }
 
     pub fn path(&self) -> &Path {

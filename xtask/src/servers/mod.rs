@@ -165,10 +165,8 @@ impl Servers {
     }
 
     fn start_redis(&mut self, kind: Kind, nodes: &[Node], what: &str) -> Result<()> {
-        if redis_program().is_none() {
-            process::install("redis-server")?;
-        }
-        let program = redis_program().context("there is no redis-server on the PATH")?;
+        install_missing("redis-server")?;
+        let program = program("redis-server").context("there is no redis-server on the PATH")?;
         let mut version = String::new();
         for node in nodes {
             let folder = Folder::new(&process::quick(), "roster-redis", "redis")?;
@@ -207,9 +205,28 @@ fn urls(nodes: &[Node]) -> String {
     nodes.iter().map(|node| node.url()).collect::<Vec<_>>().join(",")
 }
 
-fn redis_program() -> Option<PathBuf> {
+/// Installs the programs of servers that tests start by themselves, to configure, kill and start them again.
+pub fn install_programs(kinds: &[Kind]) -> Result<()> {
+    if kinds.contains(&Kind::Postgres) {
+        postgres::install_missing()?;
+        install_missing("pgbouncer")?;
+    }
+    if kinds.contains(&Kind::Redis) {
+        install_missing("redis-server")?;
+    }
+    Ok(())
+}
+
+/// Installs a program that has the name of its package.
+fn install_missing(name: &str) -> Result<()> {
+    if program(name).is_none() { process::install(name) } else { Ok(()) }
+}
+
+/// A program on the PATH, or where Debian keeps those of services.
+fn program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
-    env::split_paths(&path).map(|folder| folder.join("redis-server")).find(|program| program.is_file())
+    let mut folders = env::split_paths(&path).chain(["/usr/sbin".into()]);
+    folders.find_map(|folder| Some(folder.join(name)).filter(|program| program.is_file()))
 }
 
 /// Ports that nobody listens on now, all different.

@@ -28,10 +28,7 @@ pub struct Postgres {
 
 /// Starts one on a free port, with its files below a folder; installs Debian's package if there is none.
 pub fn start(under: &Path) -> Result<Postgres> {
-    if find().is_none() {
-        leave_the_packages_own_alone()?;
-        install("postgresql")?;
-    }
+    install_missing()?;
     let programs = find().context("there is no initdb under /usr/lib/postgresql")?;
     let folder = Folder::new(under, "roster-postgres", "postgres")?;
     let data = folder.path().join("data");
@@ -95,6 +92,15 @@ fn parameter(body: &[u8], name: &str) -> Option<String> {
     let mut words = body.split(|byte| *byte == 0).map(String::from_utf8_lossy);
     let (found, value) = (words.next()?, words.next()?);
     (found == name).then(|| value.split(' ').next().unwrap_or_default().to_owned())
+}
+
+/// Installs Debian's package if there is none.
+pub fn install_missing() -> Result<()> {
+    if find().is_some() {
+        return Ok(());
+    }
+    leave_the_packages_own_alone()?;
+    install("postgresql")
 }
 
 /// The folder of the newest programs that Debian keeps beside each other.

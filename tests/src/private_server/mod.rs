@@ -1,0 +1,192 @@
+//! Servers of a test's own, which it can configure, kill and start again: private processes on free ports, with data
+//! in a temporary folder, gone when they are dropped.
+#![expect(clippy::unwrap_used, reason = "a test whose server does not start has failed")]
+
+pub mod pgbouncer;
+pub mod postgres;
+pub mod redis;
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long a server may take to answer.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A temporary folder of the user that the server runs as: `postgres` if we are root, else ourselves.
+#[derive(Debug)]
+pub struct Folder {
+    dir: TempDir,
+    owner: Option<(u32, u32)>,
+}
+
+impl Folder {
+    /// An empty one.
+    ///
+    /// # Panics
+    /// Where we are root and there is no user `postgres`.
+    pub fn new() -> Self {
+        let folder = Self { dir: tempfile::tempdir().unwrap(), owner: is_root().then(owner) };
+        folder.give(folder.path());
+        folder
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A path in it, as text.
+    ///
+    /// # Panics
+    /// Where the system's temporary folder is not UTF-8.
+    pub fn at(&self, name: &str) -> String {
+        self.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// A file in it that only its owner reads.
+    ///
+    /// # Panics
+    /// Where it cannot be written.
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        self.give(&path);
+    }
+
+    fn give(&self, path: &Path) {
+        if let Some((user, group)) = self.owner {
+            chown(path, Some(user), Some(group)).unwrap();
+        }
+    }
+
+    /// A command run there as the owner; what it says goes to a file.
+    ///
+    /// # Panics
+    /// Where the file cannot be opened.
+    pub fn command(&self, program: &Path) -> Command {
+        let log = fs::OpenOptions::new().append(true).create(true).open(self.path().join("log")).unwrap();
+        let mut command = Command::new(program);
+        command.current_dir(self.path()).stdin(Stdio::null());
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        if let Some((user, group)) = self.owner {
+            command.uid(user).gid(group);
+        }
+        command
+    }
+
+    /// What the commands said.
+    pub fn said(&self) -> String {
+        fs::read_to_string(self.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Default for Folder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A running process and its children.
+#[derive(Debug)]
+pub struct Process(Child);
+
+impl Process {
+    /// Starts it and waits until it answers. `None` if it ended before that.
+    ///
+    /// # Panics
+    /// Where it neither answers nor ends.
+    pub fn start(folder: &Folder, mut command: Command, answers: impl Fn() -> bool) -> Option<Self> {
+        let mut process = Self(command.spawn().unwrap());
+        let begun = Instant::now();
+        while !answers() {
+            if process.0.try_wait().unwrap().is_some() {
+                return None;
+            }
+            assert!(begun.elapsed() < PATIENCE, "the server does not answer:\n{}", folder.said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(process)
+    }
+
+    /// `kill -9`, of the process and all its children: what a crash of the machine would leave of them.
+    ///
+    /// # Panics
+    /// Where it cannot be waited for.
+    pub fn kill(&mut self) {
+        let children = children(self.0.id());
+        self.0.kill().unwrap();
+        for child in children {
+            // One that has seen its parent die may have gone by itself.
+            let _gone = Command::new("kill").args(["-s", "KILL", &child]).stderr(Stdio::null()).status();
+        }
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.0.try_wait().is_ok_and(|ended| ended.is_none()) {
+            self.kill();
+        }
+    }
+}
+
+/// The processes whose parent this one is, by `/proc`.
+fn children(parent: u32) -> Vec<String> {
+    let parent = parent.to_string();
+    let is_child = |process: &String| {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)) == Some(&parent)
+    };
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    processes.filter_map(|entry| entry.file_name().into_string().ok()).filter(is_child).collect()
+}
+
+/// A port that nobody listens on now.
+///
+/// # Panics
+/// Where there is none.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A program, wherever it is found first.
+///
+/// # Panics
+/// Where it is not installed: a test that needs it is not passed over.
+fn program(name: &str, package: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut places: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    places.push("/usr/sbin".into());
+    let found = places.into_iter().map(|place| place.join(name)).find(|program| program.exists());
+    found.unwrap_or_else(|| panic!("{}", missing(name, package)))
+}
+
+fn missing(name: &str, package: &str) -> String {
+    format!(
+        "{name} is not installed: run `cargo xtask test`, which installs it, or apt-get install {package}"
+    )
+}
+
+fn is_root() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap();
+    line.split_whitespace().nth(1) == Some("0")
+}
+
+/// The numbers of the user `postgres`: neither Postgres nor its pooler runs as root.
+fn owner() -> (u32, u32) {
+    let users = fs::read_to_string("/etc/passwd").unwrap();
+    let line = users.lines().find(|line| line.starts_with("postgres:"));
+    let line = line.unwrap_or_else(|| panic!("{}", missing("Postgres", "postgresql")));
+    let numbers: Vec<u32> = line.split(':').skip(2).take(2).map(|number| number.parse().unwrap()).collect();
+    (numbers[0], numbers[1])
+}

@@ -1,0 +1,264 @@
+//! Races on two replicas over one store, round after round: what may come out, and what must hold after each round.
+
+mod judge;
+mod scene;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use roster_core::actor::Actor;
+use roster_core::facts::Request;
+use roster_core::flows::close_organization;
+use roster_core::ops::member::{AccessAsk, RemoveMember, ReplaceAccess};
+use roster_core::ops::organization::SetSeats;
+use roster_core::ops::ownership::TransferOwnership;
+use roster_core::permission::RoleRef;
+use tokio::task::JoinHandle;
+
+use self::judge::{granting, in_or_out, one_owner, only_the_first};
+use self::scene::{Outcome, Scene, VIEWER, as_user, joined, spawn_add, spawn_run, spawn_set_role};
+/// How many rounds are run; the test command's if it is not set.
+pub const ROUNDS: &str = "ROSTER_TEST_RACE_ROUNDS";
+
+/// In the test command.
+const USUAL_ROUNDS: u32 = 50;
+
+/// Rounds on one store. After each the organization is verified, after the last every home; then a fresh store takes
+/// over, so that what is verified stays small.
+const ROUNDS_A_STORE: u32 = 25;
+/// The same where a store takes long to be made and each round leaves little behind.
+const ROUNDS_A_STORE_WITH_A_CROWD: u32 = 250;
+/// One line of progress after so many.
+const ROUNDS_A_LINE: u32 = 100;
+
+/// Two acts, or more, at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Race {
+    /// The owner hands over to anna and, on the other replica, to bert (O5).
+    TwoTransfers,
+    /// The owner hands over to anna while she is removed (O5).
+    TransferAndRemoval,
+    /// Fifty are added while one seat is free (S1).
+    FiftyForOneSeat,
+    /// mia is removed while her role is changed (M6, M7).
+    RemovalAndRole,
+    /// bert, an admin, goes on adding admins while he is made a viewer (M7, M11).
+    DemotedGranting,
+    /// The organization is closed while somebody is added (O7).
+    CloseAndAdd,
+}
+
+/// What came out of all rounds.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Report {
+    /// How many there were.
+    pub rounds: u32,
+    /// How often each outcome was seen.
+    pub outcomes: BTreeMap<String, u32>,
+    /// How long they took.
+    pub took: Duration,
+}
+
+impl Report {
+    /// A line for a table: race, store, rounds, milliseconds, outcomes, with `|` between.
+    pub fn line(&self, race: Race, store: &str) -> String {
+        let outcomes: Vec<String> = self.outcomes.iter().map(|(what, n)| format!("{n} {what}")).collect();
+        let (rounds, millis) = (self.rounds, self.took.as_millis());
+        format!("race|{}|{store}|{rounds}|{millis}|{}", race.name(), outcomes.join("; "))
+    }
+}
+
+/// How many rounds are wanted.
+///
+/// # Panics
+/// Where [`ROUNDS`] is no number.
+pub fn rounds_wanted() -> u32 {
+    let given = std::env::var(ROUNDS).ok();
+    given.map_or(USUAL_ROUNDS, |rounds| rounds.parse().unwrap_or_else(|_| panic!("{ROUNDS} is no number")))
+}
+
+/// Runs a race so often on a store; the first round that ends wrongly is the error.
+pub async fn run(race: Race, store: &'static str, rounds: u32) -> Result<Report, String> {
+    let (begun, mut report) = (Instant::now(), Report::default());
+    while report.rounds < rounds {
+        let mut scene = Scene::on(store, race).await;
+        let most = if race == Race::FiftyForOneSeat { ROUNDS_A_STORE_WITH_A_CROWD } else { ROUNDS_A_STORE };
+        for _ in 0..most.min(rounds - report.rounds) {
+            let round = report.rounds + 1;
+            let wrong = |what: String| format!("{} on {store}, round {round}: {what}", race.name());
+            let outcome = race.round(&mut scene).await.map_err(wrong)?;
+            scene.verify(false).await.map_err(wrong)?;
+            *report.outcomes.entry(outcome).or_default() += 1;
+            report.rounds = round;
+            if round.is_multiple_of(ROUNDS_A_LINE) && round < rounds {
+                eprintln!("{} on {store}: {round} of {rounds} rounds", race.name());
+            }
+        }
+        scene.verify(true).await.map_err(|what| format!("{} on {store}: {what}", race.name()))?;
+    }
+    report.took = begun.elapsed();
+    Ok(report)
+}
+
+impl Race {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::TwoTransfers,
+        Self::TransferAndRemoval,
+        Self::FiftyForOneSeat,
+        Self::RemovalAndRole,
+        Self::DemotedGranting,
+        Self::CloseAndAdd,
+    ];
+
+    /// Its name in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TwoTransfers => "two transfers",
+            Self::TransferAndRemoval => "transfer and removal of its target",
+            Self::FiftyForOneSeat => "fifty adds for one seat",
+            Self::RemovalAndRole => "removal and change of role",
+            Self::DemotedGranting => "a demoted admin still granting",
+            Self::CloseAndAdd => "close and add",
+        }
+    }
+
+    /// One round from a scene as it was built, which is put back afterwards; what came out, or what is wrong.
+    async fn round(self, scene: &mut Scene) -> Result<String, String> {
+        match self {
+            Self::TwoTransfers => two_transfers(scene).await,
+            Self::TransferAndRemoval => transfer_and_removal(scene).await,
+            Self::FiftyForOneSeat => fifty_for_one_seat(scene).await,
+            Self::RemovalAndRole => removal_and_role(scene).await,
+            Self::DemotedGranting => demoted_granting(scene).await,
+            Self::CloseAndAdd => close_and_add(scene).await,
+        }
+    }
+}
+
+async fn both(one: JoinHandle<Outcome>, other: JoinHandle<Outcome>) -> (Outcome, Outcome) {
+    let (one, other) = futures::join!(one, other);
+    (one.expect("the act ends"), other.expect("the act ends"))
+}
+
+async fn two_transfers(scene: &mut Scene) -> Result<String, String> {
+    let (organization, people) = (scene.organization, scene.people);
+    let owner = as_user(people.olga);
+    let to = |heir| TransferOwnership::new(organization, heir, RoleRef::ADMIN);
+    let one = spawn_run(&scene.replicas[0], owner, to(people.anna));
+    let other = spawn_run(&scene.replicas[1], owner, to(people.bert));
+    // A request that began after the first had won is judged afresh: its actor owns nothing now.
+    let (heir, told) = match both(one, other).await {
+        (Ok(()), Err(told @ ("owner_changed" | "forbidden"))) => (people.anna, told),
+        (Err(told @ ("owner_changed" | "forbidden")), Ok(())) => (people.bert, told),
+        ended => return Err(format!("{ended:?}")),
+    };
+    one_owner(scene, heir).await?;
+    scene.act(TransferOwnership::new(organization, people.olga, RoleRef::ADMIN)).await;
+    Ok(format!("one won, the other {told}"))
+}
+
+async fn transfer_and_removal(scene: &mut Scene) -> Result<String, String> {
+    let (organization, people) = (scene.organization, scene.people);
+    let transfer = TransferOwnership::new(organization, people.anna, RoleRef::ADMIN);
+    let transfer = spawn_run(&scene.replicas[0], as_user(people.olga), transfer);
+    let removal = RemoveMember { organization, user: people.anna };
+    let removal = spawn_run(&scene.replicas[1], Actor::CLI, removal);
+    match both(transfer, removal).await {
+        (Ok(()), Err("owner_must_transfer")) => {
+            one_owner(scene, people.anna).await?;
+            scene.act(TransferOwnership::new(organization, people.olga, RoleRef::ADMIN)).await;
+            Ok("handed over, not removed".into())
+        }
+        (Err("target_not_active"), Ok(())) => {
+            one_owner(scene, people.olga).await?;
+            let access = AccessAsk::Organization(RoleRef::ADMIN);
+            scene.act(ReplaceAccess { organization, user: people.anna, access }).await;
+            Ok("removed, not handed over".into())
+        }
+        ended => Err(format!("{ended:?}")),
+    }
+}
+
+async fn fifty_for_one_seat(scene: &mut Scene) -> Result<String, String> {
+    let organization = scene.organization;
+    let seats = scene.seats_used().await;
+    scene.act(SetSeats { organization, purchased: u32::try_from(seats + 1).ok() }).await;
+    let adds = (0_usize..).zip(&scene.crowd).map(|(n, user)| {
+        let roster = &scene.replicas[n % 2];
+        spawn_add(roster, Actor::CLI, organization, *user, AccessAsk::Organization(VIEWER))
+    });
+    let ended = joined(adds).await;
+    let winner = only_the_first(&ended, "no_seat")?;
+    if scene.seats_used().await != seats + 1 {
+        return Err(format!("{} seats are used, not {}", scene.seats_used().await, seats + 1));
+    }
+    scene.act(RemoveMember { organization, user: scene.crowd[winner] }).await;
+    Ok("one got it, 49 no_seat".into())
+}
+
+async fn removal_and_role(scene: &mut Scene) -> Result<String, String> {
+    let (organization, people, before) = (scene.organization, scene.people, scene.seq().await);
+    let removal = RemoveMember { organization, user: people.mia };
+    let removal = spawn_run(&scene.replicas[0], as_user(people.anna), removal);
+    let role = spawn_set_role(&scene.replicas[1], as_user(people.bert), organization, scene.one, people.mia);
+    match both(removal, role).await {
+        (Ok(()), Ok(())) => {}
+        ended => return Err(format!("{ended:?}")),
+    }
+    let outcome = in_or_out(scene, before).await?;
+    let access = scene.on_both();
+    scene.act(ReplaceAccess { organization, user: people.mia, access }).await;
+    Ok(outcome)
+}
+
+async fn demoted_granting(scene: &mut Scene) -> Result<String, String> {
+    let (organization, people, before) = (scene.organization, scene.people, scene.seq().await);
+    let roster = scene.replicas[1].clone();
+    let guests = scene.guests.clone();
+    let grants = tokio::spawn(async move {
+        let mut ended = Vec::new();
+        for user in guests {
+            let admin = AccessAsk::Organization(RoleRef::ADMIN);
+            let add = spawn_add(&roster, as_user(people.bert), organization, user, admin);
+            ended.push(add.await.expect("the act ends"));
+        }
+        ended
+    });
+    scene.stagger(4).await;
+    let demotion = ReplaceAccess { organization, user: people.bert, access: AccessAsk::Organization(VIEWER) };
+    let demotion = spawn_run(&scene.replicas[0], Actor::CLI, demotion);
+    let (grants, demotion) = futures::join!(grants, demotion);
+    let grants = grants.expect("the acts end");
+    if demotion.expect("the act ends") != Ok(()) {
+        return Err("the operator may demote".into());
+    }
+    let landed = granting(scene, before, &grants).await?;
+    for user in &scene.guests[..landed] {
+        scene.act(RemoveMember { organization, user: *user }).await;
+    }
+    let access = AccessAsk::Organization(RoleRef::ADMIN);
+    scene.act(ReplaceAccess { organization, user: people.bert, access }).await;
+    Ok(format!("{landed} of {} landed before it", grants.len()))
+}
+
+async fn close_and_add(scene: &mut Scene) -> Result<String, String> {
+    let (organization, people) = (scene.organization, scene.people);
+    let access = AccessAsk::Organization(VIEWER);
+    let add = spawn_add(&scene.replicas[1], Actor::CLI, organization, scene.guests[0], access);
+    scene.stagger(1).await;
+    let roster = scene.replicas[0].clone();
+    let close = tokio::spawn(async move {
+        let request = Request::new(as_user(people.olga), roster.entropy.as_ref());
+        scene::told(close_organization(&roster, &request, organization, true).await)
+    });
+    let (closed, added) = both(close, add).await;
+    let outcome = match (closed, added) {
+        (Ok(()), Ok(())) => "added, then closed",
+        (Ok(()), Err("organization_closed")) => "closed, not added",
+        ended => return Err(format!("{ended:?}")),
+    };
+    judge::closed_for_good(scene, added).await?;
+    scene.organize().await;
+    Ok(outcome.into())
+}

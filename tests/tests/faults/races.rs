@@ -1,0 +1,37 @@
+//! Each race on two replicas over one store, 50 rounds in the test command and 1,000 in `cargo xtask races`.
+
+use roster_tests::races::{Race, rounds_wanted, run};
+use roster_tests::stores::selected;
+
+async fn on_every_store(race: Race) {
+    for store in selected() {
+        let report = run(race, store, rounds_wanted()).await.unwrap_or_else(|wrong| panic!("{wrong}"));
+        println!("\n{}", report.line(race, store));
+    }
+}
+
+macro_rules! races {
+    ($($(#[$doc:meta])* $name:ident: $race:ident;)+) => {
+        $(
+            $(#[$doc])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                on_every_store(Race::$race).await;
+            }
+        )+
+
+        #[test]
+        fn every_race_has_its_test() {
+            assert_eq!(Race::ALL, [$(Race::$race),+]);
+        }
+    };
+}
+
+races! {
+    o5_of_two_transfers_one_wins: TwoTransfers;
+    o5_a_transfer_or_the_removal_of_its_target_wins: TransferAndRemoval;
+    s1_of_fifty_for_one_seat_one_is_added: FiftyForOneSeat;
+    m6_after_a_removal_no_old_role_is_left: RemovalAndRole;
+    m11_a_demoted_admin_grants_no_more: DemotedGranting;
+    o7_nobody_joins_what_is_closed: CloseAndAdd;
+}

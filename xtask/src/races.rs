@@ -66,7 +66,9 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     }
     let ended = child.wait()?;
     println!("\n{:<36} {:<14} {:>7} {:>9}  outcomes", "race", "store", "rounds", "seconds");
-    rows.iter().for_each(|row| println!("{}", row.said()));
+    for row in &rows {
+        println!("{}", row.said());
+    }
     println!("{}", servers.said());
     if ended.success() && rows.is_empty() {
         bail!("no race was run");

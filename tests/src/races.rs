@@ -199,9 +199,10 @@ async fn fifty_for_one_seat(scene: &mut Scene) -> Result<String, String> {
 
 async fn removal_and_role(scene: &mut Scene) -> Result<String, String> {
     let (organization, people, before) = (scene.organization, scene.people, scene.seq().await);
+    let role = spawn_set_role(&scene.replicas[1], as_user(people.bert), organization, scene.one, people.mia);
+    scene.stagger(1).await;
     let removal = RemoveMember { organization, user: people.mia };
     let removal = spawn_run(&scene.replicas[0], as_user(people.anna), removal);
-    let role = spawn_set_role(&scene.replicas[1], as_user(people.bert), organization, scene.one, people.mia);
     match both(removal, role).await {
         (Ok(()), Ok(())) => {}
         ended => return Err(format!("{ended:?}")),

@@ -103,7 +103,8 @@ fn killed(backing: Backing, victim: Victim, stop_after: u32) {
         Victim::Server => server.signal("KILL"),
         Victim::Store => backing.write().unwrap().kill_and_start_again(),
     });
-    assert!(ledger.len() < COMMITS as usize, "it was killed in the middle");
+    // A store that is back soon enough may have been waited for.
+    assert!(ledger.len() < COMMITS as usize || victim == Victim::Store, "it was killed in the middle");
     place.done("verify");
 
     let server = if victim == Victim::Server { Server::start(&place) } else { server };

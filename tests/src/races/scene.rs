@@ -98,7 +98,7 @@ impl Scene {
         };
         scene.organize().await;
         scene.admit().await;
-        if matches!(race, Race::DemotedGranting | Race::CloseAndAdd) {
+        if matches!(race, Race::DemotedGranting | Race::CloseAndAdd | Race::RemovalAndRole) {
             scene.know_the_guests().await;
         }
         if race == Race::CloseAndAdd {

@@ -76,6 +76,12 @@ async fn patiently(store: &dyn Store, set: &ChangeSet) -> Committed {
     panic!("the store is not reached any more");
 }
 
+/// Half of the places lie all over the conversation, the others in its last bytes, where it is about to be done.
+fn byte(place: u64, whole: u64) -> u64 {
+    let half = PLACES / 2;
+    if place < half { whole * place / half } else { whole.saturating_sub(2 * (PLACES - 1 - place)) }
+}
+
 /// Commits cut at places all over their conversation; how often each word was heard.
 async fn cut_all_over(test: &TestStore, harm: fn(Way, u64) -> Harm) -> BTreeMap<&'static str, u32> {
     let lanes = (0..LANES).map(|lane| async move {
@@ -87,7 +93,7 @@ async fn cut_all_over(test: &TestStore, harm: fn(Way, u64) -> Harm) -> BTreeMap<
         let mut words = Vec::new();
         for place in (lane..PLACES).step_by(usize::try_from(LANES).unwrap()) {
             for (way, whole, n) in [(Way::Request, requested, place), (Way::Reply, replied, PLACES + place)] {
-                let harm = harm(way, whole * place / (PLACES - 1));
+                let harm = harm(way, byte(place, whole));
                 words.push(cut_at(test, &proxy, store.as_ref(), n, harm).await);
             }
         }

@@ -47,7 +47,7 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     let backends = options.stores.names()?;
     let servers = options.stores.servers(repo).context("the races need servers")?;
     let mut command = repo.cargo();
-    command.args(["test", "--package", "roster-tests", "--test", "faults", "--", "races::"]);
+    command.args(["test", "--workspace", "--test", "faults", "--", "races::"]);
     command.args(["--nocapture", "--test-threads", "1"]).stdout(Stdio::piped());
     command.env(VARIABLE, backends.join(",")).env(ROUNDS, options.rounds.to_string());
     command.envs(servers.variables());

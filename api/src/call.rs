@@ -1,14 +1,18 @@
 //! One request, taken apart in the order in which it may be refused: who asks (401), the organization in the path
 //! (404), query and body (400, 413, 415, 422). What comes after is decided by the operation.
 
-use axum::body::{Body, Bytes};
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request as HttpRequest};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::LengthLimitError;
 use roster_core::facts::{ReceiptDraft, Request, Seed};
 use roster_core::flows;
+use roster_core::home::Key;
 use roster_core::id::{CommitId, OrganizationId};
+use roster_core::known::Known;
 use roster_core::listing::{PageRequest, Position};
 use roster_core::model::ReceiptId;
 use roster_core::op::Roster;
@@ -26,6 +30,12 @@ use crate::{json, query};
 
 /// The largest JSON body, in bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
+
+/// What was read when a request began is read again if its body took longer than this to come.
+const STILL_KNOWN: Duration = Duration::from_millis(100);
+
+/// The largest body that is read before it is known who sent it, in bytes.
+const SMALL: u64 = 16 * 1024;
 
 /// A body or a query without fields.
 #[derive(Debug, Default, Deserialize)]
@@ -61,10 +71,15 @@ where
 
     async fn from_request(http: HttpRequest, api: &ApiState) -> Result<Self, Problem> {
         let (mut parts, body) = http.into_parts();
-        let mut request = authenticate(api, &parts).await?;
-        let path = path_params(&mut parts, api).await?;
+        let path = path_params(&mut parts, api).await;
+        let mut request = authenticate(api, &parts, needed(path.as_deref().unwrap_or_default())).await?;
+        let path = path?;
         let organization = organization(api, &request, &path).await?;
+        let begun = Instant::now();
         let bytes = whole(body).await?;
+        if begun.elapsed() > STILL_KNOWN {
+            request.known = Known::default();
+        }
         let query = query::parse(parts.uri.query())?;
         check_content_type(&parts, &bytes)?;
         let parsed = json::parse(&bytes)?;
@@ -142,7 +157,39 @@ impl<B, Q> Call<B, Q> {
     }
 }
 
-async fn authenticate(api: &ApiState, parts: &Parts) -> Result<Request, Problem> {
+/// A request as it came; and of a small, well-formed one with neither query nor further headers the secret and the
+/// body, before it is known whose the secret is. All others are to be refused in the usual order.
+pub(crate) async fn at_once<B: DeserializeOwned>(http: HttpRequest) -> (HttpRequest, Option<(String, B)>) {
+    let headers = http.headers();
+    let length = http.body().size_hint().exact();
+    let plain = http.uri().query().is_none()
+        && !headers.contains_key("roster-on-behalf-of")
+        && !headers.contains_key("idempotency-key");
+    let (true, Some(secret), Some(1..=SMALL)) = (plain, bearer(headers).map(str::to_owned), length) else {
+        return (http, None);
+    };
+    let (parts, body) = http.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, MAX_BODY).await else {
+        return (HttpRequest::from_parts(parts, Body::empty()), None);
+    };
+    let body = check_content_type(&parts, &bytes).and_then(|()| json::parse(&bytes)).ok();
+    (HttpRequest::from_parts(parts, Body::from(bytes)), body.map(|body| (secret, body)))
+}
+
+/// What the request will need of the organization in its path, beside the key that it bears.
+fn needed(path: &[(String, String)]) -> Vec<Key> {
+    let keys = path.iter().filter_map(|(name, value)| match name.as_str() {
+        "user" => value.parse().ok().map(Key::Member),
+        "account" => match value.parse().ok()? {
+            AccountRef::Id(id) => Some(Key::Account(id)),
+            AccountRef::External(external) => Some(Key::AccountExternalId(external)),
+        },
+        _ => None,
+    });
+    keys.collect()
+}
+
+async fn authenticate(api: &ApiState, parts: &Parts, also: Vec<Key>) -> Result<Request, Problem> {
     let secret = bearer(&parts.headers).ok_or(Refusal::Unauthenticated)?;
     let named: Vec<_> = parts.headers.get_all("roster-on-behalf-of").iter().collect();
     let on_behalf: Option<Result<UserRef, Problem>> = match named.as_slice() {
@@ -157,14 +204,14 @@ async fn authenticate(api: &ApiState, parts: &Parts) -> Result<Request, Problem>
         None => None,
         Some(Ok(user)) => Some(user),
         Some(Err(problem)) => {
-            flows::authenticate(&api.roster, secret, None).await?;
+            flows::authenticate(&api.roster, secret, None, Vec::new()).await?;
             return Err(problem);
         }
     };
-    let actor = flows::authenticate(&api.roster, secret, user.as_ref()).await?;
+    let (actor, known) = flows::authenticate(&api.roster, secret, user.as_ref(), also).await?;
     let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
     let seed = Seed::draw(api.roster.entropy.as_ref());
-    Ok(Request { actor, request_id, reason: None, seed, if_match: None, receipt: None })
+    Ok(Request { actor, request_id, reason: None, seed, if_match: None, receipt: None, known })
 }
 
 /// The secret of the one `Authorization: Bearer` header.

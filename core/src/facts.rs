@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::actor::Actor;
 use crate::id::Version;
+use crate::known::Known;
 use crate::model::ReceiptId;
 use crate::policy::Policies;
 use crate::time::Timestamp;
@@ -80,6 +81,8 @@ pub struct Request {
     pub if_match: Option<Version>,
     /// For an idempotency key: what to remember.
     pub receipt: Option<ReceiptDraft>,
+    /// What it has read already.
+    pub known: Known,
 }
 
 /// What identifies a request that may be sent again.
@@ -101,6 +104,7 @@ impl Request {
             seed: Seed::draw(entropy),
             if_match: None,
             receipt: None,
+            known: Known::default(),
         }
     }
 

@@ -10,6 +10,7 @@ pub mod flows;
 pub mod health;
 pub mod home;
 pub mod id;
+pub mod known;
 pub mod listing;
 pub mod load;
 pub mod log;

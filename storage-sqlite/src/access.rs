@@ -10,7 +10,6 @@ use sqlx::{SqliteConnection, query_as};
 use uuid::Uuid;
 
 use crate::error::Fault;
-use crate::log;
 use crate::row::{access, bad, exact, from_name, instant, parse, parse_some, to_json};
 
 /// A question in the form that the statement reads.
@@ -38,6 +37,7 @@ impl From<&AccessKey> for Ask {
 
 /// One row of the answer.
 struct Found {
+    clock: i64,
     head_time: Option<i64>,
     organization_status: Option<String>,
     user_status: Option<String>,
@@ -66,7 +66,8 @@ pub(crate) async fn facts(
     let asks = to_json("asks", &asks.iter().map(Ask::from).collect::<Vec<_>>())?;
     let rows = query_as!(
         Found,
-        r#"SELECT oh.time AS "head_time?: i64", o.status AS "organization_status?: String",
+        r#"SELECT CAST(round(unixepoch('now', 'subsec') * 1000000.0) AS INTEGER) AS "clock!: i64",
+               oh.time AS "head_time?: i64", o.status AS "organization_status?: String",
                u.status AS "user_status?: String",
                m.status AS "member_status?: String", m.organization_role AS "member_role?: String",
                m.starts_at AS "starts_at?: i64", m.expires_at AS "expires_at?: i64",
@@ -89,9 +90,13 @@ pub(crate) async fn facts(
            ORDER BY ask.key"#,
         asks
     );
-    let rows = rows.fetch_all(&mut *connection).await?;
-    let clock = log::now(connection, clock).await?;
-    rows.into_iter().map(|row| row.facts(clock)).collect()
+    let rows = rows.fetch_all(connection).await?.into_iter();
+    let given = if let StoreClock::Given(clock) = clock { Some(clock.now()) } else { None };
+    rows.map(|row| {
+        let clock = given.unwrap_or(Timestamp::from_micros(row.clock));
+        row.facts(clock)
+    })
+    .collect()
 }
 
 impl Found {

@@ -123,9 +123,13 @@ impl Store for SqliteStore {
     async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {
         let (store, asks) = (self.clone(), asks.to_vec());
         detached("access", async move {
-            let mut session = store.begin("access").await?;
-            let found = access::facts(session.connection(), &store.clock, &asks).await;
-            end(session, "access", found).await
+            // One statement is a snapshot by itself.
+            let connection = store.readers.acquire().await.map_err(Fault::from);
+            let found = match connection {
+                Ok(mut connection) => access::facts(&mut connection, &store.clock, &asks).await,
+                Err(fault) => Err(fault),
+            };
+            found.map_err(|fault| fault.during("access"))
         })
         .await
     }

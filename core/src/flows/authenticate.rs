@@ -4,6 +4,7 @@ use super::find_user;
 use crate::actor::{Actor, Via};
 use crate::home::{Home, Key, Record};
 use crate::id::{ApiKeyId, OperatorKeyId, OrganizationId};
+use crate::known::Known;
 use crate::model::{ApiKey, OrganizationStatus, UserStatus};
 use crate::op::Roster;
 use crate::permission::Permission;
@@ -13,31 +14,36 @@ use crate::refusal::{OpError, Refusal};
 use crate::secret::{Token, TokenKind};
 
 /// Who a secret speaks for: itself, or a user on whose behalf it acts. Dead and unknown secrets answer alike.
+///
+/// `also` is read together with an organization's key: what the request will need of that home.
 pub async fn authenticate(
     roster: &Roster,
     secret: &str,
     on_behalf_of: Option<&UserRef>,
-) -> Result<Actor, OpError> {
+    also: Vec<Key>,
+) -> Result<(Actor, Known), OpError> {
     let token = Token::parse(secret).map_err(|_| Refusal::Unauthenticated)?;
     match token.kind() {
         TokenKind::Operator(key) => {
             operator(roster, &token, key).await?;
-            match on_behalf_of {
-                None => Ok(Actor::Operator { key: Some(key) }),
-                Some(user) => on_behalf(roster, user, Via::Operator { key: Some(key) }).await,
-            }
+            let actor = match on_behalf_of {
+                None => Actor::Operator { key: Some(key) },
+                Some(user) => on_behalf(roster, user, Via::Operator { key: Some(key) }).await?,
+            };
+            Ok((actor, Known::default()))
         }
         TokenKind::Organization(organization, key) => {
-            let standing = organization_key(roster, &token, organization, key).await?;
-            match on_behalf_of {
-                None => Ok(Actor::ApiKey { organization, key }),
+            let (standing, known) = organization_key(roster, &token, organization, key, also).await?;
+            let actor = match on_behalf_of {
+                None => Actor::ApiKey { organization, key },
                 Some(user) => {
                     if !standing.holds(&Permission::of("members:act_as"), Reach::Organization) {
                         return Err(Refusal::lacks("members:act_as").into());
                     }
-                    on_behalf(roster, user, Via::ApiKey { organization, key }).await
+                    on_behalf(roster, user, Via::ApiKey { organization, key }).await?
                 }
-            }
+            };
+            Ok((actor, known))
         }
     }
 }
@@ -55,9 +61,11 @@ async fn organization_key(
     token: &Token,
     organization: OrganizationId,
     id: ApiKeyId,
-) -> Result<Standing, OpError> {
+    also: Vec<Key>,
+) -> Result<(Standing, Known), OpError> {
     let home = Home::Organization(organization);
-    let read = roster.store.read(&home, &[Key::Organization, Key::ApiKey(id)], &[]).await?;
+    let keys = [vec![Key::Organization, Key::ApiKey(id)], also].concat();
+    let read = roster.store.read(&home, &keys, &[]).await?;
     let record = |key: &Key| read.records.get(key).map(|stored| &stored.record);
     let (Some(Record::Organization(organization)), Some(Record::ApiKey(key))) =
         (record(&Key::Organization), record(&Key::ApiKey(id)))
@@ -68,7 +76,8 @@ async fn organization_key(
     if organization.status == OrganizationStatus::Closed || !opens(key) {
         return Err(Refusal::Unauthenticated.into());
     }
-    Ok(Standing::of_key(Some(key), read.now()))
+    let standing = Standing::of_key(Some(key), read.now());
+    Ok((standing, Known::default().with(home, keys, read)))
 }
 
 async fn on_behalf(roster: &Roster, named: &UserRef, via: Via) -> Result<Actor, OpError> {

@@ -31,7 +31,7 @@ pub enum CheckOn {
 }
 
 impl CheckOn {
-    const fn account(self) -> Option<AccountId> {
+    pub(super) const fn account(self) -> Option<AccountId> {
         match self {
             Self::Organization => None,
             Self::Account(account) => account,
@@ -130,7 +130,7 @@ pub async fn check(
 }
 
 /// The decision, from the facts alone.
-fn answer(ask: &CheckAsk, facts: &AccessFacts, strangers_known: bool) -> CheckAnswer {
+pub(super) fn answer(ask: &CheckAsk, facts: &AccessFacts, strangers_known: bool) -> CheckAnswer {
     let no = |reason| CheckAnswer { reason, role: None };
     let account_missing = ask.on != CheckOn::Organization && facts.account.is_none();
     let stranger = facts.member.is_none() && !strangers_known;

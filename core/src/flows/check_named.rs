@@ -84,7 +84,8 @@ impl Seen<'_> {
     }
 }
 
-fn may_ask(standing: &Standing, on: CheckOn) -> bool {
+/// Whether a caller who stands so may ask.
+pub(super) fn may_ask(standing: &Standing, on: CheckOn) -> bool {
     let permission = Permission::of("check:ask");
     match on {
         CheckOn::Organization => standing.holds(&permission, Reach::Organization),

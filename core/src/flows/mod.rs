@@ -3,6 +3,7 @@
 mod add_member;
 mod authenticate;
 mod check;
+mod check_by_key;
 mod check_named;
 pub(crate) mod claims;
 mod create_account;
@@ -20,6 +21,7 @@ mod update_user;
 pub use add_member::{NewMember, Person, Who, add_member};
 pub use authenticate::authenticate;
 pub use check::{CheckAnswer, CheckAsk, CheckOn, CheckReason, RoleSource, check};
+pub use check_by_key::check_by_key;
 pub use check_named::{Asked, check_named};
 pub use create_account::{NewAccount, create_account};
 pub use create_organization::{NewOrganization, create_organization};

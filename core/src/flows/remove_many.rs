@@ -37,7 +37,7 @@ pub async fn require_removal(
     if rows == 0 || rows > MAX_ROWS {
         return Err(Refusal::invalid("/users", "name 1 to 1000 users").into());
     }
-    let mut view = View::new(roster.store.as_ref(), Home::Organization(organization), request.actor);
+    let mut view = View::new(roster, Home::Organization(organization), request);
     let (_, standing) = view.open_organization().await?.open()?;
     let found = find_accounts(&mut view, &[account]).await?.pop().flatten();
     let (account, _) = found.ok_or(Refusal::NotFound)?;

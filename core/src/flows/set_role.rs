@@ -1,15 +1,17 @@
 //! Giving a role on one account: the pointer in the person's home, then the role.
 
-use super::find_user;
 use super::refresh::{refresh_card, tidied};
+use super::resolve_user;
 use crate::facts::Request;
+use crate::home::{Home, Key, Record};
 use crate::id::OrganizationId;
+use crate::model::User;
 use crate::op::{Done, Roster, preflight, run};
 use crate::ops::member::{RoleSet, SetRole};
 use crate::ops::pointer::PointToOrganization;
 use crate::permission::RoleRef;
 use crate::reference::{AccountRef, UserRef};
-use crate::refusal::OpError;
+use crate::refusal::{OpError, Refusal};
 
 /// Adds, re-adds or changes. Operators may name anybody, others people of their own organization.
 pub async fn set_role(
@@ -20,7 +22,7 @@ pub async fn set_role(
     user: &UserRef,
     role: RoleRef,
 ) -> Result<Done<RoleSet>, OpError> {
-    let user = find_user(roster, user).await?;
+    let (user, request) = &find_with_pointer(roster, request, organization, user).await?;
     let operation = SetRole {
         organization,
         account: account.clone(),
@@ -33,6 +35,26 @@ pub async fn set_role(
     let pointer = PointToOrganization { user: user.id, organization };
     run(roster, &request.as_system("pointer"), &pointer).await?;
     let done = run(roster, request, &operation).await?;
-    tidied(refresh_card(roster, request, organization, user.id, operation.card).await);
+    // The card of one who was in already follows their record by itself.
+    if done.output.joined {
+        tidied(refresh_card(roster, request, organization, user.id, operation.card).await);
+    }
     Ok(done)
+}
+
+/// The user, and their pointer to the organization in the same read, for the request to go on with.
+async fn find_with_pointer(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    named: &UserRef,
+) -> Result<(User, Request), OpError> {
+    let home = Home::User(resolve_user(roster, named).await?);
+    let keys = [Key::User, Key::Membership(organization)];
+    let read = roster.store.read(&home, &keys, &[]).await?;
+    let Some(Record::User(user)) = read.records.get(&Key::User).map(|stored| stored.record.clone()) else {
+        return Err(Refusal::NotFound.into());
+    };
+    let known = request.known.clone().with(home, keys, read);
+    Ok((user, Request { known, ..request.clone() }))
 }

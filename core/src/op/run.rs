@@ -74,6 +74,7 @@ pub async fn run_sealed<O: Operation>(
                 created_at: staged.entry.as_ref().map_or(Timestamp::EPOCH, |entry| entry.time),
             })));
         }
+        request.known.spend();
         match roster.store.commit(&staged).await {
             Ok(_) => return Ok(done),
             Err(CommitError::Conflict(_)) => back_off(roster, attempt).await,
@@ -151,7 +152,7 @@ async fn prepare<'a, O: Operation>(
     operation: &O,
     attempt: u32,
 ) -> Result<Prepared<'a, O::Output>, OpError> {
-    let mut view = View::new(roster.store.as_ref(), operation.home(), request.actor);
+    let mut view = View::new(roster, operation.home(), request);
     let state = load(request, operation, &mut view).await?;
     let due = view.due();
     if !due.is_empty() && request.actor != Actor::System {
@@ -167,7 +168,7 @@ async fn decide<'a, O: Operation>(
     request: &Request,
     operation: &O,
 ) -> Result<(View<'a>, Decision<O::Output>), OpError> {
-    let mut view = View::new(roster.store.as_ref(), operation.home(), request.actor);
+    let mut view = View::new(roster, operation.home(), request);
     let state = load(request, operation, &mut view).await?;
     let decision = judge(roster, request, operation, state, &view)?;
     Ok((view, decision))

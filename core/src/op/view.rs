@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::Roster;
 use crate::actor::{Actor, Via};
+use crate::facts::Request;
 use crate::home::{Home, Key, TheMember, TheOrganization, TypedKey};
 use crate::id::{ApiKeyId, OrganizationId, Version};
+use crate::known::Known;
 use crate::log::Head;
 use crate::model::{Organization, OrganizationStatus};
 use crate::policy::Standing;
@@ -18,20 +21,24 @@ pub struct View<'a> {
     store: &'a dyn Store,
     pub(super) home: Home,
     actor: Actor,
+    known: Known,
     now: Timestamp,
     head: Option<Head>,
     pub(super) seen: BTreeMap<Key, Option<Stored>>,
 }
 
 impl<'a> View<'a> {
-    /// A view of a home for an actor, with nothing read yet.
-    pub fn new(store: &'a dyn Store, home: Home, actor: Actor) -> Self {
-        Self { store, home, actor, now: Timestamp::EPOCH, head: None, seen: BTreeMap::new() }
+    /// A view of a home for a request, with nothing seen yet.
+    pub fn new(roster: &'a Roster, home: Home, request: &Request) -> Self {
+        let (store, known) = (roster.store.as_ref(), request.known.clone());
+        let (actor, now) = (request.actor, Timestamp::EPOCH);
+        Self { store, home, actor, known, now, head: None, seen: BTreeMap::new() }
     }
 
-    /// Reads keys in one round trip, so that `get` need not.
+    /// Reads keys in one round trip, so that `get` need not. What the request has read already is not read again.
     pub async fn fetch(&mut self, keys: impl IntoIterator<Item = Key> + Send) -> Result<(), StoreError> {
         let mut keys: Vec<Key> = keys.into_iter().filter(|key| !self.seen.contains_key(key)).collect();
+        keys.retain(|key| !self.recall(key));
         if keys.is_empty() && self.head.is_some() {
             return Ok(());
         }
@@ -45,6 +52,16 @@ impl<'a> View<'a> {
             self.seen.insert(key, found);
         }
         Ok(())
+    }
+
+    /// Whether the request has read a key when it began.
+    fn recall(&mut self, key: &Key) -> bool {
+        let Some(read) = self.known.of(&self.home, key) else { return false };
+        self.now = self.now.max(read.now());
+        self.head = Some(read.head);
+        let found = read.records.get(key).cloned();
+        self.seen.insert(key.clone(), found);
+        true
     }
 
     /// The record under a key, as time has made it.

@@ -22,7 +22,7 @@ pub async fn account(
     named: &AccountRef,
 ) -> Result<Shown<Account>, OpError> {
     let (_, standing) = visible_standing(roster, request, organization).await?;
-    let mut view = View::new(roster.store.as_ref(), Home::Organization(organization), request.actor);
+    let mut view = View::new(roster, Home::Organization(organization), request);
     let (id, _) = find_accounts(&mut view, &[named]).await?.pop().flatten().ok_or(Refusal::NotFound)?;
     roster.policies.access.require(&standing, "accounts:read", Reach::Account(id))?;
     let value = view.get(&id).await?.ok_or(Refusal::NotFound)?;
@@ -37,7 +37,7 @@ pub async fn account_id(
     organization: OrganizationId,
     named: &AccountRef,
 ) -> Result<AccountId, OpError> {
-    let mut view = View::new(roster.store.as_ref(), Home::Organization(organization), request.actor);
+    let mut view = View::new(roster, Home::Organization(organization), request);
     let found = find_accounts(&mut view, &[named]).await?.pop().flatten();
     Ok(found.map(|(id, _)| id).ok_or(Refusal::NotFound)?)
 }

@@ -19,7 +19,7 @@ pub async fn api_key(
     id: ApiKeyId,
 ) -> Result<Shown<ApiKey>, OpError> {
     let (_, standing) = visible_standing(roster, request, organization).await?;
-    let mut view = View::new(roster.store.as_ref(), Home::Organization(organization), request.actor);
+    let mut view = View::new(roster, Home::Organization(organization), request);
     let value = view.get(&id).await?.ok_or(Refusal::NotFound)?;
     roster.policies.access.require(&standing, "api_keys:read", Reach::Organization)?;
     let version = view.version(&Key::ApiKey(id)).ok_or(Refusal::NotFound)?;

@@ -52,7 +52,7 @@ pub async fn member(
 ) -> Result<Shown<Member>, OpError> {
     let (_, standing) = visible_standing(roster, request, organization).await?;
     let user = resolve_user(roster, named).await?;
-    let mut view = View::new(roster.store.as_ref(), Home::Organization(organization), request.actor);
+    let mut view = View::new(roster, Home::Organization(organization), request);
     let value = view.get(&TheMember(user)).await?.ok_or(Refusal::NotFound)?;
     if request.actor.user() != Some(user) && !may_see(&standing, &value) {
         return Err(Refusal::lacks("members:read").into());

@@ -39,7 +39,7 @@ pub async fn visible_standing(
     request: &Request,
     id: OrganizationId,
 ) -> Result<(Shown<Organization>, Standing), OpError> {
-    let mut view = View::new(roster.store.as_ref(), Home::Organization(id), request.actor);
+    let mut view = View::new(roster, Home::Organization(id), request);
     let (organization, standing) = view.organization().await?;
     let organization = organization.ok_or(Refusal::NotFound)?;
     let open = organization.status == OrganizationStatus::Active && standing.is_in();
@@ -87,7 +87,7 @@ async fn beside(
     organization: Shown<Organization>,
 ) -> Result<OrganizationShown, OpError> {
     let (id, owner) = (organization.value.id, organization.value.owner);
-    let mut view = View::new(roster.store.as_ref(), Home::Organization(id), request.actor);
+    let mut view = View::new(roster, Home::Organization(id), request);
     let card = view.get(&TheMember(owner)).await?.map(|member| member.card).unwrap_or_default();
     let read = roster.store.read(&Home::User(owner), &[Key::User], &[]).await?;
     let available = matches!(
@@ -167,7 +167,7 @@ pub async fn transfer(
     transfer: TransferId,
 ) -> Result<Shown<Transfer>, OpError> {
     let (_, standing) = visible_standing(roster, request, id).await?;
-    let mut view = View::new(roster.store.as_ref(), Home::Organization(id), request.actor);
+    let mut view = View::new(roster, Home::Organization(id), request);
     let value = view.get(&transfer).await?.ok_or(Refusal::NotFound)?;
     somewhere(&standing, "organization:read")?;
     let version = view.version(&Key::Transfer(transfer)).ok_or(Refusal::NotFound)?;

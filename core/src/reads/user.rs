@@ -84,7 +84,7 @@ pub async fn users(
 }
 
 async fn record(roster: &Roster, request: &Request, id: UserId) -> Result<Option<Shown<User>>, OpError> {
-    let mut view = View::new(roster.store.as_ref(), Home::User(id), request.actor);
+    let mut view = View::new(roster, Home::User(id), request);
     let user = view.get(&TheUser).await?;
     Ok(user.zip(view.version(&Key::User)).map(|(value, version)| Shown { value, version }))
 }
@@ -161,7 +161,7 @@ async fn membership(
     organization: OrganizationId,
     user: UserId,
 ) -> Result<Option<Member>, OpError> {
-    let mut view = View::new(roster.store.as_ref(), Home::Organization(organization), request.actor);
+    let mut view = View::new(roster, Home::Organization(organization), request);
     Ok(view.get(&TheMember(user)).await?)
 }
 

@@ -10,6 +10,7 @@ use roster_core::flows::{
 };
 use roster_core::home::Home;
 use roster_core::id::{OrganizationId, UserId};
+use roster_core::known::Known;
 use roster_core::model::ReceiptId;
 use roster_core::op::Roster;
 use roster_core::ops::member::{AccessAsk, Joining};
@@ -105,6 +106,7 @@ impl Flow {
             seed: Seed { bytes: [n; 32], millis },
             if_match: None,
             receipt: Some(ReceiptDraft { id: ReceiptId([n; 32]), digest: [n; 32] }),
+            known: Known::default(),
         }
     }
 

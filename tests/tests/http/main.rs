@@ -5,6 +5,7 @@ mod access;
 mod audit;
 mod check;
 mod conventions;
+mod economy;
 mod faults;
 mod isolation;
 mod keys;

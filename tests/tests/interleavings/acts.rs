@@ -4,6 +4,7 @@ use roster_core::actor::Actor;
 use roster_core::facts::{Request, Seed};
 use roster_core::flows::{NewMember, Who, add_member, close_organization, set_role};
 use roster_core::home::{Home, Key};
+use roster_core::known::Known;
 use roster_core::op::{Operation, Roster, run};
 use roster_core::ops::account::ArchiveAccount;
 use roster_core::ops::member::{
@@ -108,6 +109,7 @@ impl Act {
             seed,
             if_match: None,
             receipt: None,
+            known: Known::default(),
         };
         match self.act(&roster, &request, &people).await {
             Ok(()) => Ok(()),

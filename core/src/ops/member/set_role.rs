@@ -42,6 +42,8 @@ pub struct RoleSet {
     pub account: AccountId,
     /// The role that the member had there.
     pub previous: Option<RoleRef>,
+    /// Whether they were no member before, or not any more.
+    pub joined: bool,
 }
 
 impl Operation for SetRole {
@@ -77,11 +79,12 @@ impl Operation for SetRole {
         };
         if previous == Some(self.role) {
             let member = shown(scene.known()?);
-            return Ok(Decision::unchanged(RoleSet { member, account, previous }));
+            return Ok(Decision::unchanged(RoleSet { member, account, previous, joined: false }));
         }
         if status == AccountStatus::Archived {
             return Err(Refusal::AccountGone);
         }
+        let joined = !scene.is_active();
         let decision =
             if let Some(member) = scene.member.filter(|member| member.status == MemberStatus::Active) {
                 self.changed(&member, account)?
@@ -89,7 +92,7 @@ impl Operation for SetRole {
                 let access = Access::Accounts([(account, self.role)].into());
                 added(Member::joining(self.user, self.card.clone(), access, facts.now))
             };
-        let output = RoleSet { member: shown(&decision.output), account, previous };
+        let output = RoleSet { member: shown(&decision.output), account, previous, joined };
         let Decision { puts, removes, checks, events, .. } = decision;
         Ok(Decision { puts, removes, checks, events, output })
     }

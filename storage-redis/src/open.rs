@@ -101,12 +101,19 @@ fn foreign_or(config: &RedisConfig, source: redis::RedisError) -> OpenError {
 /// What every node that takes writes must be.
 async fn server_rules(config: &RedisConfig, connection: &Connection) -> Result<Rules, OpenError> {
     let many = config.urls().len() > 1;
-    let mut rules = Vec::new();
+    let mut rules = Rules::new();
     for info in everywhere(connection, cmd("INFO")).await? {
         rules.extend(node_rules(&Info::read(&info), many));
     }
     rules.extend(setting_rules(config, connection).await?);
-    Ok(rules)
+    // Nodes that are alike take one line.
+    let mut told: Rules = Vec::new();
+    for rule in rules {
+        if told.iter().all(|told| told.check != rule.check) {
+            told.push(rule);
+        }
+    }
+    Ok(told)
 }
 
 fn node_rules(info: &Info, many: bool) -> Rules {

@@ -36,6 +36,12 @@ pub enum CopyError {
         /// How.
         detail: String,
     },
+    /// The store that is copied to holds something already; nothing was changed.
+    #[error("the store that is copied to is not empty")]
+    NotEmpty,
+    /// Somebody may have used one of the stores meanwhile.
+    #[error("the place on one of the stores was lost meanwhile, so a server may have written to it")]
+    NotAlone,
     /// The store that is copied from fails.
     #[error("copying from the {0}")]
     Source(StoreError),
@@ -53,12 +59,17 @@ pub enum Step {
     Compared(u64, u64),
 }
 
-/// Copies everything, compares every home, and only then takes the mark of half a deployment off the target.
+/// Copies everything, compares every home, and only then, if `is_alone` says that nobody has come in meanwhile, takes
+/// the mark of half a deployment off the target.
 pub async fn copy(
     from: &dyn Store,
     to: &dyn Store,
+    is_alone: &(dyn Fn() -> bool + Sync),
     progress: &mut (dyn FnMut(Step) + Send),
 ) -> Result<Copied, CopyError> {
+    if !to.homes(None, 1).await.map_err(CopyError::Target)?.is_empty() {
+        return Err(CopyError::NotEmpty);
+    }
     to.load(Load::Begin).await.map_err(CopyError::Target)?;
     let mut filling = Filling { to, parts: Vec::new(), copied: Copied::default() };
     let mut after = None;
@@ -74,6 +85,9 @@ pub async fn copy(
     filling.flush().await?;
     let copied = filling.copied;
     compare(from, to, &mut |compared| progress(Step::Compared(compared, copied.homes))).await?;
+    if !is_alone() {
+        return Err(CopyError::NotAlone);
+    }
     to.load(Load::End).await.map_err(CopyError::Target)?;
     Ok(copied)
 }

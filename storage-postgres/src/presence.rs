@@ -1,12 +1,16 @@
 //! Who uses the database: an advisory lock on a connection of its own. The server lets go of it when the connection
 //! ends, and looks after a silent client every few seconds.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use roster_core::presence::{Presence, Stay};
+use async_trait::async_trait;
+use roster_core::presence::{Held, Presence, Stay};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, query_scalar};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::error::Fault;
 
@@ -20,18 +24,38 @@ const LIMITS: &str =
      SET idle_session_timeout = 0; SET statement_timeout = '5s'";
 
 /// The task that holds the lock, ended with the stay.
-struct Held(JoinHandle<()>);
+struct Lock {
+    holding: JoinHandle<()>,
+    lost: Arc<AtomicBool>,
+}
 
-impl Drop for Held {
+#[async_trait]
+impl Held for Lock {
+    fn is_held(&self) -> bool {
+        !self.lost.load(Ordering::SeqCst)
+    }
+
+    /// The connection ends with the task, and the lock with the connection.
+    async fn leave(mut self: Box<Self>) {
+        self.holding.abort();
+        let _ended = (&mut self.holding).await;
+    }
+}
+
+impl Drop for Lock {
     fn drop(&mut self) {
-        self.0.abort();
+        self.holding.abort();
     }
 }
 
 /// An answer of `enter`.
 pub(crate) async fn enter(options: PgConnectOptions, presence: Presence) -> Result<Option<Stay>, Fault> {
+    let lost = Arc::new(AtomicBool::new(false));
     let held = take(&options, presence).await?;
-    Ok(held.map(|connection| Stay::new(Held(tokio::spawn(hold(options, presence, connection))))))
+    Ok(held.map(|connection| {
+        let holding = tokio::spawn(hold(options, presence, connection, Arc::clone(&lost)));
+        Stay::new(Lock { holding, lost })
+    }))
 }
 
 async fn take(options: &PgConnectOptions, presence: Presence) -> Result<Option<PgConnection>, Fault> {
@@ -50,23 +74,30 @@ async fn take(options: &PgConnectOptions, presence: Presence) -> Result<Option<P
     Ok(taken.then_some(connection))
 }
 
-/// Keeps the connection, and takes the lock again where the connection was lost.
-async fn hold(options: PgConnectOptions, presence: Presence, connection: PgConnection) {
+/// Keeps the connection. Where it was lost, a server takes the lock again; whoever was alone may not be any more.
+async fn hold(
+    options: PgConnectOptions,
+    presence: Presence,
+    connection: PgConnection,
+    lost: Arc<AtomicBool>,
+) {
     let mut kept = Some(connection);
     loop {
         tokio::time::sleep(PAUSE).await;
-        let lost = match &mut kept {
-            Some(connection) => connection.ping().await.err(),
-            None => None,
-        };
-        if let Some(error) = lost {
-            tracing::warn!(%error, "the connection that says who uses the database was lost");
+        if let Some(connection) = &mut kept
+            && !matches!(timeout(PAUSE, connection.ping()).await, Ok(Ok(())))
+        {
+            tracing::warn!("the connection that says who uses the database was lost");
             kept = None;
+            if presence == Presence::Alone {
+                return lost.store(true, Ordering::SeqCst);
+            }
         }
         if kept.is_none() {
-            match take(&options, presence).await {
-                Ok(taken) => kept = taken,
-                Err(error) => tracing::debug!(%error, "the database does not answer yet"),
+            match timeout(PAUSE, take(&options, presence)).await {
+                Ok(Ok(Some(connection))) => kept = Some(connection),
+                Ok(Ok(None)) => return lost.store(true, Ordering::SeqCst),
+                Ok(Err(_)) | Err(_) => tracing::debug!("the database does not answer yet"),
             }
         }
     }

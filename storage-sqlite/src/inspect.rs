@@ -30,7 +30,7 @@ pub(crate) async fn inspect(config: &SqliteConfig, with_key: bool) -> Inspection
     }
     let mut rules = Vec::new();
     match look(config, with_key, &mut rules).await {
-        Ok(()) => Inspection { reach: Reach::Whole, checks: Rule::checks(rules) },
+        Ok(reach) => Inspection { reach, checks: Rule::checks(rules) },
         Err(error) => {
             let mut checks = Rule::checks(rules);
             checks.push(Check::new("database", "cannot be read", "a database of Roster's").or(Some(error)));
@@ -45,7 +45,7 @@ fn nearest(path: &Path) -> std::path::PathBuf {
     folder.ancestors().find(|above| above.exists()).map_or_else(|| ".".into(), Path::to_owned)
 }
 
-async fn look(config: &SqliteConfig, with_key: bool, rules: &mut Rules) -> Result<(), OpenError> {
+async fn look(config: &SqliteConfig, with_key: bool, rules: &mut Rules) -> Result<Reach, OpenError> {
     rules.push(file_system_rule(&config.path)?);
     let options = SqliteConnectOptions::new().filename(&config.path).read_only(true);
     let options = options.busy_timeout(config.busy_timeout).disable_statement_logging();
@@ -63,7 +63,8 @@ async fn look(config: &SqliteConfig, with_key: bool, rules: &mut Rules) -> Resul
             rules.push(key_rule(&mut connection, config).await?);
         }
     }
-    connection.close().await.map_err(|source| database(config, source))
+    connection.close().await.map_err(|source| database(config, source))?;
+    Ok(if there { Reach::Whole } else { Reach::Empty })
 }
 
 /// Why a file is not opened by `SQLite` itself.

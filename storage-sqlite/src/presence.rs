@@ -24,7 +24,7 @@ pub(crate) fn enter(database: &Path, presence: Presence) -> Result<Option<Stay>,
         Presence::Alone => file.try_lock(),
     };
     match locked {
-        Ok(()) => Ok(Some(Stay::new(file))),
+        Ok(()) => Ok(Some(Stay::with(file))),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }

@@ -4,6 +4,7 @@
 mod refill;
 
 use std::env;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -52,7 +53,9 @@ fn url_of(name: &str) -> String {
 
 fn fresh_name() -> String {
     static MADE: AtomicU32 = AtomicU32::new(0);
-    format!("roster_test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed))
+    // Numbers of processes come back; databases outlive their process.
+    let random = RandomState::new().build_hasher().finish();
+    format!("roster_test_{random:x}_{}", MADE.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Ends all connections to a database, and waits until they have ended.

@@ -71,7 +71,7 @@ async fn listed(store: &dyn Store, organization: OrganizationId) -> Vec<Row> {
 }
 
 async fn copied(from: &dyn Store, to: &dyn Store) -> Copied {
-    copy(from, to, &mut |_| {}).await.unwrap()
+    copy(from, to, &|| true, &mut |_| {}).await.unwrap()
 }
 
 async fn is_clean(test: &TestStore, like: &Roster) {
@@ -132,7 +132,7 @@ async fn x5_what_is_written_meanwhile_is_noticed() {
         let writing = Arc::clone(&source.store);
         let late = organization_home(2);
         let mut written = false;
-        let outcome = copy(source.store.as_ref(), target.store.as_ref(), &mut |step| {
+        let outcome = copy(source.store.as_ref(), target.store.as_ref(), &|| true, &mut |step| {
             // The second home is copied by now and not compared yet.
             if step == Step::Copied(3) && !written {
                 written = true;
@@ -146,7 +146,7 @@ async fn x5_what_is_written_meanwhile_is_noticed() {
         let Err(CopyError::Differs { home, detail }) = outcome else { panic!("{name}: {outcome:?}") };
         assert_eq!(home, organization_home(2));
         assert!(detail.contains("2 log entries") && detail.contains("1 log entries"), "{detail}");
-        let error = copy(source.store.as_ref(), target.store.as_ref(), &mut |_| {}).await.unwrap_err();
+        let error = copy(source.store.as_ref(), target.store.as_ref(), &|| true, &mut |_| {}).await.unwrap_err();
         let CopyError::Target(error) = error else { panic!("{error}") };
         assert_eq!(error.kind, StoreErrorKind::Corrupt, "the target keeps the mark of half a deployment");
     }
@@ -158,7 +158,7 @@ async fn x5_a_home_that_comes_meanwhile_is_noticed() {
     let (source, target) = (fresh("memory").await, fresh("memory").await);
     source.store.commit(&change(1, &organization_home(1)).done()).await.unwrap();
     let writing = Arc::clone(&source.store);
-    let outcome = copy(source.store.as_ref(), target.store.as_ref(), &mut |step| {
+    let outcome = copy(source.store.as_ref(), target.store.as_ref(), &|| true, &mut |step| {
         if step == Step::Copied(1) {
             let (writing, set) = (Arc::clone(&writing), change(2, &Home::Deployment).done());
             tokio::task::block_in_place(|| {

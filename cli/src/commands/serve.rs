@@ -1,15 +1,16 @@
 //! `roster serve`: the server.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use roster_api::ApiState;
 use roster_core::listing::PageRequest;
-use roster_core::presence::Presence;
+use roster_core::presence::{Presence, Stay};
 use roster_core::reads;
 use tokio::net::TcpListener;
 
 use crate::args::Global;
-use crate::backends::Tables;
+use crate::backends::{self, Tables};
 use crate::config::{Backend, Config, LogFormat, MasterKeySource, shell_quoted};
 use crate::failure::Failure;
 use crate::logging;
@@ -29,16 +30,37 @@ pub async fn run(global: &Global) -> Result<(), Failure> {
         out: Printer::new(global.output),
     };
     session.roster.store.ping().await?;
-    let _place = session.roster.store.enter(Presence::Serving).await?.ok_or_else(|| {
+    let place = session.roster.store.enter(Presence::Serving).await?.ok_or_else(|| {
         Failure::Failed(
             "everything is being copied from or to this store: start again when that is done".to_owned(),
         )
     })?;
+    // A copy may have begun and broken off between the opening and now.
+    let looked = backends::inspect(&config, Some(secrets.fingerprint)).await?;
+    if let Some(problem) = looked.checks.into_iter().find_map(|check| check.problem) {
+        return Err(Failure::Store(problem));
+    }
     let next = if has_key(&session).await? { None } else { Some(next_step(global)) };
     let signals = Signals::catch()?;
     announce(&config, bound, next.as_deref());
     let api = ApiState::new(session.roster, secrets.cursors, secrets.receipts);
-    Server::new(listener, api).run(signals).await
+    let ended = tokio::select! {
+        ended = Server::new(listener, api).run(signals) => ended,
+        () = lost(&place) => Err(Failure::Failed(
+            "this server was away for so long that everything may be being copied from or to its store: start again \
+             when that is done"
+                .to_owned(),
+        )),
+    };
+    place.leave().await;
+    ended
+}
+
+/// Until the place is lost. Whatever is written after that may be missing in a copy.
+async fn lost(place: &Stay) {
+    while place.is_held() {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), Failure> {

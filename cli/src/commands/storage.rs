@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use roster_core::copy::{Copied, CopyError, Step, copy};
+use roster_core::health::Reach;
 use roster_core::presence::{Presence, Stay};
 use roster_core::store::{Store, StoreError, StoreErrorKind};
 use serde_json::json;
@@ -62,15 +63,36 @@ async fn upgrade(config: &Config, global: &Global) -> Result<(), Failure> {
 
 async fn copy_to(to: &Path, config: &Config, global: &Global) -> Result<(), Failure> {
     let other = load_other(to)?;
-    let secrets = secrets(config)?;
+    let secrets = of_source(config).await?;
     same_key(&other, &secrets, to)?;
     let source = backends::open(config, &secrets, Tables::MustBeThere).await?;
-    let _alone = alone(&source, "the store that is copied").await?;
+    let on_source = alone(&source, "the store that is copied").await?;
     let target = backends::open(&other, &secrets, Tables::MayBeMade).await?;
-    let _alone_too = alone(&target, "the store that is copied to").await?;
-    let copied = with_progress(source.as_ref(), target.as_ref()).await?;
+    let places = [on_source, alone(&target, "the store that is copied to").await?];
+    let is_alone = || places.iter().all(Stay::is_held);
+    let copied = with_progress(source.as_ref(), target.as_ref(), &is_alone).await;
+    for place in places {
+        place.leave().await;
+    }
+    let copied = copied?;
     let (from, into) = (config.storage.backend.name(), other.storage.backend.name());
     say(Printer::new(global.output), copied, from, into)
+}
+
+/// The key of the store that is copied, which must be there: nothing is made where a path or an address is wrong.
+async fn of_source(config: &Config) -> Result<Secrets, Failure> {
+    let nothing = |found: &str| {
+        Failure::Store(format!(
+            "there is nothing to copy: {found}; check which store the configuration names, by `roster config show`"
+        ))
+    };
+    let key = master_key::find(config)?.ok_or_else(|| nothing("there is no master key"))?;
+    let secrets = Secrets::derive(&key);
+    let looked = backends::inspect(config, Some(secrets.fingerprint)).await?;
+    if let Some(problem) = looked.checks.into_iter().find_map(|check| check.problem) {
+        return Err(Failure::Store(problem));
+    }
+    if looked.reach == Reach::Whole { Ok(secrets) } else { Err(nothing("the store holds nothing of Roster's")) }
 }
 
 /// The configuration of the other store: its file alone. Settings of this one in the environment must not leak in.
@@ -100,10 +122,14 @@ async fn alone(store: &Arc<dyn Store>, which: &str) -> Result<Stay, Failure> {
     })
 }
 
-async fn with_progress(source: &dyn Store, target: &dyn Store) -> Result<Copied, Failure> {
+async fn with_progress(
+    source: &dyn Store,
+    target: &dyn Store,
+    is_alone: &(dyn Fn() -> bool + Sync),
+) -> Result<Copied, Failure> {
     let mut copying = Some(Progress::counting("homes copied"));
     let mut comparing = None;
-    let done = copy(source, target, &mut |step| match step {
+    let done = copy(source, target, is_alone, &mut |step| match step {
         Step::Copied(homes) => {
             if let Some(progress) = &mut copying {
                 progress.at(homes);
@@ -123,16 +149,16 @@ async fn with_progress(source: &dyn Store, target: &dyn Store) -> Result<Copied,
 
 /// What went wrong, and how things stand now.
 fn failure(error: &CopyError) -> Failure {
-    let half = "the store that is copied to holds half of a deployment now and is not opened: start again with an \
-                empty one";
+    let half = "unless nothing was copied yet, the store that is copied to holds half of a deployment now and is not \
+                opened: start again with an empty one";
     match error {
         CopyError::Source(store) | CopyError::Target(store) if is_unreachable(store) => {
             Failure::Store(format!("{error}; {half}"))
         }
-        CopyError::Target(store) if store.detail.contains("not empty") => {
-            Failure::Failed(format!("{}; name another in the file", store.detail))
+        CopyError::NotEmpty => Failure::Failed(format!("{error}; name another in the file")),
+        CopyError::Source(_) | CopyError::Target(_) | CopyError::NotAlone => {
+            Failure::Failed(format!("{error}; {half}"))
         }
-        CopyError::Source(_) | CopyError::Target(_) => Failure::Failed(format!("{error}; {half}")),
         CopyError::Differs { .. } => Failure::Failed(format!(
             "{error}; something was written meanwhile, or a store is damaged (see `roster verify`); {half}"
         )),

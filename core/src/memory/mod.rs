@@ -152,8 +152,8 @@ impl Store for MemoryStore {
 
     async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {
         Ok(match presence {
-            Presence::Serving => Arc::clone(&self.present).try_read_owned().ok().map(Stay::new),
-            Presence::Alone => Arc::clone(&self.present).try_write_owned().ok().map(Stay::new),
+            Presence::Serving => Arc::clone(&self.present).try_read_owned().ok().map(Stay::with),
+            Presence::Alone => Arc::clone(&self.present).try_write_owned().ok().map(Stay::with),
         })
     }
 

@@ -55,7 +55,7 @@ async fn fill(store: &dyn Store) {
 }
 
 async fn copied(from: &dyn Store, to: &dyn Store) -> Result<Copied, CopyError> {
-    copy(from, to, &mut |_| {}).await
+    copy(from, to, &|| true, &mut |_| {}).await
 }
 
 /// Everything that a store says about its homes.
@@ -241,8 +241,10 @@ pub async fn many_serve_or_one_is_alone(at: &TestStore) {
     let alone = enter_soon(Presence::Alone).await;
     assert!(enter(Presence::Serving).await.is_none(), "somebody is alone");
     assert!(enter(Presence::Alone).await.is_none(), "somebody is alone");
-    drop(alone);
-    drop(enter_soon(Presence::Serving).await);
+    assert!(alone.is_held());
+    alone.leave().await;
+    enter_soon(Presence::Serving).await.leave().await;
+    enter_soon(Presence::Alone).await.leave().await;
 }
 
 pub async fn a_store_describes_itself(at: &TestStore) {

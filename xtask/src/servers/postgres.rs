@@ -107,8 +107,10 @@ pub fn install_missing() -> Result<()> {
 fn find() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
     let version = |path: &Path| path.file_name()?.to_str()?.parse::<u32>().ok();
-    let newest = versions.filter_map(|entry| Some((version(&entry.path())?, entry.path()))).max()?;
-    Some(newest.1.join("bin")).filter(|programs| programs.join("initdb").exists())
+    // Beside a server of one version there may be clients alone of another.
+    let whole = versions.map(|entry| entry.path()).filter(|path| path.join("bin/initdb").exists());
+    let newest = whole.filter_map(|path| Some((version(&path)?, path))).max()?;
+    Some(newest.1.join("bin"))
 }
 
 /// Debian's package would make a cluster and start it.

@@ -127,7 +127,9 @@ impl Logged {
     /// The entry as it was before a store gave it its place.
     pub fn entry(&self) -> Result<LogEntry, serde_json::Error> {
         let body: Body = serde_json::from_slice(&self.body)?;
-        Ok(LogEntry::new(&body, self.body.clone(), self.personal.clone()))
+        // The body shows milliseconds, and its time may be before that of the entry before.
+        let entry = LogEntry::new(&body, self.body.clone(), self.personal.clone());
+        Ok(LogEntry { time: self.time, ..entry })
     }
 
     /// The end of the log with this as its last entry.

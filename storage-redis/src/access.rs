@@ -15,6 +15,7 @@ use crate::store::Inner;
 
 /// What was read of one home.
 struct Known {
+    clock: Timestamp,
     now: Timestamp,
     records: BTreeMap<Key, Record>,
 }
@@ -53,16 +54,16 @@ fn known(keys: &BTreeSet<Key>, found: Fields) -> Result<Known, Fault> {
             records.insert(key.clone(), record::decode(&value)?.record);
         }
     }
-    Ok(Known { now: found.clock.max(found.head.time), records })
+    Ok(Known { clock: found.clock, now: found.clock.max(found.head.time), records })
 }
 
 fn answer(known: &BTreeMap<Home, Known>, ask: &AccessKey) -> AccessFacts {
     let organization = ask.organization.and_then(|id| known.get(&Home::Organization(id)));
     let user = ask.user.and_then(|id| known.get(&Home::User(id)));
     let find = |key: Option<Key>| organization.zip(key).and_then(|(home, key)| home.records.get(&key));
-    let any = organization.or(user).or_else(|| known.values().next());
+    let clock = || known.values().next().map_or(Timestamp::EPOCH, |home| home.clock);
     AccessFacts {
-        now: any.map_or(Timestamp::EPOCH, |home| home.now),
+        now: organization.map_or_else(clock, |home| home.now),
         organization: match find(Some(Key::Organization)) {
             Some(Record::Organization(organization)) => Some(organization.status),
             _ => None,

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use redis::Value;
+use redis::{RedisError, RedisResult, Value};
 use roster_core::home::{Home, Key};
 use roster_core::log::{Head, LogEntry, hex};
 use roster_core::store::{ChangeSet, CommitError, Committed, StoreClock, Write};
@@ -34,7 +34,7 @@ pub(crate) async fn commit(store: &Inner, changes: &ChangeSet) -> Result<Committ
         let arguments = arguments(changes, &store.clock, known, &guess).map_err(during)?;
         let keys = store.keys(&changes.home);
         let answer: Result<Value, _> = store.quick.call(&store.scripts.commit, keys.all(), &arguments).await;
-        let answer = answer.map_err(|error| Fault::from(error).at_commit())?;
+        let answer = answer.map_err(|error| Fault::from(error).at_commit(store.quick.is_cluster()))?;
         match read_answer(changes, &answer).map_err(during)? {
             Answer::Register => {
                 registry::add(store, &changes.home).await.map_err(during)?;
@@ -49,7 +49,7 @@ pub(crate) async fn commit(store: &Inner, changes: &ChangeSet) -> Result<Committ
 }
 
 /// What is to be done after an answer. The answer stands, so what fails here is only logged.
-pub(crate) async fn tidy(
+async fn tidy(
     store: &Inner,
     changes: &ChangeSet,
     registered: bool,
@@ -190,23 +190,62 @@ pub(crate) fn read_answer(changes: &ChangeSet, answer: &Value) -> Result<Answer,
     }
 }
 
-/// Sets of one home, in their order, sent in one go; nothing where they must be sent one by one.
-pub(crate) async fn commit_many(
-    store: &Inner,
-    sets: &[&ChangeSet],
-) -> Option<Vec<Result<Committed, CommitError>>> {
-    let [first, _, ..] = sets else { return None };
-    if sets.iter().any(|set| set.check().is_err()) {
-        return None;
-    }
+/// What became of sets that were sent together.
+pub(crate) enum Sent {
+    /// Nothing was sent: each can be sent by itself.
+    Nothing,
+    /// An outcome each. What nobody knows is [`StoreErrorKind::OutcomeUnknown`].
+    All(Vec<Result<Committed, CommitError>>),
+}
+
+/// Sends sets of one home in one go, in their order.
+pub(crate) async fn commit_many(store: &Inner, sets: &[&ChangeSet]) -> Sent {
+    let [first, _, ..] = sets else { return Sent::Nothing };
     let home = &first.home;
-    registry::add(store, home).await.ok()?;
+    if sets.iter().any(|set| set.check().is_err()) || registry::add(store, home).await.is_err() {
+        return Sent::Nothing;
+    }
+    let Ok(pipeline) = together(store, home, sets) else { return Sent::Nothing };
+    let is_cluster = store.quick.is_cluster();
+    let failed = |error: RedisError| CommitError::from(Fault::from(error).at_commit(is_cluster));
+    let answers: Result<Vec<RedisResult<Value>>, _> = pipeline.query_async(&mut store.quick.clone()).await;
+    let answers = match answers {
+        Ok(answers) => answers,
+        Err(error) => return Sent::All(sets.iter().map(|_| Err(failed(error.clone()))).collect()),
+    };
+    if answers.iter().all(|answer| matches!(answer, Err(error) if error.code() == Some("NOSCRIPT"))) {
+        return Sent::Nothing;
+    }
+    let mut outcomes = Vec::with_capacity(sets.len());
+    let mut is_empty = false;
+    for (set, answer) in sets.iter().zip(answers) {
+        let outcome = match answer.map_err(failed).map(|answer| read_answer(set, &answer)) {
+            Ok(Ok(Answer::Told(outcome, empty))) => {
+                is_empty = empty;
+                outcome
+            }
+            // Not asked for: the home's name is known.
+            Ok(Ok(Answer::Register)) => Err(bad("commit", "an answer out of place").during("commit").into()),
+            Ok(Err(fault)) => Err(fault.during("commit").into()),
+            Err(error) => Err(error),
+        };
+        if let Ok(Committed::Now(Some(after))) = &outcome {
+            store.seen.set(home, *after);
+        }
+        outcomes.push(outcome);
+    }
+    let last = outcomes.last().cloned().unwrap_or(Ok(Committed::Before));
+    tidy(store, first, true, &last, is_empty).await;
+    Sent::All(outcomes)
+}
+
+fn together(store: &Inner, home: &Home, sets: &[&ChangeSet]) -> Result<redis::Pipeline, Fault> {
     let keys = store.keys(home);
     let mut guess = store.seen.get(home);
     let mut pipeline = redis::pipe();
     pipeline.ignore_errors();
     for set in sets {
-        let arguments = arguments(set, &store.clock, true, &guess).ok()?;
+        let arguments = arguments(set, &store.clock, true, &guess)?;
         pipeline
             .cmd("EVALSHA")
             .arg(store.scripts.commit.get_hash())
@@ -217,14 +256,5 @@ pub(crate) async fn commit_many(
             guess = guess.after(entry);
         }
     }
-    let answers: Vec<redis::RedisResult<Value>> =
-        pipeline.query_async(&mut store.quick.clone()).await.ok()?;
-    let mut outcomes = Vec::with_capacity(sets.len());
-    for (set, answer) in sets.iter().zip(answers) {
-        // One that failed is sent again by itself, and so are those behind it.
-        let Answer::Told(outcome, empty) = read_answer(set, &answer.ok()?).ok()? else { return None };
-        tidy(store, set, true, &outcome, empty).await;
-        outcomes.push(outcome);
-    }
-    Some(outcomes)
+    Ok(pipeline)
 }

@@ -6,7 +6,12 @@ use std::time::Duration;
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::{Client, Cmd, FromRedisValue, Pipeline, RedisFuture, RedisResult, Script, Value};
+use redis::io::tcp::TcpSettings;
+use redis::{
+    Client, Cmd, FromRedisValue, IntoConnectionInfo, Pipeline, RedisFuture, RedisResult, Script, Value,
+};
+
+use socket2::TcpKeepalive;
 
 use crate::config::RedisConfig;
 use crate::error::{Fault, OpenError, was_cut_off};
@@ -67,11 +72,14 @@ pub(crate) async fn connect(config: &RedisConfig) -> Result<Connection, OpenErro
             .retries(3)
             .connection_timeout(config.connection_timeout)
             .response_timeout(config.response_timeout)
+            .overall_response_timeout(Some(config.response_timeout))
+            .tcp_settings(tcp())
             .build()
             .map_err(url)?;
         return Ok(Connection::Cluster(client.get_async_connection().await.map_err(reached)?));
     }
-    let client = Client::open(config.url.trim()).map_err(url)?;
+    let address = urls.first().copied().unwrap_or_default().into_connection_info().map_err(url)?;
+    let client = Client::open(address.set_tcp_settings(tcp())).map_err(url)?;
     let settings = ConnectionManagerConfig::new()
         .set_number_of_retries(2)
         .set_max_delay(Duration::from_millis(500))
@@ -81,7 +89,21 @@ pub(crate) async fn connect(config: &RedisConfig) -> Result<Connection, OpenErro
     manager.map(Connection::One).map_err(reached)
 }
 
+/// A peer that is gone without a word is noticed in 15 seconds or so, and its connection made anew.
+fn tcp() -> TcpSettings {
+    let keepalive =
+        TcpKeepalive::new().with_time(Duration::from_secs(10)).with_interval(Duration::from_secs(5));
+    let settings = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
+    #[cfg(target_os = "linux")]
+    let settings = settings.set_user_timeout(Duration::from_secs(15));
+    settings
+}
+
 impl Connection {
+    pub(crate) const fn is_cluster(&self) -> bool {
+        matches!(self, Self::Cluster(_))
+    }
+
     /// Runs a script on the keys of a home.
     pub(crate) async fn call<T: FromRedisValue>(
         &self,

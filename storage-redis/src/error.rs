@@ -125,11 +125,15 @@ impl Fault {
         StoreError { kind, operation, detail: self.to_string() }
     }
 
-    /// The same for a commit: where the server did not answer, nobody knows, unless it was not reached at all.
-    pub(crate) fn at_commit(&self) -> StoreError {
+    /// The same for a commit: where the server did not answer, nobody knows, unless it was not reached at all. The
+    /// client of a cluster sends again by itself and shows the last error only, so there nobody knows in any case.
+    pub(crate) fn at_commit(&self, is_cluster: bool) -> StoreError {
         let error = self.during("commit");
-        let unknown =
-            matches!(self, Self::Redis(found) if was_cut_off(found) && !found.is_connection_refusal());
+        let unknown = match self {
+            Self::Redis(found) if is_cluster => found.code() != Some("OOM"),
+            Self::Redis(found) => was_cut_off(found) && !found.is_connection_refusal(),
+            Self::Bad { .. } => false,
+        };
         if unknown { StoreError { kind: StoreErrorKind::OutcomeUnknown, ..error } } else { error }
     }
 }
@@ -137,6 +141,10 @@ impl Fault {
 /// Whether the connection broke or the answer did not come in time, so that a read may be asked again.
 pub(crate) fn was_cut_off(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Io | ErrorKind::Parse)
+}
+
+fn says(error: &RedisError, part: &str) -> bool {
+    error.detail().is_some_and(|detail| detail.contains(part))
 }
 
 /// By the word that an answer of the server begins with.
@@ -148,9 +156,15 @@ fn kind(error: &RedisError) -> StoreErrorKind {
         | ErrorKind::ClusterConnectionNotFound => StoreErrorKind::Unavailable,
         _ => match error.code() {
             Some("BUSY" | "TRYAGAIN" | "ASK" | "MOVED") => StoreErrorKind::Busy,
+            // A plain error is a mistake of a script's, but for these.
+            Some("ERR")
+                if ["max number of clients", "Script killed"].iter().any(|part| says(error, part)) =>
+            {
+                StoreErrorKind::Busy
+            }
             Some(
                 "OOM" | "LOADING" | "READONLY" | "MASTERDOWN" | "MISCONF" | "CLUSTERDOWN" | "NOAUTH"
-                | "NOPERM" | "WRONGPASS" | "NOREPLICAS" | "NOSCRIPT",
+                | "NOPERM" | "WRONGPASS" | "NOREPLICAS" | "NOSCRIPT" | "DENIED" | "UNKILLABLE",
             ) => StoreErrorKind::Unavailable,
             _ => StoreErrorKind::Corrupt,
         },

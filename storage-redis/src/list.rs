@@ -79,7 +79,7 @@ async fn in_home(
     let mut look = Look { store, home, listing, page, descending, now, rows: BTreeMap::new() };
     match look.way(plan).await? {
         Way::Walk(range) => look.walk(range).await?,
-        Way::Gather(ranges) => look.gather(ranges).await?,
+        Way::Gather(ranges) => look.gather(&ranges).await?,
     }
     let now = look.now.unwrap_or(Timestamp::EPOCH);
     let rows = look.rows.into_values();
@@ -139,7 +139,7 @@ impl Look<'_> {
         };
         let mut slice = self.wanted();
         loop {
-            let lines = self.slice(&rest, slice).await?;
+            let lines = self.slice(std::slice::from_ref(&rest), slice).await?;
             let Some(last) = lines.last().filter(|_| lines.len() == slice && self.rows.len() < self.wanted())
             else {
                 return Ok(());
@@ -149,22 +149,16 @@ impl Look<'_> {
         }
     }
 
-    /// Reads all of some ranges.
-    async fn gather(&mut self, ranges: Vec<Range>) -> Result<(), Fault> {
-        for mut rest in ranges {
-            loop {
-                let lines = self.slice(&rest, SLICE).await?;
-                let Some(last) = lines.last().filter(|_| lines.len() == SLICE) else { break };
-                rest = rest.behind_line(last, self.descending);
-            }
-        }
-        Ok(())
+    /// Reads all of some ranges at one instant: a record may move from one to another at any time.
+    async fn gather(&mut self, ranges: &[Range]) -> Result<(), Fault> {
+        self.slice(ranges, usize::try_from(i32::MAX).unwrap_or(usize::MAX)).await.map(drop)
     }
 
     /// Takes in the records behind some lines, and keeps the rows that the page may need.
-    async fn slice(&mut self, range: &Range, most: usize) -> Result<Vec<Vec<u8>>, Fault> {
+    async fn slice(&mut self, ranges: &[Range], most: usize) -> Result<Vec<Vec<u8>>, Fault> {
         let way = if self.descending { "down" } else { "up" };
-        let arguments = [most.to_string().into_bytes(), way.into(), range.from.clone(), range.to.clone()];
+        let mut arguments = vec![most.to_string().into_bytes(), way.into()];
+        arguments.extend(ranges.iter().flat_map(|range| [range.from.clone(), range.to.clone()]));
         let keys = self.store.keys(&self.home);
         let (clock, end, lines, values): Slice =
             self.store.bulk.ask(&self.store.scripts.page, keys.all(), &arguments).await?;

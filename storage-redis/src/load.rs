@@ -164,16 +164,27 @@ pub(crate) async fn records(
     after: Option<&Key>,
     limit: u16,
 ) -> Result<Vec<Stored>, Fault> {
-    // A script first, which finishes what a crash has cut off.
-    read::fields(store, home, &[]).await?;
-    let mut command = cmd("HKEYS");
-    command.arg(store.keys(home).home());
-    let names: Vec<String> = store.bulk.command(&command).await?;
-    let mut found: Vec<Key> = names.iter().filter_map(|name| keys::key(name)).collect();
-    found.retain(|key| after.is_none_or(|after| key > after));
-    found.sort_unstable();
-    found.truncate(limit.into());
-    let names: Vec<String> = found.iter().map(keys::field).collect();
-    let values = read::fields(store, home, &names).await?.values;
-    values.into_iter().flatten().map(|value| record::decode(&value)).collect()
+    let (limit, mut after, mut page) = (usize::from(limit), after.cloned(), Vec::new());
+    // A record that goes after its name was read leaves room for another: a short page is the end of the home.
+    while page.len() < limit {
+        let mut command = cmd("HKEYS");
+        command.arg(store.keys(home).home());
+        let names: Vec<String> = store.bulk.command(&command).await?;
+        let mut found: Vec<Key> = names.iter().filter_map(|name| keys::key(name)).collect();
+        found.retain(|key| after.as_ref().is_none_or(|after| key > after));
+        found.sort_unstable();
+        let more = found.len() > limit - page.len();
+        found.truncate(limit - page.len());
+        let names: Vec<String> = found.iter().map(keys::field).collect();
+        // By the script that sees whether a commit was cut off.
+        let values = read::fields(store, home, &names).await?.values;
+        for value in values.into_iter().flatten() {
+            page.push(record::decode(&value)?);
+        }
+        if !more {
+            break;
+        }
+        after = found.pop();
+    }
+    Ok(page)
 }

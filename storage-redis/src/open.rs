@@ -127,16 +127,20 @@ fn node_rules(info: &Info, many: bool) -> Rules {
         _ => None,
     };
     let role = info.get("role");
+    let file = if info.get("aof_enabled") == "1" { "yes" } else { "no" };
+    let (policy, lost) = (info.get("maxmemory_policy"), "full memory would throw records away");
     vec![
         Rule::new("Redis version", version, "7.0 or newer", old),
         Rule::new("kind", mode(clustered), mode(many), odd),
         Rule::new("role", role, "master", (role != "master").then_some(OpenError::Replica)),
+        setting("appendonly", file, "yes", file == "yes", LOST),
+        setting("maxmemory-policy", policy, "noeviction", policy == "noeviction", lost),
     ]
 }
 
 async fn setting_rules(config: &RedisConfig, connection: &Connection) -> Result<Rules, OpenError> {
     let mut command = cmd("CONFIG");
-    command.arg("GET").arg("append*").arg("maxmemory-policy");
+    command.arg("GET").arg("appendfsync");
     let found = match everywhere(connection, command).await {
         Ok(found) => found,
         Err(OpenError::Redis { source }) if hides(&source) => return Ok(vec![declared(config, &source)]),
@@ -144,16 +148,9 @@ async fn setting_rules(config: &RedisConfig, connection: &Connection) -> Result<
     };
     let of_node = |settings: Value| {
         let settings: BTreeMap<String, String> = redis::from_redis_value(settings).unwrap_or_default();
-        let get = |name: &str| settings.get(name).cloned().unwrap_or_default();
-        let (file, policy) = (get("appendonly"), get("maxmemory-policy"));
-        let lost = "full memory would throw records away";
-        [
-            setting("appendonly", &file, "yes", file == "yes", LOST),
-            appendfsync(config.durability, &get("appendfsync")),
-            setting("maxmemory-policy", &policy, "noeviction", policy == "noeviction", lost),
-        ]
+        appendfsync(config.durability, settings.get("appendfsync").map_or("", String::as_str))
     };
-    Ok(found.into_iter().flat_map(of_node).collect())
+    Ok(found.into_iter().map(of_node).collect())
 }
 
 const LOST: &str = "a crash would lose what was acknowledged";

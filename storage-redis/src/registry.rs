@@ -34,7 +34,7 @@ pub(crate) async fn settle(store: &Inner, home: &Home) -> Result<(), Fault> {
 async fn holds_something(store: &Inner, home: &Home) -> Result<bool, Fault> {
     let mut command = cmd("EXISTS");
     command.arg(store.keys(home).home());
-    Ok(store.bulk.command(&command).await?)
+    Ok(store.quick.command(&command).await?)
 }
 
 /// An answer of `homes`.

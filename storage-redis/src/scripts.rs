@@ -1,4 +1,5 @@
-//! The scripts. Each begins with `apply.lua`, which finishes what a crash cut off before anything else is done.
+//! The scripts. All that use more than one key of a home begin with `apply.lua`, which finishes what a crash cut off
+//! before anything else is done.
 
 use redis::Script;
 
@@ -34,7 +35,7 @@ impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
             commit: script!("apply", "write", "sha256", "commit"),
-            read: script!("apply", "read"),
+            read: script!("read"),
             page: script!("apply", "page"),
             count: script!("apply", "count"),
             log: script!("apply", "log"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::future::join_all;
+use futures::{StreamExt, stream};
 use redis::{Value, cmd};
 use roster_core::health::{Description, Durability, Inspection};
 use roster_core::home::{Home, Key, Tally};
@@ -33,6 +33,9 @@ use crate::{access, commit, dump, list, load, log, open, presence, read, registr
 const RESENDS: u32 = 2;
 /// The most change sets that are sent at a time.
 const MAX_SETS: usize = 500;
+
+/// The most homes that are written at a time.
+const MAX_HOMES: usize = 64;
 
 type Outcome = Result<Committed, CommitError>;
 
@@ -89,17 +92,43 @@ impl RedisStore {
         &self.inner
     }
 
-    /// Sets of one home, in their order, sent together.
+    /// Sets of one home, in their order. Where the answers were lost the store is asked one set after the other, and once
+    /// it does not answer, not again: what is behind that stays unknown, or was never sent.
     async fn commit_home(inner: &Inner, sets: &[&ChangeSet]) -> Vec<Outcome> {
-        if let Some(outcomes) = commit::commit_many(inner, sets).await {
-            return outcomes;
-        }
-        let mut outcomes = Vec::with_capacity(sets.len());
-        for set in sets {
-            outcomes.push(commit_again(inner, set).await);
+        let mut outcomes = match commit::commit_many(inner, sets).await {
+            commit::Sent::All(outcomes) => outcomes,
+            commit::Sent::Nothing => sets.iter().map(|_| Err(not_sent().into())).collect(),
+        };
+        for (set, outcome) in sets.iter().zip(&mut outcomes) {
+            if !is_unknown(outcome) && !is_not_sent(outcome) {
+                continue;
+            }
+            match commit_again(inner, set).await {
+                Err(CommitError::Store(error)) if is_unknown(outcome) => {
+                    tracing::debug!(%error, "what became of a commit is not known");
+                    break;
+                }
+                told => *outcome = told,
+            }
+            if is_unknown(outcome) || is_unreached(outcome) {
+                break;
+            }
         }
         outcomes
     }
+}
+
+fn not_sent() -> StoreError {
+    let detail = "not sent: the store did not answer the one before".to_owned();
+    StoreError { kind: StoreErrorKind::Unavailable, operation: "commit_all", detail }
+}
+
+fn is_not_sent(outcome: &Outcome) -> bool {
+    matches!(outcome, Err(CommitError::Store(error)) if error.operation == "commit_all")
+}
+
+fn is_unreached(outcome: &Outcome) -> bool {
+    matches!(outcome, Err(CommitError::Store(error)) if error.kind == StoreErrorKind::Unavailable)
 }
 
 /// One set; where its answer was lost, the store is asked what became of it.
@@ -161,7 +190,9 @@ impl Store for RedisStore {
                 }
                 numbers.into_iter().zip(outcomes)
             });
-            let mut outcomes: Vec<(usize, Outcome)> = join_all(each).await.into_iter().flatten().collect();
+            // So many homes at a time: answers are awaited from when a call is sent.
+            let done: Vec<_> = stream::iter(each).buffer_unordered(MAX_HOMES).collect().await;
+            let mut outcomes: Vec<(usize, Outcome)> = done.into_iter().flatten().collect();
             outcomes.sort_by_key(|(n, _)| *n);
             outcomes.into_iter().map(|(_, outcome)| outcome).collect()
         };

@@ -87,7 +87,7 @@ async fn of_home(store: &Inner, home: &Home, schema: u32, steps: &[Upcast]) -> R
                 let anew = record::encode_as(schema, stored.version, &stored.record)?;
                 let mut arguments = vec![pair[0].clone(), pair[1].clone(), anew];
                 arguments.extend(index::lines(&stored.record).into_iter().map(String::into_bytes));
-                written += store.bulk.ask::<u64>(&store.scripts.rewrite, place.all(), &arguments).await?;
+                written += store.bulk.call::<u64>(&store.scripts.rewrite, place.all(), &arguments).await?;
             }
         }
         cursor = next;

@@ -146,7 +146,8 @@ async fn x5_what_is_written_meanwhile_is_noticed() {
         let Err(CopyError::Differs { home, detail }) = outcome else { panic!("{name}: {outcome:?}") };
         assert_eq!(home, organization_home(2));
         assert!(detail.contains("2 log entries") && detail.contains("1 log entries"), "{detail}");
-        let error = copy(source.store.as_ref(), target.store.as_ref(), &|| true, &mut |_| {}).await.unwrap_err();
+        let error =
+            copy(source.store.as_ref(), target.store.as_ref(), &|| true, &mut |_| {}).await.unwrap_err();
         let CopyError::Target(error) = error else { panic!("{error}") };
         assert_eq!(error.kind, StoreErrorKind::Corrupt, "the target keeps the mark of half a deployment");
     }

@@ -92,7 +92,11 @@ async fn of_source(config: &Config) -> Result<Secrets, Failure> {
     if let Some(problem) = looked.checks.into_iter().find_map(|check| check.problem) {
         return Err(Failure::Store(problem));
     }
-    if looked.reach == Reach::Whole { Ok(secrets) } else { Err(nothing("the store holds nothing of Roster's")) }
+    if looked.reach == Reach::Whole {
+        Ok(secrets)
+    } else {
+        Err(nothing("the store holds nothing of Roster's"))
+    }
 }
 
 /// The configuration of the other store: its file alone. Settings of this one in the environment must not leak in.

@@ -8,7 +8,7 @@ use crate::place::{Place, Ran};
 use crate::server::Server;
 use crate::stores::on_every_store;
 
-/// A file that names another store in the same folder.
+/// A file that names another store, in files in the same folder.
 fn with_other() -> Place {
     let place = Place::with_acme();
     place.write("other.toml", "data_dir = \"other\"\n");
@@ -152,7 +152,39 @@ fn the_doctor_tells_a_store_that_is_not_reached() {
     assert!(ran.stdout.contains("public_url is not set"), "{ran:?}");
 }
 
+/// A path that is wrong makes nothing, and ties no other store to a new key.
+#[test]
+fn x5_what_is_not_there_is_not_copied() {
+    let place = Place::empty();
+    place.write("other.toml", "data_dir = \"other\"\n");
+    not_copied(
+        &place.run("storage copy --to other.toml"),
+        3,
+        "there is nothing to copy: there is no master key",
+    );
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1, "nothing was made");
+    place.done("migrate");
+    std::fs::remove_file(place.path().join("roster-data/roster.db")).unwrap();
+    not_copied(
+        &place.run("storage copy --to other.toml"),
+        3,
+        "there is nothing to copy: the store holds nothing",
+    );
+    assert!(!place.path().join("other").exists(), "nothing was made");
+}
+
 on_every_store! {
+    /// A place is left at once: after an orderly stop a copy can begin, and after the copy a server.
+    fn x5_after_a_stop_a_copy_and_after_a_copy_a_server() {
+        let place = with_other();
+        let server = Server::start(&place);
+        not_copied(&place.run("storage copy --to other.toml"), 1, "a server runs on the store that is copied");
+        server.signal("TERM");
+        assert_eq!(server.end().0, Some(0));
+        place.done("storage copy --to other.toml");
+        drop(Server::start(&place));
+    }
+
     fn an_upgrade_goes_through_what_is_kept() {
         let place = Place::with_acme();
         let done = place.json("storage upgrade");

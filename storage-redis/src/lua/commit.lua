@@ -93,7 +93,11 @@ if next_argument() == 'entry' then
   write('HSET', HOME, '.head', head)
 end
 write('ZADD', DONE, decimal(now), id)
--- A commit can be found again for 49 hours; a few that are older go with each commit.
+-- A commit can be found again for 49 hours; a few that are older go with each commit. A name that was given back may
+-- never be taken again, so its home is forgotten by time.
+if head == '' then
+  write('PEXPIREAT', DONE, decimal(math.floor(clock() / 1000) + 176400000))
+end
 for _, old in ipairs(redis.call('ZRANGEBYSCORE', DONE, '-inf', decimal(now - 176400000000), 'LIMIT', 0, 50)) do
   write('ZREM', DONE, old)
 end

@@ -11,25 +11,40 @@ local function lines_of(field)
   end
   return before
 end
+-- A command on the index for many lines at a time: unpack has a limit.
+local function write_lines(name, lines, with_score)
+  for from = 1, #lines, 500 do
+    local command = { name, INDEX }
+    for n = from, math.min(from + 499, #lines) do
+      if with_score then
+        command[#command + 1] = '0'
+      end
+      command[#command + 1] = lines[n]
+    end
+    redo[#redo + 1] = command
+  end
+end
 local function index(field, lines)
-  local gone = {}
+  local gone, come, left = {}, {}, {}
   for _, line in ipairs(lines_of(field)) do
     gone[line] = true
   end
   for _, line in ipairs(lines) do
     if not gone[line] then
-      write('ZADD', INDEX, '0', line)
+      come[#come + 1] = line
     end
     gone[line] = nil
   end
   for line in pairs(gone) do
-    write('ZREM', INDEX, line)
+    left[#left + 1] = line
   end
+  write_lines('ZADD', come, true)
+  write_lines('ZREM', left, false)
   lines_before[field] = lines
-  if #lines > 0 then
-    write('HSET', LINES, field, cmsgpack.pack(lines))
-  else
+  if #lines == 0 then
     write('HDEL', LINES, field)
+  elseif #come > 0 or #left > 0 then
+    write('HSET', LINES, field, cmsgpack.pack(lines))
   end
 end
 

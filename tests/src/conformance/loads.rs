@@ -115,7 +115,8 @@ pub async fn only_an_empty_store_is_loaded(at: &TestStore) {
     fill(&reference).await;
     let held = Home::Claim(ClaimName::Slug(text("north")));
     store.commit(&change(1, &held).put(Record::Claim(claim(1))).done()).await.unwrap();
-    let Err(CopyError::Target(error)) = copied(&reference, store).await else { panic!("not refused") };
+    assert_eq!(copied(&reference, store).await, Err(CopyError::NotEmpty));
+    let error = store.load(Load::Begin).await.unwrap_err();
     assert!(error.detail.contains("not empty"), "{error}");
     assert_eq!(store.homes(None, 10).await.unwrap(), [held], "nothing was added");
     assert!(store.load(Load::End).await.is_err(), "nothing was begun");

@@ -116,23 +116,31 @@ impl Database {
         let taken = sqlx::query(TAKE).bind(template_name()).fetch_optional(&mut connection).await;
         let made = match taken.expect("the list of databases that nobody uses") {
             Some(row) => Self::refilled(&mut connection, row.get(0), row.get::<i64, _>(1) + 1, other).await,
+            None => None,
+        };
+        let made = match made {
+            Some(made) => made,
             None => Self::copied(&mut connection, other).await,
         };
         connection.close().await.expect("the connection closes");
         made
     }
 
-    async fn refilled(connection: &mut PgConnection, name: String, used: i64, other: &str) -> Self {
+    /// Nothing where that fails: whoever makes a copy of the same one cuts off all that read it, this too.
+    async fn refilled(connection: &mut PgConnection, name: String, used: i64, other: &str) -> Option<Self> {
         cut_off(connection, &name).await;
         let connect =
             async |name: &str| server().database(name).connect().await.expect("the database answers");
         let (mut target, mut source) = (connect(&name).await, connect(other).await);
-        let filled = refill::refill(&mut target, &mut source, used).await;
-        filled.unwrap_or_else(|error| panic!("{name} cannot be made a copy of {other}: {error}"));
+        if let Err(error) = refill::refill(&mut target, &mut source, used).await {
+            println!("{name} cannot be made a copy of {other} ({error}); another database is");
+            execute(connection, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+            return None;
+        }
         for connection in [target, source] {
             connection.close().await.expect("the connection closes");
         }
-        Self { name, used: Some(used), is_changed: AtomicBool::new(false) }
+        Some(Self { name, used: Some(used), is_changed: AtomicBool::new(false) })
     }
 
     async fn copied(connection: &mut PgConnection, other: &str) -> Self {

@@ -68,7 +68,11 @@ impl Answer {
         let next = next.map(|place| call.cursor_to(place));
         let link = next.as_deref().map(|cursor| call.link_to(cursor));
         if call.wants_csv() {
-            return Self { csv: Some(csv::table(rows)), link, ..Self::new(StatusCode::OK, None) };
+            return Self {
+                csv: Some(csv::table(call.columns(), rows)),
+                link,
+                ..Self::new(StatusCode::OK, None)
+            };
         }
         Self { link, ..Self::ok(json!({"data": rows, "next_cursor": next})) }
     }
@@ -107,9 +111,7 @@ impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
         let mut response = match (self.csv, self.body) {
-            (Some(csv), _) => {
-                (status, [(header::CONTENT_TYPE, "text/csv; charset=utf-8")], csv).into_response()
-            }
+            (Some(csv), _) => (status, [(header::CONTENT_TYPE, csv::CONTENT_TYPE)], csv).into_response(),
             (None, Some(body)) => (status, axum::Json(body)).into_response(),
             (None, None) => status.into_response(),
         };

@@ -1,10 +1,12 @@
 //! One request, taken apart in the order in which it may be refused: who asks (401), the organization in the path
 //! (404), query and body (400, 413, 415, 422). What comes after is decided by the operation.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody as _};
-use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request as HttpRequest};
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, RawPathParams, Request as HttpRequest};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::LengthLimitError;
@@ -25,8 +27,9 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Problem;
 use crate::middleware::RequestId;
+use crate::route::Route;
 use crate::state::ApiState;
-use crate::{json, query};
+use crate::{csv, json, openapi, query, routes};
 
 /// The largest JSON body, in bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -58,6 +61,8 @@ pub struct Call<B = Empty, Q = Empty> {
     organization: Option<OrganizationId>,
     path: Vec<(String, String)>,
     scope: String,
+    /// What a list holds, by the name of its schema.
+    row: &'static str,
     /// The path and the query without a cursor.
     target: String,
 }
@@ -85,7 +90,7 @@ where
         let parsed = json::parse(&bytes)?;
         request.receipt = receipt(&parts, &request, &bytes)?;
         request.if_match = if_match(&parts);
-        let (scope, target) = (scope(&parts), without_cursor(&parts));
+        let (scope, target, row) = (scope(&parts), without_cursor(&parts), row(&parts));
         Ok(Self {
             api: api.clone(),
             request,
@@ -95,6 +100,7 @@ where
             organization,
             path,
             scope,
+            row,
             target,
         })
     }
@@ -149,11 +155,28 @@ impl<B, Q> Call<B, Q> {
         format!("<{}{joint}cursor={cursor}>; rel=\"next\"", self.target)
     }
 
-    /// Whether the client prefers a list as CSV.
+    /// Whether the client would rather have a list as CSV than as JSON.
     pub fn wants_csv(&self) -> bool {
-        let accept =
-            self.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        accept.split(',').any(|kind| kind.trim().split(';').next() == Some("text/csv"))
+        let csv = self.likes("text/csv");
+        csv.is_some_and(|csv| csv > 0.0 && self.likes("application/json").is_none_or(|json| csv >= json))
+    }
+
+    /// How much the client likes a kind of content that `Accept` names (RFC 9110, section 12.5.1).
+    fn likes(&self, wanted: &str) -> Option<f32> {
+        let accept = self.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let kinds = accept.flat_map(|kinds| kinds.split(','));
+        let likings = kinds.filter_map(|kind| {
+            let mut parts = kind.split(';').map(str::trim);
+            parts.next().filter(|kind| kind.eq_ignore_ascii_case(wanted))?;
+            let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+            Some(weight.map_or(1.0, |weight| weight.parse().unwrap_or(0.0)))
+        });
+        likings.reduce(f32::max)
+    }
+
+    /// The columns of this list as CSV.
+    pub fn columns(&self) -> &'static [String] {
+        csv::columns(self.row)
     }
 }
 
@@ -315,6 +338,16 @@ fn if_match(parts: &Parts) -> Option<CommitId> {
     }
     let tag = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     Some(tag.and_then(|tag| tag.parse().ok()).unwrap_or_else(|| CommitId::from_uuid(uuid::Uuid::nil())))
+}
+
+/// The schema of the rows of a list, by its path.
+fn row(parts: &Parts) -> &'static str {
+    static ROWS: LazyLock<BTreeMap<String, &'static str>> = LazyLock::new(|| {
+        let row = |route: Route| Some((format!("/v1{}", route.path), openapi::row_of_page(route.answer?)?));
+        routes::all().into_iter().filter_map(row).collect()
+    });
+    let path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+    path.and_then(|path| ROWS.get(path).copied()).unwrap_or_default()
 }
 
 fn without_cursor(parts: &Parts) -> String {

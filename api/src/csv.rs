@@ -1,24 +1,36 @@
 //! Lists as CSV (RFC 4180), with cells that no spreadsheet takes for formulas.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-/// Rows under the names of the first row's fields, `id` in front. Nothing at all where there is no row.
-pub fn table(rows: &[Value]) -> String {
-    let Some(first) = rows.first().and_then(Value::as_object) else {
-        return String::new();
-    };
-    let names = columns(first);
-    let mut text = line(names.iter().map(|name| cell(name)));
-    for row in rows {
-        text.push_str(&line(names.iter().map(|name| field(row.get(name)))));
-    }
-    text
+use serde_json::Value;
+
+use crate::openapi;
+
+/// What a list as CSV is sent as.
+pub const CONTENT_TYPE: &str = "text/csv; charset=utf-8";
+
+/// Names of columns by the schema of a row: its fields, in the order of the document.
+static COLUMNS: LazyLock<BTreeMap<String, Vec<String>>> = LazyLock::new(openapi::fields_of_answers);
+
+/// The columns of rows with a schema of the `OpenAPI` document; none for a name that is not there.
+pub fn columns(schema: &str) -> &'static [String] {
+    COLUMNS.get(schema).map(Vec::as_slice).unwrap_or_default()
 }
 
-fn columns(row: &Map<String, Value>) -> Vec<&str> {
-    let id = row.keys().filter(|name| *name == "id");
-    let others = row.keys().filter(|name| *name != "id");
-    id.chain(others).map(String::as_str).collect()
+/// Rows under the names of their columns, which are there without any row, too.
+pub fn table(columns: &[impl AsRef<str>], rows: &[Value]) -> String {
+    rows.iter().fold(header(columns), |text, one| text + &row(columns, one))
+}
+
+/// The line with the names of columns.
+pub fn header(columns: &[impl AsRef<str>]) -> String {
+    line(columns.iter().map(|name| cell(name.as_ref())))
+}
+
+/// The line of one row.
+pub fn row(columns: &[impl AsRef<str>], row: &Value) -> String {
+    line(columns.iter().map(|name| field(row.get(name.as_ref()))))
 }
 
 fn line(cells: impl Iterator<Item = String>) -> String {
@@ -44,8 +56,9 @@ fn cell(text: &str) -> String {
 
 /// Whether a spreadsheet may take it for a formula.
 fn is_formula(text: &str) -> bool {
-    let text =
-        text.trim_start_matches(|letter: char| letter.is_whitespace() && !matches!(letter, '\t' | '\r'));
+    let unseen =
+        |letter: char| letter.is_whitespace() || matches!(letter, '\u{feff}' | '\u{200b}'..='\u{200f}');
+    let text = text.trim_start_matches(|letter| unseen(letter) && !matches!(letter, '\t' | '\r'));
     text.starts_with(['=', '+', '-', '@', '\t', '\r', '\0', '＝', '＋', '－', '＠'])
 }
 
@@ -60,24 +73,40 @@ mod tests {
             json!({"name": "Ann, \"A\"", "id": "usr_1", "size": -3, "roles": ["a", "b"], "none": null, "on": true}),
             json!({"id": "usr_2", "name": "two\nlines"}),
         ];
-        let mut lines = table(&rows);
-        assert!(lines.ends_with("\r\n"));
-        lines.truncate(lines.len() - 2);
-        let lines: Vec<_> = lines.split("\r\n").collect();
-        let names: Vec<_> = lines[0].split(',').collect();
-        assert_eq!((names.len(), names[0]), (6, "id"));
-        assert!(lines[1].starts_with("usr_1,"));
-        for part in ["\"Ann, \"\"A\"\"\"", ",-3", "\"[\"\"a\"\",\"\"b\"\"]\"", ",true"] {
-            assert!(lines[1].contains(part), "{part} in {}", lines[1]);
-        }
-        assert!(lines[2].starts_with("usr_2,") && lines[2].contains("\"two\nlines\""));
-        assert_eq!(table(&[]), "");
+        let columns = ["id", "name", "size", "roles", "none", "on"];
+        let lines = [
+            "id,name,size,roles,none,on",
+            r#"usr_1,"Ann, ""A""",-3,"[""a"",""b""]",,true"#,
+            "usr_2,\"two\nlines\",,,,",
+        ];
+        assert_eq!(table(&columns, &rows), lines.map(|line| format!("{line}\r\n")).concat());
+        assert_eq!(table(&columns, &[]), "id,name,size,roles,none,on\r\n");
+    }
+
+    #[test]
+    fn columns_stand_in_the_order_of_the_document() {
+        assert_eq!(columns("User"), ["id", "external_id", "email", "name", "status", "traits", "created_at"]);
+        assert_eq!(columns("Nothing"), [""; 0]);
     }
 
     #[test]
     fn makes_formulas_harmless() {
         for text in [
-            "=1", "+1", "-1", "@a", "\ta", "\ra", "\0a", " =1", "\u{a0}=1", "\n=1", "＝1", "＋1", "－1",
+            "=1",
+            "+1",
+            "-1",
+            "@a",
+            "\ta",
+            "\ra",
+            "\0a",
+            " =1",
+            "\u{a0}=1",
+            "\n=1",
+            "\u{feff}=1",
+            "\u{200b}@a",
+            "＝1",
+            "＋1",
+            "－1",
             "＠a",
         ] {
             assert_eq!(cell(text), format!("\"'{text}\""));

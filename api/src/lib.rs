@@ -3,7 +3,7 @@
 mod access;
 mod answer;
 mod call;
-mod csv;
+pub mod csv;
 mod cursor;
 mod error;
 mod json;

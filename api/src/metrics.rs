@@ -1,24 +1,36 @@
-//! Counts and durations, for Prometheus.
+//! Counts and durations, for Prometheus. No label comes from what a client sends.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use roster_core::observe::Observer;
 
 /// Upper bounds in seconds.
 const BUCKETS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+
+type Durations<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// What this process counts.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
-    durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
-    refusals: Family<RefusalLabels, Counter>,
+    durations: Durations<RequestLabels>,
+    refusals: Family<CodeLabels, Counter>,
+    store_calls: Family<StoreLabels, Counter>,
+    store_durations: Durations<StoreLabels>,
+    conflicts: Family<OperationLabels, Counter>,
+    retries: Family<OperationLabels, Counter>,
+    denials: Family<DenialLabels, Counter>,
+    seats_refused: Family<OperationLabels, Counter>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -29,38 +41,83 @@ struct RequestLabels {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct RouteLabels {
-    route: String,
+struct CodeLabels {
+    code: &'static str,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct RefusalLabels {
+struct StoreLabels {
+    call: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct OperationLabels {
+    operation: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct DenialLabels {
+    operation: &'static str,
     code: &'static str,
 }
 
 impl Metrics {
-    /// All at zero.
-    pub fn new() -> Self {
-        let mut registry = Registry::default();
-        let requests = Family::default();
-        let durations = Family::new_with_constructor(histogram as fn() -> Histogram);
-        let refusals = Family::default();
-        registry.register("roster_http_requests", "Requests answered", requests.clone());
-        registry.register("roster_http_request_duration_seconds", "Time to the answer", durations.clone());
-        registry.register("roster_refusals", "Requests refused or failed, by code", refusals.clone());
-        Self { registry, requests, durations, refusals }
+    /// All at zero, in a process that began so many milliseconds after the epoch.
+    pub fn new(began: u64) -> Self {
+        let mut metrics = Self {
+            registry: Registry::default(),
+            requests: Family::default(),
+            durations: Family::new_with_constructor(histogram),
+            refusals: Family::default(),
+            store_calls: Family::default(),
+            store_durations: Family::new_with_constructor(histogram),
+            conflicts: Family::default(),
+            retries: Family::default(),
+            denials: Family::default(),
+            seats_refused: Family::default(),
+        };
+        metrics.register(began);
+        metrics
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "an instant in seconds, as Prometheus has it")]
+    fn register(&mut self, began: u64) {
+        let registry = &mut self.registry;
+        registry.register("roster_http_requests", "Requests answered", self.requests.clone());
+        let about = "Time to the answer of a request";
+        registry.register("roster_http_request_duration_seconds", about, self.durations.clone());
+        registry.register("roster_refusals", "Requests refused or failed", self.refusals.clone());
+        registry.register("roster_store_calls", "Calls of the store", self.store_calls.clone());
+        let about = "Time that a call of the store took";
+        registry.register("roster_store_call_duration_seconds", about, self.store_durations.clone());
+        let about = "Commits that came to nothing, since others had changed what was read";
+        registry.register("roster_conflicts", about, self.conflicts.clone());
+        registry.register(
+            "roster_retries",
+            "Operations decided afresh after a conflict",
+            self.retries.clone(),
+        );
+        registry.register("roster_denials", "Operations that a rule refused", self.denials.clone());
+        let about = "Operations refused for want of a seat";
+        registry.register("roster_seats_refused", about, self.seats_refused.clone());
+        let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("roster_build", "This program", version);
+        let gauge = Gauge::<f64, AtomicU64>::default();
+        gauge.set(began as f64 / 1000.0);
+        registry.register("process_start_time_seconds", "When the process began", gauge);
     }
 
     /// One request was answered.
     pub fn answered(&self, method: &'static str, route: &str, status: u16, took: Duration) {
-        let route = route.to_owned();
-        self.durations.get_or_create(&RouteLabels { route: route.clone() }).observe(took.as_secs_f64());
-        self.requests.get_or_create(&RequestLabels { method, route, status }).inc();
+        let labels = RequestLabels { method, route: route.to_owned(), status };
+        self.durations.get_or_create(&labels).observe(took.as_secs_f64());
+        self.requests.get_or_create(&labels).inc();
     }
 
     /// One request was refused.
     pub fn refused(&self, code: &'static str) {
-        self.refusals.get_or_create(&RefusalLabels { code }).inc();
+        self.refusals.get_or_create(&CodeLabels { code }).inc();
     }
 
     /// `OpenMetrics` text.
@@ -76,9 +133,26 @@ impl Metrics {
     }
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
+impl Observer for Metrics {
+    fn store_called(&self, call: &'static str, outcome: &'static str, took: Duration) {
+        let labels = StoreLabels { call, outcome };
+        self.store_durations.get_or_create(&labels).observe(took.as_secs_f64());
+        self.store_calls.get_or_create(&labels).inc();
+    }
+
+    fn conflicted(&self, operation: &'static str) {
+        self.conflicts.get_or_create(&OperationLabels { operation }).inc();
+    }
+
+    fn retried(&self, operation: &'static str) {
+        self.retries.get_or_create(&OperationLabels { operation }).inc();
+    }
+
+    fn refused(&self, operation: &'static str, code: &'static str) {
+        self.denials.get_or_create(&DenialLabels { operation, code }).inc();
+        if code == "no_seat" {
+            self.seats_refused.get_or_create(&OperationLabels { operation }).inc();
+        }
     }
 }
 
@@ -92,16 +166,26 @@ mod tests {
 
     #[test]
     fn renders_what_was_counted() {
-        let metrics = Metrics::default();
+        let metrics = Metrics::new(1_500);
         metrics.answered("GET", "/v1/users/{user}", 200, Duration::from_millis(3));
         metrics.answered("GET", "/v1/users/{user}", 200, Duration::from_millis(300));
         metrics.refused("no_seat");
+        metrics.store_called("read", "ok", Duration::from_millis(2));
+        metrics.conflicted("RemoveMember");
+        metrics.retried("RemoveMember");
+        Observer::refused(&metrics, "AddMember", "no_seat");
         let text = metrics.render();
         for line in [
             r#"roster_http_requests_total{method="GET",route="/v1/users/{user}",status="200"} 2"#,
-            r#"roster_http_request_duration_seconds_bucket{le="0.005",route="/v1/users/{user}"} 1"#,
-            r#"roster_http_request_duration_seconds_count{route="/v1/users/{user}"} 2"#,
+            r#"roster_http_request_duration_seconds_count{method="GET",route="/v1/users/{user}",status="200"} 2"#,
             r#"roster_refusals_total{code="no_seat"} 1"#,
+            r#"roster_store_calls_total{call="read",outcome="ok"} 1"#,
+            r#"roster_store_call_duration_seconds_count{call="read",outcome="ok"} 1"#,
+            r#"roster_conflicts_total{operation="RemoveMember"} 1"#,
+            r#"roster_retries_total{operation="RemoveMember"} 1"#,
+            r#"roster_denials_total{operation="AddMember",code="no_seat"} 1"#,
+            r#"roster_seats_refused_total{operation="AddMember"} 1"#,
+            "process_start_time_seconds 1.5",
             "# EOF",
         ] {
             assert!(text.lines().any(|known| known == line), "{line}\n{text}");

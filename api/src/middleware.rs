@@ -190,7 +190,6 @@ pub(crate) mod tests {
     use axum::routing::{get, post};
     use roster_core::memory::MemoryStore;
     use roster_core::op::Roster;
-    use roster_core::policy::Policies;
     use roster_core::store::Clock;
     use roster_core::time::Timestamp;
     use serde_json::Value;
@@ -220,8 +219,7 @@ pub(crate) mod tests {
     /// A state on a store in memory.
     pub(crate) fn api() -> ApiState {
         let store = Arc::new(MemoryStore::new(Arc::new(Fixed)));
-        let roster = Roster { store, entropy: Arc::new(Fixed), policies: Arc::new(Policies::default()) };
-        ApiState::new(roster, [1; 32], [2; 32])
+        ApiState::new(Roster::new(store, Arc::new(Fixed)), [1; 32], [2; 32])
     }
 
     fn router(api: &ApiState) -> Router {

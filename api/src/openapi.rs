@@ -57,6 +57,15 @@ pub fn document() -> Value {
     })
 }
 
+/// The fields of each named answer, in their order.
+pub(crate) fn fields_of_answers() -> BTreeMap<String, Vec<String>> {
+    let fields = |schema: &Value| {
+        let names = schema["required"].as_array().map(Vec::as_slice).unwrap_or_default();
+        names.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    answers::all().iter().map(|(name, schema)| (name.clone(), fields(schema))).collect()
+}
+
 /// Tags with the operations they cover: by the last noun of the path that matches first.
 const TAGS: [(&str, &[&str], &str); 9] = [
     ("Members", &["/members"], "People in an organization, what they reach, how they leave."),
@@ -90,7 +99,7 @@ fn schemas() -> Map<String, Value> {
 }
 
 /// `Account` of `[Account]`.
-fn row_of_page(answer: &'static str) -> Option<&'static str> {
+pub(crate) fn row_of_page(answer: &'static str) -> Option<&'static str> {
     answer.strip_prefix('[')?.strip_suffix(']')
 }
 
@@ -149,8 +158,9 @@ fn success(route: &Route, status: u16, named: &Map<String, Value>) -> Value {
         headers["Idempotency-Replayed"] = header("Idempotency-Replayed");
     }
     let example = schema::example(&schema, named);
-    let mut content = json!({"application/json": {"schema": schema, "example": example}});
-    if row.is_some() {
+    let kind = if route.lines { "application/x-ndjson" } else { "application/json" };
+    let mut content = json!({kind: {"schema": schema, "example": example}});
+    if row.is_some() || route.lines {
         content["text/csv"] = json!({"schema": {"type": "string"}});
     }
     let about = if status == 201 { "Made." } else { "Done." };

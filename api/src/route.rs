@@ -45,6 +45,8 @@ pub struct Route {
     pub answer: Option<&'static str>,
     /// Whether it may answer 201 as well, having made something new.
     pub may_make: bool,
+    /// Whether it answers many of them, one a line.
+    pub lines: bool,
     /// Whether it changes nothing, though it is no GET.
     pub reads: bool,
     /// Codes of refusals beside those that every route has.
@@ -76,6 +78,7 @@ impl Route {
             status: 200,
             answer: None,
             may_make: false,
+            lines: false,
             reads: false,
             codes: &[],
             handler,
@@ -155,6 +158,12 @@ impl Route {
     #[must_use]
     pub fn or_makes(self) -> Self {
         Self { may_make: true, ..self }
+    }
+
+    /// It answers many, one a line, or as CSV.
+    #[must_use]
+    pub fn as_lines(self) -> Self {
+        Self { lines: true, ..self }
     }
 
     /// It changes nothing.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use roster_core::observe::Observed;
 use roster_core::op::Roster;
 
 use crate::cursor::Cursors;
@@ -25,13 +26,17 @@ pub struct ApiState {
 }
 
 impl ApiState {
-    /// A state with keys of its own for cursors and sealed answers; replicas must be given the same.
+    /// A state with keys of its own for cursors and sealed answers; replicas must be given the same. What the core and
+    /// its store do is counted.
     pub fn new(roster: Roster, cursor_key: [u8; 32], sealing_key: [u8; 32]) -> Self {
+        let metrics = Arc::new(Metrics::new(roster.entropy.millis()));
+        let store = Arc::new(Observed::new(Arc::clone(&roster.store), Arc::<Metrics>::clone(&metrics)));
+        let roster = Roster { store, observer: Arc::<Metrics>::clone(&metrics), ..roster };
         Self {
             roster,
             cursors: Arc::new(Cursors::new(cursor_key)),
             sealer: Arc::new(Sealer::new(sealing_key)),
-            metrics: Arc::new(Metrics::new()),
+            metrics,
             stopping: Arc::new(AtomicBool::new(false)),
         }
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use roster_core::reference::OrganizationRef;
 
+use crate::commands::shell::Shell;
 use crate::commands::{
     account, api_key, audit, check, config, import, member, operator_key, organization, role, storage, user,
 };
@@ -84,13 +85,19 @@ pub enum Format {
     Table,
     /// For machines, with the names of the HTTP API.
     Json,
+    /// For spreadsheets, with the columns of the HTTP API; no cell is taken for a formula.
+    Csv,
 }
 
 /// The nouns.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the server, on a store that is made if there is none.
-    Serve,
+    Serve {
+        /// On a store with sample data that is thrown away at the end, with a key and commands to try.
+        #[arg(long)]
+        demo: bool,
+    },
     /// Make the store, or bring it up to this program's schema.
     Migrate,
     /// Look at the configuration.
@@ -136,6 +143,17 @@ pub enum Command {
     Storage(storage::Command),
     /// Look at everything that must be so for this deployment to work; changes nothing.
     Doctor,
+    /// Print what completes this command line in a shell.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Print the manual page.
+    Man {
+        /// Write a page for each command into this folder instead.
+        #[arg(long, value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+    },
 }
 
 /// In which organization.

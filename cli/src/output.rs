@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Write};
 
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use roster_api::csv;
 use serde_json::{Value, json};
 
 use crate::args::Format;
@@ -25,15 +26,29 @@ impl Printer {
         Self { format }
     }
 
-    /// Whether a machine reads.
-    pub fn is_json(self) -> bool {
-        self.format == Format::Json
+    /// Whether a spreadsheet reads.
+    pub fn is_csv(self) -> bool {
+        self.format == Format::Csv
+    }
+
+    /// Whether no person reads.
+    pub fn is_for_machines(self) -> bool {
+        self.format != Format::Table
+    }
+
+    /// One thing for machines: JSON, or a row below the names of its fields.
+    pub fn value(self, thing: &Value) -> Result<(), Failure> {
+        if !self.is_csv() {
+            return line(&format!("{thing:#}"));
+        }
+        let names = thing.as_object().map(|fields| fields.keys().collect::<Vec<_>>()).unwrap_or_default();
+        text(&csv::table(&names, std::slice::from_ref(thing)))
     }
 
     /// One thing: its fields one below the other.
     pub fn one(self, thing: &Value, fields: &[Column]) -> Result<(), Failure> {
-        if self.is_json() {
-            return print_json(thing);
+        if self.is_for_machines() {
+            return self.value(thing);
         }
         let mut table = Table::new();
         table.load_style(NOTHING);
@@ -43,10 +58,18 @@ impl Printer {
         line(&table.trim_fmt())
     }
 
-    /// Many things, one a line; `none` says that there are none.
-    pub fn list(self, listed: &Listed<Value>, columns: &[Column], none: &str) -> Result<(), Failure> {
-        if self.is_json() {
-            return print_json(&json!({"data": listed.rows, "next_cursor": null}));
+    /// Many things of a schema of the HTTP API, one a line; `none` says that there are none.
+    pub fn list(
+        self,
+        schema: &str,
+        listed: &Listed<Value>,
+        columns: &[Column],
+        none: &str,
+    ) -> Result<(), Failure> {
+        match self.format {
+            Format::Json => return self.value(&json!({"data": listed.rows, "next_cursor": null})),
+            Format::Csv => return text(&csv::table(&fields(schema), &listed.rows)),
+            Format::Table => {}
         }
         if listed.rows.is_empty() {
             return line(none);
@@ -60,23 +83,18 @@ impl Printer {
 
     /// A sentence for people, or the JSON that says the same.
     pub fn say(self, text: &str, json: &Value) -> Result<(), Failure> {
-        if self.is_json() { print_json(json) } else { line(text) }
+        if self.is_for_machines() { self.value(json) } else { line(text) }
     }
 
     /// A secret alone on a line of stdout, with what belongs to it on stderr; or the whole as JSON.
     pub fn secret(self, secret: &str, whole: &Value, note: &str) -> Result<(), Failure> {
-        if self.is_json() {
-            return print_json(whole);
+        if self.is_for_machines() {
+            return self.value(whole);
         }
         line(secret)?;
         self::note(note);
         Ok(())
     }
-}
-
-/// JSON, indented.
-pub fn print_json(value: &Value) -> Result<(), Failure> {
-    line(&format!("{value:#}"))
 }
 
 /// Rows below a header.
@@ -94,13 +112,26 @@ pub fn note(text: &str) {
     writeln!(std::io::stderr(), "{text}").ok();
 }
 
-/// One line on stdout. A reader who has gone away, such as `head`, is no failure.
+/// One line on stdout.
 pub fn line(text: &str) -> Result<(), Failure> {
+    self::text(&format!("{text}\n"))
+}
+
+/// Text on stdout as it is. A reader who has gone away, such as `head`, is no failure.
+pub fn text(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::Unread),
         Err(error) => Err(Failure::Failed(format!("the answer cannot be written: {error}"))),
+    }
+}
+
+/// The columns of a schema as CSV. Operator keys are no part of the HTTP API.
+fn fields(schema: &str) -> Vec<&str> {
+    match schema {
+        "OperatorKey" => vec!["id", "name", "prefix", "created_at"],
+        other => csv::columns(other).iter().map(String::as_str).collect(),
     }
 }
 

@@ -8,7 +8,6 @@ use roster_core::flows::{find_user, resolve_organization};
 use roster_core::id::{OrganizationId, UserId};
 use roster_core::listing::{PageRequest, Position};
 use roster_core::op::Roster;
-use roster_core::policy::Policies;
 use roster_core::reads::Rows;
 use roster_core::reference::{OrganizationRef, UserRef};
 use roster_core::refusal::OpError;
@@ -95,11 +94,7 @@ pub fn secrets(config: &Config) -> Result<Secrets, Failure> {
 
 /// Opens the store of a configuration.
 pub async fn open_roster(config: &Config, secrets: &Secrets, tables: Tables) -> Result<Roster, Failure> {
-    Ok(Roster {
-        store: backends::open(config, secrets, tables).await?,
-        entropy: Arc::new(SystemEntropy),
-        policies: Arc::new(Policies::default()),
-    })
+    Ok(Roster::new(backends::open(config, secrets, tables).await?, Arc::new(SystemEntropy)))
 }
 
 /// Rows of a list, and whether more follow.

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::home::{Home, Key, Tally};
 use crate::load::{Load, MAX_LOAD, Part};
+use crate::log::LogFilter;
 use crate::store::{Store, StoreError};
 
 /// Homes, records or entries that are read at a time.
@@ -171,7 +172,7 @@ impl<'a> Pages<'a> {
                 }
             }
             Next::Log(after) => {
-                part.log = store.log(self.home, *after, PAGE, None).await?;
+                part.log = store.log(self.home, *after, PAGE, &LogFilter::ALL).await?;
                 match part.log.last() {
                     Some(last) if part.log.len() == usize::from(PAGE) => Next::Log(last.seq),
                     _ => Next::End,

@@ -16,6 +16,7 @@ pub mod load;
 pub mod log;
 pub mod memory;
 pub mod model;
+pub mod observe;
 pub mod op;
 pub mod ops;
 pub mod overlay;

@@ -5,6 +5,8 @@
 //! Personal values never stand in a body, only their salted digests; value and salt lie beside the entry and can be
 //! dropped while the chain still verifies.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -48,6 +50,68 @@ pub struct Body {
     pub changes: Vec<Change>,
 }
 
+impl Body {
+    /// By what entries of this actor are found: the id of the user or key; `operator` for the command line and
+    /// `system` for Roster itself.
+    pub fn actor_term(&self) -> String {
+        self.actor.id().unwrap_or_else(|| self.actor.kind().to_owned())
+    }
+
+    /// JSON with sorted keys and no spaces: what is hashed.
+    pub fn canonical(&self) -> Vec<u8> {
+        serde_json::to_value(self).map(|value| value.to_string().into_bytes()).unwrap_or_default()
+    }
+
+    /// The actions, each once.
+    pub fn actions(&self) -> BTreeSet<&str> {
+        self.changes.iter().map(|change| change.action.as_str()).collect()
+    }
+}
+
+/// Which entries of a log are wanted: those that fit everything that is given.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct LogFilter {
+    /// About or by this person.
+    pub user: Option<UserId>,
+    /// By this actor, as [`Body::actor_term`] names them.
+    pub actor: Option<String>,
+    /// With a change of exactly this action.
+    pub action: Option<String>,
+    /// From this instant on.
+    pub from: Option<Timestamp>,
+    /// Before this instant.
+    pub to: Option<Timestamp>,
+}
+
+impl LogFilter {
+    /// Everything.
+    pub const ALL: Self = Self { user: None, actor: None, action: None, from: None, to: None };
+
+    /// What is about or by a person.
+    pub const fn of_user(user: UserId) -> Self {
+        Self { user: Some(user), ..Self::ALL }
+    }
+
+    /// Whether an entry is wanted: what every store answers by. A body that cannot be read fits no name.
+    pub fn wants(&self, logged: &Logged) -> bool {
+        let in_time =
+            self.from.is_none_or(|from| logged.time >= from) && self.to.is_none_or(|to| logged.time < to);
+        in_time
+            && (self.names_nobody()
+                || serde_json::from_slice(&logged.body).is_ok_and(|body| self.fits(&body)))
+    }
+
+    fn names_nobody(&self) -> bool {
+        self.user.is_none() && self.actor.is_none() && self.action.is_none()
+    }
+
+    fn fits(&self, body: &Body) -> bool {
+        self.user.is_none_or(|user| body.people().contains(&user))
+            && self.actor.as_ref().is_none_or(|actor| body.actor_term() == *actor)
+            && self.action.as_ref().is_none_or(|action| body.actions().contains(action.as_str()))
+    }
+}
+
 /// A value about a person, kept beside the entry.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Personal {
@@ -72,11 +136,11 @@ pub struct LogEntry {
     pub time: Timestamp,
     /// Values beside the body.
     pub personal: Vec<Personal>,
-    /// The actor's user id or key id, for filters.
+    /// [`Body::actor_term`], for filters.
     pub actor: String,
-    /// The people it is about, for filters.
+    /// [`Body::people`], for filters.
     pub users: Vec<UserId>,
-    /// The actions, for filters.
+    /// [`Body::actions`], for filters.
     pub actions: Vec<String>,
 }
 
@@ -116,9 +180,9 @@ impl LogEntry {
             body: bytes,
             time: body.time,
             personal,
-            actor: body.actor.id().unwrap_or_else(|| body.actor.kind().to_owned()),
+            actor: body.actor_term(),
             users: body.people(),
-            actions: body.changes.iter().map(|change| change.action.clone()).collect(),
+            actions: body.actions().into_iter().map(str::to_owned).collect(),
         }
     }
 }

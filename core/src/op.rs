@@ -16,6 +16,7 @@ use crate::facts::{Entropy, Facts};
 use crate::home::{Home, Key, Record, Tally};
 use crate::id::UserId;
 use crate::log::{Change, Detached};
+use crate::observe::{Nobody, Observer};
 use crate::policy::Policies;
 use crate::refusal::Refusal;
 use crate::store::{Store, StoreError};
@@ -30,6 +31,15 @@ pub struct Roster {
     pub entropy: Arc<dyn Entropy>,
     /// The rules that can be exchanged.
     pub policies: Arc<Policies>,
+    /// Who hears what is done.
+    pub observer: Arc<dyn Observer>,
+}
+
+impl Roster {
+    /// With the built-in rules, and nobody who listens.
+    pub fn new(store: Arc<dyn Store>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { store, entropy, policies: Arc::new(Policies::default()), observer: Arc::new(Nobody) }
+    }
 }
 
 /// One act on one home: what it reads, and what it decides from that.

@@ -8,10 +8,9 @@ use async_trait::async_trait;
 
 use crate::health::Description;
 use crate::home::{Home, Key, Tally};
-use crate::id::UserId;
 use crate::listing::{Listing, Page, PageRequest};
 use crate::load::{Load, refused};
-use crate::log::Logged;
+use crate::log::{LogFilter, Logged};
 use crate::memory::data::{HomeData, page_of};
 use crate::presence::{Presence, Stay};
 use crate::store::{
@@ -148,9 +147,9 @@ impl Store for Overlay {
         home: &Home,
         after: u64,
         limit: u16,
-        user: Option<UserId>,
+        filter: &LogFilter,
     ) -> Result<Vec<Logged>, StoreError> {
-        self.base.log(home, after, limit, user).await
+        self.base.log(home, after, limit, filter).await
     }
 
     async fn homes(&self, after: Option<&Home>, limit: u16) -> Result<Vec<Home>, StoreError> {

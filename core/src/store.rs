@@ -14,7 +14,7 @@ use crate::health::Description;
 use crate::home::{Due, Home, Key, Record, Tally};
 use crate::id::{AccountId, ApiKeyId, CommitId, OrganizationId, UserId, Version};
 use crate::load::Load;
-use crate::log::{Head, LogEntry, Logged};
+use crate::log::{Head, LogEntry, LogFilter, Logged};
 use crate::model::{Access, AccountStatus, ApiKey, MemberStatus, OrganizationStatus, UserStatus};
 use crate::permission::RoleRef;
 use crate::presence::{Presence, Stay};
@@ -51,13 +51,14 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// What `check` needs to decide, many at a time in one round trip, each read after the call began.
     async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError>;
 
-    /// Log entries with `seq > after`, oldest first, at most `limit`; `user` keeps those about or by a person.
+    /// Log entries with `seq > after` that the filter wants, oldest first, at most `limit`. What must be read to find
+    /// them grows with the entries that fit one of the names in the filter, not with the log.
     async fn log(
         &self,
         home: &Home,
         after: u64,
         limit: u16,
-        user: Option<UserId>,
+        filter: &LogFilter,
     ) -> Result<Vec<Logged>, StoreError>;
 
     /// Homes after one, in the byte order of their printed form, at most `limit`.

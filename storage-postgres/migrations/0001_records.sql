@@ -234,10 +234,14 @@ CREATE TABLE log (
     time bigint NOT NULL,
     hash bytea NOT NULL CHECK (length(hash) = 32),
     commit_id uuid NOT NULL,
+    actor text NOT NULL,
     body bytea NOT NULL,
     PRIMARY KEY (home, seq),
     UNIQUE (home, commit_id)
 );
+
+CREATE INDEX log_by_time ON log (home, time, seq);
+CREATE INDEX log_by_actor ON log (home, actor, seq);
 
 -- Values beside an entry's body, in the order of their digests. They can be dropped while the chain still verifies.
 CREATE TABLE log_personal (
@@ -258,6 +262,15 @@ CREATE TABLE log_users (
     user_id uuid NOT NULL,
     seq bigint NOT NULL,
     PRIMARY KEY (home, user_id, seq),
+    FOREIGN KEY (home, seq) REFERENCES log (home, seq)
+);
+
+-- What an entry says was done.
+CREATE TABLE log_actions (
+    home bigint NOT NULL,
+    action text NOT NULL,
+    seq bigint NOT NULL,
+    PRIMARY KEY (home, action, seq),
     FOREIGN KEY (home, seq) REFERENCES log (home, seq)
 );
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use roster_core::home::Home;
 use roster_core::id::{CommitId, UserId};
-use roster_core::log::{Head, LogEntry, Logged, Personal};
+use roster_core::log::{Head, LogEntry, LogFilter, Logged, Personal};
 use roster_core::store::StoreClock;
 use roster_core::time::Timestamp;
 use sqlx::{PgConnection, query, query_scalar};
@@ -125,6 +125,18 @@ impl Hanging {
         rows
     }
 
+    fn actions(entries: &[Appended<'_>], seqs: &[i64]) -> Self {
+        let mut rows = Self::default();
+        for (appended, seq) in entries.iter().zip(seqs) {
+            for action in &appended.entry.actions {
+                rows.homes.push(appended.home);
+                rows.seqs.push(*seq);
+                rows.values.push(action.clone());
+            }
+        }
+        rows
+    }
+
     fn personal(entries: &[Appended<'_>], seqs: &[i64]) -> Self {
         let mut rows = Self::default();
         for (appended, seq) in entries.iter().zip(seqs) {
@@ -147,13 +159,15 @@ pub(crate) async fn append(connection: &mut PgConnection, entries: &[Appended<'_
     let seqs = entries.iter().map(|appended| i64::try_from(appended.head.seq));
     let seqs: Vec<i64> = seqs.collect::<Result<_, _>>().map_err(|error| bad("seq", error))?;
     let (users, personal) = (Hanging::users(entries, &seqs), Hanging::personal(entries, &seqs));
+    let actions = Hanging::actions(entries, &seqs);
     query!(
         "WITH given AS MATERIALIZED (
-             SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[], $5::uuid[], $6::bytea[])
-                 AS given (home, seq, time, hash, commit_id, body)
+             SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[], $5::uuid[], $6::bytea[],
+                                  $17::text[])
+                 AS given (home, seq, time, hash, commit_id, body, actor)
          ), entry AS (
-             INSERT INTO log (home, seq, time, hash, commit_id, body)
-             SELECT home, seq, time, hash, commit_id, body FROM given
+             INSERT INTO log (home, seq, time, hash, commit_id, body, actor)
+             SELECT home, seq, time, hash, commit_id, body, actor FROM given
          ), head AS (
              UPDATE homes SET seq = last.seq, time = last.time, hash = last.hash
              FROM (SELECT DISTINCT ON (home) home, seq, time, hash FROM given ORDER BY home, seq DESC) last
@@ -161,6 +175,11 @@ pub(crate) async fn append(connection: &mut PgConnection, entries: &[Appended<'_
          ), people AS (
              INSERT INTO log_users (home, seq, user_id)
              SELECT home, seq, id FROM UNNEST($7::bigint[], $8::bigint[], $9::uuid[]) AS people (home, seq, id)
+             ON CONFLICT DO NOTHING
+         ), actions AS (
+             INSERT INTO log_actions (home, seq, action)
+             SELECT home, seq, action FROM UNNEST($18::bigint[], $19::bigint[], $20::text[])
+                 AS actions (home, seq, action)
              ON CONFLICT DO NOTHING
          )
          INSERT INTO log_personal (home, seq, place, n, subject, salt, value)
@@ -182,7 +201,11 @@ pub(crate) async fn append(connection: &mut PgConnection, entries: &[Appended<'_
         &personal.numbers,
         &personal.people,
         &personal.salts,
-        &personal.values
+        &personal.values,
+        &entries.iter().map(|appended| appended.entry.actor.clone()).collect::<Vec<_>>(),
+        &actions.homes,
+        &actions.seqs,
+        &actions.values
     )
     .execute(connection)
     .await?;
@@ -195,36 +218,141 @@ pub(crate) async fn entries(
     home: &Home,
     after: u64,
     limit: u16,
-    user: Option<UserId>,
+    filter: &LogFilter,
 ) -> Result<Vec<Logged>, Fault> {
     let Some(place) = place(connection, home).await? else {
         return Ok(Vec::new());
     };
-    let after = i64::try_from(after).unwrap_or(i64::MAX);
-    let (home, limit) = (place.home, i64::from(limit));
-    let seqs = match user {
-        None => {
-            let seqs = query_scalar!(
-                "SELECT seq FROM log WHERE home = $1 AND seq > $2 ORDER BY seq LIMIT $3",
-                home,
-                after,
-                limit
-            );
-            seqs.fetch_all(&mut *connection).await?
-        }
-        Some(user) => {
-            let user = user.uuid();
-            let seqs = query_scalar!(
-                "SELECT seq FROM log_users WHERE home = $1 AND user_id = $2 AND seq > $3 ORDER BY seq LIMIT $4",
-                home,
-                user,
-                after,
-                limit
-            );
-            seqs.fetch_all(&mut *connection).await?
-        }
+    let Some(span) = span(connection, place.home, after, filter).await? else {
+        return Ok(Vec::new());
     };
-    load(connection, home, &seqs).await
+    let seqs = find(connection, place.home, span, i64::from(limit), filter).await?;
+    load(connection, place.home, &seqs).await
+}
+
+/// What lies between two numbers, both left out.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    after: i64,
+    before: i64,
+}
+
+/// Between which numbers entries can be wanted: their times never fall, so instants are places in the log.
+async fn span(
+    connection: &mut PgConnection,
+    home: i64,
+    after: u64,
+    filter: &LogFilter,
+) -> Result<Option<Span>, Fault> {
+    let mut span = Span { after: i64::try_from(after).unwrap_or(i64::MAX), before: i64::MAX };
+    if let Some(from) = filter.from {
+        match first_at(connection, home, from).await? {
+            Some(first) => span.after = span.after.max(first - 1),
+            None => return Ok(None),
+        }
+    }
+    if let Some(to) = filter.to {
+        span.before = first_at(connection, home, to).await?.unwrap_or(i64::MAX);
+    }
+    Ok(Some(span))
+}
+
+/// The first entry at an instant or after it.
+async fn first_at(
+    connection: &mut PgConnection,
+    home: i64,
+    instant: Timestamp,
+) -> Result<Option<i64>, Fault> {
+    let micros = instant.micros();
+    let first = query_scalar!(
+        "SELECT seq FROM log WHERE home = $1 AND time >= $2 ORDER BY time, seq LIMIT 1",
+        home,
+        micros
+    );
+    Ok(first.fetch_optional(connection).await?)
+}
+
+/// The numbers of what is wanted, by the index of one name in the filter; the other names are looked up by number.
+async fn find(
+    connection: &mut PgConnection,
+    home: i64,
+    Span { after, before }: Span,
+    limit: i64,
+    filter: &LogFilter,
+) -> Result<Vec<i64>, Fault> {
+    let (actor, action) = (filter.actor.as_deref(), filter.action.as_deref());
+    let found = if let Some(user) = filter.user {
+        let user = user.uuid();
+        query_scalar!(
+            "SELECT seq FROM log_users AS found
+             WHERE home = $1 AND user_id = $2 AND seq > $3 AND seq < $4
+               AND ($5::text IS NULL OR EXISTS (
+                   SELECT 1 FROM log WHERE log.home = found.home AND log.seq = found.seq AND log.actor = $5))
+               AND ($6::text IS NULL OR EXISTS (
+                   SELECT 1 FROM log_actions AS done
+                   WHERE done.home = found.home AND done.action = $6 AND done.seq = found.seq))
+             ORDER BY seq LIMIT $7",
+            home,
+            user,
+            after,
+            before,
+            actor,
+            action,
+            limit
+        )
+        .fetch_all(connection)
+        .await
+    } else if let Some(actor) = actor {
+        query_scalar!(
+            "SELECT seq FROM log AS found
+             WHERE home = $1 AND actor = $2 AND seq > $3 AND seq < $4
+               AND ($5::text IS NULL OR EXISTS (
+                   SELECT 1 FROM log_actions AS done
+                   WHERE done.home = found.home AND done.action = $5 AND done.seq = found.seq))
+             ORDER BY seq LIMIT $6",
+            home,
+            actor,
+            after,
+            before,
+            action,
+            limit
+        )
+        .fetch_all(connection)
+        .await
+    } else {
+        find_action(connection, home, Span { after, before }, limit, action).await
+    };
+    Ok(found?)
+}
+
+async fn find_action(
+    connection: &mut PgConnection,
+    home: i64,
+    Span { after, before }: Span,
+    limit: i64,
+    action: Option<&str>,
+) -> Result<Vec<i64>, sqlx::Error> {
+    if let Some(action) = action {
+        return query_scalar!(
+            "SELECT seq FROM log_actions WHERE home = $1 AND action = $2 AND seq > $3 AND seq < $4 ORDER BY seq LIMIT $5",
+            home,
+            action,
+            after,
+            before,
+            limit
+        )
+        .fetch_all(connection)
+        .await;
+    }
+    query_scalar!(
+        "SELECT seq FROM log WHERE home = $1 AND seq > $2 AND seq < $3 ORDER BY seq LIMIT $4",
+        home,
+        after,
+        before,
+        limit
+    )
+    .fetch_all(connection)
+    .await
 }
 
 async fn load(connection: &mut PgConnection, home: i64, seqs: &[i64]) -> Result<Vec<Logged>, Fault> {

@@ -151,8 +151,9 @@ impl Arguments {
         self.0.push(entry.digest.to_vec());
         self.0.push(entry.body.clone());
         self.0.push(log::text_of(&entry.personal)?);
-        self.text(entry.users.len());
-        entry.users.iter().for_each(|user| self.text(user));
+        let terms = log::terms(entry);
+        self.text(terms.len());
+        terms.into_iter().for_each(|term| self.text(term));
         self.text(head::text(guess));
         self.text(hex(&guess.after(entry).hash));
         Ok(())

@@ -10,7 +10,7 @@
 //! | `PREFIX{TAG}:index` | sorted set, all scores 0 | lines `INDEX NUL VALUE NUL FIELD`, for lists and the due index |
 //! | `PREFIX{TAG}:log` | hash | entries by number, 16 hexadecimal digits |
 //! | `PREFIX{TAG}:personal` | hash | values beside an entry, by number |
-//! | `PREFIX{TAG}:who` | sorted set, all scores 0 | lines `WHO NUL NUMBER`: which entries are about or by whom |
+//! | `PREFIX{TAG}:who` | sorted set, all scores 0 | lines `TERM NUL NUMBER`: which entries are about or by a person, by an actor, with an action |
 //! | `PREFIX{TAG}:done` | sorted set | commit ids by the instant of the commit |
 //!
 //! Beside them stand `PREFIX{homes:NN}`, 64 sorted sets of the names of all homes, and `PREFIX{meta}`, a hash, with

@@ -145,8 +145,8 @@ fn append(writes: &mut Pipeline, place: &HomeKeys, logged: &Logged, entry: &LogE
     if !logged.personal.is_empty() {
         writes.cmd("HSET").arg(of_personal).arg(&number).arg(log::text_of(&logged.personal)?).ignore();
     }
-    for user in &entry.users {
-        writes.cmd("ZADD").arg(who).arg(0).arg(format!("{user}\0{number}")).ignore();
+    for term in log::terms(entry) {
+        writes.cmd("ZADD").arg(who).arg(0).arg(format!("{term}\0{number}")).ignore();
     }
     Ok(())
 }

@@ -1,8 +1,7 @@
 //! Entries of a log: time (20 digits), hash (32 bytes), commit (26 characters), then the body.
 
 use roster_core::home::Home;
-use roster_core::id::UserId;
-use roster_core::log::{Logged, Personal};
+use roster_core::log::{LogEntry, LogFilter, Logged, Personal};
 use roster_core::time::Timestamp;
 
 use crate::error::{Fault, bad};
@@ -17,17 +16,39 @@ pub(crate) async fn entries(
     home: &Home,
     after: u64,
     limit: u16,
-    user: Option<UserId>,
+    filter: &LogFilter,
 ) -> Result<Vec<Logged>, Fault> {
-    let who = user.map(|user| user.to_string()).unwrap_or_default();
+    // As the script writes the times of entries; none is before the epoch.
+    let instant =
+        |at: Option<Timestamp>| at.map(|at| format!("{:020}", at.micros().max(0))).unwrap_or_default();
     // Numbers of entries stay below 2^53, so that Lua can hold them.
-    let arguments = [after.min(1 << 53).to_string(), limit.to_string(), who].map(String::into_bytes);
+    let mut arguments =
+        vec![after.min(1 << 53).to_string(), limit.to_string(), instant(filter.from), instant(filter.to)];
+    arguments.extend(filter.user.map(|user| user.to_string()));
+    arguments.extend(filter.actor.as_deref().map(by));
+    arguments.extend(filter.action.as_deref().map(done));
+    let arguments: Vec<Vec<u8>> = arguments.into_iter().map(String::into_bytes).collect();
     let (numbers, entries, personal): Found =
         store.bulk.ask(&store.scripts.log, store.keys(home).all(), &arguments).await?;
     let found = numbers.iter().zip(entries).zip(personal);
     found
         .filter_map(|((number, entry), personal)| Some(logged(number, &entry?, personal.as_deref())))
         .collect()
+}
+
+/// Everything that an entry is found by.
+pub(crate) fn terms(entry: &LogEntry) -> Vec<String> {
+    let users = entry.users.iter().map(ToString::to_string);
+    let actions = entry.actions.iter().map(|action| done(action));
+    users.chain([by(&entry.actor)]).chain(actions).collect()
+}
+
+fn by(actor: &str) -> String {
+    format!("by {actor}")
+}
+
+fn done(action: &str) -> String {
+    format!("done {action}")
 }
 
 fn logged(number: &str, entry: &[u8], personal: Option<&[u8]>) -> Result<Logged, Fault> {

@@ -10,10 +10,9 @@ use futures::{StreamExt, stream};
 use redis::{Value, cmd};
 use roster_core::health::{Description, Durability, Inspection};
 use roster_core::home::{Home, Key, Tally};
-use roster_core::id::UserId;
 use roster_core::listing::{Listing, Page, PageRequest};
 use roster_core::load::Load;
-use roster_core::log::Logged;
+use roster_core::log::{LogFilter, Logged};
 use roster_core::presence::{Presence, Stay};
 use roster_core::store::{
     AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreClock, StoreError,
@@ -213,9 +212,9 @@ impl Store for RedisStore {
         home: &Home,
         after: u64,
         limit: u16,
-        user: Option<UserId>,
+        filter: &LogFilter,
     ) -> Result<Vec<Logged>, StoreError> {
-        log::entries(&self.inner, home, after, limit, user).await.map_err(|fault| fault.during("log"))
+        log::entries(&self.inner, home, after, limit, filter).await.map_err(|fault| fault.during("log"))
     }
 
     async fn homes(&self, after: Option<&Home>, limit: u16) -> Result<Vec<Home>, StoreError> {

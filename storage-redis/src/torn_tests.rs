@@ -5,7 +5,7 @@ use std::env;
 use redis::Script;
 use roster_core::home::{Home, Key, Record, Tally};
 use roster_core::id::{AccountId, CommitId, OrganizationId, UserId};
-use roster_core::log::{LogEntry, Personal, digest};
+use roster_core::log::{LogEntry, LogFilter, Personal, digest};
 use roster_core::model::{Access, Account, AccountStatus, Card, Claim, ClaimName, ClaimTarget, Member};
 use roster_core::store::{ChangeSet, Committed, Dump, Store, StoreClock, Write};
 use roster_core::time::Timestamp;
@@ -111,8 +111,8 @@ async fn tear(store: &RedisStore, set: &ChangeSet, after: usize) {
 }
 
 async fn all_of(store: &RedisStore, home: &Home) -> (Dump, usize, usize) {
-    let log = store.log(home, 0, 10, None).await.unwrap();
-    let about = store.log(home, 0, 10, Some(user())).await.unwrap();
+    let log = store.log(home, 0, 10, &LogFilter::ALL).await.unwrap();
+    let about = store.log(home, 0, 10, &LogFilter::of_user(user())).await.unwrap();
     (store.dump(home).await.unwrap(), log.len(), about.len())
 }
 

@@ -234,10 +234,14 @@ CREATE TABLE log (
     time INTEGER NOT NULL,
     hash BLOB NOT NULL CHECK (length(hash) = 32),
     commit_id BLOB NOT NULL CHECK (length(commit_id) = 16),
+    actor TEXT NOT NULL,
     body BLOB NOT NULL,
     PRIMARY KEY (home, seq),
     UNIQUE (home, commit_id)
 ) STRICT;
+
+CREATE INDEX log_by_time ON log (home, time, seq);
+CREATE INDEX log_by_actor ON log (home, actor, seq);
 
 -- Values beside an entry's body, in the order of their digests. They can be dropped while the chain still verifies.
 CREATE TABLE log_personal (
@@ -258,6 +262,15 @@ CREATE TABLE log_users (
     user_id BLOB NOT NULL CHECK (length(user_id) = 16),
     seq INTEGER NOT NULL,
     PRIMARY KEY (home, user_id, seq),
+    FOREIGN KEY (home, seq) REFERENCES log (home, seq)
+) STRICT, WITHOUT ROWID;
+
+-- What an entry says was done.
+CREATE TABLE log_actions (
+    home INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (home, action, seq),
     FOREIGN KEY (home, seq) REFERENCES log (home, seq)
 ) STRICT, WITHOUT ROWID;
 

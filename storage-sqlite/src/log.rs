@@ -2,7 +2,7 @@
 
 use roster_core::home::Home;
 use roster_core::id::{CommitId, UserId};
-use roster_core::log::{Head, LogEntry, Logged, Personal};
+use roster_core::log::{Head, LogEntry, LogFilter, Logged, Personal};
 use roster_core::store::StoreClock;
 use roster_core::time::Timestamp;
 use sqlx::{SqliteConnection, query, query_scalar};
@@ -75,12 +75,13 @@ pub(crate) async fn append(
     let (time, hash, commit, body) =
         (head.time.micros(), head.hash.as_slice(), commit.uuid(), entry.body.as_slice());
     query!(
-        "INSERT INTO log (home, seq, time, hash, commit_id, body) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO log (home, seq, time, hash, commit_id, actor, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
         home,
         seq,
         time,
         hash,
         commit,
+        entry.actor,
         body
     )
     .execute(&mut *connection)
@@ -89,6 +90,7 @@ pub(crate) async fn append(
         .execute(&mut *connection)
         .await?;
     append_users(connection, home, seq, &entry.users).await?;
+    append_actions(connection, home, seq, &entry.actions).await?;
     append_personal(connection, home, seq, &entry.personal).await?;
     Ok(head)
 }
@@ -112,6 +114,20 @@ async fn append_users(
     )
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+async fn append_actions(
+    connection: &mut SqliteConnection,
+    home: i64,
+    seq: i64,
+    actions: &[String],
+) -> Result<(), Fault> {
+    for action in actions {
+        query!("INSERT OR IGNORE INTO log_actions (home, action, seq) VALUES (?, ?, ?)", home, action, seq)
+            .execute(&mut *connection)
+            .await?;
+    }
     Ok(())
 }
 
@@ -145,36 +161,141 @@ pub(crate) async fn entries(
     home: &Home,
     after: u64,
     limit: u16,
-    user: Option<UserId>,
+    filter: &LogFilter,
 ) -> Result<Vec<Logged>, Fault> {
     let Some(place) = place(connection, home).await? else {
         return Ok(Vec::new());
     };
-    let after = i64::try_from(after).unwrap_or(i64::MAX);
-    let (home, limit) = (place.home, i64::from(limit));
-    let seqs = match user {
-        None => {
-            let seqs = query_scalar!(
-                "SELECT seq FROM log WHERE home = ? AND seq > ? ORDER BY seq LIMIT ?",
-                home,
-                after,
-                limit
-            );
-            seqs.fetch_all(&mut *connection).await?
-        }
-        Some(user) => {
-            let user = user.uuid();
-            let seqs = query_scalar!(
-                "SELECT seq FROM log_users WHERE home = ? AND user_id = ? AND seq > ? ORDER BY seq LIMIT ?",
-                home,
-                user,
-                after,
-                limit
-            );
-            seqs.fetch_all(&mut *connection).await?
-        }
+    let Some(span) = span(connection, place.home, after, filter).await? else {
+        return Ok(Vec::new());
     };
-    load(connection, home, &seqs).await
+    let seqs = find(connection, place.home, span, i64::from(limit), filter).await?;
+    load(connection, place.home, &seqs).await
+}
+
+/// What lies between two numbers, both left out.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    after: i64,
+    before: i64,
+}
+
+/// Between which numbers entries can be wanted: their times never fall, so instants are places in the log.
+async fn span(
+    connection: &mut SqliteConnection,
+    home: i64,
+    after: u64,
+    filter: &LogFilter,
+) -> Result<Option<Span>, Fault> {
+    let mut span = Span { after: i64::try_from(after).unwrap_or(i64::MAX), before: i64::MAX };
+    if let Some(from) = filter.from {
+        match first_at(connection, home, from).await? {
+            Some(first) => span.after = span.after.max(first - 1),
+            None => return Ok(None),
+        }
+    }
+    if let Some(to) = filter.to {
+        span.before = first_at(connection, home, to).await?.unwrap_or(i64::MAX);
+    }
+    Ok(Some(span))
+}
+
+/// The first entry at an instant or after it.
+async fn first_at(
+    connection: &mut SqliteConnection,
+    home: i64,
+    instant: Timestamp,
+) -> Result<Option<i64>, Fault> {
+    let micros = instant.micros();
+    let first = query_scalar!(
+        "SELECT seq FROM log WHERE home = ? AND time >= ? ORDER BY time, seq LIMIT 1",
+        home,
+        micros
+    );
+    Ok(first.fetch_optional(connection).await?)
+}
+
+/// The numbers of what is wanted, by the index of one name in the filter; the other names are looked up by number.
+async fn find(
+    connection: &mut SqliteConnection,
+    home: i64,
+    Span { after, before }: Span,
+    limit: i64,
+    filter: &LogFilter,
+) -> Result<Vec<i64>, Fault> {
+    let (actor, action) = (filter.actor.as_deref(), filter.action.as_deref());
+    let found = if let Some(user) = filter.user {
+        let user = user.uuid();
+        query_scalar!(
+            "SELECT seq FROM log_users AS found
+             WHERE home = ?1 AND user_id = ?2 AND seq > ?3 AND seq < ?4
+               AND (?5 IS NULL OR EXISTS (
+                   SELECT 1 FROM log WHERE log.home = found.home AND log.seq = found.seq AND log.actor = ?5))
+               AND (?6 IS NULL OR EXISTS (
+                   SELECT 1 FROM log_actions AS done
+                   WHERE done.home = found.home AND done.action = ?6 AND done.seq = found.seq))
+             ORDER BY seq LIMIT ?7",
+            home,
+            user,
+            after,
+            before,
+            actor,
+            action,
+            limit
+        )
+        .fetch_all(connection)
+        .await
+    } else if let Some(actor) = actor {
+        query_scalar!(
+            "SELECT seq FROM log AS found
+             WHERE home = ?1 AND actor = ?2 AND seq > ?3 AND seq < ?4
+               AND (?5 IS NULL OR EXISTS (
+                   SELECT 1 FROM log_actions AS done
+                   WHERE done.home = found.home AND done.action = ?5 AND done.seq = found.seq))
+             ORDER BY seq LIMIT ?6",
+            home,
+            actor,
+            after,
+            before,
+            action,
+            limit
+        )
+        .fetch_all(connection)
+        .await
+    } else {
+        find_action(connection, home, Span { after, before }, limit, action).await
+    };
+    Ok(found?)
+}
+
+async fn find_action(
+    connection: &mut SqliteConnection,
+    home: i64,
+    Span { after, before }: Span,
+    limit: i64,
+    action: Option<&str>,
+) -> Result<Vec<i64>, sqlx::Error> {
+    if let Some(action) = action {
+        return query_scalar!(
+            "SELECT seq FROM log_actions WHERE home = ? AND action = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?",
+            home,
+            action,
+            after,
+            before,
+            limit
+        )
+        .fetch_all(connection)
+        .await;
+    }
+    query_scalar!(
+        "SELECT seq FROM log WHERE home = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?",
+        home,
+        after,
+        before,
+        limit
+    )
+    .fetch_all(connection)
+    .await
 }
 
 async fn load(connection: &mut SqliteConnection, home: i64, seqs: &[i64]) -> Result<Vec<Logged>, Fault> {

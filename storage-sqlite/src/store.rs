@@ -7,16 +7,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use roster_core::health::{Description, Durability, Inspection};
 use roster_core::home::{Home, Key, Tally};
-use roster_core::id::UserId;
 use roster_core::listing::{Listing, Page, PageRequest};
 use roster_core::load::Load;
-use roster_core::log::Logged;
+use roster_core::log::{LogFilter, Logged};
 use roster_core::presence::{Presence, Stay};
 use roster_core::store::{
     AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreClock, StoreError,
     StoreErrorKind, Stored,
 };
 use sqlx::{SqlitePool, query_scalar};
+use tracing::Instrument as _;
 
 use crate::config::SqliteConfig;
 use crate::error::{Fault, OpenError};
@@ -67,7 +67,7 @@ async fn detached<T: Send + 'static>(
     operation: &'static str,
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
-    tokio::spawn(work).await.unwrap_or_else(|error| {
+    tokio::spawn(work.in_current_span()).await.unwrap_or_else(|error| {
         Err(StoreError { kind: StoreErrorKind::Unavailable, operation, detail: error.to_string() })
     })
 }
@@ -105,7 +105,7 @@ impl Store for SqliteStore {
             }
             outcomes
         };
-        tokio::spawn(work)
+        tokio::spawn(work.in_current_span())
             .await
             .unwrap_or_else(|_| sets.iter().map(|_| Err(lost("commit_all").into())).collect())
     }
@@ -139,12 +139,12 @@ impl Store for SqliteStore {
         home: &Home,
         after: u64,
         limit: u16,
-        user: Option<UserId>,
+        filter: &LogFilter,
     ) -> Result<Vec<Logged>, StoreError> {
-        let (store, home) = (self.clone(), home.clone());
+        let (store, home, filter) = (self.clone(), home.clone(), filter.clone());
         detached("log", async move {
             let mut session = store.begin("log").await?;
-            let found = log::entries(session.connection(), &home, after, limit, user).await;
+            let found = log::entries(session.connection(), &home, after, limit, &filter).await;
             end(session, "log", found).await
         })
         .await

@@ -221,41 +221,40 @@ pub fn receipt(n: u64) -> Receipt {
 /// # Panics
 /// Never: the body is plain JSON.
 pub fn entry(commit: CommitId, by: Option<UserId>, about: &[UserId], time: Timestamp) -> LogEntry {
-    let change = |user: &UserId| Change {
-        action: "member.updated".into(),
-        target_type: "member".into(),
-        target_id: user.to_string(),
-        user: Some(*user),
-        before: Value::Null,
-        after: json!({"name": {"$personal": {"n": 0}}}),
-    };
-    let actor = by.map_or(Actor::CLI, |user| Actor::User { user, via: Via::Operator { key: None } });
-    let body = Body {
-        actor,
-        request_id: Some("req-1".into()),
-        reason: Value::Null,
-        time,
-        commit,
-        changes: about.iter().map(change).collect(),
-    };
-    let bytes = serde_json::to_vec(&serde_json::to_value(&body).expect("plain JSON")).expect("plain JSON");
+    let actor = by.map_or(Actor::CLI, by_user);
+    let changes: Vec<_> = about.iter().map(|user| ("member.updated", Some(*user))).collect();
+    let body = body(commit, actor, &changes, time);
     let kept = |(n, subject): (u16, &UserId)| Personal {
         n,
         subject: *subject,
         salt: [u8::try_from(n % 256).expect("a byte"); 16],
         value: format!("\"{subject}\""),
     };
-    let mut users: Vec<UserId> = about.iter().copied().chain(by).collect();
-    users.sort_unstable();
-    users.dedup();
-    LogEntry {
-        digest: digest(&bytes),
-        body: bytes,
+    LogEntry::new(&body, body.canonical(), (0_u16..).zip(about).map(kept).collect())
+}
+
+/// A user for whom the command line speaks.
+pub fn by_user(user: UserId) -> Actor {
+    Actor::User { user, via: Via::Operator { key: None } }
+}
+
+/// What an entry says: by whom, and each change with the person it is about.
+pub fn body(commit: CommitId, actor: Actor, changes: &[(&str, Option<UserId>)], time: Timestamp) -> Body {
+    let change = |(action, user): &(&str, Option<UserId>)| Change {
+        action: (*action).to_owned(),
+        target_type: "member".into(),
+        target_id: user.map(|user| user.to_string()).unwrap_or_default(),
+        user: *user,
+        before: Value::Null,
+        after: json!({"name": {"$personal": {"n": 0}}}),
+    };
+    Body {
+        actor,
+        request_id: Some("req-1".into()),
+        reason: Value::Null,
         time,
-        personal: (0_u16..).zip(about).map(kept).collect(),
-        actor: actor.id().unwrap_or_else(|| actor.kind().to_owned()),
-        users,
-        actions: about.iter().map(|_| "member.updated".to_owned()).collect(),
+        commit,
+        changes: changes.iter().map(change).collect(),
     }
 }
 
@@ -311,6 +310,15 @@ impl Draft {
     /// What the entry says instead.
     pub fn entry(mut self, by: Option<UserId>, about: &[UserId], time: Timestamp) -> Self {
         self.0.entry = Some(entry(self.0.id, by, about, time));
+        self
+    }
+
+    /// What the entry says, whole.
+    pub fn says(mut self, actor: Actor, changes: &[(&str, Option<UserId>)], time: Timestamp) -> Self {
+        self.0.entry = Some({
+            let body = body(self.0.id, actor, changes, time);
+            LogEntry::new(&body, body.canonical(), Vec::new())
+        });
         self
     }
 

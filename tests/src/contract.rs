@@ -49,11 +49,24 @@ pub fn check(method: &Method, target: &str, reply: &Reply) {
     };
     let given = reply.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default();
     assert!(contents.contains_key(given), "{method} {template} {status} is {given:?}");
-    if given.ends_with("json") {
-        let at = format!("{method} {template} {status} {given}");
+    let at = format!("{method} {template} {status} {given}");
+    let fits = |body: &Value| {
         let validator = CONTRACT.validator(at.clone(), &contents[given]["schema"]);
-        let errors: Vec<String> = validator.iter_errors(&reply.body).map(|error| error.to_string()).collect();
+        let errors: Vec<String> = validator.iter_errors(body).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{at} is not as documented: {errors:?} in {}", reply.text);
+    };
+    match given {
+        "application/x-ndjson" => {
+            let line =
+                |line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{at} is no JSON: {line}"));
+            reply.text.lines().map(line).for_each(|body: Value| fits(&body));
+        }
+        given if given.ends_with("json") => fits(&reply.body),
+        "text/csv" => {
+            let head = reply.text.split("\r\n").next().unwrap_or_default();
+            assert_eq!(head, CONTRACT.columns(operation), "{at}: the columns of its rows");
+        }
+        _ => {}
     }
 }
 
@@ -80,6 +93,22 @@ impl Contract {
             paths.iter().filter(|(template, methods)| fits(template) && methods.get(&named).is_some());
         let (template, methods) = fitting.next()?;
         Some((template, &methods[&named]))
+    }
+
+    /// The fields of the rows of a list or an export, in their order.
+    fn columns(&self, operation: &Value) -> String {
+        let contents = operation["responses"]["200"]["content"].as_object().into_iter().flatten();
+        let named = |schema: &Value| {
+            let path = schema["$ref"].as_str().unwrap_or_default();
+            self.document.pointer(path.trim_start_matches('#')).cloned().unwrap_or_default()
+        };
+        let schemas = contents.filter(|(kind, _)| kind.ends_with("json")).map(|(_, it)| named(&it["schema"]));
+        let rows = schemas.map(|it| match it["properties"]["data"]["items"] {
+            Value::Null => it,
+            ref items => named(items),
+        });
+        let names = rows.filter_map(|row| row["required"].as_array().cloned()).flatten();
+        names.filter_map(|name| name.as_str().map(str::to_owned)).collect::<Vec<_>>().join(",")
     }
 
     fn validator(&self, at: String, schema: &Value) -> &'static Validator {

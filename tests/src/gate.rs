@@ -9,10 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use async_trait::async_trait;
 use roster_core::health::Description;
 use roster_core::home::{Home, Key, Tally};
-use roster_core::id::UserId;
 use roster_core::listing::{Listing, Page, PageRequest};
 use roster_core::load::Load;
-use roster_core::log::Logged;
+use roster_core::log::{LogFilter, Logged};
 use roster_core::presence::{Presence, Stay};
 use roster_core::store::{
     AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreError, Stored,
@@ -79,10 +78,10 @@ impl Store for Between {
         home: &Home,
         after: u64,
         limit: u16,
-        user: Option<UserId>,
+        filter: &LogFilter,
     ) -> Result<Vec<Logged>, StoreError> {
         self.hook.before_read().await?;
-        self.store.log(home, after, limit, user).await
+        self.store.log(home, after, limit, filter).await
     }
 
     async fn homes(&self, after: Option<&Home>, limit: u16) -> Result<Vec<Home>, StoreError> {

@@ -10,7 +10,6 @@ use roster_core::actor::Actor;
 use roster_core::facts::Request as Asked;
 use roster_core::op::{Roster, run};
 use roster_core::ops::operator_key::CreateOperatorKey;
-use roster_core::policy::Policies;
 use roster_core::text::Name;
 use serde_json::Value;
 use tower::ServiceExt;
@@ -36,11 +35,8 @@ impl Service {
     /// Where the store does not open.
     pub async fn on(store: &str) -> Self {
         let test = fresh(store).await;
-        let roster = Roster {
-            store: Arc::clone(&test.store),
-            entropy: Arc::new(CountingEntropy::new(Arc::clone(&test.clock))),
-            policies: Arc::new(Policies::default()),
-        };
+        let entropy = CountingEntropy::new(Arc::clone(&test.clock));
+        let roster = Roster::new(Arc::clone(&test.store), Arc::new(entropy));
         Self::over(test, roster).await
     }
 

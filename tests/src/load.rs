@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use roster_core::home::{Home, Key, Record, Tally};
 use roster_core::listing::{Listing, PageRequest, Scope};
-use roster_core::log::{chain, digest, genesis};
+use roster_core::log::{LogFilter, chain, digest, genesis};
 use roster_core::store::{ChangeSet, Store};
 
 use crate::build::{account, account_id, change, commit_id, organization_home, organization_id};
@@ -18,7 +18,7 @@ use crate::build::{account, account_id, change, commit_id, organization_home, or
 /// Where it is not so.
 pub async fn assert_consistent(store: &dyn Store, home: &Home) -> u64 {
     let dump = store.dump(home).await.unwrap();
-    let log = store.log(home, 0, u16::MAX, None).await.unwrap();
+    let log = store.log(home, 0, u16::MAX, &LogFilter::ALL).await.unwrap();
     let mut hash = genesis(home);
     for (seq, entry) in (1..).zip(&log) {
         hash = chain(&hash, seq, entry.time, &digest(&entry.body));

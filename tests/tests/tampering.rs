@@ -3,89 +3,208 @@
 
 use roster_core::flows::resolve_organization;
 use roster_core::home::Home;
+use roster_core::log::{LogFilter, Logged, chain, digest, hex};
 use roster_core::verify::{verify_all, verify_log};
+use roster_tests::stores::selected;
 use roster_tests::world::World;
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+
+/// Stores into which one can write past Roster in SQL.
+const SQL: [&str; 2] = ["sqlite", "postgres"];
 
 /// Rows of the organization's home.
 const LOG: &str = "home = (SELECT home FROM organizations WHERE external_id = 'cloud')";
 
-/// The first bad entry after a statement was run on the files, and what `verify` says of it.
-async fn after(statements: &[String]) -> (Option<u64>, Vec<String>) {
-    let world = World::on("sqlite").await;
-    let organization =
-        resolve_organization(&world.service.roster, &"ext:cloud".parse().unwrap()).await.unwrap();
-    let home = Home::Organization(organization);
-    let clean = verify_log(&world.service.roster, &home, &mut |_| {}).await.unwrap();
-    assert_eq!((clean.first_bad, clean.entries), (None, clean.head.seq));
-    assert!(clean.entries > 10);
-    let file = world.test().dir.as_ref().unwrap().path().join("roster.db");
-    let mut connection =
-        sqlx::sqlite::SqliteConnectOptions::new().filename(file).foreign_keys(false).connect().await.unwrap();
-    for statement in statements {
-        let changed = sqlx::raw_sql(sqlx::AssertSqlSafe(statement.clone())).execute(&mut connection).await;
-        let done = changed.unwrap().rows_affected() > 0 || statement.starts_with("DELETE FROM log_personal");
-        assert!(done, "{statement}");
+/// Foreign keys are no hindrance to whoever owns the tables.
+const UNTIE: &str = "DO $$ DECLARE it record; BEGIN
+    FOR it IN SELECT conrelid::regclass AS tied, conname FROM pg_constraint WHERE contype = 'f' LOOP
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', it.tied, it.conname);
+    END LOOP; END $$";
+
+/// The log of an organization in a store that speaks SQL.
+struct Trail {
+    store: &'static str,
+    world: World,
+    home: Home,
+    log: Vec<Logged>,
+}
+
+impl Trail {
+    /// One that is whole, of more than ten entries.
+    async fn on(store: &'static str) -> Self {
+        let world = World::on(store).await;
+        let roster = &world.service.roster;
+        let home =
+            Home::Organization(resolve_organization(roster, &"ext:cloud".parse().unwrap()).await.unwrap());
+        let clean = verify_log(roster, &home, &mut |_| {}).await.unwrap();
+        assert_eq!((clean.first_bad, clean.entries), (None, clean.head.seq));
+        assert!(clean.entries > 10);
+        let log = roster.store.log(&home, 0, u16::MAX, &LogFilter::ALL).await.unwrap();
+        if let Some(database) = &world.test().database {
+            database.execute(UNTIE).await;
+        }
+        Self { store, world, home, log }
     }
-    connection.close().await.unwrap();
-    let verdict = verify_log(&world.service.roster, &home, &mut |_| {}).await.unwrap();
-    let all = verify_all(&world.service.roster, &mut |_| {}).await.unwrap();
-    let findings = all.findings.iter().map(ToString::to_string).collect();
-    (verdict.first_bad.map(|(seq, _)| seq), findings)
+
+    /// Runs statements in the database, past Roster.
+    async fn alter(&self, statements: &str) {
+        let statements = statements.replace("LOG", LOG);
+        for statement in statements.split(';').filter(|statement| !statement.trim().is_empty()) {
+            match (&self.world.test().database, &self.world.test().dir) {
+                (Some(database), _) => database.execute(statement).await,
+                (None, Some(dir)) => {
+                    let file =
+                        sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("roster.db"));
+                    let mut connection = file.foreign_keys(false).connect().await.unwrap();
+                    sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+                        .execute(&mut connection)
+                        .await
+                        .unwrap();
+                    connection.close().await.unwrap();
+                }
+                (None, None) => panic!("{} keeps nothing on a disk", self.store),
+            }
+        }
+    }
+
+    /// Bytes as the database writes them.
+    fn bytes(&self, bytes: &[u8]) -> String {
+        match self.store {
+            "sqlite" => format!("x'{}'", hex(bytes)),
+            _ => format!("'\\x{}'::bytea", hex(bytes)),
+        }
+    }
+
+    fn body(&self, seq: u64) -> (&Logged, Vec<u8>) {
+        let entry = &self.log[usize::try_from(seq).unwrap() - 1];
+        let body = String::from_utf8(entry.body.clone()).unwrap().replace("member.", "nobody.");
+        assert_ne!(body.as_bytes(), entry.body.as_slice(), "entry {seq} is about a member");
+        (entry, body.into_bytes())
+    }
+
+    /// The first bad entry, which `roster verify` sees too.
+    async fn first_bad(&self) -> Option<u64> {
+        let roster = &self.world.service.roster;
+        let verdict = verify_log(roster, &self.home, &mut |_| {}).await.unwrap();
+        let all = verify_all(roster, &mut |_| {}).await.unwrap();
+        assert!(!all.findings.is_empty(), "verify sees it too");
+        verdict.first_bad.map(|(seq, _)| seq)
+    }
 }
 
-async fn first_bad(statement: &str) -> Option<u64> {
-    let statement = statement.replace("LOG", LOG);
-    let statements: Vec<String> = statement.split(';').map(str::to_owned).collect();
-    let (bad, findings) = after(&statements).await;
-    assert!(!findings.is_empty(), "verify sees it too: {statement}");
-    bad
+/// Runs a case on every selected store that speaks SQL: what is done, and the first bad entry by then.
+async fn shows(expected: u64, alter: impl AsyncFn(&Trail)) {
+    for store in selected().into_iter().filter(|store| SQL.contains(store)) {
+        let trail = Trail::on(store).await;
+        alter(&trail).await;
+        assert_eq!(trail.first_bad().await, Some(expected), "on {store}");
+    }
+}
+
+/// The same for statements that are alike everywhere.
+async fn statements_show(expected: u64, statements: &str) {
+    shows(expected, async |trail| trail.alter(statements).await).await;
 }
 
 #[tokio::test]
-async fn an_edited_entry_shows() {
-    let body = "UPDATE log SET body = CAST(replace(CAST(body AS TEXT), 'added', 'found') AS BLOB) WHERE LOG AND seq = 5";
-    assert_eq!(first_bad(body).await, Some(5));
-    let time = "UPDATE log SET time = time + 1 WHERE LOG AND seq = 7";
-    assert_eq!(first_bad(time).await, Some(7));
-    let hash = "UPDATE log SET hash = zeroblob(32) WHERE LOG AND seq = 3";
-    assert_eq!(first_bad(hash).await, Some(3));
-    let commit = "UPDATE log SET commit_id = randomblob(16) WHERE LOG AND seq = 6";
-    assert_eq!(first_bad(commit).await, Some(6));
-    let personal = "UPDATE log_personal SET value = '\"eve@example.com\"' WHERE LOG AND seq = 4";
-    assert_eq!(first_bad(personal).await, Some(4));
+async fn x1_an_edited_entry_shows() {
+    shows(5, async |trail| {
+        let (_, body) = trail.body(5);
+        trail.alter(&format!("UPDATE log SET body = {} WHERE LOG AND seq = 5", trail.bytes(&body))).await;
+    })
+    .await;
+    statements_show(7, "UPDATE log SET time = time + 1 WHERE LOG AND seq = 7").await;
+    shows(3, async |trail| {
+        trail.alter(&format!("UPDATE log SET hash = {} WHERE LOG AND seq = 3", trail.bytes(&[0; 32]))).await;
+    })
+    .await;
 }
 
 #[tokio::test]
-async fn a_dropped_entry_shows() {
-    let middle = "DELETE FROM log_personal WHERE LOG AND seq = 5;DELETE FROM log WHERE LOG AND seq = 5";
-    assert_eq!(first_bad(middle).await, Some(5));
-    let closed_up = "DELETE FROM log_personal WHERE LOG AND seq = 5;DELETE FROM log WHERE LOG AND seq = 5;\
-                     UPDATE log SET seq = -(seq - 1) + 1000 WHERE LOG AND seq > 5;\
-                     UPDATE log SET seq = 1000 - seq WHERE LOG AND seq > 500";
-    assert_eq!(first_bad(closed_up).await, Some(5));
+async fn x1_an_entry_given_to_another_commit_shows() {
+    shows(6, async |trail| {
+        let other = if trail.store == "sqlite" { "randomblob(16)" } else { "gen_random_uuid()" };
+        trail.alter(&format!("UPDATE log SET commit_id = {other} WHERE LOG AND seq = 6")).await;
+    })
+    .await;
+    statements_show(4, "UPDATE log_personal SET value = '\"eve@example.com\"' WHERE LOG AND seq = 4").await;
+}
+
+/// Whoever edits an entry and reckons its hash anew has broken the chain behind it; the head is the last link.
+#[tokio::test]
+async fn x1_an_edited_entry_with_a_fitting_hash_shows() {
+    for (edited, expected) in [(5, 6), (0, 0)] {
+        for store in selected().into_iter().filter(|store| SQL.contains(store)) {
+            let trail = Trail::on(store).await;
+            let last = u64::try_from(trail.log.len()).unwrap();
+            let seq = if edited == 0 { last } else { edited };
+            let entry = &trail.log[usize::try_from(seq).unwrap() - 1];
+            let body =
+                String::from_utf8(entry.body.clone()).unwrap().replace("\"request_id\":", "\"request_id\" :");
+            let before = trail.log[usize::try_from(seq).unwrap() - 2].hash;
+            let hash = chain(&before, seq, entry.time, &digest(body.as_bytes()));
+            let (body, hash) = (trail.bytes(body.as_bytes()), trail.bytes(&hash));
+            trail
+                .alter(&format!("UPDATE log SET body = {body}, hash = {hash} WHERE LOG AND seq = {seq}"))
+                .await;
+            let expected = if expected == 0 { last } else { expected };
+            assert_eq!(trail.first_bad().await, Some(expected), "on {store}");
+        }
+    }
 }
 
 #[tokio::test]
-async fn reordered_entries_show() {
+async fn x1_a_dropped_entry_shows() {
+    let dropped = "DELETE FROM log_personal WHERE LOG AND seq = 5;DELETE FROM log WHERE LOG AND seq = 5";
+    statements_show(5, dropped).await;
+    let closed_up = format!(
+        "{dropped};UPDATE log SET seq = -(seq - 1) + 1000 WHERE LOG AND seq > 5;\
+         UPDATE log SET seq = 1000 - seq WHERE LOG AND seq > 500"
+    );
+    statements_show(5, &closed_up).await;
+    statements_show(1, &dropped.replace('5', "1")).await;
+}
+
+#[tokio::test]
+async fn x1_reordered_entries_show() {
     let swapped = "UPDATE log SET seq = 1000 WHERE LOG AND seq = 4;UPDATE log SET seq = 4 WHERE LOG AND seq = 5;\
                    UPDATE log SET seq = 5 WHERE LOG AND seq = 1000";
-    assert_eq!(first_bad(swapped).await, Some(4));
+    statements_show(4, swapped).await;
 }
 
+const CUT: &str = "DELETE FROM log_personal WHERE LOG AND seq > 9;DELETE FROM log WHERE LOG AND seq > 9";
+
 #[tokio::test]
-async fn a_log_that_was_cut_shows() {
-    let tail = "DELETE FROM log_personal WHERE LOG AND seq > 9;DELETE FROM log WHERE LOG AND seq > 9";
-    assert_eq!(first_bad(tail).await, Some(10));
+async fn x1_a_log_that_was_cut_shows() {
+    statements_show(10, CUT).await;
+    let all = CUT.replace("seq > 9", "seq > 0");
+    statements_show(1, &all).await;
 }
 
 /// With its head cut back too, the records still name commits that no entry tells of.
 #[tokio::test]
-async fn a_log_that_was_cut_with_its_head_shows() {
-    let tail = format!(
-        "DELETE FROM log_personal WHERE {LOG} AND seq > 9;DELETE FROM log WHERE {LOG} AND seq > 9;\
-         UPDATE homes SET seq = 9, hash = (SELECT hash FROM log WHERE {LOG} AND seq = 9) WHERE {LOG}"
-    );
-    let (_, findings) = after(&tail.split(';').map(str::to_owned).collect::<Vec<_>>()).await;
-    assert!(findings.iter().any(|finding| finding.contains("log")), "{findings:?}");
+async fn x1_a_log_that_was_cut_with_its_head_shows() {
+    let head = "UPDATE homes SET seq = 9, hash = (SELECT hash FROM log WHERE LOG AND seq = 9) WHERE LOG";
+    statements_show(10, &format!("{CUT};{head}")).await;
+}
+
+/// An entry that no commit wrote, though it is chained as it should be.
+#[tokio::test]
+async fn x1_an_added_entry_shows() {
+    for store in selected().into_iter().filter(|store| SQL.contains(store)) {
+        let trail = Trail::on(store).await;
+        let last = trail.log.last().unwrap();
+        let seq = last.seq + 1;
+        let hash = chain(&last.hash, seq, last.time, &digest(&last.body));
+        let other = if store == "sqlite" { "randomblob(16)" } else { "gen_random_uuid()" };
+        let columns = "home, seq, time, hash, commit_id, actor, body";
+        let statement = format!(
+            "INSERT INTO log ({columns}) SELECT home, {seq}, time, {}, {other}, actor, body FROM log
+             WHERE LOG AND seq = {}",
+            trail.bytes(&hash),
+            last.seq
+        );
+        trail.alter(&statement).await;
+        assert_eq!(trail.first_bad().await, Some(seq), "on {store}");
+    }
 }

@@ -131,7 +131,7 @@ async fn list(session: Session, within: &InOrganization, limit: &Limit) -> Resul
     let fetch = async |page| reads::api_keys(&session.roster, &request, organization, &page).await;
     let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
     let rows = rows.iter().map(|row| shapes::api_key(&row.value)).collect();
-    session.out.list(&Listed { rows, more }, COLUMNS, "There are no keys.")
+    session.out.list("ApiKey", &Listed { rows, more }, COLUMNS, "There are no keys.")
 }
 
 async fn show(session: &Session, organization: OrganizationId, key: ApiKeyId) -> Result<(), Failure> {

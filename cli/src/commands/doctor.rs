@@ -15,7 +15,7 @@ use crate::config::{Config, MasterKeySource, Problem, environment, master_key, s
 use crate::entropy::SystemEntropy;
 use crate::failure::Failure;
 use crate::logging;
-use crate::output::{Printer, line, print_json, table};
+use crate::output::{Printer, line, table};
 use crate::secrets::Secrets;
 use crate::session::working_folder;
 
@@ -117,8 +117,8 @@ fn clock(apart: u64) -> Check {
 
 fn say(out: Printer, checks: &[Check]) -> Result<(), Failure> {
     let rows: Vec<Value> = checks.iter().map(row).collect();
-    if out.is_json() {
-        return print_json(&json!({"ok": checks.iter().all(Check::is_good), "checks": rows}));
+    if out.is_for_machines() {
+        return out.value(&json!({"ok": checks.iter().all(Check::is_good), "checks": rows}));
     }
     let columns = [("CHECK", "/name"), ("FOUND", "/found"), ("NEEDED", "/needed"), ("RESULT", "/result")];
     line(&table(&rows, &columns))?;

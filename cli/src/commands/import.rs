@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use roster_api::shapes;
+use roster_api::{csv, shapes};
 use roster_core::flows::import::{
     ImportOptions, ImportReport, RowOutcome, RowStatus, import_members, parse_members,
 };
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::open;
 use crate::args::{Global, InOrganization};
 use crate::failure::Failure;
-use crate::output::{Column, line, print_json, table};
+use crate::output::{Column, line, table, text};
 use crate::progress::Progress;
 
 /// What is imported.
@@ -60,8 +60,11 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
     let report =
         import_members(&session.roster, &session.request(), organization, &lines, options, &mut hear).await?;
     progress.end();
-    if session.out.is_json() {
-        print_json(&shapes::import_report(&report))?;
+    if session.out.is_csv() {
+        let rows: Vec<_> = report.rows.iter().map(shapes::import_row).collect();
+        text(&csv::table(&["item", "line", "status", "code", "warning"], &rows))?;
+    } else if session.out.is_for_machines() {
+        session.out.value(&shapes::import_report(&report))?;
     } else {
         print(&report, asked.dry_run)?;
     }

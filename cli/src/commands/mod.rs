@@ -6,6 +6,7 @@ pub mod api_key;
 pub mod audit;
 pub mod check;
 pub mod config;
+mod demo;
 mod doctor;
 pub mod import;
 pub mod member;
@@ -13,6 +14,7 @@ pub mod operator_key;
 pub mod organization;
 pub mod role;
 mod serve;
+pub mod shell;
 pub mod storage;
 pub mod user;
 pub mod verify;
@@ -26,7 +28,7 @@ use crate::session::Session;
 pub async fn run(cli: Cli) -> Result<(), Failure> {
     let global = &cli.global;
     match cli.command {
-        Command::Serve => serve::run(global).await,
+        Command::Serve { demo } => serve::run(global, demo).await,
         Command::Migrate => migrate(global).await,
         Command::Config(command) => config::run(&command, global),
         Command::OperatorKey(command) => operator_key::run(command, global).await,
@@ -42,6 +44,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Import(command) => import::run(command, global).await,
         Command::Storage(command) => storage::run(command, global).await,
         Command::Doctor => doctor::run(global).await,
+        Command::Completions { shell } => shell::completions(shell),
+        Command::Man { folder } => shell::man(folder),
     }
 }
 

@@ -68,7 +68,7 @@ async fn list(session: Session, limit: &Limit) -> Result<(), Failure> {
     let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
     let rows = rows.iter().map(shapes::operator_key).collect();
     let none = "There are no operator keys. Make one: roster operator-key create NAME";
-    session.out.list(&Listed { rows, more }, COLUMNS, none)
+    session.out.list("OperatorKey", &Listed { rows, more }, COLUMNS, none)
 }
 
 async fn revoke(session: Session, key: OperatorKeyId) -> Result<(), Failure> {

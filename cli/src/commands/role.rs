@@ -45,7 +45,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
     match command {
         Command::List { .. } => {
             let rows = SystemRole::ALL.into_iter().map(shapes::role).collect();
-            session.out.list(&Listed { rows, more: false }, COLUMNS, "There are no roles.")
+            session.out.list("Role", &Listed { rows, more: false }, COLUMNS, "There are no roles.")
         }
         Command::Show { role: RoleRef::System(role), .. } => {
             let permissions: Vec<_> = role.catalogue().collect();

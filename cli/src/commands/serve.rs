@@ -9,6 +9,7 @@ use roster_core::presence::{Presence, Stay};
 use roster_core::reads;
 use tokio::net::TcpListener;
 
+use super::demo::{self, Throwaway};
 use crate::args::Global;
 use crate::backends::{self, Tables};
 use crate::config::{Backend, Config, LogFormat, MasterKeySource, shell_quoted};
@@ -18,9 +19,16 @@ use crate::output::{Printer, note};
 use crate::server::{Server, Signals};
 use crate::session::{Session, load_config, open_roster, secrets};
 
-/// Runs until a signal ends it.
-pub async fn run(global: &Global) -> Result<(), Failure> {
-    let config = load_config(global)?;
+/// Runs until a signal ends it; a demo leaves nothing behind.
+pub async fn run(global: &Global, demo: bool) -> Result<(), Failure> {
+    if !demo {
+        return serve(global, load_config(global)?, false).await;
+    }
+    let throwaway = Throwaway::make()?;
+    serve(global, throwaway.config(global)?, true).await
+}
+
+async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failure> {
     logging::start(&config.log, true);
     // First of all, so that an address that is taken leaves no trace in the store.
     let (listener, bound) = listen(&config).await?;
@@ -40,9 +48,12 @@ pub async fn run(global: &Global) -> Result<(), Failure> {
     if let Some(problem) = looked.checks.into_iter().find_map(|check| check.problem) {
         return Err(Failure::Store(problem));
     }
-    let next = if has_key(&session).await? { None } else { Some(next_step(global)) };
+    let next = if demo || has_key(&session).await? { None } else { Some(next_step(global)) };
     let signals = Signals::catch()?;
     announce(&config, bound, next.as_deref());
+    if demo {
+        demo::begin(&session, bound).await?;
+    }
     let api = ApiState::new(session.roster, secrets.cursors, secrets.receipts);
     let ended = tokio::select! {
         ended = Server::new(listener, api).run(signals) => ended,

@@ -141,7 +141,7 @@ async fn list(session: &Session, q: Option<String>, limit: &Limit) -> Result<(),
     let fetch = async |page| reads::users(&session.roster, &request, q.clone(), &page).await;
     let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
     let rows = rows.iter().map(|row| shapes::user(&row.value)).collect();
-    session.out.list(&Listed { rows, more }, COLUMNS, "There are no such users.")
+    session.out.list("User", &Listed { rows, more }, COLUMNS, "There are no such users.")
 }
 
 async fn update(session: &Session, asked: Update) -> Result<(), Failure> {
@@ -161,7 +161,7 @@ async fn accounts(session: &Session, user: &UserRef, limit: &Limit) -> Result<()
     let fetch = async |page| reads::user_accounts(&session.roster, &request, user, &page).await;
     let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
     let rows = rows.iter().map(shapes::user_account).collect();
-    session.out.list(&Listed { rows, more }, ACCOUNT_COLUMNS, "This user reaches no account.")
+    session.out.list("UserAccount", &Listed { rows, more }, ACCOUNT_COLUMNS, "This user reaches no account.")
 }
 
 fn print(session: &Session, user: &User) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::open;
 use crate::args::Global;
 use crate::failure::Failure;
-use crate::output::{line, print_json};
+use crate::output::line;
 use crate::progress::Progress;
 use crate::session::Session;
 
@@ -17,8 +17,8 @@ pub async fn run(global: &Global, repair: bool) -> Result<(), Failure> {
     let mut progress = Progress::counting("homes checked");
     let verdict = verify_all(&session.roster, &mut |done| progress.at(done)).await?;
     progress.end();
-    if session.out.is_json() {
-        print_json(&json(&verdict, &repairs))?;
+    if session.out.is_for_machines() {
+        session.out.value(&json(&verdict, &repairs))?;
     } else {
         for repair in &repairs {
             line(&format!("{}: put right: {}", repair.home, repair.detail))?;

@@ -1,8 +1,10 @@
 //! The real program on a real store, each test in a folder of its own.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod demo;
 mod import;
 mod kill;
+mod logs;
 mod nouns;
 mod place;
 #[expect(dead_code, reason = "the tests of the stores need more of it")]

@@ -1,5 +1,7 @@
 //! Each noun and verb once, with the keys that the JSON of the API has.
 
+use serde_json::Value;
+
 use crate::place::{Place, count, keys, row_keys};
 use crate::stores::on_every_store;
 
@@ -268,5 +270,61 @@ on_every_store! {
             assert!(text.starts_with("There are no") || text.starts_with("Nothing"), "{line}: {text}");
             assert_eq!(place.json(line), serde_json::json!({"data": [], "next_cursor": null}));
         }
+    }
+}
+
+on_every_store! {
+    /// X1: the filters of the API, the whole trail in both forms.
+    fn x1_the_trail_is_filtered_and_exported() {
+        let place = Place::with_acme();
+        let list = |rest: &str| place.json(&format!("audit list --organization ext:acme {rest}"));
+        let all = list("");
+        assert_eq!(row_keys(&all), AUDIT);
+        assert_eq!(count(&list("--actor operator")), count(&all));
+        assert_eq!(count(&list("--actor ext:ada")), 0);
+        assert_eq!(count(&list("--action member.added")), 2);
+        assert_eq!(count(&list("--user ext:bob")), 1);
+        assert_eq!(count(&list("--to 2000-01-01T00:00:00Z")), 0);
+        assert_eq!(count(&list("--from 2000-01-01T00:00:00Z --action member.added")), 2);
+        assert_eq!(place.run("audit list --action nothing").status, 2);
+        assert_eq!(place.run("audit list --actor nobody").status, 2);
+        let lines = place.done("audit export --organization ext:acme");
+        let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(Value::from(rows), all["data"]);
+        let csv = place.done("audit export --organization ext:acme --action member.added --output csv");
+        let lines: Vec<_> = csv.split("\r\n").collect();
+        assert!(lines[0].starts_with("id,seq,time,actor,action,target,user_id,before,after,"), "{csv}");
+        assert_eq!(lines.len(), 4, "{csv}");
+        assert!(place.done("audit export").contains("user.created"));
+        assert!(place.done("audit verify").contains("trails are whole"));
+        assert_eq!(place.json("audit verify")["ok"], true);
+        let last = all["data"].as_array().unwrap().last().unwrap();
+        assert_eq!(place.json("audit verify --organization ext:acme")["entries"], last["seq"]);
+    }
+
+    /// X4: every list as CSV, with its columns though it is empty.
+    fn x4_lists_come_as_csv() {
+        let place = Place::with_acme();
+        let csv = |line: &str| place.done(&format!("{line} --output csv"));
+        for (line, columns, rows) in [
+            ("organization list", "id,external_id,name,slug,", 1),
+            ("organization list --q nothing", "id,external_id,name,slug,", 0),
+            ("account list --organization ext:acme", "id,organization_id,", 2),
+            ("member list --organization ext:acme", "user_id,organization_id,", 2),
+            ("member list --organization ext:acme --account ext:north", "user_id,organization_id,", 2),
+            ("user list", "id,external_id,email,", 2),
+            ("user accounts ext:bob", "organization,account,role,source", 1),
+            ("role list", "id,name,system,permissions", 4),
+            ("api-key list --organization ext:acme", "id,name,kind,", 0),
+            ("operator-key list", "id,name,prefix,created_at", 0),
+            ("audit list --organization ext:acme --action role.deleted", "id,seq,time,", 0),
+        ] {
+            let text = csv(line);
+            assert!(text.starts_with(columns), "{line}: {text}");
+            assert_eq!(text.matches("\r\n").count(), rows + 1, "{line}: {text}");
+        }
+        place.done("user update ext:bob --name =1+1");
+        assert!(csv("user list").contains("\"'=1+1\""));
+        assert!(csv("user show ext:bob").contains("\"'=1+1\""));
     }
 }

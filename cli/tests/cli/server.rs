@@ -35,6 +35,24 @@ impl Server {
         Self { child, address, stderr: Some(stderr) }
     }
 
+    /// Starts one that says everything as JSON and waits until it listens; what it has said by then.
+    pub fn start_saying_json(place: &Place) -> (Self, String) {
+        let mut command = place.command();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--log-level", "trace"]);
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        let address = loop {
+            let begun = said.len();
+            assert!(stderr.read_line(&mut said).unwrap() > 0, "it ended: {said}");
+            let line: Value = serde_json::from_str(&said[begun..]).unwrap();
+            if let Some(address) = line["address"].as_str() {
+                break address.strip_prefix("http://").unwrap().to_owned();
+            }
+        };
+        (Self { child, address, stderr: Some(stderr) }, said)
+    }
+
     /// The next line that it says.
     pub fn next_line(&mut self) -> String {
         let mut line = String::new();

@@ -11,10 +11,9 @@ use tokio::sync::RwLock;
 
 use crate::health::{Description, Durability};
 use crate::home::{Home, Key, Record, Tally};
-use crate::id::UserId;
 use crate::listing::{Listing, Page, PageRequest};
 use crate::load::{Load, Part, check_parts, not_begun, not_empty};
-use crate::log::{Body, Logged};
+use crate::log::{LogFilter, Logged};
 use crate::model::SHARDS;
 use crate::presence::{Presence, Stay};
 use crate::store::{
@@ -88,18 +87,17 @@ impl Store for MemoryStore {
         home: &Home,
         after: u64,
         limit: u16,
-        user: Option<UserId>,
+        filter: &LogFilter,
     ) -> Result<Vec<Logged>, StoreError> {
         let homes = self.homes();
         let Some(data) = homes.get(home) else {
             return Ok(Vec::new());
         };
-        let about = |logged: &&Logged| user.is_none_or(|user| concerns(logged, user));
         Ok(data
             .log
             .iter()
             .filter(|logged| logged.seq > after)
-            .filter(about)
+            .filter(|logged| filter.wants(logged))
             .take(limit.into())
             .cloned()
             .collect())
@@ -175,13 +173,6 @@ fn load(homes: &mut BTreeMap<Home, HomeData>, parts: &[Part]) -> Result<(), Stor
     }
     homes.extend(loaded);
     Ok(())
-}
-
-/// Whether an entry is about a person or by them.
-fn concerns(logged: &Logged, user: UserId) -> bool {
-    serde_json::from_slice::<Body>(&logged.body).is_ok_and(|body| {
-        body.actor.user() == Some(user) || body.changes.iter().any(|change| change.user == Some(user))
-    })
 }
 
 fn facts(homes: &BTreeMap<Home, HomeData>, ask: &AccessKey, clock: Timestamp) -> AccessFacts {

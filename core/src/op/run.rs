@@ -10,6 +10,7 @@ use crate::home::{Home, Key, Record, Tally};
 use crate::id::{CommitId, Version};
 use crate::listing::{Listing, PageRequest};
 use crate::model::Receipt;
+use crate::observe::operation_name;
 use crate::refusal::{OpError, Refusal, RefusalKind};
 use crate::settle::SettleDue;
 use crate::store::{CommitError, StoreError, Write};
@@ -46,6 +47,17 @@ pub async fn run_sealed<O: Operation>(
     operation: &O,
     seal: Option<Seal<'_, O::Output>>,
 ) -> Result<Done<O::Output>, OpError> {
+    let outcome = attempt(roster, request, operation, seal).await;
+    heard(roster, operation, &outcome);
+    outcome
+}
+
+async fn attempt<O: Operation>(
+    roster: &Roster,
+    request: &Request,
+    operation: &O,
+    seal: Option<Seal<'_, O::Output>>,
+) -> Result<Done<O::Output>, OpError> {
     let mut settled_for_room = false;
     let mut attempt = 0;
     while attempt < TRIES {
@@ -77,7 +89,13 @@ pub async fn run_sealed<O: Operation>(
         request.known.spend();
         match roster.store.commit(&staged).await {
             Ok(_) => return Ok(done),
-            Err(CommitError::Conflict(_)) => back_off(roster, attempt).await,
+            Err(CommitError::Conflict(_)) => {
+                roster.observer.conflicted(operation_name::<O>());
+                if attempt < TRIES {
+                    roster.observer.retried(operation_name::<O>());
+                }
+                back_off(roster, attempt).await;
+            }
             Err(CommitError::TooLate) => return Err(OpError::Busy),
             Err(CommitError::Store(error)) => return Err(error.into()),
             Err(CommitError::OutOfBounds(tally)) => {
@@ -95,6 +113,23 @@ pub async fn run_sealed<O: Operation>(
 
 /// The same without commit: what would be done, or the refusal. Bounds of tallies are checked as they stand.
 pub async fn preflight<O: Operation>(
+    roster: &Roster,
+    request: &Request,
+    operation: &O,
+) -> Result<O::Output, OpError> {
+    let outcome = foresee(roster, request, operation).await;
+    heard(roster, operation, &outcome);
+    outcome
+}
+
+/// Tells of a refusal.
+fn heard<O: Operation, T>(roster: &Roster, _: &O, outcome: &Result<T, OpError>) {
+    if let Err(OpError::Refused(refusal)) = outcome {
+        roster.observer.refused(operation_name::<O>(), refusal.code());
+    }
+}
+
+async fn foresee<O: Operation>(
     roster: &Roster,
     request: &Request,
     operation: &O,

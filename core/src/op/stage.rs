@@ -81,11 +81,5 @@ fn log_entry(request: &Request, time: Timestamp, id: CommitId, events: Vec<Event
         commit: id,
         changes,
     };
-    let bytes = canonical(&body);
-    LogEntry::new(&body, bytes, personal.into_personal())
-}
-
-/// JSON with sorted keys and no spaces.
-fn canonical(body: &Body) -> Vec<u8> {
-    serde_json::to_value(body).map(|value| value.to_string().into_bytes()).unwrap_or_default()
+    LogEntry::new(&body, body.canonical(), personal.into_personal())
 }

@@ -1,18 +1,27 @@
 //! The audit trail: one row a change, read from the log.
 
-use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
 use super::organization::visible_standing;
+use crate::actor::Actor;
 use crate::facts::Request;
-use crate::home::Home;
-use crate::id::{AuditId, OrganizationId, UserId};
-use crate::log::{Body, Change, Logged, reveal};
+use crate::flows::{find_user, resolve_user};
+use crate::home::{Home, Key};
+use crate::id::{ApiKeyId, AuditId, OperatorKeyId, OrganizationId, UserId};
+use crate::log::{Body, Change, LogFilter, Logged, reveal};
 use crate::op::Roster;
 use crate::policy::Reach;
+use crate::reference::UserRef;
 use crate::refusal::{OpError, Refusal};
 use crate::store::{StoreError, StoreErrorKind};
+use crate::text::BadText;
 use crate::time::Timestamp;
+
+/// In so many homes a page looks at the most.
+const HOMES_A_PAGE: u32 = 1_000;
 
 /// One change.
 #[derive(Clone, PartialEq, Debug)]
@@ -54,27 +63,145 @@ pub struct AuditPage {
     last: Option<AuditPosition>,
 }
 
-/// The trail of an organization; needs `audit:read` on the whole. `user` keeps what is about or by a person.
+/// How an actor is named.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ActorRef {
+    /// A user.
+    User(UserRef),
+    /// A key of an organization.
+    ApiKey(ApiKeyId),
+    /// A key of the deployment.
+    OperatorKey(OperatorKeyId),
+    /// The operator at the command line.
+    Operator,
+    /// Roster itself.
+    System,
+}
+
+impl FromStr for ActorRef {
+    type Err = BadText;
+
+    fn from_str(text: &str) -> Result<Self, BadText> {
+        match text {
+            "operator" => Ok(Self::Operator),
+            "system" => Ok(Self::System),
+            other => (other.parse().map(Self::User).ok())
+                .or_else(|| other.parse().map(Self::ApiKey).ok())
+                .or_else(|| other.parse().map(Self::OperatorKey).ok())
+                .ok_or(BadText(
+                    "not an actor: expected a user by id or `ext:` and the external id, the id of a key, `operator` \
+                     for the command line, or `system`",
+                )),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ActorRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// What is done, as the log names it: a noun and what was done to it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Action(String);
+
+impl FromStr for Action {
+    type Err = BadText;
+
+    fn from_str(text: &str) -> Result<Self, BadText> {
+        let word =
+            |part: &str| !part.is_empty() && part.bytes().all(|it| it.is_ascii_lowercase() || it == b'_');
+        match text.split_once('.') {
+            Some((noun, verb)) if word(noun) && word(verb) => Ok(Self(text.to_owned())),
+            _ => Err(BadText("not an action: expected one such as `member.removed`")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Action {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Which part of a trail is asked for: what fits everything that is given.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AuditAsk {
+    /// By this actor.
+    pub actor: Option<ActorRef>,
+    /// About or by this person.
+    pub user: Option<UserRef>,
+    /// Exactly this action.
+    pub action: Option<Action>,
+    /// From this instant on.
+    pub from: Option<Timestamp>,
+    /// Before this instant.
+    pub to: Option<Timestamp>,
+}
+
+/// What is asked for, in ids; within an organization, or in the deployment. 404 for a person who does not exist or, for
+/// all but operators, never was in the organization.
+pub async fn audit_filter(
+    roster: &Roster,
+    request: &Request,
+    within: Option<OrganizationId>,
+    ask: &AuditAsk,
+) -> Result<LogFilter, OpError> {
+    let user = match &ask.user {
+        None => None,
+        Some(named) => Some(person(roster, request, within, named).await?),
+    };
+    let actor = match &ask.actor {
+        None => None,
+        Some(ActorRef::User(named)) => Some(person(roster, request, within, named).await?.to_string()),
+        Some(ActorRef::ApiKey(key)) => Some(key.to_string()),
+        Some(ActorRef::OperatorKey(key)) => Some(key.to_string()),
+        Some(ActorRef::Operator) => Some(Actor::CLI.kind().to_owned()),
+        Some(ActorRef::System) => Some(Actor::System.kind().to_owned()),
+    };
+    let action = ask.action.as_ref().map(|action| action.0.clone());
+    Ok(LogFilter { user, actor, action, from: ask.from, to: ask.to })
+}
+
+async fn person(
+    roster: &Roster,
+    request: &Request,
+    within: Option<OrganizationId>,
+    named: &UserRef,
+) -> Result<UserId, OpError> {
+    let Some(organization) = within.filter(|_| !request.actor.is_operator()) else {
+        return Ok(find_user(roster, named).await?.id);
+    };
+    let id = resolve_user(roster, named).await?;
+    let member = Key::Member(id);
+    let read =
+        roster.store.read(&Home::Organization(organization), std::slice::from_ref(&member), &[]).await?;
+    if read.records.contains_key(&member) { Ok(id) } else { Err(Refusal::NotFound.into()) }
+}
+
+/// The trail of an organization; needs `audit:read` on the whole.
 pub async fn organization_audit(
     roster: &Roster,
     request: &Request,
     organization: OrganizationId,
-    user: Option<UserId>,
+    filter: &LogFilter,
     after: Option<AuditPosition>,
     limit: u16,
 ) -> Result<AuditPage, OpError> {
     let (_, standing) = visible_standing(roster, request, organization).await?;
     roster.policies.access.require(&standing, "audit:read", Reach::Organization)?;
     let mut page = AuditPage { rows: Vec::new(), next: None, last: None };
-    fill(roster, &mut page, Home::Organization(organization), user, after, limit).await?;
+    fill(roster, &mut page, Home::Organization(organization), filter, after, limit).await?;
     Ok(page)
 }
 
-/// The trail of the deployment and of users' homes, home by home. Operators only.
+/// The trail of the deployment and of users' homes, home by home. Operators only. A page ends early, with a place to go
+/// on from, when very many homes hold nothing that is asked for.
 pub async fn deployment_audit(
     roster: &Roster,
     request: &Request,
-    user: Option<UserId>,
+    filter: &LogFilter,
     after: Option<AuditPosition>,
     limit: u16,
 ) -> Result<AuditPage, OpError> {
@@ -82,24 +209,28 @@ pub async fn deployment_audit(
         return Err(Refusal::lacks("operator").into());
     }
     let mut page = AuditPage { rows: Vec::new(), next: None, last: None };
-    let mut at = after.as_ref().map(|after| after.home.clone());
-    if let Some(after) = after {
-        fill(roster, &mut page, after.home.clone(), user, Some(after), limit).await?;
-    } else {
-        fill(roster, &mut page, Home::Deployment, user, None, limit).await?;
-        at = Some(Home::Deployment);
-    }
+    let first = after.as_ref().map_or(Home::Deployment, |after| after.home.clone());
+    fill(roster, &mut page, first.clone(), filter, after, limit).await?;
+    // In the order of homes, users come after the last organization.
+    let behind = Home::Organization(OrganizationId::from_uuid(uuid::Uuid::max()));
+    let mut at = if first == Home::Deployment { behind } else { first };
+    let mut looked = 0;
     while page.next.is_none() {
-        let homes = roster.store.homes(at.as_ref(), 500).await?;
+        let homes = roster.store.homes(Some(&at), 500).await?;
         let Some(last) = homes.last().cloned() else {
             return Ok(page);
         };
         for home in homes.into_iter().filter(|home| matches!(home, Home::User(_))) {
-            if page.next.is_none() {
-                fill(roster, &mut page, home, user, None, limit).await?;
+            fill(roster, &mut page, home.clone(), filter, None, limit).await?;
+            looked += 1;
+            if looked == HOMES_A_PAGE && page.next.is_none() {
+                page.next = Some(AuditPosition { home, seq: u64::MAX, n: 0 });
+            }
+            if page.next.is_some() {
+                return Ok(page);
             }
         }
-        at = Some(last);
+        at = last;
     }
     Ok(page)
 }
@@ -109,18 +240,18 @@ async fn fill(
     roster: &Roster,
     page: &mut AuditPage,
     home: Home,
-    user: Option<UserId>,
+    filter: &LogFilter,
     after: Option<AuditPosition>,
     limit: u16,
 ) -> Result<(), OpError> {
     let mut seq = after.as_ref().map_or(0, |after| after.seq.saturating_sub(1));
     loop {
-        let entries = roster.store.log(&home, seq, 200, user).await?;
+        let entries = roster.store.log(&home, seq, 200, filter).await?;
         for logged in &entries {
             for (n, row) in rows(logged)?.into_iter().enumerate() {
                 let place = AuditPosition { home: home.clone(), seq: logged.seq, n };
                 let behind = after.as_ref().is_some_and(|after| (place.seq, place.n) <= (after.seq, after.n));
-                if behind || user.is_some_and(|user| !concerns(&row, user)) {
+                if behind || !wanted(&row, filter) {
                     continue;
                 }
                 if page.rows.len() == usize::from(limit) {
@@ -138,8 +269,11 @@ async fn fill(
     }
 }
 
-fn concerns(row: &AuditRow, user: UserId) -> bool {
-    row.change.user == Some(user) || row.body.actor.user() == Some(user)
+/// Of an entry that is wanted, the changes that are.
+fn wanted(row: &AuditRow, filter: &LogFilter) -> bool {
+    let concerns = |user| row.change.user == Some(user) || row.body.actor.user() == Some(user);
+    filter.user.is_none_or(concerns)
+        && filter.action.as_ref().is_none_or(|action| row.change.action == *action)
 }
 
 fn rows(logged: &Logged) -> Result<Vec<AuditRow>, StoreError> {

@@ -8,7 +8,10 @@ mod organization;
 mod user;
 
 pub use account::{account, account_id, accounts};
-pub use audit::{AuditPage, AuditPosition, AuditRow, deployment_audit, organization_audit};
+pub use audit::{
+    Action, ActorRef, AuditAsk, AuditPage, AuditPosition, AuditRow, audit_filter, deployment_audit,
+    organization_audit,
+};
 pub use key::{api_key, api_keys, operator_keys};
 pub use member::{AccountMember, MemberFilter, account_members, member, members};
 pub use organization::{

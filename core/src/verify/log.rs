@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Report;
 use crate::home::Home;
 use crate::id::CommitId;
-use crate::log::{Body, Head, Logged, chain, digest, personal_fits};
+use crate::log::{Body, Head, LogFilter, Logged, chain, digest, personal_fits};
 use crate::op::Roster;
 use crate::store::{Dump, StoreError};
 
@@ -23,20 +23,41 @@ pub struct LogVerdict {
     commits: BTreeSet<CommitId>,
 }
 
-/// Walks the log of a home and compares its end with the head that the store keeps: an edited, dropped, reordered or
-/// truncated entry shows. `progress` hears the entries read.
+/// Walks the log of a home and compares its end with the head and with the records that the store keeps: an edited,
+/// dropped, reordered, added or truncated entry shows. `progress` hears the entries read.
 pub async fn verify_log(
     roster: &Roster,
     home: &Home,
     progress: &mut (dyn FnMut(u64) + Send),
 ) -> Result<LogVerdict, StoreError> {
-    let kept = roster.store.read(home, &[], &[]).await?.head;
+    let before = roster.store.read(home, &[], &[]).await?.head;
     let mut verdict = walk(roster, home, progress).await?;
-    if verdict.first_bad.is_none() && verdict.head.seq < kept.seq {
-        let missing = verdict.head.seq + 1;
-        verdict.first_bad = Some((missing, format!("missing: the log should end at {}", kept.seq)));
+    if verdict.first_bad.is_none() {
+        let dump = roster.store.dump(home).await?;
+        verdict.first_bad = cut(&verdict, &before).or_else(|| forged(&verdict, &dump));
     }
     Ok(verdict)
+}
+
+/// The log ends before a head that was kept when the walk began.
+fn cut(log: &LogVerdict, before: &Head) -> Option<(u64, String)> {
+    let missing = log.head.seq < before.seq;
+    missing.then(|| (log.head.seq + 1, format!("missing: the log should end at {}", before.seq)))
+}
+
+/// What a dump from after the walk tells against the log. It may have grown since, and then its end is not judged.
+fn forged(log: &LogVerdict, dump: &Dump) -> Option<(u64, String)> {
+    let (end, kept) = (log.head.seq, dump.head.seq);
+    if kept < end {
+        return Some((kept + 1, format!("added: the head says that the log ends at {kept}")));
+    }
+    if kept == end && dump.head.hash != log.head.hash {
+        return Some((end, "the head bears another hash".into()));
+    }
+    let untold = dump.records.iter().find(|stored| !log.commits.contains(&stored.version));
+    untold
+        .filter(|_| kept == end)
+        .map(|stored| (end + 1, format!("missing: no entry says who wrote {:?}", stored.record.key())))
 }
 
 /// Walks the log of a home.
@@ -48,7 +69,7 @@ pub(super) async fn walk(
     let mut verdict =
         LogVerdict { entries: 0, head: Head::start(home), first_bad: None, commits: BTreeSet::new() };
     loop {
-        let entries = roster.store.log(home, verdict.head.seq, 500, None).await?;
+        let entries = roster.store.log(home, verdict.head.seq, 500, &LogFilter::ALL).await?;
         if entries.is_empty() {
             return Ok(verdict);
         }

@@ -67,9 +67,9 @@ end
 local head = ''
 if next_argument() == 'entry' then
   local start, time, digest, body, personal = next_argument(), count(), next_argument(), next_argument(), next_argument()
-  local users = {}
+  local terms = {}
   for n = 1, count() do
-    users[n] = next_argument()
+    terms[n] = next_argument()
   end
   local expected, foreseen = next_argument(), next_argument()
   local before = redis.call('HGET', HOME, '.head') or start
@@ -87,8 +87,8 @@ if next_argument() == 'entry' then
   if personal ~= '' then
     write('HSET', PERSONAL, number, personal)
   end
-  for _, user in ipairs(users) do
-    write('ZADD', WHO, '0', user .. '\0' .. number)
+  for _, term in ipairs(terms) do
+    write('ZADD', WHO, '0', term .. '\0' .. number)
   end
   write('HSET', HOME, '.head', head)
 end

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "these are the bodies of tests")]
 
 use roster_core::home::{Home, Key, Record, Tally};
+use roster_core::log::LogFilter;
 use roster_core::model::{Access, ClaimName};
 use roster_core::permission::RoleRef;
 use roster_core::store::{ChangeSet, CommitError, Committed, MAX_WRITES, Store, StoreErrorKind};
@@ -35,7 +36,7 @@ pub async fn a_change_set_applies_wholly_or_not_at_all(at: &TestStore) {
     let dump = store.dump(&home).await.unwrap();
     assert_eq!((dump.records, dump.tallies.len(), dump.due, dump.head.seq), (vec![], 0, vec![], 0));
     assert_eq!(store.homes(None, 10).await.unwrap(), vec![]);
-    assert_eq!(store.log(&home, 0, 10, None).await.unwrap(), vec![]);
+    assert_eq!(store.log(&home, 0, 10, &LogFilter::ALL).await.unwrap(), vec![]);
     let whole = put_account(1).add(Tally::ActiveAccounts, 1, 0..=9).add(Tally::Seats, 4, 0..=4).done();
     assert!(matches!(store.commit(&whole).await, Ok(Committed::Now(Some(head))) if head.seq == 1));
     let dump = store.dump(&home).await.unwrap();

@@ -8,6 +8,7 @@ use roster_core::copy::{Copied, CopyError, copy};
 use roster_core::home::{Home, Key, Record, Tally};
 use roster_core::listing::{Listing, MemberSort, PageRequest, Scope};
 use roster_core::load::{Load, MAX_LOAD, Part};
+use roster_core::log::LogFilter;
 use roster_core::memory::MemoryStore;
 use roster_core::model::{Access, ClaimName};
 use roster_core::presence::Presence;
@@ -64,9 +65,14 @@ async fn is_the_same(one: &dyn Store, other: &dyn Store) {
     assert_eq!(other.homes(None, 1_000).await.unwrap(), homes);
     for home in homes {
         assert_eq!(other.dump(&home).await.unwrap(), one.dump(&home).await.unwrap(), "{home}");
-        for user in [None, Some(user_id(0)), Some(user_id(5)), Some(user_id(9))] {
-            let found = other.log(&home, 0, 1_000, user).await.unwrap();
-            assert_eq!(found, one.log(&home, 0, 1_000, user).await.unwrap(), "{home}");
+        let by = |actor: &str| LogFilter { actor: Some(actor.to_owned()), ..LogFilter::ALL };
+        let done = LogFilter { action: Some("member.updated".into()), ..LogFilter::ALL };
+        let people = [0, 5, 9].map(|n| LogFilter::of_user(user_id(n)));
+        for filter in
+            [LogFilter::ALL, by("operator"), by(&user_id(5).to_string()), done].into_iter().chain(people)
+        {
+            let found = other.log(&home, 0, 1_000, &filter).await.unwrap();
+            assert_eq!(found, one.log(&home, 0, 1_000, &filter).await.unwrap(), "{home} {filter:?}");
         }
     }
 }
@@ -129,7 +135,7 @@ fn stored(record: Record) -> Stored {
 pub async fn a_step_out_of_turn_adds_nothing(at: &TestStore) {
     let (reference, store, home) = (memory(), at.store.as_ref(), organization_home(1));
     fill(&reference).await;
-    let log = reference.log(&home, 0, 3, None).await.unwrap();
+    let log = reference.log(&home, 0, 3, &LogFilter::ALL).await.unwrap();
     let whole = Part {
         records: vec![stored(Record::Organization(organization(1)))],
         log: vec![log[0].clone()],
@@ -180,7 +186,7 @@ pub async fn commits_are_known_after_a_load(at: &TestStore) {
     copied(&reference, store).await.unwrap();
     for home in reference.homes(None, 1_000).await.unwrap() {
         let dump = reference.dump(&home).await.unwrap();
-        let logged = reference.log(&home, 0, 1_000, None).await.unwrap();
+        let logged = reference.log(&home, 0, 1_000, &LogFilter::ALL).await.unwrap();
         let mut known: Vec<_> = dump.records.iter().map(|stored| stored.version).collect();
         known.extend(logged.iter().map(|logged| logged.commit));
         for id in known.into_iter().take(20) {

@@ -37,6 +37,8 @@ macro_rules! conformance_cases {
                 time_never_goes_back_in_a_home
                 the_log_is_read_in_pages
                 the_log_is_filtered_by_person
+                the_log_is_filtered_by_actor_action_and_time
+                the_log_is_filtered_as_in_memory
                 homes_that_only_point_have_no_log;
             reads:
                 an_empty_home_reads_as_empty

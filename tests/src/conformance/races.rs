@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use roster_core::home::{Key, Record, Tally};
+use roster_core::log::LogFilter;
 use roster_core::store::{ChangeSet, CommitError, Committed, Store};
 
 use crate::build::{account, account_id, change, commit_id, organization, organization_home};
@@ -122,5 +123,5 @@ pub async fn a_commit_goes_on_without_its_caller(at: &TestStore) {
     }
     let dump = at.store.dump(&home).await.unwrap();
     assert_eq!((dump.records.len(), dump.tallies[&Tally::Seats], dump.head.seq), (60, 60, 60));
-    assert_eq!(at.store.log(&home, 0, 999, None).await.unwrap().len(), 60);
+    assert_eq!(at.store.log(&home, 0, 999, &LogFilter::ALL).await.unwrap().len(), 60);
 }

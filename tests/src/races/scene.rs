@@ -11,11 +11,10 @@ use roster_core::flows::{
 };
 use roster_core::home::{Home, Record, Tally};
 use roster_core::id::{AccountId, OrganizationId, UserId};
-use roster_core::log::Body;
+use roster_core::log::{Body, LogFilter};
 use roster_core::op::{Operation, Roster, run};
 use roster_core::ops::member::{AccessAsk, Joining, RemoveMember};
 use roster_core::permission::{RoleRef, SystemRole};
-use roster_core::policy::Policies;
 use roster_core::reference::{AccountRef, UserRef};
 use roster_core::refusal::OpError;
 use roster_core::verify::{verify_all, verify_home};
@@ -67,8 +66,7 @@ impl Scene {
     pub async fn on(store: &'static str, race: Race) -> Self {
         let test = fresh(store).await;
         let entropy = Arc::new(CountingEntropy::new(test.clock.clone()));
-        let roster =
-            |store| Roster { store, entropy: entropy.clone(), policies: Arc::new(Policies::default()) };
+        let roster = |store| Roster::new(store, entropy.clone());
         let replicas = [roster(Arc::clone(&test.store)), roster(again(&test).await)];
         let mut users = Vec::new();
         for name in ["olga", "anna", "bert", "mia"] {
@@ -193,7 +191,8 @@ impl Scene {
 
     /// What the log says since then: actions and their targets.
     pub async fn actions_since(&self, seq: u64) -> Vec<(String, String)> {
-        let log = self.replicas[1].store.log(&self.home(), seq, u16::MAX, None).await.expect("the log");
+        let log =
+            self.replicas[1].store.log(&self.home(), seq, u16::MAX, &LogFilter::ALL).await.expect("the log");
         let bodies = log.iter().map(|logged| serde_json::from_slice::<Body>(&logged.body).expect("a body"));
         bodies.flat_map(|body| body.changes).map(|change| (change.action, change.target_id)).collect()
     }

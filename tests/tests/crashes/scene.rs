@@ -7,11 +7,10 @@ use roster_core::facts::{Entropy, Request};
 use roster_core::flows::{NewMember, Who, add_member, create_organization, create_user};
 use roster_core::home::{Home, Key, Record};
 use roster_core::listing::{MemberSort, PageRequest};
-use roster_core::log::Body;
+use roster_core::log::{Body, LogFilter};
 use roster_core::model::{Access, ClaimTarget, DirectoryId};
 use roster_core::op::Roster;
 use roster_core::ops::member::{AccessAsk, Joining};
-use roster_core::policy::Policies;
 use roster_core::reads::{self, MemberFilter};
 use roster_core::reference::{OrganizationRef, UserRef};
 use roster_core::store::Store;
@@ -162,7 +161,7 @@ impl Scene {
                     .map(|stored| format!("{home} {:?}", stored.record)),
             );
             kept.push(format!("{home} {:?} {:?}", dump.tallies, dump.due));
-            for logged in self.at.store.log(&home, 0, u16::MAX, None).await.unwrap() {
+            for logged in self.at.store.log(&home, 0, u16::MAX, &LogFilter::ALL).await.unwrap() {
                 let body: Body = serde_json::from_slice(&logged.body).unwrap();
                 kept.extend(body.changes.iter().map(|change| {
                     format!("{home} log {} {} by {:?}", change.action, change.target_id, body.actor)
@@ -232,5 +231,5 @@ fn is_receipt(record: &Record) -> bool {
 }
 
 fn make(store: Arc<dyn Store>, entropy: &Arc<dyn Entropy>) -> Roster {
-    Roster { store, entropy: Arc::clone(entropy), policies: Arc::new(Policies::default()) }
+    Roster::new(store, Arc::clone(entropy))
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use roster_core::op::Roster;
-use roster_core::policy::Policies;
 use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreErrorKind};
 use roster_core::verify::verify_all;
 use roster_tests::build::organization_home;
@@ -148,8 +147,7 @@ async fn a_request_cut_after_any_byte_and_sent_again_has_one_effect() {
         let (proxy, store) = behind_a_proxy(&test).await;
         let direct = Arc::clone(&test.store);
         let entropy = Arc::new(CountingEntropy::new(test.clock.clone()));
-        let roster =
-            |store| Roster { store, entropy: entropy.clone(), policies: Arc::new(Policies::default()) };
+        let roster = |store| Roster::new(store, entropy.clone());
         let (proxied, direct) = (roster(store), roster(direct));
         let service = Service::over(test, proxied).await;
         requests_cut(&service, &proxy).await;

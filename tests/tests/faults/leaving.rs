@@ -8,7 +8,6 @@ use roster_core::actor::Actor;
 use roster_core::facts::Request;
 use roster_core::op::{Roster, run};
 use roster_core::ops::operator_key::CreateOperatorKey;
-use roster_core::policy::Policies;
 use roster_core::verify::verify_all;
 use roster_tests::replicas::{BEHIND_ONE_ADDRESS, by_way_of, server_of};
 use roster_tests::stores::{CountingEntropy, fresh, selected};
@@ -72,7 +71,7 @@ async fn clients_that_hang_up_leave_no_connection_stuck_and_nothing_half_done() 
         let test = fresh(name).await;
         let store = by_way_of(&test, server_of(&test).await, Duration::from_secs(30)).await;
         let entropy = Arc::new(CountingEntropy::new(test.clock.clone()));
-        let roster = Roster { store, entropy, policies: Arc::new(Policies::default()) };
+        let roster = Roster::new(store, entropy);
         let client = serve(&roster).await;
         hang_up(&client).await;
         if let Some(database) = &test.database {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use roster_core::op::Roster;
-use roster_core::policy::Policies;
 use roster_core::store::StoreClock;
 use roster_core::verify::verify_all;
 use roster_storage_postgres::{PostgresConfig, PostgresStore};
@@ -94,11 +93,8 @@ async fn the_api_works_through_a_pooler_in_session_mode() {
         return;
     };
     let test = behind(&pooler).await;
-    let roster = Roster {
-        store: Arc::clone(&test.store),
-        entropy: Arc::new(CountingEntropy::new(test.clock.clone())),
-        policies: Arc::new(Policies::default()),
-    };
+    let entropy = Arc::new(CountingEntropy::new(test.clock.clone()));
+    let roster = Roster::new(Arc::clone(&test.store), entropy);
     let service = Service::over(test, roster).await;
     let operator = service.operator();
     let owner = json!({"email": "olga@example.com", "external_id": "olga"});

@@ -1,4 +1,4 @@
-//! The trail: rules X1, P6.
+//! The trail: rules X1, X4, P6, M8.
 
 use roster_tests::http::text;
 use roster_tests::stores::selected;
@@ -156,5 +156,160 @@ async fn the_trail_is_cut_to_a_person() {
         world.person("vera").get(AUDIT).await.refused(403, "forbidden");
         world.person("nora").get(AUDIT).await.refused(403, "forbidden");
         world.person("mia").get(AUDIT).await.refused(404, "not_found");
+    }
+}
+
+async fn actions(world: &World, path: &str) -> Vec<String> {
+    let rows = trail(world, path).await;
+    rows.iter().map(|row| row["action"].as_str().unwrap().to_owned()).collect()
+}
+
+/// X1: by actor, action and time, and all at once.
+#[tokio::test]
+async fn x1_the_trail_is_read_by_filter() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let (north, nils) = (format!("{CLOUD}/accounts/ext:north"), format!("{CLOUD}/members/ext:nils"));
+        world.test().clock.advance_seconds(60);
+        world.person("nora").patch(&north, json!({"name": "N"})).await.is(200);
+        world.test().clock.advance_seconds(60);
+        world.person("anna").delete(&nils).await.is(200);
+        let key = world.service.bearer(&world.admin_key);
+        key.patch(&north, json!({"name": "M"})).await.is(200);
+        let me = key.get("/v1/me").await.is(200);
+        let key = text(&me, "/actor/id");
+        let of = async |filter: &str| actions(&world, &format!("{AUDIT}&{filter}")).await;
+        assert_eq!(of("actor=ext:nora").await, ["account.updated"]);
+        assert_eq!(of("actor=ext:anna").await, ["member.removed"]);
+        assert_eq!(of(&format!("actor={key}")).await, ["account.updated"]);
+        assert_eq!(of("actor=ext:nils").await, [""; 0], "about them, not by them");
+        assert_eq!(of("user=ext:nils").await, ["member.added", "member.removed"], "M8: a former member too");
+        assert_eq!(of("actor=system").await, [""; 0]);
+        assert_eq!(of("actor=operator").await, [""; 0], "that is the command line, and no operator's key");
+        assert_eq!(of("action=account.updated").await.len(), 2);
+        assert_eq!(of("action=account.never").await, [""; 0]);
+        assert_eq!(
+            of("from=2027-01-01T00:01:00Z").await,
+            ["account.updated", "member.removed", "account.updated"]
+        );
+        assert_eq!(of("from=2027-01-01T00:01:00Z&to=2027-01-01T00:02:00Z").await, ["account.updated"]);
+        assert_eq!(of("from=2027-01-01T00:02:00.000Z&action=account.updated").await, ["account.updated"]);
+        let all = of("").await;
+        let before = of("to=2027-01-01T00:01:00Z").await;
+        assert_eq!((before.len() + 3, &all[..before.len()]), (all.len(), before.as_slice()));
+        let everything = "actor=ext:anna&user=ext:nils&action=member.removed&from=2027-01-01T00:02:00Z";
+        assert_eq!(of(everything).await, ["member.removed"]);
+    }
+}
+
+/// A page holds what fits the filter, and the next goes on behind it.
+#[tokio::test]
+async fn x1_filtered_pages_hold_every_line_once() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let all = trail(&world, &format!("{AUDIT}&action=member.added")).await;
+        let mut path = format!("{CLOUD}/audit?limit=3&action=member.added");
+        let (first, mut found) = (path.clone(), Vec::new());
+        loop {
+            let page = world.operator().get(&path).await.is(200);
+            found.extend(page["data"].as_array().unwrap().iter().cloned());
+            let Some(cursor) = page["next_cursor"].as_str() else { break };
+            path = format!("{first}&cursor={cursor}");
+            let other = format!("{CLOUD}/audit?limit=3&action=member.removed&cursor={cursor}");
+            world.operator().get(&other).await.refused(400, "invalid_cursor");
+        }
+        assert_eq!(found, all);
+        assert!(found.len() > 6);
+    }
+}
+
+/// Filters that are no filters, and people whom one may not ask about.
+#[tokio::test]
+async fn x1_filters_are_refused_in_the_order_of_the_contract() {
+    let world = World::on("memory").await;
+    let operator = world.operator();
+    for filter in [
+        "actor=nobody",
+        "actor=usr_1",
+        "action=Member",
+        "action=member",
+        "from=today",
+        "to=",
+        "who=x",
+        "user=x",
+    ] {
+        for path in [AUDIT.to_owned(), format!("{CLOUD}/audit/export?"), "/v1/audit?limit=9".to_owned()] {
+            let path = format!("{path}&{filter}").replace("?&", "?");
+            operator.get(&path).await.refused(422, "invalid");
+        }
+    }
+    operator.get(&format!("{CLOUD}/audit/export?format=xml")).await.refused(422, "invalid");
+    operator.get(&format!("{CLOUD}/audit/export?limit=5")).await.refused(422, "invalid");
+    operator.get(&format!("{AUDIT}&actor=ext:nobody")).await.refused(404, "not_found");
+    let anna = world.person("anna");
+    for filter in ["user", "actor"] {
+        anna.get(&format!("{AUDIT}&{filter}=ext:mia")).await.refused(404, "not_found");
+        anna.get(&format!("{AUDIT}&{filter}=ext:nobody")).await.refused(404, "not_found");
+        let fred = anna.get(&format!("{AUDIT}&{filter}=ext:fred")).await.is(200);
+        assert_eq!(fred["data"].as_array().unwrap().is_empty(), filter == "actor", "M8");
+        operator.get(&format!("{AUDIT}&{filter}=ext:mia")).await.is(200);
+    }
+    for path in [format!("{CLOUD}/audit/export"), "/v1/audit/export".to_owned()] {
+        world.service.nobody().get(&path).await.refused(401, "unauthenticated");
+        world.person("vera").get(&path).await.refused(403, "forbidden");
+    }
+    world.person("mia").get(&format!("{CLOUD}/audit/export")).await.refused(404, "not_found");
+}
+
+/// X1: the whole trail, as JSON lines and as CSV, equal to what the pages show.
+#[tokio::test]
+async fn x1_the_trail_is_exported_whole() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let (operator, export) = (world.operator(), format!("{CLOUD}/audit/export"));
+        for n in 0..230 {
+            operator.patch(CLOUD, json!({"name": format!("=Cloud {n}")})).await.is(200);
+        }
+        let lines = operator.get(&export).await;
+        assert_eq!(lines.header("content-type"), Some("application/x-ndjson"));
+        assert_eq!(lines.header("content-disposition"), Some("attachment; filename=\"audit.jsonl\""));
+        assert_eq!(lines.header("cache-control"), Some("no-store"));
+        let rows: Vec<Value> = lines.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let (mut pages, mut path) = (Vec::new(), AUDIT.to_owned());
+        loop {
+            let page = operator.get(&path).await.is(200);
+            pages.extend(page["data"].as_array().unwrap().iter().cloned());
+            let Some(cursor) = page["next_cursor"].as_str() else { break };
+            path = format!("{AUDIT}&cursor={cursor}");
+        }
+        assert!(rows.len() > 240, "more than one chunk");
+        assert_eq!(rows, pages);
+        let csv = operator.get(&format!("{export}?format=csv&action=organization.updated")).await;
+        assert_eq!(csv.header("content-type"), Some("text/csv; charset=utf-8"));
+        assert_eq!(csv.text.split("\r\n").count(), 232);
+        let accepted = operator.clone().with("accept", "text/csv").get(&export).await;
+        assert_eq!(accepted.text.split("\r\n").count(), rows.len() + 2);
+        let none = operator.get(&format!("{export}?format=csv&action=role.created")).await;
+        assert_eq!(none.text.split("\r\n").count(), 2, "the names of the columns: {}", none.text);
+        let jsonl = operator.clone().with("accept", "text/csv").get(&format!("{export}?format=jsonl")).await;
+        assert_eq!(jsonl.text, lines.text);
+    }
+}
+
+/// X1: operators read what was done in the deployment and in users' homes, by the same filters.
+#[tokio::test]
+async fn x1_the_deployments_trail_is_read_by_filter() {
+    for store in selected() {
+        let world = World::on(store).await;
+        world.test().clock.advance_seconds(60);
+        world.operator().patch("/v1/users/ext:nora", json!({"name": "Nora 2"})).await.is(200);
+        let later = "/v1/audit?limit=200&from=2027-01-01T00:01:00Z";
+        assert_eq!(actions(&world, later).await, ["user.updated"]);
+        let made = trail(&world, "/v1/audit?limit=200&action=user.created&user=ext:nora").await;
+        assert_eq!((made.len(), &made[0]["action"]), (1, &json!("user.created")));
+        assert_eq!(actions(&world, "/v1/audit?limit=200&actor=operator&action=user.created").await, [""; 0]);
+        let lines = world.operator().get("/v1/audit/export?action=user.updated").await.text;
+        assert_eq!(lines.lines().count(), 1);
+        world.person("olga").get("/v1/audit").await.refused(403, "forbidden");
     }
 }

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use roster_core::op::Roster;
-use roster_core::policy::Policies;
 use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreError};
 use roster_tests::gate::{Between, Hook};
 use roster_tests::http::{Service, text};
@@ -42,11 +41,10 @@ impl Hook for Counter {
 
 async fn counted(counter: &Arc<Counter>) -> Service {
     let test = fresh("memory").await;
-    let roster = Roster {
-        store: Between::new(Arc::clone(&test.store), Arc::clone(counter) as Arc<dyn Hook>),
-        entropy: Arc::new(CountingEntropy::new(Arc::clone(&test.clock))),
-        policies: Arc::new(Policies::default()),
-    };
+    let roster = Roster::new(
+        Between::new(Arc::clone(&test.store), Arc::clone(counter) as Arc<dyn Hook>),
+        Arc::new(CountingEntropy::new(Arc::clone(&test.clock))),
+    );
     Service::over(test, roster).await
 }
 

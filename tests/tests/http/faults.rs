@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use roster_core::op::Roster;
-use roster_core::policy::Policies;
 use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreError, StoreErrorKind};
 use roster_tests::gate::{Between, Hook};
 use roster_tests::http::{Service, text};
@@ -42,11 +41,8 @@ impl Hook for Switch {
 
 async fn service(switch: &Arc<Switch>) -> Service {
     let test = fresh("memory").await;
-    let roster = Roster {
-        store: Between::new(Arc::clone(&test.store), Arc::clone(switch) as Arc<dyn Hook>),
-        entropy: Arc::new(CountingEntropy::new(Arc::clone(&test.clock))),
-        policies: Arc::new(Policies::default()),
-    };
+    let store = Between::new(Arc::clone(&test.store), Arc::clone(switch) as Arc<dyn Hook>);
+    let roster = Roster::new(store, Arc::new(CountingEntropy::new(Arc::clone(&test.clock))));
     Service::over(test, roster).await
 }
 

@@ -228,7 +228,42 @@ async fn lists_come_as_csv() {
         let second = csv.get(next).await;
         assert_eq!(second.text.lines().count(), 3);
         assert_ne!(first.text, second.text);
-        let accepts = operator.clone().with("accept", "application/json, text/csv;q=0.5");
-        accepts.get("/v1/users").await.is(200);
+        let accepts = |kinds: &str| operator.clone().with("accept", kinds);
+        assert!(accepts("application/json, text/csv;q=0.5").get("/v1/users").await.is(200).is_object());
+        assert!(accepts("text/csv;q=0").get("/v1/users").await.is(200).is_object());
+        let either = accepts("application/json;q=0.1, TEXT/CSV; q=0.2").get("/v1/users").await;
+        assert_eq!(either.header("content-type"), Some("text/csv; charset=utf-8"));
+    }
+}
+
+/// X4: every list as CSV, with the names of its columns though it is empty.
+#[tokio::test]
+async fn x4_a_list_without_rows_has_its_columns() {
+    let world = World::on("memory").await;
+    let csv = world.operator().with("accept", "text/csv");
+    let cloud = "/v1/organizations/ext:cloud";
+    for (path, first) in [
+        ("/v1/organizations?q=nothing".to_owned(), "id,external_id,name,slug,status,owner,"),
+        ("/v1/users?q=nothing".to_owned(), "id,external_id,email,name,status,traits,created_at"),
+        (
+            format!("{cloud}/members?q=nothing"),
+            "user_id,organization_id,external_id,email,name,status,access,",
+        ),
+        (format!("{cloud}/accounts?status=archived"), "id,organization_id,external_id,name,status,"),
+        (format!("{cloud}/accounts/ext:north/members?q=nothing"), "user_id,organization_id,"),
+        (
+            format!("{cloud}/audit?action=role.deleted"),
+            "id,seq,time,actor,action,target,user_id,before,after,",
+        ),
+        ("/v1/audit?action=role.deleted".to_owned(), "id,seq,time,"),
+        ("/v1/users/ext:empty/accounts".to_owned(), "organization,account,role,source"),
+    ] {
+        let reply = csv.get(&path).await;
+        assert_eq!(reply.status.as_u16(), 200, "{}", reply.text);
+        assert!(reply.text.starts_with(first), "{path}: {}", reply.text);
+        assert_eq!(reply.text.matches("\r\n").count(), 1, "{path}: {}", reply.text);
+    }
+    for path in ["/v1/permissions".to_owned(), format!("{cloud}/roles"), format!("{cloud}/api-keys")] {
+        assert!(csv.get(&path).await.text.split("\r\n").count() > 2, "{path}");
     }
 }

@@ -10,6 +10,7 @@ mod faults;
 mod isolation;
 mod keys;
 mod lists;
+mod metrics;
 mod ownership;
 mod races;
 mod removal;

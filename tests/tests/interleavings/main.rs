@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use acts::{Act, Outcome};
 use roster_core::home::{Due, Home, Record, Tally};
-use roster_core::log::Body;
+use roster_core::log::{Body, LogFilter};
 use roster_core::verify::verify_all;
 use roster_tests::gate::{Between, First, Gate, Guards, meet};
 use roster_tests::stores::selected;
@@ -34,7 +34,7 @@ async fn end(world: &World, left: Outcome, right: Outcome) -> End {
     let dump = world.at.store.dump(&home).await.unwrap();
     let mut records: Vec<Record> = dump.records.into_iter().map(|stored| stored.record).collect();
     records.sort_by_key(Record::key);
-    let log = world.at.store.log(&home, 0, u16::MAX, None).await.unwrap();
+    let log = world.at.store.log(&home, 0, u16::MAX, &LogFilter::ALL).await.unwrap();
     let bodies = log.iter().map(|logged| serde_json::from_slice::<Body>(&logged.body).unwrap());
     // What time has ended may be written down before either act or between them.
     let actions = bodies

@@ -14,7 +14,6 @@ use roster_core::op::{Roster, run};
 use roster_core::ops::member::{AccessAsk, Joining, RemoveMember};
 use roster_core::ops::organization::SetSeats;
 use roster_core::permission::{RoleRef, SystemRole};
-use roster_core::policy::Policies;
 use roster_core::reference::{AccountRef, UserRef};
 use roster_core::store::Store;
 use roster_core::time::Timestamp;
@@ -77,7 +76,7 @@ impl Entropy for NoWaiting {
 
 /// A roster on a store.
 pub fn roster(store: Arc<dyn Store>) -> Roster {
-    Roster { store, entropy: Arc::new(NoWaiting), policies: Arc::new(Policies::default()) }
+    Roster::new(store, Arc::new(NoWaiting))
 }
 
 /// A request of the operator's.

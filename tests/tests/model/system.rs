@@ -11,7 +11,7 @@ use roster_core::flows::{
 };
 use roster_core::home::{Home, Record, Tally};
 use roster_core::id::{AccountId, CommitId, OrganizationId, UserId};
-use roster_core::log::{Body, Head, Logged};
+use roster_core::log::{Body, Head, LogFilter, Logged};
 use roster_core::model::{AccountStatus, Card};
 use roster_core::op::{Roster, run};
 use roster_core::ops::account::{AccountPatch, ArchiveAccount, UpdateAccount};
@@ -23,7 +23,6 @@ use roster_core::ops::organization::SetSeats;
 use roster_core::ops::ownership::TransferOwnership;
 use roster_core::ops::user::UserPatch;
 use roster_core::permission::{RoleRef, SystemRole};
-use roster_core::policy::Policies;
 use roster_core::reference::{AccountRef, UserRef};
 use roster_core::refusal::OpError;
 use roster_core::store::{Clock, Dump};
@@ -296,7 +295,7 @@ impl System {
             let mut dump = self.roster.store.dump(&home).await.unwrap();
             dump.records.sort_by_key(|stored| stored.record.key());
             dump.due.sort();
-            (dump, self.roster.store.log(&home, 0, u16::MAX, None).await.unwrap())
+            (dump, self.roster.store.log(&home, 0, u16::MAX, &LogFilter::ALL).await.unwrap())
         };
         [kept(self.ids.organization).await, kept(self.ids.other).await]
     }
@@ -304,7 +303,7 @@ impl System {
     /// What the log of the organization says since it was made, without what time did.
     pub async fn actions(&self) -> Vec<String> {
         let home = Home::Organization(self.ids.organization);
-        let log = self.roster.store.log(&home, self.born, u16::MAX, None).await.unwrap();
+        let log = self.roster.store.log(&home, self.born, u16::MAX, &LogFilter::ALL).await.unwrap();
         let bodies = log.iter().map(|logged| serde_json::from_slice::<Body>(&logged.body).unwrap());
         let actions = bodies.flat_map(|body| body.changes).map(|change| change.action);
         actions.filter(|action| action != "member.expired").collect()
@@ -332,7 +331,7 @@ impl System {
 
 fn make(at: &TestStore, drawn: u64) -> Roster {
     let entropy = Arc::new(CountingEntropy::after(at.clock.clone(), drawn));
-    Roster { store: at.store.clone(), entropy, policies: Arc::new(Policies::default()) }
+    Roster::new(at.store.clone(), entropy)
 }
 
 fn person(n: usize) -> NewUser {

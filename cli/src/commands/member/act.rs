@@ -16,7 +16,7 @@ use serde_json::json;
 use super::{Add, FIELDS, One, Update};
 use crate::commands::access::WholeAccess;
 use crate::failure::Failure;
-use crate::output::{line, print_json, table};
+use crate::output::{line, table};
 use crate::session::Session;
 
 /// Shows one member, with each account by itself where several are named.
@@ -26,7 +26,7 @@ pub async fn show(session: Session, one: &One) -> Result<(), Failure> {
     print(&session, organization, &shown.value)?;
     let shape = shapes::member(organization, &shown.value);
     match (&shown.value.access, shape.pointer("/access/accounts").and_then(|rows| rows.as_array())) {
-        (Access::Accounts(roles), Some(rows)) if roles.len() > 1 && !session.out.is_json() => {
+        (Access::Accounts(roles), Some(rows)) if roles.len() > 1 && !session.out.is_for_machines() => {
             line(&format!("\n{}", table(rows, &[("ACCOUNT", "/account"), ("ROLE", "/role")])))
         }
         _ => Ok(()),
@@ -71,8 +71,8 @@ pub async fn set_access(session: Session, one: &One, access: WholeAccess) -> Res
     let operation = ReplaceAccess { organization, user, access: access.ask() };
     let (_, diff) = run_operation(&session.roster, &session.request(), &operation).await?.output;
     let shape = shapes::access_diff(&diff);
-    if session.out.is_json() {
-        return print_json(&shape);
+    if session.out.is_for_machines() {
+        return session.out.value(&shape);
     }
     let mut rows = Vec::new();
     for outcome in ["added", "removed", "changed", "unchanged"] {

@@ -124,10 +124,10 @@ pub async fn list(session: Session, asked: List) -> Result<(), Failure> {
             shapes::account_member(organization, &row.member.value, row.role, row.organization_wide)
         };
         let rows = rows.iter().map(shape).collect();
-        return session.out.list(&Listed { rows, more }, ACCOUNT_COLUMNS, NONE);
+        return session.out.list("AccountMember", &Listed { rows, more }, ACCOUNT_COLUMNS, NONE);
     }
     let fetch = async |page| reads::members(roster, &request, organization, &filter, &page).await;
     let Listed { rows, more } = all_pages(limit, fetch).await?;
     let rows = rows.iter().map(|row| shapes::member(organization, &row.value)).collect();
-    session.out.list(&Listed { rows, more }, COLUMNS, NONE)
+    session.out.list("Member", &Listed { rows, more }, COLUMNS, NONE)
 }

@@ -1,0 +1,175 @@
+//! What the process counts: names and labels after real requests, and nothing that a client sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use roster_core::home::Key;
+use roster_core::op::Roster;
+use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreError};
+use roster_tests::gate::{Between, Hook};
+use roster_tests::http::Service;
+use roster_tests::stores::{CountingEntropy, fresh, selected};
+use roster_tests::world::World;
+use serde_json::json;
+
+const CLOUD: &str = "/v1/organizations/ext:cloud";
+
+/// Names of series, each with the names of its labels.
+const SERIES: [(&str, &[&str]); 15] = [
+    ("process_start_time_seconds", &[]),
+    ("roster_build_info", &["version"]),
+    ("roster_conflicts_total", &["operation"]),
+    ("roster_denials_total", &["code", "operation"]),
+    ("roster_http_request_duration_seconds_bucket", &["le", "method", "route", "status"]),
+    ("roster_http_request_duration_seconds_count", &["method", "route", "status"]),
+    ("roster_http_request_duration_seconds_sum", &["method", "route", "status"]),
+    ("roster_http_requests_total", &["method", "route", "status"]),
+    ("roster_refusals_total", &["code"]),
+    ("roster_retries_total", &["operation"]),
+    ("roster_seats_refused_total", &["operation"]),
+    ("roster_store_call_duration_seconds_bucket", &["call", "le", "outcome"]),
+    ("roster_store_call_duration_seconds_count", &["call", "outcome"]),
+    ("roster_store_call_duration_seconds_sum", &["call", "outcome"]),
+    ("roster_store_calls_total", &["call", "outcome"]),
+];
+
+/// A series, its labels, its value as it stands.
+type Line = (String, BTreeMap<String, String>, String);
+
+/// Everything scraped.
+async fn scrape(service: &Service) -> Vec<Line> {
+    let reply = service.nobody().get("/metrics").await;
+    assert_eq!(reply.status.as_u16(), 200);
+    assert!(reply.header("content-type").unwrap().starts_with("application/openmetrics-text"));
+    assert!(reply.text.ends_with("# EOF\n"));
+    let lines = reply.text.lines().filter(|line| !line.starts_with('#'));
+    lines.map(|line| parse(line)).collect()
+}
+
+fn parse(line: &str) -> Line {
+    let (series, value) = line.rsplit_once(' ').unwrap();
+    let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+    let labels = labels.strip_suffix('}').unwrap().trim_end_matches(',');
+    let label = |pair: &str| {
+        let (name, value) = pair.split_once("=\"").unwrap();
+        (name.to_owned(), value.strip_suffix('"').unwrap().to_owned())
+    };
+    let labels = labels.split(',').filter(|pair| !pair.is_empty()).map(label).collect();
+    (name.to_owned(), labels, value.to_owned())
+}
+
+/// The sum of a counter over all lines with some labels.
+fn value(scraped: &[Line], name: &str, labels: &[(&str, &str)]) -> u64 {
+    let fits = |found: &BTreeMap<String, String>| {
+        labels.iter().all(|(name, value)| found.get(*name).is_some_and(|found| found == value))
+    };
+    scraped
+        .iter()
+        .filter(|(known, found, _)| known == name && fits(found))
+        .map(|(.., value)| value.parse::<u64>().unwrap())
+        .sum()
+}
+
+#[tokio::test]
+async fn requests_store_calls_and_refusals_are_counted() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        operator.get("/v1/users/ext:nora").await.is(200);
+        operator.get("/v1/users/ext:nora").await.is(200);
+        operator.get("/v1/users/ext:private-name").await.refused(404, "not_found");
+        operator.get("/v1/secret/path?token=private").await.refused(404, "not_found");
+        let seats = operator.get(&format!("{CLOUD}/seats")).await.is(200);
+        operator.patch(&format!("{CLOUD}/seats"), json!({"purchased": seats["used"]})).await.is(200);
+        let body =
+            json!({"email": "private@example.com", "access": {"type": "organization", "role": "viewer"}});
+        operator.post(&format!("{CLOUD}/members"), body).await.refused(409, "no_seat");
+        operator.delete(&format!("{CLOUD}/members/ext:olga")).await.refused(409, "owner_must_transfer");
+        let scraped = scrape(&world.service).await;
+        let user = [("method", "GET"), ("route", "/v1/users/{user}"), ("status", "200")];
+        assert_eq!(value(&scraped, "roster_http_requests_total", &user), 2);
+        assert_eq!(value(&scraped, "roster_http_request_duration_seconds_count", &user), 2);
+        let unmatched = [("route", "unmatched"), ("status", "404")];
+        assert_eq!(value(&scraped, "roster_http_requests_total", &unmatched), 1);
+        assert_eq!(value(&scraped, "roster_refusals_total", &[("code", "no_seat")]), 1);
+        assert_eq!(value(&scraped, "roster_seats_refused_total", &[]), 1);
+        let owner = [("operation", "RemoveMember"), ("code", "owner_must_transfer")];
+        assert_eq!(value(&scraped, "roster_denials_total", &owner), 1);
+        for call in ["read", "commit", "list"] {
+            assert!(value(&scraped, "roster_store_calls_total", &[("call", call), ("outcome", "ok")]) > 0);
+        }
+        let began = scraped.iter().find(|(name, ..)| name == "process_start_time_seconds").unwrap();
+        assert_eq!(began.2, "1798761600.0");
+        assert_eq!(value(&scraped, "roster_build_info", &[("version", env!("CARGO_PKG_VERSION"))]), 1);
+        check_labels(&scraped);
+    }
+}
+
+/// Each series has the labels that are documented, and no label tells of what a client sent.
+fn check_labels(scraped: &[Line]) {
+    let document = roster_api::openapi::document();
+    let mut routes: BTreeSet<&str> =
+        document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+    routes.extend(["unmatched", "/docs", "/docs/", "/docs/{*rest}"]);
+    for (name, labels, _) in scraped {
+        let names: Vec<&str> = labels.keys().map(String::as_str).collect();
+        let known = SERIES.iter().find(|(known, _)| known == name);
+        assert_eq!(known.map(|(_, labels)| *labels), Some(names.as_slice()), "{name}");
+        for (label, value) in labels {
+            assert!(
+                !value.contains("private") && !value.contains('@') && !value.contains("_0"),
+                "{label}={value}"
+            );
+            if label == "route" {
+                assert!(routes.contains(value.as_str()), "{value} is no template");
+            }
+        }
+    }
+}
+
+/// Loses the race for some commits to the owner's home.
+#[derive(Debug)]
+struct Losing(AtomicU32);
+
+#[async_trait]
+impl Hook for Losing {
+    async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+        let lose = |left: u32| left.checked_sub(1);
+        match self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lose) {
+            Ok(_) => Err(CommitError::Conflict(Key::User)),
+            Err(_) => store.commit(changes).await,
+        }
+    }
+
+    async fn before_read(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn conflicts_and_retries_are_counted_by_operation() {
+    let test = fresh("memory").await;
+    let losing = Arc::new(Losing(AtomicU32::new(0)));
+    let store = Between::new(Arc::clone(&test.store), Arc::clone(&losing) as Arc<dyn Hook>);
+    let roster = Roster::new(store, Arc::new(CountingEntropy::new(Arc::clone(&test.clock))));
+    let service = Service::over(test, roster).await;
+    let operator = service.operator();
+    operator.post("/v1/users", json!({"email": "ada@example.com", "external_id": "ada"})).await.is(201);
+    losing.0.store(2, Ordering::SeqCst);
+    operator.patch("/v1/users/ext:ada", json!({"name": "Ada"})).await.is(200);
+    losing.0.store(5, Ordering::SeqCst);
+    operator.patch("/v1/users/ext:ada", json!({"name": "Ada L"})).await.refused(409, "conflict");
+    let scraped = scrape(&service).await;
+    let update = [("operation", "UpdateUser")];
+    assert_eq!(value(&scraped, "roster_conflicts_total", &update), 7);
+    assert_eq!(value(&scraped, "roster_retries_total", &update), 6);
+    assert_eq!(
+        value(&scraped, "roster_store_calls_total", &[("call", "commit"), ("outcome", "conflict")]),
+        7
+    );
+    let denied = [("operation", "UpdateUser"), ("code", "conflict")];
+    assert_eq!(value(&scraped, "roster_denials_total", &denied), 1);
+    check_labels(&scraped);
+}

@@ -122,7 +122,10 @@ impl Fault {
     /// As the contract has it, for a call of which nothing was sent to COMMIT.
     pub(crate) fn during(&self, operation: &'static str) -> StoreError {
         let kind = match self {
-            Self::Sql(error) | Self::NoConnection(error) => kind(error),
+            Self::Sql(error) => kind(error),
+            Self::NoConnection(sqlx::Error::PoolTimedOut) => StoreErrorKind::Busy,
+            // Whatever it says, such as that a password is wrong now: nothing was read that could be corrupt.
+            Self::NoConnection(_) => StoreErrorKind::Unavailable,
             Self::Row { .. } => StoreErrorKind::Corrupt,
         };
         StoreError { kind, operation, detail: self.to_string() }
@@ -150,7 +153,7 @@ impl Fault {
 
 /// The server has ended the connection, or is about to.
 fn is_of_connection(code: &str) -> bool {
-    ["08", "57P", "58", "XX"].iter().any(|class| code.starts_with(class))
+    ["08", "25P", "57P", "58", "XX"].iter().any(|class| code.starts_with(class))
 }
 
 fn code(error: &sqlx::Error) -> Option<String> {
@@ -172,7 +175,8 @@ fn kind(error: &sqlx::Error) -> StoreErrorKind {
             Some(code) if ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => {
                 StoreErrorKind::Unavailable
             }
-            Some("25006") => StoreErrorKind::Unavailable,
+            // No writes on a standby, by either code; a session that idled too long.
+            Some("25006" | "0A000" | "25P03" | "25P04") => StoreErrorKind::Unavailable,
             _ => StoreErrorKind::Corrupt,
         },
         _ => StoreErrorKind::Corrupt,

@@ -7,16 +7,21 @@ use std::time::Duration;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::error::Fault;
 
 /// One that has rested longer than this is tried out before it is used.
 const FRESH: Duration = Duration::from_secs(1);
+/// How long that may take.
+const PING_LIMIT: Duration = Duration::from_secs(1);
 /// One that has rested longer than this is closed.
 const IDLE_LIMIT: Duration = Duration::from_mins(10);
 /// One that is older than this is closed after its call.
 const AGE_LIMIT: Duration = Duration::from_mins(30);
+/// How long one call may take in all. The server limits each statement, but not how long it takes to hear of a server
+/// that is gone without a word.
+pub(crate) const CALL_LIMIT: Duration = Duration::from_mins(1);
 /// Pauses between attempts to connect to a server that is starting, in milliseconds.
 const PAUSES: [u64; 4] = [20, 50, 100, 250];
 
@@ -74,7 +79,7 @@ impl Pool {
             Ok(Err(_closed)) => return Err(Fault::NoConnection(sqlx::Error::PoolClosed)),
             Err(_too_long) => return Err(Fault::NoConnection(sqlx::Error::PoolTimedOut)),
         };
-        let found = match self.reuse().await {
+        let found = match self.reuse(end).await {
             Some(kept) => Ok((kept.connection, kept.made)),
             None => match timeout_at(end, self.connect()).await {
                 Ok(made) => made.map(|connection| (connection, Instant::now())),
@@ -85,14 +90,21 @@ impl Pool {
         Ok(Held { connection: Some(connection), made, pool: self.clone(), _room: room })
     }
 
-    /// The one that was used last, if it still answers.
-    async fn reuse(&self) -> Option<Kept> {
-        loop {
-            let mut kept = self.idle().pop()?;
-            if kept.since.elapsed() < FRESH || kept.connection.ping().await.is_ok() {
-                return Some(kept);
-            }
+    /// The one that was used last, if it still answers. If it does not the others are no better: a firewall forgets
+    /// all that were quiet for long, and says nothing.
+    async fn reuse(&self, end: Instant) -> Option<Kept> {
+        let mut kept = self.idle().pop()?;
+        if kept.since.elapsed() < FRESH {
+            return Some(kept);
         }
+        let limit = end.min(Instant::now() + PING_LIMIT);
+        if kept.since.elapsed() < IDLE_LIMIT
+            && matches!(timeout_at(limit, kept.connection.ping()).await, Ok(Ok(())))
+        {
+            return Some(kept);
+        }
+        self.forget();
+        None
     }
 
     /// A new one; one that is refused because the server is starting is tried again.
@@ -103,7 +115,11 @@ impl Pool {
                 Ok(mut connection) => {
                     let settings = sqlx::AssertSqlSafe(self.shared.settings.clone());
                     connection.execute(sqlx::raw_sql(settings)).await?;
-                    return Ok(connection);
+                    // After a failover the address may lead to what is a standby now.
+                    if !sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(&mut connection).await? {
+                        return Ok(connection);
+                    }
+                    sleep(Duration::from_millis(pauses.next().unwrap_or_default())).await;
                 }
                 Err(error) if is_passing(&error) => {
                     sleep(Duration::from_millis(pauses.next().unwrap_or_default())).await;
@@ -115,7 +131,7 @@ impl Pool {
 
     /// Waits for the calls under way and closes all connections. Calls after that are answered `PoolClosed`.
     pub(crate) async fn close(&self) {
-        let all = self.shared.room.acquire_many(self.shared.most).await;
+        let all = timeout(CALL_LIMIT, self.shared.room.acquire_many(self.shared.most)).await;
         self.shared.room.close();
         drop(all);
         let idle = std::mem::take(&mut *self.idle());

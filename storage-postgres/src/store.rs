@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,13 +17,14 @@ use roster_core::store::{
     StoreErrorKind, Stored,
 };
 use sqlx::{PgConnection, query_scalar};
+use tokio::time::timeout;
 use tracing::Instrument as _;
 
 use crate::commit::Outcome;
 use crate::config::PostgresConfig;
 use crate::error::{Fault, OpenError};
 use crate::log::Place;
-use crate::pool::{Held, Pool};
+use crate::pool::{CALL_LIMIT, Held, Pool};
 use crate::session::{READ, Session, WRITE};
 use crate::{access, commit, dump, list, load, log, open, presence, read, schema};
 
@@ -83,23 +85,18 @@ impl PostgresStore {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(u64::from(n) * 100)).await;
-            let told = self.commit_sets(sets).await;
-            if !told.iter().any(|outcome| matches!(outcome, Err(CommitError::Store(_)))) {
-                outcomes = told;
+            for (outcome, told) in outcomes.iter_mut().zip(self.commit_sets(sets).await) {
+                if is_unknown(outcome) && !matches!(told, Err(CommitError::Store(_))) {
+                    *outcome = told;
+                }
             }
         }
         outcomes
     }
 
     async fn transact(&self, sets: &[ChangeSet]) -> Result<Vec<Outcome>, Failed> {
-        let (mut session, places) = self.hold(sets).await.map_err(Failed::Before)?;
-        let outcomes = match commit::apply(session.connection(), sets, places, &self.clock).await {
-            Ok(outcomes) => outcomes,
-            Err(fault) => {
-                session.roll_back().await;
-                return Err(Failed::Before(fault));
-            }
-        };
+        let late = |_| Failed::Before(Fault::NoConnection(sqlx::Error::Io(ErrorKind::TimedOut.into())));
+        let (session, outcomes) = timeout(CALL_LIMIT, self.prepare(sets)).await.map_err(late)??;
         if !outcomes.iter().any(|outcome| matches!(outcome, Ok(Committed::Now(_)))) {
             session.roll_back().await;
             return Ok(outcomes);
@@ -107,6 +104,18 @@ impl PostgresStore {
         // Nobody is told anything that rests on a set which may not be there.
         session.commit().await.map_err(|error| Failed::AtCommit(error.into()))?;
         Ok(outcomes)
+    }
+
+    /// Everything but the COMMIT.
+    async fn prepare(&self, sets: &[ChangeSet]) -> Result<(Session, Vec<Outcome>), Failed> {
+        let (mut session, places) = self.hold(sets).await.map_err(Failed::Before)?;
+        match commit::apply(session.connection(), sets, places, &self.clock).await {
+            Ok(outcomes) => Ok((session, outcomes)),
+            Err(fault) => {
+                session.roll_back().await;
+                Err(Failed::Before(fault))
+            }
+        }
     }
 
     /// A transaction that holds the homes of the sets. Those that are missing are made before any is held, so that
@@ -197,9 +206,12 @@ async fn detached<T: Send + 'static>(
     operation: &'static str,
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
-    tokio::spawn(work.in_current_span()).await.unwrap_or_else(|error| {
-        Err(StoreError { kind: StoreErrorKind::Unavailable, operation, detail: error.to_string() })
-    })
+    let failed = |detail: String| StoreError { kind: StoreErrorKind::Unavailable, operation, detail };
+    let in_time = async move {
+        let late = |_| failed("the database does not answer".to_owned());
+        timeout(CALL_LIMIT, work).await.map_err(late)?
+    };
+    tokio::spawn(in_time.in_current_span()).await.unwrap_or_else(|error| Err(failed(error.to_string())))
 }
 
 /// Ends a snapshot. Nothing was written, so how that goes does not matter.

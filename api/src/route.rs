@@ -162,7 +162,7 @@ impl Route {
 
     /// It answers many, one a line, or as CSV.
     #[must_use]
-    pub fn as_lines(self) -> Self {
+    pub fn in_lines(self) -> Self {
         Self { lines: true, ..self }
     }
 

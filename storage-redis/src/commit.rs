@@ -153,7 +153,9 @@ impl Arguments {
         self.0.push(log::text_of(&entry.personal)?);
         let terms = log::terms(entry);
         self.text(terms.len());
-        terms.into_iter().for_each(|term| self.text(term));
+        for term in terms {
+            self.text(term);
+        }
         self.text(head::text(guess));
         self.text(hex(&guess.after(entry).hash));
         Ok(())

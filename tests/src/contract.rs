@@ -107,8 +107,8 @@ impl Contract {
             Value::Null => it,
             ref items => named(items),
         });
-        let names = rows.filter_map(|row| row["required"].as_array().cloned()).flatten();
-        names.filter_map(|name| name.as_str().map(str::to_owned)).collect::<Vec<_>>().join(",")
+        let fields = rows.filter_map(|row| row["required"].as_array().cloned()).flatten();
+        fields.filter_map(|name| name.as_str().map(str::to_owned)).collect::<Vec<_>>().join(",")
     }
 
     fn validator(&self, at: String, schema: &Value) -> &'static Validator {

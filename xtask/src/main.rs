@@ -1,6 +1,7 @@
-//! The repository's own tools: `cargo xtask test`, `races`, `services`, `tidy`, `sqlx`, `openapi`, `ci`.
+//! The repository's own tools: `cargo xtask test`, `races`, `services`, `tidy`, `sqlx`, `openapi`, `clients`, `ci`.
 
 mod ci;
+mod clients;
 mod interrupt;
 mod openapi;
 mod plan;
@@ -50,6 +51,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Tries docs/openapi.json with a linter and two generators of clients; needs npm, Python and the network.
+    Clients,
     /// Runs every check in turn, and stops at the first that fails.
     Ci {
         /// Leaves out the tests.
@@ -79,6 +82,7 @@ fn run(repo: &Repo, task: Task) -> anyhow::Result<ExitCode> {
         Task::Sqlx { check: true } => sqlx::check(repo)?,
         Task::Openapi { check: false } => openapi::write(repo)?,
         Task::Openapi { check: true } => openapi::check(repo)?,
+        Task::Clients => clients::run(repo)?,
         Task::Ci { skip_test } => ci::run(repo, skip_test)?,
     }
     Ok(ExitCode::SUCCESS)

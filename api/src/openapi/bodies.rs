@@ -35,7 +35,7 @@ pub fn of_operation(id: &str) -> Option<Value> {
             vec![
                 ("to", user(), "An active member."),
                 ("previous_owner_role", role(), "What the owner before becomes; `admin` if left out."),
-                ("require_acceptance", json!({"const": false}), "Must be false."),
+                ("require_acceptance", flag(false), "Must be false."),
             ],
         ),
         "create_account" => first_account(),

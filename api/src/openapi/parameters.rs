@@ -70,6 +70,7 @@ fn query(name: &str, about: &str) -> Value {
         "sort" => {
             json!({"type": "string", "enum": ["name", "-name", "email", "-email", "joined_at", "-joined_at"]})
         }
+        "from" | "to" => json!({"type": "string", "format": "date-time"}),
         _ => json!({"type": "string"}),
     };
     json!({"name": name, "in": "query", "required": false, "description": about, "schema": schema})

@@ -57,7 +57,7 @@ pub fn routes() -> Vec<Route> {
             )
             .asks(WHOLE)
             .answers(200, "AuditEvent")
-            .as_lines(),
+            .in_lines(),
         Route::get("/audit", "list_deployment_audit", deployment)
             .says(
                 "Read the audit trail of the deployment",
@@ -73,7 +73,7 @@ pub fn routes() -> Vec<Route> {
             )
             .asks(WHOLE)
             .answers(200, "AuditEvent")
-            .as_lines(),
+            .in_lines(),
     ]
 }
 
@@ -147,11 +147,10 @@ async fn whole(call: Call<Empty, ExportQuery>, within: Option<OrganizationId>) -
     let first = read(&api.roster, &request, within, &filter, None, CHUNK).await?;
     let rest = Rest { roster: api.roster, request, within, filter };
     let columns = csv::columns("AuditEvent");
-    let head = if as_csv { csv::header(&columns) } else { String::new() };
+    let head = if as_csv { csv::header(columns) } else { String::new() };
     let text = chunks(rest, first).map_ok(move |rows| {
-        let line = |row: &AuditRow| match as_csv {
-            true => csv::row(&columns, &shapes::audit(row)),
-            false => format!("{}\n", shapes::audit(row)),
+        let line = |row: &AuditRow| {
+            if as_csv { csv::row(columns, &shapes::audit(row)) } else { format!("{}\n", shapes::audit(row)) }
         };
         Bytes::from(rows.iter().map(line).collect::<String>())
     });

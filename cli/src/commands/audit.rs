@@ -142,9 +142,8 @@ async fn export(trail: &Trail<'_>) -> Result<(), Failure> {
     let mut after = None;
     loop {
         let page = trail.page(after, PAGE).await?;
-        let one = |row: &AuditRow| match as_csv {
-            true => csv::row(columns, &shapes::audit(row)),
-            false => format!("{}\n", shapes::audit(row)),
+        let one = |row: &AuditRow| {
+            if as_csv { csv::row(columns, &shapes::audit(row)) } else { format!("{}\n", shapes::audit(row)) }
         };
         text(&page.rows.iter().map(one).collect::<String>())?;
         match page.next {

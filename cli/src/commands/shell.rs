@@ -34,17 +34,15 @@ pub fn completions(shell: Shell) -> Result<(), Failure> {
 
 /// Prints the manual page, or writes one for each command into a folder.
 pub fn man(folder: Option<PathBuf>) -> Result<(), Failure> {
-    match folder {
-        Some(folder) => write(&folder).map_err(|error| {
+    if let Some(folder) = folder {
+        return write(&folder).map_err(|error| {
             Failure::Failed(format!("the pages cannot be written to {}: {error}", folder.display()))
-        }),
-        None => {
-            let mut made = Vec::new();
-            let rendered = Man::new(Cli::command()).render(&mut made);
-            rendered.map_err(|error| Failure::Failed(format!("the page cannot be made: {error}")))?;
-            text(&String::from_utf8_lossy(&made))
-        }
+        });
     }
+    let mut made = Vec::new();
+    let rendered = Man::new(Cli::command()).render(&mut made);
+    rendered.map_err(|error| Failure::Failed(format!("the page cannot be made: {error}")))?;
+    text(&String::from_utf8_lossy(&made))
 }
 
 fn write(folder: &Path) -> std::io::Result<()> {

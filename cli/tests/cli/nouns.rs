@@ -298,8 +298,8 @@ on_every_store! {
         assert!(place.done("audit export").contains("user.created"));
         assert!(place.done("audit verify").contains("trails are whole"));
         assert_eq!(place.json("audit verify")["ok"], true);
-        let last = all["data"].as_array().unwrap().last().unwrap();
-        assert_eq!(place.json("audit verify --organization ext:acme")["entries"], last["seq"]);
+        let newest = all["data"].as_array().unwrap().last().unwrap();
+        assert_eq!(place.json("audit verify --organization ext:acme")["entries"], newest["seq"]);
     }
 
     /// X4: every list as CSV, with its columns though it is empty.

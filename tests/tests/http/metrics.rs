@@ -45,7 +45,7 @@ async fn scrape(service: &Service) -> Vec<Line> {
     assert!(reply.header("content-type").unwrap().starts_with("application/openmetrics-text"));
     assert!(reply.text.ends_with("# EOF\n"));
     let lines = reply.text.lines().filter(|line| !line.starts_with('#'));
-    lines.map(|line| parse(line)).collect()
+    lines.map(parse).collect()
 }
 
 fn parse(line: &str) -> Line {

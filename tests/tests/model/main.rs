@@ -7,6 +7,7 @@ mod reference;
 mod step;
 mod system;
 
+use futures::future::{join_all, try_join_all};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use reference::Model;
 use roster_tests::stores::selected;
@@ -19,22 +20,21 @@ const STEPS: usize = 60;
 const CASES: u32 = 150;
 
 async fn case(templates: &[System], steps: &[Step]) -> Result<(), TestCaseError> {
-    let mut systems = Vec::new();
-    for template in templates {
-        systems.push(System::like(template).await);
-    }
+    let mut systems = join_all(templates.iter().map(System::like)).await;
     let beside = systems[0].beside().await;
     let mut model = Model::new();
     for (n, step) in steps.iter().enumerate() {
         let expected = model.apply(step);
-        let mut answers = Vec::new();
-        for system in &mut systems {
+        // The stores do not know of each other, and most of the time each waits for its server.
+        let (model, expected) = (&model, &expected);
+        let answers = try_join_all(systems.iter_mut().map(|system| async move {
             let outcomes = system.apply(step).await;
             let codes: Vec<_> = outcomes.iter().map(|(code, _)| *code).collect();
-            proptest::prop_assert_eq!(&codes, &expected, "step {}: {:?} of {:#?}", n, step, model);
-            check(system, &model, n, step).await?;
-            answers.push(outcomes);
-        }
+            proptest::prop_assert_eq!(&codes, expected, "step {}: {:?} of {:#?}", n, step, model);
+            check(system, model, n, step).await?;
+            Ok(outcomes)
+        }));
+        let answers = answers.await?;
         proptest::prop_assert!(
             answers.windows(2).all(|pair| pair[0] == pair[1]),
             "step {}: {:#?}",
@@ -42,12 +42,13 @@ async fn case(templates: &[System], steps: &[Step]) -> Result<(), TestCaseError>
             answers
         );
     }
-    let mut kept = Vec::new();
-    for system in &systems {
+    let model = &model;
+    let kept = try_join_all(systems.iter().map(|system| async move {
         proptest::prop_assert_eq!(system.findings().await, Vec::<String>::new());
         proptest::prop_assert_eq!(system.actions().await, model.actions.clone());
-        kept.push(system.kept().await);
-    }
+        Ok(system.kept().await)
+    }));
+    let kept = kept.await?;
     proptest::prop_assert!(kept.windows(2).all(|pair| pair[0] == pair[1]), "{:#?}", kept);
     proptest::prop_assert_eq!(systems[0].beside().await, beside);
     Ok(())

@@ -1,4 +1,7 @@
 //! The hot path: what `check` needs, for many questions in one statement, so in one snapshot.
+//!
+//! `LIMIT 1` keeps the planner to the whole primary key, whatever it knows of the tables: without it, it may read all
+//! members of a home to find one.
 
 use roster_core::home::Home;
 use roster_core::id::{AccountId, ApiKeyId, UserId};
@@ -64,10 +67,12 @@ pub(crate) async fn facts(
            LEFT JOIN organizations o ON o.home = oh.home
            LEFT JOIN homes uh ON uh.name = ask.person
            LEFT JOIN users u ON u.home = uh.home
-           LEFT JOIN members m ON m.home = oh.home AND m.user_id = ask.member
-           LEFT JOIN member_access ma ON ma.home = m.home AND ma.user_id = m.user_id AND ma.account_id = ask.account
-           LEFT JOIN accounts a ON a.home = oh.home AND a.id = ask.account
-           LEFT JOIN api_keys k ON k.home = oh.home AND k.id = ask.key
+           LEFT JOIN LATERAL (SELECT home, user_id, status, organization_role, starts_at, expires_at FROM members
+               WHERE home = oh.home AND user_id = ask.member LIMIT 1) m ON true
+           LEFT JOIN LATERAL (SELECT role FROM member_access
+               WHERE home = m.home AND user_id = m.user_id AND account_id = ask.account LIMIT 1) ma ON true
+           LEFT JOIN LATERAL (SELECT status FROM accounts WHERE home = oh.home AND id = ask.account LIMIT 1) a ON true
+           LEFT JOIN LATERAL (SELECT * FROM api_keys WHERE home = oh.home AND id = ask.key LIMIT 1) k ON true
            ORDER BY ask.n"#,
         &organizations as &[Option<String>],
         &users as &[Option<String>],

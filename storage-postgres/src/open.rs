@@ -75,12 +75,15 @@ fn options(config: &PostgresConfig) -> Result<PgConnectOptions, OpenError> {
     Ok(options.application_name("roster").statement_cache_capacity(200).disable_statement_logging())
 }
 
-/// Limits are set by statement: a pooler between would not pass them on as parameters of the start.
+/// Limits are set by statement: a pooler between would not pass them on as parameters of the start. Statements are
+/// planned once a connection: those that take arrays would be planned anew for every length, which takes longer than
+/// they do.
 fn pool(config: &PostgresConfig, options: PgConnectOptions) -> Pool {
     let limit = config.statement_timeout.as_millis();
     let settings = format!(
         "SET statement_timeout = {limit}; SET lock_timeout = {limit}; \
-         SET idle_in_transaction_session_timeout = '10s'; SET synchronous_commit = on"
+         SET idle_in_transaction_session_timeout = '10s'; SET synchronous_commit = on; \
+         SET plan_cache_mode = force_generic_plan"
     );
     Pool::new(options, settings, config.connections, config.acquire_timeout)
 }

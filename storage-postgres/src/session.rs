@@ -8,8 +8,10 @@ use tokio::time::timeout;
 use crate::error::Fault;
 use crate::pool::{Held, Pool};
 
-/// What a read of several statements begins with: all of them see one snapshot.
-pub(crate) const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// What a read of several statements begins with: all of them see one snapshot. Listings are planned for what they are
+/// asked.
+pub(crate) const READ: &str =
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto";
 /// What every write begins with: each statement sees what was committed before it, so the lock comes first.
 pub(crate) const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 

@@ -1,4 +1,5 @@
-//! What the checks of a commit need to know, read in one statement after the lock.
+//! What the checks of a commit need to know, read in one statement after the lock. `LIMIT 1` keeps the planner to the whole
+//! primary key, as in `access.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -150,34 +151,42 @@ async fn lines(connection: &mut PgConnection, question: &Question) -> Result<Vec
         r#"SELECT -1 AS "what!", 0::bigint AS "home!", NULL::uuid AS "id?", NULL::text AS "text?", NULL::bytea AS "bytes?",
                NULL::uuid AS "version?", (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS "number?"
         UNION ALL SELECT -2, t.home, NULL, NULL, NULL, t.commit_id, NULL
-            FROM UNNEST($1::bigint[], $2::uuid[]) AS a (home, id) JOIN log t ON t.home = a.home AND t.commit_id = a.id
+            FROM UNNEST($1::bigint[], $2::uuid[]) AS a (home, id)
+            CROSS JOIN LATERAL (SELECT * FROM log WHERE home = a.home AND commit_id = a.id LIMIT 1) t
         UNION ALL SELECT -2, t.home, NULL, NULL, NULL, t.id, NULL
-            FROM UNNEST($1::bigint[], $2::uuid[]) AS a (home, id) JOIN commits t ON t.home = a.home AND t.id = a.id
+            FROM UNNEST($1::bigint[], $2::uuid[]) AS a (home, id)
+            CROSS JOIN LATERAL (SELECT * FROM commits WHERE home = a.home AND id = a.id LIMIT 1) t
         UNION ALL SELECT -3, home, NULL, tally, NULL, NULL, sum FROM tallies WHERE home = ANY ($3)
         UNION ALL SELECT 0, home, NULL, NULL, NULL, version, NULL FROM organizations WHERE home = ANY ($4)
         UNION ALL SELECT 1, t.home, t.id, NULL, NULL, version, NULL
-            FROM UNNEST($5::bigint[], $6::uuid[]) AS a (home, id) JOIN accounts t ON t.home = a.home AND t.id = a.id
+            FROM UNNEST($5::bigint[], $6::uuid[]) AS a (home, id)
+            CROSS JOIN LATERAL (SELECT * FROM accounts WHERE home = a.home AND id = a.id LIMIT 1) t
         UNION ALL SELECT 2, t.home, NULL, t.external_id, NULL, version, NULL
             FROM UNNEST($7::bigint[], $8::text[]) AS a (home, id)
-            JOIN account_external_ids t ON t.home = a.home AND t.external_id = a.id
+            CROSS JOIN LATERAL (SELECT * FROM account_external_ids WHERE home = a.home AND external_id = a.id LIMIT 1) t
         UNION ALL SELECT 3, t.home, t.user_id, NULL, NULL, version, NULL
-            FROM UNNEST($9::bigint[], $10::uuid[]) AS a (home, id) JOIN members t ON t.home = a.home AND t.user_id = a.id
+            FROM UNNEST($9::bigint[], $10::uuid[]) AS a (home, id)
+            CROSS JOIN LATERAL (SELECT * FROM members WHERE home = a.home AND user_id = a.id LIMIT 1) t
         UNION ALL SELECT 4, t.home, t.id, NULL, NULL, version, NULL
-            FROM UNNEST($11::bigint[], $12::uuid[]) AS a (home, id) JOIN api_keys t ON t.home = a.home AND t.id = a.id
+            FROM UNNEST($11::bigint[], $12::uuid[]) AS a (home, id)
+            CROSS JOIN LATERAL (SELECT * FROM api_keys WHERE home = a.home AND id = a.id LIMIT 1) t
         UNION ALL SELECT 5, t.home, t.id, NULL, NULL, version, NULL
-            FROM UNNEST($13::bigint[], $14::uuid[]) AS a (home, id) JOIN transfers t ON t.home = a.home AND t.id = a.id
+            FROM UNNEST($13::bigint[], $14::uuid[]) AS a (home, id)
+            CROSS JOIN LATERAL (SELECT * FROM transfers WHERE home = a.home AND id = a.id LIMIT 1) t
         UNION ALL SELECT 6, home, NULL, NULL, NULL, version, NULL FROM users WHERE home = ANY ($15)
         UNION ALL SELECT 7, t.home, t.organization_id, NULL, NULL, version, NULL
             FROM UNNEST($16::bigint[], $17::uuid[]) AS a (home, id)
-            JOIN memberships t ON t.home = a.home AND t.organization_id = a.id
+            CROSS JOIN LATERAL (SELECT * FROM memberships WHERE home = a.home AND organization_id = a.id LIMIT 1) t
         UNION ALL SELECT 8, t.home, t.id, NULL, NULL, version, NULL
-            FROM UNNEST($18::bigint[], $19::uuid[]) AS a (home, id) JOIN operator_keys t ON t.home = a.home AND t.id = a.id
+            FROM UNNEST($18::bigint[], $19::uuid[]) AS a (home, id)
+            CROSS JOIN LATERAL (SELECT * FROM operator_keys WHERE home = a.home AND id = a.id LIMIT 1) t
         UNION ALL SELECT 9, home, NULL, NULL, NULL, version, NULL FROM claims WHERE home = ANY ($20)
         UNION ALL SELECT 10, t.home, t.id, NULL, NULL, version, NULL
             FROM UNNEST($21::bigint[], $22::uuid[]) AS a (home, id)
-            JOIN directory_entries t ON t.home = a.home AND t.id = a.id
+            CROSS JOIN LATERAL (SELECT * FROM directory_entries WHERE home = a.home AND id = a.id LIMIT 1) t
         UNION ALL SELECT 11, t.home, NULL, NULL, t.id, version, NULL
-            FROM UNNEST($23::bigint[], $24::bytea[]) AS a (home, id) JOIN receipts t ON t.home = a.home AND t.id = a.id"#,
+            FROM UNNEST($23::bigint[], $24::bytea[]) AS a (home, id)
+            CROSS JOIN LATERAL (SELECT * FROM receipts WHERE home = a.home AND id = a.id LIMIT 1) t"#,
         &sent_homes,
         &sent,
         &question.counting,

@@ -1,5 +1,6 @@
 //! Why a command did not do what was asked, and with which status the program then ends.
 
+use std::fmt;
 use std::process::ExitCode;
 
 use roster_core::refusal::{FieldError, OpError, Refusal};
@@ -32,14 +33,22 @@ pub enum Failure {
     Unread,
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { code, text } => write!(f, "refused: {code}: {text}"),
+            Self::Failed(text) | Self::Store(text) => write!(f, "failed: {text}"),
+            Self::Usage(text) => write!(f, "error: {text}"),
+            Self::Said | Self::Unreached | Self::Unread => Ok(()),
+        }
+    }
+}
+
 impl Failure {
     /// Says it on stderr.
     pub fn print(&self) {
-        match self {
-            Self::Refused { code, text } => note(&format!("refused: {code}: {text}")),
-            Self::Failed(text) | Self::Store(text) => note(&format!("failed: {text}")),
-            Self::Usage(text) => note(&format!("error: {text}")),
-            Self::Said | Self::Unreached | Self::Unread => {}
+        if !matches!(self, Self::Said | Self::Unreached | Self::Unread) {
+            note(&self.to_string());
         }
     }
 

@@ -20,6 +20,18 @@ use clap::Parser;
 
 use self::args::Cli;
 
+/// Opens the store of a configuration as `serve` does, and makes its tables: for tools beside the program.
+///
+/// # Errors
+/// What the program would say.
+pub async fn open_store(flags: &config::Flags) -> Result<roster_core::op::Roster, String> {
+    let opened = async {
+        let config = config::Config::load(flags, config::environment(), &session::working_folder()?)?;
+        session::open_roster(&config, &session::secrets(&config)?, backends::Tables::MayBeMade).await
+    };
+    opened.await.map_err(|failure: failure::Failure| failure.to_string())
+}
+
 /// Runs the program: exit status 0 done, 1 refused or failed, 2 bad usage, 3 store unreachable.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();

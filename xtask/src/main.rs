@@ -1,5 +1,7 @@
-//! The repository's own tools: `cargo xtask test`, `races`, `services`, `tidy`, `sqlx`, `openapi`, `clients`, `ci`.
+//! The repository's own tools: `cargo xtask test`, `races`, `services`, `bench`, `tidy`, `sqlx`, `openapi`, `clients`,
+//! `ci`.
 
+mod bench;
 mod ci;
 mod clients;
 mod interrupt;
@@ -37,6 +39,8 @@ enum Task {
     Services(test::Stores),
     /// Runs acts that contest with each other on two replicas, many rounds of each on every store, and prints a table.
     Races(races::Options),
+    /// Measures how fast Roster answers, beside the raw limit of the same store.
+    Bench(bench::Options),
     /// Checks the rules of this repository that no other tool knows, and lists all findings at once.
     Tidy,
     /// Makes the offline data of SQL queries again, from the queries and migrations as they stand.
@@ -77,6 +81,7 @@ fn run(repo: &Repo, task: Task) -> anyhow::Result<ExitCode> {
         Task::Test(options) => return test::run(repo, &options),
         Task::Services(stores) => return services::run(repo, &stores),
         Task::Races(options) => return races::run(repo, &options),
+        Task::Bench(options) => return bench::run(repo, &options),
         Task::Tidy => tidy::run(repo)?,
         Task::Sqlx { check: false } => sqlx::write(repo)?,
         Task::Sqlx { check: true } => sqlx::check(repo)?,

@@ -43,6 +43,7 @@ fn allowed(folder: &str) -> Option<&'static [&'static str]> {
         "core" | "xtask" => Some(&[]),
         "api" => Some(&["core"]),
         "cli" => Some(&["core", "api", "storage-*"]),
+        "bench" => Some(&["core", "cli"]),
         "tests" => Some(&["core", "api", "storage-*", "cli", "xtask"]),
         store if store.starts_with("storage-") => Some(&["core"]),
         _ => None,

@@ -1,0 +1,69 @@
+//! What `cargo xtask bench` measures with and against: data by the thousand, and the least that a server of the same
+//! make could do. No part of the product.
+
+mod bare;
+mod data;
+mod raw;
+mod seed;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::data::Shape;
+
+/// What `cargo xtask bench` measures with and against.
+#[derive(Parser)]
+#[command(name = "roster-bench")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Fills the empty store of a configuration, and writes whom to ask about to two files.
+    Seed {
+        /// The configuration.
+        #[arg(long)]
+        config: PathBuf,
+        /// Where the lines go.
+        #[arg(long)]
+        into: PathBuf,
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// A server whose handlers do no more than read the same facts by one prepared statement.
+    Bare {
+        /// `sqlite` or `postgres`.
+        backend: String,
+        /// The address of the database, or the path of its file.
+        place: String,
+        /// The connections in the pool.
+        #[arg(long)]
+        connections: u32,
+    },
+    /// Commits to a `SQLite` file of its own: a head row is read and written, a row is updated, a log row is inserted.
+    Raw {
+        /// The folder.
+        folder: PathBuf,
+        /// Writers at a time.
+        #[arg(long)]
+        writers: usize,
+        /// For how long, in milliseconds.
+        #[arg(long)]
+        millis: u64,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let task = Arguments::parse().task;
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        match task {
+            Task::Seed { config, into, shape } => seed::run(&config, &into, shape).await,
+            Task::Bare { backend, place, connections } => bare::run(&backend, &place, connections).await,
+            Task::Raw { folder, writers, millis } => raw::run(&folder, writers, millis).await,
+        }
+    })
+}

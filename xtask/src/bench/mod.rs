@@ -1,0 +1,233 @@
+//! `cargo xtask bench`: how fast Roster answers over HTTP, and the raw limit of the same store beside each figure.
+//!
+//! Roster and the raw limit take turns within one run, so that a machine that is busy with something else slows both.
+//! What is said is the median of the turns, and the median of their quotients.
+
+mod load;
+mod place;
+mod raw;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use self::load::Load;
+use self::place::Place;
+use self::raw::Raw;
+use self::table::{Figure, Report, Turn};
+use crate::repo::{Repo, spoken, succeed};
+
+/// The stores that can be measured.
+const BACKENDS: [&str; 2] = ["sqlite", "postgres"];
+/// The connections in Roster's pool, and of the raw limit at the most.
+const CONNECTIONS: u32 = 16;
+
+/// What is to be measured.
+#[derive(Args)]
+pub struct Options {
+    /// A tenth of the data and one turn each: a quick look.
+    #[arg(long)]
+    small: bool,
+    /// Measures this store only; may be repeated.
+    #[arg(long = "backend", value_name = "NAME")]
+    backends: Vec<String>,
+    /// Writes the figures to a file too, as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// How much data there is, and how long is measured.
+pub struct Scale {
+    organizations: u32,
+    members: u32,
+    large: u32,
+    turns: usize,
+    seconds: u32,
+    concurrencies: &'static [u32],
+    /// Whether the large organization is measured apart from the others.
+    large_apart: bool,
+}
+
+const FULL: Scale = Scale {
+    organizations: 100,
+    members: 1_000,
+    large: 100_000,
+    turns: 3,
+    seconds: 1,
+    concurrencies: &[1, 16, 64],
+    large_apart: true,
+};
+
+const SMALL: Scale = Scale {
+    organizations: 10,
+    members: 1_000,
+    large: 10_000,
+    turns: 1,
+    seconds: 1,
+    concurrencies: &[1, 16],
+    large_apart: false,
+};
+
+/// What is done over HTTP.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Work {
+    Check,
+    Get,
+    List,
+    Role,
+    Remove,
+}
+
+impl Work {
+    const ALL: [Self; 5] = [Self::Check, Self::Get, Self::List, Self::Role, Self::Remove];
+
+    /// As `load.lua` knows it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Get => "get",
+            Self::List => "list",
+            Self::Role => "role",
+            Self::Remove => "remove",
+        }
+    }
+
+    /// As people do.
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Get => "get a member",
+            Self::List => "list 100 members",
+            Self::Role => "change a role",
+            Self::Remove => "remove a member",
+        }
+    }
+
+    const fn reads(self) -> bool {
+        matches!(self, Self::Check | Self::Get | Self::List)
+    }
+}
+
+/// On which organizations.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Data {
+    Many,
+    Large,
+}
+
+impl Data {
+    /// The file of lines.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Many => "many",
+            Self::Large => "large",
+        }
+    }
+}
+
+/// Measures and prints.
+pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
+    let begun = Instant::now();
+    let scale = if options.small { &SMALL } else { &FULL };
+    let backends = backends(&options.backends)?;
+    load::find()?;
+    println!("Building.");
+    succeed(repo.cargo().args([
+        "build",
+        "-q",
+        "--profile",
+        "measured",
+        "-p",
+        "roster-cli",
+        "-p",
+        "roster-bench",
+    ]))?;
+    let mut reports = Vec::new();
+    for backend in backends {
+        let report = measure(repo, backend, scale).with_context(|| format!("{backend} was not measured"))?;
+        print!("{}", report.text());
+        reports.push(report);
+    }
+    if let Some(path) = &options.json {
+        table::write_json(path, &reports)?;
+    }
+    println!("\nDone after {}.", spoken(begun.elapsed()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn backends(named: &[String]) -> Result<Vec<&'static str>> {
+    if let Some(unknown) = named.iter().find(|name| !BACKENDS.contains(&name.as_str())) {
+        bail!("there is no store named {unknown:?} to measure; known are: {}", BACKENDS.join(", "));
+    }
+    let wanted = |known: &&str| named.is_empty() || named.iter().any(|name| name == known);
+    Ok(BACKENDS.into_iter().filter(wanted).collect())
+}
+
+/// One store, from an empty one to the figures.
+fn measure(repo: &Repo, backend: &'static str, scale: &Scale) -> Result<Report> {
+    println!("\n{backend}: filling the store.");
+    let place = Place::new(repo, backend)?;
+    place.seed(scale)?;
+    let start_ms = place.time_start()?;
+    let roster = place.serve()?;
+    let bare = place.serve_bare()?;
+    let mut raw = Raw::new(&place, scale)?;
+    let mut load = Load::new(&place)?;
+    let mut figures = Vec::new();
+    for (work, data, concurrency) in plan(scale) {
+        let mut turns = Vec::with_capacity(scale.turns);
+        for _ in 0..scale.turns {
+            let ours = load.run(roster.port, work, data, concurrency, scale.seconds)?;
+            let limit = if work.reads() {
+                load.run(bare.port, work, data, concurrency, scale.seconds)?
+            } else {
+                raw.run(data, concurrency.min(CONNECTIONS), scale.seconds)?
+            };
+            turns.push(Turn { ours, limit });
+        }
+        let figure = Figure::new(work.title(), data.name(), concurrency, &turns);
+        println!("  {}", figure.line());
+        figures.push(figure);
+    }
+    let memory_mib = roster.memory_mib()?;
+    Ok(Report { backend, version: place.version.clone(), start_ms, memory_mib, figures })
+}
+
+fn plan(scale: &Scale) -> Vec<(Work, Data, u32)> {
+    let mut plan = Vec::new();
+    for work in Work::ALL {
+        plan.extend(scale.concurrencies.iter().map(|concurrency| (work, Data::Many, *concurrency)));
+        if scale.large_apart {
+            plan.push((work, Data::Large, 16));
+        }
+    }
+    plan.push((Work::Role, Data::Large, *scale.concurrencies.last().unwrap_or(&16)));
+    plan
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_store_is_not_passed_over() {
+        assert_eq!(backends(&[]).unwrap(), BACKENDS);
+        assert_eq!(backends(&["postgres".to_owned()]).unwrap(), ["postgres"]);
+        assert!(backends(&["oracle".to_owned()]).unwrap_err().to_string().contains("known are: sqlite"));
+    }
+
+    #[test]
+    fn all_is_measured_at_every_concurrency() {
+        let planned = plan(&FULL);
+        for work in Work::ALL {
+            for concurrency in [1, 16, 64] {
+                assert!(planned.contains(&(work, Data::Many, concurrency)));
+            }
+            assert!(planned.contains(&(work, Data::Large, 16)));
+        }
+    }
+}

@@ -106,6 +106,7 @@ pub fn user(n: u64) -> User {
         email: Some(parsed(&format!("user-{n}@example.com"))),
         name: Some(parsed(&format!("User {n}"))),
         status: UserStatus::Active,
+        suspended_at: None,
         traits: Traits::default(),
         created_at: WHEN,
     }

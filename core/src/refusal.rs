@@ -210,7 +210,7 @@ impl fmt::Display for Refusal {
             }
             Self::OwnerMustTransfer => "The owner is protected; transfer the ownership first.",
             Self::OwnerChanged => "Another transfer came first; read the organization and decide afresh.",
-            Self::TargetNotActive => "Only an active member can become the owner.",
+            Self::TargetNotActive => "This takes an active member; add or reactivate the person first.",
             Self::NoSeat => "All purchased seats are in use; free one or purchase more.",
             Self::SeatsInUse => "More seats are in use than that; remove members first.",
             Self::AlreadyMember => "This person is an active member already; change their access instead.",

@@ -135,8 +135,8 @@ async fn organization(connection: &mut PgConnection, home: &Home, asked: &Asked)
             SELECT external_id, account_id, version
             FROM account_external_ids JOIN place USING (home) WHERE external_id = ANY ($5)) r
         UNION ALL SELECT 3, row_to_json(r)::text FROM (
-            SELECT user_id, status, organization_role, starts_at, expires_at, joined_at, left_at, cut_at, email, name,
-                external_id, version, coalesce((SELECT json_agg(json_build_array(a.account_id, a.role))::text
+            SELECT user_id, status, organization_role, starts_at, expires_at, joined_at, left_at, cut_at, deleted_at, email,
+                name, external_id, version, coalesce((SELECT json_agg(json_build_array(a.account_id, a.role))::text
                 FROM member_access a WHERE a.home = m.home AND a.user_id = m.user_id), '[]') AS accounts
             FROM members m JOIN place USING (home) WHERE user_id = ANY ($6)) r
         UNION ALL SELECT 4, row_to_json(r)::text FROM (
@@ -174,7 +174,7 @@ async fn user(connection: &mut PgConnection, home: &Home, asked: &Asked) -> Resu
         UNION ALL SELECT -2, row_to_json(r)::text FROM (
             SELECT tally, sum FROM tallies JOIN place USING (home) WHERE $2) r
         UNION ALL SELECT 6, row_to_json(r)::text FROM (
-            SELECT id, external_id, email, name, status, traits, created_at, version
+            SELECT id, external_id, email, name, status, suspended_at, traits, created_at, version
             FROM users JOIN place USING (home) WHERE $3) r
         UNION ALL SELECT 7, row_to_json(r)::text FROM (
             SELECT organization_id, version FROM memberships JOIN place USING (home)

@@ -132,7 +132,8 @@ pub fn card(n: u64) -> Card {
 
 /// The n-th user as an active member.
 pub fn member(n: u64, access: Access) -> Member {
-    Member::joining(user_id(n), card(n), access, START)
+    let left = Member::joining(user_id(n), card(n), access.clone(), START).deleted(START);
+    Member::joining(user_id(n), card(n), access, START).after(Some(&left))
 }
 
 /// Roles on accounts by their numbers.
@@ -184,6 +185,7 @@ pub fn user(n: u64) -> User {
         email: card(n).email,
         name: card(n).name,
         status: UserStatus::Active,
+        suspended_at: Some(START.plus_seconds(2)),
         traits: traits(json!({"locale": "en"})),
         created_at: START,
     }

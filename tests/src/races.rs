@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use roster_core::actor::Actor;
 use roster_core::facts::Request;
 use roster_core::flows::close_organization;
-use roster_core::ops::member::{AccessAsk, RemoveMember, ReplaceAccess};
+use roster_core::ops::member::{AccessAsk, DeactivateMember, ReactivateMember, RemoveMember, ReplaceAccess};
 use roster_core::ops::organization::SetSeats;
 use roster_core::ops::ownership::TransferOwnership;
 use roster_core::permission::RoleRef;
 use tokio::task::JoinHandle;
 
-use self::judge::{granting, in_or_out, one_owner, only_the_first};
+use self::judge::{granting, in_or_out, kept_for_the_way_back, one_owner, only_the_first};
 use self::scene::{Outcome, Scene, VIEWER, as_user, joined, spawn_add, spawn_run, spawn_set_role};
 /// How many rounds are run; the test command's if it is not set.
 pub const ROUNDS: &str = "ROSTER_TEST_RACE_ROUNDS";
@@ -46,6 +46,8 @@ pub enum Race {
     DemotedGranting,
     /// The organization is closed while somebody is added (O7).
     CloseAndAdd,
+    /// mia is deactivated while her role is changed (L1, M7).
+    DeactivationAndRole,
 }
 
 /// What came out of all rounds.
@@ -102,13 +104,14 @@ pub async fn run(race: Race, store: &'static str, rounds: u32) -> Result<Report,
 
 impl Race {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::TwoTransfers,
         Self::TransferAndRemoval,
         Self::FiftyForOneSeat,
         Self::RemovalAndRole,
         Self::DemotedGranting,
         Self::CloseAndAdd,
+        Self::DeactivationAndRole,
     ];
 
     /// Its name in tables.
@@ -120,6 +123,7 @@ impl Race {
             Self::RemovalAndRole => "removal and change of role",
             Self::DemotedGranting => "a demoted admin still granting",
             Self::CloseAndAdd => "close and add",
+            Self::DeactivationAndRole => "deactivation and change of role",
         }
     }
 
@@ -132,6 +136,7 @@ impl Race {
             Self::RemovalAndRole => removal_and_role(scene).await,
             Self::DemotedGranting => demoted_granting(scene).await,
             Self::CloseAndAdd => close_and_add(scene).await,
+            Self::DeactivationAndRole => deactivation_and_role(scene).await,
         }
     }
 }
@@ -261,5 +266,24 @@ async fn close_and_add(scene: &mut Scene) -> Result<String, String> {
     };
     judge::closed_for_good(scene, added).await?;
     scene.organize().await;
+    Ok(outcome.into())
+}
+
+async fn deactivation_and_role(scene: &mut Scene) -> Result<String, String> {
+    let (organization, people) = (scene.organization, scene.people);
+    let role = spawn_set_role(&scene.replicas[1], as_user(people.bert), organization, scene.one, people.mia);
+    scene.stagger(1).await;
+    let deactivation = DeactivateMember { organization, user: people.mia };
+    let deactivation = spawn_run(&scene.replicas[0], as_user(people.anna), deactivation);
+    let (deactivated, role) = both(deactivation, role).await;
+    let outcome = match (deactivated, role) {
+        (Ok(()), Ok(())) => "changed, then deactivated",
+        (Ok(()), Err("member_deactivated")) => "deactivated, not changed",
+        ended => return Err(format!("{ended:?}")),
+    };
+    kept_for_the_way_back(scene, role.is_ok()).await?;
+    scene.act(ReactivateMember { organization, user: people.mia }).await;
+    let access = scene.on_both();
+    scene.act(ReplaceAccess { organization, user: people.mia, access }).await;
     Ok(outcome.into())
 }

@@ -25,6 +25,9 @@ pub fn of_operation(id: &str) -> Option<Value> {
         "close_organization" => {
             object("Closing cannot be undone.", vec![("confirm", flag(true), "Must be true.")])
         }
+        "delete_member" => {
+            object("Deleting cannot be undone.", vec![("confirm", flag(true), "Must be true.")])
+        }
         "update_seats" => object(
             "How many seats are paid for.",
             vec![("purchased", or_null(count(50)), "A number, or null for unlimited.")],

@@ -5,6 +5,7 @@ pub mod api_key;
 pub mod audit;
 pub mod check;
 pub mod health;
+pub mod lifecycle;
 pub mod member;
 pub mod organization;
 pub mod role;
@@ -24,6 +25,7 @@ pub fn all() -> Vec<Route> {
         organization::routes(),
         account::routes(),
         member::routes(),
+        lifecycle::routes(),
         user::routes(),
         role::routes(),
         api_key::routes(),

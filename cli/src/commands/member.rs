@@ -1,6 +1,7 @@
 //! `roster member`: people in an organization, how they come in, what they reach, how they leave.
 
 mod act;
+mod leaving;
 mod list;
 
 use clap::{Args, Subcommand};
@@ -52,6 +53,12 @@ pub enum Command {
     },
     /// Leave the organization on a member's behalf.
     Leave(One),
+    /// Take a member out for now, with everything kept for the way back.
+    Deactivate(One),
+    /// Bring a deactivated member back with what they had.
+    Reactivate(One),
+    /// Remove a member, and what they did from the statistics, for good.
+    Delete(One),
     /// Change when a membership begins and ends.
     Update(Update),
 }
@@ -153,6 +160,12 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
         Command::Leave(one) => {
             let question = format!("Let {} leave {}?", one.user, one.within.organization);
             act::leave(open_to_destroy(global, &question).await?, &one).await
+        }
+        Command::Deactivate(one) => leaving::deactivate(open(global).await?, &one).await,
+        Command::Reactivate(one) => leaving::reactivate(open(global).await?, &one).await,
+        Command::Delete(one) => {
+            let question = format!("Delete {} from {} for good?", one.user, one.within.organization);
+            leaving::delete(open_to_destroy(global, &question).await?, &one).await
         }
         Command::Update(asked) => act::update(open(global).await?, asked).await,
     }

@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 use roster_api::shapes;
 use roster_core::flows::{self, NewUser};
 use roster_core::model::User;
-use roster_core::ops::user::UserPatch;
+use roster_core::op::run as run_operation;
+use roster_core::ops::user::{SuspendUser, UnsuspendUser, UserPatch};
 use roster_core::reads;
 use roster_core::reference::UserRef;
 use roster_core::text::{Email, ExternalId, Name};
@@ -35,6 +36,16 @@ pub enum Command {
     },
     /// Change name, e-mail address, external id (once) or traits.
     Update(Update),
+    /// Shut a person out of everything; seats and roles are kept.
+    Suspend {
+        /// By id or `ext:VALUE`.
+        user: UserRef,
+    },
+    /// Let a suspended person in again.
+    Unsuspend {
+        /// By id or `ext:VALUE`.
+        user: UserRef,
+    },
     /// List what a user reaches, in every organization.
     Accounts {
         /// By id or `ext:VALUE`.
@@ -121,6 +132,14 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
             print(&session, &shown.value)
         }
         Command::Update(asked) => update(&session, asked).await,
+        Command::Suspend { user } => {
+            let operation = SuspendUser { user: session.user(&user).await? };
+            print(&session, &run_operation(&session.roster, &session.request(), &operation).await?.output)
+        }
+        Command::Unsuspend { user } => {
+            let operation = UnsuspendUser { user: session.user(&user).await? };
+            print(&session, &run_operation(&session.roster, &session.request(), &operation).await?.output)
+        }
         Command::Accounts { user, limit } => accounts(&session, &user, &limit).await,
     }
 }

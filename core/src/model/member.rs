@@ -49,6 +49,9 @@ pub struct Member {
     pub left_at: Option<Timestamp>,
     /// The last removal, deactivation or expiry: what was made for them before it is dead here (rule M7).
     pub cut_at: Option<Timestamp>,
+    /// The last deletion: what they did before it is in no statistics of this organization (rule L4).
+    #[serde(default)]
+    pub deleted_at: Option<Timestamp>,
     /// Shown in lists.
     pub card: Card,
 }
@@ -65,7 +68,18 @@ impl Member {
             joined_at: now,
             left_at: None,
             cut_at: None,
+            deleted_at: None,
             card,
+        }
+    }
+
+    /// The same for one who was here before: what was cut stays cut, what was deleted stays deleted.
+    #[must_use]
+    pub fn after(self, before: Option<&Self>) -> Self {
+        Self {
+            cut_at: before.and_then(|before| before.cut_at),
+            deleted_at: before.and_then(|before| before.deleted_at),
+            ..self
         }
     }
 
@@ -90,6 +104,30 @@ impl Member {
             cut_at: Some(when),
             ..self.clone()
         }
+    }
+
+    /// The record after the person has been deactivated at an instant: access is kept for the way back (rule L1).
+    #[must_use]
+    pub fn deactivated(&self, when: Timestamp) -> Self {
+        Self { status: MemberStatus::Deactivated, cut_at: Some(when), ..self.clone() }
+    }
+
+    /// The record after the person has been deleted at an instant: out, and out of the statistics (rule L4).
+    #[must_use]
+    pub fn deleted(&self, when: Timestamp) -> Self {
+        let out = if self.status == MemberStatus::Former { self.clone() } else { self.left(when) };
+        Self { deleted_at: Some(when), ..out }
+    }
+
+    /// Whether nothing is left to delete: they are out, and were deleted since they left.
+    pub fn is_deleted(&self) -> bool {
+        self.status == MemberStatus::Former
+            && self.deleted_at.is_some_and(|deleted| Some(deleted) >= self.left_at)
+    }
+
+    /// Whether what was made for the person at an instant, a personal key or a session, is dead here (rule M7).
+    pub fn has_cut(&self, made_at: Timestamp) -> bool {
+        self.cut_at.is_some_and(|cut| made_at <= cut)
     }
 
     /// When the record ends by itself, if it does.

@@ -32,6 +32,9 @@ pub struct User {
     pub name: Option<Name>,
     /// Active, suspended or erased.
     pub status: UserStatus,
+    /// The last suspension: sessions and personal keys from before it are dead, after its end too (rule L9).
+    #[serde(default)]
+    pub suspended_at: Option<Timestamp>,
     /// Traits.
     pub traits: Traits,
     /// When the record was made.
@@ -39,6 +42,11 @@ pub struct User {
 }
 
 impl User {
+    /// Whether what was made for the person at an instant, a session or a personal key, is dead everywhere.
+    pub fn has_cut(&self, made_at: Timestamp) -> bool {
+        self.suspended_at.is_some_and(|cut| made_at <= cut)
+    }
+
     /// What memberships show of this person.
     pub fn card(&self) -> Card {
         Card { email: self.email.clone(), name: self.name.clone(), external_id: self.external_id.clone() }

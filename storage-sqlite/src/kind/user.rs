@@ -9,11 +9,11 @@ use sqlx::{SqliteConnection, query, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Fault;
-use crate::row::{from_json, from_name, parse_some, to_json, to_name};
+use crate::row::{from_json, from_name, instant, micros, parse_some, to_json, to_name};
 
 pub(super) async fn load(connection: &mut SqliteConnection, home: i64) -> Result<Vec<Stored>, Fault> {
     let rows = query!(
-        r#"SELECT id AS "id: Uuid", external_id, email, name, status, traits, created_at, version AS "version: Uuid"
+        r#"SELECT id AS "id: Uuid", external_id, email, name, status, suspended_at, traits, created_at, version AS "version: Uuid"
            FROM users WHERE home = ?"#,
         home
     );
@@ -25,6 +25,7 @@ pub(super) async fn load(connection: &mut SqliteConnection, home: i64) -> Result
             email: parse_some("email", row.email)?,
             name: parse_some("name", row.name)?,
             status: from_name("status", row.status)?,
+            suspended_at: instant(row.suspended_at),
             traits: from_json("traits", &row.traits)?,
             created_at: Timestamp::from_micros(row.created_at),
         });
@@ -44,16 +45,16 @@ pub(super) async fn put(
     version: Uuid,
     it: &User,
 ) -> Result<(), Fault> {
-    let (id, created_at) = (it.id.uuid(), it.created_at.micros());
+    let (id, created_at, suspended_at) = (it.id.uuid(), it.created_at.micros(), micros(it.suspended_at));
     let external_id = it.external_id.as_ref().map(ToString::to_string);
     let email = it.email.as_ref().map(ToString::to_string);
     let name = it.name.as_ref().map(ToString::to_string);
     let (status, traits) = (to_name("status", &it.status)?, to_json("traits", &it.traits)?);
     query!(
-        "INSERT INTO users (home, id, external_id, email, name, status, traits, created_at, version)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (home) DO UPDATE SET id = excluded.id, external_id = excluded.external_id, email = excluded.email, name = excluded.name, status = excluded.status, traits = excluded.traits, created_at = excluded.created_at, version = excluded.version",
-        home, id, external_id, email, name, status, traits, created_at, version
+        "INSERT INTO users (home, id, external_id, email, name, status, traits, created_at, version, suspended_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (home) DO UPDATE SET id = excluded.id, external_id = excluded.external_id, email = excluded.email, name = excluded.name, status = excluded.status, traits = excluded.traits, created_at = excluded.created_at, version = excluded.version, suspended_at = excluded.suspended_at",
+        home, id, external_id, email, name, status, traits, created_at, version, suspended_at
     )
     .execute(connection)
     .await?;

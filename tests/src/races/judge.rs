@@ -7,7 +7,7 @@ use roster_core::id::UserId;
 use roster_core::model::{Access, Member, MemberStatus, OrganizationStatus};
 use roster_core::permission::RoleRef;
 
-use super::scene::{Outcome, Scene, VIEWER};
+use super::scene::{MEMBER, Outcome, Scene, VIEWER};
 
 /// O1, O5: this one owns it, by the organization and by the one membership with that role.
 pub(super) async fn one_owner(scene: &Scene, owner: UserId) -> Result<(), String> {
@@ -110,4 +110,15 @@ async fn member(scene: &Scene, user: UserId) -> Member {
         Some(Record::Member(member)) => member,
         other => panic!("no member: {other:?}"),
     }
+}
+
+/// L1: mia is out, and what is kept is what she had: with the new role on one account if that came first.
+pub(super) async fn kept_for_the_way_back(scene: &Scene, changed: bool) -> Result<(), String> {
+    let mia = member(scene, scene.people.mia).await;
+    let on_one = if changed { VIEWER } else { MEMBER };
+    let kept = Access::Accounts(BTreeMap::from([(scene.one, on_one), (scene.two, MEMBER)]));
+    if (mia.status, &mia.access) == (MemberStatus::Deactivated, &kept) {
+        return Ok(());
+    }
+    Err(format!("she is {:?} with {:?}, which should be {kept:?}", mia.status, mia.access))
 }

@@ -96,7 +96,10 @@ impl Scene {
         };
         scene.organize().await;
         scene.admit().await;
-        if matches!(race, Race::DemotedGranting | Race::CloseAndAdd | Race::RemovalAndRole) {
+        if matches!(
+            race,
+            Race::DemotedGranting | Race::CloseAndAdd | Race::RemovalAndRole | Race::DeactivationAndRole
+        ) {
             scene.know_the_guests().await;
         }
         if race == Race::CloseAndAdd {

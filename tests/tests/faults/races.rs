@@ -34,4 +34,5 @@ races! {
     m6_after_a_removal_no_old_role_is_left: RemovalAndRole;
     m11_a_demoted_admin_grants_no_more: DemotedGranting;
     o7_nobody_joins_what_is_closed: CloseAndAdd;
+    l1_what_is_kept_for_the_way_back_is_the_last_role: DeactivationAndRole;
 }

@@ -9,6 +9,7 @@ mod economy;
 mod faults;
 mod isolation;
 mod keys;
+mod lifecycle;
 mod lists;
 mod metrics;
 mod ownership;

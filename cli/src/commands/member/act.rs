@@ -135,11 +135,13 @@ pub async fn update(session: Session, asked: Update) -> Result<(), Failure> {
     print(&session, organization, &done.output)
 }
 
-async fn ids(session: &Session, one: &One) -> Result<(OrganizationId, UserId), Failure> {
+/// The ids that the line names.
+pub(super) async fn ids(session: &Session, one: &One) -> Result<(OrganizationId, UserId), Failure> {
     let organization = session.organization(&one.within.organization).await?;
     Ok((organization, session.user(&one.user).await?))
 }
 
-fn print(session: &Session, organization: OrganizationId, member: &Member) -> Result<(), Failure> {
+/// Prints a member.
+pub(super) fn print(session: &Session, organization: OrganizationId, member: &Member) -> Result<(), Failure> {
     session.out.one(&shapes::member(organization, member), FIELDS)
 }

@@ -71,8 +71,8 @@ impl Operation for AddMember {
         let member = Member {
             starts_at: self.joining.starts_at,
             expires_at: self.joining.expires_at,
-            cut_at: scene.member.and_then(|member| member.cut_at),
             ..Member::joining(self.user, self.card.clone(), granting.access, facts.now)
+                .after(scene.member.as_ref())
         };
         Ok(added(member))
     }

@@ -1,8 +1,11 @@
 //! People in an organization: how they come in, what they reach, how they leave.
 
 mod add;
+mod deactivate;
+mod delete;
 mod grant;
 mod leave;
+mod reactivate;
 mod refresh_card;
 mod remove;
 mod remove_from_account;
@@ -12,8 +15,11 @@ mod set_role;
 mod update;
 
 pub use add::{AddMember, Joining};
+pub use deactivate::DeactivateMember;
+pub use delete::DeleteMember;
 pub use grant::{AccessAsk, AskRead, find_accounts};
 pub use leave::LeaveOrganization;
+pub use reactivate::ReactivateMember;
 pub use refresh_card::RefreshCard;
 pub use remove::RemoveMember;
 pub use remove_from_account::RemoveFromAccount;

@@ -125,7 +125,7 @@ impl Operation for ReplaceAccess {
         granting.none_archived_anew(&member.access)?;
         let decision = if member.status == MemberStatus::Former {
             let back = Member::joining(self.user, member.card.clone(), granting.access, facts.now);
-            added(Member { cut_at: member.cut_at, ..back })
+            added(back.after(Some(member)))
         } else if granting.access == member.access {
             Decision::unchanged(member.clone())
         } else {

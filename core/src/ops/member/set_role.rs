@@ -85,13 +85,14 @@ impl Operation for SetRole {
             return Err(Refusal::AccountGone);
         }
         let joined = !scene.is_active();
-        let decision =
-            if let Some(member) = scene.member.filter(|member| member.status == MemberStatus::Active) {
-                self.changed(&member, account)?
-            } else {
+        let decision = match &scene.member {
+            Some(member) if member.status == MemberStatus::Active => self.changed(member, account)?,
+            before => {
                 let access = Access::Accounts([(account, self.role)].into());
-                added(Member::joining(self.user, self.card.clone(), access, facts.now))
-            };
+                let member = Member::joining(self.user, self.card.clone(), access, facts.now);
+                added(member.after(before.as_ref()))
+            }
+        };
         let output = RoleSet { member: shown(&decision.output), account, previous, joined };
         let Decision { puts, removes, checks, events, .. } = decision;
         Ok(Decision { puts, removes, checks, events, output })

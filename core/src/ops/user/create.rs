@@ -54,6 +54,7 @@ impl Operation for CreateUser {
             email: self.email.clone(),
             name: self.name.clone(),
             status: UserStatus::Active,
+            suspended_at: None,
             traits,
             created_at: facts.now,
         };

@@ -1,0 +1,4 @@
+-- The last deletion of a member, the last suspension of a user.
+
+ALTER TABLE members ADD COLUMN deleted_at INTEGER;
+ALTER TABLE users ADD COLUMN suspended_at INTEGER;

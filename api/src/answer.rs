@@ -77,6 +77,16 @@ impl Answer {
         Self { link, ..Self::ok(json!({"data": rows, "next_cursor": next})) }
     }
 
+    /// A page of events, as JSON or CSV; where to go on is given at the end too.
+    pub fn events<B, Q>(call: &Call<B, Q>, rows: &[Value], next: &str) -> Self {
+        let link = Some(call.link_after(next));
+        if call.wants_csv() {
+            let csv = Some(csv::table(call.columns(), rows));
+            return Self { csv, link, ..Self::new(StatusCode::OK, None) };
+        }
+        Self { link, ..Self::ok(json!({"data": rows, "next_cursor": next})) }
+    }
+
     /// The form that a receipt keeps.
     pub fn sealed<B, Q>(&self, call: &Call<B, Q>) -> Vec<u8> {
         let plain = serde_json::to_vec(self).unwrap_or_default();

@@ -77,7 +77,9 @@ where
     async fn from_request(http: HttpRequest, api: &ApiState) -> Result<Self, Problem> {
         let (mut parts, body) = http.into_parts();
         let path = path_params(&mut parts, api).await;
-        let mut request = authenticate(api, &parts, needed(path.as_deref().unwrap_or_default())).await?;
+        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
+        let also = needed(path.as_deref().unwrap_or_default());
+        let mut request = authenticate(api, &parts.headers, request_id, also).await?;
         let path = path?;
         let organization = organization(api, &request, &path).await?;
         let begun = Instant::now();
@@ -155,6 +157,22 @@ impl<B, Q> Call<B, Q> {
         format!("<{}{joint}cursor={cursor}>; rel=\"next\"", self.target)
     }
 
+    /// Where the events after these are.
+    pub fn link_after(&self, cursor: &str) -> String {
+        let path = self.target.split('?').next().unwrap_or_default();
+        format!("<{path}?after={cursor}>; rel=\"next\"")
+    }
+
+    /// Whether the client wants an answer without an end.
+    pub fn wants_stream(&self) -> bool {
+        self.likes("text/event-stream").is_some_and(|liking| liking > 0.0)
+    }
+
+    /// The same request by the same secret, asked again later: who bears it may have lost the right meanwhile.
+    pub async fn afresh(&self) -> Result<Request, Problem> {
+        authenticate(&self.api, &self.headers, self.request.request_id.clone(), Vec::new()).await
+    }
+
     /// Whether the client would rather have a list as CSV than as JSON.
     pub fn wants_csv(&self) -> bool {
         let csv = self.likes("text/csv");
@@ -212,9 +230,14 @@ fn needed(path: &[(String, String)]) -> Vec<Key> {
     keys.collect()
 }
 
-async fn authenticate(api: &ApiState, parts: &Parts, also: Vec<Key>) -> Result<Request, Problem> {
-    let secret = bearer(&parts.headers).ok_or(Refusal::Unauthenticated)?;
-    let named: Vec<_> = parts.headers.get_all("roster-on-behalf-of").iter().collect();
+async fn authenticate(
+    api: &ApiState,
+    headers: &HeaderMap,
+    request_id: Option<String>,
+    also: Vec<Key>,
+) -> Result<Request, Problem> {
+    let secret = bearer(headers).ok_or(Refusal::Unauthenticated)?;
+    let named: Vec<_> = headers.get_all("roster-on-behalf-of").iter().collect();
     let on_behalf: Option<Result<UserRef, Problem>> = match named.as_slice() {
         [] => None,
         [one] => {
@@ -232,7 +255,6 @@ async fn authenticate(api: &ApiState, parts: &Parts, also: Vec<Key>) -> Result<R
         }
     };
     let (actor, known) = flows::authenticate(&api.roster, secret, user.as_ref(), also).await?;
-    let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
     let seed = Seed::draw(api.roster.entropy.as_ref());
     Ok(Request { actor, request_id, reason: None, seed, if_match: None, receipt: None, known })
 }

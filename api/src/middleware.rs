@@ -15,9 +15,10 @@ use roster_core::facts::Entropy;
 use tracing::Instrument as _;
 
 use crate::error::Problem;
+use crate::routes::event::LONGEST_WAIT;
 use crate::state::ApiState;
 
-/// How long a request may take.
+/// How long a request may take, beside the time for which it asks to wait.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -53,11 +54,17 @@ async fn surround(State(api): State<ApiState>, mut http: Request, next: Next) ->
     http.extensions_mut().insert(id.clone());
     let started = Instant::now();
     let span = tracing::error_span!("request", request_id = %id.0);
-    let answer = guard(TIME_LIMIT, &method, next.run(http)).instrument(span).await;
+    let limit = time_limit(&route);
+    let answer = guard(limit, &method, next.run(http)).instrument(span).await;
     let mut response = with_problem(answer, &id);
     finish(response.headers_mut(), &id, keep);
     report(&api, &method, &route, &response, started.elapsed(), &id);
     response
+}
+
+/// Events may be waited for.
+fn time_limit(route: &str) -> Duration {
+    if route.ends_with("/events") { TIME_LIMIT + LONGEST_WAIT } else { TIME_LIMIT }
 }
 
 /// The answer, or a problem where it panics or takes too long.

@@ -2,6 +2,7 @@
 
 mod answers;
 mod bodies;
+mod events;
 mod parameters;
 mod schema;
 #[cfg(test)]
@@ -67,12 +68,13 @@ pub(crate) fn fields_of_answers() -> BTreeMap<String, Vec<String>> {
 }
 
 /// Tags with the operations they cover: by the last noun of the path that matches first.
-const TAGS: [(&str, &[&str], &str); 9] = [
+const TAGS: [(&str, &[&str], &str); 10] = [
     ("Members", &["/members"], "People in an organization, what they reach, how they leave."),
     ("Accounts", &["/organizations/{organization}/accounts"], "Workspaces of an organization."),
     ("Roles", &["/roles", "/permissions"], "What roles hold."),
     ("API keys", &["/api-keys"], "Keys of an organization."),
     ("Audit", &["/audit"], "What was done, by whom."),
+    ("Events", &["/events"], "Every change as it happens."),
     ("Check", &["/check"], "May this user do this here?"),
     ("Organizations", &["/organizations"], "Tenants, their owners and seats."),
     ("Users", &["/users", "/me"], "People, once in the deployment."),
@@ -92,7 +94,8 @@ fn schemas() -> Map<String, Value> {
             named.insert(bodies::schema_name(route.id), body);
         }
         if let Some(row) = route.answer.and_then(row_of_page) {
-            named.insert(format!("{row}Page"), answers::page(row));
+            let page = if route.is_followed() { events::page() } else { answers::page(row) };
+            named.insert(format!("{row}Page"), page);
         }
     }
     named
@@ -162,6 +165,10 @@ fn success(route: &Route, status: u16, named: &Map<String, Value>) -> Value {
     let mut content = json!({kind: {"schema": schema, "example": example}});
     if row.is_some() || route.lines {
         content["text/csv"] = json!({"schema": {"type": "string"}});
+    }
+    if route.is_followed() {
+        let told = "id: eyJzZXEiOjh9\ndata: {\"id\": \"evt_01kb2y0v4tejq8vt0d7c3w4n5e\", …}\n\n";
+        content["text/event-stream"] = json!({"schema": {"type": "string"}, "example": told});
     }
     let about = if status == 201 { "Made." } else { "Done." };
     json!({"description": about, "headers": headers, "content": content})
@@ -233,6 +240,7 @@ fn status_of(code: &str) -> u16 {
         "unauthenticated" => 401,
         "forbidden" | "cannot_grant_unheld" | "owner_by_transfer_only" => 403,
         "not_found" => 404,
+        "cursor_expired" => 410,
         "precondition_failed" => 412,
         "too_large" => 413,
         "unsupported_media_type" => 415,

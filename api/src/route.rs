@@ -182,6 +182,11 @@ impl Route {
         self.answer.is_some_and(|answer| VERSIONED.contains(&answer))
     }
 
+    /// Whether it answers events, which can be followed in a stream.
+    pub fn is_followed(&self) -> bool {
+        self.answer == Some("[Event]")
+    }
+
     /// How it refuses, beside the refusals that every route has.
     #[must_use]
     pub fn refuses(self, codes: &'static [&'static str]) -> Self {

@@ -1,10 +1,10 @@
 //! What every route shares.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use roster_core::observe::Observed;
 use roster_core::op::Roster;
+use roster_core::stop::Stop;
 
 use crate::cursor::Cursors;
 use crate::metrics::Metrics;
@@ -21,8 +21,8 @@ pub struct ApiState {
     pub sealer: Arc<Sealer>,
     /// Counts.
     pub metrics: Arc<Metrics>,
-    /// Set once the process is on its way out.
-    pub stopping: Arc<AtomicBool>,
+    /// Given once the process is on its way out.
+    pub stop: Stop,
 }
 
 impl ApiState {
@@ -30,14 +30,16 @@ impl ApiState {
     /// its store do is counted.
     pub fn new(roster: Roster, cursor_key: [u8; 32], sealing_key: [u8; 32]) -> Self {
         let metrics = Arc::new(Metrics::new(roster.entropy.millis()));
-        let store = Arc::new(Observed::new(Arc::clone(&roster.store), Arc::<Metrics>::clone(&metrics)));
+        let (below, observer, news) =
+            (Arc::clone(&roster.store), Arc::<Metrics>::clone(&metrics), Arc::clone(&roster.news));
+        let store = Arc::new(Observed::new(below, observer, news));
         let roster = Roster { store, observer: Arc::<Metrics>::clone(&metrics), ..roster };
         Self {
             roster,
             cursors: Arc::new(Cursors::new(cursor_key)),
             sealer: Arc::new(Sealer::new(sealing_key)),
             metrics,
-            stopping: Arc::new(AtomicBool::new(false)),
+            stop: Stop::default(),
         }
     }
 }

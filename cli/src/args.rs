@@ -7,7 +7,8 @@ use roster_core::reference::OrganizationRef;
 
 use crate::commands::shell::Shell;
 use crate::commands::{
-    account, api_key, audit, check, config, import, member, operator_key, organization, role, storage, user,
+    account, api_key, audit, check, config, events, import, member, operator_key, organization, role,
+    storage, user,
 };
 use crate::config::Flags;
 
@@ -129,6 +130,9 @@ pub enum Command {
     /// What was done, by whom.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Every change as it happens.
+    #[command(subcommand)]
+    Events(events::Command),
     /// Check every invariant of the store.
     Verify {
         /// First put right what leads from one thing to another: names, directories, cards.

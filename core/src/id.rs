@@ -111,6 +111,8 @@ typed_ids! {
     TransferId = "trf";
     /// One audit event: one change of one log entry.
     AuditId = "aud";
+    /// The same change as an event.
+    EventId = "evt";
 }
 
 /// Names one commit; the version of every record that the commit wrote.

@@ -12,6 +12,7 @@ use crate::home::{Home, Key, Tally};
 use crate::listing::{Listing, Page, PageRequest};
 use crate::load::Load;
 use crate::log::{LogFilter, Logged};
+use crate::news::News;
 use crate::presence::{Presence, Stay};
 use crate::store::{
     AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreError, StoreErrorKind,
@@ -54,17 +55,18 @@ pub fn operation_name<O>() -> &'static str {
     plain.rsplit("::").next().unwrap_or(plain)
 }
 
-/// A store whose calls are heard of.
+/// A store whose calls are heard of, and whose commits wake those who wait for them.
 #[derive(Debug)]
 pub struct Observed {
     store: Arc<dyn Store>,
     observer: Arc<dyn Observer>,
+    news: Arc<News>,
 }
 
 impl Observed {
     /// Over a store.
-    pub fn new(store: Arc<dyn Store>, observer: Arc<dyn Observer>) -> Self {
-        Self { store, observer }
+    pub fn new(store: Arc<dyn Store>, observer: Arc<dyn Observer>, news: Arc<News>) -> Self {
+        Self { store, observer, news }
     }
 
     async fn hear<T, E>(
@@ -106,13 +108,16 @@ impl Store for Observed {
     }
 
     async fn commit(&self, changes: &ChangeSet) -> Result<Committed, CommitError> {
-        self.hear("commit", self.store.commit(changes), refusal).await
+        let outcome = self.hear("commit", self.store.commit(changes), refusal).await;
+        self.news.hear(changes, &outcome);
+        outcome
     }
 
     /// One call, with the outcome of the first set that was refused.
     async fn commit_all(&self, sets: &[ChangeSet]) -> Vec<Result<Committed, CommitError>> {
         let began = Instant::now();
         let answers = self.store.commit_all(sets).await;
+        sets.iter().zip(&answers).for_each(|(set, answer)| self.news.hear(set, answer));
         let outcome = answers.iter().find_map(|answer| answer.as_ref().err()).map_or("ok", refusal);
         self.observer.store_called("commit_all", outcome, began.elapsed());
         answers

@@ -16,6 +16,7 @@ use crate::facts::{Entropy, Facts};
 use crate::home::{Home, Key, Record, Tally};
 use crate::id::UserId;
 use crate::log::{Change, Detached};
+use crate::news::News;
 use crate::observe::{Nobody, Observer};
 use crate::policy::Policies;
 use crate::refusal::Refusal;
@@ -33,12 +34,15 @@ pub struct Roster {
     pub policies: Arc<Policies>,
     /// Who hears what is done.
     pub observer: Arc<dyn Observer>,
+    /// Who waits for what is committed.
+    pub news: Arc<News>,
 }
 
 impl Roster {
     /// With the built-in rules, and nobody who listens.
     pub fn new(store: Arc<dyn Store>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { store, entropy, policies: Arc::new(Policies::default()), observer: Arc::new(Nobody) }
+        let (policies, observer, news) = (Arc::default(), Arc::new(Nobody), Arc::default());
+        Self { store, entropy, policies, observer, news }
     }
 }
 

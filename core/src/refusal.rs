@@ -68,6 +68,8 @@ pub enum Refusal {
     OrganizationClosed,
     /// The account is archived.
     AccountGone,
+    /// What the cursor leads to is not kept any more.
+    CursorExpired,
     /// Five tries lost against others.
     Conflict,
 }
@@ -85,6 +87,8 @@ pub enum RefusalKind {
     Invalid,
     /// 412
     Precondition,
+    /// 410
+    Gone,
     /// 409
     Conflict,
 }
@@ -136,6 +140,7 @@ impl Refusal {
             Self::LastAccount => "last_account",
             Self::OrganizationClosed => "organization_closed",
             Self::AccountGone => "account_gone",
+            Self::CursorExpired => "cursor_expired",
             Self::Conflict => "conflict",
         }
     }
@@ -150,6 +155,7 @@ impl Refusal {
             }
             Self::Invalid(_) | Self::ConfirmationRequired | Self::IdempotencyMismatch => RefusalKind::Invalid,
             Self::PreconditionFailed => RefusalKind::Precondition,
+            Self::CursorExpired => RefusalKind::Gone,
             Self::ImplicitAccess(_)
             | Self::OwnerMustTransfer
             | Self::OwnerChanged
@@ -227,6 +233,9 @@ impl fmt::Display for Refusal {
             Self::LastAccount => "An organization keeps at least one active account.",
             Self::OrganizationClosed => "The organization is closed.",
             Self::AccountGone => "The account is archived; bring it back first.",
+            Self::CursorExpired => {
+                "What this cursor leads to is not kept any more: begin again with `after=0`, and read afresh what you keep."
+            }
             Self::Conflict => "Others kept changing the same things; try again.",
         };
         f.write_str(text)

@@ -24,6 +24,8 @@ pub struct Service {
     pub test: TestStore,
     /// The core.
     pub roster: Roster,
+    /// What the routes share.
+    pub api: ApiState,
     router: Router,
     operator: String,
 }
@@ -45,12 +47,13 @@ impl Service {
     /// # Panics
     /// Where no operator key can be made.
     pub async fn over(test: TestStore, roster: Roster) -> Self {
-        let service = roster_api::router(ApiState::new(roster.clone(), [1; 32], [2; 32]));
+        let api = ApiState::new(roster.clone(), [1; 32], [2; 32]);
+        let service = roster_api::router(api.clone());
         let asked = Asked::new(Actor::CLI, roster.entropy.as_ref());
         let name: Name = "Tests".parse().expect("a name");
         let done = run(&roster, &asked, &CreateOperatorKey { name }).await.expect("an operator key");
         let operator = done.output.1.reveal().to_owned();
-        Self { test, roster, router: service, operator }
+        Self { test, roster, api, router: service, operator }
     }
 
     /// The operator, by key.

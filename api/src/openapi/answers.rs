@@ -11,9 +11,8 @@ use super::schema::{
 /// All of them, by name.
 pub fn all() -> Map<String, Value> {
     let mut all = Map::new();
-    for (name, schema) in
-        entities().into_iter().chain(acts()).chain(questions()).chain([("Problem", problem())])
-    {
+    let others = [("Event", super::events::event()), ("Problem", problem())];
+    for (name, schema) in entities().into_iter().chain(acts()).chain(questions()).chain(others) {
         all.insert(name.to_owned(), schema);
     }
     all
@@ -225,7 +224,7 @@ fn actor() -> Value {
     )
 }
 
-fn audit() -> Vec<super::schema::Field> {
+pub(super) fn audit() -> Vec<super::schema::Field> {
     let target = object(
         "What it was done to.",
         vec![

@@ -31,6 +31,7 @@ pub fn components() -> Value {
             "The user to be judged instead of the key, by id or `ext:EXTERNAL_ID`. A key of an organization needs \
              `members:act_as`.",
         ),
+        "last-event-id": header("Last-Event-ID", "eyJ2IjoxfQ.6kJ1", "For a stream: the `id` of the last event that came."),
         "request-id": header("X-Request-Id", "9eb0cb534e095c003f78082b1affb9fa", "An id for this request, for the logs."),
         "idempotency-key": header("Idempotency-Key", "2b1f1d5e", "Up to 255 visible ASCII characters, kept 24 hours."),
         "if-match": header("If-Match", "\"01kb2y0v4tejq8vt0d7c3w4n5e\"", "Only if the thing still has this `ETag`."),
@@ -48,6 +49,7 @@ pub fn of_route(route: &Route) -> Vec<Value> {
         .map(named)
         .collect();
     all.extend(route.query.iter().map(|(name, about)| query(name, about)));
+    all.extend(route.is_followed().then(|| named("last-event-id")));
     all.push(named("on-behalf-of"));
     all.push(named("request-id"));
     if route.method == Method::GET {
@@ -63,6 +65,7 @@ pub fn of_route(route: &Route) -> Vec<Value> {
 fn query(name: &str, about: &str) -> Value {
     let schema = match name {
         "limit" => json!({"type": "integer", "minimum": 1, "maximum": 200, "default": 50}),
+        "wait" => json!({"type": "integer", "minimum": 0, "maximum": 60, "default": 0}),
         "status" => {
             let words: Vec<&str> = about.split('`').skip(1).step_by(2).collect();
             json!({"type": "string", "enum": words, "default": words.first()})

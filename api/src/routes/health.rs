@@ -1,7 +1,6 @@
 //! Whether the process lives, whether it can work, and what it counts.
 
 use std::future::{Ready, ready};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Json;
@@ -43,7 +42,7 @@ struct Asked {
 }
 
 async fn ready_or_not(api: &ApiState) -> Result<(), Problem> {
-    if api.stopping.load(Ordering::SeqCst) {
+    if api.stop.is_given() {
         return Err(unready("The process is stopping."));
     }
     in_time(api.roster.store.ping()).await.map_err(unready)
@@ -62,7 +61,7 @@ async fn in_time<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Resu
 }
 
 async fn all_checks(api: &ApiState) -> Result<Json<Value>, Problem> {
-    let stays = !api.stopping.load(Ordering::SeqCst);
+    let stays = !api.stop.is_given();
     let store = api.roster.store.as_ref();
     let reached = in_time(store.ping()).await;
     let described = match reached {
@@ -138,7 +137,7 @@ mod tests {
         for unknown in ["verbose=1", "exclude=store", "verbose&verbose"] {
             assert_eq!(ask(Some(unknown)).await.unwrap_err().status.as_u16(), 422, "{unknown}");
         }
-        api.stopping.store(true, Ordering::SeqCst);
+        api.stop.give();
         for query in [None, Some("verbose")] {
             let problem = ask(query).await.unwrap_err();
             assert_eq!((problem.status.as_u16(), problem.code), (503, "store_unavailable"));

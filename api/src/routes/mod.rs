@@ -4,6 +4,7 @@ pub mod account;
 pub mod api_key;
 pub mod audit;
 pub mod check;
+pub mod event;
 pub mod health;
 pub mod lifecycle;
 pub mod member;
@@ -31,6 +32,7 @@ pub fn all() -> Vec<Route> {
         api_key::routes(),
         check::routes(),
         audit::routes(),
+        event::routes(),
     ]
     .into_iter()
     .flatten()

@@ -8,7 +8,7 @@ use roster_core::log::hex;
 use roster_core::model::{Account, ApiKey, Card, Member, OperatorKey, Transfer, User};
 use roster_core::ops::member::{AccessDiff, GrantChange, GrantLine};
 use roster_core::permission::{CATALOGUE, RoleRef, SystemRole};
-use roster_core::reads::{AuditRow, Me, OrganizationShown, SeatsShown, UserAccount};
+use roster_core::reads::{AuditRow, Event, Me, OrganizationShown, SeatsShown, UserAccount};
 use serde_json::{Value, json};
 
 /// `{id, external_id, email, name, status, traits, created_at}`
@@ -178,6 +178,20 @@ pub fn audit(row: &AuditRow) -> Value {
         "target": {"type": row.change.target_type, "id": row.change.target_id},
         "user_id": row.change.user, "before": row.change.before, "after": row.change.after,
         "request_id": row.body.request_id, "reason": row.reason, "hash": hex(&row.hash),
+    })
+}
+
+/// `{id, type, time, organization_id, seq, data}`; the data is what the audit trail says of the change.
+pub fn event(event: &Event) -> Value {
+    let (row, change) = (&event.change, &event.change.change);
+    json!({
+        "id": event.id, "type": change.action, "time": row.time, "organization_id": event.organization,
+        "seq": row.seq,
+        "data": {
+            "actor": actor(&row.body.actor), "target": {"type": change.target_type, "id": change.target_id},
+            "user_id": change.user, "before": change.before, "after": change.after,
+            "request_id": row.body.request_id, "reason": row.reason,
+        },
     })
 }
 

@@ -8,6 +8,7 @@ pub mod check;
 pub mod config;
 mod demo;
 mod doctor;
+pub mod events;
 pub mod import;
 pub mod member;
 pub mod operator_key;
@@ -40,6 +41,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::ApiKey(command) => api_key::run(command, global).await,
         Command::Check(check) => check::run(check, global).await,
         Command::Audit(command) => audit::run(command, global).await,
+        Command::Events(command) => events::run(command, global).await,
         Command::Verify { repair } => verify::run(global, repair).await,
         Command::Import(command) => import::run(command, global).await,
         Command::Storage(command) => storage::run(command, global).await,

@@ -5,7 +5,6 @@ mod signals;
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,6 +16,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use roster_api::{ApiState, Problem};
 use roster_core::facts::Entropy;
 use roster_core::log::hex;
+use roster_core::stop::Stop;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -34,17 +34,16 @@ const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 pub struct Server {
     listener: TcpListener,
     router: Router,
-    stopping: Arc<AtomicBool>,
+    stop: Stop,
     room: Arc<Semaphore>,
 }
 
 impl Server {
     /// The API on a socket that listens.
     pub fn new(listener: TcpListener, api: ApiState) -> Self {
-        let stopping = api.stopping.clone();
-        let router =
-            roster_api::router(api).layer(from_fn_with_state(stopping.clone(), refuse_when_stopping));
-        Self { listener, router, stopping, room: Arc::new(Semaphore::new(connection::most())) }
+        let stop = api.stop.clone();
+        let router = roster_api::router(api).layer(from_fn_with_state(stop.clone(), refuse_when_stopping));
+        Self { listener, router, stop, room: Arc::new(Semaphore::new(connection::most())) }
     }
 
     /// Serves until a signal comes; then `readyz` fails, new requests are refused, and those under way may finish.
@@ -63,7 +62,7 @@ impl Server {
                 }
             }
         }
-        self.stopping.store(true, Ordering::SeqCst);
+        self.stop.give();
         tracing::info!("stopping: requests under way have {} s to finish", GRACE.as_secs());
         self.drain(open, signals).await
     }
@@ -112,12 +111,8 @@ fn spawn(connection: impl Future<Output = hyper::Result<()>> + Send + 'static, r
     });
 }
 
-async fn refuse_when_stopping(
-    State(stopping): State<Arc<AtomicBool>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if !stopping.load(Ordering::SeqCst) || PROBES.contains(&request.uri().path()) {
+async fn refuse_when_stopping(State(stop): State<Stop>, request: Request, next: Next) -> Response {
+    if !stop.is_given() || PROBES.contains(&request.uri().path()) {
         return next.run(request).await;
     }
     let refusal = Problem::new(

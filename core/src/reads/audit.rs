@@ -276,7 +276,8 @@ fn wanted(row: &AuditRow, filter: &LogFilter) -> bool {
         && filter.action.as_ref().is_none_or(|action| row.change.action == *action)
 }
 
-fn rows(logged: &Logged) -> Result<Vec<AuditRow>, StoreError> {
+/// The changes of an entry.
+pub(super) fn rows(logged: &Logged) -> Result<Vec<AuditRow>, StoreError> {
     let body: Body = serde_json::from_slice(&logged.body).map_err(|error| StoreError {
         kind: StoreErrorKind::Corrupt,
         operation: "log",

@@ -2,6 +2,7 @@
 
 mod account;
 mod audit;
+mod event;
 mod key;
 mod member;
 mod organization;
@@ -12,6 +13,7 @@ pub use audit::{
     Action, ActorRef, AuditAsk, AuditPage, AuditPosition, AuditRow, audit_filter, deployment_audit,
     organization_audit,
 };
+pub use event::{Event, EventPage, EventPlace, EventSource, events, events_end};
 pub use key::{api_key, api_keys, operator_keys};
 pub use member::{AccountMember, MemberFilter, account_members, member, members};
 pub use organization::{

@@ -6,6 +6,7 @@ mod audit;
 mod check;
 mod conventions;
 mod economy;
+mod events;
 mod faults;
 mod isolation;
 mod keys;

@@ -1,0 +1,188 @@
+//! Events: page by page, waiting for the next, or as a stream of server-sent events.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use futures::stream;
+use roster_core::facts::Request;
+use roster_core::reads::{self, EventPage, EventPlace, EventSource};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
+
+use crate::answer::Answer;
+use crate::call::{Call, Empty};
+use crate::error::Problem;
+use crate::route::Route;
+use crate::{query, shapes};
+
+/// How long an answer may wait for an event.
+pub const LONGEST_WAIT: Duration = Duration::from_mins(1);
+/// A stream says that it is alive, and asks whether it may still be read, at least so often.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How large a page of a stream is.
+const CHUNK: u16 = 200;
+
+const AFTER: (&str, &str) = ("after", "`0`, or the `next_cursor` of an answer before; `0` if left out.");
+const LIMIT: (&str, &str) = ("limit", "How many events at the most, 1 to 200; 50 if left out.");
+const WAIT: (&str, &str) = (
+    "wait",
+    "Where there is nothing yet, wait so many seconds for something, 0 to 60; 0 if left out. Answered empty at the end.",
+);
+
+/// The routes.
+pub fn routes() -> Vec<Route> {
+    const QUERY: &[(&str, &str)] = &[AFTER, LIMIT, WAIT];
+    vec![
+        Route::get("/organizations/{organization}/events", "list_events", organization)
+            .says(
+                "Follow the events of an organization",
+                "Every change, one event each, in order; all are kept. Go on from `next_cursor`, which is given at the \
+                 end too: no event ever appears behind it. With `Accept: text/event-stream` the answer does not end: \
+                 each event's `id` is the cursor behind it, and `Last-Event-ID` goes on from there. Needs `audit:read` \
+                 on the whole organization.",
+            )
+            .asks(QUERY)
+            .answers(200, "[Event]")
+            .refuses(&["cursor_expired"]),
+    ]
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EventQuery {
+    after: Option<String>,
+    limit: Option<u16>,
+    wait: Option<u16>,
+}
+
+async fn organization(call: Call<Empty, EventQuery>) -> Result<Response, Problem> {
+    let source = EventSource::Organization(call.organization()?);
+    Follower::of(call, source)?.answer().await
+}
+
+/// Whoever reads events, now and later.
+struct Follower {
+    call: Call<Empty, EventQuery>,
+    source: EventSource,
+    limit: u16,
+    wait: Duration,
+}
+
+impl Follower {
+    fn of(call: Call<Empty, EventQuery>, source: EventSource) -> Result<Self, Problem> {
+        let limit = query::limit(call.query.limit)?;
+        let wait = Duration::from_secs(call.query.wait.unwrap_or(0).into());
+        if wait > LONGEST_WAIT {
+            return Err(Problem::invalid("#wait", format!("must be 0 to {}", LONGEST_WAIT.as_secs())));
+        }
+        Ok(Self { call, source, limit, wait })
+    }
+
+    async fn answer(mut self) -> Result<Response, Problem> {
+        let from = self.begin()?;
+        if self.call.wants_stream() {
+            self.limit = CHUNK;
+            let first = self.page(&self.call.request, from).await?;
+            return Ok(self.stream(&first));
+        }
+        let page = self.next_page(from).await?;
+        let rows: Vec<Value> = page.rows.iter().map(|(event, _)| shapes::event(event)).collect();
+        Ok(Answer::events(&self.call, &rows, &self.cursor(page.next)).into_response())
+    }
+
+    /// Where the client wants to go on: a stream that broke off, behind the last event that came.
+    fn begin(&self) -> Result<EventPlace, Problem> {
+        let last = if self.call.wants_stream() { self.call.headers.get("last-event-id") } else { None };
+        let last = last.map(|value| value.to_str().unwrap_or_default());
+        match last.or(self.call.query.after.as_deref()).unwrap_or("0") {
+            "0" => Ok(EventPlace::START),
+            cursor => self.call.api.cursors.decode(&self.scope(), cursor),
+        }
+    }
+
+    /// However the organization is named in the path.
+    fn scope(&self) -> String {
+        format!("events of {}", self.source.home())
+    }
+
+    fn cursor(&self, place: EventPlace) -> String {
+        self.call.api.cursors.encode(&self.scope(), &place)
+    }
+
+    async fn page(&self, request: &Request, from: EventPlace) -> Result<EventPage, Problem> {
+        Ok(reads::events(self.call.roster(), request, self.source, from, self.limit).await?)
+    }
+
+    /// The next events, waited for as long as was asked.
+    async fn next_page(&self, from: EventPlace) -> Result<EventPage, Problem> {
+        let until = Instant::now() + self.wait;
+        let mut page = self.page(&self.call.request, from).await?;
+        while page.rows.is_empty() && self.has_news(page.next, until).await {
+            page = self.page(&self.call.afresh().await?, page.next).await?;
+        }
+        Ok(page)
+    }
+
+    /// Whether something is new before the time is up or the process stops.
+    async fn has_news(&self, place: EventPlace, until: Instant) -> bool {
+        let roster = self.call.roster();
+        let home = self.source.home();
+        let news = roster.news.beyond(roster.store.as_ref(), &home, place.behind());
+        tokio::select! {
+            biased;
+            () = self.call.api.stop.heard() => false,
+            news = timeout_at(until, news) => news.is_ok(),
+        }
+    }
+
+    /// An answer without an end, until the client goes, loses the right, or the process stops.
+    fn stream(self, first: &EventPage) -> Response {
+        let begun = format!("retry: 1000\n\n{}", self.told(first));
+        let state = (self, Some(begun), first.next);
+        let parts = stream::unfold(state, async |(this, begun, place)| {
+            let (text, next) = match begun {
+                Some(begun) => (begun, place),
+                None => this.next_part(place).await?,
+            };
+            Some((Ok::<_, Infallible>(Bytes::from(text)), (this, None, next)))
+        });
+        let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        // Some proxies gather an answer before they pass it on, unless told so.
+        let whole = (header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+        ([kind, whole], Body::from_stream(parts)).into_response()
+    }
+
+    /// The next events as they are told, or a sign of life; none at the end.
+    async fn next_part(&self, place: EventPlace) -> Option<(String, EventPlace)> {
+        self.has_news(place, Instant::now() + HEARTBEAT).await;
+        if self.call.api.stop.is_given() {
+            return None;
+        }
+        let page = async { self.page(&self.call.afresh().await?, place).await };
+        let page = page
+            .await
+            .inspect_err(|problem| {
+                tracing::info!(
+                    code = problem.code,
+                    request_id = self.call.request.request_id,
+                    "a stream of events has ended"
+                );
+            })
+            .ok()?;
+        let text = if page.rows.is_empty() { ": still here\n\n".to_owned() } else { self.told(&page) };
+        Some((text, page.next))
+    }
+
+    /// As the HTML standard has it (section 9.2.6): the cursor as id, the event as data.
+    fn told(&self, page: &EventPage) -> String {
+        page.rows.iter().fold(String::new(), |mut text, (event, behind)| {
+            let _ = write!(text, "id: {}\ndata: {}\n\n", self.cursor(*behind), shapes::event(event));
+            text
+        })
+    }
+}

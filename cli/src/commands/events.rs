@@ -1,0 +1,133 @@
+//! `roster events`: what has happened, and what happens.
+
+use clap::{Args, Subcommand};
+use roster_api::{csv, shapes};
+use roster_core::reads::{self, EventPage, EventPlace, EventSource};
+use roster_core::reference::OrganizationRef;
+use serde_json::Value;
+
+use super::open;
+use crate::args::{Global, Limit};
+use crate::failure::Failure;
+use crate::output::{Column, text};
+use crate::session::{Listed, Session};
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List what has happened, oldest first.
+    List {
+        #[command(flatten)]
+        asked: Asked,
+        #[command(flatten)]
+        limit: Limit,
+    },
+    /// Print what happens from now on, an event a line, until interrupted.
+    Follow {
+        #[command(flatten)]
+        asked: Asked,
+        /// Begin with what has happened already.
+        #[arg(long)]
+        from_start: bool,
+    },
+}
+
+/// Whose events.
+#[derive(Debug, Args)]
+pub struct Asked {
+    /// The organization, by id or `ext:VALUE`.
+    #[arg(long, value_name = "ORG")]
+    organization: OrganizationRef,
+}
+
+const COLUMNS: &[Column] = &[
+    ("TIME", "/time"),
+    ("TYPE", "/type"),
+    ("OF", "/data/target/id"),
+    ("BY", "/data/actor/type"),
+    ("BY ID", "/data/actor/id"),
+];
+
+/// The schema of a row.
+const ROW: &str = "Event";
+const PAGE: u16 = 200;
+
+/// Does it.
+pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
+    let session = open(global).await?;
+    match command {
+        Command::List { asked, limit } => {
+            let source = source(&session, &asked).await?;
+            list(&session, source, limit.rows()).await
+        }
+        Command::Follow { asked, from_start } => {
+            let source = source(&session, &asked).await?;
+            follow(&session, source, from_start).await
+        }
+    }
+}
+
+async fn source(session: &Session, asked: &Asked) -> Result<EventSource, Failure> {
+    Ok(EventSource::Organization(session.organization(&asked.organization).await?))
+}
+
+async fn page(
+    session: &Session,
+    source: EventSource,
+    from: EventPlace,
+    limit: u16,
+) -> Result<EventPage, Failure> {
+    Ok(reads::events(&session.roster, &session.request(), source, from, limit).await?)
+}
+
+async fn list(session: &Session, source: EventSource, limit: Option<usize>) -> Result<(), Failure> {
+    let mut rows: Vec<Value> = Vec::new();
+    let mut from = EventPlace::START;
+    let more = loop {
+        // One more than asked for, to know whether more follow.
+        let room = limit.map_or(usize::from(PAGE), |limit| limit + 1 - rows.len());
+        let size = u16::try_from(room).unwrap_or(PAGE).min(PAGE);
+        let page = page(session, source, from, size).await?;
+        rows.extend(page.rows.iter().map(|(event, _)| shapes::event(event)));
+        from = page.next;
+        if limit.is_some_and(|limit| rows.len() > limit) {
+            rows.pop();
+            break true;
+        }
+        if page.rows.len() < usize::from(size) {
+            break false;
+        }
+    };
+    session.out.list(ROW, &Listed { rows, more }, COLUMNS, "Nothing has happened here.")
+}
+
+async fn follow(session: &Session, source: EventSource, from_start: bool) -> Result<(), Failure> {
+    let roster = &session.roster;
+    let mut from = if from_start { EventPlace::START } else { reads::events_end(roster, source).await? };
+    let columns = csv::columns(ROW);
+    if session.out.is_csv() {
+        text(&csv::header(columns))?;
+    }
+    loop {
+        let page = page(session, source, from, PAGE).await?;
+        let shown = page.rows.iter().map(|(event, _)| shapes::event(event));
+        let line = |event: Value| {
+            if session.out.is_csv() {
+                return csv::row(columns, &event);
+            }
+            if session.out.is_for_machines() { format!("{event}\n") } else { in_words(&event) }
+        };
+        text(&shown.map(line).collect::<String>())?;
+        from = page.next;
+        if page.rows.len() < usize::from(PAGE) {
+            roster.news.beyond(roster.store.as_ref(), &source.home(), from.behind()).await;
+        }
+    }
+}
+
+/// An event in a line for people, who see each as it happens and so no table.
+fn in_words(event: &Value) -> String {
+    let part = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or("-").to_owned();
+    let by = [part("/data/actor/type"), part("/data/actor/id")].join(" ");
+    format!("{}  {}  {}  by {by}\n", part("/time"), part("/type"), part("/data/target/id"))
+}

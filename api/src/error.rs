@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use roster_core::refusal::{FieldError, OpError, Refusal, RefusalKind};
+use roster_core::refusal::{FieldError, OpError, Refusal, RefusalKind, RoleUses};
 use roster_core::store::{StoreError, StoreErrorKind};
 use serde_json::{Value, json};
 
@@ -19,6 +19,8 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// For `implicit_access`: where the access comes from.
     pub source: Option<Value>,
+    /// For `role_in_use`: how often, by what.
+    pub uses: Option<Value>,
     /// For a process that is not ready: every check, where they were asked for.
     pub checks: Option<Box<Value>>,
 }
@@ -26,7 +28,15 @@ pub struct Problem {
 impl Problem {
     /// A problem without fields.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), source: None, checks: None }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            source: None,
+            uses: None,
+            checks: None,
+        }
     }
 
     /// One field that cannot be used.
@@ -59,6 +69,9 @@ impl Problem {
         }
         if let Some(source) = &self.source {
             document["source"] = source.clone();
+        }
+        if let Some(uses) = &self.uses {
+            document["uses"] = uses.clone();
         }
         if let Some(checks) = &self.checks {
             document["checks"] = Value::clone(checks);
@@ -115,6 +128,12 @@ impl From<Refusal> for Problem {
         let mut problem = Self::new(status(refusal.kind()), refusal.code(), refusal.to_string());
         if let Refusal::ImplicitAccess(role) = &refusal {
             problem.source = Some(json!({"type": "organization", "role": role}));
+        }
+        if let Refusal::RoleInUse(uses) = &refusal {
+            let RoleUses { members, invitations, api_keys, replacements } = uses;
+            problem.uses = Some(json!({
+                "members": members, "invitations": invitations, "api_keys": api_keys, "replacements": replacements,
+            }));
         }
         if let Refusal::Invalid(errors) = refusal {
             problem.errors = errors;

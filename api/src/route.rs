@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::state::ApiState;
 
 /// Answers that bear the version of one thing.
-const VERSIONED: [&str; 10] = [
+const VERSIONED: [&str; 11] = [
     "Organization",
     "Seats",
     "Account",
@@ -20,6 +20,7 @@ const VERSIONED: [&str; 10] = [
     "ApiKey",
     "NewApiKey",
     "Transfer",
+    "Role",
 ];
 
 /// One operation of the API.

@@ -91,8 +91,10 @@ pub fn api_key(organization: u64) -> ApiKey {
     ApiKey {
         id,
         name: parsed("bench"),
+        user: None,
         access: Access::Organization(RoleRef::System(SystemRole::Admin)),
         secret_hash: token.hash(),
+        old: None,
         prefix: token.prefix(),
         expires_at: None,
         created_at: WHEN,

@@ -40,6 +40,13 @@ pub enum Via {
         /// The key, if one was used.
         key: Option<OperatorKeyId>,
     },
+    /// A key of their own in one organization (rule P3).
+    PersonalKey {
+        /// The only organization it can reach.
+        organization: OrganizationId,
+        /// The key.
+        key: ApiKeyId,
+    },
     /// An organization key whose role has `members:act_as`; its rights are a ceiling.
     ApiKey {
         /// The only organization it can reach.
@@ -61,9 +68,11 @@ impl Actor {
     /// The only organization that the actor can reach, if a key of one speaks.
     pub const fn bound_to(&self) -> Option<OrganizationId> {
         match self {
-            Self::ApiKey { organization, .. } | Self::User { via: Via::ApiKey { organization, .. }, .. } => {
-                Some(*organization)
-            }
+            Self::ApiKey { organization, .. }
+            | Self::User {
+                via: Via::ApiKey { organization, .. } | Via::PersonalKey { organization, .. },
+                ..
+            } => Some(*organization),
             Self::User { via: Via::Operator { .. }, .. } | Self::Operator { .. } | Self::System => None,
         }
     }
@@ -94,7 +103,9 @@ impl Actor {
             Self::User { via: Via::Operator { key }, .. } => {
                 Some(key.map_or_else(|| "operator".to_owned(), |key| key.to_string()))
             }
-            Self::User { via: Via::ApiKey { key, .. }, .. } => Some(key.to_string()),
+            Self::User { via: Via::ApiKey { key, .. } | Via::PersonalKey { key, .. }, .. } => {
+                Some(key.to_string())
+            }
             Self::Operator { .. } | Self::ApiKey { .. } | Self::System => None,
         }
     }

@@ -5,7 +5,8 @@ use std::mem::take;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::home::{Home, Key, Tally};
+use crate::home::{Home, Key, Record, Tally, Uses};
+use crate::listing::{Listing, PageRequest};
 use crate::load::{Load, MAX_LOAD, Part};
 use crate::log::LogFilter;
 use crate::store::{Store, StoreError};
@@ -106,7 +107,8 @@ impl Filling<'_> {
         let mut part = Part::of(home.clone());
         self.copied.homes += 1;
         if home.has_log() {
-            let read = from.read(home, &[], &Tally::ALL).await.map_err(CopyError::Source)?;
+            let tallies = tallies(from, home).await.map_err(CopyError::Source)?;
+            let read = from.read(home, &[], &tallies).await.map_err(CopyError::Source)?;
             part.tallies = read.tallies.into_iter().filter(|(_, sum)| *sum != 0).collect();
         }
         self.add(part).await?;
@@ -248,7 +250,7 @@ impl std::fmt::Display for Summary {
 async fn digest(store: &dyn Store, home: &Home) -> Result<Summary, StoreError> {
     let (mut sum, mut records, mut entries) = (Sha256::new(), 0, 0);
     if home.has_log() {
-        let read = store.read(home, &[], &Tally::ALL).await?;
+        let read = store.read(home, &[], &tallies(store, home).await?).await?;
         add(&mut sum, &(read.head, read.tallies));
     }
     let mut pages = Pages::of(home);
@@ -259,6 +261,26 @@ async fn digest(store: &dyn Store, home: &Home) -> Result<Summary, StoreError> {
         part.log.iter().for_each(|logged| add(&mut sum, logged));
     }
     Ok(Summary { records, entries, sha256: sum.finalize().into() })
+}
+
+/// The tallies that a home may have: those of its roles too.
+async fn tallies(store: &dyn Store, home: &Home) -> Result<Vec<Tally>, StoreError> {
+    let mut tallies = Tally::ALL.to_vec();
+    let Home::Organization(organization) = home else { return Ok(tallies) };
+    let listing = Listing::Roles { organization: *organization };
+    let mut page = PageRequest { after: None, limit: PAGE };
+    loop {
+        let found = store.list(&listing, &page).await?;
+        for row in &found.rows {
+            if let Record::Role(role) = &row.stored.record {
+                tallies.extend(Uses::ALL.map(|uses| Tally::Uses(uses, role.id)));
+            }
+        }
+        page.after = found.rows.last().map(|row| row.position.clone());
+        if !found.more {
+            return Ok(tallies);
+        }
+    }
 }
 
 /// Values as JSON, a line each: no line break stands within one.

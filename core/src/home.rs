@@ -1,15 +1,18 @@
 //! Homes and keys: where a record lives, and what it is called there.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AccountId, ApiKeyId, OperatorKeyId, OrganizationId, TransferId, UserId};
+use crate::id::{AccountId, ApiKeyId, OperatorKeyId, OrganizationId, RoleId, TransferId, UserId};
 use crate::model::{
-    Account, ApiKey, Claim, ClaimName, DirectoryEntry, DirectoryId, DirectoryKind, Member, Membership,
-    OperatorKey, Organization, Receipt, ReceiptId, Transfer, User,
+    Access, Account, ApiKey, Claim, ClaimName, DirectoryEntry, DirectoryId, DirectoryKind, Member,
+    MemberStatus, Membership, OperatorKey, Organization, Receipt, ReceiptId, Role, Transfer, User,
 };
+use crate::permission::RoleRef;
+use crate::policy::custom_roles;
 use crate::text::ExternalId;
 use crate::time::Timestamp;
 
@@ -46,7 +49,8 @@ impl Home {
             | Key::AccountExternalId(_)
             | Key::Member(_)
             | Key::ApiKey(_)
-            | Key::Transfer(_) => matches!(self, Self::Organization(_)),
+            | Key::Transfer(_)
+            | Key::Role(_) => matches!(self, Self::Organization(_)),
             Key::User | Key::Membership(_) => matches!(self, Self::User(_)),
             Key::OperatorKey(_) => *self == Self::Deployment,
             Key::Claim => matches!(self, Self::Claim(_)),
@@ -128,6 +132,8 @@ pub enum Key {
     DirectoryEntry(DirectoryId),
     /// Any home with a log: a receipt.
     Receipt(ReceiptId),
+    /// Organization home: a role of its own.
+    Role(RoleId),
 }
 
 /// Anything that is kept under a key.
@@ -158,6 +164,8 @@ pub enum Record {
     DirectoryEntry(DirectoryEntry),
     /// See [`Receipt`].
     Receipt(Receipt),
+    /// See [`Role`].
+    Role(Role),
 }
 
 /// A line of a home's due index: a record that ends by itself.
@@ -187,6 +195,7 @@ impl Record {
             Self::Claim(_) => Key::Claim,
             Self::DirectoryEntry(entry) => Key::DirectoryEntry(entry.id),
             Self::Receipt(receipt) => Key::Receipt(receipt.id),
+            Self::Role(role) => Key::Role(role.id),
         }
     }
 
@@ -206,14 +215,27 @@ impl Record {
             | Self::OperatorKey(_)
             | Self::Claim(_)
             | Self::DirectoryEntry(_)
-            | Self::Receipt(_) => None,
+            | Self::Receipt(_)
+            | Self::Role(_) => None,
         }
     }
 
     /// What the record adds to its home's tallies. `verify` sums these; writes carry the difference.
     pub fn weighs(&self) -> Vec<(Tally, i64)> {
         match self {
-            Self::Member(member) => vec![(Tally::Seats, member.seats())],
+            Self::Member(member) => {
+                let mut weights = vec![(Tally::Seats, member.seats())];
+                // What a deactivated member had does not keep a role (rule L2).
+                if member.status == MemberStatus::Active {
+                    weights.extend(Uses::Members.of(&member.access));
+                }
+                weights
+            }
+            Self::ApiKey(key) => Uses::ApiKeys.of(&key.access).collect(),
+            Self::Role(role) => match role.replaced_by {
+                Some(RoleRef::Custom(next)) => vec![(Tally::Uses(Uses::Replacements, next), 1)],
+                Some(RoleRef::System(_)) | None => Vec::new(),
+            },
             Self::Account(account) => {
                 vec![(
                     Tally::ActiveAccounts,
@@ -222,7 +244,6 @@ impl Record {
             }
             Self::Organization(_)
             | Self::AccountExternalId(..)
-            | Self::ApiKey(_)
             | Self::Transfer(_)
             | Self::User(_)
             | Self::Membership(_)
@@ -242,23 +263,65 @@ pub enum Tally {
     Seats,
     /// Accounts of an organization that are not archived.
     ActiveAccounts,
+    /// How often a role of the organization's own is named, and by what.
+    Uses(Uses, RoleId),
+}
+
+/// What names a role.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Uses {
+    /// Active members.
+    Members,
+    /// Pending invitations.
+    Invitations,
+    /// Keys.
+    ApiKeys,
+    /// Roles that it replaces.
+    Replacements,
+}
+
+impl Uses {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Members, Self::Invitations, Self::ApiKeys, Self::Replacements];
+
+    /// What an access adds.
+    pub fn of(self, access: &Access) -> impl Iterator<Item = (Tally, i64)> {
+        custom_roles(access).map(move |role| (Tally::Uses(self, role), 1))
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Members => "role_members",
+            Self::Invitations => "role_invitations",
+            Self::ApiKeys => "role_api_keys",
+            Self::Replacements => "role_replacements",
+        }
+    }
 }
 
 impl Tally {
-    /// All of them.
+    /// Those that are not about one role.
     pub const ALL: [Self; 2] = [Self::Seats, Self::ActiveAccounts];
 
     /// The name that stores keep.
-    pub const fn name(self) -> &'static str {
+    pub fn name(self) -> Cow<'static, str> {
         match self {
-            Self::Seats => "seats",
-            Self::ActiveAccounts => "active_accounts",
+            Self::Seats => "seats".into(),
+            Self::ActiveAccounts => "active_accounts".into(),
+            Self::Uses(uses, role) => format!("{}:{role}", uses.name()).into(),
         }
     }
 
     /// A tally from the name that stores keep.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|tally| tally.name() == name)
+        match name.split_once(':') {
+            None => Self::ALL.into_iter().find(|tally| tally.name() == name),
+            Some((kind, role)) => {
+                let uses = Uses::ALL.into_iter().find(|uses| uses.name() == kind)?;
+                Some(Self::Uses(uses, role.parse().ok()?))
+            }
+        }
     }
 }
 
@@ -312,6 +375,7 @@ typed_keys! {
     OperatorKeyId => OperatorKey(OperatorKey), |it| Key::OperatorKey(*it);
     DirectoryId => DirectoryEntry(DirectoryEntry), |it| Key::DirectoryEntry(*it);
     ReceiptId => Receipt(Receipt), |it| Key::Receipt(*it);
+    RoleId => Role(Role), |it| Key::Role(*it);
 }
 
 impl TypedKey for ExternalId {
@@ -330,6 +394,16 @@ impl TypedKey for ExternalId {
 mod tests {
     use super::*;
     use uuid::Uuid;
+
+    #[test]
+    fn tallies_read_back_what_they_are_called() {
+        let role = RoleId::from_uuid(Uuid::from_u128(7));
+        let uses = Uses::ALL.map(|uses| Tally::Uses(uses, role));
+        for tally in Tally::ALL.into_iter().chain(uses) {
+            assert_eq!(Tally::from_name(&tally.name()), Some(tally));
+        }
+        assert_eq!(Tally::from_name("role_members"), None);
+    }
 
     #[test]
     fn homes_read_back_what_they_print() {

@@ -57,6 +57,11 @@ pub enum Listing {
         /// Whose.
         organization: OrganizationId,
     },
+    /// Roles of an organization's own, by id; those that are being replaced too.
+    Roles {
+        /// Whose.
+        organization: OrganizationId,
+    },
     /// Operator keys, by id.
     OperatorKeys,
     /// The pointers in a user's home, by organization id.
@@ -141,7 +146,8 @@ impl Listing {
             Self::Directory { .. } => None,
             Self::Accounts { organization, .. }
             | Self::Members { organization, .. }
-            | Self::ApiKeys { organization } => Some(Home::Organization(*organization)),
+            | Self::ApiKeys { organization }
+            | Self::Roles { organization } => Some(Home::Organization(*organization)),
             Self::OperatorKeys => Some(Home::Deployment),
             Self::Memberships { user } => Some(Home::User(*user)),
             Self::Due { home, .. } => Some(home.clone()),
@@ -164,6 +170,7 @@ impl Listing {
             }
             (Self::Members { .. }, Record::Member(member)) => self.member_position(&member.at(now)),
             (Self::ApiKeys { .. }, Record::ApiKey(key)) => by_id(key.id.uuid()),
+            (Self::Roles { .. }, Record::Role(role)) => by_id(role.id.uuid()),
             (Self::OperatorKeys, Record::OperatorKey(key)) => by_id(key.id.uuid()),
             (Self::Memberships { .. }, Record::Membership(at)) => by_id(at.organization.uuid()),
             (Self::Due { until, .. }, record) => {
@@ -248,6 +255,7 @@ pub fn key_uuid(key: &Key) -> Uuid {
         Key::ApiKey(id) => id.uuid(),
         Key::Account(id) => id.uuid(),
         Key::Transfer(id) => id.uuid(),
+        Key::Role(id) => id.uuid(),
         Key::Membership(id) => id.uuid(),
         Key::OperatorKey(id) => id.uuid(),
         Key::DirectoryEntry(id) => id.uuid(),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use run::{Done, Seal, TRIES, due_seats, preflight, run, run_sealed};
+pub(crate) use view::personal_key_holds;
 pub use view::{View, Visible};
 
 use crate::facts::{Entropy, Facts};

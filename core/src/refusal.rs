@@ -70,8 +70,27 @@ pub enum Refusal {
     AccountGone,
     /// What the cursor leads to is not kept any more.
     CursorExpired,
+    /// The role is named by these (rule P2).
+    RoleInUse(RoleUses),
+    /// A system role cannot be edited or deleted (rule P1).
+    SystemRole,
+    /// The name of a system role.
+    RoleNameTaken,
     /// Five tries lost against others.
     Conflict,
+}
+
+/// How often a role is named.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RoleUses {
+    /// By active members.
+    pub members: i64,
+    /// By pending invitations.
+    pub invitations: i64,
+    /// By keys.
+    pub api_keys: i64,
+    /// By roles that it replaces.
+    pub replacements: i64,
 }
 
 /// What kind of refusal; the API maps kinds to statuses.
@@ -109,6 +128,7 @@ impl Refusal {
         match tally {
             Tally::Seats => Self::NoSeat,
             Tally::ActiveAccounts => Self::LastAccount,
+            Tally::Uses(..) => Self::RoleInUse(RoleUses::default()),
         }
     }
 
@@ -141,6 +161,9 @@ impl Refusal {
             Self::OrganizationClosed => "organization_closed",
             Self::AccountGone => "account_gone",
             Self::CursorExpired => "cursor_expired",
+            Self::RoleInUse(_) => "role_in_use",
+            Self::SystemRole => "forbidden",
+            Self::RoleNameTaken => "conflict",
             Self::Conflict => "conflict",
         }
     }
@@ -150,7 +173,7 @@ impl Refusal {
         match self {
             Self::Unauthenticated => RefusalKind::Unauthenticated,
             Self::NotFound => RefusalKind::NotFound,
-            Self::Forbidden(_) | Self::CannotGrantUnheld | Self::OwnerByTransferOnly => {
+            Self::Forbidden(_) | Self::CannotGrantUnheld | Self::OwnerByTransferOnly | Self::SystemRole => {
                 RefusalKind::Forbidden
             }
             Self::Invalid(_) | Self::ConfirmationRequired | Self::IdempotencyMismatch => RefusalKind::Invalid,
@@ -172,6 +195,8 @@ impl Refusal {
             | Self::LastAccount
             | Self::OrganizationClosed
             | Self::AccountGone
+            | Self::RoleInUse(_)
+            | Self::RoleNameTaken
             | Self::Conflict => RefusalKind::Conflict,
         }
     }
@@ -236,6 +261,18 @@ impl fmt::Display for Refusal {
             Self::CursorExpired => {
                 "What this cursor leads to is not kept any more: begin again with `after=0`, and read afresh what you keep."
             }
+            Self::RoleInUse(uses) => {
+                let RoleUses { members, invitations, api_keys, replacements } = uses;
+                return write!(
+                    f,
+                    "The role is in use: by {members} members, {invitations} invitations and {api_keys} keys, and in \
+                     the place of {replacements} roles. Name another to take its place with `replace_with`."
+                );
+            }
+            Self::SystemRole => {
+                "Owner, admin, member and viewer cannot be changed or deleted; make a role of your own."
+            }
+            Self::RoleNameTaken => "This is the name of a system role; choose another.",
             Self::Conflict => "Others kept changing the same things; try again.",
         };
         f.write_str(text)

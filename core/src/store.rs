@@ -12,10 +12,10 @@ use async_trait::async_trait;
 
 use crate::health::Description;
 use crate::home::{Due, Home, Key, Record, Tally};
-use crate::id::{AccountId, ApiKeyId, CommitId, OrganizationId, UserId, Version};
+use crate::id::{AccountId, ApiKeyId, CommitId, OrganizationId, RoleId, UserId, Version};
 use crate::load::Load;
 use crate::log::{Head, LogEntry, LogFilter, Logged};
-use crate::model::{Access, AccountStatus, ApiKey, MemberStatus, OrganizationStatus, UserStatus};
+use crate::model::{Access, AccountStatus, ApiKey, MemberStatus, OrganizationStatus, Role, UserStatus};
 use crate::permission::RoleRef;
 use crate::presence::{Presence, Stay};
 use crate::time::Timestamp;
@@ -259,6 +259,37 @@ pub struct AccessFacts {
     pub account: Option<AccountStatus>,
     /// The key.
     pub api_key: Option<ApiKey>,
+    /// Roles of the organization's own that the membership there, or the key, names, and what replaces them.
+    pub roles: Vec<Role>,
+}
+
+/// What stands in the place of roles that are being replaced, where it is a role of the organization's own.
+pub fn replacements(roles: &[Role]) -> Vec<RoleId> {
+    let next = roles.iter().filter_map(|role| role.replaced_by);
+    next.filter_map(|role| if let RoleRef::Custom(id) = role { Some(id) } else { None }).collect()
+}
+
+impl AccessFacts {
+    /// The same with roles, each once.
+    #[must_use]
+    pub fn with_roles(self, mut roles: Vec<Role>) -> Self {
+        roles.sort_by_key(|role| role.id);
+        roles.dedup_by_key(|role| role.id);
+        Self { roles, ..self }
+    }
+
+    /// The roles of the organization's own that the membership and the key name.
+    pub fn custom_roles(&self) -> Vec<RoleId> {
+        let member = self.member.iter().flat_map(|member| [member.organization_role, member.account_role]);
+        let mut named: Vec<RoleId> = member
+            .flatten()
+            .chain(self.api_key.iter().flat_map(|key| key.access.roles()))
+            .filter_map(|role| if let RoleRef::Custom(id) = role { Some(id) } else { None })
+            .collect();
+        named.sort_unstable();
+        named.dedup();
+        named
+    }
 }
 
 /// What `check` needs of a membership.

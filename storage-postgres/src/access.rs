@@ -12,7 +12,9 @@ use sqlx::{PgConnection, query_as};
 use uuid::Uuid;
 
 use crate::error::Fault;
-use crate::row::{access, bad, exact, from_name, instant, parse, parse_some};
+use crate::kind::api_key::old_secret;
+use crate::kind::role::{Columns, role};
+use crate::row::{access, bad, exact, from_json, from_name, instant, parse, parse_some};
 
 /// One row of the answer.
 struct Found {
@@ -34,6 +36,10 @@ struct Found {
     key_prefix: Option<String>,
     key_expires_at: Option<i64>,
     key_created_at: Option<i64>,
+    key_user: Option<Uuid>,
+    key_old_hash: Option<Vec<u8>>,
+    key_old_until: Option<i64>,
+    roles: Option<String>,
 }
 
 /// An answer of `access`, in the order of the questions.
@@ -60,7 +66,17 @@ pub(crate) async fn facts(
                (SELECT coalesce(json_agg(json_build_array(ka.account_id, ka.role)), '[]')::text FROM api_key_access ka
                 WHERE ka.home = k.home AND ka.key_id = k.id) AS "key_accounts?",
                k.secret_hash AS "key_secret_hash?", k.prefix AS "key_prefix?",
-               k.expires_at AS "key_expires_at?", k.created_at AS "key_created_at?"
+               k.expires_at AS "key_expires_at?", k.created_at AS "key_created_at?",
+               k.user_id AS "key_user?", k.old_hash AS "key_old_hash?", k.old_until AS "key_old_until?",
+               CASE WHEN EXISTS (SELECT 1 FROM roles WHERE home = oh.home) THEN (
+                   SELECT json_agg(json_build_array(r.id, r.name, r.permissions, r.replaced_by, r.created_at))::text
+                   FROM roles r WHERE r.home = oh.home AND r.ref IN (
+                       SELECT m.organization_role UNION SELECT ma.role UNION SELECT k.organization_role
+                       UNION SELECT ka.role FROM api_key_access ka WHERE ka.home = k.home AND ka.key_id = k.id
+                       UNION SELECT n.replaced_by FROM roles n
+                           WHERE n.home = oh.home AND n.ref IN (m.organization_role, ma.role, k.organization_role)
+                       UNION SELECT n.replaced_by FROM api_key_access ka JOIN roles n ON n.home = ka.home AND n.ref = ka.role
+                           WHERE ka.home = k.home AND ka.key_id = k.id)) END AS "roles?"
            FROM UNNEST($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::uuid[])
                WITH ORDINALITY AS ask (organization, person, member, account, key, n)
            LEFT JOIN homes oh ON oh.name = ask.organization
@@ -91,14 +107,21 @@ pub(crate) async fn facts(
 
 impl Found {
     fn facts(self, clock: Timestamp) -> Result<AccessFacts, Fault> {
-        Ok(AccessFacts {
+        let roles: Vec<Columns> = match &self.roles {
+            Some(rows) => from_json("roles", rows)?,
+            None => Vec::new(),
+        };
+        let roles = roles.into_iter().map(role).collect::<Result<Vec<_>, Fault>>()?;
+        let facts = AccessFacts {
             now: instant(self.head_time).map_or(clock, |head| head.max(clock)),
             organization: status("organization_status", self.organization_status.as_ref())?,
             user: status("user_status", self.user_status.as_ref())?,
             member: self.member()?,
             account: status("account_status", self.account_status.as_ref())?,
             api_key: self.key()?,
-        })
+            roles: Vec::new(),
+        };
+        Ok(facts.with_roles(roles))
     }
 
     fn member(&self) -> Result<Option<MemberFacts>, Fault> {
@@ -120,6 +143,8 @@ impl Found {
         Ok(Some(ApiKey {
             id: ApiKeyId::from_uuid(id),
             name: parse("name", &self.key_name.ok_or_else(missing)?)?,
+            user: self.key_user.map(UserId::from_uuid),
+            old: old_secret(self.key_old_hash, self.key_old_until)?,
             access: access(self.key_role, &self.key_accounts.ok_or_else(missing)?)?,
             secret_hash: exact("secret_hash", self.key_secret_hash.ok_or_else(missing)?)?,
             prefix: self.key_prefix.ok_or_else(missing)?,

@@ -189,7 +189,7 @@ pub(crate) async fn count(connection: &mut PgConnection, sums: &[(i64, Tally, i6
          SELECT home, tally, sum FROM UNNEST($1::bigint[], $2::text[], $3::bigint[]) AS given (home, tally, sum)
          ON CONFLICT (home, tally) DO UPDATE SET sum = excluded.sum",
         &sums.iter().map(|(home, ..)| *home).collect::<Vec<_>>(),
-        &sums.iter().map(|(_, tally, _)| tally.name().to_owned()).collect::<Vec<_>>(),
+        &sums.iter().map(|(_, tally, _)| tally.name().into_owned()).collect::<Vec<_>>(),
         &sums.iter().map(|(.., sum)| *sum).collect::<Vec<_>>()
     )
     .execute(connection)

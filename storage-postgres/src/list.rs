@@ -68,6 +68,7 @@ async fn records(
         Listing::Accounts { .. } => Kind::Account,
         Listing::Members { .. } | Listing::Due { .. } => Kind::Member,
         Listing::ApiKeys { .. } => Kind::ApiKey,
+        Listing::Roles { .. } => Kind::Role,
         Listing::OperatorKeys => Kind::OperatorKey,
         Listing::Memberships { .. } => Kind::Membership,
     };
@@ -105,6 +106,9 @@ fn lines(
         Listing::Members { .. } => members(listing, home, page, now)?,
         Listing::ApiKeys { .. } => {
             by_default(of_home("SELECT ''::text, id FROM api_keys WHERE home = ", home), "id", page)
+        }
+        Listing::Roles { .. } => {
+            by_default(of_home("SELECT ''::text, id FROM roles WHERE home = ", home), "id", page)
         }
         Listing::OperatorKeys => {
             by_default(of_home("SELECT ''::text, id FROM operator_keys WHERE home = ", home), "id", page)

@@ -141,7 +141,7 @@ async fn organization(connection: &mut PgConnection, home: &Home, asked: &Asked)
             FROM members m JOIN place USING (home) WHERE user_id = ANY ($6)) r
         UNION ALL SELECT 4, row_to_json(r)::text FROM (
             SELECT id, name, organization_role, encode(secret_hash, 'hex') AS secret_hash, prefix, expires_at,
-                created_at, version, coalesce((SELECT json_agg(json_build_array(a.account_id, a.role))::text
+                user_id, encode(old_hash, 'hex') AS old_hash, old_until, created_at, version, coalesce((SELECT json_agg(json_build_array(a.account_id, a.role))::text
                 FROM api_key_access a WHERE a.home = k.home AND a.key_id = k.id), '[]') AS accounts
             FROM api_keys k JOIN place USING (home) WHERE id = ANY ($7)) r
         UNION ALL SELECT 5, row_to_json(r)::text FROM (
@@ -150,7 +150,10 @@ async fn organization(connection: &mut PgConnection, home: &Home, asked: &Asked)
         UNION ALL SELECT 11, row_to_json(r)::text FROM (
             SELECT encode(id, 'hex') AS id, encode(digest, 'hex') AS digest, encode(seed, 'hex') AS seed, seed_millis,
                 encode(answer, 'hex') AS answer, created_at, version
-            FROM receipts JOIN place USING (home) WHERE id = ANY ($9)) r"#,
+            FROM receipts JOIN place USING (home) WHERE id = ANY ($9)) r
+        UNION ALL SELECT 12, row_to_json(r)::text FROM (
+            SELECT id, name, permissions, replaced_by, created_at, version
+            FROM roles JOIN place USING (home) WHERE id = ANY ($10)) r"#,
         home.to_string(),
         asked.tallies,
         asked.has(Kind::Organization),
@@ -159,7 +162,8 @@ async fn organization(connection: &mut PgConnection, home: &Home, asked: &Asked)
         &asked.of(Kind::Member).ids,
         &asked.of(Kind::ApiKey).ids,
         &asked.of(Kind::Transfer).ids,
-        &asked.of(Kind::Receipt).bytes
+        &asked.of(Kind::Receipt).bytes,
+        &asked.of(Kind::Role).ids
     );
     Ok(lines.fetch_all(connection).await?)
 }

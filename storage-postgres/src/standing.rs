@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roster_core::home::{Home, Key, Tally};
-use roster_core::id::{AccountId, ApiKeyId, CommitId, OperatorKeyId, OrganizationId, TransferId, UserId};
+use roster_core::id::{
+    AccountId, ApiKeyId, CommitId, OperatorKeyId, OrganizationId, RoleId, TransferId, UserId,
+};
 use roster_core::model::{DirectoryId, ReceiptId};
 use roster_core::store::{ChangeSet, Write};
 use roster_core::time::Timestamp;
@@ -139,6 +141,7 @@ impl Line {
                 _ => return Err(bad("home", home)),
             },
             Kind::Receipt => Key::Receipt(ReceiptId(exact("id", self.bytes.unwrap_or_default())?)),
+            Kind::Role => Key::Role(RoleId::from_uuid(id?)),
         })
     }
 }
@@ -186,7 +189,10 @@ async fn lines(connection: &mut PgConnection, question: &Question) -> Result<Vec
             CROSS JOIN LATERAL (SELECT * FROM directory_entries WHERE home = a.home AND id = a.id LIMIT 1) t
         UNION ALL SELECT 11, t.home, NULL, NULL, t.id, version, NULL
             FROM UNNEST($23::bigint[], $24::bytea[]) AS a (home, id)
-            CROSS JOIN LATERAL (SELECT * FROM receipts WHERE home = a.home AND id = a.id LIMIT 1) t"#,
+            CROSS JOIN LATERAL (SELECT * FROM receipts WHERE home = a.home AND id = a.id LIMIT 1) t
+        UNION ALL SELECT 12, t.home, t.id, NULL, NULL, version, NULL
+            FROM UNNEST($25::bigint[], $26::uuid[]) AS a (home, id)
+            CROSS JOIN LATERAL (SELECT * FROM roles WHERE home = a.home AND id = a.id LIMIT 1) t"#,
         &sent_homes,
         &sent,
         &question.counting,
@@ -210,7 +216,9 @@ async fn lines(connection: &mut PgConnection, question: &Question) -> Result<Vec
         &question.homes(Kind::DirectoryEntry),
         &question.ids(Kind::DirectoryEntry),
         &question.homes(Kind::Receipt),
-        &names(Kind::Receipt).bytes
+        &names(Kind::Receipt).bytes,
+        &question.homes(Kind::Role),
+        &question.ids(Kind::Role)
     );
     Ok(lines.fetch_all(connection).await?)
 }

@@ -1,10 +1,13 @@
-//! The hot path: what `check` needs. Each organization and each user that is asked about is read once, all at a time.
+//! The hot path: what `check` needs. Each organization and each user that is asked about is read once, all at a time; only
+//! where a role of the organization's own is named, what it holds is read after that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
 use roster_core::home::{Home, Key, Record};
-use roster_core::store::{AccessFacts, AccessKey, MemberFacts};
+use roster_core::id::RoleId;
+use roster_core::model::Role;
+use roster_core::store::{AccessFacts, AccessKey, MemberFacts, replacements};
 use roster_core::time::Timestamp;
 
 use crate::error::Fault;
@@ -20,8 +23,55 @@ struct Known {
     records: BTreeMap<Key, Record>,
 }
 
+/// How often everything is read anew where a role that is named has gone meanwhile.
+const TRIES: usize = 5;
+
 /// An answer of `access`, in the order of the questions.
 pub(crate) async fn facts(store: &Inner, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, Fault> {
+    let mut found = read(store, asks).await?;
+    for _ in 0..TRIES {
+        if with_roles(store, asks, &mut found).await? {
+            break;
+        }
+        found = read(store, asks).await?;
+    }
+    Ok(found)
+}
+
+/// Adds the roles that are named, and those that replace them. Whether all of them were there.
+async fn with_roles(store: &Inner, asks: &[AccessKey], found: &mut [AccessFacts]) -> Result<bool, Fault> {
+    let mut all = true;
+    for (ask, facts) in asks.iter().zip(found) {
+        let (Some(organization), named) = (ask.organization, facts.custom_roles()) else { continue };
+        if named.is_empty() {
+            continue;
+        }
+        let home = Home::Organization(organization);
+        let mut roles = roles(store, &home, &named).await?;
+        let next = replacements(&roles);
+        all &= roles.len() == named.len();
+        if !next.is_empty() {
+            let stand = self::roles(store, &home, &next).await?;
+            all &= stand.len() == next.len();
+            roles.extend(stand);
+        }
+        *facts = facts.clone().with_roles(roles);
+    }
+    Ok(all)
+}
+
+async fn roles(store: &Inner, home: &Home, ids: &[RoleId]) -> Result<Vec<Role>, Fault> {
+    let names: Vec<String> = ids.iter().map(|id| field(&Key::Role(*id))).collect();
+    let mut roles = Vec::new();
+    for value in fields(store, home, &names).await?.values.into_iter().flatten() {
+        if let Record::Role(role) = record::decode(&value)?.record {
+            roles.push(role);
+        }
+    }
+    Ok(roles)
+}
+
+async fn read(store: &Inner, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, Fault> {
     let mut wanted: BTreeMap<Home, BTreeSet<Key>> = BTreeMap::new();
     for ask in asks {
         if let Some(home) = ask.organization.map(Home::Organization) {
@@ -93,5 +143,6 @@ fn answer(known: &BTreeMap<Home, Known>, ask: &AccessKey) -> AccessFacts {
             Some(Record::ApiKey(key)) => Some(key.clone()),
             _ => None,
         },
+        roles: Vec::new(),
     }
 }

@@ -116,6 +116,7 @@ pub(crate) fn lines(record: &Record) -> Vec<String> {
         Record::Account(_) => plain("account"),
         Record::Member(member) => of_member(member, &name),
         Record::ApiKey(_) => plain("api_key"),
+        Record::Role(_) => plain("custom_role"),
         Record::OperatorKey(_) => plain("operator_key"),
         Record::Membership(_) => plain("membership"),
         Record::DirectoryEntry(entry) => {

@@ -17,7 +17,7 @@
 //! `PREFIX{meta}:serving` and `PREFIX{meta}:alone`, which say who uses the store.
 
 use roster_core::home::{Home, Key, Tally};
-use roster_core::id::{AccountId, ApiKeyId, OperatorKeyId, OrganizationId, TransferId, UserId};
+use roster_core::id::{AccountId, ApiKeyId, OperatorKeyId, OrganizationId, RoleId, TransferId, UserId};
 use roster_core::log::{digest, hex};
 use roster_core::model::{DirectoryId, DirectoryKind, ReceiptId};
 use uuid::Uuid;
@@ -116,6 +116,7 @@ pub(crate) fn field(key: &Key) -> String {
         Key::Claim => "c".to_owned(),
         Key::DirectoryEntry(id) => with(directory_letter(id.kind()), id.uuid()),
         Key::Receipt(id) => format!("r:{}", hex(&id.0)),
+        Key::Role(id) => with('l', id.uuid()),
     }
 }
 
@@ -145,6 +146,7 @@ pub(crate) fn key(field: &str) -> Option<Key> {
         "g" => Key::DirectoryEntry(DirectoryId::from_uuid(DirectoryKind::Organizations, id()?)),
         "v" => Key::DirectoryEntry(DirectoryId::from_uuid(DirectoryKind::Users, id()?)),
         "r" => Key::Receipt(ReceiptId(bytes(rest)?)),
+        "l" => Key::Role(RoleId::from_uuid(id()?)),
         _ => return None,
     })
 }
@@ -236,6 +238,7 @@ mod tests {
             Key::DirectoryEntry(DirectoryId::User(UserId::from_uuid(id))),
             Key::DirectoryEntry(DirectoryId::Organization(OrganizationId::from_uuid(id))),
             Key::Receipt(ReceiptId([0xab; 32])),
+            Key::Role(RoleId::from_uuid(id)),
         ] {
             assert_eq!(key(&field(&wanted)), Some(wanted));
         }

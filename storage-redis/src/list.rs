@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use futures::future::try_join_all;
 use roster_core::home::{Home, Key};
-use roster_core::id::{AccountId, ApiKeyId, OperatorKeyId, OrganizationId, UserId};
+use roster_core::id::{AccountId, ApiKeyId, OperatorKeyId, OrganizationId, RoleId, UserId};
 use roster_core::listing::{Listing, MemberSort, Page, PageRequest, Position, Row, Scope};
 use roster_core::model::{DirectoryId, MemberStatus, SHARDS};
 use roster_core::time::Timestamp;
@@ -211,6 +211,7 @@ fn plan(listing: &Listing, now: Timestamp) -> Plan {
             ..whole(index::order_of(*sort))
         },
         Listing::ApiKeys { .. } => whole("api_key"),
+        Listing::Roles { .. } => whole("custom_role"),
         Listing::OperatorKeys => whole("operator_key"),
         Listing::Memberships { .. } => whole("membership"),
         Listing::Due { until, .. } => Plan { walk: Range::due(*until), ..whole("due") },
@@ -243,6 +244,7 @@ fn row_of(listing: &Listing, at: &Position) -> String {
         Listing::Accounts { .. } => Key::Account(AccountId::from_uuid(at.id)),
         Listing::Members { .. } => Key::Member(UserId::from_uuid(at.id)),
         Listing::ApiKeys { .. } => Key::ApiKey(ApiKeyId::from_uuid(at.id)),
+        Listing::Roles { .. } => Key::Role(RoleId::from_uuid(at.id)),
         Listing::OperatorKeys => Key::OperatorKey(OperatorKeyId::from_uuid(at.id)),
         Listing::Memberships { .. } => Key::Membership(OrganizationId::from_uuid(at.id)),
         Listing::Due { .. } => return format!("{}\0", due_value(&at.by, at.id)),

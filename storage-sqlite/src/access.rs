@@ -1,7 +1,7 @@
 //! The hot path: what `check` needs, for many questions in one statement, so in one snapshot.
 
 use roster_core::home::Home;
-use roster_core::id::ApiKeyId;
+use roster_core::id::{ApiKeyId, UserId};
 use roster_core::model::ApiKey;
 use roster_core::store::{AccessFacts, AccessKey, MemberFacts, StoreClock};
 use roster_core::time::Timestamp;
@@ -10,7 +10,9 @@ use sqlx::{SqliteConnection, query_as};
 use uuid::Uuid;
 
 use crate::error::Fault;
-use crate::row::{access, bad, exact, from_name, instant, parse, parse_some, to_json};
+use crate::kind::api_key::old_secret;
+use crate::kind::role::{Columns, role};
+use crate::row::{access, bad, exact, from_json, from_name, instant, parse, parse_some, to_json};
 
 /// A question in the form that the statement reads.
 #[derive(Serialize)]
@@ -55,6 +57,10 @@ struct Found {
     key_prefix: Option<String>,
     key_expires_at: Option<i64>,
     key_created_at: Option<i64>,
+    key_user: Option<Uuid>,
+    key_old_hash: Option<Vec<u8>>,
+    key_old_until: Option<i64>,
+    roles: Option<String>,
 }
 
 /// An answer of `access`, in the order of the questions.
@@ -76,7 +82,17 @@ pub(crate) async fn facts(
                (SELECT json_group_array(json_array(hex(ka.account_id), ka.role)) FROM api_key_access ka
                 WHERE ka.home = k.home AND ka.key_id = k.id) AS "key_accounts?: String",
                k.secret_hash AS "key_secret_hash?: Vec<u8>", k.prefix AS "key_prefix?: String",
-               k.expires_at AS "key_expires_at?: i64", k.created_at AS "key_created_at?: i64"
+               k.expires_at AS "key_expires_at?: i64", k.created_at AS "key_created_at?: i64",
+               k.user_id AS "key_user?: Uuid", k.old_hash AS "key_old_hash?: Vec<u8>", k.old_until AS "key_old_until?: i64",
+               CASE WHEN EXISTS (SELECT 1 FROM roles WHERE home = oh.home) THEN (
+                   SELECT json_group_array(json_array(hex(r.id), r.name, r.permissions, r.replaced_by, r.created_at))
+                   FROM roles r WHERE r.home = oh.home AND r.ref IN (
+                       SELECT m.organization_role UNION SELECT ma.role UNION SELECT k.organization_role
+                       UNION SELECT ka.role FROM api_key_access ka WHERE ka.home = k.home AND ka.key_id = k.id
+                       UNION SELECT n.replaced_by FROM roles n
+                           WHERE n.home = oh.home AND n.ref IN (m.organization_role, ma.role, k.organization_role)
+                       UNION SELECT n.replaced_by FROM api_key_access ka JOIN roles n ON n.home = ka.home AND n.ref = ka.role
+                           WHERE ka.home = k.home AND ka.key_id = k.id)) END AS "roles?: String"
            FROM json_each(?) ask
            LEFT JOIN homes oh ON oh.name = ask.value ->> 'organization'
            LEFT JOIN organizations o ON o.home = oh.home
@@ -101,14 +117,21 @@ pub(crate) async fn facts(
 
 impl Found {
     fn facts(self, clock: Timestamp) -> Result<AccessFacts, Fault> {
-        Ok(AccessFacts {
+        let roles: Vec<Columns> = match &self.roles {
+            Some(rows) => from_json("roles", rows)?,
+            None => Vec::new(),
+        };
+        let roles = roles.into_iter().map(role).collect::<Result<Vec<_>, Fault>>()?;
+        let facts = AccessFacts {
             now: instant(self.head_time).map_or(clock, |head| head.max(clock)),
             organization: status("organization_status", self.organization_status.as_ref())?,
             user: status("user_status", self.user_status.as_ref())?,
             member: self.member()?,
             account: status("account_status", self.account_status.as_ref())?,
             api_key: self.key()?,
-        })
+            roles: Vec::new(),
+        };
+        Ok(facts.with_roles(roles))
     }
 
     fn member(&self) -> Result<Option<MemberFacts>, Fault> {
@@ -130,6 +153,8 @@ impl Found {
         Ok(Some(ApiKey {
             id: ApiKeyId::from_uuid(id),
             name: parse("name", &self.key_name.ok_or_else(missing)?)?,
+            user: self.key_user.map(UserId::from_uuid),
+            old: old_secret(self.key_old_hash, self.key_old_until)?,
             access: access(self.key_role, &self.key_accounts.ok_or_else(missing)?)?,
             secret_hash: exact("secret_hash", self.key_secret_hash.ok_or_else(missing)?)?,
             prefix: self.key_prefix.ok_or_else(missing)?,

@@ -12,8 +12,8 @@ use roster_core::id::{
 use roster_core::log::{Body, Change, LogEntry, Personal, digest};
 use roster_core::model::{
     Access, Account, AccountStatus, ApiKey, Card, Claim, ClaimTarget, DirectoryEntry, DirectoryId, Member,
-    OperatorKey, Organization, OrganizationStatus, Receipt, ReceiptId, Settings, TraitPatch, Traits,
-    Transfer, TransferState, User, UserStatus,
+    OldSecret, OperatorKey, Organization, OrganizationStatus, Receipt, ReceiptId, Role, Settings, TraitPatch,
+    Traits, Transfer, TransferState, User, UserStatus,
 };
 use roster_core::permission::RoleRef;
 use roster_core::store::{ChangeSet, Write};
@@ -146,8 +146,10 @@ pub fn api_key(n: u64, access: Access) -> ApiKey {
     ApiKey {
         id: api_key_id(n),
         name: text(&format!("Key {n}")),
+        user: (n == 2).then(|| user_id(7)),
         access,
         secret_hash: digest(&n.to_be_bytes()),
+        old: (n == 2).then(|| OldSecret { hash: [3; 32], until: START.plus_seconds(5) }),
         prefix: format!("rst_key_{n}"),
         expires_at: Some(START.plus_seconds(3_600)),
         created_at: START,
@@ -187,6 +189,17 @@ pub fn user(n: u64) -> User {
         status: UserStatus::Active,
         suspended_at: Some(START.plus_seconds(2)),
         traits: traits(json!({"locale": "en"})),
+        created_at: START,
+    }
+}
+
+/// The n-th custom role.
+pub fn role(n: u64, replaced_by: Option<RoleRef>) -> Role {
+    Role {
+        id: role_id(n),
+        name: text(&format!("Role {n}")),
+        permissions: ["members:read", "deals:export"].map(text).into(),
+        replaced_by,
         created_at: START,
     }
 }

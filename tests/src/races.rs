@@ -12,6 +12,7 @@ use roster_core::flows::close_organization;
 use roster_core::ops::member::{AccessAsk, DeactivateMember, ReactivateMember, RemoveMember, ReplaceAccess};
 use roster_core::ops::organization::SetSeats;
 use roster_core::ops::ownership::TransferOwnership;
+use roster_core::ops::role::{CreateRole, DeleteRole};
 use roster_core::permission::RoleRef;
 use tokio::task::JoinHandle;
 
@@ -48,6 +49,8 @@ pub enum Race {
     CloseAndAdd,
     /// mia is deactivated while her role is changed (L1, M7).
     DeactivationAndRole,
+    /// A role of the organization's own is deleted while it is given to mia (P2).
+    RoleDeletedAndGiven,
 }
 
 /// What came out of all rounds.
@@ -104,7 +107,7 @@ pub async fn run(race: Race, store: &'static str, rounds: u32) -> Result<Report,
 
 impl Race {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::TwoTransfers,
         Self::TransferAndRemoval,
         Self::FiftyForOneSeat,
@@ -112,6 +115,7 @@ impl Race {
         Self::DemotedGranting,
         Self::CloseAndAdd,
         Self::DeactivationAndRole,
+        Self::RoleDeletedAndGiven,
     ];
 
     /// Its name in tables.
@@ -124,6 +128,7 @@ impl Race {
             Self::DemotedGranting => "a demoted admin still granting",
             Self::CloseAndAdd => "close and add",
             Self::DeactivationAndRole => "deactivation and change of role",
+            Self::RoleDeletedAndGiven => "end of a role and its giving",
         }
     }
 
@@ -137,6 +142,7 @@ impl Race {
             Self::DemotedGranting => demoted_granting(scene).await,
             Self::CloseAndAdd => close_and_add(scene).await,
             Self::DeactivationAndRole => deactivation_and_role(scene).await,
+            Self::RoleDeletedAndGiven => role_deleted_and_given(scene).await,
         }
     }
 }
@@ -286,4 +292,29 @@ async fn deactivation_and_role(scene: &mut Scene) -> Result<String, String> {
     let access = scene.on_both();
     scene.act(ReplaceAccess { organization, user: people.mia, access }).await;
     Ok(outcome.into())
+}
+
+async fn role_deleted_and_given(scene: &mut Scene) -> Result<String, String> {
+    let (organization, people) = (scene.organization, scene.people);
+    let permissions = ["members:read".parse().expect("a permission")].into();
+    let made = CreateRole { organization, name: "Desk".parse().expect("a name"), permissions };
+    let request = Request::new(Actor::CLI, scene.replicas[0].entropy.as_ref());
+    let made = roster_core::op::run(&scene.replicas[0], &request, &made).await.expect("a role");
+    let role = RoleRef::Custom(made.output.id);
+    let access = AccessAsk::Organization(role);
+    let given = ReplaceAccess { organization, user: people.mia, access };
+    let given = spawn_run(&scene.replicas[1], as_user(people.bert), given);
+    scene.stagger(1).await;
+    let end = || DeleteRole { organization, role, replace_with: None };
+    let deleted = spawn_run(&scene.replicas[0], as_user(people.anna), end());
+    match both(deleted, given).await {
+        (Ok(()), Err("not_found")) => Ok("deleted, not given".into()),
+        (Err("role_in_use"), Ok(())) => {
+            let access = scene.on_both();
+            scene.act(ReplaceAccess { organization, user: people.mia, access }).await;
+            scene.act(end()).await;
+            Ok("given, not deleted".into())
+        }
+        ended => Err(format!("{ended:?}")),
+    }
 }

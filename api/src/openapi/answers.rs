@@ -88,7 +88,11 @@ fn entities() -> Vec<(&'static str, Value)> {
                     ("id", role(), "The name of a system role, or the id of a custom one."),
                     ("name", name("member"), "Its name."),
                     ("system", flag(true), "Whether it is one of Roster's own."),
-                    ("permissions", list(permission()), "What it holds of Roster's own catalogue."),
+                    (
+                        "permissions",
+                        list(permission()),
+                        "What it holds: of Roster's own catalogue, and for a custom role the vendor's too.",
+                    ),
                 ],
             ),
         ),
@@ -106,7 +110,7 @@ fn entities() -> Vec<(&'static str, Value)> {
                 let mut fields = key();
                 fields.push((
                     "secret",
-                    matching("^rka_", "rka_01kb2y0v4tejq8vt0d7c3w4n5e…"),
+                    matching("^rk[ap]_", "rka_01kb2y0v4tejq8vt0d7c3w4n5e…"),
                     "Sent as a bearer token.",
                 ));
                 fields
@@ -202,9 +206,9 @@ fn key() -> Vec<super::schema::Field> {
     vec![
         ("id", id("key"), "Its id."),
         ("name", name("Backend"), "Its name."),
-        ("kind", one_of(&["organization"]), "Whose rights it has: its own."),
-        ("user_id", json!({"type": "null"}), "Null for a key of an organization."),
-        ("access", of("Access"), "What it reaches."),
+        ("kind", one_of(&["organization", "personal"]), "Whose rights it has: its own, or its member's."),
+        ("user_id", or_null(id("usr")), "The member of a personal key."),
+        ("access", or_null(of("Access")), "What it reaches; null for a personal key."),
         ("prefix", text("rka_01kb2y0v4tej"), "How its secret begins."),
         ("expires_at", or_null(time()), "Dead from this instant on."),
         ("last_used_at", json!({"type": "null"}), "Not recorded."),
@@ -430,6 +434,15 @@ fn problem() -> Value {
     );
     problem["properties"]["errors"] = list(field);
     problem["properties"]["source"] = source;
+    problem["properties"]["uses"] = object(
+        "What a role is used by.",
+        vec![
+            ("members", count(3), "Active members."),
+            ("invitations", count(1), "Pending invitations."),
+            ("api_keys", count(0), "Keys."),
+            ("replacements", count(0), "Roles that it replaces and that somebody still names."),
+        ],
+    );
     problem["properties"]["checks"] = list(ready_check());
     problem
 }

@@ -107,13 +107,38 @@ fn of_people_and_keys(id: &str) -> Option<Value> {
                 ("traits", traits(), "Traits to set; null removes one."),
             ],
         ),
+        "rotate_api_key" => closed(
+            "How long the old secret opens too.",
+            &[],
+            vec![("overlap_seconds", count(3600), "Seconds, at most 2592000; none if left out.")],
+        ),
+        "create_role" => closed(
+            "A named set of permissions.",
+            &["name", "permissions"],
+            vec![
+                ("name", name("Support"), "Its name; not one of a system role."),
+                ("permissions", list(permission()), "What it holds, at most 500."),
+            ],
+        ),
+        "update_role" => closed(
+            "What to change; what is left out stays.",
+            &[],
+            vec![
+                ("name", name("Support"), "Its name; not one of a system role."),
+                ("permissions", list(permission()), "All that it holds from then on, at most 500."),
+            ],
+        ),
         "create_api_key" => closed(
             "What the key reaches.",
-            &["name", "access"],
+            &["name"],
             vec![
                 ("name", name("Backend"), "Its name."),
-                ("kind", one_of(&["organization"]), "Whose rights it has: its own."),
-                ("access", access(), "What it reaches."),
+                (
+                    "kind",
+                    one_of(&["organization", "personal"]),
+                    "Whose rights it has: its own, or its member's.",
+                ),
+                ("access", access(), "What it reaches; left out for a personal key."),
                 ("expires_at", or_null(time()), "Dead from this instant on."),
             ],
         ),

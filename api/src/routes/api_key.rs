@@ -2,7 +2,9 @@
 
 use roster_core::model::ApiKey;
 use roster_core::op::{Done, run, run_sealed};
-use roster_core::ops::api_key::{ApiKeyPatch, CreateApiKey, RevokeApiKey, UpdateApiKey};
+use roster_core::ops::api_key::{
+    ApiKeyPatch, CreateApiKey, CreatePersonalKey, RevokeApiKey, RotateApiKey, UpdateApiKey,
+};
 use roster_core::reads;
 use roster_core::secret::Token;
 use roster_core::text::Name;
@@ -28,7 +30,9 @@ pub fn routes() -> Vec<Route> {
             .says(
                 "Create an API key",
                 "Needs `api_keys:manage` on the whole organization, and every permission that the key will hold. The \
-                 `secret` is in this answer and nowhere else.",
+                 `secret` is in this answer and nowhere else. With `kind: \"personal\"`, by a member for themself and \
+                 without `access`: it has the rights that the member has when it is used, and dies with their removal \
+                 or deactivation.",
             )
             .takes(json!({"name": "Backend", "access": {"type": "organization", "role": "admin"}}))
             .answers(201, "NewApiKey")
@@ -45,6 +49,16 @@ pub fn routes() -> Vec<Route> {
             .takes(json!({"name": "Backend, north"}))
             .answers(200, "ApiKey")
             .refuses(&["cannot_grant_unheld", "owner_by_transfer_only", "account_gone"]),
+        Route::post("/organizations/{organization}/api-keys/{key}/rotate", "rotate_api_key", rotate)
+            .says(
+                "Give an API key a new secret",
+                "Needs `api_keys:manage`, and every permission that the key holds; a personal key is turned by its own \
+                 member. For `overlap_seconds`, at most 2592000, the old secret opens too. The new `secret` is in this \
+                 answer and nowhere else.",
+            )
+            .takes(json!({"overlap_seconds": 3600}))
+            .answers(200, "NewApiKey")
+            .refuses(&["cannot_grant_unheld"]),
         Route::delete(ONE, "revoke_api_key", revoke)
             .says("Revoke an API key", "Needs `api_keys:manage`. It answers 401 from the next request on.")
             .answers(204, ""),
@@ -57,7 +71,7 @@ struct Create {
     name: Name,
     #[serde(default)]
     kind: Kind,
-    access: AccessBody,
+    access: Option<AccessBody>,
     expires_at: Option<Timestamp>,
 }
 
@@ -66,20 +80,52 @@ struct Create {
 enum Kind {
     #[default]
     Organization,
+    Personal,
 }
 
 async fn create(call: Call<Create>) -> Result<Answer, Problem> {
     let organization = call.organization()?;
-    let Create { name, kind: Kind::Organization, access, expires_at } = &call.body;
-    let operation =
-        CreateApiKey { organization, name: name.clone(), access: access.ask(), expires_at: *expires_at };
     let make = |done: &Done<(ApiKey, Token)>| {
-        let (key, token) = &done.output;
-        let mut shape = shapes::api_key(key);
-        shape["secret"] = token.reveal().into();
-        Answer::created(shape, format!("/v1/organizations/{organization}/api-keys/{}", key.id))
-            .tagged(done.version)
+        let place = format!("/v1/organizations/{organization}/api-keys/{}", done.output.0.id);
+        Answer::created(with_secret(&done.output), place).tagged(done.version)
     };
+    let seal = |done: &Done<_>| make(done).sealed(&call);
+    let Create { name, kind, access, expires_at } = &call.body;
+    let (name, expires_at) = (name.clone(), *expires_at);
+    let outcome = match (kind, access) {
+        (Kind::Organization, Some(access)) => {
+            let operation = CreateApiKey { organization, name, access: access.ask(), expires_at };
+            run_sealed(call.roster(), &call.request, &operation, Some(&seal)).await
+        }
+        (Kind::Personal, None) => {
+            let operation = CreatePersonalKey { organization, name, expires_at };
+            run_sealed(call.roster(), &call.request, &operation, Some(&seal)).await
+        }
+        (Kind::Organization, None) => return Err(Problem::invalid("/access", "say what the key reaches")),
+        (Kind::Personal, Some(_)) => {
+            return Err(Problem::invalid("/access", "a personal key has the rights of its member"));
+        }
+    };
+    Answer::of(&call, outcome, make)
+}
+
+fn with_secret((key, token): &(ApiKey, Token)) -> serde_json::Value {
+    let mut shape = shapes::api_key(key);
+    shape["secret"] = token.reveal().into();
+    shape
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rotate {
+    #[serde(default)]
+    overlap_seconds: u32,
+}
+
+async fn rotate(call: Call<Rotate>) -> Result<Answer, Problem> {
+    let (organization, key) = (call.organization()?, call.param("key")?);
+    let operation = RotateApiKey { organization, key, overlap_seconds: call.body.overlap_seconds };
+    let make = |done: &Done<(ApiKey, Token)>| Answer::ok(with_secret(&done.output)).tagged(done.version);
     let seal = |done: &Done<_>| make(done).sealed(&call);
     let outcome = run_sealed(call.roster(), &call.request, &operation, Some(&seal)).await;
     Answer::of(&call, outcome, make)

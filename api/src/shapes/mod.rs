@@ -5,7 +5,7 @@ use roster_core::flows::import::{ImportReport, RowOutcome, RowStatus};
 use roster_core::flows::{CheckAnswer, CheckReason, RemovalRow};
 use roster_core::id::OrganizationId;
 use roster_core::log::hex;
-use roster_core::model::{Account, ApiKey, Card, Member, OperatorKey, Transfer, User};
+use roster_core::model::{Account, ApiKey, Card, Member, OperatorKey, Role, Transfer, User};
 use roster_core::ops::member::{AccessDiff, GrantChange, GrantLine};
 use roster_core::permission::{CATALOGUE, RoleRef, SystemRole};
 use roster_core::reads::{AuditRow, Event, Me, OrganizationShown, SeatsShown, UserAccount};
@@ -110,6 +110,11 @@ pub fn role(role: SystemRole) -> Value {
     })
 }
 
+/// A role of the organization's own.
+pub fn custom_role(role: &Role) -> Value {
+    json!({"id": role.id, "name": role.name, "system": false, "permissions": role.permissions})
+}
+
 /// One permission of the catalogue.
 pub fn permissions() -> Vec<Value> {
     CATALOGUE.iter().map(|permission| json!({"permission": permission})).collect()
@@ -118,7 +123,8 @@ pub fn permissions() -> Vec<Value> {
 /// A key, without its secret.
 pub fn api_key(key: &ApiKey) -> Value {
     json!({
-        "id": key.id, "name": key.name, "kind": "organization", "user_id": null, "access": key.access,
+        "id": key.id, "name": key.name, "kind": if key.user.is_some() { "personal" } else { "organization" },
+        "user_id": key.user, "access": key.user.is_none().then_some(&key.access),
         "prefix": key.prefix, "expires_at": key.expires_at, "last_used_at": null,
     })
 }

@@ -3,9 +3,11 @@
 use clap::{Args, Subcommand};
 use roster_api::shapes;
 use roster_core::id::{ApiKeyId, OrganizationId};
+use roster_core::model::ApiKey;
 use roster_core::op::run as run_operation;
-use roster_core::ops::api_key::{ApiKeyPatch, CreateApiKey, RevokeApiKey, UpdateApiKey};
+use roster_core::ops::api_key::{ApiKeyPatch, CreateApiKey, RevokeApiKey, RotateApiKey, UpdateApiKey};
 use roster_core::reads;
+use roster_core::secret::Token;
 use roster_core::text::Name;
 use roster_core::time::Timestamp;
 use serde_json::json;
@@ -33,6 +35,14 @@ pub enum Command {
     Show(One),
     /// Change a key's name or end.
     Update(Update),
+    /// Give a key a new secret and print it, this once.
+    Rotate {
+        #[command(flatten)]
+        one: One,
+        /// For so long the old secret opens too.
+        #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+        overlap_seconds: u32,
+    },
     /// End a key; it opens nothing from the next request on.
     Revoke(One),
 }
@@ -104,6 +114,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
             show(&session, organization, one.key).await
         }
         Command::Update(asked) => update(open(global).await?, asked).await,
+        Command::Rotate { one, overlap_seconds } => rotate(open(global).await?, &one, overlap_seconds).await,
         Command::Revoke(one) => {
             let question = format!("End the key {}? What uses it stops working at once.", one.key);
             revoke(open_to_destroy(global, &question).await?, &one).await
@@ -115,8 +126,19 @@ async fn create(session: Session, new: Create) -> Result<(), Failure> {
     let organization = session.organization(&new.within.organization).await?;
     let operation =
         CreateApiKey { organization, name: new.name, access: new.access.ask(), expires_at: new.expires_at };
-    let (key, token) = run_operation(&session.roster, &session.request(), &operation).await?.output;
-    let mut shown = shapes::api_key(&key);
+    let made = run_operation(&session.roster, &session.request(), &operation).await?.output;
+    show_secret(&session, &made)
+}
+
+async fn rotate(session: Session, one: &One, overlap_seconds: u32) -> Result<(), Failure> {
+    let organization = session.organization(&one.within.organization).await?;
+    let operation = RotateApiKey { organization, key: one.key, overlap_seconds };
+    let made = run_operation(&session.roster, &session.request(), &operation).await?.output;
+    show_secret(&session, &made)
+}
+
+fn show_secret(session: &Session, (key, token): &(ApiKey, Token)) -> Result<(), Failure> {
+    let mut shown = shapes::api_key(key);
     shown["secret"] = json!(token.reveal());
     let note = format!(
         "This is the only time that the secret of {} ({}) is shown. Send it as: Authorization: Bearer SECRET",

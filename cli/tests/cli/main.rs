@@ -6,6 +6,7 @@ mod import;
 mod kill;
 mod logs;
 mod nouns;
+mod people;
 mod place;
 #[expect(dead_code, reason = "the tests of the stores need more of it")]
 #[path = "../../../tests/src/private_server/mod.rs"]

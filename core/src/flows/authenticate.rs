@@ -2,13 +2,14 @@
 
 use super::find_user;
 use crate::actor::{Actor, Via};
+use crate::facts::Request;
 use crate::home::{Home, Key, Record};
 use crate::id::{ApiKeyId, OperatorKeyId, OrganizationId};
 use crate::known::Known;
-use crate::model::{ApiKey, OrganizationStatus, UserStatus};
-use crate::op::Roster;
+use crate::model::{Access, OrganizationStatus, UserStatus};
+use crate::op::{Roster, View, personal_key_holds};
 use crate::permission::Permission;
-use crate::policy::{Reach, Standing};
+use crate::policy::{Reach, Standing, custom_roles};
 use crate::reference::UserRef;
 use crate::refusal::{OpError, Refusal};
 use crate::secret::{Token, TokenKind};
@@ -32,11 +33,20 @@ pub async fn authenticate(
             };
             Ok((actor, Known::default()))
         }
+        TokenKind::Personal(organization, key) => {
+            let actor = personal_key(roster, &token, organization, key).await?;
+            if on_behalf_of.is_some() {
+                let detail = "a personal key acts for its own member only";
+                return Err(Refusal::invalid("#Roster-On-Behalf-Of", detail).into());
+            }
+            Ok((actor, Known::default()))
+        }
         TokenKind::Organization(organization, key) => {
-            let (standing, known) = organization_key(roster, &token, organization, key, also).await?;
+            let (access, standing, known) = organization_key(roster, &token, organization, key, also).await?;
             let actor = match on_behalf_of {
                 None => Actor::ApiKey { organization, key },
                 Some(user) => {
+                    let standing = knowing(roster, organization, standing, &access).await?;
                     if !standing.holds(&Permission::of("members:act_as"), Reach::Organization) {
                         return Err(Refusal::lacks("members:act_as").into());
                     }
@@ -45,6 +55,41 @@ pub async fn authenticate(
             };
             Ok((actor, known))
         }
+    }
+}
+
+/// A member by a key of their own: never after a cut, here or everywhere (rules M7, L9).
+async fn personal_key(
+    roster: &Roster,
+    token: &Token,
+    organization: OrganizationId,
+    id: ApiKeyId,
+) -> Result<Actor, OpError> {
+    let home = Home::Organization(organization);
+    let read = roster.store.read(&home, &[Key::Organization, Key::ApiKey(id)], &[]).await?;
+    let record = |key: &Key| read.records.get(key).map(|stored| &stored.record);
+    let (Some(Record::Organization(kept)), Some(Record::ApiKey(key))) =
+        (record(&Key::Organization), record(&Key::ApiKey(id)))
+    else {
+        return Err(Refusal::Unauthenticated.into());
+    };
+    let open = kept.status == OrganizationStatus::Active && key.opens(token, read.now());
+    let user = key.user.filter(|_| open).ok_or(Refusal::Unauthenticated)?;
+    let keys = [Key::ApiKey(id), Key::Member(user)];
+    let read = roster.store.read(&home, &keys, &[]).await?;
+    let member = match read.records.get(&Key::Member(user)).map(|stored| &stored.record) {
+        Some(Record::Member(member)) => Some(member),
+        _ => None,
+    };
+    let head = roster.store.read(&Home::User(user), &[Key::User], &[]).await?;
+    let stands = match head.records.get(&Key::User).map(|stored| &stored.record) {
+        Some(Record::User(user)) => user.status == UserStatus::Active && !user.has_cut(key.created_at),
+        _ => false,
+    };
+    if stands && personal_key_holds(Some(key), member, read.now()) {
+        Ok(Actor::User { user, via: Via::PersonalKey { organization, key: id } })
+    } else {
+        Err(Refusal::Unauthenticated.into())
     }
 }
 
@@ -62,7 +107,7 @@ async fn organization_key(
     organization: OrganizationId,
     id: ApiKeyId,
     also: Vec<Key>,
-) -> Result<(Standing, Known), OpError> {
+) -> Result<(Access, Standing, Known), OpError> {
     let home = Home::Organization(organization);
     let keys = [vec![Key::Organization, Key::ApiKey(id)], also].concat();
     let read = roster.store.read(&home, &keys, &[]).await?;
@@ -72,12 +117,25 @@ async fn organization_key(
     else {
         return Err(Refusal::Unauthenticated.into());
     };
-    let opens = |key: &ApiKey| token.fits(&key.secret_hash) && key.is_live(read.now());
-    if organization.status == OrganizationStatus::Closed || !opens(key) {
+    let opens = key.user.is_none() && key.opens(token, read.now());
+    if organization.status == OrganizationStatus::Closed || !opens {
         return Err(Refusal::Unauthenticated.into());
     }
     let standing = Standing::of_key(Some(key), read.now());
-    Ok((standing, Known::default().with(home, keys, read)))
+    Ok((key.access.clone(), standing, Known::default().with(home, keys, read)))
+}
+
+/// The standing of a key, with what its own roles hold.
+async fn knowing(
+    roster: &Roster,
+    organization: OrganizationId,
+    standing: Standing,
+    access: &Access,
+) -> Result<Standing, OpError> {
+    let request = Request::new(Actor::System, roster.entropy.as_ref());
+    let mut view = View::new(roster, Home::Organization(organization), &request);
+    view.fetch_roles(custom_roles(access).collect::<Vec<_>>()).await?;
+    Ok(standing.knowing(view.roles()))
 }
 
 async fn on_behalf(roster: &Roster, named: &UserRef, via: Via) -> Result<Actor, OpError> {

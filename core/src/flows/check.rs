@@ -4,7 +4,7 @@ use crate::id::{AccountId, OrganizationId, UserId};
 use crate::model::{AccountStatus, MemberStatus, OrganizationStatus, UserStatus};
 use crate::op::Roster;
 use crate::permission::{Permission, RoleRef};
-use crate::policy::role_holds;
+use crate::policy::Roles;
 use crate::refusal::OpError;
 use crate::store::{AccessFacts, AccessKey};
 
@@ -162,7 +162,11 @@ pub(super) fn answer(ask: &CheckAsk, facts: &AccessFacts, strangers_known: bool)
     let Some((held, source)) = role.filter(|_| facts.account != Some(AccountStatus::Archived)) else {
         return no(CheckReason::NoAccess);
     };
-    let granted = role_holds(held, &ask.permission);
+    let roles = Roles::of(facts.roles.iter().cloned());
+    let Some(held) = roles.effective(held) else {
+        return no(CheckReason::NoAccess);
+    };
+    let granted = roles.holds(held, &ask.permission);
     let reason = if granted { CheckReason::Granted } else { CheckReason::RoleLacksPermission };
     CheckAnswer { reason, role: Some((held, source)) }
 }

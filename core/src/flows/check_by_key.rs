@@ -6,7 +6,7 @@ use super::check_named::{Asked, may_ask};
 use crate::id::{ApiKeyId, OrganizationId};
 use crate::model::OrganizationStatus;
 use crate::op::Roster;
-use crate::policy::Standing;
+use crate::policy::{Roles, Standing};
 use crate::reference::{AccountRef, OrganizationRef, UserRef};
 use crate::refusal::{OpError, Refusal};
 use crate::secret::{Token, TokenKind};
@@ -28,11 +28,12 @@ pub async fn check_by_key(
         api_key: Some(key),
     };
     let facts = roster.store.access(&[question]).await?.pop().ok_or(Refusal::NotFound)?;
-    let known = facts.api_key.as_ref().filter(|key| token.fits(&key.secret_hash) && key.is_live(facts.now));
+    let known = facts.api_key.as_ref().filter(|key| key.user.is_none() && key.opens(&token, facts.now));
     let (Some(key), Some(OrganizationStatus::Active)) = (known, facts.organization) else {
         return Err(Refusal::Unauthenticated.into());
     };
-    if !may_ask(&Standing::of_key(Some(key), facts.now), ask.on) {
+    let roles = Roles::of(facts.roles.iter().cloned());
+    if !may_ask(&Standing::of_key(Some(key), facts.now).knowing(roles), ask.on) {
         return Err(Refusal::lacks("check:ask").into());
     }
     Ok(Some(answer(&ask, &facts, false)))

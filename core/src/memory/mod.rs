@@ -11,14 +11,15 @@ use tokio::sync::RwLock;
 
 use crate::health::{Description, Durability};
 use crate::home::{Home, Key, Record, Tally};
+use crate::id::RoleId;
 use crate::listing::{Listing, Page, PageRequest};
 use crate::load::{Load, Part, check_parts, not_begun, not_empty};
 use crate::log::{LogFilter, Logged};
-use crate::model::SHARDS;
+use crate::model::{Role, SHARDS};
 use crate::presence::{Presence, Stay};
 use crate::store::{
     AccessFacts, AccessKey, ChangeSet, Clock, CommitError, Committed, Dump, MemberFacts, Read, Store,
-    StoreError, Stored,
+    StoreError, Stored, replacements,
 };
 use crate::time::Timestamp;
 
@@ -186,7 +187,7 @@ fn facts(homes: &BTreeMap<Home, HomeData>, ask: &AccessKey, clock: Timestamp) ->
         Some(Record::User(user)) => Some(user.status),
         _ => None,
     };
-    AccessFacts {
+    let facts = AccessFacts {
         now: organization.map_or(clock, |data| data.head.time.max(clock)),
         organization: match find(Some(Key::Organization)) {
             Some(Record::Organization(organization)) => Some(organization.status),
@@ -214,5 +215,18 @@ fn facts(homes: &BTreeMap<Home, HomeData>, ask: &AccessKey, clock: Timestamp) ->
             Some(Record::ApiKey(key)) => Some(key.clone()),
             _ => None,
         },
-    }
+        roles: Vec::new(),
+    };
+    let named = facts.custom_roles();
+    let read = |ids: Vec<RoleId>| -> Vec<Role> {
+        let found = ids.into_iter().map(|id| find(Some(Key::Role(id))));
+        found
+            .filter_map(
+                |record| if let Some(Record::Role(role)) = record { Some(role.clone()) } else { None },
+            )
+            .collect()
+    };
+    let roles = read(named);
+    let next = read(replacements(&roles));
+    facts.with_roles(roles.into_iter().chain(next).collect())
 }

@@ -56,6 +56,18 @@ impl Access {
         }
     }
 
+    /// The same with one role in the place of another.
+    #[must_use]
+    pub fn with_role(&self, from: RoleRef, to: RoleRef) -> Self {
+        let turned = |role: RoleRef| if role == from { to } else { role };
+        match self {
+            Self::Organization(role) => Self::Organization(turned(*role)),
+            Self::Accounts(roles) => {
+                Self::Accounts(roles.iter().map(|(account, role)| (*account, turned(*role))).collect())
+            }
+        }
+    }
+
     /// Every role that the access holds somewhere.
     pub fn roles(&self) -> Vec<RoleRef> {
         match self {

@@ -8,13 +8,14 @@ mod member;
 mod operator_key;
 mod organization;
 mod receipt;
+mod role;
 mod traits;
 mod transfer;
 mod user;
 
 pub use access::{Access, AccessOverLimit, MAX_ACCOUNTS};
 pub use account::{Account, AccountStatus};
-pub use api_key::ApiKey;
+pub use api_key::{ApiKey, OldSecret};
 pub use directory::{
     Claim, ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, DirectoryKind, Membership, SHARDS,
 };
@@ -22,6 +23,7 @@ pub use member::{Card, Member, MemberStatus};
 pub use operator_key::OperatorKey;
 pub use organization::{Organization, OrganizationStatus, Settings};
 pub use receipt::{Receipt, ReceiptId};
+pub use role::{MAX_PERMISSIONS, Role};
 pub use traits::{BadTraits, TraitPatch, Traits};
 pub use transfer::{Transfer, TransferState};
 pub use user::{User, UserStatus};

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use super::Roster;
 use crate::actor::{Actor, Via};
 use crate::facts::Request;
-use crate::home::{Home, Key, TheMember, TheOrganization, TypedKey};
-use crate::id::{ApiKeyId, OrganizationId, Version};
+use crate::home::{Home, Key, Record, TheMember, TheOrganization, TypedKey};
+use crate::id::{ApiKeyId, OrganizationId, RoleId, Version};
 use crate::known::Known;
 use crate::log::Head;
-use crate::model::{Organization, OrganizationStatus};
-use crate::policy::Standing;
+use crate::model::{ApiKey, Member, Organization, OrganizationStatus};
+use crate::permission::RoleRef;
+use crate::policy::{Roles, Standing, custom_roles};
 use crate::refusal::Refusal;
 use crate::store::{Store, StoreError, Stored};
 use crate::time::Timestamp;
@@ -72,6 +73,33 @@ impl<'a> View<'a> {
         Ok(record.map(|record| record.at(self.now)).and_then(K::pick))
     }
 
+    /// Reads roles of the organization's own and what replaces them, so that the standing made next knows them.
+    pub async fn fetch_roles(
+        &mut self,
+        ids: impl IntoIterator<Item = RoleId> + Send,
+    ) -> Result<(), StoreError> {
+        let ids: Vec<RoleId> = ids.into_iter().collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.fetch(ids.iter().map(|id| Key::Role(*id)).collect::<Vec<_>>()).await?;
+        let mut next = Vec::new();
+        for id in &ids {
+            if let Some(RoleRef::Custom(id)) = self.get(id).await?.and_then(|role| role.replaced_by) {
+                next.push(Key::Role(id));
+            }
+        }
+        if next.is_empty() { Ok(()) } else { self.fetch(next).await }
+    }
+
+    /// The roles of the organization's own that were read.
+    pub fn roles(&self) -> Roles {
+        Roles::of(self.seen.values().flatten().filter_map(|stored| match &stored.record {
+            Record::Role(role) => Some(role.clone()),
+            _ => None,
+        }))
+    }
+
     /// Who acts.
     pub const fn actor(&self) -> Actor {
         self.actor
@@ -86,7 +114,9 @@ impl<'a> View<'a> {
     pub async fn organization(&mut self) -> Result<(Option<Organization>, Standing), StoreError> {
         let own = match self.actor {
             Actor::ApiKey { key, .. } => vec![Key::ApiKey(key)],
-            Actor::User { user, via: Via::ApiKey { key, .. } } => vec![Key::Member(user), Key::ApiKey(key)],
+            Actor::User { user, via: Via::ApiKey { key, .. } | Via::PersonalKey { key, .. } } => {
+                vec![Key::Member(user), Key::ApiKey(key)]
+            }
             Actor::User { user, .. } => vec![Key::Member(user)],
             Actor::Operator { .. } | Actor::System => Vec::new(),
         };
@@ -97,16 +127,25 @@ impl<'a> View<'a> {
             Actor::ApiKey { organization, key } => self.key_standing(organization, key).await?,
             Actor::User { user, via } => {
                 let member = self.get(&TheMember(user)).await?;
+                if let Some(member) = &member {
+                    self.fetch_roles(custom_roles(&member.access).collect::<Vec<_>>()).await?;
+                }
                 let standing = Standing::of_member(member.as_ref(), self.now);
                 match via {
                     Via::Operator { .. } => standing,
+                    Via::PersonalKey { organization, key } => {
+                        let key = self.get(&key).await?;
+                        let bound = self.home == Home::Organization(organization);
+                        let holds = personal_key_holds(key.as_ref(), member.as_ref(), self.now);
+                        if bound && holds { standing } else { Standing::none() }
+                    }
                     Via::ApiKey { organization, key } => {
                         standing.under(self.key_standing(organization, key).await?)
                     }
                 }
             }
         };
-        Ok((organization, standing))
+        Ok((organization, standing.knowing(self.roles())))
     }
 
     async fn key_standing(
@@ -118,6 +157,9 @@ impl<'a> View<'a> {
             return Ok(Standing::none());
         }
         let key = self.get(&key).await?;
+        if let Some(key) = &key {
+            self.fetch_roles(custom_roles(&key.access).collect::<Vec<_>>()).await?;
+        }
         Ok(Standing::of_key(key.as_ref(), self.now))
     }
 
@@ -141,6 +183,12 @@ impl<'a> View<'a> {
     pub fn version(&self, key: &Key) -> Option<Version> {
         self.seen.get(key)?.as_ref().map(|stored| stored.version)
     }
+}
+
+/// Whether a personal key lives at an instant, and its member has not been cut since it was made (rule M7).
+pub(crate) fn personal_key_holds(key: Option<&ApiKey>, member: Option<&Member>, now: Timestamp) -> bool {
+    let (Some(key), Some(member)) = (key, member) else { return false };
+    key.user == Some(member.user) && key.is_live(now) && member.is_in(now) && !member.has_cut(key.created_at)
 }
 
 /// An organization as it was read, before it is known whether the actor may see it.

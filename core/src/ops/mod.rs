@@ -7,4 +7,5 @@ pub mod operator_key;
 pub mod organization;
 pub mod ownership;
 pub mod pointer;
+pub mod role;
 pub mod user;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::roles::Roles;
 use crate::actor::Actor;
 use crate::id::{AccountId, UserId};
 use crate::listing::Scope;
@@ -19,9 +20,13 @@ pub enum Reach {
     Account(AccountId),
 }
 
-/// How an actor stands in one organization: every one of these must hold a permission.
+/// How an actor stands in one organization: every one of these must hold a permission. Roles of the organization's own
+/// hold what they held when they were read.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Standing(Vec<Rights>);
+pub struct Standing {
+    rights: Vec<Rights>,
+    roles: Roles,
+}
 
 #[derive(Clone, PartialEq, Debug)]
 enum Rights {
@@ -31,42 +36,59 @@ enum Rights {
 
 impl Standing {
     /// Operators and Roster itself.
-    pub const fn everything() -> Self {
-        Self(Vec::new())
+    pub fn everything() -> Self {
+        Self { rights: Vec::new(), roles: Roles::default() }
     }
 
     /// A stranger.
     pub fn none() -> Self {
-        Self(vec![Rights::None])
+        Self::of(Rights::None)
     }
 
     /// A member, if an authorization may rest on the membership at this instant.
     pub fn of_member(member: Option<&Member>, now: Timestamp) -> Self {
         let live = member.filter(|member| member.is_in(now));
-        Self(vec![live.map_or(Rights::None, |member| Rights::Of(member.access.clone()))])
+        Self::of(live.map_or(Rights::None, |member| Rights::Of(member.access.clone())))
     }
 
     /// A key, while it lives.
     pub fn of_key(key: Option<&ApiKey>, now: Timestamp) -> Self {
         let live = key.filter(|key| key.is_live(now));
-        Self(vec![live.map_or(Rights::None, |key| Rights::Of(key.access.clone()))])
+        Self::of(live.map_or(Rights::None, |key| Rights::Of(key.access.clone())))
+    }
+
+    fn of(rights: Rights) -> Self {
+        Self { rights: vec![rights], roles: Roles::default() }
     }
 
     /// The same with another's rights as a ceiling.
     #[must_use]
     pub fn under(mut self, ceiling: Self) -> Self {
-        self.0.extend(ceiling.0);
+        self.rights.extend(ceiling.rights);
         self
+    }
+
+    /// The same, knowing what custom roles hold.
+    #[must_use]
+    pub fn knowing(self, roles: Roles) -> Self {
+        Self { roles, ..self }
+    }
+
+    /// The custom roles that it knows.
+    pub const fn roles(&self) -> &Roles {
+        &self.roles
     }
 
     /// Whether the organization is visible at all.
     pub fn is_in(&self) -> bool {
-        !self.0.contains(&Rights::None)
+        !self.rights.contains(&Rights::None)
     }
 
     /// Whether a permission is held.
     pub fn holds(&self, permission: &Permission, reach: Reach) -> bool {
-        self.0.iter().all(|rights| rights.holds(permission, reach))
+        self.rights
+            .iter()
+            .all(|rights| rights.role(reach).is_some_and(|role| self.roles.holds(role, permission)))
     }
 
     /// Whether a permission is held somewhere: what opens a list, whose rows are then cut to [`Standing::scope`].
@@ -80,10 +102,10 @@ impl Standing {
 
     /// The accounts on which a permission is held.
     pub fn scope(&self, permission: &Permission) -> Scope {
-        self.0.iter().fold(Scope::All, |scope, rights| match (scope, rights) {
+        self.rights.iter().fold(Scope::All, |scope, rights| match (scope, rights) {
             (_, Rights::None) => Scope::Accounts(Vec::new()),
             (scope, Rights::Of(Access::Organization(role))) => {
-                if role_holds(*role, permission) {
+                if self.roles.holds(*role, permission) {
                     scope
                 } else {
                     Scope::Accounts(Vec::new())
@@ -92,7 +114,7 @@ impl Standing {
             (scope, Rights::Of(Access::Accounts(roles))) => Scope::Accounts(
                 roles
                     .iter()
-                    .filter(|(account, role)| role_holds(**role, permission) && scope.holds(**account))
+                    .filter(|(account, role)| self.roles.holds(**role, permission) && scope.holds(**account))
                     .map(|(account, _)| *account)
                     .collect(),
             ),
@@ -101,13 +123,7 @@ impl Standing {
 
     /// Whether everything that a role holds is held here.
     fn covers(&self, role: RoleRef, reach: Reach) -> bool {
-        let RoleRef::System(role) = role else {
-            return self.0.is_empty();
-        };
-        self.0.iter().all(|rights| match rights.role(reach) {
-            Some(RoleRef::System(own)) => own.covers(role),
-            Some(RoleRef::Custom(_)) | None => false,
-        })
+        self.rights.iter().all(|rights| rights.role(reach).is_some_and(|own| self.roles.covers(own, role)))
     }
 }
 
@@ -118,18 +134,6 @@ impl Rights {
             (Self::Of(access), Reach::Organization) => access.organization_role(),
             (Self::Of(access), Reach::Account(account)) => access.role_on(account),
         }
-    }
-
-    fn holds(&self, permission: &Permission, reach: Reach) -> bool {
-        self.role(reach).is_some_and(|role| role_holds(role, permission))
-    }
-}
-
-/// Whether a role holds a permission. There are no custom roles yet, so one that is named holds nothing.
-pub(crate) fn role_holds(role: RoleRef, permission: &Permission) -> bool {
-    match role {
-        RoleRef::System(role) => role.holds(permission),
-        RoleRef::Custom(_) => false,
     }
 }
 
@@ -148,6 +152,7 @@ pub trait AccessPolicy: fmt::Debug + Send + Sync + 'static {
     /// Whether the actor may change their own access from one to another: never upwards.
     fn may_change_own(
         &self,
+        standing: &Standing,
         actor: &Actor,
         target: UserId,
         before: &Access,
@@ -196,6 +201,7 @@ impl AccessPolicy for BuiltInAccess {
 
     fn may_change_own(
         &self,
+        standing: &Standing,
         actor: &Actor,
         target: UserId,
         before: &Access,
@@ -204,7 +210,7 @@ impl AccessPolicy for BuiltInAccess {
         if actor.user() != Some(target) {
             return Ok(());
         }
-        let own = Standing(vec![Rights::Of(before.clone())]);
+        let own = Standing::of(Rights::Of(before.clone())).knowing(standing.roles.clone());
         let raised = match after {
             Access::Organization(role) => !own.covers(*role, Reach::Organization),
             Access::Accounts(roles) => {

@@ -2,11 +2,12 @@
 
 mod access;
 mod ownership;
+mod roles;
 mod seats;
 
-pub(crate) use access::role_holds;
 pub use access::{AccessPolicy, BuiltInAccess, Reach, Standing};
 pub use ownership::{BuiltInOwnership, OwnershipPolicy};
+pub use roles::{Roles, custom_roles};
 pub use seats::{BuiltInSeats, SeatPolicy};
 
 /// The rules in force.

@@ -12,7 +12,8 @@ pub trait SeatPolicy: fmt::Debug + Send + Sync + 'static {
     fn range(&self, tally: Tally, by: i64, organization: Option<&Organization>) -> RangeInclusive<i64>;
 }
 
-/// Seats up to the number purchased; at least one active account. Giving back is never refused.
+/// Seats up to the number purchased; at least one active account; a role goes when nothing names it. Giving back is never
+/// refused.
 #[derive(Debug)]
 pub struct BuiltInSeats;
 
@@ -24,6 +25,9 @@ impl SeatPolicy for BuiltInSeats {
                 0..=organization.and_then(|organization| organization.purchased).map_or(i64::MAX, i64::from)
             }
             Tally::ActiveAccounts => 1..=i64::MAX,
+            // Only the end of a role asks without adding: nothing may name it.
+            Tally::Uses(..) if by == 0 => 0..=0,
+            Tally::Uses(..) => 0..=i64::MAX,
         }
     }
 }

@@ -21,7 +21,9 @@ pub async fn api_key(
     let (_, standing) = visible_standing(roster, request, organization).await?;
     let mut view = View::new(roster, Home::Organization(organization), request);
     let value = view.get(&id).await?.ok_or(Refusal::NotFound)?;
-    roster.policies.access.require(&standing, "api_keys:read", Reach::Organization)?;
+    if value.user.is_none() || value.user != request.actor.user() {
+        roster.policies.access.require(&standing, "api_keys:read", Reach::Organization)?;
+    }
     let version = view.version(&Key::ApiKey(id)).ok_or(Refusal::NotFound)?;
     Ok(Shown { value, version })
 }

@@ -6,6 +6,7 @@ mod event;
 mod key;
 mod member;
 mod organization;
+mod role;
 mod user;
 
 pub use account::{account, account_id, accounts};
@@ -20,6 +21,7 @@ pub use organization::{
     OrganizationShown, SeatsShown, organization, organizations, require_roles, require_visible, seats,
     transfer, visible_standing,
 };
+pub use role::{role, roles};
 pub use user::{Me, MembershipShown, UserAccount, account_of_user, me, user, user_accounts, users};
 
 use crate::id::Version;

@@ -1,7 +1,7 @@
 //! Bearer secrets: a prefix that scanners find, the id of the key, the id of its home, 256 random bits, a checksum.
 //!
-//! Form: `rka_` + key id (26) + organization id (26) + secret (52) + CRC-32 in hexadecimal (8); an operator key
-//! `rko_` has no organization. Only the SHA-256 of the whole text is kept.
+//! Form: `rka_` + key id (26) + organization id (26) + secret (52) + CRC-32 in hexadecimal (8), `rkp_` likewise for a
+//! personal key; an operator key `rko_` has no organization. Only the SHA-256 of the whole text is kept.
 
 use std::fmt;
 
@@ -18,6 +18,8 @@ pub enum TokenKind {
     Operator(OperatorKeyId),
     /// One organization.
     Organization(OrganizationId, ApiKeyId),
+    /// One organization, as one of its members.
+    Personal(OrganizationId, ApiKeyId),
 }
 
 /// A secret. Printed only by [`Token::reveal`].
@@ -43,6 +45,9 @@ impl Token {
             TokenKind::Organization(home, key) => {
                 format!("rka_{}{}{secret}", encode(key.uuid()), encode(home.uuid()))
             }
+            TokenKind::Personal(home, key) => {
+                format!("rkp_{}{}{secret}", encode(key.uuid()), encode(home.uuid()))
+            }
         };
         Self { kind, text: format!("{body}{:08x}", crc32fast::hash(body.as_bytes())) }
     }
@@ -62,6 +67,9 @@ impl Token {
             ("rko_", 78) => TokenKind::Operator(OperatorKeyId::from_uuid(id(0)?)),
             ("rka_", 104) => {
                 TokenKind::Organization(OrganizationId::from_uuid(id(1)?), ApiKeyId::from_uuid(id(0)?))
+            }
+            ("rkp_", 104) => {
+                TokenKind::Personal(OrganizationId::from_uuid(id(1)?), ApiKeyId::from_uuid(id(0)?))
             }
             _ => return Err(MalformedToken),
         };
@@ -110,6 +118,7 @@ mod tests {
         for kind in [
             TokenKind::Operator(OperatorKeyId::from_uuid(id(1))),
             TokenKind::Organization(OrganizationId::from_uuid(id(2)), ApiKeyId::from_uuid(id(3))),
+            TokenKind::Personal(OrganizationId::from_uuid(id(2)), ApiKeyId::from_uuid(id(3))),
         ] {
             let token = Token::new(kind, [7; 32]);
             let again = Token::parse(token.reveal()).unwrap();

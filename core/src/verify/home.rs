@@ -1,12 +1,13 @@
 //! What one home says about itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Report;
 use crate::home::{Due, Record, Tally};
 use crate::id::AccountId;
 use crate::model::{Access, Member, MemberStatus, Organization};
 use crate::permission::RoleRef;
+use crate::policy::Roles;
 use crate::store::Dump;
 use crate::text::ExternalId;
 
@@ -38,7 +39,8 @@ fn tallies(dump: &Dump, report: Report<'_>) {
     for (tally, weight) in dump.records.iter().flat_map(|stored| stored.record.weighs()) {
         *sums.entry(tally).or_default() += weight;
     }
-    for tally in [Tally::Seats, Tally::ActiveAccounts] {
+    let named: BTreeSet<Tally> = sums.keys().chain(dump.tallies.keys()).copied().collect();
+    for tally in named {
         let recount = sums.get(&tally).copied().unwrap_or(0);
         let kept = dump.tallies.get(&tally).copied().unwrap_or(0);
         if recount != kept {
@@ -71,6 +73,29 @@ fn organization_home(dump: &Dump, organization: &Organization, report: Report<'_
         report("seats", format!("{used} used of {:?}", organization.purchased));
     }
     accounts(dump, report);
+    roles(dump, report);
+}
+
+/// Every role that is named is there, and a replacement is one hop away.
+fn roles(dump: &Dump, report: Report<'_>) {
+    let known = Roles::of(dump.records.iter().filter_map(|stored| match &stored.record {
+        Record::Role(role) => Some(role.clone()),
+        _ => None,
+    }));
+    let missing = |access: &Access| access.roles().into_iter().find(|role| known.effective(*role).is_none());
+    for stored in &dump.records {
+        let (who, role) = match &stored.record {
+            Record::Member(member) if member.status == MemberStatus::Active => {
+                (member.user.to_string(), missing(&member.access))
+            }
+            Record::ApiKey(key) => (key.id.to_string(), missing(&key.access)),
+            Record::Role(role) => (role.id.to_string(), role.replaced_by.filter(|next| !known.stands(*next))),
+            _ => continue,
+        };
+        if let Some(role) = role {
+            report("roles", format!("{who} names {role}, which does not stand"));
+        }
+    }
 }
 
 fn accounts(dump: &Dump, report: Report<'_>) {

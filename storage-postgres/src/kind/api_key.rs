@@ -1,8 +1,8 @@
 //! API keys of an organization, with their access.
 
 use roster_core::home::Record;
-use roster_core::id::ApiKeyId;
-use roster_core::model::ApiKey;
+use roster_core::id::{ApiKeyId, UserId};
+use roster_core::model::{ApiKey, OldSecret};
 use roster_core::store::Stored;
 use roster_core::time::Timestamp;
 use serde::Deserialize;
@@ -10,7 +10,9 @@ use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Fault;
-use crate::row::{access, account_roles, exact, from_hex, instant, micros, organization_role, parse};
+use crate::row::{
+    access, account_roles, exact, from_hex, from_hex_some, instant, micros, organization_role, parse,
+};
 
 /// One row.
 #[derive(Deserialize)]
@@ -23,6 +25,10 @@ pub(crate) struct Row {
     prefix: String,
     expires_at: Option<i64>,
     created_at: i64,
+    user_id: Option<Uuid>,
+    #[serde(deserialize_with = "from_hex_some")]
+    old_hash: Option<Vec<u8>>,
+    old_until: Option<i64>,
     accounts: String,
     version: Uuid,
 }
@@ -32,14 +38,22 @@ impl Row {
         let record = Record::ApiKey(ApiKey {
             id: ApiKeyId::from_uuid(self.id),
             name: parse("name", &self.name)?,
+            user: self.user_id.map(UserId::from_uuid),
             access: access(self.organization_role, &self.accounts)?,
             secret_hash: exact("secret_hash", self.secret_hash)?,
+            old: old_secret(self.old_hash, self.old_until)?,
             prefix: self.prefix,
             expires_at: instant(self.expires_at),
             created_at: Timestamp::from_micros(self.created_at),
         });
         Ok(Stored { record, version: crate::row::version(self.version) })
     }
+}
+
+/// The secret before the last rotation, from its columns.
+pub(crate) fn old_secret(hash: Option<Vec<u8>>, until: Option<i64>) -> Result<Option<OldSecret>, Fault> {
+    let Some((hash, until)) = hash.zip(until) else { return Ok(None) };
+    Ok(Some(OldSecret { hash: exact("old_hash", hash)?, until: Timestamp::from_micros(until) }))
 }
 
 pub(super) async fn load(
@@ -50,6 +64,7 @@ pub(super) async fn load(
     let rows = query_as!(
         Row,
         r#"SELECT id, name, organization_role, secret_hash, prefix, expires_at, created_at,
+           user_id, old_hash, old_until,
            coalesce((SELECT json_agg(json_build_array(a.account_id, a.role))::text FROM api_key_access a
             WHERE a.home = k.home AND a.key_id = k.id), '[]') AS "accounts!: String",
            version
@@ -77,11 +92,13 @@ pub(super) async fn put(
     let (accounts, roles) = account_roles(&it.access);
     query!(
         "WITH key AS (
-             INSERT INTO api_keys (home, id, name, organization_role, secret_hash, prefix, expires_at, created_at, version)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+             INSERT INTO api_keys (home, id, name, organization_role, secret_hash, prefix, expires_at, created_at, version,
+                 user_id, old_hash, old_until)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $12, $13, $14)
              ON CONFLICT (home, id) DO UPDATE SET name = excluded.name, organization_role = excluded.organization_role,
                  secret_hash = excluded.secret_hash, prefix = excluded.prefix, expires_at = excluded.expires_at,
-                 created_at = excluded.created_at, version = excluded.version
+                 created_at = excluded.created_at, version = excluded.version, user_id = excluded.user_id,
+                 old_hash = excluded.old_hash, old_until = excluded.old_until
          ), taken AS (
              DELETE FROM api_key_access WHERE home = $1 AND key_id = $2 AND account_id <> ALL ($10)
          )
@@ -98,7 +115,10 @@ pub(super) async fn put(
         created_at,
         version,
         &accounts,
-        &roles
+        &roles,
+        it.user.map(UserId::uuid),
+        it.old.as_ref().map(|old| old.hash.as_slice()),
+        it.old.map(|old| old.until.micros())
     )
     .execute(connection)
     .await?;

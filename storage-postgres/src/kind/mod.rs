@@ -2,7 +2,7 @@
 
 mod account;
 mod account_external_id;
-mod api_key;
+pub(crate) mod api_key;
 mod claim;
 mod directory_entry;
 pub(crate) mod due;
@@ -11,6 +11,7 @@ mod membership;
 mod operator_key;
 mod organization;
 mod receipt;
+pub(crate) mod role;
 mod transfer;
 mod user;
 
@@ -39,6 +40,7 @@ pub(crate) enum Kind {
     Claim,
     DirectoryEntry,
     Receipt,
+    Role,
 }
 
 impl Kind {
@@ -55,6 +57,7 @@ impl Kind {
                 Self::ApiKey,
                 Self::Transfer,
                 Self::Receipt,
+                Self::Role,
             ],
             Home::Claim(_) => &[Self::Claim],
             Home::Directory(..) => &[Self::DirectoryEntry],
@@ -76,6 +79,7 @@ impl Kind {
             Self::Claim,
             Self::DirectoryEntry,
             Self::Receipt,
+            Self::Role,
         ];
         all.into_iter().find(|kind| *kind as i32 == number).ok_or_else(|| bad("what", number))
     }
@@ -93,6 +97,7 @@ impl Kind {
             Self::OperatorKey => Some(("operator_keys", "id")),
             Self::DirectoryEntry => Some(("directory_entries", "id")),
             Self::Receipt => Some(("receipts", "id")),
+            Self::Role => Some(("roles", "id")),
         }
     }
 
@@ -111,6 +116,7 @@ impl Kind {
             Key::Claim => Self::Claim,
             Key::DirectoryEntry(_) => Self::DirectoryEntry,
             Key::Receipt(_) => Self::Receipt,
+            Key::Role(_) => Self::Role,
         }
     }
 }
@@ -135,6 +141,7 @@ impl Names {
             Key::Member(id) => self.ids.push(id.uuid()),
             Key::ApiKey(id) => self.ids.push(id.uuid()),
             Key::Transfer(id) => self.ids.push(id.uuid()),
+            Key::Role(id) => self.ids.push(id.uuid()),
             Key::Membership(id) => self.ids.push(id.uuid()),
             Key::OperatorKey(id) => self.ids.push(id.uuid()),
             Key::DirectoryEntry(id) => self.ids.push(id.uuid()),
@@ -164,6 +171,7 @@ pub(crate) async fn load(
         Kind::Claim => claim::load(connection, home).await,
         Kind::DirectoryEntry => directory_entry::load(connection, home, &names.ids).await,
         Kind::Receipt => receipt::load(connection, home, &names.bytes).await,
+        Kind::Role => role::load(connection, home, &names.ids).await,
     }
 }
 
@@ -185,6 +193,7 @@ pub(crate) async fn load_all(
         Kind::OperatorKey => names.ids = operator_key::names(connection, home).await?,
         Kind::DirectoryEntry => names.ids = directory_entry::names(connection, home).await?,
         Kind::Receipt => names.bytes = receipt::names(connection, home).await?,
+        Kind::Role => names.ids = role::names(connection, home).await?,
     }
     load(connection, home, kind, &names).await
 }
@@ -213,6 +222,7 @@ pub(crate) fn decode(kind: Kind, row: &str) -> Result<Stored, Fault> {
         Kind::Claim => from_json::<claim::Row>("claim", row)?.stored(),
         Kind::DirectoryEntry => from_json::<directory_entry::Row>("directory_entry", row)?.stored(),
         Kind::Receipt => from_json::<receipt::Row>("receipt", row)?.stored(),
+        Kind::Role => from_json::<role::Row>("role", row)?.stored(),
     }
 }
 
@@ -267,6 +277,7 @@ async fn put_one(
         Record::Claim(it) => claim::put(connection, home, version, it).await,
         Record::DirectoryEntry(it) => directory_entry::put(connection, home, version, it).await,
         Record::Receipt(it) => receipt::put(connection, home, version, it).await,
+        Record::Role(it) => role::put(connection, home, version, it).await,
         Record::Member(it) => member::put_all(connection, &[Put { home, commit, it }]).await,
         Record::Membership(it) => membership::put_all(connection, &[Put { home, commit, it }]).await,
         Record::User(it) => user::put_all(connection, &[Put { home, commit, it }]).await,
@@ -288,5 +299,6 @@ pub(crate) async fn remove(connection: &mut PgConnection, home: i64, key: &Key) 
         Key::Claim => claim::remove(connection, home).await,
         Key::DirectoryEntry(id) => directory_entry::remove(connection, home, *id).await,
         Key::Receipt(id) => receipt::remove(connection, home, *id).await,
+        Key::Role(id) => role::remove(connection, home, *id).await,
     }
 }

@@ -1,8 +1,8 @@
 //! API keys of an organization, with their access.
 
 use roster_core::home::Record;
-use roster_core::id::ApiKeyId;
-use roster_core::model::ApiKey;
+use roster_core::id::{ApiKeyId, UserId};
+use roster_core::model::{ApiKey, OldSecret};
 use roster_core::store::Stored;
 use roster_core::time::Timestamp;
 use sqlx::{SqliteConnection, query, query_scalar};
@@ -11,6 +11,12 @@ use uuid::Uuid;
 use crate::error::Fault;
 use crate::row::{access, account_roles, exact, instant, micros, organization_role, parse};
 
+/// The secret before the last rotation, from its columns.
+pub(crate) fn old_secret(hash: Option<Vec<u8>>, until: Option<i64>) -> Result<Option<OldSecret>, Fault> {
+    let Some((hash, until)) = hash.zip(until) else { return Ok(None) };
+    Ok(Some(OldSecret { hash: exact("old_hash", hash)?, until: Timestamp::from_micros(until) }))
+}
+
 pub(super) async fn load(
     connection: &mut SqliteConnection,
     home: i64,
@@ -18,6 +24,7 @@ pub(super) async fn load(
 ) -> Result<Vec<Stored>, Fault> {
     let rows = query!(
         r#"SELECT id AS "id: Uuid", name, organization_role, secret_hash, prefix, expires_at, created_at,
+           user_id AS "user_id: Uuid", old_hash, old_until,
            coalesce((SELECT json_group_array(json_array(hex(a.account_id), a.role)) FROM api_key_access a
             WHERE a.home = k.home AND a.key_id = k.id), '[]') AS "accounts!: String",
            version AS "version: Uuid"
@@ -30,8 +37,10 @@ pub(super) async fn load(
         let record = Record::ApiKey(ApiKey {
             id: ApiKeyId::from_uuid(row.id),
             name: parse("name", &row.name)?,
+            user: row.user_id.map(UserId::from_uuid),
             access: access(row.organization_role, &row.accounts)?,
             secret_hash: exact("secret_hash", row.secret_hash)?,
+            old: old_secret(row.old_hash, row.old_until)?,
             prefix: row.prefix,
             expires_at: instant(row.expires_at),
             created_at: Timestamp::from_micros(row.created_at),
@@ -72,11 +81,14 @@ pub(super) async fn put(
     let (id, name, role) = (it.id.uuid(), it.name.as_str(), organization_role(&it.access));
     let (secret_hash, prefix) = (it.secret_hash.as_slice(), it.prefix.as_str());
     let (expires_at, created_at) = (micros(it.expires_at), it.created_at.micros());
+    let user_id = it.user.map(UserId::uuid);
+    let old_hash = it.old.as_ref().map(|old| old.hash.as_slice());
+    let old_until = it.old.map(|old| old.until.micros());
     query!(
-        "INSERT INTO api_keys (home, id, name, organization_role, secret_hash, prefix, expires_at, created_at, version)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (home, id) DO UPDATE SET name = excluded.name, organization_role = excluded.organization_role, secret_hash = excluded.secret_hash, prefix = excluded.prefix, expires_at = excluded.expires_at, created_at = excluded.created_at, version = excluded.version",
-        home, id, name, role, secret_hash, prefix, expires_at, created_at, version
+        "INSERT INTO api_keys (home, id, name, organization_role, secret_hash, prefix, expires_at, created_at, version, user_id, old_hash, old_until)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (home, id) DO UPDATE SET name = excluded.name, organization_role = excluded.organization_role, secret_hash = excluded.secret_hash, prefix = excluded.prefix, expires_at = excluded.expires_at, created_at = excluded.created_at, version = excluded.version, user_id = excluded.user_id, old_hash = excluded.old_hash, old_until = excluded.old_until",
+        home, id, name, role, secret_hash, prefix, expires_at, created_at, version, user_id, old_hash, old_until
     )
     .execute(&mut *connection)
     .await?;

@@ -2,7 +2,7 @@
 
 mod account;
 mod account_external_id;
-mod api_key;
+pub(crate) mod api_key;
 mod claim;
 mod directory_entry;
 pub(crate) mod due;
@@ -11,6 +11,7 @@ mod membership;
 mod operator_key;
 mod organization;
 mod receipt;
+pub(crate) mod role;
 mod transfer;
 mod user;
 
@@ -39,6 +40,7 @@ pub(crate) enum Kind {
     Claim,
     DirectoryEntry,
     Receipt,
+    Role,
 }
 
 impl Kind {
@@ -55,6 +57,7 @@ impl Kind {
                 Self::ApiKey,
                 Self::Transfer,
                 Self::Receipt,
+                Self::Role,
             ],
             Home::Claim(_) => &[Self::Claim],
             Home::Directory(..) => &[Self::DirectoryEntry],
@@ -74,6 +77,7 @@ impl Kind {
             Self::OperatorKey => Some(("operator_keys", "id")),
             Self::DirectoryEntry => Some(("directory_entries", "id")),
             Self::Receipt => Some(("receipts", "id")),
+            Self::Role => Some(("roles", "id")),
         }
     }
 
@@ -93,6 +97,7 @@ impl Kind {
             Key::Claim => (Self::Claim, String::new()),
             Key::DirectoryEntry(id) => (Self::DirectoryEntry, name(id.uuid())),
             Key::Receipt(id) => (Self::Receipt, hex(&id.0)),
+            Key::Role(id) => (Self::Role, name(id.uuid())),
         }
     }
 }
@@ -117,6 +122,7 @@ pub(crate) async fn load(
         Kind::Claim => claim::load(connection, home).await,
         Kind::DirectoryEntry => directory_entry::load(connection, home, names).await,
         Kind::Receipt => receipt::load(connection, home, names).await,
+        Kind::Role => role::load(connection, home, names).await,
     }
 }
 
@@ -137,6 +143,7 @@ pub(crate) async fn load_all(
         Kind::OperatorKey => operator_key::names(connection, home).await?,
         Kind::DirectoryEntry => directory_entry::names(connection, home).await?,
         Kind::Receipt => receipt::names(connection, home).await?,
+        Kind::Role => role::names(connection, home).await?,
     };
     load(connection, home, kind, &names).await
 }
@@ -169,6 +176,7 @@ pub(crate) async fn version(
         Key::Claim => claim::version(connection, home).await,
         Key::DirectoryEntry(id) => directory_entry::version(connection, home, *id).await,
         Key::Receipt(id) => receipt::version(connection, home, *id).await,
+        Key::Role(id) => role::version(connection, home, *id).await,
     }?;
     Ok(id.map(CommitId::from_uuid))
 }
@@ -196,6 +204,7 @@ pub(crate) async fn put(
         Record::Claim(it) => claim::put(connection, home, version, it).await,
         Record::DirectoryEntry(it) => directory_entry::put(connection, home, version, it).await,
         Record::Receipt(it) => receipt::put(connection, home, version, it).await,
+        Record::Role(it) => role::put(connection, home, version, it).await,
     }?;
     due::put(connection, home, &record.key(), record.due()).await
 }
@@ -215,6 +224,7 @@ pub(crate) async fn remove(connection: &mut SqliteConnection, home: i64, key: &K
         Key::Claim => claim::remove(connection, home).await,
         Key::DirectoryEntry(id) => directory_entry::remove(connection, home, *id).await,
         Key::Receipt(id) => receipt::remove(connection, home, *id).await,
+        Key::Role(id) => role::remove(connection, home, *id).await,
     }?;
     due::put(connection, home, key, None).await
 }

@@ -9,7 +9,7 @@ use roster_core::store::{AccessKey, MemberFacts};
 use super::reads::records;
 use crate::build::{
     account_id, api_key, api_key_id, change, on_accounts, organization, organization_home, organization_id,
-    role_id, user_id,
+    role, role_id, user_id,
 };
 use crate::stores::{START, TestStore};
 
@@ -67,6 +67,9 @@ pub async fn access_answers_what_is_asked_and_nothing_else(at: &TestStore) {
         (Some(UserStatus::Erased), None),
         "an account is of an organization"
     );
+    let named = vec![role(3, Some(RoleRef::Custom(role_id(4)))), role(4, None)];
+    assert_eq!((&one.roles, &facts[2].roles), (&named, &vec![]), "what is named, and one hop from it");
+    assert_eq!((&facts[3].roles, &facts[4].roles), (&vec![], &vec![]));
     assert_eq!(facts[6], facts[1]);
     for nothing in [&facts[0], &facts[7]] {
         assert_eq!((nothing.organization, nothing.user, &nothing.member), (None, None, &None));

@@ -12,8 +12,8 @@ use roster_core::text::ExternalId;
 
 use crate::build::{
     account, account_id, api_key, card, change, claim, commit_id, directory_entry, member, on_accounts,
-    operator_key, organization, organization_home, organization_id, receipt, role_id, text, traits, transfer,
-    user, user_id,
+    operator_key, organization, organization_home, organization_id, receipt, role, role_id, text, traits,
+    transfer, user, user_id,
 };
 use crate::stores::{START, TestStore};
 
@@ -49,6 +49,8 @@ pub(super) fn records() -> Vec<(Home, Vec<Record>)> {
         Record::ApiKey(ApiKey { expires_at: None, ..api_key(2, on_accounts(&roles)) }),
         Record::Transfer(transfer(1)),
         Record::Receipt(receipt(1)),
+        Record::Role(role(3, Some(RoleRef::Custom(role_id(4))))),
+        Record::Role(role(4, None)),
     ];
     let nobody = User { email: None, name: None, external_id: None, ..user(2) };
     let users = vec![

@@ -98,7 +98,11 @@ impl Scene {
         scene.admit().await;
         if matches!(
             race,
-            Race::DemotedGranting | Race::CloseAndAdd | Race::RemovalAndRole | Race::DeactivationAndRole
+            Race::DemotedGranting
+                | Race::CloseAndAdd
+                | Race::RemovalAndRole
+                | Race::DeactivationAndRole
+                | Race::RoleDeletedAndGiven
         ) {
             scene.know_the_guests().await;
         }

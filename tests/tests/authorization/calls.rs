@@ -26,6 +26,8 @@ pub struct Prepared {
 pub struct Ids {
     pub key: String,
     pub transfer: String,
+    pub role: String,
+    pub other_role: String,
     pub other_account: String,
     pub other_user: String,
     pub other_key: String,
@@ -48,7 +50,14 @@ pub async fn prepared(store: &str) -> Prepared {
     roster_tests::world::join(&world.operator(), "other", "omar", wide).await;
     let other_transfer = there_and_back(&world, "other", "otto", "omar", "member").await;
     let first = async |path: &str, pointer: &str| text(&world.operator().get(path).await.is(200), pointer);
+    let role = json!({"name": "Support", "permissions": ["members:read"]});
+    let made = async |organization: &str| {
+        let path = format!("/v1/organizations/ext:{organization}/roles");
+        text(&world.operator().post(&path, role.clone()).await.is(201), "/id")
+    };
     let ids = Ids {
+        role: made("cloud").await,
+        other_role: made("other").await,
         key: first("/v1/organizations/ext:cloud/api-keys", "/data/0/id").await,
         transfer,
         other_account: first("/v1/organizations/ext:other/accounts/ext:west", "/id").await,
@@ -131,7 +140,7 @@ impl Call {
             .replace("{account}", "ext:north")
             .replace("{user}", "ext:nils")
             .replace("{key}", &world.ids.key)
-            .replace("{role}", "member")
+            .replace("{role}", if self.changes() { &world.ids.role } else { "member" })
             .replace("{transfer}", &world.ids.transfer);
         caller.call(self.method.clone(), &path, self.body.clone()).await
     }

@@ -124,6 +124,7 @@ async fn things_of_another_organization_are_not_there() {
             ("{user}", &ids.other_user, "usr_01kb2y0v4tejq8vt0d7c3w4n5e"),
             ("{key}", &ids.other_key, "key_01kb2y0v4tejq8vt0d7c3w4n5e"),
             ("{transfer}", &ids.other_transfer, "trf_01kb2y0v4tejq8vt0d7c3w4n5e"),
+            ("{role}", &ids.other_role, "rol_01kb2y0v4tejq8vt0d7c3w4n5e"),
         ];
         for call in documented() {
             for (place, foreign, unknown) in foreign.iter().filter(|(place, ..)| call.path.contains(place)) {

@@ -35,4 +35,5 @@ races! {
     m11_a_demoted_admin_grants_no_more: DemotedGranting;
     o7_nobody_joins_what_is_closed: CloseAndAdd;
     l1_what_is_kept_for_the_way_back_is_the_last_role: DeactivationAndRole;
+    p2_no_role_ends_that_somebody_has_just_been_given: RoleDeletedAndGiven;
 }

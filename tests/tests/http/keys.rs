@@ -160,3 +160,115 @@ async fn an_operators_key_opens_everything() {
         }
     }
 }
+
+/// P3: with the rights of its member as they are, in that organization only; M7, L9: dead for good after a cut.
+#[tokio::test]
+async fn p3_a_personal_key_has_its_members_rights_and_ends_with_their_cut() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let (operator, anna, cloud) = (world.operator(), world.person("anna"), "/v1/organizations/ext:cloud");
+        let personal = json!({"name": "Laptop", "kind": "personal"});
+        let make = async |person: &str| {
+            let made = world.person(person).post(KEYS, personal.clone()).await.is(201);
+            assert_eq!((&made["kind"], &made["access"]), (&json!("personal"), &Value::Null));
+            (text(&made, "/id"), text(&made, "/secret"))
+        };
+        for bad in [
+            operator.post(KEYS, personal.clone()).await,
+            world.service.bearer(&world.admin_key).post(KEYS, personal.clone()).await,
+        ] {
+            bad.refused(422, "invalid");
+        }
+        let wide =
+            json!({"name": "k", "kind": "personal", "access": {"type": "organization", "role": "viewer"}});
+        anna.post(KEYS, wide).await.refused(422, "invalid");
+        anna.post(KEYS, json!({"name": "k"})).await.refused(422, "invalid");
+        world.person("mia").post(KEYS, personal.clone()).await.refused(404, "not_found");
+
+        let (id, secret) = make("max").await;
+        assert!(secret.starts_with("rkp_"));
+        let key = world.service.bearer(&secret);
+        let me = key.get("/v1/me").await.is(200);
+        assert_eq!(me["actor"], json!({"type": "user", "id": me["user"]["id"], "via": id}));
+        key.get(&format!("{cloud}/members")).await.is(200);
+        key.get("/v1/organizations/ext:other").await.refused(404, "not_found");
+        key.clone().on_behalf_of("ext:anna").get("/v1/me").await.refused(422, "invalid");
+        key.post(&format!("{cloud}/ownership-transfers"), json!({"to": "ext:anna"}))
+            .await
+            .refused(403, "forbidden");
+        let none = json!({"roles": []});
+        operator.put(&format!("{cloud}/members/ext:max/access"), none).await.is(200);
+        key.get(&format!("{cloud}/members")).await.refused(403, "forbidden");
+        let back = json!({"roles": [{"role": "member", "accounts": "all"}]});
+        operator.put(&format!("{cloud}/members/ext:max/access"), back).await.is(200);
+        key.get(&format!("{cloud}/members")).await.is(200);
+
+        let one = format!("{KEYS}/{id}");
+        world.person("vera").get(&one).await.refused(403, "forbidden");
+        anna.post(&format!("{one}/rotate"), json!({})).await.refused(403, "cannot_grant_unheld");
+        key.patch(&one, json!({"name": "Desk"})).await.is(200);
+        let turned = text(&key.post(&format!("{one}/rotate"), json!({})).await.is(200), "/secret");
+        key.get("/v1/me").await.refused(401, "unauthenticated");
+        let key = world.service.bearer(&turned);
+        key.get(&one).await.is(200);
+
+        for (out, in_again) in [("deactivate", "reactivate")] {
+            let act = |verb: &str| format!("{cloud}/members/ext:max/{verb}");
+            anna.call(http::Method::POST, &act(out), None).await.is(200);
+            key.get("/v1/me").await.refused(401, "unauthenticated");
+            anna.call(http::Method::POST, &act(in_again), None).await.is(200);
+            key.get("/v1/me").await.refused(401, "unauthenticated");
+        }
+        world.test().clock.advance_seconds(1);
+        let (_, secret) = make("max").await;
+        let key = world.service.bearer(&secret);
+        key.get("/v1/me").await.is(200);
+        for verb in ["suspend", "unsuspend"] {
+            operator.call(http::Method::POST, &format!("/v1/users/ext:max/{verb}"), None).await.is(200);
+            key.get("/v1/me").await.refused(401, "unauthenticated");
+        }
+        world.test().clock.advance_seconds(1);
+        let (id, secret) = make("max").await;
+        let key = world.service.bearer(&secret);
+        key.delete(&format!("{KEYS}/{id}")).await.is(204);
+        key.get("/v1/me").await.refused(401, "unauthenticated");
+    }
+}
+
+/// P3: a new secret, and the old one until the overlap ends; who turns it must hold what it holds.
+#[tokio::test]
+async fn p3_a_key_is_turned_with_an_overlap() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let access = json!({"type": "organization", "role": "admin"});
+        let made = operator.post(KEYS, json!({"name": "Backend", "access": access})).await.is(201);
+        let (path, old) = (format!("{KEYS}/{}", text(&made, "/id")), text(&made, "/secret"));
+        let rotate = format!("{path}/rotate");
+        operator.post(&rotate, json!({"overlap_seconds": 2_592_001})).await.refused(422, "invalid");
+        operator.post(&rotate, json!({"overlap_seconds": -1})).await.refused(422, "invalid");
+        world.person("vera").post(&rotate, json!({})).await.refused(403, "forbidden");
+        let turned = operator.post(&rotate, json!({"overlap_seconds": 60})).await.is(200);
+        let new = text(&turned, "/secret");
+        assert_ne!(new, old);
+        let opens = async |secret: &str| {
+            world.service.bearer(secret).get("/v1/organizations/ext:cloud").await.status.as_u16()
+        };
+        let asked = json!({"user": "ext:vera", "permission": "members:read"});
+        assert_eq!((opens(&old).await, opens(&new).await), (200, 200));
+        world.service.bearer(&old).post("/v1/check", asked.clone()).await.is(200);
+        world.test().clock.advance_seconds(59);
+        assert_eq!((opens(&old).await, opens(&new).await), (200, 200));
+        world.test().clock.advance_seconds(1);
+        assert_eq!((opens(&old).await, opens(&new).await), (401, 200));
+        world.service.bearer(&old).post("/v1/check", asked).await.refused(401, "unauthenticated");
+        let newest = text(&operator.post(&rotate, json!({})).await.is(200), "/secret");
+        assert_eq!((opens(&new).await, opens(&newest).await), (401, 200));
+        let said =
+            operator.get("/v1/organizations/ext:cloud/audit?limit=200").await.is(200)["data"].to_string();
+        assert_eq!(said.matches("\"api_key.rotated\"").count(), 2);
+        for secret in [&old, &new, &newest] {
+            assert!(!said.contains(secret.as_str()));
+        }
+    }
+}

@@ -16,5 +16,6 @@ mod metrics;
 mod ownership;
 mod races;
 mod removal;
+mod roles;
 mod seats;
 mod users;

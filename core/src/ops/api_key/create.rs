@@ -37,8 +37,8 @@ impl Operation for CreateApiKey {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        let visible = view.open_organization().await?;
-        Ok((visible, self.access.load(view).await?))
+        let asked = self.access.load(view).await?;
+        Ok((view.open_organization().await?, asked))
     }
 
     fn decide(
@@ -59,8 +59,10 @@ impl Operation for CreateApiKey {
         let key = ApiKey {
             id,
             name: self.name.clone(),
+            user: None,
             access: granting.access,
             secret_hash: token.hash(),
+            old: None,
             prefix: token.prefix(),
             expires_at: self.expires_at,
             created_at: facts.now,
@@ -78,5 +80,5 @@ pub(super) fn check_end(expires_at: Option<Timestamp>, now: Timestamp) -> Result
 }
 
 pub(super) fn fields(key: &ApiKey) -> serde_json::Value {
-    json!({"name": key.name, "access": key.access, "prefix": key.prefix, "expires_at": key.expires_at})
+    json!({"name": key.name, "user_id": key.user, "access": key.access, "prefix": key.prefix, "expires_at": key.expires_at})
 }

@@ -1,9 +1,26 @@
-//! Keys of an organization (rule P3).
+//! Keys of an organization, and of its members (rule P3).
 
 mod create;
+mod create_personal;
 mod revoke;
+mod rotate;
 mod update;
 
 pub use create::CreateApiKey;
+pub use create_personal::CreatePersonalKey;
 pub use revoke::RevokeApiKey;
+pub use rotate::{MAX_OVERLAP, RotateApiKey};
 pub use update::{ApiKeyPatch, UpdateApiKey};
+
+use crate::facts::Facts;
+use crate::model::ApiKey;
+use crate::policy::{Reach, Standing};
+use crate::refusal::Refusal;
+
+/// A member manages their own keys; others need the permission.
+fn require_manage(standing: &Standing, key: &ApiKey, facts: &Facts) -> Result<(), Refusal> {
+    if key.user.is_some() && key.user == facts.actor.user() {
+        return Ok(());
+    }
+    facts.policies.access.require(standing, "api_keys:manage", Reach::Organization)
+}

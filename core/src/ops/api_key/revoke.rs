@@ -1,12 +1,12 @@
 //! Ending a key.
 
 use super::create::fields;
+use super::require_manage;
 use crate::facts::Facts;
 use crate::home::{Home, Key};
 use crate::id::{ApiKeyId, OrganizationId};
 use crate::model::ApiKey;
 use crate::op::{Decision, Event, Operation, View, Visible};
-use crate::policy::Reach;
 use crate::refusal::Refusal;
 use crate::store::StoreError;
 
@@ -39,8 +39,9 @@ impl Operation for RevokeApiKey {
     fn decide(&self, (visible, key): Self::State, facts: &Facts) -> Result<Decision<()>, Refusal> {
         let (_, standing) = visible.open()?;
         let key = key.ok_or(Refusal::NotFound)?;
-        facts.policies.access.require(&standing, "api_keys:manage", Reach::Organization)?;
-        let event = Event::new("api_key.revoked", "api_key", self.key).before(fields(&key));
+        require_manage(&standing, &key, facts)?;
+        let event = Event { user: key.user, ..Event::new("api_key.revoked", "api_key", self.key) }
+            .before(fields(&key));
         Ok(Decision::unchanged(()).remove(Key::ApiKey(self.key)).event(event))
     }
 }

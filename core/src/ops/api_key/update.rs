@@ -1,13 +1,14 @@
 //! Changing a key's name, access or end: never beyond what the actor holds.
 
 use super::create::{check_end, fields};
+use super::require_manage;
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record};
 use crate::id::{ApiKeyId, OrganizationId};
 use crate::model::ApiKey;
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::ops::member::{AccessAsk, AskRead};
-use crate::policy::Reach;
+use crate::policy::{Reach, custom_roles};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
 use crate::text::Name;
@@ -48,13 +49,15 @@ impl Operation for UpdateApiKey {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        let visible = view.open_organization().await?;
         let key = view.get(&self.key).await?;
+        if let Some(key) = &key {
+            view.fetch_roles(custom_roles(&key.access).collect::<Vec<_>>()).await?;
+        }
         let asked = match &self.patch.access {
             Some(access) => Some(access.load(view).await?),
             None => None,
         };
-        Ok((visible, key, asked))
+        Ok((view.open_organization().await?, key, asked))
     }
 
     fn decide(&self, (visible, key, asked): Self::State, facts: &Facts) -> Result<Decision<ApiKey>, Refusal> {
@@ -66,7 +69,10 @@ impl Operation for UpdateApiKey {
             None => None,
         };
         let policy = facts.policies.access.as_ref();
-        policy.require(&standing, "api_keys:manage", Reach::Organization)?;
+        require_manage(&standing, &before, facts)?;
+        if before.user.is_some() && granting.is_some() {
+            return Err(Refusal::invalid("/access", "a personal key has the rights of its member"));
+        }
         policy.may_manage(&standing, &before.access, Reach::Organization)?;
         if let Some(granting) = &granting {
             policy.may_grant(&standing, &granting.access)?;
@@ -81,8 +87,9 @@ impl Operation for UpdateApiKey {
         if after == before {
             return Ok(Decision::unchanged(after));
         }
-        let event =
-            Event::new("api_key.updated", "api_key", self.key).before(fields(&before)).after(fields(&after));
+        let event = Event { user: before.user, ..Event::new("api_key.updated", "api_key", self.key) }
+            .before(fields(&before))
+            .after(fields(&after));
         Ok(Decision::unchanged(after.clone()).put(Record::ApiKey(after)).event(event))
     }
 }

@@ -48,8 +48,8 @@ impl Operation for AddMember {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        let scene = SceneRead::load(view, self.user).await?;
-        Ok((scene, self.joining.access.load(view).await?))
+        let asked = self.joining.access.load(view).await?;
+        Ok((SceneRead::load(view, self.user).await?, asked))
     }
 
     fn decide(&self, (scene, asked): Self::State, facts: &Facts) -> Result<Decision<Member>, Refusal> {

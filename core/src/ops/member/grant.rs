@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::home::{Key, TypedKey};
-use crate::id::AccountId;
+use crate::id::{AccountId, RoleId};
 use crate::model::{Access, AccountStatus};
 use crate::op::View;
 use crate::permission::RoleRef;
-use crate::policy::{AccessPolicy, Reach, Standing};
+use crate::policy::{AccessPolicy, Reach, Roles, Standing};
 use crate::reference::AccountRef;
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -25,31 +25,29 @@ pub enum AccessAsk {
 #[derive(Debug)]
 pub struct AskRead {
     found: Vec<Option<(AccountId, AccountStatus)>>,
+    roles: Roles,
 }
 
 impl AccessAsk {
     /// Nothing at all.
     pub const NONE: Self = Self::Accounts(Vec::new());
 
-    /// 404 for a role that does not exist.
-    pub fn known(role: RoleRef) -> Result<(), Refusal> {
-        known_role(role)
-    }
-
-    /// Reads the accounts named.
+    /// Reads the accounts and roles named. Comes before the actor's standing is made, which knows these roles then.
     pub async fn load(&self, view: &mut View<'_>) -> Result<AskRead, StoreError> {
-        let Self::Accounts(rows) = self else {
-            return Ok(AskRead { found: Vec::new() });
+        let (named, accounts): (Vec<RoleRef>, Vec<&AccountRef>) = match self {
+            Self::Organization(role) => (vec![*role], Vec::new()),
+            Self::Accounts(rows) => rows.iter().map(|(account, role)| (*role, account)).unzip(),
         };
-        let accounts: Vec<&AccountRef> = rows.iter().map(|(account, _)| account).collect();
-        Ok(AskRead { found: find_accounts(view, &accounts).await? })
+        view.fetch_roles(custom(&named).collect::<Vec<_>>()).await?;
+        let found = if accounts.is_empty() { Vec::new() } else { find_accounts(view, &accounts).await? };
+        Ok(AskRead { found, roles: view.roles() })
     }
 
     /// The access meant; 404 for unknown accounts and roles, 422 for one account twice or too many.
     pub fn resolve(&self, read: &AskRead) -> Result<Granting, Refusal> {
         match self {
             Self::Organization(role) => {
-                known_role(*role)?;
+                known_role(&read.roles, *role)?;
                 Ok(Granting { access: Access::Organization(*role), archived: BTreeSet::new() })
             }
             Self::Accounts(rows) => {
@@ -57,7 +55,7 @@ impl AccessAsk {
                 let mut archived = BTreeSet::new();
                 for ((_, role), found) in rows.iter().zip(&read.found) {
                     let (account, status) = found.ok_or(Refusal::NotFound)?;
-                    known_role(*role)?;
+                    known_role(&read.roles, *role)?;
                     if roles.insert(account, *role).is_some() {
                         return Err(Refusal::invalid("/access", "an account can be named once only"));
                     }
@@ -136,10 +134,15 @@ pub fn require_on(
     }
 }
 
-/// 404 for a role that does not exist. There are no custom roles yet.
-pub(crate) fn known_role(role: RoleRef) -> Result<(), Refusal> {
-    match role {
-        RoleRef::System(_) => Ok(()),
-        RoleRef::Custom(_) => Err(Refusal::NotFound),
-    }
+/// 404 for a role that does not exist, or that is being replaced.
+pub(crate) fn known_role(roles: &Roles, role: RoleRef) -> Result<(), Refusal> {
+    if roles.stands(role) { Ok(()) } else { Err(Refusal::NotFound) }
+}
+
+/// The custom roles among these.
+pub(crate) fn custom(roles: &[RoleRef]) -> impl Iterator<Item = RoleId> {
+    roles.iter().filter_map(|role| match role {
+        RoleRef::System(_) => None,
+        RoleRef::Custom(id) => Some(*id),
+    })
 }

@@ -18,6 +18,7 @@ pub use add::{AddMember, Joining};
 pub use deactivate::DeactivateMember;
 pub use delete::DeleteMember;
 pub use grant::{AccessAsk, AskRead, find_accounts};
+pub(crate) use grant::{custom, known_role};
 pub use leave::LeaveOrganization;
 pub use reactivate::ReactivateMember;
 pub use refresh_card::RefreshCard;

@@ -12,7 +12,7 @@ use crate::policy::Reach;
 use crate::refusal::Refusal;
 use crate::store::StoreError;
 
-/// Reactivates a member, where a seat is free; one who is active stays so. Sessions and personal keys from before do
+/// Reactivates a member, where a seat is free; one who is active stays so. Roles that are gone are left out. Sessions and personal keys from before do
 /// not come back: the cut stays.
 #[derive(Debug)]
 pub struct ReactivateMember {
@@ -49,7 +49,8 @@ impl Operation for ReactivateMember {
             MemberStatus::Former => Err(Refusal::TargetNotActive),
             MemberStatus::Active => Ok(Decision::unchanged(member.clone())),
             MemberStatus::Deactivated => {
-                let after = Member { status: MemberStatus::Active, ..member.clone() };
+                let access = scene.standing.roles().standing_part(&member.access);
+                let after = Member { status: MemberStatus::Active, access, ..member.clone() };
                 let event = Event::member("member.reactivated", self.user)
                     .before(json!({"status": member.status, "access": member.access}))
                     .after(json!({"status": after.status, "access": after.access}));

@@ -109,8 +109,8 @@ impl Operation for ReplaceAccess {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        let scene = SceneRead::load(view, self.user).await?;
-        Ok((scene, self.access.load(view).await?))
+        let asked = self.access.load(view).await?;
+        Ok((SceneRead::load(view, self.user).await?, asked))
     }
 
     fn decide(&self, (scene, asked): Self::State, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
@@ -172,7 +172,7 @@ impl ReplaceAccess {
         for (held, reach) in taken.chain(turned) {
             policy.may_manage(&scene.standing, &held, reach)?;
         }
-        policy.may_change_own(&facts.actor, self.user, &member.access, after)
+        policy.may_change_own(&scene.standing, &facts.actor, self.user, &member.access, after)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::home::TheMember;
 use crate::id::UserId;
 use crate::model::{Member, MemberStatus, Organization};
 use crate::op::{View, Visible};
-use crate::policy::Standing;
+use crate::policy::{Standing, custom_roles};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
 
@@ -27,10 +27,13 @@ pub struct Scene {
 }
 
 impl SceneRead {
-    /// Reads it.
+    /// Reads it, after everything else whose roles the standing shall know.
     pub async fn load(view: &mut View<'_>, user: UserId) -> Result<Self, StoreError> {
-        let visible = view.open_organization().await?;
-        Ok(Self { visible, member: view.get(&TheMember(user)).await? })
+        let member = view.get(&TheMember(user)).await?;
+        if let Some(member) = &member {
+            view.fetch_roles(custom_roles(&member.access).collect::<Vec<_>>()).await?;
+        }
+        Ok(Self { visible: view.open_organization().await?, member })
     }
 
     /// 404 where the actor sees no organization.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::add::added;
-use super::grant::{find_accounts, known_role};
+use super::grant::{custom, find_accounts, known_role};
 use super::scene::{Scene, SceneRead};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record};
@@ -59,15 +59,15 @@ impl Operation for SetRole {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        let scene = SceneRead::load(view, self.user).await?;
         let account = find_accounts(view, &[&self.account]).await?.pop().flatten();
-        Ok((scene, account))
+        view.fetch_roles(custom(&[self.role]).collect::<Vec<_>>()).await?;
+        Ok((SceneRead::load(view, self.user).await?, account))
     }
 
     fn decide(&self, (scene, account): Self::State, facts: &Facts) -> Result<Decision<RoleSet>, Refusal> {
         let scene = scene.open()?;
         let (account, status) = account.ok_or(Refusal::NotFound)?;
-        known_role(self.role)?;
+        known_role(scene.standing.roles(), self.role)?;
         if self.only_known && scene.member.is_none() {
             return Err(Refusal::NotFound);
         }
@@ -112,7 +112,7 @@ impl SetRole {
         policy.may_grant(&scene.standing, &grant)?;
         policy.may_manage(&scene.standing, &held, reach)?;
         if previous.is_some() {
-            policy.may_change_own(&facts.actor, self.user, &held, &grant)?;
+            policy.may_change_own(&scene.standing, &facts.actor, self.user, &held, &grant)?;
         }
         if let Some(role) = held.organization_role() {
             return Err(Refusal::ImplicitAccess(role));

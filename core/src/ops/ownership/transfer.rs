@@ -9,7 +9,7 @@ use crate::home::{Home, Key, Record, TheMember};
 use crate::id::{OrganizationId, TransferId, UserId};
 use crate::model::{Access, Member, Organization, Transfer, TransferState};
 use crate::op::{Decision, Event, Operation, View, Visible};
-use crate::ops::member::AccessAsk;
+use crate::ops::member::{custom, known_role};
 use crate::permission::RoleRef;
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -55,6 +55,7 @@ impl Operation for TransferOwnership {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<TransferRead, StoreError> {
+        view.fetch_roles(custom(&[self.previous_owner_role]).collect::<Vec<_>>()).await?;
         let visible = view.open_organization().await?;
         let target = view.get(&TheMember(self.to)).await?;
         let owner = view.get(&crate::home::TheOrganization).await?.map(|organization| organization.owner);
@@ -67,12 +68,12 @@ impl Operation for TransferOwnership {
     }
 
     fn decide(&self, read: TransferRead, facts: &Facts) -> Result<Decision<Transfer>, Refusal> {
-        let (organization, _) = read.visible.open()?;
+        let (organization, standing) = read.visible.open()?;
         if read.first_owner != Some(organization.owner) {
             return Err(Refusal::OwnerChanged);
         }
         let target = read.target.ok_or(Refusal::NotFound)?;
-        AccessAsk::known(self.previous_owner_role)?;
+        known_role(standing.roles(), self.previous_owner_role)?;
         if self.to == organization.owner {
             facts.policies.ownership.may_transfer(&facts.actor, organization.owner)?;
             return Err(Refusal::invalid("/to", "this member is the owner already"));

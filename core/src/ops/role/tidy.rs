@@ -1,0 +1,105 @@
+//! After a role has been replaced: whoever still names it is written anew, then it goes. Housekeeping; what is true does
+//! not change by it.
+
+use crate::facts::Facts;
+use crate::home::{Home, Key, Record, Tally, TheMember, Uses};
+use crate::id::{ApiKeyId, OrganizationId, RoleId, UserId};
+use crate::model::{ApiKey, Member, Role};
+use crate::op::{Decision, Operation, View};
+use crate::permission::RoleRef;
+use crate::refusal::Refusal;
+use crate::store::StoreError;
+
+/// Writes members and keys anew that name a replaced role. At most 100 at a time.
+#[derive(Debug)]
+pub struct RewriteRole {
+    /// Where.
+    pub organization: OrganizationId,
+    /// Which.
+    pub role: RoleId,
+    /// Whom.
+    pub members: Vec<UserId>,
+    /// Which keys.
+    pub keys: Vec<ApiKeyId>,
+}
+
+/// What is to be rewritten.
+#[derive(Debug)]
+pub struct Naming {
+    role: Option<Role>,
+    members: Vec<Member>,
+    keys: Vec<ApiKey>,
+}
+
+impl Operation for RewriteRole {
+    type State = Naming;
+    type Output = ();
+
+    fn home(&self) -> Home {
+        Home::Organization(self.organization)
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Naming, StoreError> {
+        let members = self.members.iter().map(|user| Key::Member(*user));
+        let keys = self.keys.iter().map(|key| Key::ApiKey(*key));
+        view.fetch(members.chain(keys).chain([Key::Role(self.role)])).await?;
+        let mut naming = Naming { role: view.get(&self.role).await?, members: Vec::new(), keys: Vec::new() };
+        for user in &self.members {
+            naming.members.extend(view.get(&TheMember(*user)).await?);
+        }
+        for key in &self.keys {
+            naming.keys.extend(view.get(key).await?);
+        }
+        Ok(naming)
+    }
+
+    fn decide(&self, naming: Naming, _: &Facts) -> Result<Decision<()>, Refusal> {
+        let mut decision = Decision::unchanged(());
+        let Some(next) = naming.role.and_then(|role| role.replaced_by) else { return Ok(decision) };
+        let from = RoleRef::Custom(self.role);
+        for member in naming.members {
+            let access = member.access.with_role(from, next);
+            if access != member.access {
+                decision.puts.push(Record::Member(Member { access, ..member }));
+            }
+        }
+        for key in naming.keys {
+            let access = key.access.with_role(from, next);
+            if access != key.access {
+                decision.puts.push(Record::ApiKey(ApiKey { access, ..key }));
+            }
+        }
+        Ok(decision)
+    }
+}
+
+/// Removes a replaced role that nobody names any more.
+#[derive(Debug)]
+pub struct DropRole {
+    /// Where.
+    pub organization: OrganizationId,
+    /// Which.
+    pub role: RoleId,
+}
+
+impl Operation for DropRole {
+    type State = Option<Role>;
+    type Output = ();
+
+    fn home(&self) -> Home {
+        Home::Organization(self.organization)
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        view.get(&self.role).await
+    }
+
+    fn decide(&self, role: Option<Role>, _: &Facts) -> Result<Decision<()>, Refusal> {
+        let mut decision = Decision::unchanged(());
+        if role.is_some_and(|role| role.replaced_by.is_some()) {
+            decision.checks = Uses::ALL.map(|uses| Tally::Uses(uses, self.role)).into();
+            return Ok(decision.remove(Key::Role(self.role)));
+        }
+        Ok(decision)
+    }
+}

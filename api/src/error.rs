@@ -20,7 +20,7 @@ pub struct Problem {
     /// For `implicit_access`: where the access comes from.
     pub source: Option<Value>,
     /// For `role_in_use`: how often, by what.
-    pub uses: Option<Value>,
+    pub uses: Option<Box<Value>>,
     /// For a process that is not ready: every check, where they were asked for.
     pub checks: Option<Box<Value>>,
 }
@@ -71,7 +71,7 @@ impl Problem {
             document["source"] = source.clone();
         }
         if let Some(uses) = &self.uses {
-            document["uses"] = uses.clone();
+            document["uses"] = Value::clone(uses);
         }
         if let Some(checks) = &self.checks {
             document["checks"] = Value::clone(checks);
@@ -131,9 +131,9 @@ impl From<Refusal> for Problem {
         }
         if let Refusal::RoleInUse(uses) = &refusal {
             let RoleUses { members, invitations, api_keys, replacements } = uses;
-            problem.uses = Some(json!({
+            problem.uses = Some(Box::new(json!({
                 "members": members, "invitations": invitations, "api_keys": api_keys, "replacements": replacements,
-            }));
+            })));
         }
         if let Refusal::Invalid(errors) = refusal {
             problem.errors = errors;

@@ -137,7 +137,7 @@ impl Refusal {
         match self {
             Self::Unauthenticated => "unauthenticated",
             Self::NotFound => "not_found",
-            Self::Forbidden(_) => "forbidden",
+            Self::Forbidden(_) | Self::SystemRole => "forbidden",
             Self::CannotGrantUnheld => "cannot_grant_unheld",
             Self::OwnerByTransferOnly => "owner_by_transfer_only",
             Self::Invalid(_) => "invalid",
@@ -162,9 +162,7 @@ impl Refusal {
             Self::AccountGone => "account_gone",
             Self::CursorExpired => "cursor_expired",
             Self::RoleInUse(_) => "role_in_use",
-            Self::SystemRole => "forbidden",
-            Self::RoleNameTaken => "conflict",
-            Self::Conflict => "conflict",
+            Self::RoleNameTaken | Self::Conflict => "conflict",
         }
     }
 

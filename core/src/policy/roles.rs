@@ -53,11 +53,11 @@ impl Roles {
     pub fn covers(&self, strong: RoleRef, weak: RoleRef) -> bool {
         match (self.held(strong), self.held(weak)) {
             (_, None) => true,
-            (None, Some(_)) => false,
             (Some(Held::System(strong)), Some(Held::System(weak))) => strong.covers(weak),
             (Some(Held::System(strong)), Some(Held::Custom(weak))) => weak.iter().all(|it| strong.holds(it)),
             // Owner and admin hold every permission of the vendor's, which no list of permissions can name.
-            (Some(Held::Custom(_)), Some(Held::System(SystemRole::Owner | SystemRole::Admin))) => false,
+            (None, Some(_))
+            | (Some(Held::Custom(_)), Some(Held::System(SystemRole::Owner | SystemRole::Admin))) => false,
             (Some(Held::Custom(strong)), Some(Held::System(weak))) => {
                 let own: BTreeSet<&str> = strong.iter().map(Permission::as_str).collect();
                 weak.catalogue().all(|it| own.contains(it))

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{AccountId, ApiKeyId, OperatorKeyId, OrganizationId, RoleId, TransferId, UserId};
 use crate::model::{
-    Access, Account, ApiKey, Claim, ClaimName, DirectoryEntry, DirectoryId, DirectoryKind, Member,
-    MemberStatus, Membership, OperatorKey, Organization, Receipt, ReceiptId, Role, Transfer, User,
+    Access, Account, ApiKey, Claim, ClaimName, DirectoryEntry, DirectoryId, DirectoryKind, FeedKey, FeedLine,
+    Member, MemberStatus, Membership, OperatorKey, Organization, Receipt, ReceiptId, Role, Transfer, User,
 };
 use crate::permission::RoleRef;
 use crate::policy::custom_roles;
@@ -30,6 +30,8 @@ pub enum Home {
     Claim(ClaimName),
     /// One part of a directory.
     Directory(DirectoryKind, u8),
+    /// The deployment's feed.
+    Feed,
 }
 
 impl Home {
@@ -37,7 +39,7 @@ impl Home {
     pub const fn has_log(&self) -> bool {
         match self {
             Self::Deployment | Self::User(_) | Self::Organization(_) => true,
-            Self::Claim(_) | Self::Directory(..) => false,
+            Self::Claim(_) | Self::Directory(..) | Self::Feed => false,
         }
     }
 
@@ -56,6 +58,7 @@ impl Home {
             Key::Claim => matches!(self, Self::Claim(_)),
             Key::DirectoryEntry(id) => *self == Self::directory(*id),
             Key::Receipt(_) => self.has_log(),
+            Key::Feed(_) => *self == Self::Feed,
         }
     }
 
@@ -65,7 +68,7 @@ impl Home {
     }
 }
 
-/// `deployment`, `user:usr_…`, `organization:org_…`, `claim:KIND:VALUE`, `directory:KIND:SHARD`.
+/// `deployment`, `user:usr_…`, `organization:org_…`, `claim:KIND:VALUE`, `directory:KIND:SHARD`, `feed`.
 impl fmt::Display for Home {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -74,6 +77,7 @@ impl fmt::Display for Home {
             Self::Organization(id) => write!(f, "organization:{id}"),
             Self::Claim(name) => write!(f, "claim:{}:{}", name.kind(), name.value()),
             Self::Directory(kind, shard) => write!(f, "directory:{kind}:{shard:02}"),
+            Self::Feed => f.write_str("feed"),
         }
     }
 }
@@ -90,6 +94,7 @@ impl FromStr for Home {
         let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
         match kind {
             "deployment" => Some(Self::Deployment),
+            "feed" => Some(Self::Feed),
             "user" => rest.parse().ok().map(Self::User),
             "organization" => rest.parse().ok().map(Self::Organization),
             "claim" => rest
@@ -134,6 +139,8 @@ pub enum Key {
     Receipt(ReceiptId),
     /// Organization home: a role of its own.
     Role(RoleId),
+    /// The feed's home: a line of it.
+    Feed(FeedKey),
 }
 
 /// Anything that is kept under a key.
@@ -166,6 +173,8 @@ pub enum Record {
     Receipt(Receipt),
     /// See [`Role`].
     Role(Role),
+    /// See [`FeedLine`].
+    Feed(FeedLine),
 }
 
 /// A line of a home's due index: a record that ends by itself.
@@ -196,6 +205,7 @@ impl Record {
             Self::DirectoryEntry(entry) => Key::DirectoryEntry(entry.id),
             Self::Receipt(receipt) => Key::Receipt(receipt.id),
             Self::Role(role) => Key::Role(role.id),
+            Self::Feed(line) => Key::Feed(line.key.clone()),
         }
     }
 
@@ -217,7 +227,13 @@ impl Record {
             | Self::DirectoryEntry(_)
             | Self::Receipt(_)
             | Self::Role(_) => None,
+            Self::Feed(_) => None,
         }
+    }
+
+    /// The line of the feed that it is.
+    pub const fn feed_line(&self) -> Option<&FeedLine> {
+        if let Self::Feed(line) = self { Some(line) } else { None }
     }
 
     /// What the record adds to its home's tallies. `verify` sums these; writes carry the difference.
@@ -250,7 +266,8 @@ impl Record {
             | Self::OperatorKey(_)
             | Self::Claim(_)
             | Self::DirectoryEntry(_)
-            | Self::Receipt(_) => Vec::new(),
+            | Self::Receipt(_)
+            | Self::Feed(_) => Vec::new(),
         }
     }
 }
@@ -376,6 +393,7 @@ typed_keys! {
     DirectoryId => DirectoryEntry(DirectoryEntry), |it| Key::DirectoryEntry(*it);
     ReceiptId => Receipt(Receipt), |it| Key::Receipt(*it);
     RoleId => Role(Role), |it| Key::Role(*it);
+    FeedKey => Feed(FeedLine), |it| Key::Feed(it.clone());
 }
 
 impl TypedKey for ExternalId {
@@ -414,6 +432,7 @@ mod tests {
             Home::Organization(OrganizationId::from_uuid(Uuid::from_u128(8))),
             Home::Claim(ClaimName::Email("a:b@example.com".into())),
             Home::directory(DirectoryId::User(user)),
+            Home::Feed,
         ] {
             assert_eq!(home.to_string().parse(), Ok(home));
         }

@@ -6,6 +6,7 @@
 pub mod actor;
 pub mod copy;
 pub mod facts;
+pub mod feed;
 pub mod flows;
 pub mod health;
 pub mod home;

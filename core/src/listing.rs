@@ -259,9 +259,12 @@ pub fn key_uuid(key: &Key) -> Uuid {
         Key::Membership(id) => id.uuid(),
         Key::OperatorKey(id) => id.uuid(),
         Key::DirectoryEntry(id) => id.uuid(),
-        Key::Organization | Key::AccountExternalId(_) | Key::User | Key::Claim | Key::Receipt(_) => {
-            Uuid::nil()
-        }
+        Key::Organization
+        | Key::AccountExternalId(_)
+        | Key::User
+        | Key::Claim
+        | Key::Receipt(_)
+        | Key::Feed(_) => Uuid::nil(),
     }
 }
 

@@ -145,6 +145,10 @@ impl Store for Observed {
         self.hear("homes", self.store.homes(after, limit), failure).await
     }
 
+    async fn ends(&self, after: &Home, limit: u16) -> Result<Vec<(Home, u64)>, StoreError> {
+        self.hear("ends", self.store.ends(after, limit), failure).await
+    }
+
     async fn dump(&self, home: &Home) -> Result<Dump, StoreError> {
         self.hear("dump", self.store.dump(home), failure).await
     }

@@ -64,6 +64,24 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Homes after one, in the byte order of their printed form, at most `limit`.
     async fn homes(&self, after: Option<&Home>, limit: u16) -> Result<Vec<Home>, StoreError>;
 
+    /// Homes with a log after one, in the order of [`Store::homes`], each with the number of its last entry, at most
+    /// `limit`; those whose log is empty may be left out.
+    async fn ends(&self, after: &Home, limit: u16) -> Result<Vec<(Home, u64)>, StoreError> {
+        let (mut after, mut found) = (after.clone(), Vec::new());
+        loop {
+            let homes = self.homes(Some(&after), limit).await?;
+            let Some(last) = homes.last() else { return Ok(found) };
+            after = last.clone();
+            for home in homes.into_iter().filter(Home::has_log) {
+                let end = self.read(&home, &[], &[]).await?.head.seq;
+                found.push((home, end));
+            }
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+    }
+
     /// Everything of a home but its log, at one instant.
     async fn dump(&self, home: &Home) -> Result<Dump, StoreError>;
 

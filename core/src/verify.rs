@@ -1,5 +1,6 @@
 //! Checks every invariant of a store, online, from outside the path that writes.
 
+mod feed;
 mod home;
 mod links;
 mod log;
@@ -97,6 +98,9 @@ pub async fn verify_home(roster: &Roster, home: &Home) -> Result<Verdict, StoreE
     };
     home::check(&dump, &mut report);
     links::check(roster, home, &dump, &mut report).await?;
+    if *home == Home::Feed {
+        feed::check(roster, &dump, &mut report).await?;
+    }
     if home.has_log() {
         let log = log::walk(roster, home, &mut |_| {}).await?;
         if let Some((seq, problem)) = &log.first_bad {

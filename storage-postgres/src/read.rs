@@ -7,7 +7,7 @@ use roster_core::log::Head;
 use roster_core::store::{Read, StoreClock, Stored};
 use roster_core::time::Timestamp;
 use serde::Deserialize;
-use sqlx::{PgConnection, query_as, query_scalar};
+use sqlx::{PgConnection, query, query_as, query_scalar};
 
 use crate::error::Fault;
 use crate::kind::{self, Kind, Names};
@@ -54,6 +54,7 @@ pub(crate) async fn read(
         Home::User(_) => user(connection, home, &asked).await?,
         Home::Deployment => deployment(connection, home, &asked).await?,
         Home::Claim(_) | Home::Directory(..) => pointers(connection, home, &asked).await?,
+        Home::Feed => feed(connection, home, &asked).await?,
     };
     let mut read = Read {
         clock: Timestamp::EPOCH,
@@ -243,6 +244,39 @@ async fn pointers(connection: &mut PgConnection, home: &Home, asked: &Asked) -> 
     Ok(lines.fetch_all(connection).await?)
 }
 
+async fn feed(connection: &mut PgConnection, home: &Home, asked: &Asked) -> Result<Vec<Line>, Fault> {
+    let lines = query_as!(
+        Line,
+        r#"WITH place AS MATERIALIZED (SELECT home, seq, time, hash FROM homes WHERE name = $1)
+        SELECT -1 AS "what!", row_to_json(r)::text AS "row!" FROM (
+            SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS clock, seq, time,
+                encode(hash, 'hex') AS hash FROM (VALUES (1)) one LEFT JOIN place ON true) r
+        UNION ALL SELECT 90, row_to_json(r)::text FROM (
+            SELECT name, reached, at, spans, version FROM feed_lines JOIN place USING (home)
+            WHERE name = ANY ($2)) r"#,
+        home.to_string(),
+        &asked.of(Kind::Feed).texts
+    );
+    Ok(lines.fetch_all(connection).await?)
+}
+
+/// An answer of `ends`.
+pub(crate) async fn ends(
+    connection: &mut PgConnection,
+    after: &Home,
+    limit: u16,
+) -> Result<Vec<(Home, u64)>, Fault> {
+    let (after, limit) = (after.to_string(), i64::from(limit));
+    let rows = query!(
+        "SELECT name, seq FROM homes WHERE name > $1 AND seq > 0 ORDER BY name LIMIT $2",
+        after,
+        limit
+    );
+    let rows = rows.fetch_all(connection).await?.into_iter();
+    let end = |seq| u64::try_from(seq).map_err(|error| bad("seq", error));
+    rows.map(|row| Ok((parse("name", &row.name)?, end(row.seq)?))).collect()
+}
+
 /// An answer of `homes`: those with an entry or a record.
 pub(crate) async fn homes(
     connection: &mut PgConnection,
@@ -253,7 +287,8 @@ pub(crate) async fn homes(
     let names = query_scalar!(
         "SELECT name FROM homes h
          WHERE name > $1 AND (seq > 0 OR EXISTS (SELECT 1 FROM claims c WHERE c.home = h.home)
-             OR EXISTS (SELECT 1 FROM directory_entries d WHERE d.home = h.home))
+             OR EXISTS (SELECT 1 FROM directory_entries d WHERE d.home = h.home)
+             OR EXISTS (SELECT 1 FROM feed_lines f WHERE f.home = h.home))
          ORDER BY name LIMIT $2",
         after,
         limit

@@ -88,7 +88,10 @@ pub(crate) async fn read(
     ground: &mut Ground<'_>,
 ) -> Result<Timestamp, Fault> {
     let question = Question::new(sets, ground);
-    let lines = lines(connection, &question).await?;
+    let mut lines = lines(connection, &question).await?;
+    if question.kinds.contains_key(&Kind::Feed) {
+        lines.extend(of_feed(connection, &question).await?);
+    }
     let mut clock = Timestamp::EPOCH;
     let mut sites: BTreeMap<i64, (&Home, &mut Site<'_>)> =
         ground.sites.iter_mut().map(|(home, site)| (site.number, (home, site))).collect();
@@ -140,10 +143,26 @@ impl Line {
                 Home::Directory(kind, _) => Key::DirectoryEntry(DirectoryId::from_uuid(*kind, id?)),
                 _ => return Err(bad("home", home)),
             },
+            Kind::Feed => Key::Feed(parse("name", &self.text.unwrap_or_default())?),
             Kind::Receipt => Key::Receipt(ReceiptId(exact("id", self.bytes.unwrap_or_default())?)),
             Kind::Role => Key::Role(RoleId::from_uuid(id?)),
         })
     }
+}
+
+/// Lines of the feed, which no other commit guards.
+async fn of_feed(connection: &mut PgConnection, question: &Question) -> Result<Vec<Line>, Fault> {
+    let names = question.kinds.get(&Kind::Feed).map(|asked| asked.names.texts.clone()).unwrap_or_default();
+    let lines = query_as!(
+        Line,
+        r#"SELECT 90 AS "what!", t.home AS "home!", NULL::uuid AS "id?", t.name AS "text?", NULL::bytea AS "bytes?",
+               t.version AS "version?", NULL::bigint AS "number?"
+            FROM UNNEST($1::bigint[], $2::text[]) AS a (home, name)
+            CROSS JOIN LATERAL (SELECT * FROM feed_lines WHERE home = a.home AND name = a.name LIMIT 1) t"#,
+        &question.homes(Kind::Feed),
+        &names
+    );
+    Ok(lines.fetch_all(connection).await?)
 }
 
 async fn lines(connection: &mut PgConnection, question: &Question) -> Result<Vec<Line>, Fault> {

@@ -314,6 +314,16 @@ impl Store for PostgresStore {
         .await
     }
 
+    async fn ends(&self, after: &Home, limit: u16) -> Result<Vec<(Home, u64)>, StoreError> {
+        let (store, after) = (self.clone(), after.clone());
+        detached("ends", async move {
+            let mut session = store.begin("ends").await?;
+            let found = read::ends(session.connection(), &after, limit).await;
+            end(session, "ends", found).await
+        })
+        .await
+    }
+
     async fn dump(&self, home: &Home) -> Result<Dump, StoreError> {
         let (store, home) = (self.clone(), home.clone());
         detached("dump", async move {

@@ -74,7 +74,7 @@ pub(crate) fn makes_its_home(changes: &ChangeSet) -> bool {
         Home::User(_) => Key::User,
         Home::Organization(_) => Key::Organization,
         Home::Claim(_) => Key::Claim,
-        Home::Deployment | Home::Directory(..) => return false,
+        Home::Deployment | Home::Directory(..) | Home::Feed => return false,
     };
     changes.guards.get(&root) == Some(&None)
 }

@@ -128,7 +128,8 @@ pub(crate) fn lines(record: &Record) -> Vec<String> {
         | Record::Transfer(_)
         | Record::User(_)
         | Record::Claim(_)
-        | Record::Receipt(_) => Vec::new(),
+        | Record::Receipt(_)
+        | Record::Feed(_) => Vec::new(),
     };
     lines.extend(record.due().map(|due| {
         let value = due_value(&sortable(due.at), key_uuid(&due.key));

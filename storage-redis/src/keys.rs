@@ -77,6 +77,7 @@ fn tag(home: &Home) -> String {
         Home::Organization(id) => id.to_string(),
         Home::Claim(_) => format!("claim:{}", hex(&digest(home.to_string().as_bytes()))),
         Home::Directory(kind, shard) => format!("{kind}:{shard:02}"),
+        Home::Feed => "feed".to_owned(),
     }
 }
 
@@ -117,6 +118,7 @@ pub(crate) fn field(key: &Key) -> String {
         Key::DirectoryEntry(id) => with(directory_letter(id.kind()), id.uuid()),
         Key::Receipt(id) => format!("r:{}", hex(&id.0)),
         Key::Role(id) => with('l', id.uuid()),
+        Key::Feed(key) => format!("f:{key}"),
     }
 }
 
@@ -147,6 +149,7 @@ pub(crate) fn key(field: &str) -> Option<Key> {
         "v" => Key::DirectoryEntry(DirectoryId::from_uuid(DirectoryKind::Users, id()?)),
         "r" => Key::Receipt(ReceiptId(bytes(rest)?)),
         "l" => Key::Role(RoleId::from_uuid(id()?)),
+        "f" => Key::Feed(rest.parse().ok()?),
         _ => return None,
     })
 }
@@ -176,7 +179,7 @@ pub(crate) fn bytes(digits: &str) -> Option<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use roster_core::model::ClaimName;
+    use roster_core::model::{ClaimName, FeedKey};
 
     use super::*;
 
@@ -193,6 +196,7 @@ mod tests {
         let id = any::<u128>().prop_map(Uuid::from_u128);
         prop_oneof![
             Just(Home::Deployment),
+            Just(Home::Feed),
             id.clone().prop_map(|id| Home::User(UserId::from_uuid(id))),
             id.clone().prop_map(|id| Home::Organization(OrganizationId::from_uuid(id))),
             any::<String>().prop_map(|text| Home::Claim(ClaimName::Email(text))),
@@ -239,6 +243,7 @@ mod tests {
             Key::DirectoryEntry(DirectoryId::Organization(OrganizationId::from_uuid(id))),
             Key::Receipt(ReceiptId([0xab; 32])),
             Key::Role(RoleId::from_uuid(id)),
+            Key::Feed(FeedKey::mark(&Home::Deployment)),
         ] {
             assert_eq!(key(&field(&wanted)), Some(wanted));
         }

@@ -6,6 +6,7 @@ use redis::cmd;
 use roster_core::home::Home;
 
 use crate::error::{Fault, bad};
+use crate::head;
 use crate::keys::{REGISTRIES, registry, registry_of};
 use crate::store::Inner;
 
@@ -52,6 +53,31 @@ pub(crate) async fn homes(store: &Inner, after: Option<&Home>, limit: u16) -> Re
         found.extend(homes.into_iter().zip(held).filter(|(_, held)| *held).map(|(home, _)| home));
     }
     Ok(found)
+}
+
+/// An answer of `ends`.
+pub(crate) async fn ends(store: &Inner, after: &Home, limit: u16) -> Result<Vec<(Home, u64)>, Fault> {
+    let mut after = after.to_string();
+    loop {
+        let names = names(store, Some(&after), limit.into()).await?;
+        let Some(last) = names.last() else { return Ok(Vec::new()) };
+        after.clone_from(last);
+        let homes = names.iter().map(|name| name.parse().map_err(|_| bad("name of a home", name)));
+        let homes = homes.collect::<Result<Vec<Home>, Fault>>()?;
+        let logs: Vec<Home> = homes.into_iter().filter(Home::has_log).collect();
+        let ends = try_join_all(logs.iter().map(|home| end(store, home))).await?;
+        let found: Vec<_> = logs.into_iter().zip(ends).filter(|(_, end)| *end > 0).collect();
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+}
+
+async fn end(store: &Inner, home: &Home) -> Result<u64, Fault> {
+    let mut command = cmd("HGET");
+    command.arg(store.keys(home).home()).arg(".head");
+    let head: Option<String> = store.quick.command(&command).await?;
+    Ok(head::read(home, head.as_deref())?.seq)
 }
 
 /// The next names in order, at least one if there is any, at most so many.

@@ -221,6 +221,10 @@ impl Store for RedisStore {
         registry::homes(&self.inner, after, limit).await.map_err(|fault| fault.during("homes"))
     }
 
+    async fn ends(&self, after: &Home, limit: u16) -> Result<Vec<(Home, u64)>, StoreError> {
+        registry::ends(&self.inner, after, limit).await.map_err(|fault| fault.during("ends"))
+    }
+
     async fn dump(&self, home: &Home) -> Result<Dump, StoreError> {
         dump::dump(&self.inner, home).await.map_err(|fault| fault.during("dump"))
     }

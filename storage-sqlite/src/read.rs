@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use roster_core::home::{Home, Key, Tally};
 use roster_core::log::Head;
 use roster_core::store::{Read, StoreClock, Stored};
-use sqlx::{SqliteConnection, query_scalar};
+use sqlx::{SqliteConnection, query, query_scalar};
 
 use crate::error::Fault;
 use crate::kind::{self, Kind};
-use crate::row::{parse, to_json};
+use crate::row::{bad, parse, to_json};
 use crate::{commit, list, log};
 
 /// An answer of `read`.
@@ -78,6 +78,20 @@ pub(crate) fn by_kind(keys: &[Key]) -> BTreeMap<Kind, Vec<String>> {
     names
 }
 
+/// An answer of `ends`.
+pub(crate) async fn ends(
+    connection: &mut SqliteConnection,
+    after: &Home,
+    limit: u16,
+) -> Result<Vec<(Home, u64)>, Fault> {
+    let (after, limit) = (after.to_string(), i64::from(limit));
+    let rows =
+        query!("SELECT name, seq FROM homes WHERE name > ? AND seq > 0 ORDER BY name LIMIT ?", after, limit);
+    let rows = rows.fetch_all(connection).await?.into_iter();
+    let end = |seq| u64::try_from(seq).map_err(|error| bad("seq", error));
+    rows.map(|row| Ok((parse("name", &row.name)?, end(row.seq)?))).collect()
+}
+
 /// An answer of `homes`: those with an entry or a record.
 pub(crate) async fn homes(
     connection: &mut SqliteConnection,
@@ -88,7 +102,8 @@ pub(crate) async fn homes(
     let names = query_scalar!(
         "SELECT name FROM homes h
          WHERE name > ? AND (seq > 0 OR EXISTS (SELECT 1 FROM claims c WHERE c.home = h.home)
-             OR EXISTS (SELECT 1 FROM directory_entries d WHERE d.home = h.home))
+             OR EXISTS (SELECT 1 FROM directory_entries d WHERE d.home = h.home)
+             OR EXISTS (SELECT 1 FROM feed_lines f WHERE f.home = h.home))
          ORDER BY name LIMIT ?",
         after,
         limit

@@ -78,7 +78,7 @@ async fn a_schema_that_is_not_known_is_refused() {
     assert!(refusal(config(&changed)).await.contains("migration 1 is not this program's"));
     let older = ours().await;
     older.execute("DELETE FROM roster_migrations").await;
-    assert!(refusal(config(&older)).await.contains("older schema (0, this program needs 1)"));
+    assert!(refusal(config(&older)).await.contains("older schema (0, this program needs "));
 }
 
 /// The lines of a look are those of the refusals, and a look changes nothing.

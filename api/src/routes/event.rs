@@ -49,6 +49,16 @@ pub fn routes() -> Vec<Route> {
             .asks(QUERY)
             .answers(200, "[Event]")
             .refuses(&["cursor_expired"]),
+        Route::get("/events", "list_deployment_events", deployment)
+            .says(
+                "Follow the events of the deployment",
+                "Every change in any organization, of any user and of the deployment itself, one event each, those of an \
+                 organization in their order; kept for 30 days. Pages, waiting and streams are as for the events of an \
+                 organization. Operators only.",
+            )
+            .asks(QUERY)
+            .answers(200, "[Event]")
+            .refuses(&["cursor_expired"]),
     ]
 }
 
@@ -63,6 +73,10 @@ struct EventQuery {
 async fn organization(call: Call<Empty, EventQuery>) -> Result<Response, Problem> {
     let source = EventSource::Organization(call.organization()?);
     Follower::of(call, source)?.answer().await
+}
+
+async fn deployment(call: Call<Empty, EventQuery>) -> Result<Response, Problem> {
+    Follower::of(call, EventSource::Deployment)?.answer().await
 }
 
 /// Whoever reads events, now and later.
@@ -132,7 +146,7 @@ impl Follower {
     async fn has_news(&self, place: EventPlace, until: Instant) -> bool {
         let roster = self.call.roster();
         let home = self.source.home();
-        let news = roster.news.beyond(roster.store.as_ref(), &home, place.behind());
+        let news = roster.news.beyond(roster.store.as_ref(), &home, self.source.behind(place));
         tokio::select! {
             biased;
             () = self.call.api.stop.heard() => false,

@@ -35,9 +35,9 @@ pub enum Command {
 /// Whose events.
 #[derive(Debug, Args)]
 pub struct Asked {
-    /// The organization, by id or `ext:VALUE`.
+    /// The organization, by id or `ext:VALUE` [default: the deployment, for 30 days].
     #[arg(long, value_name = "ORG")]
-    organization: OrganizationRef,
+    organization: Option<OrganizationRef>,
 }
 
 const COLUMNS: &[Column] = &[
@@ -68,7 +68,10 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
 }
 
 async fn source(session: &Session, asked: &Asked) -> Result<EventSource, Failure> {
-    Ok(EventSource::Organization(session.organization(&asked.organization).await?))
+    Ok(match &asked.organization {
+        Some(named) => EventSource::Organization(session.organization(named).await?),
+        None => EventSource::Deployment,
+    })
 }
 
 async fn page(
@@ -120,7 +123,7 @@ async fn follow(session: &Session, source: EventSource, from_start: bool) -> Res
         text(&shown.map(line).collect::<String>())?;
         from = page.next;
         if page.rows.len() < usize::from(PAGE) {
-            roster.news.beyond(roster.store.as_ref(), &source.home(), from.behind()).await;
+            roster.news.beyond(roster.store.as_ref(), &source.home(), source.behind(from)).await;
         }
     }
 }

@@ -4,9 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use roster_api::ApiState;
+use roster_core::feed;
 use roster_core::listing::PageRequest;
+use roster_core::op::Roster;
 use roster_core::presence::{Presence, Stay};
 use roster_core::reads;
+use roster_core::stop::Stop;
 use tokio::net::TcpListener;
 
 use super::demo::{self, Throwaway};
@@ -18,6 +21,9 @@ use crate::logging;
 use crate::output::{Printer, note};
 use crate::server::{Server, Signals};
 use crate::session::{Session, load_config, open_roster, secrets};
+
+/// How long what goes on beside the server may take to end.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Runs until a signal ends it; a demo leaves nothing behind.
 pub async fn run(global: &Global, demo: bool) -> Result<(), Failure> {
@@ -55,6 +61,8 @@ async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failur
         demo::begin(&session, bound).await?;
     }
     let api = ApiState::new(session.roster, secrets.cursors, secrets.receipts);
+    let stop = Stop::default();
+    let feed = keep_feed(api.roster.clone(), &stop);
     let ended = tokio::select! {
         ended = Server::new(listener, api).run(signals) => ended,
         () = lost(&place) => Err(Failure::Failed(
@@ -63,8 +71,18 @@ async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failur
                 .to_owned(),
         )),
     };
+    if place.is_held() {
+        stop.give();
+        // It appends what was committed last; what it cannot, another finds.
+        tokio::time::timeout(LAST_WORDS, feed).await.ok();
+    }
     place.leave().await;
     ended
+}
+
+fn keep_feed(roster: Roster, stop: &Stop) -> tokio::task::JoinHandle<()> {
+    let stop = stop.clone();
+    tokio::spawn(async move { feed::keep_feed(&roster, &stop).await })
 }
 
 /// Until the place is lost. Whatever is written after that may be missing in a copy.

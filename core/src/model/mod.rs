@@ -4,6 +4,7 @@ mod access;
 mod account;
 mod api_key;
 mod directory;
+mod feed;
 mod member;
 mod operator_key;
 mod organization;
@@ -19,6 +20,7 @@ pub use api_key::{ApiKey, OldSecret};
 pub use directory::{
     Claim, ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, DirectoryKind, Membership, SHARDS,
 };
+pub use feed::{FeedKey, FeedLine, FeedSpan};
 pub use member::{Card, Member, MemberStatus};
 pub use operator_key::OperatorKey;
 pub use organization::{Organization, OrganizationStatus, Settings};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::audit::{AuditRow, rows};
+use super::feed;
 use super::organization::visible_standing;
 use crate::facts::Request;
 use crate::home::Home;
@@ -20,6 +21,8 @@ const CHUNK: u16 = 20;
 pub enum EventSource {
     /// Those of an organization; needs `audit:read` on the whole.
     Organization(OrganizationId),
+    /// Those of the deployment, by its feed, for 30 days; operators only.
+    Deployment,
 }
 
 /// One event.
@@ -36,7 +39,13 @@ pub struct Event {
 /// The place of an event, or that of the one which is still to come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct EventPlace {
-    /// The number of the entry.
+    /// In the feed, the number of its entry; 0 in an organization's log.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub entry: u64,
+    /// In the feed, which of the logs in that entry.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub span: usize,
+    /// The number of the entry in its log.
     pub seq: u64,
     /// Which of its changes.
     pub n: usize,
@@ -44,7 +53,10 @@ pub struct EventPlace {
 
 impl EventPlace {
     /// Before everything.
-    pub const START: Self = Self { seq: 1, n: 0 };
+    pub const START: Self = Self { entry: 0, span: 0, seq: 1, n: 0 };
+
+    /// Before everything in an entry of the feed.
+    pub(super) const FEED: Self = Self { seq: 0, ..Self::START };
 }
 
 /// A page of events.
@@ -61,15 +73,21 @@ impl EventSource {
     pub const fn home(self) -> Home {
         match self {
             Self::Organization(id) => Home::Organization(id),
+            Self::Deployment => Home::Feed,
+        }
+    }
+
+    /// The last entry that is behind a place: what is beyond it is new.
+    pub const fn behind(self, place: EventPlace) -> u64 {
+        match self {
+            Self::Organization(_) => place.seq.saturating_sub(1),
+            Self::Deployment => place.entry.saturating_sub(1),
         }
     }
 }
 
-impl EventPlace {
-    /// The last entry that is behind: what is beyond it is new.
-    pub const fn behind(self) -> u64 {
-        self.seq.saturating_sub(1)
-    }
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 /// The events from a place on, at most so many. The right to read is asked for each time.
@@ -80,16 +98,30 @@ pub async fn events(
     from: EventPlace,
     limit: u16,
 ) -> Result<EventPage, OpError> {
-    let EventSource::Organization(organization) = source;
-    let (_, standing) = visible_standing(roster, request, organization).await?;
-    roster.policies.access.require(&standing, "audit:read", Reach::Organization)?;
-    of_organization(roster, organization, from, limit).await
+    match source {
+        EventSource::Organization(organization) => {
+            let (_, standing) = visible_standing(roster, request, organization).await?;
+            roster.policies.access.require(&standing, "audit:read", Reach::Organization)?;
+            of_organization(roster, organization, from, limit).await
+        }
+        EventSource::Deployment if request.actor.is_operator() => {
+            feed::of_deployment(roster, from, limit).await
+        }
+        EventSource::Deployment => Err(Refusal::lacks("operator").into()),
+    }
 }
 
 /// The place of what is still to come. The right to read is asked for when that is read.
 pub async fn events_end(roster: &Roster, source: EventSource) -> Result<EventPlace, OpError> {
-    let end = roster.store.read(&source.home(), &[], &[]).await?.head.seq;
-    Ok(EventPlace { seq: end + 1, n: 0 })
+    Ok(match source {
+        EventSource::Organization(id) => {
+            let end = roster.store.read(&Home::Organization(id), &[], &[]).await?.head.seq;
+            EventPlace { seq: end + 1, ..EventPlace::START }
+        }
+        EventSource::Deployment => {
+            EventPlace { entry: feed::last_entry(roster).await? + 1, ..EventPlace::FEED }
+        }
+    })
 }
 
 async fn of_organization(
@@ -102,7 +134,8 @@ async fn of_organization(
     let mut page = EventPage { rows: Vec::new(), next: from };
     let chunk = limit.max(CHUNK);
     loop {
-        let entries = roster.store.log(&home, page.next.behind(), chunk, &LogFilter::ALL).await?;
+        let entries =
+            roster.store.log(&home, page.next.seq.saturating_sub(1), chunk, &LogFilter::ALL).await?;
         if entries.is_empty() && page.next == from {
             not_beyond(roster, &home, from).await?;
         }
@@ -121,12 +154,12 @@ async fn of_organization(
 /// there would miss what comes until the end is reached again.
 async fn not_beyond(roster: &Roster, home: &Home, from: EventPlace) -> Result<(), OpError> {
     let end = roster.store.read(home, &[], &[]).await?.head.seq;
-    if from.behind() > end { Err(Refusal::CursorExpired.into()) } else { Ok(()) }
+    if from.seq > end + 1 { Err(Refusal::CursorExpired.into()) } else { Ok(()) }
 }
 
 impl EventPage {
     /// Adds what an entry holds from the place on; false when the page is full before that.
-    fn add(
+    pub(super) fn add(
         &mut self,
         organization: Option<OrganizationId>,
         logged: &Logged,
@@ -138,10 +171,10 @@ impl EventPage {
                 return Ok(false);
             }
             let id = EventId::from_uuid(change.id.uuid());
-            self.next = EventPlace { seq: logged.seq, n: n + 1 };
+            self.next = EventPlace { seq: logged.seq, n: n + 1, ..self.next };
             self.rows.push((Event { id, organization, change }, self.next));
         }
-        self.next = EventPlace { seq: logged.seq + 1, n: 0 };
+        self.next = EventPlace { seq: logged.seq + 1, n: 0, ..self.next };
         Ok(true)
     }
 }

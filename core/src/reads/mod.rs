@@ -3,6 +3,7 @@
 mod account;
 mod audit;
 mod event;
+mod feed;
 mod key;
 mod member;
 mod organization;

@@ -6,6 +6,7 @@ pub(crate) mod api_key;
 mod claim;
 mod directory_entry;
 pub(crate) mod due;
+mod feed;
 mod member;
 mod membership;
 mod operator_key;
@@ -41,6 +42,8 @@ pub(crate) enum Kind {
     DirectoryEntry,
     Receipt,
     Role,
+    /// In a home of its own, which statements about others do not read.
+    Feed = 90,
 }
 
 impl Kind {
@@ -61,6 +64,7 @@ impl Kind {
             ],
             Home::Claim(_) => &[Self::Claim],
             Home::Directory(..) => &[Self::DirectoryEntry],
+            Home::Feed => &[Self::Feed],
         }
     }
 
@@ -80,6 +84,7 @@ impl Kind {
             Self::DirectoryEntry,
             Self::Receipt,
             Self::Role,
+            Self::Feed,
         ];
         all.into_iter().find(|kind| *kind as i32 == number).ok_or_else(|| bad("what", number))
     }
@@ -98,6 +103,7 @@ impl Kind {
             Self::DirectoryEntry => Some(("directory_entries", "id")),
             Self::Receipt => Some(("receipts", "id")),
             Self::Role => Some(("roles", "id")),
+            Self::Feed => Some(("feed_lines", "name")),
         }
     }
 
@@ -117,6 +123,7 @@ impl Kind {
             Key::DirectoryEntry(_) => Self::DirectoryEntry,
             Key::Receipt(_) => Self::Receipt,
             Key::Role(_) => Self::Role,
+            Key::Feed(_) => Self::Feed,
         }
     }
 }
@@ -147,6 +154,7 @@ impl Names {
             Key::DirectoryEntry(id) => self.ids.push(id.uuid()),
             Key::AccountExternalId(id) => self.texts.push(id.to_string()),
             Key::Receipt(id) => self.bytes.push(id.0.to_vec()),
+            Key::Feed(key) => self.texts.push(key.to_string()),
         }
     }
 }
@@ -172,6 +180,7 @@ pub(crate) async fn load(
         Kind::DirectoryEntry => directory_entry::load(connection, home, &names.ids).await,
         Kind::Receipt => receipt::load(connection, home, &names.bytes).await,
         Kind::Role => role::load(connection, home, &names.ids).await,
+        Kind::Feed => feed::load(connection, home, &names.texts).await,
     }
 }
 
@@ -194,6 +203,7 @@ pub(crate) async fn load_all(
         Kind::DirectoryEntry => names.ids = directory_entry::names(connection, home).await?,
         Kind::Receipt => names.bytes = receipt::names(connection, home).await?,
         Kind::Role => names.ids = role::names(connection, home).await?,
+        Kind::Feed => names.texts = feed::names(connection, home).await?,
     }
     load(connection, home, kind, &names).await
 }
@@ -223,6 +233,7 @@ pub(crate) fn decode(kind: Kind, row: &str) -> Result<Stored, Fault> {
         Kind::DirectoryEntry => from_json::<directory_entry::Row>("directory_entry", row)?.stored(),
         Kind::Receipt => from_json::<receipt::Row>("receipt", row)?.stored(),
         Kind::Role => from_json::<role::Row>("role", row)?.stored(),
+        Kind::Feed => from_json::<feed::Row>("feed", row)?.stored(),
     }
 }
 
@@ -237,14 +248,19 @@ pub(crate) struct Put<'a, T> {
 /// Puts records with everything that hangs on them, each key once: many of a kind that come together in one statement.
 pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Record>]) -> Result<(), Fault> {
     let (mut members, mut memberships, mut users) = (Vec::new(), Vec::new(), Vec::new());
+    let mut feed_lines = Vec::new();
     for put in puts {
         let Put { home, commit, .. } = *put;
         match put.it {
             Record::Member(it) => members.push(Put { home, commit, it }),
             Record::Membership(it) => memberships.push(Put { home, commit, it }),
             Record::User(it) => users.push(Put { home, commit, it }),
+            Record::Feed(it) => feed_lines.push(Put { home, commit, it }),
             other => put_one(connection, home, commit, other).await?,
         }
+    }
+    if !feed_lines.is_empty() {
+        feed::put_all(connection, &feed_lines).await?;
     }
     if !users.is_empty() {
         user::put_all(connection, &users).await?;
@@ -281,6 +297,7 @@ async fn put_one(
         Record::Member(it) => member::put_all(connection, &[Put { home, commit, it }]).await,
         Record::Membership(it) => membership::put_all(connection, &[Put { home, commit, it }]).await,
         Record::User(it) => user::put_all(connection, &[Put { home, commit, it }]).await,
+        Record::Feed(it) => feed::put_all(connection, &[Put { home, commit, it }]).await,
     }
 }
 
@@ -300,5 +317,6 @@ pub(crate) async fn remove(connection: &mut PgConnection, home: i64, key: &Key) 
         Key::DirectoryEntry(id) => directory_entry::remove(connection, home, *id).await,
         Key::Receipt(id) => receipt::remove(connection, home, *id).await,
         Key::Role(id) => role::remove(connection, home, *id).await,
+        Key::Feed(key) => feed::remove(connection, home, key).await,
     }
 }

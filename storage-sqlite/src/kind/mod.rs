@@ -6,6 +6,7 @@ pub(crate) mod api_key;
 mod claim;
 mod directory_entry;
 pub(crate) mod due;
+mod feed;
 mod member;
 mod membership;
 mod operator_key;
@@ -41,6 +42,7 @@ pub(crate) enum Kind {
     DirectoryEntry,
     Receipt,
     Role,
+    Feed,
 }
 
 impl Kind {
@@ -61,6 +63,7 @@ impl Kind {
             ],
             Home::Claim(_) => &[Self::Claim],
             Home::Directory(..) => &[Self::DirectoryEntry],
+            Home::Feed => &[Self::Feed],
         }
     }
 
@@ -78,6 +81,7 @@ impl Kind {
             Self::DirectoryEntry => Some(("directory_entries", "id")),
             Self::Receipt => Some(("receipts", "id")),
             Self::Role => Some(("roles", "id")),
+            Self::Feed => Some(("feed_lines", "name")),
         }
     }
 
@@ -98,6 +102,7 @@ impl Kind {
             Key::DirectoryEntry(id) => (Self::DirectoryEntry, name(id.uuid())),
             Key::Receipt(id) => (Self::Receipt, hex(&id.0)),
             Key::Role(id) => (Self::Role, name(id.uuid())),
+            Key::Feed(key) => (Self::Feed, key.to_string()),
         }
     }
 }
@@ -123,6 +128,7 @@ pub(crate) async fn load(
         Kind::DirectoryEntry => directory_entry::load(connection, home, names).await,
         Kind::Receipt => receipt::load(connection, home, names).await,
         Kind::Role => role::load(connection, home, names).await,
+        Kind::Feed => feed::load(connection, home, names).await,
     }
 }
 
@@ -144,6 +150,7 @@ pub(crate) async fn load_all(
         Kind::DirectoryEntry => directory_entry::names(connection, home).await?,
         Kind::Receipt => receipt::names(connection, home).await?,
         Kind::Role => role::names(connection, home).await?,
+        Kind::Feed => feed::names(connection, home).await?,
     };
     load(connection, home, kind, &names).await
 }
@@ -177,6 +184,7 @@ pub(crate) async fn version(
         Key::DirectoryEntry(id) => directory_entry::version(connection, home, *id).await,
         Key::Receipt(id) => receipt::version(connection, home, *id).await,
         Key::Role(id) => role::version(connection, home, *id).await,
+        Key::Feed(key) => feed::version(connection, home, key).await,
     }?;
     Ok(id.map(CommitId::from_uuid))
 }
@@ -205,6 +213,7 @@ pub(crate) async fn put(
         Record::DirectoryEntry(it) => directory_entry::put(connection, home, version, it).await,
         Record::Receipt(it) => receipt::put(connection, home, version, it).await,
         Record::Role(it) => role::put(connection, home, version, it).await,
+        Record::Feed(it) => feed::put(connection, home, version, it).await,
     }?;
     due::put(connection, home, &record.key(), record.due()).await
 }
@@ -225,6 +234,7 @@ pub(crate) async fn remove(connection: &mut SqliteConnection, home: i64, key: &K
         Key::DirectoryEntry(id) => directory_entry::remove(connection, home, *id).await,
         Key::Receipt(id) => receipt::remove(connection, home, *id).await,
         Key::Role(id) => role::remove(connection, home, *id).await,
+        Key::Feed(key) => feed::remove(connection, home, key).await,
     }?;
     due::put(connection, home, key, None).await
 }

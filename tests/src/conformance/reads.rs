@@ -4,8 +4,8 @@
 use roster_core::home::{Due, Home, Key, Record, Tally};
 use roster_core::log::Head;
 use roster_core::model::{
-    Access, Account, AccountStatus, ApiKey, Card, ClaimName, ClaimTarget, DirectoryId, Member, MemberStatus,
-    Organization, OrganizationStatus, Receipt, User, UserStatus,
+    Access, Account, AccountStatus, ApiKey, Card, ClaimName, ClaimTarget, DirectoryId, FeedKey, FeedLine,
+    FeedSpan, Member, MemberStatus, Organization, OrganizationStatus, Receipt, User, UserStatus,
 };
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::text::ExternalId;
@@ -25,6 +25,15 @@ pub async fn an_empty_home_reads_as_empty(at: &TestStore) {
         let dump = at.store.dump(&home).await.unwrap();
         assert_eq!((dump.head, dump.records.len(), dump.tallies.len()), (Head::start(&home), 0, 0));
     }
+}
+
+fn feed_lines() -> Vec<Record> {
+    let span = |home, from, to| FeedSpan { home, from, to };
+    let spans = vec![span(organization_home(1), 1, 7), span(Home::Deployment, 3, 3)];
+    let entry = FeedLine { spans, ..FeedLine::reaching(FeedKey::entry(1), 1, START) };
+    let others = [FeedKey::end(), FeedKey::gone(), FeedKey::mark(&organization_home(1))];
+    let others = others.map(|key| FeedLine::reaching(key, 1, START.plus_seconds(1)));
+    [entry].into_iter().chain(others).map(Record::Feed).collect()
 }
 
 /// Records with every field in more than one state.
@@ -71,6 +80,7 @@ pub(super) fn records() -> Vec<(Home, Vec<Record>)> {
         (Home::Deployment, vec![Record::OperatorKey(operator_key(1)), Record::Receipt(receipt(1))]),
         (named, vec![Record::Claim(roster_core::model::Claim { target, ..claim(1) })]),
         (Home::directory(entry.id), vec![Record::DirectoryEntry(entry)]),
+        (Home::Feed, feed_lines()),
         (
             organization_home(2),
             vec![Record::Organization(Organization {

@@ -78,13 +78,14 @@ pub const TABLE: [(&str, [u16; 15]); 49] = [
 
 /// The same for operations whose answer is about the question, not the thing.
 #[rustfmt::skip]
-pub const QUESTIONS: [(&str, [u16; 15]); 7] = [
+pub const QUESTIONS: [(&str, [u16; 15]); 8] = [
     // operation                  operator owner admin member viewer nora sven nils empty fred mia  admin_key viewer_key other_key for_nils
     ("check",                     [200,    200,  200,  403,   403,   200, 403, 200, 403,  200, 200, 200,      403,       200,      200]),
     ("check_batch",               [200,    200,  200,  403,   403,   403, 403, 200, 403,  200, 200, 200,      403,       200,      200]),
     ("list_audit",                [200,    200,  200,  403,   403,   403, 403, 403, 403,  404, 404, 200,      403,       404,      403]),
     ("export_audit",              [200,    200,  200,  403,   403,   403, 403, 403, 403,  404, 404, 200,      403,       404,      403]),
     ("list_events",               [200,    200,  200,  403,   403,   403, 403, 403, 403,  404, 404, 200,      403,       404,      403]),
+    ("list_deployment_events",    [200,    403,  403,  403,   403,   403, 403, 403, 403,  403, 403, 403,      403,       403,      403]),
     ("list_deployment_audit",     [200,    403,  403,  403,   403,   403, 403, 403, 403,  403, 403, 403,      403,       403,      403]),
     ("export_deployment_audit",   [200,    403,  403,  403,   403,   403, 403, 403, 403,  403, 403, 403,      403,       403,      403]),
 ];

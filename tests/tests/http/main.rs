@@ -8,6 +8,7 @@ mod conventions;
 mod economy;
 mod events;
 mod faults;
+mod feed;
 mod isolation;
 mod keys;
 mod lifecycle;

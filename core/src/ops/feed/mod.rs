@@ -1,0 +1,7 @@
+//! The deployment's feed.
+
+pub mod append;
+pub mod trim;
+
+pub use append::AppendNews;
+pub use trim::TrimFeed;

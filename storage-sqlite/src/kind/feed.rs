@@ -1,0 +1,83 @@
+//! Lines of the deployment's feed.
+
+use roster_core::home::Record;
+use roster_core::model::{FeedKey, FeedLine};
+use roster_core::store::Stored;
+use roster_core::time::Timestamp;
+use sqlx::{SqliteConnection, query, query_scalar};
+use uuid::Uuid;
+
+use crate::error::Fault;
+use crate::row::{bad, from_json, parse, to_json};
+
+pub(super) async fn load(
+    connection: &mut SqliteConnection,
+    home: i64,
+    names: &str,
+) -> Result<Vec<Stored>, Fault> {
+    let rows = query!(
+        r#"SELECT name, reached, at, spans, version AS "version: Uuid"
+           FROM feed_lines WHERE home = ?1 AND name IN (SELECT value FROM json_each(?2))"#,
+        home,
+        names
+    );
+    let rows = rows.fetch_all(connection).await?.into_iter();
+    rows.map(|row| {
+        let record = Record::Feed(FeedLine {
+            key: parse("name", &row.name)?,
+            reached: u64::try_from(row.reached).map_err(|error| bad("reached", error))?,
+            at: Timestamp::from_micros(row.at),
+            spans: from_json("spans", &row.spans)?,
+        });
+        Ok(Stored { record, version: crate::row::version(row.version) })
+    })
+    .collect()
+}
+
+pub(super) async fn names(connection: &mut SqliteConnection, home: i64) -> Result<String, Fault> {
+    let names = query_scalar!(
+        r#"SELECT json_group_array(name) AS "names!: String" FROM feed_lines WHERE home = ?"#,
+        home
+    );
+    Ok(names.fetch_one(connection).await?)
+}
+
+pub(super) async fn version(
+    connection: &mut SqliteConnection,
+    home: i64,
+    key: &FeedKey,
+) -> Result<Option<Uuid>, Fault> {
+    let name = key.as_str();
+    let version = query_scalar!(
+        r#"SELECT version AS "version: Uuid" FROM feed_lines WHERE home = ? AND name = ?"#,
+        home,
+        name
+    );
+    Ok(version.fetch_optional(connection).await?)
+}
+
+pub(super) async fn put(
+    connection: &mut SqliteConnection,
+    home: i64,
+    version: Uuid,
+    it: &FeedLine,
+) -> Result<(), Fault> {
+    let (name, at) = (it.key.as_str(), it.at.micros());
+    let reached = i64::try_from(it.reached).map_err(|error| bad("reached", error))?;
+    let spans = to_json("spans", &it.spans)?;
+    query!(
+        "INSERT INTO feed_lines (home, name, reached, at, spans, version)
+         VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT (home, name) DO UPDATE SET reached = excluded.reached, at = excluded.at, spans = excluded.spans, version = excluded.version",
+        home, name, reached, at, spans, version
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn remove(connection: &mut SqliteConnection, home: i64, key: &FeedKey) -> Result<(), Fault> {
+    let name = key.as_str();
+    query!("DELETE FROM feed_lines WHERE home = ? AND name = ?", home, name).execute(connection).await?;
+    Ok(())
+}

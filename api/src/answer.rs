@@ -42,6 +42,11 @@ impl Answer {
         Self { location: Some(location), ..Self::new(StatusCode::CREATED, Some(body)) }
     }
 
+    /// 202 with the job and where it is.
+    pub fn accepted(body: Value, location: String) -> Self {
+        Self { location: Some(location), ..Self::new(StatusCode::ACCEPTED, Some(body)) }
+    }
+
     /// 204.
     pub fn nothing() -> Self {
         Self::new(StatusCode::NO_CONTENT, None)

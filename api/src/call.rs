@@ -11,7 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::LengthLimitError;
 use roster_core::facts::{ReceiptDraft, Request, Seed};
-use roster_core::flows;
+use roster_core::flows::{self, Caller};
 use roster_core::home::Key;
 use roster_core::id::{CommitId, OrganizationId};
 use roster_core::known::Known;
@@ -33,6 +33,8 @@ use crate::{csv, json, openapi, query, routes};
 
 /// The largest JSON body, in bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
+/// The largest file, in bytes.
+const MAX_FILE: usize = 64 * 1024 * 1024;
 
 /// What was read when a request began is read again if its body took longer than this to come.
 const STILL_KNOWN: Duration = Duration::from_millis(100);
@@ -254,9 +256,9 @@ async fn authenticate(
             return Err(problem);
         }
     };
-    let (actor, known) = flows::authenticate(&api.roster, secret, user.as_ref(), also).await?;
+    let Caller { actor, cuts, known } = flows::authenticate(&api.roster, secret, user.as_ref(), also).await?;
     let seed = Seed::draw(api.roster.entropy.as_ref());
-    Ok(Request { actor, request_id, reason: None, seed, if_match: None, receipt: None, known })
+    Ok(Request { actor, cuts, request_id, reason: None, seed, if_match: None, receipt: None, known })
 }
 
 /// The secret of the one `Authorization: Bearer` header.
@@ -289,14 +291,14 @@ async fn organization(
 
 /// The body, if it is not too long.
 async fn whole(body: Body) -> Result<Bytes, Problem> {
-    let read = axum::body::to_bytes(body, MAX_BODY).await;
+    within(body, MAX_BODY, "A JSON body has at most 1 MiB.").await
+}
+
+async fn within(body: Body, most: usize, too_large: &'static str) -> Result<Bytes, Problem> {
+    let read = axum::body::to_bytes(body, most).await;
     read.map_err(|error| {
         if std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) {
-            return Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "too_large",
-                "A JSON body has at most 1 MiB.",
-            );
+            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", too_large);
         }
         Problem::new(StatusCode::BAD_REQUEST, "malformed", "The body broke off.")
     })
@@ -389,6 +391,44 @@ fn scope(parts: &Parts) -> String {
         .collect();
     filters.sort_unstable();
     format!("{}?{}", parts.uri.path(), filters.join("&"))
+}
+
+/// A call whose body is a file.
+#[derive(Debug)]
+pub struct Upload<Q> {
+    /// All but the body.
+    pub call: Call<Empty, Q>,
+    /// The file.
+    pub file: Bytes,
+}
+
+impl<Q: DeserializeOwned + Send> FromRequest<ApiState> for Upload<Q> {
+    type Rejection = Problem;
+
+    async fn from_request(http: HttpRequest, api: &ApiState) -> Result<Self, Problem> {
+        let (mut parts, body) = http.into_parts();
+        let kind = parts.headers.remove(header::CONTENT_TYPE);
+        let bare = HttpRequest::from_parts(parts, Body::empty());
+        let mut call = Call::<Empty, Q>::from_request(bare, api).await?;
+        let kind = kind.as_ref().and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if !["text/csv", "application/csv"].contains(&kind.as_str()) {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "Send the file as CSV in UTF-8, with `Content-Type: text/csv`.",
+            ));
+        }
+        let file = within(body, MAX_FILE, "A CSV file has at most 64 MiB.").await?;
+        call.request.known = Known::default();
+        if let Some(receipt) = &mut call.request.receipt {
+            let mut digest = Sha256::new();
+            digest.update(receipt.digest);
+            digest.update(&file);
+            receipt.digest = digest.finalize().into();
+        }
+        Ok(Self { call, file })
+    }
 }
 
 /// The answer to an earlier, equal request, if that is what an error is.

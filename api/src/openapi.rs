@@ -68,7 +68,8 @@ pub(crate) fn fields_of_answers() -> BTreeMap<String, Vec<String>> {
 }
 
 /// Tags with the operations they cover: by the last noun of the path that matches first.
-const TAGS: [(&str, &[&str], &str); 10] = [
+const TAGS: [(&str, &[&str], &str); 11] = [
+    ("Jobs", &["/jobs", "/imports", "/members/bulk"], "What takes long, and how far it is."),
     ("Members", &["/members"], "People in an organization, what they reach, how they leave."),
     ("Accounts", &["/organizations/{organization}/accounts"], "Workspaces of an organization."),
     ("Roles", &["/roles", "/permissions"], "What roles hold."),
@@ -119,6 +120,10 @@ fn operation(route: &Route, named: &Map<String, Value>) -> Value {
         }
         operation["requestBody"] = json!({"required": true, "content": kinds});
     }
+    if route.upload {
+        let content = json!({"text/csv": {"schema": {"type": "string", "maxLength": 67_108_864}}});
+        operation["requestBody"] = json!({"required": true, "content": content});
+    }
     operation
 }
 
@@ -154,14 +159,18 @@ fn success(route: &Route, status: u16, named: &Map<String, Value>) -> Value {
     if route.has_version() {
         headers["ETag"] = header("ETag");
     }
-    if status == 201 {
+    if status == 201 || status == 202 {
         headers["Location"] = header("Location");
     }
     if route.method == Method::POST {
         headers["Idempotency-Replayed"] = header("Idempotency-Replayed");
     }
     let example = schema::example(&schema, named);
-    let kind = if route.lines { "application/x-ndjson" } else { "application/json" };
+    let kind = match (route.lines, route.events) {
+        (true, _) => "application/x-ndjson",
+        (false, true) => "text/event-stream",
+        (false, false) => "application/json",
+    };
     let mut content = json!({kind: {"schema": schema, "example": example}});
     if row.is_some() || route.lines {
         content["text/csv"] = json!({"schema": {"type": "string"}});
@@ -170,7 +179,11 @@ fn success(route: &Route, status: u16, named: &Map<String, Value>) -> Value {
         let told = "id: eyJzZXEiOjh9\ndata: {\"id\": \"evt_01kb2y0v4tejq8vt0d7c3w4n5e\", …}\n\n";
         content["text/event-stream"] = json!({"schema": {"type": "string"}, "example": told});
     }
-    let about = if status == 201 { "Made." } else { "Done." };
+    let about = match status {
+        201 => "Made.",
+        202 => "Asked for; the job does it.",
+        _ => "Done.",
+    };
     json!({"description": about, "headers": headers, "content": content})
 }
 

@@ -48,6 +48,10 @@ pub struct Route {
     pub may_make: bool,
     /// Whether it answers many of them, one a line.
     pub lines: bool,
+    /// Whether it answers one after the other, as server-sent events.
+    pub events: bool,
+    /// Whether it takes a CSV file.
+    pub upload: bool,
     /// Whether it changes nothing, though it is no GET.
     pub reads: bool,
     /// Codes of refusals beside those that every route has.
@@ -80,6 +84,8 @@ impl Route {
             answer: None,
             may_make: false,
             lines: false,
+            events: false,
+            upload: false,
             reads: false,
             codes: &[],
             handler,
@@ -165,6 +171,18 @@ impl Route {
     #[must_use]
     pub fn in_lines(self) -> Self {
         Self { lines: true, ..self }
+    }
+
+    /// It answers one after the other, as server-sent events.
+    #[must_use]
+    pub fn as_events(self) -> Self {
+        Self { events: true, ..self }
+    }
+
+    /// It takes a CSV file.
+    #[must_use]
+    pub fn uploads(self) -> Self {
+        Self { upload: true, ..self }
     }
 
     /// It changes nothing.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use roster_core::observe::Observed;
 use roster_core::op::Roster;
 use roster_core::stop::Stop;
+use tokio::sync::Notify;
 
 use crate::cursor::Cursors;
 use crate::metrics::Metrics;
@@ -21,6 +22,8 @@ pub struct ApiState {
     pub sealer: Arc<Sealer>,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Told that a job was asked for here.
+    pub jobs: Arc<Notify>,
     /// Given once the process is on its way out.
     pub stop: Stop,
 }
@@ -39,6 +42,7 @@ impl ApiState {
             cursors: Arc::new(Cursors::new(cursor_key)),
             sealer: Arc::new(Sealer::new(sealing_key)),
             metrics,
+            jobs: Arc::new(Notify::new()),
             stop: Stop::default(),
         }
     }

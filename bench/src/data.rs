@@ -110,6 +110,7 @@ pub fn user(n: u64) -> User {
         status: UserStatus::Active,
         suspended_at: None,
         traits: Traits::default(),
+        cuts: 0,
         created_at: WHEN,
     }
 }

@@ -7,7 +7,7 @@ use roster_core::reference::OrganizationRef;
 
 use crate::commands::shell::Shell;
 use crate::commands::{
-    account, api_key, audit, check, config, events, import, member, operator_key, organization, role,
+    account, api_key, audit, check, config, events, import, job, member, operator_key, organization, role,
     storage, user,
 };
 use crate::config::Flags;
@@ -99,6 +99,8 @@ pub enum Command {
         #[arg(long)]
         demo: bool,
     },
+    /// Do jobs, and nothing else, beside servers on the same store.
+    Worker,
     /// Make the store, or bring it up to this program's schema.
     Migrate,
     /// Look at the configuration.
@@ -142,6 +144,9 @@ pub enum Command {
     /// Read a CSV file into an organization.
     #[command(subcommand)]
     Import(import::Command),
+    /// What takes long, and how far it is.
+    #[command(subcommand)]
+    Job(job::Command),
     /// Move a deployment to another store.
     #[command(subcommand)]
     Storage(storage::Command),

@@ -71,6 +71,8 @@ pub fn hmac_sha256(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
 pub struct Request {
     /// Who asks.
     pub actor: Actor,
+    /// How often the user who asks has been removed from everything (rule M5).
+    pub cuts: u32,
     /// Under which id.
     pub request_id: Option<String>,
     /// Why, in their words.
@@ -99,6 +101,7 @@ impl Request {
     pub fn new(actor: Actor, entropy: &dyn Entropy) -> Self {
         Self {
             actor,
+            cuts: 0,
             request_id: None,
             reason: None,
             seed: Seed::draw(entropy),

@@ -6,10 +6,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AccountId, ApiKeyId, OperatorKeyId, OrganizationId, RoleId, TransferId, UserId};
+use crate::id::{AccountId, ApiKeyId, JobId, OperatorKeyId, OrganizationId, RoleId, TransferId, UserId};
 use crate::model::{
     Access, Account, ApiKey, Claim, ClaimName, DirectoryEntry, DirectoryId, DirectoryKind, FeedKey, FeedLine,
-    Member, MemberStatus, Membership, OperatorKey, Organization, Receipt, ReceiptId, Role, Transfer, User,
+    Job, JobPart, JobPartId, Member, MemberStatus, Membership, OperatorKey, Organization, Receipt, ReceiptId,
+    Role, Transfer, User,
 };
 use crate::permission::RoleRef;
 use crate::policy::custom_roles;
@@ -57,7 +58,7 @@ impl Home {
             Key::OperatorKey(_) => *self == Self::Deployment,
             Key::Claim => matches!(self, Self::Claim(_)),
             Key::DirectoryEntry(id) => *self == Self::directory(*id),
-            Key::Receipt(_) => self.has_log(),
+            Key::Receipt(_) | Key::Job(_) | Key::JobPart(_) => self.has_log(),
             Key::Feed(_) => *self == Self::Feed,
         }
     }
@@ -141,6 +142,45 @@ pub enum Key {
     Role(RoleId),
     /// The feed's home: a line of it.
     Feed(FeedKey),
+    /// Any home with a log: a job that was asked for there.
+    Job(JobId),
+    /// Any home with a log: what such a job takes or gives, in parts.
+    JobPart(JobPartId),
+}
+
+impl Key {
+    /// The name of a record that no query looks into: SQL stores keep those as documents by name. The order of names
+    /// is the order of the keys.
+    pub fn document(&self) -> Option<String> {
+        match self {
+            Self::Job(id) => Some(format!("job:{}", id.uuid().simple())),
+            Self::JobPart(part) => Some(format!("job_part:{part}")),
+            Self::Organization
+            | Self::Account(_)
+            | Self::AccountExternalId(_)
+            | Self::Member(_)
+            | Self::ApiKey(_)
+            | Self::Transfer(_)
+            | Self::User
+            | Self::Membership(_)
+            | Self::OperatorKey(_)
+            | Self::Claim
+            | Self::DirectoryEntry(_)
+            | Self::Receipt(_)
+            | Self::Role(_)
+            | Self::Feed(_) => None,
+        }
+    }
+
+    /// The key of a document by its name.
+    pub fn of_document(name: &str) -> Option<Self> {
+        let (kind, rest) = name.split_once(':')?;
+        match kind {
+            "job" => uuid::Uuid::try_parse(rest).ok().map(|id| Self::Job(JobId::from_uuid(id))),
+            "job_part" => rest.parse().ok().map(Self::JobPart),
+            _ => None,
+        }
+    }
 }
 
 /// Anything that is kept under a key.
@@ -175,6 +215,10 @@ pub enum Record {
     Role(Role),
     /// See [`FeedLine`].
     Feed(FeedLine),
+    /// See [`Job`].
+    Job(Box<Job>),
+    /// See [`JobPart`].
+    JobPart(JobPart),
 }
 
 /// A line of a home's due index: a record that ends by itself.
@@ -206,6 +250,8 @@ impl Record {
             Self::Receipt(receipt) => Key::Receipt(receipt.id),
             Self::Role(role) => Key::Role(role.id),
             Self::Feed(line) => Key::Feed(line.key.clone()),
+            Self::Job(job) => Key::Job(job.id),
+            Self::JobPart(part) => Key::JobPart(part.id),
         }
     }
 
@@ -226,8 +272,10 @@ impl Record {
             | Self::Claim(_)
             | Self::DirectoryEntry(_)
             | Self::Receipt(_)
-            | Self::Role(_) => None,
-            Self::Feed(_) => None,
+            | Self::Role(_)
+            | Self::Job(_)
+            | Self::JobPart(_)
+            | Self::Feed(_) => None,
         }
     }
 
@@ -267,7 +315,9 @@ impl Record {
             | Self::Claim(_)
             | Self::DirectoryEntry(_)
             | Self::Receipt(_)
-            | Self::Feed(_) => Vec::new(),
+            | Self::Feed(_)
+            | Self::JobPart(_) => Vec::new(),
+            Self::Job(job) => vec![(Tally::Seats, job.seats_held)],
         }
     }
 }
@@ -394,6 +444,19 @@ typed_keys! {
     ReceiptId => Receipt(Receipt), |it| Key::Receipt(*it);
     RoleId => Role(Role), |it| Key::Role(*it);
     FeedKey => Feed(FeedLine), |it| Key::Feed(it.clone());
+    JobPartId => JobPart(JobPart), |it| Key::JobPart(*it);
+}
+
+impl TypedKey for JobId {
+    type Record = Job;
+
+    fn key(&self) -> Key {
+        Key::Job(*self)
+    }
+
+    fn pick(record: Record) -> Option<Job> {
+        if let Record::Job(job) = record { Some(*job) } else { None }
+    }
 }
 
 impl TypedKey for ExternalId {
@@ -411,6 +474,7 @@ impl TypedKey for ExternalId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::JobSide;
     use uuid::Uuid;
 
     #[test]
@@ -436,5 +500,20 @@ mod tests {
         ] {
             assert_eq!(home.to_string().parse(), Ok(home));
         }
+    }
+
+    #[test]
+    fn documents_read_back_what_they_are_called_and_are_in_the_order_of_their_keys() {
+        let job = |n: u128| JobId::from_uuid(Uuid::from_u128(n << 64));
+        let part = |job, side, n| Key::JobPart(JobPartId { job, side, n });
+        let mut keys = vec![Key::Job(job(2)), Key::Job(job(1))];
+        for side in [JobSide::Results, JobSide::Input, JobSide::Foreseen] {
+            keys.extend([2, 10, 1].map(|n| part(job(1), side, n)));
+        }
+        keys.sort();
+        let names: Vec<String> = keys.iter().filter_map(Key::document).collect();
+        assert!(names.is_sorted(), "{names:?}");
+        let read: Vec<Key> = names.iter().filter_map(|name| Key::of_document(name)).collect();
+        assert_eq!(read, keys);
     }
 }

@@ -113,6 +113,8 @@ typed_ids! {
     AuditId = "aud";
     /// The same change as an event.
     EventId = "evt";
+    /// A job.
+    JobId = "job";
 }
 
 /// Names one commit; the version of every record that the commit wrote.

@@ -11,6 +11,7 @@ pub mod flows;
 pub mod health;
 pub mod home;
 pub mod id;
+pub mod jobs;
 pub mod known;
 pub mod listing;
 pub mod load;

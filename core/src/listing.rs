@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::home::{Home, Key, Record};
-use crate::id::{AccountId, OrganizationId, UserId};
+use crate::id::{AccountId, JobId, OrganizationId, UserId};
 use crate::model::{Access, AccountStatus, DirectoryId, DirectoryKind, Member, MemberStatus};
 use crate::permission::RoleRef;
 use crate::store::Stored;
@@ -259,12 +259,14 @@ pub fn key_uuid(key: &Key) -> Uuid {
         Key::Membership(id) => id.uuid(),
         Key::OperatorKey(id) => id.uuid(),
         Key::DirectoryEntry(id) => id.uuid(),
+        Key::Job(id) => id.uuid(),
         Key::Organization
         | Key::AccountExternalId(_)
         | Key::User
         | Key::Claim
         | Key::Receipt(_)
-        | Key::Feed(_) => Uuid::nil(),
+        | Key::Feed(_)
+        | Key::JobPart(_) => Uuid::nil(),
     }
 }
 
@@ -272,6 +274,11 @@ impl DirectoryId {
     /// The organization it stands for.
     pub const fn organization(self) -> Option<OrganizationId> {
         if let Self::Organization(id) = self { Some(id) } else { None }
+    }
+
+    /// The job it stands for.
+    pub const fn job(self) -> Option<JobId> {
+        if let Self::Job(id) = self { Some(id) } else { None }
     }
 
     /// The user it stands for.

@@ -73,6 +73,11 @@ impl Overlay {
         Ok(())
     }
 
+    /// Gives up what was to be flushed: for one that never will be.
+    pub fn forget(&self) {
+        self.layer().pending = Vec::new();
+    }
+
     /// Brings a home into memory, once.
     async fn hold(&self, home: &Home) -> Result<Timestamp, StoreError> {
         let known = {

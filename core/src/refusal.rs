@@ -78,6 +78,8 @@ pub enum Refusal {
     RoleNameTaken,
     /// Five tries lost against others.
     Conflict,
+    /// The job has ended.
+    JobFinished,
 }
 
 /// How often a role is named.
@@ -163,6 +165,7 @@ impl Refusal {
             Self::CursorExpired => "cursor_expired",
             Self::RoleInUse(_) => "role_in_use",
             Self::RoleNameTaken | Self::Conflict => "conflict",
+            Self::JobFinished => "job_finished",
         }
     }
 
@@ -195,7 +198,8 @@ impl Refusal {
             | Self::AccountGone
             | Self::RoleInUse(_)
             | Self::RoleNameTaken
-            | Self::Conflict => RefusalKind::Conflict,
+            | Self::Conflict
+            | Self::JobFinished => RefusalKind::Conflict,
         }
     }
 }
@@ -271,6 +275,7 @@ impl fmt::Display for Refusal {
                 "Owner, admin, member and viewer cannot be changed or deleted; make a role of your own."
             }
             Self::RoleNameTaken => "This is the name of a system role; choose another.",
+            Self::JobFinished => "The job has ended; there is nothing left to stop.",
             Self::Conflict => "Others kept changing the same things; try again.",
         };
         f.write_str(text)

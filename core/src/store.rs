@@ -271,6 +271,8 @@ pub struct AccessFacts {
     pub organization: Option<OrganizationStatus>,
     /// The user's status.
     pub user: Option<UserStatus>,
+    /// How often the user has been removed from everything; 0 for one who does not exist.
+    pub cuts: u32,
     /// The user's membership there.
     pub member: Option<MemberFacts>,
     /// The account's status.
@@ -319,6 +321,8 @@ pub struct MemberFacts {
     pub starts_at: Option<Timestamp>,
     /// Not from then on.
     pub expires_at: Option<Timestamp>,
+    /// The number of cuts that it survives.
+    pub epoch: u32,
     /// The organization-wide role.
     pub organization_role: Option<RoleRef>,
     /// The role on the account asked for, when access is per account.

@@ -64,6 +64,7 @@ CREATE TABLE members (
     joined_at bigint NOT NULL,
     left_at bigint,
     cut_at bigint,
+    epoch bigint NOT NULL,
     email text,
     name text,
     external_id text,
@@ -142,6 +143,7 @@ CREATE TABLE users (
     name text,
     status text NOT NULL CHECK (status IN ('active', 'suspended', 'erased')),
     traits text NOT NULL,
+    cuts bigint NOT NULL,
     created_at bigint NOT NULL,
     version uuid NOT NULL
 );
@@ -176,7 +178,7 @@ CREATE TABLE claims (
 -- `kind` repeats what the home's name says, so that one index serves all 64 homes of a directory.
 CREATE TABLE directory_entries (
     home bigint NOT NULL REFERENCES homes (home),
-    kind text NOT NULL CHECK (kind IN ('organizations', 'users')),
+    kind text NOT NULL CHECK (kind IN ('organizations', 'users', 'jobs')),
     id uuid NOT NULL,
     search text NOT NULL,
     active boolean NOT NULL,
@@ -207,6 +209,15 @@ CREATE TABLE receipts (
     created_at bigint NOT NULL,
     version uuid NOT NULL,
     PRIMARY KEY (home, id)
+);
+
+-- Records that no query looks into, by name, in MessagePack.
+CREATE TABLE documents (
+    home bigint NOT NULL REFERENCES homes (home),
+    name text COLLATE "C" NOT NULL,
+    content bytea NOT NULL,
+    version uuid NOT NULL,
+    PRIMARY KEY (home, name)
 );
 
 CREATE TABLE tallies (

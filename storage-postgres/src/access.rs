@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::error::Fault;
 use crate::kind::api_key::old_secret;
 use crate::kind::role::{Columns, role};
-use crate::row::{access, bad, exact, from_json, from_name, instant, parse, parse_some};
+use crate::row::{access, bad, count, exact, from_json, from_name, instant, parse, parse_some};
 
 /// One row of the answer.
 struct Found {
@@ -22,10 +22,12 @@ struct Found {
     head_time: Option<i64>,
     organization_status: Option<String>,
     user_status: Option<String>,
+    cuts: Option<i64>,
     member_status: Option<String>,
     member_role: Option<String>,
     starts_at: Option<i64>,
     expires_at: Option<i64>,
+    epoch: Option<i64>,
     account_role: Option<String>,
     account_status: Option<String>,
     key_id: Option<Uuid>,
@@ -58,9 +60,9 @@ pub(crate) async fn facts(
     let rows = query_as!(
         Found,
         r#"SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS "clock!",
-               oh.time AS "head_time?", o.status AS "organization_status?", u.status AS "user_status?",
+               oh.time AS "head_time?", o.status AS "organization_status?", u.status AS "user_status?", u.cuts AS "cuts?",
                m.status AS "member_status?", m.organization_role AS "member_role?",
-               m.starts_at AS "starts_at?", m.expires_at AS "expires_at?",
+               m.starts_at AS "starts_at?", m.expires_at AS "expires_at?", m.epoch AS "epoch?",
                ma.role AS "account_role?", a.status AS "account_status?",
                k.id AS "key_id?", k.name AS "key_name?", k.organization_role AS "key_role?",
                (SELECT coalesce(json_agg(json_build_array(ka.account_id, ka.role)), '[]')::text FROM api_key_access ka
@@ -83,7 +85,7 @@ pub(crate) async fn facts(
            LEFT JOIN organizations o ON o.home = oh.home
            LEFT JOIN homes uh ON uh.name = ask.person
            LEFT JOIN users u ON u.home = uh.home
-           LEFT JOIN LATERAL (SELECT home, user_id, status, organization_role, starts_at, expires_at FROM members
+           LEFT JOIN LATERAL (SELECT home, user_id, status, organization_role, starts_at, expires_at, epoch FROM members
                WHERE home = oh.home AND user_id = ask.member LIMIT 1) m ON true
            LEFT JOIN LATERAL (SELECT role FROM member_access
                WHERE home = m.home AND user_id = m.user_id AND account_id = ask.account LIMIT 1) ma ON true
@@ -116,6 +118,7 @@ impl Found {
             now: instant(self.head_time).map_or(clock, |head| head.max(clock)),
             organization: status("organization_status", self.organization_status.as_ref())?,
             user: status("user_status", self.user_status.as_ref())?,
+            cuts: count("cuts", self.cuts.unwrap_or(0))?,
             member: self.member()?,
             account: status("account_status", self.account_status.as_ref())?,
             api_key: self.key()?,
@@ -132,6 +135,7 @@ impl Found {
             status,
             starts_at: instant(self.starts_at),
             expires_at: instant(self.expires_at),
+            epoch: count("epoch", self.epoch.unwrap_or(0))?,
             organization_role: parse_some("member_role", self.member_role.clone())?,
             account_role: parse_some("account_role", self.account_role.clone())?,
         }))

@@ -304,7 +304,9 @@ pub(crate) async fn names(
     if let Some(after) = after {
         lines.push(format_args!(" AND {column} > "));
         match kind {
-            Kind::AccountExternalId | Kind::Feed => lines.push_bind(after.texts.first().cloned()),
+            Kind::AccountExternalId | Kind::Document | Kind::Feed => {
+                lines.push_bind(after.texts.first().cloned())
+            }
             Kind::Receipt => lines.push_bind(after.bytes.first().cloned()),
             _ => lines.push_bind(after.ids.first().copied()),
         };
@@ -314,7 +316,7 @@ pub(crate) async fn names(
     let query = lines.build();
     for row in query.fetch_all(connection).await? {
         match kind {
-            Kind::AccountExternalId | Kind::Feed => names.texts.push(row.try_get(0)?),
+            Kind::AccountExternalId | Kind::Document | Kind::Feed => names.texts.push(row.try_get(0)?),
             Kind::Receipt => names.bytes.push(row.try_get(0)?),
             _ => names.ids.push(row.try_get(0)?),
         }

@@ -136,7 +136,7 @@ async fn organization(connection: &mut PgConnection, home: &Home, asked: &Asked)
             SELECT external_id, account_id, version
             FROM account_external_ids JOIN place USING (home) WHERE external_id = ANY ($5)) r
         UNION ALL SELECT 3, row_to_json(r)::text FROM (
-            SELECT user_id, status, organization_role, starts_at, expires_at, joined_at, left_at, cut_at, deleted_at, email,
+            SELECT user_id, status, organization_role, starts_at, expires_at, joined_at, left_at, cut_at, deleted_at, epoch, email,
                 name, external_id, version, coalesce((SELECT json_agg(json_build_array(a.account_id, a.role))::text
                 FROM member_access a WHERE a.home = m.home AND a.user_id = m.user_id), '[]') AS accounts
             FROM members m JOIN place USING (home) WHERE user_id = ANY ($6)) r
@@ -154,7 +154,10 @@ async fn organization(connection: &mut PgConnection, home: &Home, asked: &Asked)
             FROM receipts JOIN place USING (home) WHERE id = ANY ($9)) r
         UNION ALL SELECT 12, row_to_json(r)::text FROM (
             SELECT id, name, permissions, replaced_by, created_at, version
-            FROM roles JOIN place USING (home) WHERE id = ANY ($10)) r"#,
+            FROM roles JOIN place USING (home) WHERE id = ANY ($10)) r
+        UNION ALL SELECT 13, row_to_json(r)::text FROM (
+            SELECT name, encode(content, 'hex') AS content, version
+            FROM documents JOIN place USING (home) WHERE name = ANY ($11)) r"#,
         home.to_string(),
         asked.tallies,
         asked.has(Kind::Organization),
@@ -164,7 +167,8 @@ async fn organization(connection: &mut PgConnection, home: &Home, asked: &Asked)
         &asked.of(Kind::ApiKey).ids,
         &asked.of(Kind::Transfer).ids,
         &asked.of(Kind::Receipt).bytes,
-        &asked.of(Kind::Role).ids
+        &asked.of(Kind::Role).ids,
+        &asked.of(Kind::Document).texts
     );
     Ok(lines.fetch_all(connection).await?)
 }
@@ -179,7 +183,7 @@ async fn user(connection: &mut PgConnection, home: &Home, asked: &Asked) -> Resu
         UNION ALL SELECT -2, row_to_json(r)::text FROM (
             SELECT tally, sum FROM tallies JOIN place USING (home) WHERE $2) r
         UNION ALL SELECT 6, row_to_json(r)::text FROM (
-            SELECT id, external_id, email, name, status, suspended_at, traits, created_at, version
+            SELECT id, external_id, email, name, status, suspended_at, traits, cuts, created_at, version
             FROM users JOIN place USING (home) WHERE $3) r
         UNION ALL SELECT 7, row_to_json(r)::text FROM (
             SELECT organization_id, version FROM memberships JOIN place USING (home)
@@ -187,12 +191,16 @@ async fn user(connection: &mut PgConnection, home: &Home, asked: &Asked) -> Resu
         UNION ALL SELECT 11, row_to_json(r)::text FROM (
             SELECT encode(id, 'hex') AS id, encode(digest, 'hex') AS digest, encode(seed, 'hex') AS seed, seed_millis,
                 encode(answer, 'hex') AS answer, created_at, version
-            FROM receipts JOIN place USING (home) WHERE id = ANY ($5)) r"#,
+            FROM receipts JOIN place USING (home) WHERE id = ANY ($5)) r
+        UNION ALL SELECT 13, row_to_json(r)::text FROM (
+            SELECT name, encode(content, 'hex') AS content, version
+            FROM documents JOIN place USING (home) WHERE name = ANY ($6)) r"#,
         home.to_string(),
         asked.tallies,
         asked.has(Kind::User),
         &asked.of(Kind::Membership).ids,
-        &asked.of(Kind::Receipt).bytes
+        &asked.of(Kind::Receipt).bytes,
+        &asked.of(Kind::Document).texts
     );
     Ok(lines.fetch_all(connection).await?)
 }
@@ -212,11 +220,15 @@ async fn deployment(connection: &mut PgConnection, home: &Home, asked: &Asked) -
         UNION ALL SELECT 11, row_to_json(r)::text FROM (
             SELECT encode(id, 'hex') AS id, encode(digest, 'hex') AS digest, encode(seed, 'hex') AS seed, seed_millis,
                 encode(answer, 'hex') AS answer, created_at, version
-            FROM receipts JOIN place USING (home) WHERE id = ANY ($4)) r"#,
+            FROM receipts JOIN place USING (home) WHERE id = ANY ($4)) r
+        UNION ALL SELECT 13, row_to_json(r)::text FROM (
+            SELECT name, encode(content, 'hex') AS content, version
+            FROM documents JOIN place USING (home) WHERE name = ANY ($5)) r"#,
         home.to_string(),
         asked.tallies,
         &asked.of(Kind::OperatorKey).ids,
-        &asked.of(Kind::Receipt).bytes
+        &asked.of(Kind::Receipt).bytes,
+        &asked.of(Kind::Document).texts
     );
     Ok(lines.fetch_all(connection).await?)
 }

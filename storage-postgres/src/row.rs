@@ -61,6 +61,11 @@ pub(crate) fn exact<const N: usize>(column: &'static str, bytes: Vec<u8>) -> Res
 }
 
 /// An instant that may be missing.
+pub(crate) fn count(column: &'static str, number: i64) -> Result<u32, Fault> {
+    u32::try_from(number).map_err(|error| bad(column, error))
+}
+
+/// An instant, if there is one.
 pub(crate) fn instant(micros: Option<i64>) -> Option<Timestamp> {
     micros.map(Timestamp::from_micros)
 }

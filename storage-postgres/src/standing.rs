@@ -144,6 +144,10 @@ impl Line {
                 _ => return Err(bad("home", home)),
             },
             Kind::Feed => Key::Feed(parse("name", &self.text.unwrap_or_default())?),
+            Kind::Document => {
+                let name = self.text.unwrap_or_default();
+                Key::of_document(&name).ok_or_else(|| bad("name", &name))?
+            }
             Kind::Receipt => Key::Receipt(ReceiptId(exact("id", self.bytes.unwrap_or_default())?)),
             Kind::Role => Key::Role(RoleId::from_uuid(id?)),
         })
@@ -211,7 +215,10 @@ async fn lines(connection: &mut PgConnection, question: &Question) -> Result<Vec
             CROSS JOIN LATERAL (SELECT * FROM receipts WHERE home = a.home AND id = a.id LIMIT 1) t
         UNION ALL SELECT 12, t.home, t.id, NULL, NULL, version, NULL
             FROM UNNEST($25::bigint[], $26::uuid[]) AS a (home, id)
-            CROSS JOIN LATERAL (SELECT * FROM roles WHERE home = a.home AND id = a.id LIMIT 1) t"#,
+            CROSS JOIN LATERAL (SELECT * FROM roles WHERE home = a.home AND id = a.id LIMIT 1) t
+        UNION ALL SELECT 13, t.home, NULL, t.name, NULL, version, NULL
+            FROM UNNEST($27::bigint[], $28::text[]) AS a (home, id)
+            CROSS JOIN LATERAL (SELECT * FROM documents WHERE home = a.home AND name = a.id LIMIT 1) t"#,
         &sent_homes,
         &sent,
         &question.counting,
@@ -237,7 +244,9 @@ async fn lines(connection: &mut PgConnection, question: &Question) -> Result<Vec
         &question.homes(Kind::Receipt),
         &names(Kind::Receipt).bytes,
         &question.homes(Kind::Role),
-        &question.ids(Kind::Role)
+        &question.ids(Kind::Role),
+        &question.homes(Kind::Document),
+        &names(Kind::Document).texts
     );
     Ok(lines.fetch_all(connection).await?)
 }

@@ -122,6 +122,10 @@ fn answer(known: &BTreeMap<Home, Known>, ask: &AccessKey) -> AccessFacts {
             Some(Record::User(user)) => Some(user.status),
             _ => None,
         },
+        cuts: match user.and_then(|home| home.records.get(&Key::User)) {
+            Some(Record::User(user)) => user.cuts,
+            _ => 0,
+        },
         member: match find(ask.user.map(Key::Member)) {
             Some(Record::Member(member)) => {
                 let (organization_role, account_role) = MemberFacts::roles(&member.access, ask.account);
@@ -129,6 +133,7 @@ fn answer(known: &BTreeMap<Home, Known>, ask: &AccessKey) -> AccessFacts {
                     status: member.status,
                     starts_at: member.starts_at,
                     expires_at: member.expires_at,
+                    epoch: member.epoch,
                     organization_role,
                     account_role,
                 })

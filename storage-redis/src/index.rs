@@ -129,7 +129,9 @@ pub(crate) fn lines(record: &Record) -> Vec<String> {
         | Record::User(_)
         | Record::Claim(_)
         | Record::Receipt(_)
-        | Record::Feed(_) => Vec::new(),
+        | Record::Feed(_)
+        | Record::Job(_)
+        | Record::JobPart(_) => Vec::new(),
     };
     lines.extend(record.due().map(|due| {
         let value = due_value(&sortable(due.at), key_uuid(&due.key));

@@ -119,6 +119,7 @@ pub(crate) fn field(key: &Key) -> String {
         Key::Receipt(id) => format!("r:{}", hex(&id.0)),
         Key::Role(id) => with('l', id.uuid()),
         Key::Feed(key) => format!("f:{key}"),
+        Key::Job(_) | Key::JobPart(_) => format!("d:{}", key.document().unwrap_or_default()),
     }
 }
 
@@ -127,6 +128,7 @@ const fn directory_letter(kind: DirectoryKind) -> char {
     match kind {
         DirectoryKind::Organizations => 'g',
         DirectoryKind::Users => 'v',
+        DirectoryKind::Jobs => 'j',
     }
 }
 
@@ -147,9 +149,11 @@ pub(crate) fn key(field: &str) -> Option<Key> {
         "c" => Key::Claim,
         "g" => Key::DirectoryEntry(DirectoryId::from_uuid(DirectoryKind::Organizations, id()?)),
         "v" => Key::DirectoryEntry(DirectoryId::from_uuid(DirectoryKind::Users, id()?)),
+        "j" => Key::DirectoryEntry(DirectoryId::from_uuid(DirectoryKind::Jobs, id()?)),
         "r" => Key::Receipt(ReceiptId(bytes(rest)?)),
         "l" => Key::Role(RoleId::from_uuid(id()?)),
         "f" => Key::Feed(rest.parse().ok()?),
+        "d" => Key::of_document(rest)?,
         _ => return None,
     })
 }

@@ -65,6 +65,7 @@ CREATE TABLE members (
     joined_at INTEGER NOT NULL,
     left_at INTEGER,
     cut_at INTEGER,
+    epoch INTEGER NOT NULL,
     email TEXT,
     name TEXT,
     external_id TEXT,
@@ -142,6 +143,7 @@ CREATE TABLE users (
     name TEXT,
     status TEXT NOT NULL CHECK (status IN ('active', 'suspended', 'erased')),
     traits TEXT NOT NULL CHECK (json_valid(traits)),
+    cuts INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     version BLOB NOT NULL CHECK (length(version) = 16)
 ) STRICT;
@@ -176,7 +178,7 @@ CREATE TABLE claims (
 -- `kind` repeats what the home's name says, so that one index serves all 64 homes of a directory.
 CREATE TABLE directory_entries (
     home INTEGER NOT NULL REFERENCES homes (home),
-    kind TEXT NOT NULL CHECK (kind IN ('organizations', 'users')),
+    kind TEXT NOT NULL CHECK (kind IN ('organizations', 'users', 'jobs')),
     id BLOB NOT NULL CHECK (length(id) = 16),
     search TEXT NOT NULL CHECK (json_valid(search)),
     active INTEGER NOT NULL CHECK (active IN (0, 1)),
@@ -207,6 +209,15 @@ CREATE TABLE receipts (
     created_at INTEGER NOT NULL,
     version BLOB NOT NULL CHECK (length(version) = 16),
     PRIMARY KEY (home, id)
+) STRICT;
+
+-- Records that no query looks into, by name, in MessagePack.
+CREATE TABLE documents (
+    home INTEGER NOT NULL REFERENCES homes (home),
+    name TEXT NOT NULL,
+    content BLOB NOT NULL,
+    version BLOB NOT NULL CHECK (length(version) = 16),
+    PRIMARY KEY (home, name)
 ) STRICT;
 
 CREATE TABLE tallies (

@@ -300,7 +300,7 @@ pub(crate) async fn names(
     let Some((table, column)) = kind.table() else {
         return Ok((after.is_none() && limit > 0).then(Vec::new));
     };
-    let text = matches!(kind, Kind::AccountExternalId | Kind::Feed);
+    let text = matches!(kind, Kind::AccountExternalId | Kind::Document | Kind::Feed);
     let name = if text { column.to_owned() } else { format!("hex({column})") };
     let mut lines = Lines::new(format!("SELECT {name} FROM {table} WHERE home = "));
     lines.push_bind(home);

@@ -7,13 +7,14 @@ use std::str::FromStr;
 use roster_core::actor::{Actor, Via};
 use roster_core::home::{Home, Key, Record, Tally};
 use roster_core::id::{
-    AccountId, ApiKeyId, CommitId, OperatorKeyId, OrganizationId, RoleId, TransferId, UserId, Version,
+    AccountId, ApiKeyId, CommitId, JobId, OperatorKeyId, OrganizationId, RoleId, TransferId, UserId, Version,
 };
 use roster_core::log::{Body, Change, LogEntry, Personal, digest};
 use roster_core::model::{
-    Access, Account, AccountStatus, ApiKey, Card, Claim, ClaimTarget, DirectoryEntry, DirectoryId, Member,
-    OldSecret, OperatorKey, Organization, OrganizationStatus, Receipt, ReceiptId, Role, Settings, TraitPatch,
-    Traits, Transfer, TransferState, User, UserStatus,
+    Access, Account, AccountStatus, ApiKey, Card, Claim, ClaimTarget, DirectoryEntry, DirectoryId, Job,
+    JobPart, JobPartId, JobSide, JobStatus, Lease, Member, OldSecret, OperatorKey, Organization,
+    OrganizationStatus, Outcome, OutcomeStatus, PartContent, Receipt, ReceiptId, Role, Settings, TraitPatch,
+    Traits, Transfer, TransferState, User, UserStatus, Work,
 };
 use roster_core::permission::RoleRef;
 use roster_core::store::{ChangeSet, Write};
@@ -189,6 +190,7 @@ pub fn user(n: u64) -> User {
         status: UserStatus::Active,
         suspended_at: Some(START.plus_seconds(2)),
         traits: traits(json!({"locale": "en"})),
+        cuts: 0,
         created_at: START,
     }
 }
@@ -371,4 +373,53 @@ impl Dice {
     pub fn once_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
+}
+
+/// The n-th job.
+pub fn job(n: u64) -> Job {
+    let outcome = Outcome {
+        item: "ext:ada".into(),
+        line: Some(n),
+        status: OutcomeStatus::Refused,
+        code: Some("no_seat".into()),
+        warning: Some("external_id_differs".into()),
+    };
+    Job {
+        id: job_id(n),
+        work: Work::ImportMembers { organization: organization_id(1), create_accounts: true, dry_run: false },
+        actor: Actor::CLI,
+        request_id: Some("r1".into()),
+        reason: None,
+        seed: [9; 32],
+        seed_millis: n,
+        status: JobStatus::Running,
+        done: 1,
+        total: 2,
+        summary: [("refused".to_owned(), 1)].into(),
+        fresh: vec![outcome],
+        cursor: Some("admitted".into()),
+        seats_held: 0,
+        lease: Some(Lease { holder: uuid::Uuid::from_u128(5), until: START.plus_seconds(30) }),
+        attempts: 1,
+        not_before: START,
+        cancelled: false,
+        failure: None,
+        created_at: Timestamp::from_micros(START.micros() + 7),
+        finished_at: None,
+    }
+}
+
+/// The id of the n-th job.
+pub fn job_id(n: u64) -> JobId {
+    JobId::from_uuid(uuid::Uuid::from_u128(u128::from(n) << 64))
+}
+
+/// A part of the n-th job.
+pub fn job_part(n: u64, side: JobSide, part: u32) -> JobPart {
+    let id = JobPartId { job: job_id(n), side, n: part };
+    let content = match side {
+        JobSide::Input => PartContent::Items(vec!["ext:ada".into(), String::new()]),
+        JobSide::Results | JobSide::Foreseen => PartContent::Outcomes(job(n).fresh),
+    };
+    JobPart { id, content }
 }

@@ -184,7 +184,7 @@ async fn transfer_and_removal(scene: &mut Scene) -> Result<String, String> {
         (Err("target_not_active"), Ok(())) => {
             one_owner(scene, people.olga).await?;
             let access = AccessAsk::Organization(RoleRef::ADMIN);
-            scene.act(ReplaceAccess { organization, user: people.anna, access }).await;
+            scene.act(ReplaceAccess { organization, user: people.anna, cuts: 0, access }).await;
             Ok("removed, not handed over".into())
         }
         ended => Err(format!("{ended:?}")),
@@ -220,7 +220,7 @@ async fn removal_and_role(scene: &mut Scene) -> Result<String, String> {
     }
     let outcome = in_or_out(scene, before).await?;
     let access = scene.on_both();
-    scene.act(ReplaceAccess { organization, user: people.mia, access }).await;
+    scene.act(ReplaceAccess { organization, user: people.mia, cuts: 0, access }).await;
     Ok(outcome)
 }
 
@@ -238,7 +238,8 @@ async fn demoted_granting(scene: &mut Scene) -> Result<String, String> {
         ended
     });
     scene.stagger(4).await;
-    let demotion = ReplaceAccess { organization, user: people.bert, access: AccessAsk::Organization(VIEWER) };
+    let demotion =
+        ReplaceAccess { organization, user: people.bert, cuts: 0, access: AccessAsk::Organization(VIEWER) };
     let demotion = spawn_run(&scene.replicas[0], Actor::CLI, demotion);
     let (grants, demotion) = futures::join!(grants, demotion);
     let grants = grants.expect("the acts end");
@@ -250,7 +251,7 @@ async fn demoted_granting(scene: &mut Scene) -> Result<String, String> {
         scene.act(RemoveMember { organization, user: *user }).await;
     }
     let access = AccessAsk::Organization(RoleRef::ADMIN);
-    scene.act(ReplaceAccess { organization, user: people.bert, access }).await;
+    scene.act(ReplaceAccess { organization, user: people.bert, cuts: 0, access }).await;
     Ok(format!("{landed} of {} landed before it", grants.len()))
 }
 
@@ -290,7 +291,7 @@ async fn deactivation_and_role(scene: &mut Scene) -> Result<String, String> {
     kept_for_the_way_back(scene, role.is_ok()).await?;
     scene.act(ReactivateMember { organization, user: people.mia }).await;
     let access = scene.on_both();
-    scene.act(ReplaceAccess { organization, user: people.mia, access }).await;
+    scene.act(ReplaceAccess { organization, user: people.mia, cuts: 0, access }).await;
     Ok(outcome.into())
 }
 
@@ -302,7 +303,7 @@ async fn role_deleted_and_given(scene: &mut Scene) -> Result<String, String> {
     let made = roster_core::op::run(&scene.replicas[0], &request, &made).await.expect("a role");
     let role = RoleRef::Custom(made.output.id);
     let access = AccessAsk::Organization(role);
-    let given = ReplaceAccess { organization, user: people.mia, access };
+    let given = ReplaceAccess { organization, user: people.mia, cuts: 0, access };
     let given = spawn_run(&scene.replicas[1], as_user(people.bert), given);
     scene.stagger(1).await;
     let end = || DeleteRole { organization, role, replace_with: None };
@@ -311,7 +312,7 @@ async fn role_deleted_and_given(scene: &mut Scene) -> Result<String, String> {
         (Ok(()), Err("not_found")) => Ok("deleted, not given".into()),
         (Err("role_in_use"), Ok(())) => {
             let access = scene.on_both();
-            scene.act(ReplaceAccess { organization, user: people.mia, access }).await;
+            scene.act(ReplaceAccess { organization, user: people.mia, cuts: 0, access }).await;
             scene.act(end()).await;
             Ok("given, not deleted".into())
         }

@@ -300,11 +300,56 @@ fn acts() -> Vec<(&'static str, Value)> {
                 ],
             ),
         ),
+        ("Job", job()),
+        ("JobAccepted", object("A job was asked for.", vec![("job", of("Job"), "The job.")])),
+        (
+            "JobResult",
+            object(
+                "What came of one item.",
+                vec![
+                    ("item", text("ext:ada"), "The item, as it was named."),
+                    ("line", or_null(count(2)), "The line of the file on which it begins."),
+                    (
+                        "status",
+                        one_of(&["added", "changed", "removed", "unchanged", "refused"]),
+                        "How it ended.",
+                    ),
+                    ("code", or_null(text("no_seat")), "Why it was refused."),
+                    (
+                        "warning",
+                        or_null(text("external_id_differs")),
+                        "What to look at although it was done.",
+                    ),
+                ],
+            ),
+        ),
         (
             "Removals",
             object("One outcome a row, in order.", vec![("results", list(removal), "The outcomes.")]),
         ),
     ]
+}
+
+fn job() -> Value {
+    let progress = object(
+        "How far it is.",
+        vec![("done", count(40), "Items done."), ("total", count(100), "Items in all, as far as is known.")],
+    );
+    let status =
+        one_of(&["queued", "running", "completed", "completed_with_conflicts", "failed", "cancelled"]);
+    object(
+        "Something that takes long.",
+        vec![
+            ("id", id("job"), "Its id."),
+            ("kind", one_of(&["remove_everywhere", "bulk", "import_members"]), "What it does."),
+            ("organization_id", or_null(id("org")), "Where, if it is about one organization."),
+            ("status", status, "How far it has come."),
+            ("progress", progress, "The same in numbers."),
+            ("summary", map_of(&count(40)), "How many items ended how."),
+            ("created_at", time(), "When it was asked for."),
+            ("finished_at", or_null(time()), "When it ended."),
+        ],
+    )
 }
 
 fn questions() -> Vec<(&'static str, Value)> {

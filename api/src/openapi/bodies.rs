@@ -56,6 +56,20 @@ pub fn of_operation(id: &str) -> Option<Value> {
         "remove_many_from_account" => {
             object("Whom.", vec![("users", list_of(1, 1000, text("ext:ada")), "Users by id or external id.")])
         }
+        "act_on_members" => closed(
+            "What, and to whom.",
+            &["action", "users"],
+            vec![
+                (
+                    "action",
+                    one_of(&["remove", "deactivate", "reactivate", "delete", "set_access"]),
+                    "The act.",
+                ),
+                ("users", list_of(1, 10_000, text("ext:ada")), "Users by id or external id."),
+                ("confirm", flag(true), "For `delete`: must be true."),
+                ("roles", list(role_row()), "For `set_access`: roles as PUT of an access takes them."),
+            ],
+        ),
         "add_member" => closed(
             "Who, and what they reach.",
             &["access"],

@@ -25,6 +25,7 @@ pub fn components() -> Value {
         "user": path("user", "ext:ada", "The user, by id or `ext:EXTERNAL_ID`."),
         "key": path("key", "key_01kb2y0v4tejq8vt0d7c3w4n5e", "The key, by id."),
         "role": path("role", "member", "A system role by name, or a custom one by id."),
+        "job": path("job", "job_01kb2y0v4tejq8vt0d7c3w4n5e", "The job, by id."),
         "transfer": path("transfer", "trf_01kb2y0v4tejq8vt0d7c3w4n5e", "The transfer, by id."),
         "on-behalf-of": header(
             "Roster-On-Behalf-Of", "ext:ada",
@@ -73,6 +74,8 @@ fn query(name: &str, about: &str) -> Value {
         "sort" => {
             json!({"type": "string", "enum": ["name", "-name", "email", "-email", "joined_at", "-joined_at"]})
         }
+        "create_accounts" | "dry_run" => json!({"type": "boolean", "default": false}),
+        "kind" => json!({"type": "string", "enum": ["members"], "default": "members"}),
         "from" | "to" => json!({"type": "string", "format": "date-time"}),
         _ => json!({"type": "string"}),
     };

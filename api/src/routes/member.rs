@@ -1,15 +1,15 @@
 //! Members of organizations and accounts.
 
 use roster_core::flows::{
-    NewMember, Person, Who, add_member, begin_receipt, finish_receipt, remove_many, require_removal,
-    resolve_user, set_role,
+    NewMember, Person, Who, add_member, begin_receipt, finish_receipt, remove_many, replace_access,
+    require_removal, resolve_user, set_role,
 };
 use roster_core::home::Home;
 use roster_core::model::{Member, TraitPatch};
 use roster_core::op::{Done, run, run_sealed};
 use roster_core::ops::member::{
-    AccessAsk, Joining, LeaveOrganization, MemberPatch, RemoveFromAccount, RemoveMember, ReplaceAccess,
-    RoleSet, UpdateMember,
+    AccessAsk, Joining, LeaveOrganization, MemberPatch, RemoveFromAccount, RemoveMember, RoleSet,
+    UpdateMember,
 };
 use roster_core::permission::RoleRef;
 use roster_core::reads::{self, AccountMember};
@@ -301,8 +301,8 @@ async fn update(call: Call<UpdateBody>) -> Result<Answer, Problem> {
 async fn replace(call: Call<RolesBody>) -> Result<Answer, Problem> {
     let organization = call.organization()?;
     let access: AccessAsk = call.body.ask()?;
-    let user = resolve_user(call.roster(), &call.user()?).await?;
-    let done = run(call.roster(), &call.request, &ReplaceAccess { organization, user, access }).await?;
+    let user = call.user()?;
+    let done = replace_access(call.roster(), &call.request, organization, &user, access).await?;
     Ok(Answer::ok(shapes::access_diff(&done.output.1)).tagged(done.version))
 }
 

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod check;
 pub mod event;
 pub mod health;
+pub mod job;
 pub mod lifecycle;
 pub mod member;
 pub mod organization;
@@ -33,6 +34,7 @@ pub fn all() -> Vec<Route> {
         check::routes(),
         audit::routes(),
         event::routes(),
+        job::routes(),
     ]
     .into_iter()
     .flatten()

@@ -1,6 +1,8 @@
 //! Users, what they reach, and who asks.
 
-use roster_core::flows::{NewUser, begin_receipt, create_user, finish_receipt, resolve_user, update_user};
+use roster_core::flows::{
+    NewUser, begin_receipt, create_user, finish_receipt, remove_everywhere, resolve_user, update_user,
+};
 use roster_core::home::Home;
 use roster_core::model::TraitPatch;
 use roster_core::op::run;
@@ -14,6 +16,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::PAGE;
+use super::job::accepted;
 use crate::answer::Answer;
 use crate::call::{Call, Empty, replayed};
 use crate::error::Problem;
@@ -57,6 +60,13 @@ pub fn routes() -> Vec<Route> {
             .says("List what a user reaches", "Operators and the person see all; others what they may see.")
             .asks(PAGE)
             .answers(200, "[UserAccount]"),
+        Route::delete("/users/{user}/accounts", "remove_user_from_everything", remove_from_everything)
+            .says(
+                "Remove a user from everything",
+                "Operators only. Their access to all organizations ends when this is answered, except where they are \
+                 the owner; the job sweeps and reports. Later invitations and adds count.",
+            )
+            .answers(202, "JobAccepted"),
         Route::delete("/users/{user}/accounts/{account}", "remove_user_from_account", remove)
             .says(
                 "Remove a user from one account",
@@ -173,6 +183,13 @@ async fn remove(call: Call) -> Result<Answer, Problem> {
     let account = AccountRef::Id(account);
     let done = run(call.roster(), &call.request, &RemoveFromAccount { organization, account, user }).await?;
     Ok(Answer::ok(json!({"changed": done.output})))
+}
+
+async fn remove_from_everything(call: Call) -> Result<Answer, Problem> {
+    let id = reads::user(call.roster(), &call.request, &call.user()?).await?.value.id;
+    let done = remove_everywhere(call.roster(), &call.request, id).await?;
+    call.api.jobs.notify_one();
+    Ok(accepted(&done.output))
 }
 
 async fn me(call: Call) -> Result<Answer, Problem> {

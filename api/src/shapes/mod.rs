@@ -5,7 +5,7 @@ use roster_core::flows::import::{ImportReport, RowOutcome, RowStatus};
 use roster_core::flows::{CheckAnswer, CheckReason, RemovalRow};
 use roster_core::id::OrganizationId;
 use roster_core::log::hex;
-use roster_core::model::{Account, ApiKey, Card, Member, OperatorKey, Role, Transfer, User};
+use roster_core::model::{Account, ApiKey, Card, Job, Member, OperatorKey, Outcome, Role, Transfer, User};
 use roster_core::ops::member::{AccessDiff, GrantChange, GrantLine};
 use roster_core::permission::{CATALOGUE, RoleRef, SystemRole};
 use roster_core::reads::{AuditRow, Event, Me, OrganizationShown, SeatsShown, UserAccount};
@@ -206,6 +206,23 @@ pub fn import_row(row: &RowOutcome) -> Value {
     json!({
         "item": row.item, "line": row.line, "status": row.status.name(), "code": row.code,
         "warning": row.warning.map(roster_core::flows::import::Warning::name),
+    })
+}
+
+/// A job.
+pub fn job(job: &Job) -> Value {
+    json!({
+        "id": job.id, "kind": job.work.kind(), "organization_id": job.work.organization(),
+        "status": job.status.name(), "progress": {"done": job.done, "total": job.total},
+        "summary": job.summary, "created_at": job.created_at, "finished_at": job.finished_at,
+    })
+}
+
+/// What came of one item of a job.
+pub fn outcome(outcome: &Outcome) -> Value {
+    json!({
+        "item": outcome.item, "line": outcome.line, "status": outcome.status.name(), "code": outcome.code,
+        "warning": outcome.warning,
     })
 }
 

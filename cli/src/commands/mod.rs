@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 pub mod events;
 pub mod import;
+pub mod job;
 pub mod member;
 pub mod operator_key;
 pub mod organization;
@@ -30,6 +31,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     let global = &cli.global;
     match cli.command {
         Command::Serve { demo } => serve::run(global, demo).await,
+        Command::Worker => serve::work(global).await,
         Command::Migrate => migrate(global).await,
         Command::Config(command) => config::run(&command, global),
         Command::OperatorKey(command) => operator_key::run(command, global).await,
@@ -43,6 +45,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Audit(command) => audit::run(command, global).await,
         Command::Events(command) => events::run(command, global).await,
         Command::Verify { repair } => verify::run(global, repair).await,
+        Command::Job(command) => job::run(command, global).await,
         Command::Import(command) => import::run(command, global).await,
         Command::Storage(command) => storage::run(command, global).await,
         Command::Doctor => doctor::run(global).await,

@@ -1,16 +1,19 @@
 //! `roster serve`: the server.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use roster_api::ApiState;
 use roster_core::feed;
+use roster_core::jobs::Worker;
 use roster_core::listing::PageRequest;
 use roster_core::op::Roster;
 use roster_core::presence::{Presence, Stay};
 use roster_core::reads;
 use roster_core::stop::Stop;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use super::demo::{self, Throwaway};
 use crate::args::Global;
@@ -19,7 +22,7 @@ use crate::config::{Backend, Config, LogFormat, MasterKeySource, shell_quoted};
 use crate::failure::Failure;
 use crate::logging;
 use crate::output::{Printer, note};
-use crate::server::{Server, Signals};
+use crate::server::{GRACE, Server, Signals};
 use crate::session::{Session, load_config, open_roster, secrets};
 
 /// How long what goes on beside the server may take to end.
@@ -44,11 +47,7 @@ async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failur
         out: Printer::new(global.output),
     };
     session.roster.store.ping().await?;
-    let place = session.roster.store.enter(Presence::Serving).await?.ok_or_else(|| {
-        Failure::Failed(
-            "everything is being copied from or to this store: start again when that is done".to_owned(),
-        )
-    })?;
+    let place = enter(&session.roster).await?;
     // A copy may have begun and broken off between the opening and now.
     let looked = backends::inspect(&config, Some(secrets.fingerprint)).await?;
     if let Some(problem) = looked.checks.into_iter().find_map(|check| check.problem) {
@@ -63,6 +62,8 @@ async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failur
     let api = ApiState::new(session.roster, secrets.cursors, secrets.receipts);
     let stop = Stop::default();
     let feed = keep_feed(api.roster.clone(), &stop);
+    let stopping = api.stop.clone();
+    let worker = do_jobs(Worker::new(api.roster.clone(), Arc::clone(&api.jobs)), &stopping);
     let ended = tokio::select! {
         ended = Server::new(listener, api).run(signals) => ended,
         () = lost(&place) => Err(Failure::Failed(
@@ -71,18 +72,71 @@ async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failur
                 .to_owned(),
         )),
     };
-    if place.is_held() {
-        stop.give();
-        // It appends what was committed last; what it cannot, another finds.
-        tokio::time::timeout(LAST_WORDS, feed).await.ok();
-    }
-    place.leave().await;
+    stopping.give();
+    end(worker, feed, &stop, place).await;
     ended
 }
 
-fn keep_feed(roster: Roster, stop: &Stop) -> tokio::task::JoinHandle<()> {
+/// Ends what a process does beside answering; at once where its place is lost.
+async fn end(worker: JoinHandle<()>, feed: JoinHandle<()>, stop: &Stop, place: Stay) {
+    if place.is_held() {
+        end_of_work(worker).await;
+        stop.give();
+        // It appends what was committed last; what it cannot, another finds.
+        tokio::time::timeout(LAST_WORDS, feed).await.ok();
+    } else {
+        worker.abort();
+        feed.abort();
+    }
+    place.leave().await;
+}
+
+fn keep_feed(roster: Roster, stop: &Stop) -> JoinHandle<()> {
     let stop = stop.clone();
     tokio::spawn(async move { feed::keep_feed(&roster, &stop).await })
+}
+
+fn do_jobs(worker: Worker, stop: &Stop) -> JoinHandle<()> {
+    let stop = stop.clone();
+    tokio::spawn(async move { worker.work(stop).await })
+}
+
+/// `roster worker`: what a server does beside answering, without one.
+pub async fn work(global: &Global) -> Result<(), Failure> {
+    let config = load_config(global)?;
+    logging::start(&config.log, true);
+    let secrets = secrets(&config)?;
+    let roster = open_roster(&config, &secrets, Tables::MustBeThere).await?;
+    let place = enter(&roster).await?;
+    let mut signals = Signals::catch()?;
+    let (stop, stopping) = (Stop::default(), Stop::default());
+    let feed = keep_feed(roster.clone(), &stop);
+    let worker = do_jobs(Worker::new(roster, Arc::default()), &stopping);
+    note(&format!("Roster {} does jobs on {}", env!("CARGO_PKG_VERSION"), store(&config)));
+    tokio::select! {
+        () = signals.next() => {}
+        () = lost(&place) => {}
+    }
+    stopping.give();
+    end(worker, feed, &stop, place).await;
+    Ok(())
+}
+
+/// What is at hand comes to the end of its chunk; a lease that could not be released ends by itself.
+async fn end_of_work(worker: JoinHandle<()>) {
+    if tokio::time::timeout(GRACE, worker).await.is_err() {
+        tracing::warn!(
+            "stopped: a job was left in the middle; another worker takes over when its lease ends"
+        );
+    }
+}
+
+async fn enter(roster: &Roster) -> Result<Stay, Failure> {
+    roster.store.enter(Presence::Serving).await?.ok_or_else(|| {
+        Failure::Failed(
+            "everything is being copied from or to this store: start again when that is done".to_owned(),
+        )
+    })
 }
 
 /// Until the place is lost. Whatever is written after that may be missing in a copy.

@@ -10,7 +10,7 @@ use roster_core::reads;
 use roster_core::reference::UserRef;
 use roster_core::text::{Email, ExternalId, Name};
 
-use super::open;
+use super::{job, open};
 use crate::args::{Global, Limit, TraitArgs};
 use crate::failure::Failure;
 use crate::output::Column;
@@ -36,6 +36,11 @@ pub enum Command {
     },
     /// Change name, e-mail address, external id (once) or traits.
     Update(Update),
+    /// Remove a user from everything, except where they are the owner. Their access ends at once; the sweep is a job.
+    RemoveEverywhere {
+        /// By id or `ext:VALUE`.
+        user: UserRef,
+    },
     /// Shut a person out of everything; seats and roles are kept.
     Suspend {
         /// By id or `ext:VALUE`.
@@ -123,8 +128,12 @@ const ACCOUNT_COLUMNS: &[Column] = &[
 
 /// Does it.
 pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
+    if let Command::RemoveEverywhere { user } = &command {
+        return job::remove_everywhere(global, user).await;
+    }
     let session = open(global).await?;
     match command {
+        Command::RemoveEverywhere { .. } => Ok(()),
         Command::Create(new) => create(&session, new).await,
         Command::List { q, limit } => list(&session, q, &limit).await,
         Command::Show { user } => {

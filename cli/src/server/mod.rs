@@ -25,7 +25,7 @@ use crate::entropy::SystemEntropy;
 use crate::failure::Failure;
 
 /// How long requests under way may still take after a signal.
-const GRACE: Duration = Duration::from_secs(10);
+pub const GRACE: Duration = Duration::from_secs(10);
 /// What is answered on the way out, too.
 const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 

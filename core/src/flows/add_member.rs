@@ -52,19 +52,19 @@ pub async fn add_member(
         Who::Person(person) => find(roster, request, person).await?.map(|found| found.user),
     };
     let only_known = !operator && !matches!(&new.who, Who::Person(person) if person.external_id.is_none());
-    let (user, card) = match &found {
-        Some(user) => (user.id, user.card()),
-        None => (fresh_id(&request.step("person 0")), Card::default()),
+    let (user, card, cuts) = match &found {
+        Some(user) => (user.id, user.card(), user.cuts),
+        None => (fresh_id(&request.step("person 0")), Card::default(), 0),
     };
     let joining = new.joining.clone();
-    let mut operation = AddMember { organization, user, card, joining, only_known };
+    let mut operation = AddMember { organization, user, card, cuts, joining, only_known };
     preflight(roster, request, &operation).await?;
     if found.is_none() {
         let Who::Person(person) = &new.who else {
             return Err(Refusal::NotFound.into());
         };
         let made = find_or_create_user(roster, request, person).await?.user;
-        (operation.user, operation.card) = (made.id, made.card());
+        (operation.user, operation.card, operation.cuts) = (made.id, made.card(), made.cuts);
     }
     let pointer = PointToOrganization { user: operation.user, organization };
     run(roster, &request.as_system("pointer"), &pointer).await?;

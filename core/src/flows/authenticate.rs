@@ -14,6 +14,17 @@ use crate::reference::UserRef;
 use crate::refusal::{OpError, Refusal};
 use crate::secret::{Token, TokenKind};
 
+/// Who asks.
+#[derive(Debug)]
+pub struct Caller {
+    /// Who.
+    pub actor: Actor,
+    /// How often the user has been removed from everything, if it is one.
+    pub cuts: u32,
+    /// What was read to find out.
+    pub known: Known,
+}
+
 /// Who a secret speaks for: itself, or a user on whose behalf it acts. Dead and unknown secrets answer alike.
 ///
 /// `also` is read together with an organization's key: what the request will need of that home.
@@ -22,29 +33,29 @@ pub async fn authenticate(
     secret: &str,
     on_behalf_of: Option<&UserRef>,
     also: Vec<Key>,
-) -> Result<(Actor, Known), OpError> {
+) -> Result<Caller, OpError> {
     let token = Token::parse(secret).map_err(|_| Refusal::Unauthenticated)?;
     match token.kind() {
         TokenKind::Operator(key) => {
             operator(roster, &token, key).await?;
-            let actor = match on_behalf_of {
-                None => Actor::Operator { key: Some(key) },
+            let (actor, cuts) = match on_behalf_of {
+                None => (Actor::Operator { key: Some(key) }, 0),
                 Some(user) => on_behalf(roster, user, Via::Operator { key: Some(key) }).await?,
             };
-            Ok((actor, Known::default()))
+            Ok(Caller { actor, cuts, known: Known::default() })
         }
         TokenKind::Personal(organization, key) => {
-            let actor = personal_key(roster, &token, organization, key).await?;
+            let (actor, cuts) = personal_key(roster, &token, organization, key).await?;
             if on_behalf_of.is_some() {
                 let detail = "a personal key acts for its own member only";
                 return Err(Refusal::invalid("#Roster-On-Behalf-Of", detail).into());
             }
-            Ok((actor, Known::default()))
+            Ok(Caller { actor, cuts, known: Known::default() })
         }
         TokenKind::Organization(organization, key) => {
             let (access, standing, known) = organization_key(roster, &token, organization, key, also).await?;
-            let actor = match on_behalf_of {
-                None => Actor::ApiKey { organization, key },
+            let (actor, cuts) = match on_behalf_of {
+                None => (Actor::ApiKey { organization, key }, 0),
                 Some(user) => {
                     let standing = knowing(roster, organization, standing, &access).await?;
                     if !standing.holds(&Permission::of("members:act_as"), Reach::Organization) {
@@ -53,7 +64,7 @@ pub async fn authenticate(
                     on_behalf(roster, user, Via::ApiKey { organization, key }).await?
                 }
             };
-            Ok((actor, known))
+            Ok(Caller { actor, cuts, known })
         }
     }
 }
@@ -64,7 +75,7 @@ async fn personal_key(
     token: &Token,
     organization: OrganizationId,
     id: ApiKeyId,
-) -> Result<Actor, OpError> {
+) -> Result<(Actor, u32), OpError> {
     let home = Home::Organization(organization);
     let read = roster.store.read(&home, &[Key::Organization, Key::ApiKey(id)], &[]).await?;
     let record = |key: &Key| read.records.get(key).map(|stored| &stored.record);
@@ -82,12 +93,15 @@ async fn personal_key(
         _ => None,
     };
     let head = roster.store.read(&Home::User(user), &[Key::User], &[]).await?;
-    let stands = match head.records.get(&Key::User).map(|stored| &stored.record) {
-        Some(Record::User(user)) => user.status == UserStatus::Active && !user.has_cut(key.created_at),
-        _ => false,
+    let (stands, cuts) = match head.records.get(&Key::User).map(|stored| &stored.record) {
+        Some(Record::User(user)) => {
+            (user.status == UserStatus::Active && !user.has_cut(key.created_at), user.cuts)
+        }
+        _ => (false, 0),
     };
+    let member = member.filter(|member| member.survives(cuts));
     if stands && personal_key_holds(Some(key), member, read.now()) {
-        Ok(Actor::User { user, via: Via::PersonalKey { organization, key: id } })
+        Ok((Actor::User { user, via: Via::PersonalKey { organization, key: id } }, cuts))
     } else {
         Err(Refusal::Unauthenticated.into())
     }
@@ -138,7 +152,7 @@ async fn knowing(
     Ok(standing.knowing(view.roles()))
 }
 
-async fn on_behalf(roster: &Roster, named: &UserRef, via: Via) -> Result<Actor, OpError> {
+async fn on_behalf(roster: &Roster, named: &UserRef, via: Via) -> Result<(Actor, u32), OpError> {
     let user = find_user(roster, named).await?;
     if let Via::ApiKey { organization, .. } = via {
         let key = Key::Member(user.id);
@@ -149,7 +163,7 @@ async fn on_behalf(roster: &Roster, named: &UserRef, via: Via) -> Result<Actor, 
         }
     }
     match user.status {
-        UserStatus::Active => Ok(Actor::User { user: user.id, via }),
+        UserStatus::Active => Ok((Actor::User { user: user.id, via }, user.cuts)),
         UserStatus::Suspended | UserStatus::Erased => Err(Refusal::Unauthenticated.into()),
     }
 }

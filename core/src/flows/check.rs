@@ -145,6 +145,9 @@ pub(super) fn answer(ask: &CheckAsk, facts: &AccessFacts, strangers_known: bool)
     let Some(member) = &facts.member else {
         return no(CheckReason::NoMembership);
     };
+    if member.epoch < facts.cuts && member.organization_role != Some(RoleRef::OWNER) {
+        return no(CheckReason::NoMembership);
+    }
     match member.status {
         _ if member.expires_at.is_some_and(|end| end <= facts.now) => return no(CheckReason::Expired),
         MemberStatus::Former => return no(CheckReason::NoMembership),

@@ -80,6 +80,7 @@ async fn make(
         external_id: new.external_id.clone(),
         owner: owner.id,
         card: owner.card(),
+        cuts: owner.cuts,
         purchased: new.purchased,
         accounts,
         not_after: Some(not_after),

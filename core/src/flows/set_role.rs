@@ -28,6 +28,7 @@ pub async fn set_role(
         account: account.clone(),
         user: user.id,
         card: user.card(),
+        cuts: user.cuts,
         role,
         only_known: !request.actor.is_operator(),
     };

@@ -184,7 +184,7 @@ fn facts(homes: &BTreeMap<Home, HomeData>, ask: &AccessKey, clock: Timestamp) ->
         data.records.get(&key).map(|stored| &stored.record)
     };
     let pick_user = |data: &HomeData| match data.records.get(&Key::User).map(|stored| &stored.record) {
-        Some(Record::User(user)) => Some(user.status),
+        Some(Record::User(user)) => Some(user.clone()),
         _ => None,
     };
     let facts = AccessFacts {
@@ -193,7 +193,8 @@ fn facts(homes: &BTreeMap<Home, HomeData>, ask: &AccessKey, clock: Timestamp) ->
             Some(Record::Organization(organization)) => Some(organization.status),
             _ => None,
         },
-        user: user.and_then(pick_user),
+        user: user.and_then(pick_user).map(|user| user.status),
+        cuts: user.and_then(pick_user).map_or(0, |user| user.cuts),
         member: match find(ask.user.map(Key::Member)) {
             Some(Record::Member(member)) => {
                 let (organization_role, account_role) = MemberFacts::roles(&member.access, ask.account);
@@ -201,6 +202,7 @@ fn facts(homes: &BTreeMap<Home, HomeData>, ask: &AccessKey, clock: Timestamp) ->
                     status: member.status,
                     starts_at: member.starts_at,
                     expires_at: member.expires_at,
+                    epoch: member.epoch,
                     organization_role,
                     account_role,
                 })

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::id::{AccountId, OrganizationId, UserId};
+use crate::home::Home;
+use crate::id::{AccountId, JobId, OrganizationId, UserId};
 use crate::text::{Email, ExternalId, Slug};
 use crate::time::Timestamp;
 
@@ -100,6 +101,8 @@ pub enum DirectoryKind {
     Organizations,
     /// Behind `GET /v1/users`.
     Users,
+    /// Behind `GET /v1/jobs`. What finds a job is the name of the home that holds it.
+    Jobs,
 }
 
 impl fmt::Display for DirectoryKind {
@@ -107,6 +110,7 @@ impl fmt::Display for DirectoryKind {
         f.write_str(match self {
             Self::Organizations => "organizations",
             Self::Users => "users",
+            Self::Jobs => "jobs",
         })
     }
 }
@@ -118,6 +122,7 @@ impl FromStr for DirectoryKind {
         match text {
             "organizations" => Ok(Self::Organizations),
             "users" => Ok(Self::Users),
+            "jobs" => Ok(Self::Jobs),
             _ => Err(()),
         }
     }
@@ -133,6 +138,8 @@ pub enum DirectoryId {
     Organization(OrganizationId),
     /// A user.
     User(UserId),
+    /// A job.
+    Job(JobId),
 }
 
 impl DirectoryId {
@@ -141,6 +148,7 @@ impl DirectoryId {
         match self {
             Self::Organization(_) => DirectoryKind::Organizations,
             Self::User(_) => DirectoryKind::Users,
+            Self::Job(_) => DirectoryKind::Jobs,
         }
     }
 
@@ -149,6 +157,7 @@ impl DirectoryId {
         match self {
             Self::Organization(id) => id.uuid(),
             Self::User(id) => id.uuid(),
+            Self::Job(id) => id.uuid(),
         }
     }
 
@@ -157,6 +166,7 @@ impl DirectoryId {
         match kind {
             DirectoryKind::Organizations => Self::Organization(OrganizationId::from_uuid(id)),
             DirectoryKind::Users => Self::User(UserId::from_uuid(id)),
+            DirectoryKind::Jobs => Self::Job(JobId::from_uuid(id)),
         }
     }
 
@@ -175,4 +185,16 @@ pub struct DirectoryEntry {
     pub search: Vec<String>,
     /// Whether lists of active things show it.
     pub active: bool,
+}
+
+impl DirectoryEntry {
+    /// An entry of a job, which is found by the home that holds it.
+    pub fn of_job(id: JobId, home: &Home, active: bool) -> Self {
+        Self { id: DirectoryId::Job(id), search: vec![home.to_string()], active }
+    }
+
+    /// The home that holds a job.
+    pub fn home(&self) -> Option<Home> {
+        self.id.job().and(self.search.first())?.parse().ok()
+    }
 }

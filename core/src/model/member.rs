@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Access;
 use crate::id::UserId;
+use crate::permission::RoleRef;
 use crate::text::{Email, ExternalId, Name};
 use crate::time::Timestamp;
 
@@ -52,6 +53,9 @@ pub struct Member {
     /// The last deletion: what they did before it is in no statistics of this organization (rule L4).
     #[serde(default)]
     pub deleted_at: Option<Timestamp>,
+    /// The person's number of cuts when they joined, or were asked about last: one below [`super::User::cuts`] has ended,
+    /// unless it is the owner's (rule M5).
+    pub epoch: u32,
     /// Shown in lists.
     pub card: Card,
 }
@@ -69,6 +73,7 @@ impl Member {
             left_at: None,
             cut_at: None,
             deleted_at: None,
+            epoch: 0,
             card,
         }
     }
@@ -128,6 +133,17 @@ impl Member {
     /// Whether what was made for the person at an instant, a personal key or a session, is dead here (rule M7).
     pub fn has_cut(&self, made_at: Timestamp) -> bool {
         self.cut_at.is_some_and(|cut| made_at <= cut)
+    }
+
+    /// Whether the membership counts for one who has been removed from everything so often (rule M5). The owner's does.
+    pub fn survives(&self, cuts: u32) -> bool {
+        self.epoch >= cuts || self.access.organization_role() == Some(RoleRef::OWNER)
+    }
+
+    /// What is true for one who has been removed from everything so often, whether or not it has been swept.
+    #[must_use]
+    pub fn after_cuts(&self, cuts: u32, now: Timestamp) -> Self {
+        if self.survives(cuts) || self.status == MemberStatus::Former { self.clone() } else { self.left(now) }
     }
 
     /// When the record ends by itself, if it does.

@@ -5,6 +5,7 @@ mod account;
 mod api_key;
 mod directory;
 mod feed;
+mod job;
 mod member;
 mod operator_key;
 mod organization;
@@ -21,6 +22,10 @@ pub use directory::{
     Claim, ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, DirectoryKind, Membership, SHARDS,
 };
 pub use feed::{FeedKey, FeedLine, FeedSpan};
+pub use job::{
+    Job, JobPart, JobPartId, JobSide, JobStatus, Lease, MalformedPart, Outcome, OutcomeStatus, PartContent,
+    Work,
+};
 pub use member::{Card, Member, MemberStatus};
 pub use operator_key::OperatorKey;
 pub use organization::{Organization, OrganizationStatus, Settings};

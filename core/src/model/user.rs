@@ -37,6 +37,8 @@ pub struct User {
     pub suspended_at: Option<Timestamp>,
     /// Traits.
     pub traits: Traits,
+    /// How often the person has been removed from everything (rule M5).
+    pub cuts: u32,
     /// When the record was made.
     pub created_at: Timestamp,
 }

@@ -22,6 +22,7 @@ pub struct View<'a> {
     store: &'a dyn Store,
     pub(super) home: Home,
     actor: Actor,
+    cuts: u32,
     known: Known,
     now: Timestamp,
     head: Option<Head>,
@@ -32,8 +33,8 @@ impl<'a> View<'a> {
     /// A view of a home for a request, with nothing seen yet.
     pub fn new(roster: &'a Roster, home: Home, request: &Request) -> Self {
         let (store, known) = (roster.store.as_ref(), request.known.clone());
-        let (actor, now) = (request.actor, Timestamp::EPOCH);
-        Self { store, home, actor, known, now, head: None, seen: BTreeMap::new() }
+        let (actor, cuts, now) = (request.actor, request.cuts, Timestamp::EPOCH);
+        Self { store, home, actor, cuts, known, now, head: None, seen: BTreeMap::new() }
     }
 
     /// Reads keys in one round trip, so that `get` need not. What the request has read already is not read again.
@@ -126,7 +127,7 @@ impl<'a> View<'a> {
             Actor::Operator { .. } | Actor::System => Standing::everything(),
             Actor::ApiKey { organization, key } => self.key_standing(organization, key).await?,
             Actor::User { user, via } => {
-                let member = self.get(&TheMember(user)).await?;
+                let member = self.get(&TheMember(user)).await?.filter(|member| member.survives(self.cuts));
                 if let Some(member) = &member {
                     self.fetch_roles(custom_roles(&member.access).collect::<Vec<_>>()).await?;
                 }

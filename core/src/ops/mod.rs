@@ -3,6 +3,7 @@
 pub mod account;
 pub mod api_key;
 pub mod feed;
+pub mod job;
 pub mod member;
 pub mod operator_key;
 pub mod organization;

@@ -4,6 +4,7 @@ mod account;
 mod audit;
 mod event;
 mod feed;
+mod job;
 mod key;
 mod member;
 mod organization;
@@ -16,6 +17,7 @@ pub use audit::{
     organization_audit,
 };
 pub use event::{Event, EventPage, EventPlace, EventSource, events, events_end};
+pub use job::{job_results, jobs};
 pub use key::{api_key, api_keys, operator_keys};
 pub use member::{AccountMember, MemberFilter, account_members, member, members};
 pub use organization::{
@@ -23,6 +25,7 @@ pub use organization::{
     transfer, visible_standing,
 };
 pub use role::{role, roles};
+pub(crate) use user::pointers;
 pub use user::{Me, MembershipShown, UserAccount, account_of_user, me, user, user_accounts, users};
 
 use crate::id::Version;

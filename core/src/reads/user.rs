@@ -109,7 +109,7 @@ async fn seen_in(roster: &Roster, request: &Request, user: UserId) -> Result<Vec
         let Some((_, standing)) = standing_in(roster, request, organization).await? else {
             continue;
         };
-        if let Some(member) = membership(roster, request, organization, user).await?
+        if let Some(member) = membership(roster, request, organization, user, 0).await?
             && may_see(&standing, &member)
         {
             seen.push(organization);
@@ -127,7 +127,7 @@ async fn organizations_of_actor(roster: &Roster, request: &Request) -> Result<Ve
 }
 
 /// The organizations that a user may be in, by id. Pointers: whether they are is said by the organization.
-pub(super) async fn pointers(roster: &Roster, user: UserId) -> Result<Vec<OrganizationId>, OpError> {
+pub(crate) async fn pointers(roster: &Roster, user: UserId) -> Result<Vec<OrganizationId>, OpError> {
     let mut page = PageRequest { after: None, limit: 500 };
     let mut all = Vec::new();
     loop {
@@ -160,9 +160,11 @@ async fn membership(
     request: &Request,
     organization: OrganizationId,
     user: UserId,
+    cuts: u32,
 ) -> Result<Option<Member>, OpError> {
     let mut view = View::new(roster, Home::Organization(organization), request);
-    Ok(view.get(&TheMember(user)).await?)
+    let member = view.get(&TheMember(user)).await?;
+    Ok(member.map(|member| member.after_cuts(cuts, view.now())))
 }
 
 /// What a user reaches: all of it for operators and the person, for others what lies in organizations and accounts
@@ -173,7 +175,7 @@ pub async fn user_accounts(
     named: &UserRef,
     page: &PageRequest,
 ) -> Result<Rows<UserAccount>, OpError> {
-    let id = user(roster, request, named).await?.value.id;
+    let User { id, cuts, .. } = user(roster, request, named).await?.value;
     let whole = request.actor.is_operator() || request.actor.user() == Some(id);
     let within = if whole { pointers(roster, id).await? } else { seen_in(roster, request, id).await? };
     let limit = usize::from(page.limit);
@@ -188,7 +190,8 @@ pub async fn user_accounts(
         };
         let room = u16::try_from(limit + 1 - rows.len()).unwrap_or(u16::MAX);
         rows.extend(
-            reached(roster, request, organization, id, whole, PageRequest { after, limit: room }).await?,
+            reached(roster, request, organization, (id, cuts), whole, PageRequest { after, limit: room })
+                .await?,
         );
         if rows.len() > limit {
             rows.truncate(limit);
@@ -224,7 +227,7 @@ pub async fn account_of_user(
         if standing_in(roster, request, organization).await?.is_none() {
             continue;
         }
-        match membership(roster, request, organization, user).await? {
+        match membership(roster, request, organization, user, 0).await? {
             Some(member) if member.status == MemberStatus::Former => before.push(organization),
             Some(_) => now.push(organization),
             None => {}
@@ -240,14 +243,14 @@ async fn reached(
     roster: &Roster,
     request: &Request,
     id: OrganizationId,
-    user: UserId,
+    (user, cuts): (UserId, u32),
     whole: bool,
     page: PageRequest,
 ) -> Result<Vec<UserAccount>, OpError> {
     let Some((organization, standing)) = standing_in(roster, request, id).await? else {
         return Ok(Vec::new());
     };
-    let Some(member) = membership(roster, request, id, user).await? else {
+    let Some(member) = membership(roster, request, id, user, cuts).await? else {
         return Ok(Vec::new());
     };
     if member.status != MemberStatus::Active
@@ -288,7 +291,7 @@ pub async fn me(roster: &Roster, request: &Request) -> Result<Me, OpError> {
         let Some((organization, _)) = standing_in(roster, request, id).await? else {
             continue;
         };
-        if let Some(member) = membership(roster, request, id, user).await? {
+        if let Some(member) = membership(roster, request, id, user, request.cuts).await? {
             memberships.push(MembershipShown { organization, access: member.access });
         }
     }

@@ -7,7 +7,7 @@ use crate::facts::Request;
 use crate::flows::claims::{self, Taken};
 use crate::flows::refresh::{refresh_card, refresh_organization, refresh_user};
 use crate::home::{Home, Key, Record};
-use crate::model::DirectoryId;
+use crate::model::{DirectoryEntry, DirectoryId};
 use crate::op::{Roster, run};
 use crate::ops::pointer::{PointToOrganization, RemoveDirectoryEntry};
 use crate::refusal::OpError;
@@ -85,6 +85,7 @@ async fn mend(roster: &Roster, request: &Request, broken: &Broken) -> Result<boo
         Broken::Entry(DirectoryId::Organization(organization)) => {
             refresh_organization(roster, request, *organization).await?;
         }
+        Broken::Entry(DirectoryId::Job(_)) => return Ok(false),
         Broken::Pointer(organization, user) => {
             let pointer = PointToOrganization { user: *user, organization: *organization };
             run(roster, &request.as_system("pointer"), &pointer).await?;
@@ -106,20 +107,25 @@ async fn sweep_directory(roster: &Roster, request: &Request, home: &Home) -> Res
         let Record::DirectoryEntry(entry) = &stored.record else { continue };
         let made_at = i64::try_from(stored.version.unix_millis()).unwrap_or(i64::MAX);
         let dead = clock.micros() / 1_000 > made_at.saturating_add(NEVER_COMES_MILLIS);
-        if dead && !exists(roster, entry.id).await? {
+        if dead && !exists(roster, entry).await? {
             let operation = RemoveDirectoryEntry { id: entry.id, version: stored.version };
             run(roster, &request.as_system("sweep"), &operation).await?;
             swept.push(match entry.id {
                 DirectoryId::User(user) => format!("{user} does not exist"),
                 DirectoryId::Organization(organization) => format!("{organization} does not exist"),
+                DirectoryId::Job(job) => format!("{job} does not exist"),
             });
         }
     }
     Ok(swept)
 }
 
-async fn exists(roster: &Roster, id: DirectoryId) -> Result<bool, StoreError> {
-    let (home, key) = match id {
+async fn exists(roster: &Roster, entry: &DirectoryEntry) -> Result<bool, StoreError> {
+    let (home, key) = match entry.id {
+        DirectoryId::Job(job) => match entry.home() {
+            Some(home) => (home, Key::Job(job)),
+            None => return Ok(false),
+        },
         DirectoryId::User(user) => (Home::User(user), Key::User),
         DirectoryId::Organization(organization) => (Home::Organization(organization), Key::Organization),
     };

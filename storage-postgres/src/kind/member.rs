@@ -12,7 +12,9 @@ use uuid::Uuid;
 
 use super::Put;
 use crate::error::Fault;
-use crate::row::{access, account_roles, from_name, instant, micros, organization_role, parse_some, to_name};
+use crate::row::{
+    access, account_roles, count, from_name, instant, micros, organization_role, parse_some, to_name,
+};
 
 /// One row.
 #[derive(Deserialize)]
@@ -26,6 +28,7 @@ pub(crate) struct Row {
     left_at: Option<i64>,
     cut_at: Option<i64>,
     deleted_at: Option<i64>,
+    epoch: i64,
     email: Option<String>,
     name: Option<String>,
     external_id: Option<String>,
@@ -45,6 +48,7 @@ impl Row {
             left_at: instant(self.left_at),
             cut_at: instant(self.cut_at),
             deleted_at: instant(self.deleted_at),
+            epoch: count("epoch", self.epoch)?,
             card: Card {
                 email: parse_some("email", self.email)?,
                 name: parse_some("name", self.name)?,
@@ -63,7 +67,7 @@ pub(super) async fn load(
     let rows = query_as!(
         Row,
         r#"SELECT user_id, status, organization_role, starts_at, expires_at, joined_at, left_at, cut_at,
-           deleted_at, email, name, external_id,
+           deleted_at, epoch, email, name, external_id,
            coalesce((SELECT json_agg(json_build_array(a.account_id, a.role))::text FROM member_access a
             WHERE a.home = m.home AND a.user_id = m.user_id), '[]') AS "accounts!: String",
            version
@@ -129,9 +133,9 @@ pub(super) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Membe
         r#"WITH given AS MATERIALIZED (
                SELECT * FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
                    $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[],
-                   $14::text[], $15::text[], $16::uuid[], $17::bigint[], $18::bigint[], $26::bigint[]) AS given (home, user_id, status,
+                   $14::text[], $15::text[], $16::uuid[], $17::bigint[], $18::bigint[], $26::bigint[], $27::bigint[]) AS given (home, user_id, status,
                    organization_role, starts_at, expires_at, joined_at, left_at, cut_at, email, name, external_id,
-                   email_folded, name_folded, joined_sort, version, due_at, due_seats, deleted_at)
+                   email_folded, name_folded, joined_sort, version, due_at, due_seats, deleted_at, epoch)
            ), granted AS MATERIALIZED (
                SELECT * FROM UNNEST($19::bigint[], $20::uuid[], $21::uuid[], $22::text[])
                    AS granted (home, user_id, account_id, role)
@@ -139,13 +143,13 @@ pub(super) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Membe
                SELECT * FROM UNNEST($23::bigint[], $24::uuid[], $25::bytea[]) AS known (home, user_id, word)
            ), member AS (
                INSERT INTO members (home, user_id, status, organization_role, starts_at, expires_at, joined_at, left_at,
-                   cut_at, email, name, external_id, email_folded, name_folded, joined_sort, version, deleted_at)
+                   cut_at, email, name, external_id, email_folded, name_folded, joined_sort, version, deleted_at, epoch)
                SELECT home, user_id, status, organization_role, starts_at, expires_at, joined_at, left_at, cut_at, email,
-                   name, external_id, email_folded, name_folded, joined_sort, version, deleted_at FROM given
+                   name, external_id, email_folded, name_folded, joined_sort, version, deleted_at, epoch FROM given
                ON CONFLICT (home, user_id) DO UPDATE SET status = excluded.status,
                    organization_role = excluded.organization_role, starts_at = excluded.starts_at,
                    expires_at = excluded.expires_at, joined_at = excluded.joined_at, left_at = excluded.left_at,
-                   cut_at = excluded.cut_at, email = excluded.email, name = excluded.name,
+                   cut_at = excluded.cut_at, epoch = excluded.epoch, email = excluded.email, name = excluded.name,
                    external_id = excluded.external_id, email_folded = excluded.email_folded,
                    name_folded = excluded.name_folded, joined_sort = excluded.joined_sort, version = excluded.version,
                    deleted_at = excluded.deleted_at
@@ -197,7 +201,8 @@ pub(super) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Membe
         &words.homes,
         &words.users,
         &words.words,
-        &instants(|it| it.deleted_at) as &[Option<i64>]
+        &instants(|it| it.deleted_at) as &[Option<i64>],
+        &puts.iter().map(|put| i64::from(put.it.epoch)).collect::<Vec<_>>()
     )
     .execute(connection)
     .await?;

@@ -5,6 +5,7 @@ mod account_external_id;
 pub(crate) mod api_key;
 mod claim;
 mod directory_entry;
+mod document;
 pub(crate) mod due;
 mod feed;
 mod member;
@@ -42,6 +43,7 @@ pub(crate) enum Kind {
     DirectoryEntry,
     Receipt,
     Role,
+    Document,
     /// In a home of its own, which statements about others do not read.
     Feed = 90,
 }
@@ -50,8 +52,8 @@ impl Kind {
     /// The kinds that a home holds.
     pub(crate) const fn of_home(home: &Home) -> &'static [Self] {
         match home {
-            Home::Deployment => &[Self::OperatorKey, Self::Receipt],
-            Home::User(_) => &[Self::User, Self::Membership, Self::Receipt],
+            Home::Deployment => &[Self::OperatorKey, Self::Receipt, Self::Document],
+            Home::User(_) => &[Self::User, Self::Membership, Self::Receipt, Self::Document],
             Home::Organization(_) => &[
                 Self::Organization,
                 Self::Account,
@@ -61,6 +63,7 @@ impl Kind {
                 Self::Transfer,
                 Self::Receipt,
                 Self::Role,
+                Self::Document,
             ],
             Home::Claim(_) => &[Self::Claim],
             Home::Directory(..) => &[Self::DirectoryEntry],
@@ -84,6 +87,7 @@ impl Kind {
             Self::DirectoryEntry,
             Self::Receipt,
             Self::Role,
+            Self::Document,
             Self::Feed,
         ];
         all.into_iter().find(|kind| *kind as i32 == number).ok_or_else(|| bad("what", number))
@@ -104,6 +108,7 @@ impl Kind {
             Self::Receipt => Some(("receipts", "id")),
             Self::Role => Some(("roles", "id")),
             Self::Feed => Some(("feed_lines", "name")),
+            Self::Document => Some(("documents", "name")),
         }
     }
 
@@ -124,6 +129,7 @@ impl Kind {
             Key::Receipt(_) => Self::Receipt,
             Key::Role(_) => Self::Role,
             Key::Feed(_) => Self::Feed,
+            Key::Job(_) | Key::JobPart(_) => Self::Document,
         }
     }
 }
@@ -155,6 +161,7 @@ impl Names {
             Key::AccountExternalId(id) => self.texts.push(id.to_string()),
             Key::Receipt(id) => self.bytes.push(id.0.to_vec()),
             Key::Feed(key) => self.texts.push(key.to_string()),
+            Key::Job(_) | Key::JobPart(_) => self.texts.extend(key.document()),
         }
     }
 }
@@ -181,6 +188,7 @@ pub(crate) async fn load(
         Kind::Receipt => receipt::load(connection, home, &names.bytes).await,
         Kind::Role => role::load(connection, home, &names.ids).await,
         Kind::Feed => feed::load(connection, home, &names.texts).await,
+        Kind::Document => document::load(connection, home, &names.texts).await,
     }
 }
 
@@ -204,6 +212,7 @@ pub(crate) async fn load_all(
         Kind::Receipt => names.bytes = receipt::names(connection, home).await?,
         Kind::Role => names.ids = role::names(connection, home).await?,
         Kind::Feed => names.texts = feed::names(connection, home).await?,
+        Kind::Document => names.texts = document::names(connection, home).await?,
     }
     load(connection, home, kind, &names).await
 }
@@ -234,6 +243,7 @@ pub(crate) fn decode(kind: Kind, row: &str) -> Result<Stored, Fault> {
         Kind::Receipt => from_json::<receipt::Row>("receipt", row)?.stored(),
         Kind::Role => from_json::<role::Row>("role", row)?.stored(),
         Kind::Feed => from_json::<feed::Row>("feed", row)?.stored(),
+        Kind::Document => from_json::<document::Row>("document", row)?.stored(),
     }
 }
 
@@ -249,6 +259,7 @@ pub(crate) struct Put<'a, T> {
 pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Record>]) -> Result<(), Fault> {
     let (mut members, mut memberships, mut users) = (Vec::new(), Vec::new(), Vec::new());
     let mut feed_lines = Vec::new();
+    let mut documents = Vec::new();
     for put in puts {
         let Put { home, commit, .. } = *put;
         match put.it {
@@ -256,11 +267,15 @@ pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Recor
             Record::Membership(it) => memberships.push(Put { home, commit, it }),
             Record::User(it) => users.push(Put { home, commit, it }),
             Record::Feed(it) => feed_lines.push(Put { home, commit, it }),
+            it @ (Record::Job(_) | Record::JobPart(_)) => documents.push(Put { home, commit, it }),
             other => put_one(connection, home, commit, other).await?,
         }
     }
     if !feed_lines.is_empty() {
         feed::put_all(connection, &feed_lines).await?;
+    }
+    if !documents.is_empty() {
+        document::put_all(connection, &documents).await?;
     }
     if !users.is_empty() {
         user::put_all(connection, &users).await?;
@@ -298,6 +313,9 @@ async fn put_one(
         Record::Membership(it) => membership::put_all(connection, &[Put { home, commit, it }]).await,
         Record::User(it) => user::put_all(connection, &[Put { home, commit, it }]).await,
         Record::Feed(it) => feed::put_all(connection, &[Put { home, commit, it }]).await,
+        it @ (Record::Job(_) | Record::JobPart(_)) => {
+            document::put_all(connection, &[Put { home, commit, it }]).await
+        }
     }
 }
 
@@ -318,5 +336,6 @@ pub(crate) async fn remove(connection: &mut PgConnection, home: i64, key: &Key) 
         Key::Receipt(id) => receipt::remove(connection, home, *id).await,
         Key::Role(id) => role::remove(connection, home, *id).await,
         Key::Feed(key) => feed::remove(connection, home, key).await,
+        Key::Job(_) | Key::JobPart(_) => document::remove(connection, home, key).await,
     }
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::Put;
 use crate::error::Fault;
-use crate::row::{from_json, from_name, instant, micros, parse_some, to_json, to_name};
+use crate::row::{count, from_json, from_name, instant, micros, parse_some, to_json, to_name};
 
 /// One row.
 #[derive(Deserialize)]
@@ -23,6 +23,7 @@ pub(crate) struct Row {
     status: String,
     suspended_at: Option<i64>,
     traits: String,
+    cuts: i64,
     created_at: i64,
     version: Uuid,
 }
@@ -37,6 +38,7 @@ impl Row {
             status: from_name("status", self.status)?,
             suspended_at: instant(self.suspended_at),
             traits: from_json("traits", &self.traits)?,
+            cuts: count("cuts", self.cuts)?,
             created_at: Timestamp::from_micros(self.created_at),
         });
         Ok(Stored { record, version: crate::row::version(self.version) })
@@ -46,7 +48,7 @@ impl Row {
 pub(super) async fn load(connection: &mut PgConnection, home: i64) -> Result<Vec<Stored>, Fault> {
     let rows = query_as!(
         Row,
-        r#"SELECT id, external_id, email, name, status, suspended_at, traits, created_at, version
+        r#"SELECT id, external_id, email, name, status, suspended_at, traits, cuts, created_at, version
            FROM users WHERE home = $1"#,
         home
     );
@@ -62,16 +64,17 @@ pub(super) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, User>
     let names = texts(|it| it.name.as_ref().map(ToString::to_string));
     let statuses = puts.iter().map(|put| to_name("status", &put.it.status));
     let traits = puts.iter().map(|put| to_json("traits", &put.it.traits));
+    let cuts: Vec<i64> = puts.iter().map(|put| i64::from(put.it.cuts)).collect();
     let made: Vec<i64> = puts.iter().map(|put| put.it.created_at.micros()).collect();
     let suspended: Vec<Option<i64>> = puts.iter().map(|put| micros(put.it.suspended_at)).collect();
     let versions: Vec<Uuid> = puts.iter().map(|put| put.commit.uuid()).collect();
     query!(
-        "INSERT INTO users (home, id, external_id, email, name, status, traits, created_at, version, suspended_at)
+        "INSERT INTO users (home, id, external_id, email, name, status, traits, created_at, version, suspended_at, cuts)
          SELECT * FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-             $8::bigint[], $9::uuid[], $10::bigint[])
+             $8::bigint[], $9::uuid[], $10::bigint[], $11::bigint[])
          ON CONFLICT (home) DO UPDATE SET id = excluded.id, external_id = excluded.external_id,
              email = excluded.email, name = excluded.name, status = excluded.status, traits = excluded.traits,
-             created_at = excluded.created_at, version = excluded.version, suspended_at = excluded.suspended_at",
+             created_at = excluded.created_at, version = excluded.version, suspended_at = excluded.suspended_at, cuts = excluded.cuts",
         &homes,
         &ids,
         &external_ids as &[Option<String>],
@@ -81,7 +84,8 @@ pub(super) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, User>
         &traits.collect::<Result<Vec<_>, _>>()?,
         &made,
         &versions,
-        &suspended as &[Option<i64>]
+        &suspended as &[Option<i64>],
+        &cuts
     )
     .execute(connection)
     .await?;

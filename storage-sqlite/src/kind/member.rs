@@ -21,7 +21,7 @@ pub(super) async fn load(
 ) -> Result<Vec<Stored>, Fault> {
     let rows = query!(
         r#"SELECT user_id AS "user_id: Uuid", status, organization_role, starts_at, expires_at, joined_at, left_at, cut_at,
-           deleted_at, email, name, external_id,
+           deleted_at, epoch AS "epoch: u32", email, name, external_id,
            coalesce((SELECT json_group_array(json_array(hex(a.account_id), a.role)) FROM member_access a
             WHERE a.home = m.home AND a.user_id = m.user_id), '[]') AS "accounts!: String",
            version AS "version: Uuid"
@@ -41,6 +41,7 @@ pub(super) async fn load(
             left_at: instant(row.left_at),
             cut_at: instant(row.cut_at),
             deleted_at: instant(row.deleted_at),
+            epoch: row.epoch,
             card: Card {
                 email: parse_some("email", row.email)?,
                 name: parse_some("name", row.name)?,
@@ -90,11 +91,11 @@ pub(super) async fn put(
     let email_folded = member_sort_value(it, MemberSort::Email);
     let name_folded = member_sort_value(it, MemberSort::Name);
     query!(
-        "INSERT INTO members (home, user_id, status, organization_role, starts_at, expires_at, joined_at, left_at, cut_at, email, name, external_id, email_folded, name_folded, version, deleted_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (home, user_id) DO UPDATE SET status = excluded.status, organization_role = excluded.organization_role, starts_at = excluded.starts_at, expires_at = excluded.expires_at, joined_at = excluded.joined_at, left_at = excluded.left_at, cut_at = excluded.cut_at, email = excluded.email, name = excluded.name, external_id = excluded.external_id, email_folded = excluded.email_folded, name_folded = excluded.name_folded, version = excluded.version, deleted_at = excluded.deleted_at",
+        "INSERT INTO members (home, user_id, status, organization_role, starts_at, expires_at, joined_at, left_at, cut_at, email, name, external_id, email_folded, name_folded, version, deleted_at, epoch)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (home, user_id) DO UPDATE SET status = excluded.status, organization_role = excluded.organization_role, starts_at = excluded.starts_at, expires_at = excluded.expires_at, joined_at = excluded.joined_at, left_at = excluded.left_at, cut_at = excluded.cut_at, email = excluded.email, name = excluded.name, external_id = excluded.external_id, email_folded = excluded.email_folded, name_folded = excluded.name_folded, version = excluded.version, epoch = excluded.epoch, deleted_at = excluded.deleted_at",
         home, id, status, role, starts_at, expires_at, joined_at, left_at, cut_at, email, name, external_id,
-        email_folded, name_folded, version, deleted_at
+        email_folded, name_folded, version, deleted_at, it.epoch
     )
     .execute(&mut *connection)
     .await?;

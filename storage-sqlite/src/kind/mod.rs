@@ -5,6 +5,7 @@ mod account_external_id;
 pub(crate) mod api_key;
 mod claim;
 mod directory_entry;
+mod document;
 pub(crate) mod due;
 mod feed;
 mod member;
@@ -43,14 +44,15 @@ pub(crate) enum Kind {
     Receipt,
     Role,
     Feed,
+    Document,
 }
 
 impl Kind {
     /// The kinds that a home holds.
     pub(crate) const fn of_home(home: &Home) -> &'static [Self] {
         match home {
-            Home::Deployment => &[Self::OperatorKey, Self::Receipt],
-            Home::User(_) => &[Self::User, Self::Membership, Self::Receipt],
+            Home::Deployment => &[Self::OperatorKey, Self::Receipt, Self::Document],
+            Home::User(_) => &[Self::User, Self::Membership, Self::Receipt, Self::Document],
             Home::Organization(_) => &[
                 Self::Organization,
                 Self::Account,
@@ -60,6 +62,7 @@ impl Kind {
                 Self::Transfer,
                 Self::Receipt,
                 Self::Role,
+                Self::Document,
             ],
             Home::Claim(_) => &[Self::Claim],
             Home::Directory(..) => &[Self::DirectoryEntry],
@@ -82,6 +85,7 @@ impl Kind {
             Self::Receipt => Some(("receipts", "id")),
             Self::Role => Some(("roles", "id")),
             Self::Feed => Some(("feed_lines", "name")),
+            Self::Document => Some(("documents", "name")),
         }
     }
 
@@ -103,6 +107,7 @@ impl Kind {
             Key::Receipt(id) => (Self::Receipt, hex(&id.0)),
             Key::Role(id) => (Self::Role, name(id.uuid())),
             Key::Feed(key) => (Self::Feed, key.to_string()),
+            Key::Job(_) | Key::JobPart(_) => (Self::Document, key.document().unwrap_or_default()),
         }
     }
 }
@@ -129,6 +134,7 @@ pub(crate) async fn load(
         Kind::Receipt => receipt::load(connection, home, names).await,
         Kind::Role => role::load(connection, home, names).await,
         Kind::Feed => feed::load(connection, home, names).await,
+        Kind::Document => document::load(connection, home, names).await,
     }
 }
 
@@ -151,6 +157,7 @@ pub(crate) async fn load_all(
         Kind::Receipt => receipt::names(connection, home).await?,
         Kind::Role => role::names(connection, home).await?,
         Kind::Feed => feed::names(connection, home).await?,
+        Kind::Document => document::names(connection, home).await?,
     };
     load(connection, home, kind, &names).await
 }
@@ -185,6 +192,7 @@ pub(crate) async fn version(
         Key::Receipt(id) => receipt::version(connection, home, *id).await,
         Key::Role(id) => role::version(connection, home, *id).await,
         Key::Feed(key) => feed::version(connection, home, key).await,
+        Key::Job(_) | Key::JobPart(_) => document::version(connection, home, key).await,
     }?;
     Ok(id.map(CommitId::from_uuid))
 }
@@ -214,6 +222,7 @@ pub(crate) async fn put(
         Record::Receipt(it) => receipt::put(connection, home, version, it).await,
         Record::Role(it) => role::put(connection, home, version, it).await,
         Record::Feed(it) => feed::put(connection, home, version, it).await,
+        Record::Job(_) | Record::JobPart(_) => document::put(connection, home, version, record).await,
     }?;
     due::put(connection, home, &record.key(), record.due()).await
 }
@@ -235,6 +244,7 @@ pub(crate) async fn remove(connection: &mut SqliteConnection, home: i64, key: &K
         Key::Receipt(id) => receipt::remove(connection, home, *id).await,
         Key::Role(id) => role::remove(connection, home, *id).await,
         Key::Feed(key) => feed::remove(connection, home, key).await,
+        Key::Job(_) | Key::JobPart(_) => document::remove(connection, home, key).await,
     }?;
     due::put(connection, home, key, None).await
 }

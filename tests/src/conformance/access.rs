@@ -43,10 +43,12 @@ pub async fn access_answers_what_is_asked_and_nothing_else(at: &TestStore) {
     assert!(facts.iter().all(|fact| fact.now == START));
     let one = &facts[1];
     assert_eq!((one.organization, one.user), (Some(OrganizationStatus::Active), Some(UserStatus::Erased)));
+    assert_eq!((one.cuts, facts[0].cuts), (3, 0));
     let member = MemberFacts {
         status: MemberStatus::Active,
         starts_at: None,
         expires_at: Some(START.plus_seconds(9)),
+        epoch: 3,
         organization_role: None,
         account_role: Some(RoleRef::Custom(role_id(3))),
     };

@@ -5,15 +5,16 @@ use roster_core::home::{Due, Home, Key, Record, Tally};
 use roster_core::log::Head;
 use roster_core::model::{
     Access, Account, AccountStatus, ApiKey, Card, ClaimName, ClaimTarget, DirectoryId, FeedKey, FeedLine,
-    FeedSpan, Member, MemberStatus, Organization, OrganizationStatus, Receipt, User, UserStatus,
+    FeedSpan, Job, JobSide, Member, MemberStatus, Organization, OrganizationStatus, Receipt, User,
+    UserStatus,
 };
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::text::ExternalId;
 
 use crate::build::{
-    account, account_id, api_key, card, change, claim, commit_id, directory_entry, member, on_accounts,
-    operator_key, organization, organization_home, organization_id, receipt, role, role_id, text, traits,
-    transfer, user, user_id,
+    account, account_id, api_key, card, change, claim, commit_id, directory_entry, job, job_part, member,
+    on_accounts, operator_key, organization, organization_home, organization_id, receipt, role, role_id,
+    text, traits, transfer, user, user_id,
 };
 use crate::stores::{START, TestStore};
 
@@ -51,8 +52,12 @@ pub(super) fn records() -> Vec<(Home, Vec<Record>)> {
         Record::AccountExternalId(text("Case"), account_id(1)),
         Record::AccountExternalId(text("case"), account_id(2)),
         Record::Member(member(1, Access::Organization(RoleRef::OWNER))),
-        Record::Member(Member { expires_at: Some(START.plus_seconds(9)), ..member(2, on_accounts(&roles)) }),
-        Record::Member(Member { status: MemberStatus::Deactivated, ..bare(3) }),
+        Record::Member(Member {
+            expires_at: Some(START.plus_seconds(9)),
+            epoch: 3,
+            ..member(2, on_accounts(&roles))
+        }),
+        Record::Member(Member { status: MemberStatus::Deactivated, epoch: 2, ..bare(3) }),
         Record::Member(Member { card: unicode, ..member(4, Access::NONE) }.left(START.plus_seconds(5))),
         Record::ApiKey(api_key(1, Access::Organization(RoleRef::ADMIN))),
         Record::ApiKey(ApiKey { expires_at: None, ..api_key(2, on_accounts(&roles)) }),
@@ -60,12 +65,21 @@ pub(super) fn records() -> Vec<(Home, Vec<Record>)> {
         Record::Receipt(receipt(1)),
         Record::Role(role(3, Some(RoleRef::Custom(role_id(4))))),
         Record::Role(role(4, None)),
+        Record::Job(Box::new(job(1))),
+        Record::JobPart(job_part(1, JobSide::Input, 0)),
+        Record::JobPart(job_part(1, JobSide::Results, 7)),
     ];
     let nobody = User { email: None, name: None, external_id: None, ..user(2) };
     let users = vec![
-        Record::User(User { status: UserStatus::Erased, traits: traits(serde_json::json!({})), ..nobody }),
+        Record::User(User {
+            status: UserStatus::Erased,
+            cuts: 3,
+            traits: traits(serde_json::json!({})),
+            ..nobody
+        }),
         Record::Membership(roster_core::model::Membership { organization: organization_id(1) }),
         Record::Receipt(Receipt { answer: None, ..receipt(2) }),
+        Record::Job(Box::new(Job { lease: None, cursor: None, ..job(2) })),
     ];
     let target = ClaimTarget::Organization(organization_id(1));
     let named = Home::Claim(ClaimName::OrganizationExternalId(text("A:b c")));

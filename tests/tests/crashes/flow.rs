@@ -101,6 +101,7 @@ impl Flow {
         let millis = (START.micros() / 1_000).unsigned_abs();
         Request {
             actor: Actor::CLI,
+            cuts: 0,
             request_id: None,
             reason: None,
             seed: Seed { bytes: [n; 32], millis },

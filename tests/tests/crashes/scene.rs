@@ -196,6 +196,7 @@ impl Scene {
                 let (home, key) = match entry.id {
                     DirectoryId::User(user) => (Home::User(user), Key::User),
                     DirectoryId::Organization(it) => (Home::Organization(it), Key::Organization),
+                    DirectoryId::Job(job) => (entry.home().unwrap(), Key::Job(job)),
                 };
                 if self.at.store.read(&home, &[key], &[]).await.unwrap().records.is_empty() {
                     never.push(home.to_string());

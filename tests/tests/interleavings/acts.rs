@@ -103,6 +103,7 @@ impl Act {
             millis: (START.micros() / 1_000).unsigned_abs() + u64::from(turn),
         };
         let request = Request {
+            cuts: 0,
             actor: self.actor(&people),
             request_id: None,
             reason: None,
@@ -130,14 +131,14 @@ impl Act {
             }
             Self::DemoteTheAdmin => {
                 let access = AccessAsk::Organization(VIEWER);
-                op(roster, request, &ReplaceAccess { organization, user: people.bert, access }).await
+                op(roster, request, &ReplaceAccess { organization, user: people.bert, cuts: 0, access }).await
             }
             Self::Remove => op(roster, request, &RemoveMember { organization, user: mia }).await,
             Self::SetRole => role(roster, request, people, people.one, mia, VIEWER).await,
             Self::SetRoleOnTheOther => role(roster, request, people, people.two, mia, RoleRef::ADMIN).await,
             Self::ReplaceAccess => {
                 let access = on(&[(people.two, VIEWER)]);
-                op(roster, request, &ReplaceAccess { organization, user: mia, access }).await
+                op(roster, request, &ReplaceAccess { organization, user: mia, cuts: 0, access }).await
             }
             Self::RemoveFromAccount => {
                 op(roster, request, &RemoveFromAccount { organization, account, user: mia }).await

@@ -174,7 +174,10 @@ impl System {
             }
             Act::ReplaceAccess(user, access) => {
                 let (user, access) = (id(user), self.access(access));
-                format!("{:?}", run(roster, request, &ReplaceAccess { organization, user, access }).await?)
+                format!(
+                    "{:?}",
+                    run(roster, request, &ReplaceAccess { organization, user, cuts: 0, access }).await?
+                )
             }
             Act::RemoveFromAccount(account, user) => {
                 let (user, account) = (id(user), self.account(*account));

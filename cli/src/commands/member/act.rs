@@ -6,7 +6,7 @@ use roster_core::id::{OrganizationId, UserId};
 use roster_core::model::{Access, Member, TraitPatch};
 use roster_core::op::run as run_operation;
 use roster_core::ops::member::{
-    Joining, LeaveOrganization, MemberPatch, RemoveFromAccount, RemoveMember, ReplaceAccess, UpdateMember,
+    Joining, LeaveOrganization, MemberPatch, RemoveFromAccount, RemoveMember, UpdateMember,
 };
 use roster_core::permission::RoleRef;
 use roster_core::reads;
@@ -67,9 +67,11 @@ pub async fn set_role(
 
 /// Replaces everything that a member reaches.
 pub async fn set_access(session: Session, one: &One, access: WholeAccess) -> Result<(), Failure> {
-    let (organization, user) = ids(&session, one).await?;
-    let operation = ReplaceAccess { organization, user, access: access.ask() };
-    let (_, diff) = run_operation(&session.roster, &session.request(), &operation).await?.output;
+    let organization = session.organization(&one.within.organization).await?;
+    let request = session.request();
+    let done =
+        flows::replace_access(&session.roster, &request, organization, &one.user, access.ask()).await?;
+    let (_, diff) = done.output;
     let shape = shapes::access_diff(&diff);
     if session.out.is_for_machines() {
         return session.out.value(&shape);

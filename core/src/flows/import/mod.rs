@@ -7,6 +7,7 @@ mod row;
 use std::sync::Arc;
 
 pub use parse::{ImportLine, ImportRow, parse_members};
+pub(crate) use row::import as import_row;
 pub use row::{RowOutcome, RowStatus, Warning};
 
 use crate::facts::Request;
@@ -120,7 +121,8 @@ async fn import_chunk(
     Ok(false)
 }
 
-fn on_overlay(roster: &Roster) -> (Roster, Arc<Overlay>) {
+/// The same on an overlay.
+pub(crate) fn on_overlay(roster: &Roster) -> (Roster, Arc<Overlay>) {
     let overlay = Arc::new(Overlay::new(Arc::clone(&roster.store)));
     (Roster { store: Arc::<Overlay>::clone(&overlay), ..roster.clone() }, overlay)
 }

@@ -1,6 +1,8 @@
 //! Reading the file: `user_external_id,email,name,account_external_id,role` in any order (RFC 4180, with a byte order
 //! mark and any line ending tolerated).
 
+use serde::{Deserialize, Serialize};
+
 use crate::permission::RoleRef;
 use crate::refusal::Refusal;
 use crate::text::{Email, ExternalId, Name};
@@ -11,7 +13,7 @@ pub const MAX_BYTES: usize = 64 * 1024 * 1024;
 const MAX_CELL: usize = 4096;
 
 /// One row of the file.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ImportRow {
     /// The vendor's id of the person.
     pub external_id: Option<ExternalId>,
@@ -26,7 +28,7 @@ pub struct ImportRow {
 }
 
 /// One row, or why it cannot be read, with the line on which it begins.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ImportLine {
     /// Counted from 1, the header included.
     pub line: u64,

@@ -74,7 +74,7 @@ pub struct RowOutcome {
 }
 
 /// Imports one row and notes its outcome; an error only where the store fails.
-pub(super) async fn import(
+pub(crate) async fn import(
     roster: &Roster,
     request: &Request,
     organization: OrganizationId,

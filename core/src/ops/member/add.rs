@@ -22,6 +22,8 @@ pub struct AddMember {
     pub user: UserId,
     /// What lists show of them.
     pub card: Card,
+    /// How often they have been removed from everything, as it was read before.
+    pub cuts: u32,
     /// As what.
     pub joining: Joining,
     /// Only one who was a member before may be named this way; others answer 404.
@@ -53,7 +55,7 @@ impl Operation for AddMember {
     }
 
     fn decide(&self, (scene, asked): Self::State, facts: &Facts) -> Result<Decision<Member>, Refusal> {
-        let scene = scene.open()?;
+        let scene = scene.after_cuts(self.cuts, facts.now)?.open()?;
         check_times(self.joining.starts_at, self.joining.expires_at, facts.now)?;
         let granting = self.joining.access.resolve(&asked)?;
         if self.only_known && scene.member.is_none() {
@@ -71,6 +73,7 @@ impl Operation for AddMember {
         let member = Member {
             starts_at: self.joining.starts_at,
             expires_at: self.joining.expires_at,
+            epoch: self.cuts,
             ..Member::joining(self.user, self.card.clone(), granting.access, facts.now)
                 .after(scene.member.as_ref())
         };

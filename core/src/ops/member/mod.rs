@@ -1,6 +1,7 @@
 //! People in an organization: how they come in, what they reach, how they leave.
 
 mod add;
+mod cut;
 mod deactivate;
 mod delete;
 mod grant;
@@ -15,6 +16,7 @@ mod set_role;
 mod update;
 
 pub use add::{AddMember, Joining};
+pub use cut::{CutMember, Swept};
 pub use deactivate::DeactivateMember;
 pub use delete::DeleteMember;
 pub use grant::{AccessAsk, AskRead, find_accounts};

@@ -24,6 +24,8 @@ pub struct ReplaceAccess {
     pub organization: OrganizationId,
     /// To whom.
     pub user: UserId,
+    /// How often they have been removed from everything, as it was read before.
+    pub cuts: u32,
     /// What.
     pub access: AccessAsk,
 }
@@ -114,7 +116,7 @@ impl Operation for ReplaceAccess {
     }
 
     fn decide(&self, (scene, asked): Self::State, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
-        let scene = scene.open()?;
+        let scene = scene.after_cuts(self.cuts, facts.now)?.open()?;
         let granting = self.access.resolve(&asked)?;
         let member = scene.known()?;
         let diff = AccessDiff::between(&member.access, &granting.access);
@@ -125,7 +127,7 @@ impl Operation for ReplaceAccess {
         granting.none_archived_anew(&member.access)?;
         let decision = if member.status == MemberStatus::Former {
             let back = Member::joining(self.user, member.card.clone(), granting.access, facts.now);
-            added(back.after(Some(member)))
+            added(Member { epoch: self.cuts, ..back.after(Some(member)) })
         } else if granting.access == member.access {
             Decision::unchanged(member.clone())
         } else {

@@ -7,6 +7,7 @@ use crate::op::{View, Visible};
 use crate::policy::{Standing, custom_roles};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
+use crate::time::Timestamp;
 
 /// As it was read.
 #[derive(Debug)]
@@ -34,6 +35,17 @@ impl SceneRead {
             view.fetch_roles(custom_roles(&member.access).collect::<Vec<_>>()).await?;
         }
         Ok(Self { visible: view.open_organization().await?, member })
+    }
+
+    /// Takes the member for what they are to one who has been removed from everything so often (rule M5); in conflict
+    /// where that has happened once more meanwhile.
+    pub fn after_cuts(mut self, cuts: u32, now: Timestamp) -> Result<Self, Refusal> {
+        match &mut self.member {
+            Some(member) if member.epoch > cuts => return Err(Refusal::Conflict),
+            Some(member) => *member = member.after_cuts(cuts, now),
+            None => {}
+        }
+        Ok(self)
     }
 
     /// 404 where the actor sees no organization.

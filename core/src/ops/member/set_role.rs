@@ -27,6 +27,8 @@ pub struct SetRole {
     pub user: UserId,
     /// What lists show of them, if they join now.
     pub card: Card,
+    /// How often they have been removed from everything, as it was read before.
+    pub cuts: u32,
     /// Which.
     pub role: RoleRef,
     /// Only one who was a member before may be named this way; others answer 404.
@@ -65,7 +67,7 @@ impl Operation for SetRole {
     }
 
     fn decide(&self, (scene, account): Self::State, facts: &Facts) -> Result<Decision<RoleSet>, Refusal> {
-        let scene = scene.open()?;
+        let scene = scene.after_cuts(self.cuts, facts.now)?.open()?;
         let (account, status) = account.ok_or(Refusal::NotFound)?;
         known_role(scene.standing.roles(), self.role)?;
         if self.only_known && scene.member.is_none() {
@@ -90,7 +92,7 @@ impl Operation for SetRole {
             before => {
                 let access = Access::Accounts([(account, self.role)].into());
                 let member = Member::joining(self.user, self.card.clone(), access, facts.now);
-                added(member.after(before.as_ref()))
+                added(Member { epoch: self.cuts, ..member.after(before.as_ref()) })
             }
         };
         let output = RoleSet { member: shown(&decision.output), account, previous, joined };

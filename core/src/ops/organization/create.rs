@@ -30,6 +30,8 @@ pub struct CreateOrganization {
     pub owner: UserId,
     /// What lists show of the owner.
     pub card: Card,
+    /// How often the owner has been removed from everything, as it was read before.
+    pub cuts: u32,
     /// Seats paid for; at least 1.
     pub purchased: Option<u32>,
     /// At least one.
@@ -90,6 +92,7 @@ impl Operation for CreateOrganization {
         }));
         let owner =
             Member::joining(self.owner, self.card.clone(), Access::Organization(RoleRef::OWNER), facts.now);
+        let owner = Member { epoch: self.cuts, ..owner };
         let joined = Event::member("member.added", self.owner).after(json!({
             "access": owner.access, "email": self.card.email, "name": self.card.name,
             "external_id": self.card.external_id,

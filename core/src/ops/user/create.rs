@@ -56,6 +56,7 @@ impl Operation for CreateUser {
             status: UserStatus::Active,
             suspended_at: None,
             traits,
+            cuts: 0,
             created_at: facts.now,
         };
         let event = Event {

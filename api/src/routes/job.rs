@@ -1,0 +1,260 @@
+//! Jobs: what takes long, and how far it is.
+
+use std::time::Duration;
+
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::stream;
+use roster_core::facts::Request;
+use roster_core::flows::import::{ImportOptions, parse_members};
+use roster_core::flows::{self, BulkAct, begin_bulk, begin_receipt, finish_receipt};
+use roster_core::home::Home;
+use roster_core::id::JobId;
+use roster_core::known::Known;
+use roster_core::model::Job;
+use roster_core::reads;
+use roster_core::reference::OrganizationRef;
+use roster_core::refusal::Refusal;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::PAGE;
+use crate::access::RolesBody;
+use crate::answer::Answer;
+use crate::call::{Call, Empty, Upload, replayed};
+use crate::error::Problem;
+use crate::route::Route;
+use crate::shapes;
+use crate::state::ApiState;
+
+/// Between two looks at a job that somebody follows.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The routes.
+pub fn routes() -> Vec<Route> {
+    let of_job = "Operators, whoever asked for it, and those who hold `imports:run` on its organization.";
+    vec![
+        Route::get("/jobs", "list_jobs", list)
+            .says(
+                "List jobs",
+                "Operators see all; with `organization` those who hold `imports:run` on the whole of it see its own.",
+            )
+            .asks(const { &[("organization", "Only jobs of this organization."), PAGE[0], PAGE[1]] })
+            .answers(200, "[Job]"),
+        Route::get("/jobs/{job}", "get_job", show).says("Get a job", of_job).answers(200, "Job"),
+        Route::get("/jobs/{job}/results", "list_job_results", results)
+            .says("List what came of a job's items", of_job)
+            .asks(PAGE)
+            .answers(200, "[JobResult]"),
+        Route::get("/jobs/{job}/stream", "follow_job", follow)
+            .says(
+                "Follow a job",
+                "Server-sent events: `job` with the job whenever it has got on, the last one when it has ended.",
+            )
+            .answers(200, "Job")
+            .as_events(),
+        Route::post("/jobs/{job}/cancel", "cancel_job", cancel)
+            .says("Cancel a job", "It stops at the end of the item that it is at. What is done stays done.")
+            .answers(200, "Job")
+            .refuses(&["job_finished"]),
+        Route::post("/organizations/{organization}/members/bulk", "act_on_members", bulk)
+            .says(
+                "Do one thing to many members",
+                "A job: one outcome a user, in the order given. `remove` needs `members:remove`, `deactivate` and \
+                 `reactivate` need `members:deactivate`, `delete` (with `confirm: true`) `members:delete`, `set_access` (with \
+                 `roles`, as PUT of an access takes them) `members:update`, each on the whole organization.",
+            )
+            .takes(json!({"action": "remove", "users": ["ext:ada", "ext:bob"]}))
+            .answers(202, "JobAccepted")
+            .refuses(&["confirmation_required"]),
+        Route::post("/organizations/{organization}/imports", "import_members", import)
+            .says(
+                "Import members from CSV",
+                "Operators only. The body is the file, at most 64 MiB, with the columns `user_external_id`, `email`, \
+                 `name`, `account_external_id`, `role`. A job: one outcome a row. Seats are admitted for the whole \
+                 file; where they are too few the job fails with nothing done.",
+            )
+            .asks(const { &[
+                ("kind", "`members`, which is meant if it is left out."),
+                ("create_accounts", "`true` makes accounts that do not exist."),
+                ("dry_run", "`true` reports what would be done."),
+            ] })
+            .uploads()
+            .answers(202, "JobAccepted"),
+    ]
+}
+
+/// 202 with the job and where it is.
+pub fn accepted(job: &Job) -> Answer {
+    Answer::accepted(json!({"job": shapes::job(job)}), format!("/v1/jobs/{}", job.id))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    organization: Option<OrganizationRef>,
+    limit: Option<u16>,
+    cursor: Option<String>,
+}
+
+async fn list(call: Call<Empty, ListQuery>) -> Result<Answer, Problem> {
+    let page = call.page(call.query.limit, call.query.cursor.as_deref())?;
+    let within = match &call.query.organization {
+        Some(named) => Some(flows::resolve_organization(call.roster(), named).await?),
+        None => None,
+    };
+    let found = reads::jobs(call.roster(), &call.request, within, &page).await?;
+    let rows: Vec<_> = found.rows.iter().map(shapes::job).collect();
+    Ok(Answer::list(&call, &rows, found.next.as_ref()))
+}
+
+async fn show(call: Call) -> Result<Answer, Problem> {
+    let job = flows::find_job(call.roster(), &call.request, call.param("job")?).await?;
+    Ok(Answer::ok(shapes::job(&job)))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PageQuery {
+    limit: Option<u16>,
+    cursor: Option<String>,
+}
+
+async fn results(call: Call<Empty, PageQuery>) -> Result<Answer, Problem> {
+    let limit = crate::query::limit(call.query.limit)?;
+    let from: Option<u64> = call.cursor(call.query.cursor.as_deref())?;
+    let id = call.param("job")?;
+    let (found, next) =
+        reads::job_results(call.roster(), &call.request, id, from.unwrap_or(0), limit).await?;
+    let rows: Vec<_> = found.iter().map(shapes::outcome).collect();
+    Ok(Answer::list(&call, &rows, next.as_ref()))
+}
+
+async fn cancel(call: Call) -> Result<Answer, Problem> {
+    let job = flows::cancel_job(call.roster(), &call.request, call.param("job")?).await?;
+    Ok(Answer::ok(shapes::job(&job)))
+}
+
+/// The first look is before the answer begins, so that a refusal is one.
+async fn follow(call: Call) -> Result<Response, Problem> {
+    let id: JobId = call.param("job")?;
+    let first = flows::find_job(call.roster(), &call.request, id).await?;
+    let Call { api, request, .. } = call;
+    let at = Some((api, request, None, Some(first)));
+    let events = stream::unfold(at, async |at| {
+        let (api, request, seen, first) = at?;
+        let job = match first {
+            Some(job) => job,
+            None => next(&api, &request, seen.as_ref()?).await?,
+        };
+        let event = Event::default().event("job").data(shapes::job(&job).to_string());
+        let ended = job.status.is_finished();
+        let rest = (!ended).then_some((api, request, Some(job), None));
+        Some((Ok::<_, std::convert::Infallible>(event), rest))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+}
+
+/// The job once it has got on; nothing when the process stops or the job cannot be seen any more.
+async fn next(api: &ApiState, request: &Request, seen: &Job) -> Option<Job> {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = api.stop.heard() => return None,
+        }
+        let afresh = Request { known: Known::default(), ..request.clone() };
+        let job = flows::find_job(&api.roster, &afresh, seen.id).await.ok()?;
+        if job.done != seen.done || job.status != seen.status || job.total != seen.total {
+            return Some(job);
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BulkBody {
+    action: Action,
+    users: Vec<String>,
+    roles: Option<serde_json::Value>,
+    confirm: Option<bool>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Action {
+    Remove,
+    Deactivate,
+    Reactivate,
+    Delete,
+    SetAccess,
+}
+
+impl BulkBody {
+    fn act(&self) -> Result<BulkAct, Problem> {
+        match (self.action, &self.roles) {
+            (Action::Remove, None) => Ok(BulkAct::Remove),
+            (Action::Deactivate, None) => Ok(BulkAct::Deactivate),
+            (Action::Reactivate, None) => Ok(BulkAct::Reactivate),
+            (Action::Delete, None) if self.confirm == Some(true) => Ok(BulkAct::Delete),
+            (Action::Delete, None) => Err(Refusal::ConfirmationRequired.into()),
+            (Action::SetAccess, Some(roles)) => {
+                let body: RolesBody = serde_json::from_value(json!({"roles": roles}))
+                    .map_err(|bad| Problem::invalid("/roles", bad.to_string()))?;
+                Ok(BulkAct::set_access(&body.ask()?))
+            }
+            (Action::SetAccess, None) => Err(Problem::invalid("/roles", "say which access to give")),
+            (_, Some(_)) => Err(Problem::invalid("/roles", "only set_access takes roles")),
+        }
+    }
+}
+
+async fn bulk(call: Call<BulkBody>) -> Result<Answer, Problem> {
+    let organization = call.organization()?;
+    let (act, home) = (call.body.act()?, Home::Organization(organization));
+    let request = match replayed(begin_receipt(call.roster(), &call.request, &home).await)? {
+        Ok(request) => request,
+        Err(sealed) => return Answer::replay(&call, &sealed),
+    };
+    let plain = Request { receipt: None, ..request.clone() };
+    let done = begin_bulk(call.roster(), &plain, organization, &act, call.body.users.clone()).await?;
+    call.api.jobs.notify_one();
+    let answer = accepted(&done.output);
+    finish_receipt(call.roster(), &request, &home, answer.sealed(&call)).await?;
+    Ok(answer)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImportQuery {
+    kind: Option<Kind>,
+    #[serde(default)]
+    create_accounts: bool,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Members,
+}
+
+async fn import(Upload { call, file }: Upload<ImportQuery>) -> Result<Answer, Problem> {
+    let organization = call.organization()?;
+    let home = Home::Organization(organization);
+    let Some(Kind::Members) = call.query.kind.or(Some(Kind::Members)) else {
+        return Err(Problem::invalid("#kind", "members"));
+    };
+    let options = ImportOptions { create_accounts: call.query.create_accounts, dry_run: call.query.dry_run };
+    let lines = parse_members(&file)?;
+    let request = match replayed(begin_receipt(call.roster(), &call.request, &home).await)? {
+        Ok(request) => request,
+        Err(sealed) => return Answer::replay(&call, &sealed),
+    };
+    let plain = Request { receipt: None, ..request.clone() };
+    let done = flows::begin_import(call.roster(), &plain, organization, &lines, options).await?;
+    call.api.jobs.notify_one();
+    let answer = accepted(&done.output);
+    finish_receipt(call.roster(), &request, &home, answer.sealed(&call)).await?;
+    Ok(answer)
+}

@@ -1,0 +1,177 @@
+//! `roster job`: what takes long, and how far it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use roster_api::shapes;
+use roster_core::flows;
+use roster_core::id::JobId;
+use roster_core::jobs::Worker;
+use roster_core::model::{Job, JobStatus, Outcome};
+use roster_core::reads;
+use roster_core::reference::{OrganizationRef, UserRef};
+use roster_core::stop::Stop;
+use serde_json::Value;
+
+use super::{open, open_to_destroy};
+use crate::args::{Global, Limit};
+use crate::failure::Failure;
+use crate::output::{Column, line, note, table};
+use crate::progress::Progress;
+use crate::session::{Listed, Session, all_pages};
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List jobs.
+    List(List),
+    /// Show a job, and what was refused.
+    Show {
+        /// By id.
+        job: JobId,
+    },
+    /// Wait for the end of a job, with its progress.
+    Follow {
+        /// By id.
+        job: JobId,
+    },
+    /// Stop a job; what is done stays done.
+    Cancel {
+        /// By id.
+        job: JobId,
+    },
+}
+
+/// Flags of `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only jobs of this organization, by id or `ext:VALUE`.
+    #[arg(long, value_name = "ORG")]
+    organization: Option<OrganizationRef>,
+    #[command(flatten)]
+    limit: Limit,
+}
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
+
+const COLUMNS: &[Column] = &[
+    ("ID", "/id"),
+    ("KIND", "/kind"),
+    ("STATUS", "/status"),
+    ("DONE", "/progress/done"),
+    ("OF", "/progress/total"),
+    ("CREATED", "/created_at"),
+];
+
+const FIELDS: &[Column] = &[
+    ("id", "/id"),
+    ("kind", "/kind"),
+    ("organization", "/organization_id"),
+    ("status", "/status"),
+    ("done", "/progress/done"),
+    ("of", "/progress/total"),
+    ("summary", "/summary"),
+    ("created", "/created_at"),
+    ("finished", "/finished_at"),
+];
+
+const REFUSED: &[Column] = &[("ITEM", "/item"), ("LINE", "/line"), ("CODE", "/code")];
+
+/// Does it.
+pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
+    match command {
+        Command::List(asked) => list(&open(global).await?, asked).await,
+        Command::Show { job } => {
+            let session = open(global).await?;
+            let job = flows::find_job(&session.roster, &session.request(), job).await?;
+            show(&session, &job).await
+        }
+        Command::Follow { job } => {
+            let session = open(global).await?;
+            let job = wait(&session, job).await?;
+            end(&session, &job).await
+        }
+        Command::Cancel { job } => {
+            let session = open_to_destroy(global, &format!("Stop {job}?")).await?;
+            let job = flows::cancel_job(&session.roster, &session.request(), job).await?;
+            session.out.one(&shapes::job(&job), FIELDS)
+        }
+    }
+}
+
+/// Removes a user from everything, and does the sweep here unless a server is quicker.
+pub async fn remove_everywhere(global: &Global, named: &UserRef) -> Result<(), Failure> {
+    let question = format!("Remove {named} from every organization?");
+    let session = open_to_destroy(global, &question).await?;
+    let user = session.user(named).await?;
+    let done = flows::remove_everywhere(&session.roster, &session.request(), user).await?;
+    note(&format!("{named} has no access any more; {} sweeps", done.output.id));
+    let (worker, stop) = (Worker::new(session.roster.clone(), Arc::default()), Stop::default());
+    let stopped = stop.clone();
+    let worker = tokio::spawn(async move { worker.work(stopped).await });
+    let job = wait(&session, done.output.id).await;
+    stop.give();
+    let _ended = worker.await;
+    end(&session, &job?).await
+}
+
+async fn list(session: &Session, asked: List) -> Result<(), Failure> {
+    let within = match &asked.organization {
+        Some(named) => Some(session.organization(named).await?),
+        None => None,
+    };
+    let request = session.request();
+    let Listed { rows, more } = all_pages(asked.limit.rows(), async |page| {
+        reads::jobs(&session.roster, &request, within, &page).await
+    })
+    .await?;
+    let rows: Vec<Value> = rows.iter().map(shapes::job).collect();
+    session.out.list("Job", &Listed { rows, more }, COLUMNS, "There are no jobs.")
+}
+
+/// Until the job has ended.
+async fn wait(session: &Session, id: JobId) -> Result<Job, Failure> {
+    let mut progress = Progress::towards_an_end("items done");
+    loop {
+        let job = flows::find_job(&session.roster, &session.request(), id).await?;
+        progress.of(job.done, job.total);
+        if job.status.is_finished() {
+            progress.end();
+            return Ok(job);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn end(session: &Session, job: &Job) -> Result<(), Failure> {
+    show(session, job).await?;
+    if job.status == JobStatus::Completed { Ok(()) } else { Err(Failure::Said) }
+}
+
+async fn show(session: &Session, job: &Job) -> Result<(), Failure> {
+    session.out.one(&shapes::job(job), FIELDS)?;
+    if session.out.is_for_machines() {
+        return Ok(());
+    }
+    if let Some(why) = &job.failure {
+        line(&format!("why: {why}"))?;
+    }
+    let refused = refused(session, job).await?;
+    if !refused.is_empty() {
+        line("")?;
+        line(&table(&refused.iter().map(shapes::outcome).collect::<Vec<_>>(), REFUSED))?;
+    }
+    Ok(())
+}
+
+async fn refused(session: &Session, job: &Job) -> Result<Vec<Outcome>, Failure> {
+    let (mut refused, mut from) = (Vec::new(), Some(0));
+    while let Some(at) = from {
+        let (found, next) = reads::job_results(&session.roster, &session.request(), job.id, at, 200).await?;
+        refused.extend(found.into_iter().filter(|outcome| outcome.code.is_some()));
+        from = next;
+    }
+    Ok(refused)
+}

@@ -1,0 +1,255 @@
+//! Asking for jobs: the pointer that leads workers to the job, then the job (rule X3).
+
+use serde::{Deserialize, Serialize};
+
+use super::import::{ImportLine, ImportOptions};
+use crate::facts::{Facts, Request};
+use crate::home::{Home, Key, Record};
+use crate::id::{JobId, OrganizationId, UserId};
+use crate::model::{DirectoryEntry, DirectoryId, Job, JobPart, JobPartId, JobSide, PartContent, Work};
+use crate::op::{Decision, Done, Operation, Roster, View, preflight, run};
+use crate::ops::job::{Asked, BeginJob, CancelJob};
+use crate::ops::member::AccessAsk;
+use crate::ops::pointer::{NOT_AFTER, PutDirectoryEntry};
+use crate::ops::user::RemoveEverywhere;
+use crate::permission::{Permission, RoleRef};
+use crate::policy::Reach;
+use crate::reads::{pointers, visible_standing};
+use crate::reference::AccountRef;
+use crate::refusal::{OpError, Refusal};
+use crate::store::StoreError;
+use crate::time::Timestamp;
+
+/// The most members of one bulk act.
+pub const MAX_BULK: usize = 10_000;
+
+/// An act on each of many members.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "action")]
+pub enum BulkAct {
+    /// Removal from the organization.
+    Remove,
+    /// No access, with a way back.
+    Deactivate,
+    /// The way back.
+    Reactivate,
+    /// Removal, out of the statistics too.
+    Delete,
+    /// Organization-wide access.
+    SetWideAccess {
+        /// The role.
+        role: RoleRef,
+    },
+    /// Access to named accounts.
+    SetAccess {
+        /// Accounts as they were named, and roles.
+        accounts: Vec<(String, RoleRef)>,
+    },
+}
+
+impl BulkAct {
+    /// A new access.
+    pub fn set_access(access: &AccessAsk) -> Self {
+        match access {
+            AccessAsk::Organization(role) => Self::SetWideAccess { role: *role },
+            AccessAsk::Accounts(rows) => Self::SetAccess {
+                accounts: rows.iter().map(|(account, role)| (account.to_string(), *role)).collect(),
+            },
+        }
+    }
+
+    /// The access that it gives; nothing for acts that give none.
+    pub(crate) fn access(&self) -> Option<AccessAsk> {
+        match self {
+            Self::Remove | Self::Deactivate | Self::Reactivate | Self::Delete => None,
+            Self::SetWideAccess { role } => Some(AccessAsk::Organization(*role)),
+            Self::SetAccess { accounts } => {
+                let rows =
+                    accounts.iter().map(|(account, role)| Some((account.parse::<AccountRef>().ok()?, *role)));
+                rows.collect::<Option<Vec<_>>>().map(AccessAsk::Accounts)
+            }
+        }
+    }
+
+    const fn permission(&self) -> &'static str {
+        match self {
+            Self::Remove => "members:remove",
+            Self::Deactivate | Self::Reactivate => "members:deactivate",
+            Self::Delete => "members:delete",
+            Self::SetWideAccess { .. } | Self::SetAccess { .. } => "members:update",
+        }
+    }
+}
+
+/// Removes a person from everything: their access ends when this answers, the job sweeps (rule M5).
+pub async fn remove_everywhere(
+    roster: &Roster,
+    request: &Request,
+    user: UserId,
+) -> Result<Done<Job>, OpError> {
+    let (home, asked) = (Home::User(user), asked(request));
+    let total = u64::try_from(pointers(roster, user).await?.len()).unwrap_or(u64::MAX);
+    let mut operation = RemoveEverywhere { user, asked, total, not_after: None };
+    preflight(roster, request, &operation).await?;
+    operation.not_after = Some(announce(roster, request, operation.asked.id, &home).await?);
+    run(roster, request, &operation).await
+}
+
+/// Queues an act on each of many members, in the order given.
+pub async fn begin_bulk(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    act: &BulkAct,
+    users: Vec<String>,
+) -> Result<Done<Job>, OpError> {
+    if users.is_empty() || users.len() > MAX_BULK {
+        return Err(Refusal::invalid("/users", format!("name 1 to {MAX_BULK} users")).into());
+    }
+    let action = serde_json::to_string(act).map_err(|bad| Refusal::invalid("/action", bad.to_string()))?;
+    let work = Work::Bulk { organization, action };
+    begin(roster, request, work, Some(act.permission()), users).await
+}
+
+/// Queues the import of a file that has been read.
+pub async fn begin_import(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    lines: &[ImportLine],
+    options: ImportOptions,
+) -> Result<Done<Job>, OpError> {
+    let ImportOptions { create_accounts, dry_run } = options;
+    let work = Work::ImportMembers { organization, create_accounts, dry_run };
+    let items = lines.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
+    let items = items.map_err(|bad| Refusal::invalid("", bad.to_string()))?;
+    begin(roster, request, work, None, items).await
+}
+
+/// The items in parts, then the job. A crash before the job leaves parts that nothing leads to.
+async fn begin(
+    roster: &Roster,
+    request: &Request,
+    work: Work,
+    permission: Option<&'static str>,
+    items: Vec<String>,
+) -> Result<Done<Job>, OpError> {
+    let (home, asked, total) = (work.home(), asked(request), items.len() as u64);
+    let mut operation = BeginJob { asked, work, total, permission, not_after: None };
+    preflight(roster, request, &operation).await?;
+    store_items(roster, request, &home, operation.asked.id, items).await?;
+    operation.not_after = Some(announce(roster, request, operation.asked.id, &home).await?);
+    run(roster, request, &operation).await
+}
+
+fn asked(request: &Request) -> Asked {
+    let step = request.step("job");
+    Asked {
+        id: JobId::from_uuid(step.seed.uuid("job")),
+        actor: request.actor,
+        request_id: request.request_id.clone(),
+        reason: request.reason.clone(),
+        seed: step.seed,
+    }
+}
+
+/// Notes where workers find a job that is about to be there. Until when it must be.
+async fn announce(roster: &Roster, request: &Request, id: JobId, home: &Home) -> Result<Timestamp, OpError> {
+    let clock = roster.store.read(home, &[], &[]).await?.clock;
+    let entry = PutDirectoryEntry { entry: DirectoryEntry::of_job(id, home, true), anew: true };
+    run(roster, &request.as_system("directory"), &entry).await?;
+    Ok(clock.plus_seconds(NOT_AFTER))
+}
+
+/// How many parts go into one commit.
+const PARTS: usize = 20;
+
+#[derive(Debug)]
+struct StoreParts {
+    home: Home,
+    parts: Vec<JobPart>,
+}
+
+impl Operation for StoreParts {
+    type State = ();
+    type Output = ();
+
+    fn home(&self) -> Home {
+        self.home.clone()
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<(), StoreError> {
+        view.fetch(self.parts.iter().map(|part| Key::JobPart(part.id))).await
+    }
+
+    fn decide(&self, (): (), _: &Facts) -> Result<Decision<()>, Refusal> {
+        let parts = self.parts.iter().cloned().map(Record::JobPart);
+        Ok(parts.fold(Decision::unchanged(()), Decision::put))
+    }
+}
+
+async fn store_items(
+    roster: &Roster,
+    request: &Request,
+    home: &Home,
+    job: JobId,
+    items: Vec<String>,
+) -> Result<(), OpError> {
+    let mut parts = Vec::new();
+    for (n, chunk) in items.chunks(Job::PART).enumerate() {
+        let id = JobPartId { job, side: JobSide::Input, n: u32::try_from(n).unwrap_or(u32::MAX) };
+        parts.push(JobPart { id, content: PartContent::Items(chunk.to_vec()) });
+    }
+    for (n, chunk) in parts.chunks(PARTS).enumerate() {
+        store_parts(roster, request, home, chunk.to_vec(), &format!("parts {n}")).await?;
+    }
+    Ok(())
+}
+
+/// Puts parts of a job beside it.
+pub(crate) async fn store_parts(
+    roster: &Roster,
+    request: &Request,
+    home: &Home,
+    parts: Vec<JobPart>,
+    step: &str,
+) -> Result<(), OpError> {
+    let operation = StoreParts { home: home.clone(), parts };
+    run(roster, &request.as_system(step), &operation).await.map(|_| ())
+}
+
+/// The home of a job and the job, if the actor may see it: operators, whoever asked for it, and those who hold
+/// `imports:run` on the whole organization.
+pub async fn find_job(roster: &Roster, request: &Request, id: JobId) -> Result<Job, OpError> {
+    let entry_home = Home::directory(DirectoryId::Job(id));
+    let key = Key::DirectoryEntry(DirectoryId::Job(id));
+    let mut read = roster.store.read(&entry_home, std::slice::from_ref(&key), &[]).await?;
+    let Some(Record::DirectoryEntry(entry)) = read.records.remove(&key).map(|stored| stored.record) else {
+        return Err(Refusal::NotFound.into());
+    };
+    let home = entry.home().ok_or(Refusal::NotFound)?;
+    let mut view = View::new(roster, home, request);
+    let job = view.get(&id).await?.ok_or(Refusal::NotFound)?;
+    if may_see_job(roster, request, &job).await? { Ok(job) } else { Err(Refusal::NotFound.into()) }
+}
+
+async fn may_see_job(roster: &Roster, request: &Request, job: &Job) -> Result<bool, OpError> {
+    if request.actor.is_operator() {
+        return Ok(true);
+    }
+    let Some(organization) = job.work.organization() else { return Ok(false) };
+    let standing = match visible_standing(roster, request, organization).await {
+        Ok((_, standing)) => standing,
+        Err(OpError::Refused(Refusal::NotFound)) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    Ok(standing.holds(&Permission::of("imports:run"), Reach::Organization)
+        || job.actor.fingerprint() == request.actor.fingerprint())
+}
+
+/// Stops a job that the actor may see.
+pub async fn cancel_job(roster: &Roster, request: &Request, id: JobId) -> Result<Job, OpError> {
+    let job = find_job(roster, request, id).await?;
+    let operation = CancelJob { home: job.work.home(), id };
+    Ok(run(roster, &request.as_system("cancel"), &operation).await?.output)
+}

@@ -1,0 +1,201 @@
+//! Importing a file as a job (rule X4): first the whole file is gone through without doing anything, and seats are
+//! held for all of it; then chunk by chunk, each with its outcomes and what it takes from the hold.
+
+use std::sync::Arc;
+
+use super::{Held, Interrupted, as_asked};
+use crate::flows::import::{
+    ImportLine, ImportOptions, ImportReport, RowOutcome, RowStatus, import_row, on_overlay,
+};
+use crate::flows::store_parts;
+use crate::home::Tally;
+use crate::id::OrganizationId;
+use crate::model::{Job, JobPart, JobPartId, JobSide, Outcome, OutcomeStatus, PartContent};
+use crate::op::Roster;
+use crate::ops::job::Advance;
+use crate::overlay::Overlay;
+use crate::refusal::{OpError, Refusal};
+use crate::store::CommitError;
+
+/// What the cursor says once seats are held for the whole file.
+const ADMITTED: &str = "admitted";
+
+impl Held {
+    pub(super) async fn import(
+        &self,
+        mut job: Job,
+        organization: OrganizationId,
+        options: ImportOptions,
+    ) -> Result<(), Interrupted> {
+        if job.cursor.as_deref() != Some(ADMITTED) {
+            job = match self.admit(job, organization, options).await? {
+                Some(job) => job,
+                None => return Ok(()),
+            };
+        }
+        let mut run = on_overlay(&self.roster);
+        while job.done < job.total {
+            let lines = self.lines(&job).await?;
+            let (next, fits) = self.chunk(&run, job, organization, options, &lines).await?;
+            job = next;
+            if !fits {
+                run = on_overlay(&self.roster);
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of the part that is next.
+    async fn lines(&self, job: &Job) -> Result<Vec<ImportLine>, Interrupted> {
+        let items = self.items(job.id, job.done / Job::PART as u64).await?;
+        let lines = items.iter().map(|item| serde_json::from_str(item)).collect::<Result<Vec<_>, _>>();
+        match lines {
+            Ok(lines) if !lines.is_empty() => Ok(lines),
+            Ok(_) => Err(Interrupted::Hopeless("a part of the file is missing".into())),
+            Err(bad) => Err(Interrupted::Hopeless(bad.to_string())),
+        }
+    }
+
+    /// Goes through the whole file without doing anything. A dry run ends here, with its outcomes; else seats are held
+    /// for everybody new, or the job ends with nothing done.
+    async fn admit(
+        &self,
+        mut job: Job,
+        organization: OrganizationId,
+        options: ImportOptions,
+    ) -> Result<Option<Job>, Interrupted> {
+        let request = as_asked(&job);
+        let (trial, overlay) = on_overlay(&self.roster);
+        let above = Self { roster: trial.clone(), ..self.clone() };
+        let before = above.seats().await?;
+        let mut report = ImportReport::default();
+        let parts = job.total.div_ceil(Job::PART as u64);
+        for n in 0..parts {
+            let items = self.items(job.id, n).await?;
+            let from = report.rows.len();
+            for item in items {
+                let line =
+                    serde_json::from_str(&item).map_err(|bad| Interrupted::Hopeless(bad.to_string()))?;
+                import_row(&trial, &request, organization, &line, options, &mut report).await?;
+            }
+            let outcomes =
+                if options.dry_run { report.rows[from..].iter().map(outcome).collect() } else { Vec::new() };
+            overlay.forget();
+            job = self.say(&request, job.id, Advance { outcomes, ..Advance::default() }).await?;
+        }
+        if options.dry_run {
+            return Ok(None);
+        }
+        if report.rows.iter().any(|row| row.code == Some(Refusal::NoSeat.code())) {
+            return Err(Interrupted::Hopeless(Refusal::NoSeat.code().to_owned()));
+        }
+        let needed = above.seats().await? - before;
+        let cursor = Some(ADMITTED.to_owned());
+        let advance = Advance { cursor, seats_held: Some(needed.max(0)), ..Advance::default() };
+        match self.say(&request, job.id, advance).await {
+            Err(Interrupted::Failed(OpError::Refused(Refusal::NoSeat))) => {
+                Err(Interrupted::Hopeless(Refusal::NoSeat.code().to_owned()))
+            }
+            said => said.map(Some),
+        }
+    }
+
+    /// A chunk by one flush, with its outcomes and what it takes from the hold. Where others got in between, row by row
+    /// on the store itself. Answers whether the overlay still fits the store.
+    async fn chunk(
+        &self,
+        (overlaid, overlay): &(Roster, Arc<Overlay>),
+        job: Job,
+        organization: OrganizationId,
+        options: ImportOptions,
+        lines: &[ImportLine],
+    ) -> Result<(Job, bool), Interrupted> {
+        overlay.tick().await?;
+        let part = u32::try_from(job.done / Job::PART as u64).unwrap_or(u32::MAX);
+        let part = JobPartId { job: job.id, side: JobSide::Foreseen, n: part };
+        let above = Self { roster: overlaid.clone(), ..self.clone() };
+        let rows =
+            Rows { job: &job, part, organization, options, lines, foreseen: self.foreseen(part).await? };
+        let after = above.rows(&rows, async |outcomes| {
+            // Should the flush be cut off, whoever goes on knows what was to come of the rows that it finds done.
+            let ahead = JobPart { id: part, content: PartContent::Outcomes(outcomes) };
+            store_parts(&self.roster, &as_asked(&job), &self.home, vec![ahead], "ahead").await
+        });
+        let after = after.await?;
+        match overlay.flush().await {
+            Ok(()) => return Ok((after, true)),
+            Err(CommitError::Store(error)) => return Err(error.into()),
+            Err(CommitError::Conflict(_) | CommitError::OutOfBounds(_) | CommitError::TooLate) => {}
+        }
+        let rows = Rows { foreseen: self.foreseen(part).await?, ..rows };
+        Ok((self.rows(&rows, async |_| Ok(())).await?, false))
+    }
+
+    /// What an attempt that was cut off foresaw for a chunk.
+    async fn foreseen(&self, part: JobPartId) -> Result<Vec<Outcome>, Interrupted> {
+        Ok(match self.part(part.job, part.side, u64::from(part.n)).await? {
+            Some(PartContent::Outcomes(outcomes)) => outcomes,
+            Some(PartContent::Items(_)) | None => Vec::new(),
+        })
+    }
+
+    /// Lets go of seats for a chunk, imports its rows, and writes down what came of them and what is still held.
+    async fn rows(
+        &self,
+        rows: &Rows<'_>,
+        foresee: impl AsyncFnOnce(Vec<Outcome>) -> Result<(), OpError>,
+    ) -> Result<Job, Interrupted> {
+        let (id, request) = (rows.job.id, as_asked(rows.job));
+        let free = rows.job.seats_held.min(i64::try_from(rows.lines.len()).unwrap_or(i64::MAX));
+        let left = Some(rows.job.seats_held - free);
+        let began = self.seats().await?;
+        self.say(&request.step("let go"), id, Advance { seats_held: left, ..Advance::default() }).await?;
+        let mut report = ImportReport::default();
+        for line in rows.lines {
+            import_row(&self.roster, &request, rows.organization, line, rows.options, &mut report).await?;
+        }
+        let taken = self.seats().await? - began + free;
+        let mut outcomes: Vec<Outcome> = report.rows.iter().map(outcome).collect();
+        for (found, foreseen) in outcomes.iter_mut().zip(&rows.foreseen) {
+            if found.status == OutcomeStatus::Unchanged {
+                found.clone_from(foreseen);
+            }
+        }
+        foresee(outcomes.clone()).await?;
+        let seats_held = Some((rows.job.seats_held - taken).max(0));
+        let forgets = Some(rows.part);
+        let advance = Advance { outcomes, seats_held, forgets, ..Advance::default() };
+        self.say(&request.step("chunk"), id, advance).await
+    }
+
+    /// Seats in use, those that are held among them.
+    async fn seats(&self) -> Result<i64, Interrupted> {
+        let read = self.roster.store.read(&self.home, &[], &[Tally::Seats]).await?;
+        Ok(read.tallies.get(&Tally::Seats).copied().unwrap_or(0))
+    }
+}
+
+/// A chunk.
+struct Rows<'a> {
+    job: &'a Job,
+    part: JobPartId,
+    organization: OrganizationId,
+    options: ImportOptions,
+    lines: &'a [ImportLine],
+    foreseen: Vec<Outcome>,
+}
+
+fn outcome(row: &RowOutcome) -> Outcome {
+    Outcome {
+        item: row.item.clone(),
+        line: Some(row.line),
+        status: match row.status {
+            RowStatus::Added => OutcomeStatus::Added,
+            RowStatus::Changed => OutcomeStatus::Changed,
+            RowStatus::Unchanged => OutcomeStatus::Unchanged,
+            RowStatus::Refused => OutcomeStatus::Refused,
+        },
+        code: row.code.map(str::to_owned),
+        warning: row.warning.map(|warning| warning.name().to_owned()),
+    }
+}

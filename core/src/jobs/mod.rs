@@ -1,0 +1,306 @@
+//! The worker: takes jobs under a lease, does them chunk by chunk, and leaves each where another can go on.
+//!
+//! What a job did and how far it has come stand in the same commit wherever both lie in one home; where they do not,
+//! its acts answer the same when they are done again. So a worker that dies, or wakes up after another has taken over,
+//! changes nothing twice.
+
+mod bulk;
+mod import;
+mod remove_everywhere;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::actor::Actor;
+use crate::facts::{Request, Seed};
+use crate::home::{Home, Key, Record};
+use crate::id::JobId;
+use crate::known::Known;
+use crate::listing::{Listing, PageRequest, Row};
+use crate::model::{DirectoryEntry, DirectoryKind, Job, JobPartId, JobSide, PartContent, Work};
+use crate::op::{Roster, run};
+use crate::ops::job::{Advance, AdvanceJob, Ending, TakeJob, Taken};
+use crate::ops::pointer::{DEAD_AFTER, PutDirectoryEntry, RemoveDirectoryEntry};
+use crate::refusal::OpError;
+use crate::stop::Stop;
+
+/// How often a worker looks for jobs that others asked for.
+const LOOK: Duration = Duration::from_secs(2);
+/// How many jobs one worker does at a time.
+const AT_A_TIME: usize = 4;
+/// The longest wait between two attempts, in seconds.
+const LONGEST_WAIT: i64 = 300;
+
+/// Does jobs until it is told to stop.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    roster: Roster,
+    wake: Arc<Notify>,
+    busy: Arc<Mutex<BTreeSet<JobId>>>,
+}
+
+impl Worker {
+    /// A worker on a store. `wake` tells it that a job was asked for in this process.
+    pub fn new(roster: Roster, wake: Arc<Notify>) -> Self {
+        Self { roster, wake, busy: Arc::default() }
+    }
+
+    /// Works until the word to stop is given; then every job at hand is left at the end of its chunk, its lease released.
+    pub async fn work(&self, stop: Stop) {
+        let mut at_hand = JoinSet::new();
+        loop {
+            while at_hand.try_join_next().is_some() {}
+            if stop.is_given() {
+                break;
+            }
+            if let Err(error) = self.look(&mut at_hand, &stop).await {
+                tracing::warn!(%error, "jobs cannot be looked for; trying again");
+            }
+            tokio::select! {
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(LOOK) => {}
+                () = stop.heard() => {}
+            }
+        }
+        while at_hand.join_next().await.is_some() {}
+    }
+
+    /// Does everything that can be done now, and answers when nothing is left that this worker could take.
+    pub async fn work_off(&self) -> Result<(), OpError> {
+        let never = Stop::default();
+        loop {
+            let mut at_hand = JoinSet::new();
+            self.look(&mut at_hand, &never).await?;
+            if at_hand.is_empty() {
+                return Ok(());
+            }
+            while at_hand.join_next().await.is_some() {}
+        }
+    }
+
+    /// Takes what waits, as much as there is room for.
+    async fn look(&self, at_hand: &mut JoinSet<()>, stop: &Stop) -> Result<(), OpError> {
+        let listing = Listing::Directory { kind: DirectoryKind::Jobs, active: Some(true), q: None };
+        let mut page = PageRequest { after: None, limit: 200 };
+        loop {
+            let found = self.roster.store.list(&listing, &page).await?;
+            page.after = found.rows.last().map(|row| row.position.clone());
+            for row in found.rows {
+                if at_hand.len() >= AT_A_TIME || stop.is_given() {
+                    return Ok(());
+                }
+                self.attend(&row, found.now, at_hand, stop).await?;
+            }
+            if !found.more {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn attend(
+        &self,
+        row: &Row,
+        now: crate::time::Timestamp,
+        at_hand: &mut JoinSet<()>,
+        stop: &Stop,
+    ) -> Result<(), OpError> {
+        let Record::DirectoryEntry(entry) = &row.stored.record else { return Ok(()) };
+        let (Some(id), Some(home)) = (entry.id.job(), entry.home()) else { return Ok(()) };
+        if !self.busy().insert(id) {
+            return Ok(());
+        }
+        let place = Busy { id, busy: Arc::clone(&self.busy) };
+        let system = Request::new(Actor::System, self.roster.entropy.as_ref());
+        let holder = system.seed.uuid("holder");
+        let take = TakeJob { home: home.clone(), id, holder };
+        match run(&self.roster, &system, &take).await?.output {
+            Taken::Mine(job) => {
+                let held = Held { roster: self.roster.clone(), home, holder, stop: stop.clone() };
+                at_hand.spawn(async move {
+                    held.do_it(*job).await;
+                    drop(place);
+                });
+            }
+            Taken::NotNow => {}
+            Taken::Finished => file_away(&self.roster, &system, id, &home).await?,
+            Taken::Missing => {
+                let made_at = i64::try_from(row.stored.version.unix_millis()).unwrap_or(i64::MAX);
+                if now.micros() / 1_000 > made_at.saturating_add(DEAD_AFTER * 1_000) {
+                    let operation = RemoveDirectoryEntry { id: entry.id, version: row.stored.version };
+                    run(&self.roster, &system.step("dead"), &operation).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn busy(&self) -> std::sync::MutexGuard<'_, BTreeSet<JobId>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A job that this process is at.
+#[derive(Debug)]
+struct Busy {
+    id: JobId,
+    busy: Arc<Mutex<BTreeSet<JobId>>>,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
+/// Lists of open jobs do not show it any more.
+async fn file_away(roster: &Roster, request: &Request, id: JobId, home: &Home) -> Result<(), OpError> {
+    let entry = PutDirectoryEntry { entry: DirectoryEntry::of_job(id, home, false), anew: false };
+    run(roster, &request.as_system("file away"), &entry).await.map(|_| ())
+}
+
+/// Why work on a job stops before its end.
+#[derive(Debug)]
+enum Interrupted {
+    /// Another worker has it, or it was ended.
+    Lost,
+    /// The process is to stop.
+    Stopped,
+    /// It can never be done, for this reason.
+    Hopeless(String),
+    /// Something failed that may go better next time.
+    Failed(OpError),
+}
+
+impl From<OpError> for Interrupted {
+    fn from(error: OpError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<crate::store::StoreError> for Interrupted {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// A job that this worker holds.
+#[derive(Clone, Debug)]
+struct Held {
+    roster: Roster,
+    home: Home,
+    holder: Uuid,
+    stop: Stop,
+}
+
+impl Held {
+    async fn do_it(&self, job: Job) {
+        let (id, attempts) = (job.id, job.attempts);
+        let system = Request::new(Actor::System, self.roster.entropy.as_ref());
+        let work = job.work.clone();
+        let outcome = match &work {
+            Work::RemoveEverywhere { user, epoch } => self.remove_everywhere(job, *user, *epoch).await,
+            Work::Bulk { organization, action } => self.bulk(job, *organization, action).await,
+            Work::ImportMembers { organization, create_accounts, dry_run } => {
+                let options = crate::flows::import::ImportOptions {
+                    create_accounts: *create_accounts,
+                    dry_run: *dry_run,
+                };
+                self.import(job, *organization, options).await
+            }
+        };
+        let ending = match outcome {
+            Ok(()) => Ending::Done,
+            Err(Interrupted::Lost) => {
+                self.file_away_if_ended(&system, id).await;
+                return;
+            }
+            Err(Interrupted::Stopped) => Ending::Released { after: 0, why: None },
+            Err(Interrupted::Hopeless(why)) => Ending::Failed(why),
+            Err(Interrupted::Failed(error)) => {
+                tracing::warn!(job = %id, %error, "a job is left for another attempt");
+                let after = (1_i64 << attempts.min(8)).min(LONGEST_WAIT);
+                Ending::Released { after, why: Some(error.to_string()) }
+            }
+        };
+        let said = self.say(&system, id, Advance { ending, ..Advance::default() }).await;
+        if let Err(error) = said {
+            // Its lease ends by itself.
+            tracing::warn!(job = %id, ?error, "the end of a job's work could not be written down");
+        }
+        self.file_away_if_ended(&system, id).await;
+    }
+
+    async fn file_away_if_ended(&self, system: &Request, id: JobId) {
+        let read = self.roster.store.read(&self.home, &[Key::Job(id)], &[]).await;
+        let ended = read.is_ok_and(|read| {
+            matches!(
+                read.records.get(&Key::Job(id)).map(|stored| &stored.record),
+                Some(Record::Job(job)) if job.status.is_finished()
+            )
+        });
+        if ended && let Err(error) = file_away(&self.roster, system, id, &self.home).await {
+            // Whoever looks for open jobs next does it.
+            tracing::debug!(job = %id, %error, "a job that has ended is still listed as open");
+        }
+    }
+
+    /// Writes down what was done. The job after it.
+    async fn say(&self, request: &Request, id: JobId, advance: Advance) -> Result<Job, Interrupted> {
+        let going_on = advance.ending == Ending::GoOn;
+        let operation = AdvanceJob { home: self.home.clone(), id, holder: self.holder, advance };
+        let said = run(&self.roster, &request.as_system("advance"), &operation).await?.output;
+        match said {
+            Some(job) if going_on => self.going_on(*job),
+            Some(job) => Ok(*job),
+            None => Err(Interrupted::Lost),
+        }
+    }
+
+    /// The job, if it is still to be worked on by this process.
+    fn going_on(&self, job: Job) -> Result<Job, Interrupted> {
+        if job.status.is_finished() || job.lease.is_none_or(|lease| lease.holder != self.holder) {
+            Err(Interrupted::Lost)
+        } else if self.stop.is_given() {
+            Err(Interrupted::Stopped)
+        } else {
+            Ok(job)
+        }
+    }
+
+    /// Items of a part, none behind the last.
+    async fn items(&self, job: JobId, n: u64) -> Result<Vec<String>, Interrupted> {
+        match self.part(job, JobSide::Input, n).await? {
+            Some(PartContent::Items(items)) => Ok(items),
+            Some(PartContent::Outcomes(_)) | None => Ok(Vec::new()),
+        }
+    }
+
+    async fn part(&self, job: JobId, side: JobSide, n: u64) -> Result<Option<PartContent>, Interrupted> {
+        let n = u32::try_from(n).unwrap_or(u32::MAX);
+        let key = Key::JobPart(JobPartId { job, side, n });
+        let mut read = self.roster.store.read(&self.home, std::slice::from_ref(&key), &[]).await?;
+        Ok(match read.records.remove(&key).map(|stored| stored.record) {
+            Some(Record::JobPart(part)) => Some(part.content),
+            _ => None,
+        })
+    }
+}
+
+/// The request by which a job acts: as whoever asked for it, with ids of its own.
+fn as_asked(job: &Job) -> Request {
+    Request {
+        actor: job.actor,
+        cuts: 0,
+        request_id: job.request_id.clone(),
+        reason: job.reason.clone(),
+        seed: Seed { bytes: job.seed, millis: job.seed_millis },
+        if_match: None,
+        receipt: None,
+        known: Known::default(),
+    }
+}

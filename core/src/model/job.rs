@@ -1,0 +1,320 @@
+//! Work that takes long: asked for in one commit, done in chunks by whichever worker holds the lease (rule X3).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::actor::Actor;
+use crate::facts::Seed;
+use crate::home::Home;
+use crate::id::{JobId, OrganizationId, UserId};
+use crate::time::Timestamp;
+
+/// How far a job has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobStatus {
+    /// Nobody has begun it.
+    Queued,
+    /// A worker is at it, or was and will be followed by another.
+    Running,
+    /// Done, with nothing refused.
+    Completed,
+    /// Done, with something refused.
+    CompletedWithConflicts,
+    /// Given up.
+    Failed,
+    /// Stopped at somebody's wish.
+    Cancelled,
+}
+
+impl JobStatus {
+    /// Whether nothing more will be done.
+    pub const fn is_finished(self) -> bool {
+        !matches!(self, Self::Queued | Self::Running)
+    }
+
+    /// The name in the API contract.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::CompletedWithConflicts => "completed_with_conflicts",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What is to be done.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// Sweeps what a user lost when they were removed from everything.
+    RemoveEverywhere {
+        /// Who.
+        user: UserId,
+        /// Memberships before this cut are swept.
+        epoch: u32,
+    },
+    /// One act on each of many members.
+    Bulk {
+        /// Where.
+        organization: OrganizationId,
+        /// The act, as the front end gave it.
+        action: String,
+    },
+    /// Adds the members of a file.
+    ImportMembers {
+        /// Where to.
+        organization: OrganizationId,
+        /// Makes accounts that do not exist.
+        create_accounts: bool,
+        /// Does nothing, and reports what would be done.
+        dry_run: bool,
+    },
+}
+
+impl Work {
+    /// The kind, as the API shows it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::RemoveEverywhere { .. } => "remove_everywhere",
+            Self::Bulk { .. } => "bulk",
+            Self::ImportMembers { .. } => "import_members",
+        }
+    }
+
+    /// The organization it is about, if it is about one.
+    pub const fn organization(&self) -> Option<OrganizationId> {
+        match self {
+            Self::RemoveEverywhere { .. } => None,
+            Self::Bulk { organization, .. } | Self::ImportMembers { organization, .. } => Some(*organization),
+        }
+    }
+
+    /// The home that holds the job.
+    pub const fn home(&self) -> Home {
+        match self {
+            Self::RemoveEverywhere { user, .. } => Home::User(*user),
+            Self::Bulk { organization, .. } | Self::ImportMembers { organization, .. } => {
+                Home::Organization(*organization)
+            }
+        }
+    }
+}
+
+/// Who may work on it, and until when.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Lease {
+    /// The worker, by a number it drew for this taking.
+    pub holder: Uuid,
+    /// Others may take over from then on.
+    pub until: Timestamp,
+}
+
+/// How one item ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeStatus {
+    /// Added.
+    Added,
+    /// Changed.
+    Changed,
+    /// Removed.
+    Removed,
+    /// Already so.
+    Unchanged,
+    /// Refused; `code` says why.
+    Refused,
+}
+
+impl OutcomeStatus {
+    /// The name in the API contract.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Changed => "changed",
+            Self::Removed => "removed",
+            Self::Unchanged => "unchanged",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// The outcome of one item.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Outcome {
+    /// What names the item.
+    pub item: String,
+    /// The line of a file on which it begins.
+    pub line: Option<u64>,
+    /// How it ended.
+    pub status: OutcomeStatus,
+    /// Why it was refused.
+    pub code: Option<String>,
+    /// What to look at although it was done.
+    pub warning: Option<String>,
+}
+
+/// One job.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// What is to be done.
+    pub work: Work,
+    /// Who asked, by whose rights it is done.
+    pub actor: Actor,
+    /// The request that asked.
+    pub request_id: Option<String>,
+    /// Why they asked.
+    pub reason: Option<String>,
+    /// From what ids are drawn.
+    pub seed: [u8; 32],
+    /// The instant that ids carry, in milliseconds since the epoch.
+    pub seed_millis: u64,
+    /// How far it has come.
+    pub status: JobStatus,
+    /// Items done.
+    pub done: u64,
+    /// Items in all, as far as is known.
+    pub total: u64,
+    /// How many ended how.
+    pub summary: BTreeMap<String, u64>,
+    /// Outcomes that are not yet in a part.
+    pub fresh: Vec<Outcome>,
+    /// Where to go on, in the terms of the work.
+    pub cursor: Option<String>,
+    /// Seats held for what is still to be done.
+    pub seats_held: i64,
+    /// Who is at it.
+    pub lease: Option<Lease>,
+    /// How often in a row it has been taken without getting on.
+    pub attempts: u32,
+    /// Not to be taken before.
+    pub not_before: Timestamp,
+    /// Somebody wants it stopped.
+    pub cancelled: bool,
+    /// Why it was given up, for people.
+    pub failure: Option<String>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+impl Job {
+    /// How many outcomes a part holds; the n-th part holds those from `n` times this.
+    pub const PART: usize = 100;
+
+    /// From what the job's ids are drawn.
+    pub const fn seed(&self) -> Seed {
+        Seed { bytes: self.seed, millis: self.seed_millis }
+    }
+
+    /// One outcome more. The part that is full now, if it is.
+    pub fn record(&mut self, outcome: Outcome) -> Option<JobPart> {
+        *self.summary.entry(outcome.status.name().to_owned()).or_default() += 1;
+        self.done += 1;
+        self.fresh.push(outcome);
+        if self.fresh.len() < Self::PART {
+            return None;
+        }
+        let n = u32::try_from(self.done / Self::PART as u64 - 1).unwrap_or(u32::MAX);
+        let id = JobPartId { job: self.id, side: JobSide::Results, n };
+        Some(JobPart { id, content: PartContent::Outcomes(std::mem::take(&mut self.fresh)) })
+    }
+
+    /// How it ends when all is done.
+    pub fn conclusion(&self) -> JobStatus {
+        if self.summary.contains_key(OutcomeStatus::Refused.name()) {
+            JobStatus::CompletedWithConflicts
+        } else {
+            JobStatus::Completed
+        }
+    }
+}
+
+/// Which side of a job a part is of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobSide {
+    /// What is to come of a chunk that is about to be done.
+    Foreseen,
+    /// What it takes.
+    Input,
+    /// What it gives.
+    Results,
+}
+
+/// The name of a part.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct JobPartId {
+    /// Of which job.
+    pub job: JobId,
+    /// Of which side.
+    pub side: JobSide,
+    /// Counted from 0.
+    pub n: u32,
+}
+
+/// `HEX:SIDE:N`, whose order of bytes is the order of parts.
+impl fmt::Display for JobPartId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = match self.side {
+            JobSide::Foreseen => "foreseen",
+            JobSide::Input => "input",
+            JobSide::Results => "results",
+        };
+        write!(f, "{}:{side}:{:010}", self.job.uuid().simple(), self.n)
+    }
+}
+
+/// The text names no part.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a part of a job")]
+pub struct MalformedPart;
+
+impl FromStr for JobPartId {
+    type Err = MalformedPart;
+
+    fn from_str(text: &str) -> Result<Self, MalformedPart> {
+        let mut parts = text.split(':');
+        let (Some(job), Some(side), Some(n), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(MalformedPart);
+        };
+        let job = JobId::from_uuid(Uuid::try_parse(job).map_err(|_| MalformedPart)?);
+        let side = match side {
+            "foreseen" => JobSide::Foreseen,
+            "input" => JobSide::Input,
+            "results" => JobSide::Results,
+            _ => return Err(MalformedPart),
+        };
+        Ok(Self { job, side, n: n.parse().map_err(|_| MalformedPart)? })
+    }
+}
+
+/// What a part holds.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartContent {
+    /// Items to work on, in the terms of the work.
+    Items(Vec<String>),
+    /// What came of them.
+    Outcomes(Vec<Outcome>),
+}
+
+/// A part of what a job takes or gives.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct JobPart {
+    /// Its name.
+    pub id: JobPartId,
+    /// What it holds.
+    pub content: PartContent,
+}

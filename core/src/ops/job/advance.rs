@@ -1,0 +1,110 @@
+//! Getting on with a job, and ending it.
+
+use uuid::Uuid;
+
+use super::{ended, is_held, renewed};
+use crate::facts::Facts;
+use crate::home::{Home, Key, Record};
+use crate::id::JobId;
+use crate::model::{Job, JobPart, JobPartId, JobStatus, Outcome};
+use crate::op::{Decision, Operation, View};
+use crate::refusal::Refusal;
+use crate::store::StoreError;
+
+/// What a worker has to say about a job.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Advance {
+    /// What items came to, in order.
+    pub outcomes: Vec<Outcome>,
+    /// Where to go on.
+    pub cursor: Option<String>,
+    /// How many items there are.
+    pub total: Option<u64>,
+    /// How many seats are held from now on for what is still to be done.
+    pub seats_held: Option<i64>,
+    /// A part that is not needed any more.
+    pub forgets: Option<JobPartId>,
+    /// What follows.
+    pub ending: Ending,
+}
+
+/// What follows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Ending {
+    /// The worker goes on.
+    #[default]
+    GoOn,
+    /// All is done.
+    Done,
+    /// It cannot be done, for this reason.
+    Failed(String),
+    /// Somebody else may take it, after so many seconds; why, if something went wrong.
+    Released {
+        /// Seconds.
+        after: i64,
+        /// What went wrong.
+        why: Option<String>,
+    },
+}
+
+/// Writes it down. The job after it; nothing for a worker that has lost it.
+#[derive(Debug)]
+pub struct AdvanceJob {
+    /// The home that holds it.
+    pub home: Home,
+    /// Which.
+    pub id: JobId,
+    /// The worker.
+    pub holder: Uuid,
+    /// What it has to say.
+    pub advance: Advance,
+}
+
+impl Operation for AdvanceJob {
+    type State = Option<Job>;
+    type Output = Option<Box<Job>>;
+
+    fn home(&self) -> Home {
+        self.home.clone()
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        view.get(&self.id).await
+    }
+
+    fn decide(&self, found: Self::State, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
+        let Some(job) = found.filter(|job| is_held(job, self.holder)) else {
+            return Ok(Decision::unchanged(None));
+        };
+        let Advance { outcomes, cursor, total, seats_held, forgets, ending } = &self.advance;
+        let attempts = job.attempts;
+        let mut job = renewed(job, self.holder, facts);
+        job.total = total.unwrap_or(job.total);
+        job.cursor = cursor.clone().or(job.cursor);
+        job.seats_held = seats_held.unwrap_or(job.seats_held);
+        let parts: Vec<JobPart> = outcomes.iter().filter_map(|outcome| job.record(outcome.clone())).collect();
+        let job = match ending {
+            Ending::GoOn if job.cancelled => ended(job, JobStatus::Cancelled, facts.now),
+            Ending::GoOn => job,
+            Ending::Done => {
+                let status = job.conclusion();
+                ended(job, status, facts.now)
+            }
+            Ending::Failed(why) => {
+                job.failure = Some(why.clone());
+                ended(job, JobStatus::Failed, facts.now)
+            }
+            Ending::Released { after, why } => {
+                job.attempts = if why.is_some() { attempts } else { attempts.saturating_sub(1) };
+                job.failure = why.clone();
+                job.lease = None;
+                job.not_before = facts.now.plus_seconds(*after);
+                job
+            }
+        };
+        let job = Box::new(job);
+        let decision = Decision::unchanged(Some(job.clone())).put(Record::Job(job));
+        let decision = parts.into_iter().map(Record::JobPart).fold(decision, Decision::put);
+        Ok(forgets.iter().fold(decision, |decision, part| decision.remove(Key::JobPart(*part))))
+    }
+}

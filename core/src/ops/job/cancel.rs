@@ -1,0 +1,48 @@
+//! Stopping a job.
+
+use super::ended;
+use crate::facts::Facts;
+use crate::home::{Home, Record};
+use crate::id::JobId;
+use crate::model::{Job, JobStatus};
+use crate::op::{Decision, Operation, View};
+use crate::refusal::Refusal;
+use crate::store::StoreError;
+
+/// Stops a job: at once where nobody works on it, else where its worker has come to the end of what it is at. What is
+/// done stays done. Whether the actor may is asked before.
+#[derive(Debug)]
+pub struct CancelJob {
+    /// The home that holds it.
+    pub home: Home,
+    /// Which.
+    pub id: JobId,
+}
+
+impl Operation for CancelJob {
+    type State = Option<Job>;
+    type Output = Job;
+
+    fn home(&self) -> Home {
+        self.home.clone()
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        view.get(&self.id).await
+    }
+
+    fn decide(&self, found: Self::State, facts: &Facts) -> Result<Decision<Job>, Refusal> {
+        let mut job = found.ok_or(Refusal::NotFound)?;
+        if job.status.is_finished() {
+            return Err(Refusal::JobFinished);
+        }
+        if job.cancelled {
+            return Ok(Decision::unchanged(job));
+        }
+        job.cancelled = true;
+        if job.lease.is_none_or(|lease| lease.until <= facts.now) {
+            job = ended(job, JobStatus::Cancelled, facts.now);
+        }
+        Ok(Decision::unchanged(job.clone()).put(Record::Job(Box::new(job))))
+    }
+}

@@ -1,0 +1,91 @@
+//! Jobs: taken under a lease, advanced by whoever holds it, cancelled by whoever may (rule X3).
+
+mod advance;
+mod begin;
+mod cancel;
+mod row;
+mod take;
+
+pub use advance::{Advance, AdvanceJob, Ending};
+pub use begin::BeginJob;
+pub use cancel::CancelJob;
+pub use row::{Row, RowInJob};
+pub use take::{TakeJob, Taken};
+
+use std::collections::BTreeMap;
+
+use crate::actor::Actor;
+use crate::facts::{Facts, Seed};
+use crate::id::JobId;
+use crate::model::{Job, JobStatus, Lease, Work};
+use crate::time::Timestamp;
+
+/// For how long a worker holds a job without getting on, in seconds. Others may take over after that.
+pub const LEASE_SECONDS: i64 = 30;
+/// How often in a row a job may be taken without getting on before it is given up.
+pub const MAX_ATTEMPTS: u32 = 10;
+
+/// Who asks for a job.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Asked {
+    /// The job's id.
+    pub id: JobId,
+    /// Who asks, by whose rights it is done.
+    pub actor: Actor,
+    /// The request.
+    pub request_id: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// From what the job's ids are drawn.
+    pub seed: Seed,
+}
+
+impl Asked {
+    /// A job that nobody has begun.
+    pub fn queued(&self, work: Work, total: u64, now: Timestamp) -> Job {
+        Job {
+            id: self.id,
+            work,
+            actor: self.actor,
+            request_id: self.request_id.clone(),
+            reason: self.reason.clone(),
+            seed: self.seed.bytes,
+            seed_millis: self.seed.millis,
+            status: JobStatus::Queued,
+            done: 0,
+            total,
+            summary: BTreeMap::new(),
+            fresh: Vec::new(),
+            cursor: None,
+            seats_held: 0,
+            lease: None,
+            attempts: 0,
+            not_before: now,
+            cancelled: false,
+            failure: None,
+            created_at: now,
+            finished_at: None,
+        }
+    }
+}
+
+/// The job after its worker got on: the lease begins anew.
+fn renewed(mut job: Job, holder: uuid::Uuid, facts: &Facts) -> Job {
+    job.lease = Some(Lease { holder, until: facts.now.plus_seconds(LEASE_SECONDS) });
+    job.attempts = 0;
+    job
+}
+
+/// Whether a worker may still work on it.
+fn is_held(job: &Job, holder: uuid::Uuid) -> bool {
+    !job.status.is_finished() && job.lease.is_some_and(|lease| lease.holder == holder)
+}
+
+/// The job after its end: nothing is held any more.
+fn ended(mut job: Job, status: JobStatus, now: Timestamp) -> Job {
+    job.status = status;
+    job.lease = None;
+    job.seats_held = 0;
+    job.finished_at = Some(now);
+    job
+}

@@ -1,0 +1,94 @@
+//! An act on one item of a job, and its outcome, in one commit: however often a worker dies, each is done once.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use super::{is_held, renewed};
+use crate::facts::Facts;
+use crate::home::{Home, Key, Record, Tally};
+use crate::id::JobId;
+use crate::model::{Job, Outcome, OutcomeStatus};
+use crate::op::{Decision, Operation, View};
+use crate::refusal::Refusal;
+use crate::store::StoreError;
+
+/// Which item.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Row {
+    /// Of which job.
+    pub job: JobId,
+    /// The worker.
+    pub holder: Uuid,
+    /// Its number, counted from 0.
+    pub n: u64,
+    /// What names it in the results.
+    pub item: String,
+}
+
+/// The act on it, in the home that holds the job. Answers the job after it; nothing for a worker that has lost it.
+pub struct RowInJob<O: Operation> {
+    /// Which item.
+    pub row: Row,
+    /// The act.
+    pub act: O,
+    /// How it has ended where it changed something.
+    pub changed: OutcomeStatus,
+}
+
+impl<O: Operation> fmt::Debug for RowInJob<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowInJob").field("row", &self.row).finish_non_exhaustive()
+    }
+}
+
+impl<O: Operation> Operation for RowInJob<O> {
+    type State = (Option<Job>, O::State);
+    type Output = Option<Box<Job>>;
+
+    fn home(&self) -> Home {
+        self.act.home()
+    }
+
+    fn subject(&self) -> Option<Key> {
+        self.act.subject()
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        view.fetch([Key::Job(self.row.job)]).await?;
+        let state = self.act.load(view).await?;
+        Ok((view.get(&self.row.job).await?, state))
+    }
+
+    fn decide(&self, (found, state): Self::State, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
+        let Some(job) = found.filter(|job| is_held(job, self.row.holder)) else {
+            return Ok(Decision::unchanged(None));
+        };
+        if job.cancelled || job.done != self.row.n {
+            return Ok(Decision::unchanged(Some(Box::new(job))));
+        }
+        let (decision, status, code) = match self.act.decide(state, facts) {
+            Ok(decision) => {
+                let status = if decision.is_empty() { OutcomeStatus::Unchanged } else { self.changed };
+                let Decision { puts, removes, checks, events, .. } = decision;
+                (Decision { puts, removes, checks, events, output: () }, status, None)
+            }
+            Err(Refusal::Conflict) => return Err(Refusal::Conflict),
+            Err(refusal) => {
+                (Decision::unchanged(()), OutcomeStatus::Refused, Some(refusal.code().to_owned()))
+            }
+        };
+        let mut job = renewed(job, self.row.holder, facts);
+        let part =
+            job.record(Outcome { item: self.row.item.clone(), line: None, status, code, warning: None });
+        let job = Box::new(job);
+        let Decision { mut puts, removes, checks, events, .. } = decision;
+        puts.extend(part.map(Record::JobPart));
+        puts.push(Record::Job(job.clone()));
+        Ok(Decision { puts, removes, checks, events, output: Some(job) })
+    }
+
+    fn out_of_bounds(&self, tally: Tally) -> Refusal {
+        self.act.out_of_bounds(tally)
+    }
+}

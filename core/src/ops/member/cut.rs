@@ -1,0 +1,89 @@
+//! Sweeping a membership that ended when the person was removed from everything (rules M5, O2).
+
+use serde_json::json;
+
+use super::remove::removed;
+use super::scene::SceneRead;
+use crate::facts::Facts;
+use crate::home::{Home, Record};
+use crate::id::{OrganizationId, UserId};
+use crate::model::{Access, Card, Member, MemberStatus};
+use crate::op::{Decision, Event, Operation, View};
+use crate::refusal::Refusal;
+use crate::store::StoreError;
+use crate::time::Timestamp;
+
+/// Writes down that a membership has ended, gives its seat back, and bars an acceptance that is under way since before.
+/// The owner stays. Done again it answers the same.
+#[derive(Debug)]
+pub struct CutMember {
+    /// Where.
+    pub organization: OrganizationId,
+    /// Whom.
+    pub user: UserId,
+    /// Memberships below this number of cuts have ended.
+    pub cuts: u32,
+    /// When they were removed from everything: one who has left since then has been swept.
+    pub since: Timestamp,
+}
+
+/// How it went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Swept {
+    /// The membership has ended.
+    Removed,
+    /// There was none, or it began after the cut.
+    Unchanged,
+    /// They are the owner, and stay.
+    Owner,
+}
+
+impl Operation for CutMember {
+    type State = SceneRead;
+    type Output = Swept;
+
+    fn home(&self) -> Home {
+        Home::Organization(self.organization)
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<SceneRead, StoreError> {
+        SceneRead::load(view, self.user).await
+    }
+
+    fn decide(&self, scene: SceneRead, facts: &Facts) -> Result<Decision<Swept>, Refusal> {
+        let Ok(scene) = scene.open() else {
+            // A closed organization, or one that never came to be: nothing in it counts.
+            return Ok(Decision::unchanged(Swept::Unchanged));
+        };
+        let Some(member) = scene.member else {
+            return Ok(self.barred(facts));
+        };
+        let stamped = Member { epoch: self.cuts.max(member.epoch), ..member.clone() };
+        if scene.organization.owner == self.user {
+            // The stamp keeps them in if they hand the organization over.
+            let owner = Decision::unchanged(Swept::Owner);
+            return Ok(if stamped == member { owner } else { owner.put(Record::Member(stamped)) });
+        }
+        Ok(match member.status {
+            MemberStatus::Former => {
+                let since = member.left_at.is_some_and(|left| left >= self.since);
+                let outcome = Decision::unchanged(if since { Swept::Removed } else { Swept::Unchanged });
+                if stamped == member { outcome } else { outcome.put(Record::Member(stamped)) }
+            }
+            _ if member.epoch >= self.cuts => Decision::unchanged(Swept::Unchanged),
+            MemberStatus::Active | MemberStatus::Deactivated => removed(&stamped, facts, Swept::Removed),
+        })
+    }
+}
+
+impl CutMember {
+    /// One who is on their way in since before the cut finds that they have left.
+    fn barred(&self, facts: &Facts) -> Decision<Swept> {
+        let member = Member {
+            epoch: self.cuts,
+            ..Member::joining(self.user, Card::default(), Access::NONE, facts.now).left(facts.now)
+        };
+        let event = Event::member("member.removed", self.user).after(json!({"status": member.status}));
+        Decision::unchanged(Swept::Unchanged).put(Record::Member(member)).event(event)
+    }
+}

@@ -1,0 +1,91 @@
+//! Jobs: which there are, how far they are, what came of each item.
+
+use super::{Rows, visible_standing};
+use crate::facts::Request;
+use crate::flows::find_job;
+use crate::home::{Home, Key, Record};
+use crate::id::{JobId, OrganizationId};
+use crate::listing::{Listing, PageRequest};
+use crate::model::{DirectoryEntry, DirectoryKind, Job, JobPartId, JobSide, Outcome, PartContent};
+use crate::op::Roster;
+use crate::permission::Permission;
+use crate::policy::Reach;
+use crate::refusal::{OpError, Refusal};
+use crate::store::StoreError;
+
+/// The deployment's jobs for operators; an organization's for those who hold `imports:run` on the whole of it.
+pub async fn jobs(
+    roster: &Roster,
+    request: &Request,
+    organization: Option<OrganizationId>,
+    page: &PageRequest,
+) -> Result<Rows<Job>, OpError> {
+    match organization {
+        None if request.actor.is_operator() => {}
+        None => return Err(Refusal::lacks("operator").into()),
+        Some(id) => {
+            let (_, standing) = visible_standing(roster, request, id).await?;
+            if !standing.holds(&Permission::of("imports:run"), Reach::Organization) {
+                return Err(Refusal::lacks("imports:run").into());
+            }
+        }
+    }
+    let q = organization.map(|id| Home::Organization(id).to_string());
+    let listing = Listing::Directory { kind: DirectoryKind::Jobs, active: None, q };
+    let found = roster.store.list(&listing, page).await?;
+    let next = found.more.then(|| found.rows.last().map(|row| row.position.clone())).flatten();
+    let mut rows = Vec::with_capacity(found.rows.len());
+    for row in found.rows {
+        let Record::DirectoryEntry(entry) = row.stored.record else { continue };
+        rows.extend(of_entry(roster, &entry).await?);
+    }
+    Ok(Rows { rows, next })
+}
+
+/// The job that an entry leads to; nothing if it never came.
+async fn of_entry(roster: &Roster, entry: &DirectoryEntry) -> Result<Option<Job>, StoreError> {
+    let Some((id, home)) = entry.id.job().zip(entry.home()) else { return Ok(None) };
+    let mut read = roster.store.read(&home, &[Key::Job(id)], &[]).await?;
+    Ok(match read.records.remove(&Key::Job(id)).map(|stored| stored.record) {
+        Some(Record::Job(job)) => Some(*job),
+        _ => None,
+    })
+}
+
+/// What came of a job's items from the n-th on, and where to go on.
+pub async fn job_results(
+    roster: &Roster,
+    request: &Request,
+    id: JobId,
+    from: u64,
+    limit: u16,
+) -> Result<(Vec<Outcome>, Option<u64>), OpError> {
+    let job = find_job(roster, request, id).await?;
+    let to = job.done.min(from.saturating_add(u64::from(limit)));
+    let per_part = Job::PART as u64;
+    let mut outcomes = Vec::new();
+    for n in from / per_part..to.div_ceil(per_part) {
+        let part = part(roster, &job, n).await?;
+        let begin = n * per_part;
+        let wanted = (begin..).zip(part).filter(|(at, _)| (from..to).contains(at));
+        outcomes.extend(wanted.map(|(_, outcome)| outcome));
+    }
+    Ok((outcomes, Some(to).filter(|to| *to < job.done)))
+}
+
+/// The outcomes of a part: full ones stand beside the job, the last one in it.
+async fn part(roster: &Roster, job: &Job, n: u64) -> Result<Vec<Outcome>, StoreError> {
+    if n == job.done / Job::PART as u64 {
+        return Ok(job.fresh.clone());
+    }
+    let n = u32::try_from(n).unwrap_or(u32::MAX);
+    let key = Key::JobPart(JobPartId { job: job.id, side: JobSide::Results, n });
+    let mut read = roster.store.read(&job.work.home(), std::slice::from_ref(&key), &[]).await?;
+    Ok(match read.records.remove(&key).map(|stored| stored.record) {
+        Some(Record::JobPart(part)) => match part.content {
+            PartContent::Outcomes(outcomes) => outcomes,
+            PartContent::Items(_) => Vec::new(),
+        },
+        _ => Vec::new(),
+    })
+}

@@ -1,0 +1,173 @@
+//! One act on each of many members.
+
+crate::on_every_store! {
+    x3_each_row_has_its_outcome_in_order
+    x3_the_same_request_asks_once
+    x3_a_new_access_finds_no_seat
+    x3_a_job_can_be_stopped_once
+    l1_many_are_deactivated_brought_back_and_deleted
+    x3_who_may_ask_and_look
+}
+
+mod cases {
+    use roster_tests::http::{Service, text};
+    use serde_json::{Value, json};
+
+    use crate::{add, check, done, is_clean, organization, results};
+
+    async fn people(service: &Service, organization: &str, many: usize) -> Vec<String> {
+        let mut ids = Vec::new();
+        for n in 0..many {
+            let member = add(service, organization, &format!("user-{n}@example.com"), "viewer").await.is(201);
+            ids.push(text(&member, "/user_id"));
+        }
+        ids
+    }
+
+    pub async fn x3_each_row_has_its_outcome_in_order(store: &str) {
+        let service = Service::on(store).await;
+        let one = organization(&service, "one", None).await;
+        let owner = text(
+            &service.operator().get(&format!("/v1/organizations/{one}")).await.is(200),
+            "/owner/user_id",
+        );
+        let ids = people(&service, &one, 3).await;
+        let users = [&ids[2], "ext:nobody", &ids[0], &owner, "not an id", &ids[0]];
+        let path = format!("/v1/organizations/{one}/members/bulk");
+        let body = json!({"action": "remove", "users": users});
+        let accepted = service.operator().post(&path, body).await.is(202);
+        assert_eq!(check(&service, &one, &ids[0]).await, "granted", "each is removed when its turn comes");
+        let job = done(&service, &accepted).await;
+        assert_eq!((&job["kind"], &job["organization_id"]), (&json!("bulk"), &json!(one)));
+        assert_eq!(job["status"], "completed_with_conflicts");
+        let outcomes: Vec<(Value, Value)> = results(&service, &job)
+            .await
+            .into_iter()
+            .map(|result| (result["status"].clone(), result["code"].clone()))
+            .collect();
+        let expected = [
+            ("removed", None),
+            ("refused", Some("not_found")),
+            ("removed", None),
+            ("refused", Some("owner_must_transfer")),
+            ("refused", Some("invalid")),
+            ("unchanged", None),
+        ];
+        assert_eq!(outcomes, expected.map(|(status, code)| (json!(status), json!(code))));
+        assert_eq!(check(&service, &one, &ids[0]).await, "no_membership");
+        assert_eq!(check(&service, &one, &ids[1]).await, "granted");
+        is_clean(&service).await;
+    }
+
+    pub async fn x3_the_same_request_asks_once(store: &str) {
+        let service = Service::on(store).await;
+        let one = organization(&service, "one", None).await;
+        let ids = people(&service, &one, 1).await;
+        let path = format!("/v1/organizations/{one}/members/bulk");
+        let body = json!({"action": "remove", "users": ids});
+        let caller = service.operator().with("idempotency-key", "k1");
+        let first = caller.post(&path, body.clone()).await.is(202);
+        let again = caller.post(&path, body).await;
+        assert_eq!(again.header("idempotency-replayed"), Some("true"));
+        assert_eq!(again.is(202), first);
+        done(&service, &first).await;
+        assert_eq!(service.operator().get("/v1/jobs").await.is(200)["data"].as_array().unwrap().len(), 1);
+    }
+
+    pub async fn x3_a_new_access_finds_no_seat(store: &str) {
+        let service = Service::on(store).await;
+        let one = organization(&service, "one", Some(3)).await;
+        let ids = people(&service, &one, 2).await;
+        let path = format!("/v1/organizations/{one}/members/bulk");
+        let take = json!({"action": "set_access", "users": ids, "roles": []});
+        let job = done(&service, &service.operator().post(&path, take).await.is(202)).await;
+        assert_eq!(job["summary"], json!({"changed": 2}));
+        let seats = format!("/v1/organizations/{one}/seats");
+        service.operator().patch(&seats, json!({"purchased": 2})).await.is(200);
+        let give = json!({"action": "set_access", "users": ids, "roles": [{"role": "member", "accounts": ["ext:north"]}]});
+        let job = done(&service, &service.operator().post(&path, give).await.is(202)).await;
+        let results = results(&service, &job).await;
+        assert_eq!(results[0]["status"], "changed");
+        assert_eq!((&results[1]["status"], &results[1]["code"]), (&json!("refused"), &json!("no_seat")));
+        is_clean(&service).await;
+    }
+
+    pub async fn l1_many_are_deactivated_brought_back_and_deleted(store: &str) {
+        let service = Service::on(store).await;
+        let one = organization(&service, "one", None).await;
+        let ids = people(&service, &one, 2).await;
+        let path = format!("/v1/organizations/{one}/members/bulk");
+        let bare = json!({"action": "delete", "users": ids});
+        service.operator().post(&path, bare).await.refused(422, "confirmation_required");
+        for (action, outcome, then) in [
+            ("deactivate", "changed", "deactivated"),
+            ("deactivate", "unchanged", "deactivated"),
+            ("reactivate", "changed", "granted"),
+            ("delete", "removed", "no_membership"),
+        ] {
+            let mut body = json!({"action": action, "users": ids});
+            if action == "delete" {
+                body["confirm"] = json!(true);
+            }
+            let job = done(&service, &service.operator().post(&path, body).await.is(202)).await;
+            assert_eq!(job["summary"], json!({outcome: 2}), "{action}");
+            assert_eq!(check(&service, &one, &ids[1]).await, then);
+        }
+        is_clean(&service).await;
+    }
+
+    pub async fn x3_a_job_can_be_stopped_once(store: &str) {
+        let service = Service::on(store).await;
+        let one = organization(&service, "one", None).await;
+        let ids = people(&service, &one, 2).await;
+        let path = format!("/v1/organizations/{one}/members/bulk");
+        let accepted =
+            service.operator().post(&path, json!({"action": "remove", "users": ids})).await.is(202);
+        let cancel = format!("/v1/jobs/{}/cancel", text(&accepted, "/job/id"));
+        let job = service.operator().post(&cancel, json!({})).await.is(200);
+        assert_eq!(job["status"], "cancelled");
+        service.operator().post(&cancel, json!({})).await.refused(409, "job_finished");
+        let job = done(&service, &accepted).await;
+        assert_eq!((&job["status"], &job["progress"]["done"]), (&json!("cancelled"), &json!(0)));
+        assert_eq!(check(&service, &one, &ids[0]).await, "granted");
+    }
+
+    pub async fn x3_who_may_ask_and_look(store: &str) {
+        let service = Service::on(store).await;
+        let one = organization(&service, "one", None).await;
+        let two = organization(&service, "two", None).await;
+        let admin = text(&add(&service, &one, "admin@example.com", "admin").await.is(201), "/user_id");
+        let viewer = text(&add(&service, &one, "viewer@example.com", "viewer").await.is(201), "/user_id");
+        let other = text(&add(&service, &two, "other@example.com", "admin").await.is(201), "/user_id");
+        let path = format!("/v1/organizations/{one}/members/bulk");
+        let body = json!({"action": "remove", "users": [viewer]});
+        service.user(&viewer).post(&path, body.clone()).await.refused(403, "forbidden");
+        service.user(&other).post(&path, body.clone()).await.refused(404, "not_found");
+        for bad in [json!({"action": "remove", "users": []}), json!({"action": "burn", "users": [viewer]})] {
+            service.user(&admin).post(&path, bad).await.refused(422, "invalid");
+        }
+        let accepted = service.user(&admin).post(&path, body).await.is(202);
+        let job = format!("/v1/jobs/{}", text(&accepted, "/job/id"));
+        service.user(&admin).get(&job).await.is(200);
+        for stranger in [&viewer, &other] {
+            service.user(stranger).get(&job).await.refused(404, "not_found");
+            service.user(stranger).get(&format!("{job}/results")).await.refused(404, "not_found");
+            service.user(stranger).post(&format!("{job}/cancel"), json!({})).await.refused(404, "not_found");
+        }
+        let listed = service.user(&admin).get(&format!("/v1/jobs?organization={one}")).await.is(200);
+        assert_eq!(listed["data"].as_array().unwrap().len(), 1);
+        service.user(&admin).get(&format!("/v1/jobs?organization={two}")).await.refused(404, "not_found");
+        // The asker's right is asked again when the row's turn comes.
+        service
+            .operator()
+            .put(
+                &format!("/v1/organizations/{one}/members/{admin}/access"),
+                json!({"roles": [{"role": "viewer", "accounts": "all"}]}),
+            )
+            .await
+            .is(200);
+        let job = done(&service, &accepted).await;
+        assert_eq!(job["summary"], json!({"refused": 1}));
+        assert_eq!(check(&service, &one, &viewer).await, "granted");
+    }
+}

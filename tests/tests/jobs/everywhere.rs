@@ -1,0 +1,146 @@
+//! Removal from everything (rule M5).
+
+crate::on_every_store! {
+    m5_access_ends_with_the_answer_and_the_sweep_reports
+    m5_what_comes_later_survives
+    m5_an_addition_that_was_under_way_does_not_count
+    o2_one_who_hands_over_before_the_sweep_is_out
+    m5_only_operators_remove_from_everything
+}
+
+mod cases {
+    use roster_core::actor::Actor;
+    use roster_core::facts::Request;
+    use roster_core::flows::remove_everywhere;
+    use roster_core::op::run;
+    use roster_core::ops::member::{AccessAsk, AddMember, Joining};
+    use roster_core::permission::RoleRef;
+    use roster_core::refusal::{OpError, Refusal};
+    use roster_tests::http::{Service, text};
+    use serde_json::json;
+
+    use crate::{add, check, done, is_clean, organization, results};
+
+    pub async fn m5_access_ends_with_the_answer_and_the_sweep_reports(store: &str) {
+        let service = Service::on(store).await;
+        let mut organizations = Vec::new();
+        for n in 0..25 {
+            let id = organization(&service, &format!("tenant-{n}"), Some(3)).await;
+            add(&service, &id, "ada@example.com", "admin").await.is(201);
+            organizations.push(id);
+        }
+        let ada = text(&service.operator().get("/v1/users?q=ada@example.com").await.is(200), "/data/0/id");
+        let own = json!({"name": "Own", "external_id": "own", "owner": {"email": "ada@example.com"}});
+        let own = text(&service.operator().post("/v1/organizations", own).await.is(201), "/id");
+        let reply = service.operator().delete(&format!("/v1/users/{ada}/accounts")).await;
+        let place = reply.header("location").unwrap().to_owned();
+        let accepted = reply.is(202);
+        assert_eq!(place, format!("/v1/jobs/{}", text(&accepted, "/job/id")));
+        assert_eq!(accepted["job"]["status"], "queued");
+        assert_eq!(accepted["job"]["progress"], json!({"done": 0, "total": 26}));
+        for id in &organizations {
+            assert_eq!(check(&service, id, &ada).await, "no_membership");
+            service.user(&ada).get(&format!("/v1/organizations/{id}")).await.refused(404, "not_found");
+        }
+        assert_eq!(check(&service, &own, &ada).await, "granted");
+        let reached = service.operator().get(&format!("/v1/users/{ada}/accounts")).await.is(200);
+        assert_eq!(reached["data"].as_array().unwrap().len(), 1, "{reached}");
+
+        let job = done(&service, &accepted).await;
+        assert_eq!(job["status"], "completed_with_conflicts");
+        assert_eq!(job["progress"], json!({"done": 26, "total": 26}));
+        assert_eq!(job["summary"], json!({"removed": 25, "refused": 1}));
+        for result in results(&service, &job).await {
+            let refused = result["item"] == own.as_str();
+            assert_eq!(result["status"], if refused { "refused" } else { "removed" });
+            assert_eq!(result["code"], if refused { json!("owner_must_transfer") } else { json!(null) });
+        }
+        for id in &organizations {
+            let path = format!("/v1/organizations/{id}/members?status=former");
+            let former = service.operator().get(&path).await.is(200);
+            assert_eq!(text(&former, "/data/0/user_id"), ada);
+            let seats = service.operator().get(&format!("/v1/organizations/{id}/seats")).await.is(200);
+            assert_eq!(seats["used"], 1);
+        }
+        let listed = service.operator().get("/v1/jobs").await.is(200);
+        assert_eq!(listed["data"], json!([job]));
+        is_clean(&service).await;
+    }
+
+    pub async fn m5_what_comes_later_survives(store: &str) {
+        let service = Service::on(store).await;
+        let (one, two) =
+            (organization(&service, "one", None).await, organization(&service, "two", None).await);
+        let ada = text(&add(&service, &one, "ada@example.com", "viewer").await.is(201), "/user_id");
+        add(&service, &two, "ada@example.com", "viewer").await.is(201);
+        let accepted = service.operator().delete(&format!("/v1/users/{ada}/accounts")).await.is(202);
+        // Both before the sweep: one by an add, one by a role on an account.
+        add(&service, &one, "ada@example.com", "admin").await.is(201);
+        let path = format!("/v1/organizations/{two}/accounts/ext:north/members/{ada}");
+        service.operator().put(&path, json!({"role": "member"})).await.is(201);
+        assert_eq!(check(&service, &one, &ada).await, "granted");
+        let job = done(&service, &accepted).await;
+        assert_eq!((&job["status"], &job["summary"]), (&json!("completed"), &json!({"unchanged": 2})));
+        assert_eq!(check(&service, &one, &ada).await, "granted");
+        let member = service.operator().get(&format!("/v1/organizations/{two}/members/{ada}")).await.is(200);
+        assert_eq!(member["access"]["accounts"][0]["role"], "member");
+        is_clean(&service).await;
+    }
+
+    /// The person and the pointer are there, the membership comes after the sweep.
+    pub async fn m5_an_addition_that_was_under_way_does_not_count(store: &str) {
+        let service = Service::on(store).await;
+        let (one, two) =
+            (organization(&service, "one", None).await, organization(&service, "two", None).await);
+        let ada = text(&add(&service, &one, "ada@example.com", "viewer").await.is(201), "/user_id");
+        let (user, organization) = (ada.parse().unwrap(), two.parse().unwrap());
+        let system = Request::new(Actor::System, service.roster.entropy.as_ref());
+        let pointer = roster_core::ops::pointer::PointToOrganization { user, organization };
+        run(&service.roster, &system, &pointer).await.unwrap();
+        let cli = Request::new(Actor::CLI, service.roster.entropy.as_ref());
+        remove_everywhere(&service.roster, &cli, user).await.unwrap();
+        crate::worker(&service.roster).work_off().await.unwrap();
+        let late = AddMember {
+            organization,
+            user,
+            card: roster_core::model::Card::default(),
+            cuts: 0,
+            joining: Joining {
+                access: AccessAsk::Organization(RoleRef::ADMIN),
+                starts_at: None,
+                expires_at: None,
+            },
+            only_known: false,
+        };
+        let outcome = run(&service.roster, &cli, &late).await;
+        assert!(matches!(outcome, Err(OpError::Refused(Refusal::Conflict))), "{outcome:?}");
+        assert_eq!(check(&service, &two, &ada).await, "no_membership");
+    }
+
+    pub async fn o2_one_who_hands_over_before_the_sweep_is_out(store: &str) {
+        let service = Service::on(store).await;
+        let one = organization(&service, "one", None).await;
+        let next = text(&add(&service, &one, "next@example.com", "admin").await.is(201), "/user_id");
+        let shown = service.operator().get(&format!("/v1/organizations/{one}")).await.is(200);
+        let owner = text(&shown, "/owner/user_id");
+        let accepted = service.operator().delete(&format!("/v1/users/{owner}/accounts")).await.is(202);
+        let path = format!("/v1/organizations/{one}/ownership-transfers");
+        service.operator().post(&path, json!({"to": next})).await.is(201);
+        assert_eq!(check(&service, &one, &owner).await, "no_membership");
+        let job = done(&service, &accepted).await;
+        assert_eq!((&job["status"], &job["summary"]), (&json!("completed"), &json!({"removed": 1})));
+        is_clean(&service).await;
+    }
+
+    pub async fn m5_only_operators_remove_from_everything(store: &str) {
+        let service = Service::on(store).await;
+        let one = organization(&service, "one", None).await;
+        let ada = text(&add(&service, &one, "ada@example.com", "admin").await.is(201), "/user_id");
+        let path = format!("/v1/users/{ada}/accounts");
+        service.user(&ada).delete(&path).await.refused(403, "forbidden");
+        service.operator().delete("/v1/users/ext:nobody/accounts").await.refused(404, "not_found");
+        assert_eq!(check(&service, &one, &ada).await, "granted");
+        assert_eq!(service.operator().get("/v1/jobs").await.is(200)["data"], json!([]));
+        service.user(&ada).get("/v1/jobs").await.refused(403, "forbidden");
+    }
+}

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use axum::http::Method;
 use serde_json::{Map, Value, json};
 
-use crate::route::Route;
+use crate::route::{Form, Route};
 use crate::routes;
 
 const ABOUT: &str = "Who is in which account, as what, who owns the account, and how people leave.\n\n\
@@ -166,13 +166,13 @@ fn success(route: &Route, status: u16, named: &Map<String, Value>) -> Value {
         headers["Idempotency-Replayed"] = header("Idempotency-Replayed");
     }
     let example = schema::example(&schema, named);
-    let kind = match (route.lines, route.events) {
-        (true, _) => "application/x-ndjson",
-        (false, true) => "text/event-stream",
-        (false, false) => "application/json",
+    let kind = match route.form {
+        Form::Lines => "application/x-ndjson",
+        Form::Events => "text/event-stream",
+        Form::One => "application/json",
     };
     let mut content = json!({kind: {"schema": schema, "example": example}});
-    if row.is_some() || route.lines {
+    if row.is_some() || route.form == Form::Lines {
         content["text/csv"] = json!({"schema": {"type": "string"}});
     }
     if route.is_followed() {

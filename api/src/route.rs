@@ -23,6 +23,17 @@ const VERSIONED: [&str; 11] = [
     "Role",
 ];
 
+/// How an operation answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// Once, in JSON.
+    One,
+    /// With many, one a line.
+    Lines,
+    /// With one after the other, as server-sent events.
+    Events,
+}
+
 /// One operation of the API.
 #[derive(Debug)]
 pub struct Route {
@@ -46,10 +57,8 @@ pub struct Route {
     pub answer: Option<&'static str>,
     /// Whether it may answer 201 as well, having made something new.
     pub may_make: bool,
-    /// Whether it answers many of them, one a line.
-    pub lines: bool,
-    /// Whether it answers one after the other, as server-sent events.
-    pub events: bool,
+    /// How many it answers, and in which form.
+    pub form: Form,
     /// Whether it takes a CSV file.
     pub upload: bool,
     /// Whether it changes nothing, though it is no GET.
@@ -83,8 +92,7 @@ impl Route {
             status: 200,
             answer: None,
             may_make: false,
-            lines: false,
-            events: false,
+            form: Form::One,
             upload: false,
             reads: false,
             codes: &[],
@@ -170,13 +178,13 @@ impl Route {
     /// It answers many, one a line, or as CSV.
     #[must_use]
     pub fn in_lines(self) -> Self {
-        Self { lines: true, ..self }
+        Self { form: Form::Lines, ..self }
     }
 
     /// It answers one after the other, as server-sent events.
     #[must_use]
-    pub fn as_events(self) -> Self {
-        Self { events: true, ..self }
+    pub fn in_events(self) -> Self {
+        Self { form: Form::Events, ..self }
     }
 
     /// It takes a CSV file.

@@ -43,9 +43,17 @@ impl Repo {
         command
     }
 
-    /// The cargo that runs this.
+    /// The cargo that runs this, without what it says of this program alone: build scripts that look at it would be run
+    /// anew, and all that hangs on them built anew, in every second build.
     pub fn cargo(&self) -> Command {
-        self.command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        let mut cargo = self.command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        for (name, _) in env::vars_os() {
+            let of_this = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+            if name.to_str().is_some_and(|name| of_this.iter().any(|start| name.starts_with(start))) {
+                cargo.env_remove(&name);
+            }
+        }
+        cargo
     }
 
     /// Whether `cargo NAME` is installed.

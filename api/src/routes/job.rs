@@ -52,7 +52,7 @@ pub fn routes() -> Vec<Route> {
                 "Server-sent events: `job` with the job whenever it has got on, the last one when it has ended.",
             )
             .answers(200, "Job")
-            .as_events(),
+            .in_events(),
         Route::post("/jobs/{job}/cancel", "cancel_job", cancel)
             .says("Cancel a job", "It stops at the end of the item that it is at. What is done stays done.")
             .answers(200, "Job")

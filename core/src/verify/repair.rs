@@ -85,7 +85,6 @@ async fn mend(roster: &Roster, request: &Request, broken: &Broken) -> Result<boo
         Broken::Entry(DirectoryId::Organization(organization)) => {
             refresh_organization(roster, request, *organization).await?;
         }
-        Broken::Entry(DirectoryId::Job(_)) => return Ok(false),
         Broken::Pointer(organization, user) => {
             let pointer = PointToOrganization { user: *user, organization: *organization };
             run(roster, &request.as_system("pointer"), &pointer).await?;
@@ -93,7 +92,7 @@ async fn mend(roster: &Roster, request: &Request, broken: &Broken) -> Result<boo
         Broken::Card(organization, user, shown) => {
             refresh_card(roster, request, *organization, *user, shown.clone()).await?;
         }
-        Broken::Nobody(_) => return Ok(false),
+        Broken::Nobody(_) | Broken::Entry(DirectoryId::Job(_)) => return Ok(false),
     }
     Ok(true)
 }

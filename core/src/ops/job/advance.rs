@@ -96,7 +96,7 @@ impl Operation for AdvanceJob {
             }
             Ending::Released { after, why } => {
                 job.attempts = if why.is_some() { attempts } else { attempts.saturating_sub(1) };
-                job.failure = why.clone();
+                job.failure.clone_from(why);
                 job.lease = None;
                 job.not_before = facts.now.plus_seconds(*after);
                 job

@@ -10,6 +10,7 @@ use axum::extract::{FromRequest, FromRequestParts, MatchedPath, RawPathParams, R
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::LengthLimitError;
+use roster_core::actor::Actor;
 use roster_core::facts::{ReceiptDraft, Request, Seed};
 use roster_core::flows::{self, Caller};
 use roster_core::home::Key;
@@ -79,10 +80,64 @@ where
     async fn from_request(http: HttpRequest, api: &ApiState) -> Result<Self, Problem> {
         let (mut parts, body) = http.into_parts();
         let path = path_params(&mut parts, api).await;
-        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
         let also = needed(path.as_deref().unwrap_or_default());
-        let mut request = authenticate(api, &parts.headers, request_id, also).await?;
-        let path = path?;
+        let request = authenticate(api, &parts.headers, request_id(&parts), also).await?;
+        Self::read(parts, body, api, request, path?).await
+    }
+}
+
+/// A request that anybody may send: no secret is looked at.
+#[derive(Debug)]
+pub struct Visit<B = Empty, Q = Empty>(pub Call<B, Q>);
+
+impl<B, Q> FromRequest<ApiState> for Visit<B, Q>
+where
+    B: DeserializeOwned,
+    Q: DeserializeOwned,
+{
+    type Rejection = Problem;
+
+    async fn from_request(http: HttpRequest, api: &ApiState) -> Result<Self, Problem> {
+        let (mut parts, body) = http.into_parts();
+        let path = path_params(&mut parts, api).await?;
+        let request = asked(api, request_id(&parts), Actor::Visitor, Known::default());
+        let call = Call::read(parts, body, api, request, path).await?;
+        Ok(Self(Call { request: Request { receipt: None, ..call.request.clone() }, ..call }))
+    }
+}
+
+/// The same, where whoever bears a secret is who it speaks for.
+#[derive(Debug)]
+pub struct MaybeSigned<B = Empty, Q = Empty>(pub Call<B, Q>);
+
+impl<B, Q> FromRequest<ApiState> for MaybeSigned<B, Q>
+where
+    B: DeserializeOwned,
+    Q: DeserializeOwned,
+{
+    type Rejection = Problem;
+
+    async fn from_request(http: HttpRequest, api: &ApiState) -> Result<Self, Problem> {
+        if http.headers().contains_key(header::AUTHORIZATION) {
+            return Call::from_request(http, api).await.map(Self);
+        }
+        Visit::from_request(http, api).await.map(|Visit(call)| Self(call))
+    }
+}
+
+impl<B, Q> Call<B, Q>
+where
+    B: DeserializeOwned,
+    Q: DeserializeOwned,
+{
+    /// What comes after it is known who asks.
+    async fn read(
+        parts: Parts,
+        body: Body,
+        api: &ApiState,
+        mut request: Request,
+        path: Vec<(String, String)>,
+    ) -> Result<Self, Problem> {
         let organization = organization(api, &request, &path).await?;
         let begun = Instant::now();
         let bytes = whole(body).await?;
@@ -257,8 +312,18 @@ async fn authenticate(
         }
     };
     let Caller { actor, cuts, known } = flows::authenticate(&api.roster, secret, user.as_ref(), also).await?;
+    Ok(Request { cuts, ..asked(api, request_id, actor, known) })
+}
+
+/// The id that a request came with.
+fn request_id(parts: &Parts) -> Option<String> {
+    parts.extensions.get::<RequestId>().map(|id| id.0.clone())
+}
+
+/// A request of an actor, under the id that it came with.
+fn asked(api: &ApiState, request_id: Option<String>, actor: Actor, known: Known) -> Request {
     let seed = Seed::draw(api.roster.entropy.as_ref());
-    Ok(Request { actor, cuts, request_id, reason: None, seed, if_match: None, receipt: None, known })
+    Request { actor, cuts: 0, request_id, reason: None, seed, if_match: None, receipt: None, known }
 }
 
 /// The secret of the one `Authorization: Bearer` header.

@@ -117,9 +117,9 @@ pub const fn status(kind: RefusalKind) -> StatusCode {
         RefusalKind::NotFound => StatusCode::NOT_FOUND,
         RefusalKind::Forbidden => StatusCode::FORBIDDEN,
         RefusalKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
-        RefusalKind::Gone => StatusCode::GONE,
         RefusalKind::Precondition => StatusCode::PRECONDITION_FAILED,
         RefusalKind::Conflict => StatusCode::CONFLICT,
+        RefusalKind::Gone => StatusCode::GONE,
     }
 }
 

@@ -3,6 +3,7 @@
 mod answers;
 mod bodies;
 mod events;
+mod jobs;
 mod parameters;
 mod schema;
 #[cfg(test)]
@@ -18,7 +19,7 @@ use crate::routes;
 
 const ABOUT: &str = "Who is in which account, as what, who owns the account, and how people leave.\n\n\
     **Who asks:** `Authorization: Bearer SECRET` with an operator key (`rko_…`, every right) or a key of one \
-    organization (`rka_…`, the rights of its role). `Roster-On-Behalf-Of: USER` has a user judged instead.\n\n\
+    organization (`rka_…`, the rights of its role), or the session of a user who has signed in (`rks_…`). `Roster-On-Behalf-Of: USER` has a user judged instead.\n\n\
     **Names:** where a path or a body takes the id of an organization, an account or a user, it takes \
     `ext:EXTERNAL_ID` too.\n\n\
     **Errors** are problems (RFC 9457) with a stable `code`. What the caller cannot see answers 404, the same as what \
@@ -52,7 +53,7 @@ pub fn document() -> Value {
         "components": {
             "schemas": named, "parameters": parameters::components(), "headers": headers(),
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "An operator key or a key of an organization."},
+                "key": {"type": "http", "scheme": "bearer", "description": "An operator key, a key of an organization, or a session."},
             },
         },
     })
@@ -68,12 +69,14 @@ pub(crate) fn fields_of_answers() -> BTreeMap<String, Vec<String>> {
 }
 
 /// Tags with the operations they cover: by the last noun of the path that matches first.
-const TAGS: [(&str, &[&str], &str); 11] = [
+const TAGS: [(&str, &[&str], &str); 13] = [
     ("Jobs", &["/jobs", "/imports", "/members/bulk"], "What takes long, and how far it is."),
     ("Members", &["/members"], "People in an organization, what they reach, how they leave."),
     ("Accounts", &["/organizations/{organization}/accounts"], "Workspaces of an organization."),
     ("Roles", &["/roles", "/permissions"], "What roles hold."),
     ("API keys", &["/api-keys"], "Keys of an organization."),
+    ("Sessions", &["/sessions", "/me/password"], "Signing in and out."),
+    ("Invitations", &["/invitations"], "Asking people in, and what they answer."),
     ("Audit", &["/audit"], "What was done, by whom."),
     ("Events", &["/events"], "Every change as it happens."),
     ("Check", &["/check"], "May this user do this here?"),
@@ -95,7 +98,7 @@ fn schemas() -> Map<String, Value> {
             named.insert(bodies::schema_name(route.id), body);
         }
         if let Some(row) = route.answer.and_then(row_of_page) {
-            let page = if route.is_followed() { events::page() } else { answers::page(row) };
+            let page = if route.is_followed() { events::page() } else { schema::page(row) };
             named.insert(format!("{row}Page"), page);
         }
     }
@@ -112,6 +115,10 @@ fn operation(route: &Route, named: &Map<String, Value>) -> Value {
         "operationId": route.id, "summary": route.summary, "description": route.description,
         "tags": [tag(route.path)], "parameters": parameters::of_route(route), "responses": responses(route, named),
     });
+    if route.open {
+        let either = json!([{}, {"key": []}]);
+        operation["security"] = if route.id == "accept_invitation" { either } else { json!([]) };
+    }
     if let Some(example) = &route.body {
         let content = json!({"schema": bodies::named(route.id), "example": example});
         let mut kinds = json!({"application/json": content});
@@ -226,6 +233,11 @@ fn codes(route: &Route) -> Vec<&'static str> {
     let writes = route.method != Method::GET;
     let mut codes =
         vec!["unauthenticated", "forbidden", "not_found", "invalid", "store_unavailable", "busy", "internal"];
+    if route.open {
+        codes.retain(|code| !["unauthenticated", "forbidden"].contains(code));
+    } else {
+        codes.push("reauthentication_required");
+    }
     if route.answer.is_some_and(|answer| answer.starts_with('[')) {
         codes.push("invalid_cursor");
     }
@@ -237,7 +249,7 @@ fn codes(route: &Route) -> Vec<&'static str> {
     if writes && !route.reads && route.path.contains("{organization}") {
         codes.push("organization_closed");
     }
-    if route.method == Method::POST && !route.reads {
+    if route.method == Method::POST && !route.reads && !route.open {
         codes.push("idempotency_mismatch");
     }
     if [Method::PUT, Method::PATCH, Method::DELETE].contains(&route.method) {
@@ -251,10 +263,10 @@ fn codes(route: &Route) -> Vec<&'static str> {
 fn status_of(code: &str) -> u16 {
     match code {
         "malformed" | "invalid_cursor" => 400,
-        "unauthenticated" => 401,
-        "forbidden" | "cannot_grant_unheld" | "owner_by_transfer_only" => 403,
+        "unauthenticated" | "invalid_credentials" | "reauthentication_required" => 401,
+        "forbidden" | "cannot_grant_unheld" | "owner_by_transfer_only" | "wrong_recipient" => 403,
         "not_found" => 404,
-        "cursor_expired" => 410,
+        "cursor_expired" | "invitation_used" | "invitation_expired" | "invitation_revoked" => 410,
         "precondition_failed" => 412,
         "too_large" => 413,
         "unsupported_media_type" => 415,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::state::ApiState;
 
 /// Answers that bear the version of one thing.
-const VERSIONED: [&str; 11] = [
+const VERSIONED: [&str; 12] = [
     "Organization",
     "Seats",
     "Account",
@@ -21,6 +21,7 @@ const VERSIONED: [&str; 11] = [
     "NewApiKey",
     "Transfer",
     "Role",
+    "Invitation",
 ];
 
 /// How an operation answers.
@@ -36,6 +37,7 @@ pub enum Form {
 
 /// One operation of the API.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Route {
     /// The method.
     pub method: Method,
@@ -63,6 +65,8 @@ pub struct Route {
     pub upload: bool,
     /// Whether it changes nothing, though it is no GET.
     pub reads: bool,
+    /// Whether anybody may ask, without a secret.
+    pub open: bool,
     /// Codes of refusals beside those that every route has.
     pub codes: &'static [&'static str],
     handler: MethodRouter<ApiState>,
@@ -95,6 +99,7 @@ impl Route {
             form: Form::One,
             upload: false,
             reads: false,
+            open: false,
             codes: &[],
             handler,
         }
@@ -191,6 +196,12 @@ impl Route {
     #[must_use]
     pub fn uploads(self) -> Self {
         Self { upload: true, ..self }
+    }
+
+    /// Anybody may ask, without a secret.
+    #[must_use]
+    pub fn for_anybody(self) -> Self {
+        Self { open: true, ..self }
     }
 
     /// It changes nothing.

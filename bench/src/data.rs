@@ -111,6 +111,7 @@ pub fn user(n: u64) -> User {
         suspended_at: None,
         traits: Traits::default(),
         cuts: 0,
+        cut_at: None,
         created_at: WHEN,
     }
 }

@@ -7,8 +7,8 @@ use roster_core::reference::OrganizationRef;
 
 use crate::commands::shell::Shell;
 use crate::commands::{
-    account, api_key, audit, check, config, events, import, job, member, operator_key, organization, role,
-    storage, user,
+    account, api_key, audit, check, config, events, import, invitation, job, member, operator_key,
+    organization, role, storage, user,
 };
 use crate::config::Flags;
 
@@ -127,6 +127,9 @@ pub enum Command {
     /// Keys of an organization.
     #[command(subcommand)]
     ApiKey(api_key::Command),
+    /// Invitations into an organization.
+    #[command(subcommand)]
+    Invitation(invitation::Command),
     /// May this user do this here?
     Check(check::Check),
     /// What was done, by whom.

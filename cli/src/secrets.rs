@@ -18,13 +18,20 @@ pub struct Secrets {
     pub receipts: [u8; 32],
     /// Signs the cursors of lists.
     pub cursors: [u8; 32],
+    /// Seals the links that are sent to people.
+    pub links: [u8; 32],
 }
 
 impl Secrets {
     /// Derives every key.
     pub fn derive(master: &MasterKey) -> Self {
         let key = |label: &str| derive(master.bytes(), label);
-        Self { fingerprint: key("fingerprint"), receipts: key("receipts"), cursors: key("cursors") }
+        Self {
+            fingerprint: key("fingerprint"),
+            receipts: key("receipts"),
+            cursors: key("cursors"),
+            links: key("links"),
+        }
     }
 }
 

@@ -94,7 +94,14 @@ pub fn secrets(config: &Config) -> Result<Secrets, Failure> {
 
 /// Opens the store of a configuration.
 pub async fn open_roster(config: &Config, secrets: &Secrets, tables: Tables) -> Result<Roster, Failure> {
-    Ok(Roster::new(backends::open(config, secrets, tables).await?, Arc::new(SystemEntropy)))
+    let roster = Roster::new(backends::open(config, secrets, tables).await?, Arc::new(SystemEntropy));
+    let people = &config.people;
+    Ok(Roster {
+        sign_in: Arc::new(people.sign_in()),
+        links: Arc::new(people.links(secrets.links, config.public_url.clone())),
+        policies: Arc::new(people.policies()),
+        ..roster
+    })
 }
 
 /// Rows of a list, and whether more follow.

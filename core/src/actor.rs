@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ApiKeyId, OperatorKeyId, OrganizationId, UserId};
+use crate::id::{ApiKeyId, InvitationId, OperatorKeyId, OrganizationId, SessionId, UserId};
+use crate::time::Timestamp;
+
+/// How long after signing in a session may do what needs a fresh sign-in, in seconds.
+pub const FRESH: i64 = 600;
 
 /// Who acts, once a request has been authenticated.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -27,6 +31,8 @@ pub enum Actor {
         /// What spoke for them.
         via: Via,
     },
+    /// Somebody who has not signed in.
+    Visitor,
     /// Roster itself: settlements, jobs.
     System,
 }
@@ -54,6 +60,18 @@ pub enum Via {
         /// The key.
         key: ApiKeyId,
     },
+    /// The person, signed in.
+    Session {
+        /// By which session.
+        session: SessionId,
+        /// When they signed in.
+        since: Timestamp,
+    },
+    /// The person, signing up by the link of an invitation.
+    Invitation {
+        /// Whose link.
+        invitation: InvitationId,
+    },
 }
 
 impl Actor {
@@ -73,7 +91,7 @@ impl Actor {
                 via: Via::ApiKey { organization, .. } | Via::PersonalKey { organization, .. },
                 ..
             } => Some(*organization),
-            Self::User { via: Via::Operator { .. }, .. } | Self::Operator { .. } | Self::System => None,
+            Self::User { .. } | Self::Operator { .. } | Self::Visitor | Self::System => None,
         }
     }
 
@@ -82,7 +100,7 @@ impl Actor {
         match self {
             Self::Operator { .. } => "operator",
             Self::ApiKey { .. } => "api_key",
-            Self::User { .. } => "user",
+            Self::User { .. } | Self::Visitor => "user",
             Self::System => "system",
         }
     }
@@ -93,11 +111,11 @@ impl Actor {
             Self::Operator { key } => key.map(|key| key.to_string()),
             Self::ApiKey { key, .. } => Some(key.to_string()),
             Self::User { user, .. } => Some(user.to_string()),
-            Self::System => None,
+            Self::Visitor | Self::System => None,
         }
     }
 
-    /// The key that spoke for a user, as audit shows it.
+    /// The key, session or invitation that spoke for a user, as audit shows it.
     pub fn via(&self) -> Option<String> {
         match self {
             Self::User { via: Via::Operator { key }, .. } => {
@@ -106,7 +124,33 @@ impl Actor {
             Self::User { via: Via::ApiKey { key, .. } | Via::PersonalKey { key, .. }, .. } => {
                 Some(key.to_string())
             }
-            Self::Operator { .. } | Self::ApiKey { .. } | Self::System => None,
+            Self::User { via: Via::Session { session, .. }, .. } => Some(session.to_string()),
+            Self::User { via: Via::Invitation { invitation }, .. } => Some(invitation.to_string()),
+            Self::Operator { .. } | Self::ApiKey { .. } | Self::Visitor | Self::System => None,
+        }
+    }
+
+    /// Whether the actor may do what needs a fresh sign-in; whoever acts on behalf counts as signed in afresh.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        match self {
+            Self::User { via: Via::Session { since, .. }, .. } => now < since.plus_seconds(FRESH),
+            Self::User { .. }
+            | Self::Operator { .. }
+            | Self::ApiKey { .. }
+            | Self::Visitor
+            | Self::System => true,
+        }
+    }
+
+    /// The session by which the actor has signed in.
+    pub const fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::User { via: Via::Session { session, .. }, .. } => Some(*session),
+            Self::User { .. }
+            | Self::Operator { .. }
+            | Self::ApiKey { .. }
+            | Self::Visitor
+            | Self::System => None,
         }
     }
 
@@ -114,12 +158,13 @@ impl Actor {
     pub const fn user(&self) -> Option<UserId> {
         match self {
             Self::User { user, .. } => Some(*user),
-            Self::Operator { .. } | Self::ApiKey { .. } | Self::System => None,
+            Self::Operator { .. } | Self::ApiKey { .. } | Self::Visitor | Self::System => None,
         }
     }
 
     /// What must be said about this actor to tell it from every other, for receipts.
     pub fn fingerprint(&self) -> String {
-        format!("{}:{}:{}", self.kind(), self.id().unwrap_or_default(), self.via().unwrap_or_default())
+        let via = if self.session().is_some() { Some("session".to_owned()) } else { self.via() };
+        format!("{}:{}:{}", self.kind(), self.id().unwrap_or_default(), via.unwrap_or_default())
     }
 }

@@ -1,21 +1,28 @@
 //! Homes and keys: where a record lives, and what it is called there.
 
 use std::borrow::Cow;
+mod typed;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AccountId, ApiKeyId, JobId, OperatorKeyId, OrganizationId, RoleId, TransferId, UserId};
+use crate::id::{
+    AccountId, ApiKeyId, InvitationId, JobId, OperatorKeyId, OrganizationId, RoleId, SessionId, TransferId,
+    UserId,
+};
 use crate::model::{
-    Access, Account, ApiKey, Claim, ClaimName, DirectoryEntry, DirectoryId, DirectoryKind, FeedKey, FeedLine,
-    Job, JobPart, JobPartId, Member, MemberStatus, Membership, OperatorKey, Organization, Receipt, ReceiptId,
-    Role, Transfer, User,
+    Access, Account, ApiKey, Claim, ClaimName, Credential, DirectoryEntry, DirectoryId, DirectoryKind,
+    FeedKey, FeedLine, Invitation, InvitationStatus, Job, JobPart, JobPartId, Member, MemberStatus,
+    Membership, OperatorKey, Organization, PasswordReset, Receipt, ReceiptId, Role, Session, Transfer, User,
 };
 use crate::permission::RoleRef;
 use crate::policy::custom_roles;
 use crate::text::ExternalId;
 use crate::time::Timestamp;
+
+pub use typed::*;
 
 /// The unit of atomicity: one commit touches exactly one home, on every backend.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -53,8 +60,12 @@ impl Home {
             | Key::Member(_)
             | Key::ApiKey(_)
             | Key::Transfer(_)
-            | Key::Role(_) => matches!(self, Self::Organization(_)),
-            Key::User | Key::Membership(_) => matches!(self, Self::User(_)),
+            | Key::Role(_)
+            | Key::Invitation(_)
+            | Key::InvitedAddress(_) => matches!(self, Self::Organization(_)),
+            Key::User | Key::Membership(_) | Key::Credential | Key::Session(_) | Key::PasswordReset => {
+                matches!(self, Self::User(_))
+            }
             Key::OperatorKey(_) => *self == Self::Deployment,
             Key::Claim => matches!(self, Self::Claim(_)),
             Key::DirectoryEntry(id) => *self == Self::directory(*id),
@@ -140,6 +151,16 @@ pub enum Key {
     Receipt(ReceiptId),
     /// Organization home: a role of its own.
     Role(RoleId),
+    /// User home: what the user signs in by.
+    Credential,
+    /// User home: a session.
+    Session(SessionId),
+    /// User home: the last password reset.
+    PasswordReset,
+    /// Organization home: an invitation.
+    Invitation(InvitationId),
+    /// Organization home: which pending invitation an address has, by its normalised key.
+    InvitedAddress(String),
     /// The feed's home: a line of it.
     Feed(FeedKey),
     /// Any home with a log: a job that was asked for there.
@@ -168,6 +189,11 @@ impl Key {
             | Self::DirectoryEntry(_)
             | Self::Receipt(_)
             | Self::Role(_)
+            | Self::Credential
+            | Self::Session(_)
+            | Self::PasswordReset
+            | Self::Invitation(_)
+            | Self::InvitedAddress(_)
             | Self::Feed(_) => None,
         }
     }
@@ -213,6 +239,16 @@ pub enum Record {
     Receipt(Receipt),
     /// See [`Role`].
     Role(Role),
+    /// See [`Credential`].
+    Credential(Credential),
+    /// See [`Session`].
+    Session(Session),
+    /// See [`PasswordReset`].
+    PasswordReset(PasswordReset),
+    /// See [`Invitation`].
+    Invitation(Invitation),
+    /// The pending invitation of an address, by its normalised key.
+    InvitedAddress(String, InvitationId),
     /// See [`FeedLine`].
     Feed(FeedLine),
     /// See [`Job`].
@@ -249,6 +285,11 @@ impl Record {
             Self::DirectoryEntry(entry) => Key::DirectoryEntry(entry.id),
             Self::Receipt(receipt) => Key::Receipt(receipt.id),
             Self::Role(role) => Key::Role(role.id),
+            Self::Credential(_) => Key::Credential,
+            Self::Session(session) => Key::Session(session.id),
+            Self::PasswordReset(_) => Key::PasswordReset,
+            Self::Invitation(invitation) => Key::Invitation(invitation.id),
+            Self::InvitedAddress(address, _) => Key::InvitedAddress(address.clone()),
             Self::Feed(line) => Key::Feed(line.key.clone()),
             Self::Job(job) => Key::Job(job.id),
             Self::JobPart(part) => Key::JobPart(part.id),
@@ -261,6 +302,11 @@ impl Record {
             Self::Member(member) => {
                 member.due().map(|at| Due { at, key: Key::Member(member.user), seats: member.seats() })
             }
+            Self::Invitation(invitation) => invitation.due().map(|at| Due {
+                at,
+                key: Key::Invitation(invitation.id),
+                seats: invitation.seats(),
+            }),
             Self::Organization(_)
             | Self::Account(_)
             | Self::AccountExternalId(..)
@@ -275,6 +321,10 @@ impl Record {
             | Self::Role(_)
             | Self::Job(_)
             | Self::JobPart(_)
+            | Self::Credential(_)
+            | Self::Session(_)
+            | Self::PasswordReset(_)
+            | Self::InvitedAddress(..)
             | Self::Feed(_) => None,
         }
     }
@@ -300,6 +350,13 @@ impl Record {
                 Some(RoleRef::Custom(next)) => vec![(Tally::Uses(Uses::Replacements, next), 1)],
                 Some(RoleRef::System(_)) | None => Vec::new(),
             },
+            Self::Invitation(invitation) => {
+                let mut weights = vec![(Tally::Seats, invitation.seats())];
+                if invitation.status == InvitationStatus::Pending {
+                    weights.extend(Uses::Invitations.of(&invitation.access));
+                }
+                weights
+            }
             Self::Account(account) => {
                 vec![(
                     Tally::ActiveAccounts,
@@ -315,6 +372,10 @@ impl Record {
             | Self::Claim(_)
             | Self::DirectoryEntry(_)
             | Self::Receipt(_)
+            | Self::Credential(_)
+            | Self::Session(_)
+            | Self::PasswordReset(_)
+            | Self::InvitedAddress(..)
             | Self::Feed(_)
             | Self::JobPart(_) => Vec::new(),
             Self::Job(job) => vec![(Tally::Seats, job.seats_held)],
@@ -389,85 +450,6 @@ impl Tally {
                 Some(Self::Uses(uses, role.parse().ok()?))
             }
         }
-    }
-}
-
-macro_rules! typed_keys {
-    ($($key:ty => $variant:ident($record:ty), |$self:ident| $make:expr;)*) => {$(
-        impl TypedKey for $key {
-            type Record = $record;
-            fn key(&self) -> Key { let $self = self; $make }
-            fn pick(record: Record) -> Option<$record> {
-                if let Record::$variant(value) = record { Some(value) } else { None }
-            }
-        }
-    )*};
-}
-
-/// A key that knows what it is the key of.
-pub trait TypedKey {
-    /// What is kept under it.
-    type Record;
-    /// The key.
-    fn key(&self) -> Key;
-    /// The record, if it is of this kind.
-    fn pick(record: Record) -> Option<Self::Record>;
-}
-
-/// The key of the organization itself.
-#[derive(Clone, Copy, Debug)]
-pub struct TheOrganization;
-/// The key of the user itself.
-#[derive(Clone, Copy, Debug)]
-pub struct TheUser;
-/// The key of a claim.
-#[derive(Clone, Copy, Debug)]
-pub struct TheClaim;
-/// The key of a membership in the organization's home.
-#[derive(Clone, Copy, Debug)]
-pub struct TheMember(pub UserId);
-/// The key of a pointer in the user's home.
-#[derive(Clone, Copy, Debug)]
-pub struct TheMembership(pub OrganizationId);
-
-typed_keys! {
-    TheOrganization => Organization(Organization), |_it| Key::Organization;
-    TheUser => User(User), |_it| Key::User;
-    TheClaim => Claim(Claim), |_it| Key::Claim;
-    TheMember => Member(Member), |it| Key::Member(it.0);
-    TheMembership => Membership(Membership), |it| Key::Membership(it.0);
-    AccountId => Account(Account), |it| Key::Account(*it);
-    ApiKeyId => ApiKey(ApiKey), |it| Key::ApiKey(*it);
-    TransferId => Transfer(Transfer), |it| Key::Transfer(*it);
-    OperatorKeyId => OperatorKey(OperatorKey), |it| Key::OperatorKey(*it);
-    DirectoryId => DirectoryEntry(DirectoryEntry), |it| Key::DirectoryEntry(*it);
-    ReceiptId => Receipt(Receipt), |it| Key::Receipt(*it);
-    RoleId => Role(Role), |it| Key::Role(*it);
-    FeedKey => Feed(FeedLine), |it| Key::Feed(it.clone());
-    JobPartId => JobPart(JobPart), |it| Key::JobPart(*it);
-}
-
-impl TypedKey for JobId {
-    type Record = Job;
-
-    fn key(&self) -> Key {
-        Key::Job(*self)
-    }
-
-    fn pick(record: Record) -> Option<Job> {
-        if let Record::Job(job) = record { Some(*job) } else { None }
-    }
-}
-
-impl TypedKey for ExternalId {
-    type Record = AccountId;
-
-    fn key(&self) -> Key {
-        Key::AccountExternalId(self.clone())
-    }
-
-    fn pick(record: Record) -> Option<AccountId> {
-        if let Record::AccountExternalId(_, account) = record { Some(account) } else { None }
     }
 }
 

@@ -109,6 +109,12 @@ typed_ids! {
     OperatorKeyId = "opk";
     /// A transfer of ownership.
     TransferId = "trf";
+    /// An invitation of an organization.
+    InvitationId = "inv";
+    /// A session of a user.
+    SessionId = "ses";
+    /// A password reset of a user.
+    PasswordResetId = "rst";
     /// One audit event: one change of one log entry.
     AuditId = "aud";
     /// The same change as an event.

@@ -31,6 +31,7 @@ pub mod reference;
 pub mod refusal;
 pub mod secret;
 pub mod settle;
+pub mod sign_in;
 pub mod stop;
 pub mod store;
 pub mod text;

@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, JobId, OrganizationId, UserId};
-use crate::model::{Access, AccountStatus, DirectoryId, DirectoryKind, Member, MemberStatus};
+use crate::model::{
+    Access, AccountStatus, DirectoryId, DirectoryKind, InvitationStatus, Member, MemberStatus,
+};
 use crate::permission::RoleRef;
 use crate::store::Stored;
 use crate::text::{fold, search_keys, search_matches};
@@ -68,6 +70,20 @@ pub enum Listing {
     Memberships {
         /// Whose.
         user: UserId,
+    },
+    /// The sessions of a user, by id.
+    Sessions {
+        /// Whose.
+        user: UserId,
+    },
+    /// Invitations of an organization, by id.
+    Invitations {
+        /// Whose.
+        organization: OrganizationId,
+        /// Only this status, as time has made it.
+        status: Option<InvitationStatus>,
+        /// Only those that reach one of these accounts.
+        scope: Scope,
     },
     /// Records whose end has come and that nobody has settled, earliest first.
     Due {
@@ -146,10 +162,11 @@ impl Listing {
             Self::Directory { .. } => None,
             Self::Accounts { organization, .. }
             | Self::Members { organization, .. }
+            | Self::Invitations { organization, .. }
             | Self::ApiKeys { organization }
             | Self::Roles { organization } => Some(Home::Organization(*organization)),
             Self::OperatorKeys => Some(Home::Deployment),
-            Self::Memberships { user } => Some(Home::User(*user)),
+            Self::Memberships { user } | Self::Sessions { user } => Some(Home::User(*user)),
             Self::Due { home, .. } => Some(home.clone()),
         }
     }
@@ -173,6 +190,12 @@ impl Listing {
             (Self::Roles { .. }, Record::Role(role)) => by_id(role.id.uuid()),
             (Self::OperatorKeys, Record::OperatorKey(key)) => by_id(key.id.uuid()),
             (Self::Memberships { .. }, Record::Membership(at)) => by_id(at.organization.uuid()),
+            (Self::Sessions { .. }, Record::Session(session)) => by_id(session.id.uuid()),
+            (Self::Invitations { status, scope, .. }, Record::Invitation(invitation)) => {
+                let belongs = status.is_none_or(|status| status == invitation.at(now).status)
+                    && scope.meets(&invitation.access);
+                belongs.then(|| by_id(invitation.id.uuid())).flatten()
+            }
             (Self::Due { until, .. }, record) => {
                 let due = record.due().filter(|due| due.at <= *until)?;
                 Some(Position { by: sortable(due.at), id: key_uuid(&due.key) })
@@ -219,11 +242,14 @@ impl Scope {
 
     /// Whether the reader may see a member: one who reaches an account that the reader may see.
     fn reaches(&self, member: &Member) -> bool {
+        self.meets(&member.access)
+    }
+
+    /// Whether an access reaches an account that the reader may see.
+    pub fn meets(&self, access: &Access) -> bool {
         match self {
             Self::All => true,
-            Self::Accounts(accounts) => {
-                accounts.iter().any(|account| member.access.role_on(*account).is_some())
-            }
+            Self::Accounts(accounts) => accounts.iter().any(|account| access.role_on(*account).is_some()),
         }
     }
 }
@@ -260,11 +286,16 @@ pub fn key_uuid(key: &Key) -> Uuid {
         Key::OperatorKey(id) => id.uuid(),
         Key::DirectoryEntry(id) => id.uuid(),
         Key::Job(id) => id.uuid(),
+        Key::Session(id) => id.uuid(),
+        Key::Invitation(id) => id.uuid(),
         Key::Organization
         | Key::AccountExternalId(_)
         | Key::User
         | Key::Claim
         | Key::Receipt(_)
+        | Key::Credential
+        | Key::PasswordReset
+        | Key::InvitedAddress(_)
         | Key::Feed(_)
         | Key::JobPart(_) => Uuid::nil(),
     }

@@ -21,6 +21,8 @@ use crate::news::News;
 use crate::observe::{Nobody, Observer};
 use crate::policy::Policies;
 use crate::refusal::Refusal;
+use crate::secret::Links;
+use crate::sign_in::SignIn;
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
 
@@ -37,13 +39,18 @@ pub struct Roster {
     pub observer: Arc<dyn Observer>,
     /// Who waits for what is committed.
     pub news: Arc<News>,
+    /// How people sign in.
+    pub sign_in: Arc<SignIn>,
+    /// The links that are sent to people.
+    pub links: Arc<Links>,
 }
 
 impl Roster {
     /// With the built-in rules, and nobody who listens.
     pub fn new(store: Arc<dyn Store>, entropy: Arc<dyn Entropy>) -> Self {
         let (policies, observer, news) = (Arc::default(), Arc::new(Nobody), Arc::default());
-        Self { store, entropy, policies, observer, news }
+        let (sign_in, links) = (Arc::default(), Arc::default());
+        Self { store, entropy, policies, observer, news, sign_in, links }
     }
 }
 

@@ -20,6 +20,10 @@ pub struct FieldError {
 pub enum Refusal {
     /// No credentials, or dead ones.
     Unauthenticated,
+    /// The address and the password do not open anything.
+    InvalidCredentials,
+    /// Only a later sign-in will do (rule M7, and acts that need a fresh one).
+    ReauthenticationRequired,
     /// It does not exist, or not for this actor.
     NotFound,
     /// A permission is missing.
@@ -76,6 +80,22 @@ pub enum Refusal {
     SystemRole,
     /// The name of a system role.
     RoleNameTaken,
+    /// The link of an invitation was used.
+    InvitationUsed,
+    /// The life of an invitation is over.
+    InvitationExpired,
+    /// An invitation was taken back, its link replaced, or its inviter has left.
+    InvitationRevoked,
+    /// The invitation is for another address (rule I3).
+    WrongRecipient,
+    /// The address has a pending invitation already.
+    InvitationExists,
+    /// Only a pending invitation can be changed so (rule I4).
+    InvitationNotPending,
+    /// Who stands for the invitation may not grant it any more (rule I6).
+    InviterCannotGrant,
+    /// A role is there no more.
+    RoleGone,
     /// Five tries lost against others.
     Conflict,
     /// The job has ended.
@@ -138,6 +158,8 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Unauthenticated => "unauthenticated",
+            Self::InvalidCredentials => "invalid_credentials",
+            Self::ReauthenticationRequired => "reauthentication_required",
             Self::NotFound => "not_found",
             Self::Forbidden(_) | Self::SystemRole => "forbidden",
             Self::CannotGrantUnheld => "cannot_grant_unheld",
@@ -164,6 +186,14 @@ impl Refusal {
             Self::AccountGone => "account_gone",
             Self::CursorExpired => "cursor_expired",
             Self::RoleInUse(_) => "role_in_use",
+            Self::InvitationUsed => "invitation_used",
+            Self::InvitationExpired => "invitation_expired",
+            Self::InvitationRevoked => "invitation_revoked",
+            Self::WrongRecipient => "wrong_recipient",
+            Self::InvitationExists => "invitation_exists",
+            Self::InvitationNotPending => "invitation_not_pending",
+            Self::InviterCannotGrant => "inviter_cannot_grant",
+            Self::RoleGone => "role_gone",
             Self::RoleNameTaken | Self::Conflict => "conflict",
             Self::JobFinished => "job_finished",
         }
@@ -172,14 +202,21 @@ impl Refusal {
     /// Its kind.
     pub const fn kind(&self) -> RefusalKind {
         match self {
-            Self::Unauthenticated => RefusalKind::Unauthenticated,
-            Self::NotFound => RefusalKind::NotFound,
-            Self::Forbidden(_) | Self::CannotGrantUnheld | Self::OwnerByTransferOnly | Self::SystemRole => {
-                RefusalKind::Forbidden
+            Self::Unauthenticated | Self::InvalidCredentials | Self::ReauthenticationRequired => {
+                RefusalKind::Unauthenticated
             }
+            Self::NotFound => RefusalKind::NotFound,
+            Self::CursorExpired
+            | Self::InvitationUsed
+            | Self::InvitationExpired
+            | Self::InvitationRevoked => RefusalKind::Gone,
+            Self::Forbidden(_)
+            | Self::CannotGrantUnheld
+            | Self::OwnerByTransferOnly
+            | Self::SystemRole
+            | Self::WrongRecipient => RefusalKind::Forbidden,
             Self::Invalid(_) | Self::ConfirmationRequired | Self::IdempotencyMismatch => RefusalKind::Invalid,
             Self::PreconditionFailed => RefusalKind::Precondition,
-            Self::CursorExpired => RefusalKind::Gone,
             Self::ImplicitAccess(_)
             | Self::OwnerMustTransfer
             | Self::OwnerChanged
@@ -198,6 +235,10 @@ impl Refusal {
             | Self::AccountGone
             | Self::RoleInUse(_)
             | Self::RoleNameTaken
+            | Self::InvitationExists
+            | Self::InvitationNotPending
+            | Self::InviterCannotGrant
+            | Self::RoleGone
             | Self::Conflict
             | Self::JobFinished => RefusalKind::Conflict,
         }
@@ -210,6 +251,10 @@ impl fmt::Display for Refusal {
         let text = match self {
             Self::Unauthenticated => {
                 "No valid credentials: send `Authorization: Bearer SECRET` with a live key."
+            }
+            Self::InvalidCredentials => "The address or the password is wrong, or they open nothing.",
+            Self::ReauthenticationRequired => {
+                "Sign in again: this needs a sign-in later than the one you have."
             }
             Self::NotFound => "There is no such thing here, or you cannot see it.",
             Self::Forbidden(permission) => {
@@ -276,6 +321,18 @@ impl fmt::Display for Refusal {
             }
             Self::RoleNameTaken => "This is the name of a system role; choose another.",
             Self::JobFinished => "The job has ended; there is nothing left to stop.",
+            Self::InvitationUsed => "This invitation was used already.",
+            Self::InvitationExpired => "This invitation has expired; ask for a new one.",
+            Self::InvitationRevoked => "This invitation holds no more; ask for a new one.",
+            Self::WrongRecipient => "This invitation is for another address; sign in with that one.",
+            Self::InvitationExists => {
+                "This address has a pending invitation already; resend or change that one."
+            }
+            Self::InvitationNotPending => "This invitation is not pending any more; make a new one.",
+            Self::InviterCannotGrant => {
+                "Whoever invited may not grant this any more; somebody who may has to resend the invitation."
+            }
+            Self::RoleGone => "A role of this invitation is there no more; ask for a new one.",
             Self::Conflict => "Others kept changing the same things; try again.",
         };
         f.write_str(text)

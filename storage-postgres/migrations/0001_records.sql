@@ -144,6 +144,7 @@ CREATE TABLE users (
     status text NOT NULL CHECK (status IN ('active', 'suspended', 'erased')),
     traits text NOT NULL,
     cuts bigint NOT NULL,
+    cut_at bigint,
     created_at bigint NOT NULL,
     version uuid NOT NULL
 );

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use roster_core::id::AccountId;
 use roster_core::listing::{Listing, MemberSort, Page, PageRequest, Position, Row, Scope, key_uuid};
-use roster_core::model::{DirectoryKind, MemberStatus};
+use roster_core::model::{DirectoryKind, InvitationStatus, MemberStatus};
 use roster_core::permission::RoleRef;
 use roster_core::store::{StoreClock, Stored};
 use roster_core::text::fold;
@@ -61,16 +61,24 @@ async fn records(
 ) -> Result<BTreeMap<Uuid, Stored>, Fault> {
     let ids: Vec<Uuid> = found.iter().map(|position| position.id).collect();
     let kind = match listing {
+        Listing::Due { .. } => {
+            let names = Names::of_ids(ids);
+            let mut stored = kind::load(connection, home, Kind::Member, &names).await?;
+            stored.extend(kind::load(connection, home, Kind::Invitation, &names).await?);
+            return Ok(by_id(stored));
+        }
         Listing::Directory { kind, .. } => {
             let stored = kind::load_directory(connection, *kind, &ids).await?;
             return Ok(by_id(stored));
         }
         Listing::Accounts { .. } => Kind::Account,
-        Listing::Members { .. } | Listing::Due { .. } => Kind::Member,
+        Listing::Members { .. } => Kind::Member,
         Listing::ApiKeys { .. } => Kind::ApiKey,
         Listing::Roles { .. } => Kind::Role,
         Listing::OperatorKeys => Kind::OperatorKey,
         Listing::Memberships { .. } => Kind::Membership,
+        Listing::Sessions { .. } => Kind::Session,
+        Listing::Invitations { .. } => Kind::Invitation,
     };
     Ok(by_id(kind::load(connection, home, kind, &Names::of_ids(ids)).await?))
 }
@@ -104,6 +112,10 @@ fn lines(
             by_default(lines, "id", page)
         }
         Listing::Members { .. } => members(listing, home, page, now)?,
+        Listing::Invitations { .. } => invitations(listing, home, page, now)?,
+        Listing::Sessions { .. } => {
+            by_default(of_home("SELECT ''::text, id FROM sessions WHERE home = ", home), "id", page)
+        }
         Listing::ApiKeys { .. } => {
             by_default(of_home("SELECT ''::text, id FROM api_keys WHERE home = ", home), "id", page)
         }
@@ -216,6 +228,40 @@ fn members(listing: &Listing, home: i64, page: &PageRequest, now: Timestamp) -> 
     Ok(sorted(lines, *sort, by, *descending, page))
 }
 
+fn invitations(
+    listing: &Listing,
+    home: i64,
+    page: &PageRequest,
+    now: Timestamp,
+) -> Result<Option<Lines>, Fault> {
+    let Listing::Invitations { status, scope, .. } = listing else {
+        return Ok(None);
+    };
+    let mut lines = of_home("SELECT ''::text, id FROM invitations i WHERE home = ", home);
+    match status {
+        Some(InvitationStatus::Expired) => {
+            lines.push(" AND (status = 'expired' OR status = 'pending' AND expires_at <= ");
+            lines.push_bind(now.micros()).push(")");
+        }
+        Some(InvitationStatus::Pending) => {
+            lines.push(" AND status = 'pending' AND expires_at > ").push_bind(now.micros());
+        }
+        Some(status) => drop(lines.push(" AND status = ").push_bind(to_name("status", status)?)),
+        None => {}
+    }
+    if let Scope::Accounts(accounts) = scope {
+        lines
+            .push(" AND (")
+            .push_bind(!accounts.is_empty())
+            .push(" AND organization_role IS NOT NULL OR EXISTS (");
+        lines.push("SELECT 1 FROM invitation_access a WHERE a.home = i.home AND a.invitation_id = i.id");
+        lines.push(" AND a.account_id = ANY ");
+        push_ids(&mut lines, accounts);
+        lines.push("))");
+    }
+    Ok(by_default(lines, "id", page))
+}
+
 fn push_status(lines: &mut Lines, status: MemberStatus, now: Timestamp) -> Result<(), Fault> {
     match status {
         MemberStatus::Former => {
@@ -304,7 +350,7 @@ pub(crate) async fn names(
     if let Some(after) = after {
         lines.push(format_args!(" AND {column} > "));
         match kind {
-            Kind::AccountExternalId | Kind::Document | Kind::Feed => {
+            Kind::AccountExternalId | Kind::Document | Kind::Feed | Kind::InvitedAddress => {
                 lines.push_bind(after.texts.first().cloned())
             }
             Kind::Receipt => lines.push_bind(after.bytes.first().cloned()),
@@ -316,7 +362,9 @@ pub(crate) async fn names(
     let query = lines.build();
     for row in query.fetch_all(connection).await? {
         match kind {
-            Kind::AccountExternalId | Kind::Document | Kind::Feed => names.texts.push(row.try_get(0)?),
+            Kind::AccountExternalId | Kind::Document | Kind::Feed | Kind::InvitedAddress => {
+                names.texts.push(row.try_get(0)?);
+            }
             Kind::Receipt => names.bytes.push(row.try_get(0)?),
             _ => names.ids.push(row.try_get(0)?),
         }

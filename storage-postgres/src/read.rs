@@ -155,9 +155,18 @@ async fn organization(connection: &mut PgConnection, home: &Home, asked: &Asked)
         UNION ALL SELECT 12, row_to_json(r)::text FROM (
             SELECT id, name, permissions, replaced_by, created_at, version
             FROM roles JOIN place USING (home) WHERE id = ANY ($10)) r
-        UNION ALL SELECT 13, row_to_json(r)::text FROM (
+        UNION ALL SELECT 16, row_to_json(r)::text FROM (
+            SELECT id, email, name, organization_role, status, invited_by, holds_seat, link, life, sent_at, expires_at,
+                created_at, accepted_by, ended_at, version,
+                coalesce((SELECT json_agg(json_build_array(a.account_id, a.role))::text
+                FROM invitation_access a WHERE a.home = i.home AND a.invitation_id = i.id), '[]') AS accounts
+            FROM invitations i JOIN place USING (home) WHERE id = ANY ($11)) r
+        UNION ALL SELECT 17, row_to_json(r)::text FROM (
+            SELECT address, invitation_id, version
+            FROM invited_addresses JOIN place USING (home) WHERE address = ANY ($12)) r
+        UNION ALL SELECT 18, row_to_json(r)::text FROM (
             SELECT name, encode(content, 'hex') AS content, version
-            FROM documents JOIN place USING (home) WHERE name = ANY ($11)) r"#,
+            FROM documents JOIN place USING (home) WHERE name = ANY ($13)) r"#,
         home.to_string(),
         asked.tallies,
         asked.has(Kind::Organization),
@@ -168,6 +177,8 @@ async fn organization(connection: &mut PgConnection, home: &Home, asked: &Asked)
         &asked.of(Kind::Transfer).ids,
         &asked.of(Kind::Receipt).bytes,
         &asked.of(Kind::Role).ids,
+        &asked.of(Kind::Invitation).ids,
+        &asked.of(Kind::InvitedAddress).texts,
         &asked.of(Kind::Document).texts
     );
     Ok(lines.fetch_all(connection).await?)
@@ -183,7 +194,7 @@ async fn user(connection: &mut PgConnection, home: &Home, asked: &Asked) -> Resu
         UNION ALL SELECT -2, row_to_json(r)::text FROM (
             SELECT tally, sum FROM tallies JOIN place USING (home) WHERE $2) r
         UNION ALL SELECT 6, row_to_json(r)::text FROM (
-            SELECT id, external_id, email, name, status, suspended_at, traits, cuts, created_at, version
+            SELECT id, external_id, email, name, status, suspended_at, traits, cuts, cut_at, created_at, version
             FROM users JOIN place USING (home) WHERE $3) r
         UNION ALL SELECT 7, row_to_json(r)::text FROM (
             SELECT organization_id, version FROM memberships JOIN place USING (home)
@@ -193,13 +204,25 @@ async fn user(connection: &mut PgConnection, home: &Home, asked: &Asked) -> Resu
                 encode(answer, 'hex') AS answer, created_at, version
             FROM receipts JOIN place USING (home) WHERE id = ANY ($5)) r
         UNION ALL SELECT 13, row_to_json(r)::text FROM (
+            SELECT password_hash, generation, set_by, changed_at, version
+            FROM credentials JOIN place USING (home) WHERE $6) r
+        UNION ALL SELECT 14, row_to_json(r)::text FROM (
+            SELECT id, encode(secret_hash, 'hex') AS secret_hash, generation, created_at, last_used_at, expires_at, version
+            FROM sessions JOIN place USING (home) WHERE id = ANY ($7)) r
+        UNION ALL SELECT 15, row_to_json(r)::text FROM (
+            SELECT id, created_at, expires_at, used_at, version
+            FROM password_resets JOIN place USING (home) WHERE $8) r
+        UNION ALL SELECT 18, row_to_json(r)::text FROM (
             SELECT name, encode(content, 'hex') AS content, version
-            FROM documents JOIN place USING (home) WHERE name = ANY ($6)) r"#,
+            FROM documents JOIN place USING (home) WHERE name = ANY ($9)) r"#,
         home.to_string(),
         asked.tallies,
         asked.has(Kind::User),
         &asked.of(Kind::Membership).ids,
         &asked.of(Kind::Receipt).bytes,
+        asked.has(Kind::Credential),
+        &asked.of(Kind::Session).ids,
+        asked.has(Kind::PasswordReset),
         &asked.of(Kind::Document).texts
     );
     Ok(lines.fetch_all(connection).await?)
@@ -221,7 +244,7 @@ async fn deployment(connection: &mut PgConnection, home: &Home, asked: &Asked) -
             SELECT encode(id, 'hex') AS id, encode(digest, 'hex') AS digest, encode(seed, 'hex') AS seed, seed_millis,
                 encode(answer, 'hex') AS answer, created_at, version
             FROM receipts JOIN place USING (home) WHERE id = ANY ($4)) r
-        UNION ALL SELECT 13, row_to_json(r)::text FROM (
+        UNION ALL SELECT 18, row_to_json(r)::text FROM (
             SELECT name, encode(content, 'hex') AS content, version
             FROM documents JOIN place USING (home) WHERE name = ANY ($5)) r"#,
         home.to_string(),

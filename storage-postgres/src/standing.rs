@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use roster_core::home::{Home, Key, Tally};
 use roster_core::id::{
-    AccountId, ApiKeyId, CommitId, OperatorKeyId, OrganizationId, RoleId, TransferId, UserId,
+    AccountId, ApiKeyId, CommitId, InvitationId, OperatorKeyId, OrganizationId, RoleId, SessionId,
+    TransferId, UserId,
 };
 use roster_core::model::{DirectoryId, ReceiptId};
 use roster_core::store::{ChangeSet, Write};
@@ -150,6 +151,11 @@ impl Line {
             }
             Kind::Receipt => Key::Receipt(ReceiptId(exact("id", self.bytes.unwrap_or_default())?)),
             Kind::Role => Key::Role(RoleId::from_uuid(id?)),
+            Kind::Credential => Key::Credential,
+            Kind::Session => Key::Session(SessionId::from_uuid(id?)),
+            Kind::PasswordReset => Key::PasswordReset,
+            Kind::Invitation => Key::Invitation(InvitationId::from_uuid(id?)),
+            Kind::InvitedAddress => Key::InvitedAddress(self.text.unwrap_or_default()),
         })
     }
 }
@@ -216,8 +222,19 @@ async fn lines(connection: &mut PgConnection, question: &Question) -> Result<Vec
         UNION ALL SELECT 12, t.home, t.id, NULL, NULL, version, NULL
             FROM UNNEST($25::bigint[], $26::uuid[]) AS a (home, id)
             CROSS JOIN LATERAL (SELECT * FROM roles WHERE home = a.home AND id = a.id LIMIT 1) t
-        UNION ALL SELECT 13, t.home, NULL, t.name, NULL, version, NULL
-            FROM UNNEST($27::bigint[], $28::text[]) AS a (home, id)
+        UNION ALL SELECT 13, home, NULL, NULL, NULL, version, NULL FROM credentials WHERE home = ANY ($27)
+        UNION ALL SELECT 14, t.home, t.id, NULL, NULL, version, NULL
+            FROM UNNEST($28::bigint[], $29::uuid[]) AS a (home, id)
+            CROSS JOIN LATERAL (SELECT * FROM sessions WHERE home = a.home AND id = a.id LIMIT 1) t
+        UNION ALL SELECT 15, home, NULL, NULL, NULL, version, NULL FROM password_resets WHERE home = ANY ($30)
+        UNION ALL SELECT 16, t.home, t.id, NULL, NULL, version, NULL
+            FROM UNNEST($31::bigint[], $32::uuid[]) AS a (home, id)
+            CROSS JOIN LATERAL (SELECT * FROM invitations WHERE home = a.home AND id = a.id LIMIT 1) t
+        UNION ALL SELECT 17, t.home, NULL, t.address, NULL, version, NULL
+            FROM UNNEST($33::bigint[], $34::text[]) AS a (home, id)
+            CROSS JOIN LATERAL (SELECT * FROM invited_addresses WHERE home = a.home AND address = a.id LIMIT 1) t
+        UNION ALL SELECT 18, t.home, NULL, t.name, NULL, version, NULL
+            FROM UNNEST($35::bigint[], $36::text[]) AS a (home, id)
             CROSS JOIN LATERAL (SELECT * FROM documents WHERE home = a.home AND name = a.id LIMIT 1) t"#,
         &sent_homes,
         &sent,
@@ -245,6 +262,14 @@ async fn lines(connection: &mut PgConnection, question: &Question) -> Result<Vec
         &names(Kind::Receipt).bytes,
         &question.homes(Kind::Role),
         &question.ids(Kind::Role),
+        &question.homes(Kind::Credential),
+        &question.homes(Kind::Session),
+        &question.ids(Kind::Session),
+        &question.homes(Kind::PasswordReset),
+        &question.homes(Kind::Invitation),
+        &question.ids(Kind::Invitation),
+        &question.homes(Kind::InvitedAddress),
+        &names(Kind::InvitedAddress).texts,
         &question.homes(Kind::Document),
         &names(Kind::Document).texts
     );

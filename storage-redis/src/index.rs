@@ -119,6 +119,8 @@ pub(crate) fn lines(record: &Record) -> Vec<String> {
         Record::Role(_) => plain("custom_role"),
         Record::OperatorKey(_) => plain("operator_key"),
         Record::Membership(_) => plain("membership"),
+        Record::Session(_) => plain("session"),
+        Record::Invitation(_) => plain("invitation"),
         Record::DirectoryEntry(entry) => {
             let words = entry.search.iter().map(|word| line("word", &value(word), &name));
             plain("entry").into_iter().chain(words).collect()
@@ -129,6 +131,9 @@ pub(crate) fn lines(record: &Record) -> Vec<String> {
         | Record::User(_)
         | Record::Claim(_)
         | Record::Receipt(_)
+        | Record::Credential(_)
+        | Record::PasswordReset(_)
+        | Record::InvitedAddress(..)
         | Record::Feed(_)
         | Record::Job(_)
         | Record::JobPart(_) => Vec::new(),

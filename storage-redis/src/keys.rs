@@ -17,7 +17,9 @@
 //! `PREFIX{meta}:serving` and `PREFIX{meta}:alone`, which say who uses the store.
 
 use roster_core::home::{Home, Key, Tally};
-use roster_core::id::{AccountId, ApiKeyId, OperatorKeyId, OrganizationId, RoleId, TransferId, UserId};
+use roster_core::id::{
+    AccountId, ApiKeyId, InvitationId, OperatorKeyId, OrganizationId, RoleId, SessionId, TransferId, UserId,
+};
 use roster_core::log::{digest, hex};
 use roster_core::model::{DirectoryId, DirectoryKind, ReceiptId};
 use uuid::Uuid;
@@ -118,6 +120,11 @@ pub(crate) fn field(key: &Key) -> String {
         Key::DirectoryEntry(id) => with(directory_letter(id.kind()), id.uuid()),
         Key::Receipt(id) => format!("r:{}", hex(&id.0)),
         Key::Role(id) => with('l', id.uuid()),
+        Key::Credential => "w".to_owned(),
+        Key::Session(id) => with('n', id.uuid()),
+        Key::PasswordReset => "z".to_owned(),
+        Key::Invitation(id) => with('i', id.uuid()),
+        Key::InvitedAddress(address) => format!("e:{address}"),
         Key::Feed(key) => format!("f:{key}"),
         Key::Job(_) | Key::JobPart(_) => format!("d:{}", key.document().unwrap_or_default()),
     }
@@ -152,6 +159,11 @@ pub(crate) fn key(field: &str) -> Option<Key> {
         "j" => Key::DirectoryEntry(DirectoryId::from_uuid(DirectoryKind::Jobs, id()?)),
         "r" => Key::Receipt(ReceiptId(bytes(rest)?)),
         "l" => Key::Role(RoleId::from_uuid(id()?)),
+        "w" => Key::Credential,
+        "n" => Key::Session(SessionId::from_uuid(id()?)),
+        "z" => Key::PasswordReset,
+        "i" => Key::Invitation(InvitationId::from_uuid(id()?)),
+        "e" => Key::InvitedAddress(rest.to_owned()),
         "f" => Key::Feed(rest.parse().ok()?),
         "d" => Key::of_document(rest)?,
         _ => return None,
@@ -247,6 +259,11 @@ mod tests {
             Key::DirectoryEntry(DirectoryId::Organization(OrganizationId::from_uuid(id))),
             Key::Receipt(ReceiptId([0xab; 32])),
             Key::Role(RoleId::from_uuid(id)),
+            Key::Credential,
+            Key::Session(SessionId::from_uuid(id)),
+            Key::PasswordReset,
+            Key::Invitation(InvitationId::from_uuid(id)),
+            Key::InvitedAddress("a:b@example.com".into()),
             Key::Feed(FeedKey::mark(&Home::Deployment)),
         ] {
             assert_eq!(key(&field(&wanted)), Some(wanted));

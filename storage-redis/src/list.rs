@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use futures::future::try_join_all;
 use roster_core::home::{Home, Key};
-use roster_core::id::{AccountId, ApiKeyId, OperatorKeyId, OrganizationId, RoleId, UserId};
+use roster_core::id::{
+    AccountId, ApiKeyId, InvitationId, OperatorKeyId, OrganizationId, RoleId, SessionId, UserId,
+};
 use roster_core::listing::{Listing, MemberSort, Page, PageRequest, Position, Row, Scope};
 use roster_core::model::{DirectoryId, MemberStatus, SHARDS};
 use roster_core::time::Timestamp;
@@ -214,6 +216,8 @@ fn plan(listing: &Listing, now: Timestamp) -> Plan {
         Listing::Roles { .. } => whole("custom_role"),
         Listing::OperatorKeys => whole("operator_key"),
         Listing::Memberships { .. } => whole("membership"),
+        Listing::Sessions { .. } => whole("session"),
+        Listing::Invitations { .. } => whole("invitation"),
         Listing::Due { until, .. } => Plan { walk: Range::due(*until), ..whole("due") },
     }
 }
@@ -247,6 +251,8 @@ fn row_of(listing: &Listing, at: &Position) -> String {
         Listing::Roles { .. } => Key::Role(RoleId::from_uuid(at.id)),
         Listing::OperatorKeys => Key::OperatorKey(OperatorKeyId::from_uuid(at.id)),
         Listing::Memberships { .. } => Key::Membership(OrganizationId::from_uuid(at.id)),
+        Listing::Sessions { .. } => Key::Session(SessionId::from_uuid(at.id)),
+        Listing::Invitations { .. } => Key::Invitation(InvitationId::from_uuid(at.id)),
         Listing::Due { .. } => return format!("{}\0", due_value(&at.by, at.id)),
     };
     format!("{}\0{}", value(&at.by), field(&key))

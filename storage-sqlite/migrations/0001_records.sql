@@ -144,6 +144,7 @@ CREATE TABLE users (
     status TEXT NOT NULL CHECK (status IN ('active', 'suspended', 'erased')),
     traits TEXT NOT NULL CHECK (json_valid(traits)),
     cuts INTEGER NOT NULL,
+    cut_at INTEGER,
     created_at INTEGER NOT NULL,
     version BLOB NOT NULL CHECK (length(version) = 16)
 ) STRICT;

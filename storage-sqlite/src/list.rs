@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use roster_core::id::AccountId;
 use roster_core::listing::{Listing, MemberSort, Page, PageRequest, Position, Row, Scope, key_uuid};
-use roster_core::model::{DirectoryKind, MemberStatus};
+use roster_core::model::{DirectoryKind, InvitationStatus, MemberStatus};
 use roster_core::permission::RoleRef;
 use roster_core::store::{StoreClock, Stored};
 use roster_core::text::fold;
@@ -62,16 +62,23 @@ async fn records(
     let ids: Vec<Uuid> = found.iter().map(|position| position.id).collect();
     let names = uuid_list(&ids);
     let kind = match listing {
+        Listing::Due { .. } => {
+            let mut stored = kind::load(connection, home, Kind::Member, &names).await?;
+            stored.extend(kind::load(connection, home, Kind::Invitation, &names).await?);
+            return Ok(by_id(stored));
+        }
         Listing::Directory { kind, .. } => {
             let stored = kind::load_directory(connection, *kind, &names).await?;
             return Ok(by_id(stored));
         }
         Listing::Accounts { .. } => Kind::Account,
-        Listing::Members { .. } | Listing::Due { .. } => Kind::Member,
+        Listing::Members { .. } => Kind::Member,
         Listing::ApiKeys { .. } => Kind::ApiKey,
         Listing::Roles { .. } => Kind::Role,
         Listing::OperatorKeys => Kind::OperatorKey,
         Listing::Memberships { .. } => Kind::Membership,
+        Listing::Sessions { .. } => Kind::Session,
+        Listing::Invitations { .. } => Kind::Invitation,
     };
     Ok(by_id(kind::load(connection, home, kind, &names).await?))
 }
@@ -105,6 +112,10 @@ fn lines(
             by_default(lines, "id", page)
         }
         Listing::Members { .. } => members(listing, home, page, now)?,
+        Listing::Invitations { .. } => invitations(listing, home, page, now)?,
+        Listing::Sessions { .. } => {
+            by_default(of_home("SELECT '', id FROM sessions WHERE home = ", home), "id", page)
+        }
         Listing::ApiKeys { .. } => {
             by_default(of_home("SELECT '', id FROM api_keys WHERE home = ", home), "id", page)
         }
@@ -217,6 +228,40 @@ fn members(listing: &Listing, home: i64, page: &PageRequest, now: Timestamp) -> 
     Ok(sorted(lines, *sort, by, *descending, page))
 }
 
+fn invitations(
+    listing: &Listing,
+    home: i64,
+    page: &PageRequest,
+    now: Timestamp,
+) -> Result<Option<Lines>, Fault> {
+    let Listing::Invitations { status, scope, .. } = listing else {
+        return Ok(None);
+    };
+    let mut lines = of_home("SELECT '', id FROM invitations i WHERE home = ", home);
+    match status {
+        Some(InvitationStatus::Expired) => {
+            lines.push(" AND (status = 'expired' OR status = 'pending' AND expires_at <= ");
+            lines.push_bind(now.micros()).push(")");
+        }
+        Some(InvitationStatus::Pending) => {
+            lines.push(" AND status = 'pending' AND expires_at > ").push_bind(now.micros());
+        }
+        Some(status) => drop(lines.push(" AND status = ").push_bind(to_name("status", status)?)),
+        None => {}
+    }
+    if let Scope::Accounts(accounts) = scope {
+        lines
+            .push(" AND (")
+            .push_bind(!accounts.is_empty())
+            .push(" AND organization_role IS NOT NULL OR EXISTS (");
+        lines.push("SELECT 1 FROM invitation_access a WHERE a.home = i.home AND a.invitation_id = i.id");
+        lines.push(" AND a.account_id IN ");
+        push_ids(&mut lines, accounts);
+        lines.push("))");
+    }
+    Ok(by_default(lines, "id", page))
+}
+
 fn push_status(lines: &mut Lines, status: MemberStatus, now: Timestamp) -> Result<(), Fault> {
     match status {
         MemberStatus::Former => {
@@ -300,7 +345,7 @@ pub(crate) async fn names(
     let Some((table, column)) = kind.table() else {
         return Ok((after.is_none() && limit > 0).then(Vec::new));
     };
-    let text = matches!(kind, Kind::AccountExternalId | Kind::Document | Kind::Feed);
+    let text = matches!(kind, Kind::AccountExternalId | Kind::Document | Kind::Feed | Kind::InvitedAddress);
     let name = if text { column.to_owned() } else { format!("hex({column})") };
     let mut lines = Lines::new(format!("SELECT {name} FROM {table} WHERE home = "));
     lines.push_bind(home);

@@ -7,14 +7,15 @@ use std::str::FromStr;
 use roster_core::actor::{Actor, Via};
 use roster_core::home::{Home, Key, Record, Tally};
 use roster_core::id::{
-    AccountId, ApiKeyId, CommitId, JobId, OperatorKeyId, OrganizationId, RoleId, TransferId, UserId, Version,
+    AccountId, ApiKeyId, CommitId, InvitationId, JobId, OperatorKeyId, OrganizationId, RoleId, SessionId,
+    TransferId, UserId, Version,
 };
 use roster_core::log::{Body, Change, LogEntry, Personal, digest};
 use roster_core::model::{
-    Access, Account, AccountStatus, ApiKey, Card, Claim, ClaimTarget, DirectoryEntry, DirectoryId, Job,
-    JobPart, JobPartId, JobSide, JobStatus, Lease, Member, OldSecret, OperatorKey, Organization,
-    OrganizationStatus, Outcome, OutcomeStatus, PartContent, Receipt, ReceiptId, Role, Settings, TraitPatch,
-    Traits, Transfer, TransferState, User, UserStatus, Work,
+    Access, Account, AccountStatus, ApiKey, Card, Claim, ClaimTarget, DirectoryEntry, DirectoryId,
+    Invitation, InvitationStatus, Inviter, Job, JobPart, JobPartId, JobSide, JobStatus, Lease, Member,
+    OldSecret, OperatorKey, Organization, OrganizationStatus, Outcome, OutcomeStatus, PartContent, Receipt,
+    ReceiptId, Role, Session, Settings, TraitPatch, Traits, Transfer, TransferState, User, UserStatus, Work,
 };
 use roster_core::permission::RoleRef;
 use roster_core::store::{ChangeSet, Write};
@@ -66,6 +67,16 @@ pub fn operator_key_id(n: u64) -> OperatorKeyId {
 /// The n-th transfer.
 pub fn transfer_id(n: u64) -> TransferId {
     TransferId::from_uuid(uuid(6, n))
+}
+
+/// The n-th invitation.
+pub fn invitation_id(n: u64) -> InvitationId {
+    InvitationId::from_uuid(uuid(8, n))
+}
+
+/// The n-th session.
+pub fn session_id(n: u64) -> SessionId {
+    SessionId::from_uuid(uuid(9, n))
 }
 
 /// The n-th custom role.
@@ -180,6 +191,38 @@ pub fn transfer(n: u64) -> Transfer {
     }
 }
 
+/// The n-th invitation of an organization, pending for an hour.
+pub fn invitation(n: u64, access: Access) -> Invitation {
+    Invitation {
+        id: invitation_id(n),
+        email: text(&format!("Guest{n}@example.com")),
+        name: Some(text("Guest")),
+        access,
+        status: InvitationStatus::Pending,
+        invited_by: Inviter::User { id: user_id(1) },
+        holds_seat: true,
+        link: 3,
+        life: 3_600,
+        sent_at: START,
+        expires_at: START.plus_seconds(3_600),
+        created_at: START,
+        accepted_by: None,
+        ended_at: None,
+    }
+}
+
+/// The n-th session of a user.
+pub fn session(n: u64) -> Session {
+    Session {
+        id: session_id(n),
+        secret_hash: digest(&n.to_be_bytes()),
+        generation: 2,
+        created_at: START,
+        last_used_at: START.plus_seconds(5),
+        expires_at: START.plus_seconds(60),
+    }
+}
+
 /// The n-th user.
 pub fn user(n: u64) -> User {
     User {
@@ -191,6 +234,7 @@ pub fn user(n: u64) -> User {
         suspended_at: Some(START.plus_seconds(2)),
         traits: traits(json!({"locale": "en"})),
         cuts: 0,
+        cut_at: None,
         created_at: START,
     }
 }

@@ -12,27 +12,15 @@ use super::schema::{
 pub fn all() -> Map<String, Value> {
     let mut all = Map::new();
     let others = [("Event", super::events::event()), ("Problem", problem())];
-    for (name, schema) in entities().into_iter().chain(acts()).chain(questions()).chain(others) {
+    for (name, schema) in
+        entities().into_iter().chain(acts()).chain(questions()).chain(super::jobs::all()).chain(others)
+    {
         all.insert(name.to_owned(), schema);
     }
     all
 }
 
-/// A page of a list of named rows.
-pub fn page(row: &str) -> Value {
-    object(
-        "One page of a list.",
-        vec![
-            ("data", list(of(row)), "The rows."),
-            (
-                "next_cursor",
-                or_null(text("eyJ2IjoxfQ.6kJ1")),
-                "The cursor of the next page; null on the last.",
-            ),
-        ],
-    )
-}
-
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn entities() -> Vec<(&'static str, Value)> {
     let wide = object(
         "Every account, future ones too, with one role.",
@@ -116,6 +104,115 @@ fn entities() -> Vec<(&'static str, Value)> {
                 fields
             }),
         ),
+        ("Invitation", object("An address that was asked in, without its link.", invitation())),
+        (
+            "InvitedRows",
+            json!({
+                "description": "What became of each row; of one invitation alone, the invitation with 201.",
+                "oneOf": [
+                    of("Invitation"),
+                    object("Many.", vec![("results", list(of("InvitedRow")), "One a row, in the order given.")]),
+                ],
+            }),
+        ),
+        (
+            "InvitedRow",
+            object(
+                "What became of a row.",
+                vec![
+                    ("index", count(0), "Which row, from 0."),
+                    ("status", one_of(&["invited", "unchanged", "refused"]), "What was done."),
+                    ("invitation", or_null(of("Invitation")), "The invitation, if there is a new one."),
+                    ("code", or_null(text("already_member")), "Why it was refused."),
+                ],
+            ),
+        ),
+        (
+            "InvitationLink",
+            object(
+                "The link that is good now.",
+                vec![
+                    ("url", text("https://roster.example.com/invitations/rkl_01kb2y0v4t…"), "The link."),
+                    ("expires_at", time(), "When it ends."),
+                ],
+            ),
+        ),
+        (
+            "InvitationPreview",
+            object(
+                "What a link shows.",
+                vec![
+                    (
+                        "organization",
+                        object("Who invites.", vec![("name", name("Cloud"), "Its name.")]),
+                        "The organization.",
+                    ),
+                    ("role", or_null(role()), "The role, where there is one only."),
+                    ("expires_at", time(), "When the link ends."),
+                    ("status", invitation_status(), "How it stands."),
+                ],
+            ),
+        ),
+        (
+            "AcceptedInvitation",
+            object(
+                "The membership, and for one who signed up a session.",
+                vec![
+                    (
+                        "organization",
+                        object(
+                            "Where.",
+                            vec![("id", id("org"), "Its id."), ("name", name("Cloud"), "Its name.")],
+                        ),
+                        "The organization.",
+                    ),
+                    ("member", of("Member"), "The membership."),
+                    (
+                        "session",
+                        or_null(object(
+                            "The first session.",
+                            vec![
+                                (
+                                    "token",
+                                    matching("^rks_", "rks_01kb2y0v4tejq8vt0d7c3w4n5e…"),
+                                    "Sent as a bearer token.",
+                                ),
+                                ("expires_at", time(), "When it ends."),
+                            ],
+                        )),
+                        "Null for one who was signed in.",
+                    ),
+                ],
+            ),
+        ),
+        (
+            "Session",
+            object(
+                "A sign-in that lasts.",
+                vec![
+                    ("id", id("ses"), "Its id."),
+                    ("created_at", time(), "When the person signed in."),
+                    ("last_used_at", time(), "When it was last used, give or take five minutes."),
+                    ("expires_at", time(), "When it ends, however much it is used."),
+                    ("current", flag(true), "Whether this request bears it."),
+                ],
+            ),
+        ),
+        (
+            "NewSession",
+            object(
+                "A session with its secret, which is shown this once.",
+                vec![
+                    (
+                        "token",
+                        matching("^rks_", "rks_01kb2y0v4tejq8vt0d7c3w4n5e…"),
+                        "Sent as a bearer token.",
+                    ),
+                    ("expires_at", time(), "When it ends, however much it is used."),
+                    ("user", of("User"), "Who signed in."),
+                ],
+            ),
+        ),
         (
             "Transfer",
             object(
@@ -166,7 +263,17 @@ fn organization() -> Vec<super::schema::Field> {
         ("account_owner", json!({"type": "null"}), "The customer's own owner; not set."),
         ("key_roles", map_of(&id("usr")), "Named responsibilities of the vendor's staff."),
         ("seats", of("Seats"), "Seats paid for and in use."),
-        ("settings", object("What it decides for itself.", vec![]), "Its settings."),
+        (
+            "settings",
+            object(
+                "What it decides for itself.",
+                vec![
+                    ("invitations_hold_seats", flag(true), "Whether a pending invitation holds a seat."),
+                    ("invitation_expires_in", count(1_296_000), "How long a link lives, in seconds."),
+                ],
+            ),
+            "Its settings.",
+        ),
         ("traits", traits(), "JSON values under names."),
         ("created_at", time(), "When it was made."),
     ]
@@ -258,6 +365,38 @@ pub(super) fn audit() -> Vec<super::schema::Field> {
     ]
 }
 
+fn invitation_status() -> Value {
+    one_of(&["pending", "accepted", "declined", "revoked", "expired"])
+}
+
+fn invitation() -> Vec<super::schema::Field> {
+    vec![
+        ("id", id("inv"), "Its id."),
+        ("organization_id", id("org"), "Whose it is."),
+        ("email", email(), "Who is invited."),
+        ("access", of("Access"), "What they will reach."),
+        ("status", invitation_status(), "How it stands."),
+        (
+            "invited_by",
+            object(
+                "Who stands for it.",
+                vec![
+                    ("type", one_of(&["operator", "api_key", "user", "system"]), "What kind of actor."),
+                    (
+                        "id",
+                        or_null(text("usr_01kb2y0v4tejq8vt0d7c3w4n5e")),
+                        "Which; null for the command line.",
+                    ),
+                ],
+            ),
+            "Who stands for it.",
+        ),
+        ("holds_seat", flag(true), "Whether a seat is held for the person."),
+        ("expires_at", time(), "When its link ends."),
+        ("created_at", time(), "When it was made."),
+    ]
+}
+
 fn acts() -> Vec<(&'static str, Value)> {
     let line = |about: &str| {
         object(
@@ -300,56 +439,11 @@ fn acts() -> Vec<(&'static str, Value)> {
                 ],
             ),
         ),
-        ("Job", job()),
-        ("JobAccepted", object("A job was asked for.", vec![("job", of("Job"), "The job.")])),
-        (
-            "JobResult",
-            object(
-                "What came of one item.",
-                vec![
-                    ("item", text("ext:ada"), "The item, as it was named."),
-                    ("line", or_null(count(2)), "The line of the file on which it begins."),
-                    (
-                        "status",
-                        one_of(&["added", "changed", "removed", "unchanged", "refused"]),
-                        "How it ended.",
-                    ),
-                    ("code", or_null(text("no_seat")), "Why it was refused."),
-                    (
-                        "warning",
-                        or_null(text("external_id_differs")),
-                        "What to look at although it was done.",
-                    ),
-                ],
-            ),
-        ),
         (
             "Removals",
             object("One outcome a row, in order.", vec![("results", list(removal), "The outcomes.")]),
         ),
     ]
-}
-
-fn job() -> Value {
-    let progress = object(
-        "How far it is.",
-        vec![("done", count(40), "Items done."), ("total", count(100), "Items in all, as far as is known.")],
-    );
-    let status =
-        one_of(&["queued", "running", "completed", "completed_with_conflicts", "failed", "cancelled"]);
-    object(
-        "Something that takes long.",
-        vec![
-            ("id", id("job"), "Its id."),
-            ("kind", one_of(&["remove_everywhere", "bulk", "import_members"]), "What it does."),
-            ("organization_id", or_null(id("org")), "Where, if it is about one organization."),
-            ("status", status, "How far it has come."),
-            ("progress", progress, "The same in numbers."),
-            ("summary", map_of(&count(40)), "How many items ended how."),
-            ("created_at", time(), "When it was asked for."),
-            ("finished_at", or_null(time()), "When it ended."),
-        ],
-    )
 }
 
 fn questions() -> Vec<(&'static str, Value)> {

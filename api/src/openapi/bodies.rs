@@ -8,6 +8,7 @@ use super::schema::{
 };
 
 /// The body that an operation takes.
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub fn of_operation(id: &str) -> Option<Value> {
     let schema = match id {
         "create_organization" => create_organization(),
@@ -18,7 +19,22 @@ pub fn of_operation(id: &str) -> Option<Value> {
                 ("name", name("Cloud and Sky"), "Its name."),
                 ("slug", slug(), "Its short name."),
                 ("external_id", external_id("cloud"), "The vendor's id; can be set once."),
-                ("settings", object("Its settings.", vec![]), "Its settings."),
+                (
+                    "settings",
+                    closed(
+                        "Its settings; what is left out stays.",
+                        &[],
+                        vec![
+                            (
+                                "invitations_hold_seats",
+                                flag(true),
+                                "Whether a pending invitation holds a seat.",
+                            ),
+                            ("invitation_expires_in", count(1_296_000), "How long a link lives, in seconds."),
+                        ],
+                    ),
+                    "Its settings.",
+                ),
                 ("traits", traits(), "Traits to set; null removes one."),
             ],
         ),
@@ -99,6 +115,24 @@ pub fn of_operation(id: &str) -> Option<Value> {
     Some(schema)
 }
 
+fn invitation() -> Value {
+    closed(
+        "Who is invited to what.",
+        &["email", "access"],
+        vec![
+            ("email", email(), "The address."),
+            ("access", access(), "What the person will reach."),
+            ("name", or_null(name("Ada")), "What they are called."),
+            (
+                "expires_in",
+                or_null(count(86_400)),
+                "How long the link lives, in seconds: an hour to 90 days.",
+            ),
+        ],
+    )
+}
+
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn of_people_and_keys(id: &str) -> Option<Value> {
     let schema = match id {
         "create_user" => closed(
@@ -140,6 +174,44 @@ fn of_people_and_keys(id: &str) -> Option<Value> {
             vec![
                 ("name", name("Support"), "Its name; not one of a system role."),
                 ("permissions", list(permission()), "All that it holds from then on, at most 500."),
+            ],
+        ),
+        "create_invitations" => json!({
+            "description": "One invitation, or many.",
+            "oneOf": [
+                invitation(),
+                object("Many.", vec![("invitations", list_of(1, 1000, invitation()), "Up to 1,000.")]),
+            ],
+        }),
+        "update_invitation" => closed(
+            "What to change; what is left out stays, null clears.",
+            &[],
+            vec![
+                ("access", access(), "What the person will reach."),
+                ("name", or_null(name("Ada")), "What they are called."),
+                ("expires_in", count(86_400), "How long the link lives from now on, in seconds."),
+            ],
+        ),
+        "accept_invitation" => closed(
+            "Both for one who signs up; nothing for one who is signed in.",
+            &[],
+            vec![
+                ("name", or_null(name("Ada")), "What the person is called."),
+                ("password", or_null(text("correct horse battery")), "Their password, 8 to 256 characters."),
+            ],
+        ),
+        "sign_in" => object(
+            "Address and password.",
+            vec![
+                ("email", email(), "The address."),
+                ("password", text("correct horse battery"), "The password."),
+            ],
+        ),
+        "change_password" => object(
+            "The password before, and the one after.",
+            vec![
+                ("current", text("correct horse battery"), "The password before."),
+                ("password", text("battery staple correct"), "The new one, 8 to 256 characters."),
             ],
         ),
         "create_api_key" => closed(

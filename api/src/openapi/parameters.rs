@@ -26,6 +26,9 @@ pub fn components() -> Value {
         "key": path("key", "key_01kb2y0v4tejq8vt0d7c3w4n5e", "The key, by id."),
         "role": path("role", "member", "A system role by name, or a custom one by id."),
         "job": path("job", "job_01kb2y0v4tejq8vt0d7c3w4n5e", "The job, by id."),
+        "session": path("session", "ses_01kb2y0v4tejq8vt0d7c3w4n5e", "The session, by id, or `current`."),
+        "invitation": path("invitation", "inv_01kb2y0v4tejq8vt0d7c3w4n5e", "The invitation, by id."),
+        "token": path("token", "rkl_01kb2y0v4tejq8vt0d7c3w4n5e", "What the link ends with."),
         "transfer": path("transfer", "trf_01kb2y0v4tejq8vt0d7c3w4n5e", "The transfer, by id."),
         "on-behalf-of": header(
             "Roster-On-Behalf-Of", "ext:ada",
@@ -51,12 +54,14 @@ pub fn of_route(route: &Route) -> Vec<Value> {
         .collect();
     all.extend(route.query.iter().map(|(name, about)| query(name, about)));
     all.extend(route.is_followed().then(|| named("last-event-id")));
-    all.push(named("on-behalf-of"));
+    if !route.open {
+        all.push(named("on-behalf-of"));
+    }
     all.push(named("request-id"));
     if route.method == Method::GET {
         all.extend(route.has_version().then(|| named("if-none-match")));
     } else if route.method == Method::POST {
-        all.push(named("idempotency-key"));
+        all.extend((!route.open).then(|| named("idempotency-key")));
     } else {
         all.push(named("if-match"));
     }

@@ -15,6 +15,21 @@ pub fn object(about: &str, fields: Vec<Field>) -> Value {
     closed(about, &required, fields)
 }
 
+/// A page of a list of named rows.
+pub fn page(row: &str) -> Value {
+    object(
+        "One page of a list.",
+        vec![
+            ("data", list(of(row)), "The rows."),
+            (
+                "next_cursor",
+                or_null(text("eyJ2IjoxfQ.6kJ1")),
+                "The cursor of the next page; null on the last.",
+            ),
+        ],
+    )
+}
+
 /// An object with these fields and no other, of which some must be given.
 pub fn closed(about: &str, required: &[&str], fields: Vec<Field>) -> Value {
     let properties: Map<String, Value> =

@@ -6,11 +6,13 @@ pub mod audit;
 pub mod check;
 pub mod event;
 pub mod health;
+pub mod invitation;
 pub mod job;
 pub mod lifecycle;
 pub mod member;
 pub mod organization;
 pub mod role;
+pub mod session;
 pub mod user;
 
 use crate::route::Route;
@@ -35,6 +37,8 @@ pub fn all() -> Vec<Route> {
         audit::routes(),
         event::routes(),
         job::routes(),
+        session::routes(),
+        invitation::routes(),
     ]
     .into_iter()
     .flatten()

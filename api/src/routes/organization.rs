@@ -5,7 +5,7 @@ use roster_core::flows::{
     resolve_user, update_organization,
 };
 use roster_core::home::Home;
-use roster_core::model::{OrganizationStatus, Settings, TraitPatch};
+use roster_core::model::{OrganizationStatus, SettingsPatch, TraitPatch};
 use roster_core::op::{Done, run, run_sealed};
 use roster_core::ops::organization::{OrganizationPatch, SetSeats};
 use roster_core::ops::ownership::TransferOwnership;
@@ -215,7 +215,8 @@ struct Update {
     slug: Patch<Slug>,
     #[serde(default)]
     external_id: Patch<ExternalId>,
-    settings: Option<Settings>,
+    #[serde(default)]
+    settings: SettingsPatch,
     #[serde(default)]
     traits: TraitPatch,
 }

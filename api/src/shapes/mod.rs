@@ -2,13 +2,18 @@
 
 use roster_core::actor::Actor;
 use roster_core::flows::import::{ImportReport, RowOutcome, RowStatus};
-use roster_core::flows::{CheckAnswer, CheckReason, RemovalRow};
-use roster_core::id::OrganizationId;
+use roster_core::flows::{CheckAnswer, CheckReason, RemovalRow, SignedIn};
+use roster_core::id::{OrganizationId, SessionId};
 use roster_core::log::hex;
-use roster_core::model::{Account, ApiKey, Card, Job, Member, OperatorKey, Outcome, Role, Transfer, User};
+use roster_core::model::{
+    Account, ApiKey, Card, Invitation, Inviter, Job, Member, OperatorKey, Outcome, Role, Session, Transfer,
+    User,
+};
 use roster_core::ops::member::{AccessDiff, GrantChange, GrantLine};
 use roster_core::permission::{CATALOGUE, RoleRef, SystemRole};
-use roster_core::reads::{AuditRow, Event, Me, OrganizationShown, SeatsShown, UserAccount};
+use roster_core::reads::{
+    AuditRow, Event, InvitationPreview, Me, OrganizationShown, SeatsShown, UserAccount,
+};
 use serde_json::{Value, json};
 
 /// `{id, external_id, email, name, status, traits, created_at}`
@@ -132,6 +137,49 @@ pub fn api_key(key: &ApiKey) -> Value {
 /// An operator key, without its secret.
 pub fn operator_key(key: &OperatorKey) -> Value {
     json!({"id": key.id, "name": key.name, "prefix": key.prefix, "created_at": key.created_at})
+}
+
+/// One invitation, without its link.
+pub fn invitation(organization: OrganizationId, it: &Invitation) -> Value {
+    let (kind, id) = match it.invited_by {
+        Inviter::Operator { id } => ("operator", id.map(|id| id.to_string())),
+        Inviter::ApiKey { id } => ("api_key", Some(id.to_string())),
+        Inviter::User { id } => ("user", Some(id.to_string())),
+        Inviter::System => ("system", None),
+    };
+    json!({
+        "id": it.id, "organization_id": organization, "email": it.email, "access": it.access,
+        "status": it.status, "invited_by": {"type": kind, "id": id}, "holds_seat": it.seats() > 0,
+        "expires_at": it.expires_at, "created_at": it.created_at,
+    })
+}
+
+/// What became of one row of a batch of invitations.
+pub fn invited_row(index: usize, status: &str, invitation: Option<&Value>, code: Option<&str>) -> Value {
+    json!({"index": index, "status": status, "invitation": invitation, "code": code})
+}
+
+/// What the link of an invitation shows.
+pub fn invitation_preview(shown: &InvitationPreview) -> Value {
+    json!({
+        "organization": {"name": shown.organization}, "role": shown.role, "expires_at": shown.expires_at,
+        "status": shown.status,
+    })
+}
+
+/// One session of a user, as the bearer of `current` sees it.
+pub fn session(session: &Session, current: Option<SessionId>) -> Value {
+    json!({
+        "id": session.id, "created_at": session.created_at, "last_used_at": session.last_used_at,
+        "expires_at": session.expires_at, "current": current == Some(session.id),
+    })
+}
+
+/// A session that was begun, with its secret.
+pub fn new_session(begun: &SignedIn) -> Value {
+    json!({
+        "token": begun.token.reveal(), "expires_at": begun.session.expires_at, "user": user(&begun.user),
+    })
 }
 
 /// One transfer of ownership.

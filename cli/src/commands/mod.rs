@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 pub mod events;
 pub mod import;
+pub mod invitation;
 pub mod job;
 pub mod member;
 pub mod operator_key;
@@ -41,6 +42,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::User(command) => user::run(command, global).await,
         Command::Role(command) => role::run(command, global).await,
         Command::ApiKey(command) => api_key::run(command, global).await,
+        Command::Invitation(command) => invitation::run(command, global).await,
         Command::Check(check) => check::run(check, global).await,
         Command::Audit(command) => audit::run(command, global).await,
         Command::Events(command) => events::run(command, global).await,

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use roster_api::shapes;
 use roster_core::flows::{self, NewOrganization, NewUser};
 use roster_core::id::OrganizationId;
-use roster_core::model::{OrganizationStatus, TraitPatch};
+use roster_core::model::{OrganizationStatus, SettingsPatch, TraitPatch};
 use roster_core::op::run as run_operation;
 use roster_core::ops::organization::{OrganizationPatch, SetSeats};
 use roster_core::ops::ownership::TransferOwnership;
@@ -244,7 +244,7 @@ async fn update(session: Session, asked: Update) -> Result<(), Failure> {
         name: asked.name,
         slug: asked.slug,
         external_id: asked.external_id,
-        settings: None,
+        settings: SettingsPatch::default(),
         traits: asked.traits.patch(),
     };
     flows::update_organization(&session.roster, &session.request(), id, &patch).await?;

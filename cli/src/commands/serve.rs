@@ -46,6 +46,8 @@ async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failur
         roster: open_roster(&config, &secrets, Tables::MayBeMade).await?,
         out: Printer::new(global.output),
     };
+    let links = session.roster.links.at(config.public_url_at(bound));
+    let session = Session { roster: Roster { links: Arc::new(links), ..session.roster }, ..session };
     session.roster.store.ping().await?;
     let place = enter(&session.roster).await?;
     // A copy may have begun and broken off between the opening and now.
@@ -182,6 +184,7 @@ fn announce(config: &Config, bound: SocketAddr, next: Option<&str>) {
     note(&format!("  store           {store}"));
     note(&format!("  data folder     {data}"));
     note(&format!("  master key      {key} (keep a copy: no other key opens the store)"));
+    note("  mail            none: copy the links of invitations, `roster invitation link`");
     if let Some(next) = next {
         note(&format!("Next, make a key for the API: {next}"));
     }

@@ -28,6 +28,10 @@ impl Key {
         Self { number: true, ..Self::text(path) }
     }
 
+    const fn duration(path: &'static str) -> Self {
+        Self::text(path)
+    }
+
     const fn or(self, default: &'static str) -> Self {
         Self { default: Some(default), ..self }
     }
@@ -59,11 +63,19 @@ pub(super) static REDIS_URL_FILE: Key = Key::text("storage.redis.url_file");
 pub(super) static REDIS_PREFIX: Key = Key::text("storage.redis.prefix").or("roster:");
 pub(super) static REDIS_DURABILITY: Key = Key::text("storage.redis.durability").or("full");
 pub(super) static REDIS_APPENDFSYNC: Key = Key::text("storage.redis.appendfsync");
+pub(super) static LINKS_INVITATION: Key = Key::text("links.invitation");
+pub(super) static SESSIONS_IDLE: Key = Key::duration("sessions.idle").or("14d");
+pub(super) static SESSIONS_LIFE: Key = Key::duration("sessions.life").or("90d");
+pub(super) static PASSWORDS_MEMORY: Key = Key::number("passwords.memory").or("19456");
+pub(super) static PASSWORDS_PASSES: Key = Key::number("passwords.passes").or("2");
+pub(super) static PASSWORDS_LANES: Key = Key::number("passwords.lanes").or("1");
+pub(super) static PASSWORDS_AT_ONCE: Key = Key::number("passwords.at_once");
+pub(super) static INVITATION_SHORTEST: Key = Key::duration("policy.invitation.shortest").or("1h");
 pub(super) static LOG_FORMAT: Key = Key::text("log.format").or("text").flag("--log-format");
 pub(super) static LOG_LEVEL: Key = Key::text("log.level").or("info").flag("--log-level");
 
 /// Every key, in the order in which `config show` prints them.
-pub(super) static KEYS: [&Key; 17] = [
+pub(super) static KEYS: [&Key; 25] = [
     &LISTEN,
     &PUBLIC_URL,
     &DATA_DIR,
@@ -79,6 +91,14 @@ pub(super) static KEYS: [&Key; 17] = [
     &REDIS_PREFIX,
     &REDIS_DURABILITY,
     &REDIS_APPENDFSYNC,
+    &LINKS_INVITATION,
+    &SESSIONS_IDLE,
+    &SESSIONS_LIFE,
+    &PASSWORDS_MEMORY,
+    &PASSWORDS_PASSES,
+    &PASSWORDS_LANES,
+    &PASSWORDS_AT_ONCE,
+    &INVITATION_SHORTEST,
     &LOG_FORMAT,
     &LOG_LEVEL,
 ];

@@ -7,6 +7,7 @@
 mod keys;
 mod layers;
 pub mod master_key;
+mod people;
 mod problem;
 mod public_url;
 mod read;
@@ -24,6 +25,7 @@ use figment::Figment;
 use roster_core::health::Durability;
 use secrecy::{ExposeSecret, SecretString};
 
+pub use self::people::People;
 use self::problem::Fault;
 pub use self::problem::{Problem, Problems, Source};
 use self::read::{Found, Reader};
@@ -60,6 +62,8 @@ pub struct Config {
     pub master_key: MasterKeySource,
     /// Where the data is.
     pub storage: Storage,
+    /// How people come in and sign in.
+    pub people: People,
     /// What is logged, and how.
     pub log: Log,
     /// The file that was read, if any.
@@ -239,6 +243,7 @@ impl Config {
         let path = read_sqlite_path(reader, data_dir.as_deref());
         let postgres = servers::read_postgres(reader, backend);
         let redis = servers::read_redis(reader, backend);
+        let people = people::read(reader);
         let format = reader.choice(&keys::LOG_FORMAT, LOG_FORMATS);
         let level = reader.choice(&keys::LOG_LEVEL, LOG_LEVELS);
         Some(Self {
@@ -252,6 +257,7 @@ impl Config {
                 postgres: postgres?,
                 redis: redis?,
             },
+            people: people?,
             log: Log { format: format?, level: level? },
             file,
             settings: Vec::new(),

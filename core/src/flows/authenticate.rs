@@ -1,13 +1,15 @@
 //! From a secret to an actor (rules P5, P6). Read afresh with every request; nothing is remembered.
 
 use super::find_user;
+use super::refresh::tidied;
 use crate::actor::{Actor, Via};
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
-use crate::id::{ApiKeyId, OperatorKeyId, OrganizationId};
+use crate::id::{ApiKeyId, OperatorKeyId, OrganizationId, SessionId, UserId};
 use crate::known::Known;
 use crate::model::{Access, OrganizationStatus, UserStatus};
-use crate::op::{Roster, View, personal_key_holds};
+use crate::op::{Roster, View, personal_key_holds, run};
+use crate::ops::session::TouchSession;
 use crate::permission::Permission;
 use crate::policy::{Reach, Standing, custom_roles};
 use crate::reference::UserRef;
@@ -49,6 +51,14 @@ pub async fn authenticate(
             if on_behalf_of.is_some() {
                 let detail = "a personal key acts for its own member only";
                 return Err(Refusal::invalid("#Roster-On-Behalf-Of", detail).into());
+            }
+            Ok(Caller { actor, cuts, known: Known::default() })
+        }
+        TokenKind::Session(user, session) => {
+            let (actor, cuts) = by_session(roster, &token, user, session).await?;
+            if on_behalf_of.is_some() {
+                let no = "a session speaks for its own user only; leave the header out";
+                return Err(Refusal::invalid("#Roster-On-Behalf-Of", no).into());
             }
             Ok(Caller { actor, cuts, known: Known::default() })
         }
@@ -105,6 +115,32 @@ async fn personal_key(
     } else {
         Err(Refusal::Unauthenticated.into())
     }
+}
+
+async fn by_session(
+    roster: &Roster,
+    token: &Token,
+    user: UserId,
+    id: SessionId,
+) -> Result<(Actor, u32), OpError> {
+    let keys = [Key::User, Key::Credential, Key::Session(id)];
+    let read = roster.store.read(&Home::User(user), &keys, &[]).await?;
+    let record = |key: &Key| read.records.get(key).map(|stored| &stored.record);
+    let (Some(Record::User(found)), Some(Record::Credential(credential)), Some(Record::Session(session))) =
+        (record(&keys[0]), record(&keys[1]), record(&keys[2]))
+    else {
+        return Err(Refusal::Unauthenticated.into());
+    };
+    let (now, rules) = (read.now(), roster.sign_in.as_ref());
+    let live = token.fits(&session.secret_hash) && session.is_live(now, credential.generation, rules.idle);
+    if !live || found.status != UserStatus::Active || found.has_cut(session.created_at) {
+        return Err(Refusal::Unauthenticated.into());
+    }
+    if session.last_used_at.plus_seconds(rules.unnoted()) < now {
+        let request = Request::new(Actor::System, roster.entropy.as_ref());
+        tidied(run(roster, &request, &TouchSession { user, session: id }).await.map(drop));
+    }
+    Ok((Actor::User { user, via: Via::Session { session: id, since: session.created_at } }, found.cuts))
 }
 
 async fn operator(roster: &Roster, token: &Token, key: OperatorKeyId) -> Result<(), OpError> {

@@ -1,7 +1,9 @@
 //! Acts that span homes, in the order pointer, thing, tidy; and reads that the front ends share.
 
+mod accept_invitation;
 mod add_member;
 mod authenticate;
+mod change_password;
 mod check;
 mod check_by_key;
 mod check_named;
@@ -11,6 +13,7 @@ mod create_organization;
 mod create_user;
 mod delete_role;
 pub mod import;
+mod invite;
 mod jobs;
 mod receipt;
 pub(crate) mod refresh;
@@ -18,11 +21,15 @@ mod remove_many;
 mod replace_access;
 mod resolve;
 mod set_role;
+mod sign_in;
 mod update_organization;
 mod update_user;
 
+pub use accept_invitation::{Accepted, SignUp, accept_invitation, decline_invitation};
+pub(crate) use accept_invitation::{read_link, settle as settle_invitation};
 pub use add_member::{NewMember, Person, Who, add_member};
 pub use authenticate::{Caller, authenticate};
+pub use change_password::change_password;
 pub use check::{CheckAnswer, CheckAsk, CheckOn, CheckReason, RoleSource, check};
 pub use check_by_key::check_by_key;
 pub use check_named::{Asked, check_named};
@@ -30,6 +37,7 @@ pub use create_account::{NewAccount, create_account};
 pub use create_organization::{NewOrganization, create_organization};
 pub use create_user::{Found, NewUser, create_user, find_or_create_user};
 pub use delete_role::{delete_role, tidy_roles};
+pub use invite::{InvitedRow, invite, invite_many, resend};
 pub(crate) use jobs::store_parts;
 pub use jobs::{BulkAct, MAX_BULK, begin_bulk, begin_import, cancel_job, find_job, remove_everywhere};
 pub use receipt::{begin_receipt, finish_receipt};
@@ -37,5 +45,6 @@ pub use remove_many::{RemovalRow, remove_many, require_removal};
 pub use replace_access::replace_access;
 pub use resolve::{find_user, resolve_account, resolve_organization, resolve_user};
 pub use set_role::set_role;
+pub use sign_in::{SignedIn, sign_in};
 pub use update_organization::{close_organization, update_organization};
 pub use update_user::update_user;

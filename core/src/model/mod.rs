@@ -3,14 +3,18 @@
 mod access;
 mod account;
 mod api_key;
+mod credential;
 mod directory;
 mod feed;
+mod invitation;
 mod job;
 mod member;
 mod operator_key;
 mod organization;
+mod password_reset;
 mod receipt;
 mod role;
+mod session;
 mod traits;
 mod transfer;
 mod user;
@@ -18,19 +22,23 @@ mod user;
 pub use access::{Access, AccessOverLimit, MAX_ACCOUNTS};
 pub use account::{Account, AccountStatus};
 pub use api_key::{ApiKey, OldSecret};
+pub use credential::Credential;
 pub use directory::{
     Claim, ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, DirectoryKind, Membership, SHARDS,
 };
 pub use feed::{FeedKey, FeedLine, FeedSpan};
+pub use invitation::{Invitation, InvitationStatus, Inviter};
 pub use job::{
     Job, JobPart, JobPartId, JobSide, JobStatus, Lease, MalformedPart, Outcome, OutcomeStatus, PartContent,
     Work,
 };
 pub use member::{Card, Member, MemberStatus};
 pub use operator_key::OperatorKey;
-pub use organization::{Organization, OrganizationStatus, Settings};
+pub use organization::{Organization, OrganizationStatus, Settings, SettingsPatch};
+pub use password_reset::PasswordReset;
 pub use receipt::{Receipt, ReceiptId};
 pub use role::{MAX_PERMISSIONS, Role};
+pub use session::Session;
 pub use traits::{BadTraits, TraitPatch, Traits};
 pub use transfer::{Transfer, TransferState};
 pub use user::{User, UserStatus};

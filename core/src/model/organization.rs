@@ -17,10 +17,43 @@ pub enum OrganizationStatus {
     Closed,
 }
 
-/// What an organization decides for itself. A name joins with the rule that reads it; today there is none.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {}
+/// What an organization decides for itself. A name joins with the rule that reads it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Whether a pending invitation holds a seat.
+    pub invitations_hold_seats: bool,
+    /// How long an invitation lives where nobody says otherwise, in seconds.
+    pub invitation_expires_in: u32,
+}
+
+impl Default for Settings {
+    /// Invitations hold seats, and live 15 days.
+    fn default() -> Self {
+        Self { invitations_hold_seats: true, invitation_expires_in: 15 * 86_400 }
+    }
+}
+
+/// Settings to change: what is left out stays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SettingsPatch {
+    /// See [`Settings::invitations_hold_seats`].
+    pub invitations_hold_seats: Option<bool>,
+    /// See [`Settings::invitation_expires_in`].
+    pub invitation_expires_in: Option<u32>,
+}
+
+impl Settings {
+    /// With a patch applied.
+    #[must_use]
+    pub fn merged(self, patch: SettingsPatch) -> Self {
+        Self {
+            invitations_hold_seats: patch.invitations_hold_seats.unwrap_or(self.invitations_hold_seats),
+            invitation_expires_in: patch.invitation_expires_in.unwrap_or(self.invitation_expires_in),
+        }
+    }
+}
 
 /// One organization.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -39,6 +39,8 @@ pub struct User {
     pub traits: Traits,
     /// How often the person has been removed from everything (rule M5).
     pub cuts: u32,
+    /// When that was the last time: invitations from before it are dead (rule M9).
+    pub cut_at: Option<Timestamp>,
     /// When the record was made.
     pub created_at: Timestamp,
 }

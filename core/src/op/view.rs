@@ -119,12 +119,13 @@ impl<'a> View<'a> {
                 vec![Key::Member(user), Key::ApiKey(key)]
             }
             Actor::User { user, .. } => vec![Key::Member(user)],
-            Actor::Operator { .. } | Actor::System => Vec::new(),
+            Actor::Operator { .. } | Actor::Visitor | Actor::System => Vec::new(),
         };
         self.fetch(own.into_iter().chain([Key::Organization])).await?;
         let organization = self.get(&TheOrganization).await?;
         let standing = match self.actor {
             Actor::Operator { .. } | Actor::System => Standing::everything(),
+            Actor::Visitor => Standing::none(),
             Actor::ApiKey { organization, key } => self.key_standing(organization, key).await?,
             Actor::User { user, via } => {
                 let member = self.get(&TheMember(user)).await?.filter(|member| member.survives(self.cuts));
@@ -133,13 +134,17 @@ impl<'a> View<'a> {
                 }
                 let standing = Standing::of_member(member.as_ref(), self.now);
                 match via {
-                    Via::Operator { .. } => standing,
                     Via::PersonalKey { organization, key } => {
                         let key = self.get(&key).await?;
                         let bound = self.home == Home::Organization(organization);
                         let holds = personal_key_holds(key.as_ref(), member.as_ref(), self.now);
                         if bound && holds { standing } else { Standing::none() }
                     }
+                    Via::Session { since, .. } => {
+                        let cut = member.is_some_and(|member| member.has_cut(since));
+                        if cut && standing.is_in() { Standing::stale() } else { standing }
+                    }
+                    Via::Operator { .. } | Via::Invitation { .. } => standing,
                     Via::ApiKey { organization, key } => {
                         standing.under(self.key_standing(organization, key).await?)
                     }
@@ -205,6 +210,7 @@ impl Visible {
     pub fn open(self) -> Result<(Organization, Standing), Refusal> {
         let organization = self.organization.ok_or(Refusal::NotFound)?;
         match organization.status {
+            OrganizationStatus::Active if self.standing.is_stale() => Err(Refusal::ReauthenticationRequired),
             OrganizationStatus::Active if self.standing.is_in() => Ok((organization, self.standing)),
             OrganizationStatus::Closed if self.operator => Err(Refusal::OrganizationClosed),
             OrganizationStatus::Active | OrganizationStatus::Closed => Err(Refusal::NotFound),

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod api_key;
 pub mod feed;
+pub mod invitation;
 pub mod job;
 pub mod member;
 pub mod operator_key;
@@ -10,4 +11,5 @@ pub mod organization;
 pub mod ownership;
 pub mod pointer;
 pub mod role;
+pub mod session;
 pub mod user;

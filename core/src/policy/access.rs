@@ -31,6 +31,8 @@ pub struct Standing {
 #[derive(Clone, PartialEq, Debug)]
 enum Rights {
     None,
+    /// A member whose session was begun before the last cut (rule M7).
+    Stale,
     Of(Access),
 }
 
@@ -49,6 +51,16 @@ impl Standing {
     pub fn of_member(member: Option<&Member>, now: Timestamp) -> Self {
         let live = member.filter(|member| member.is_in(now));
         Self::of(live.map_or(Rights::None, |member| Rights::Of(member.access.clone())))
+    }
+
+    /// A member by a session that was begun before they were last cut off here (rule M7).
+    pub fn stale() -> Self {
+        Self::of(Rights::Stale)
+    }
+
+    /// Whether only a later sign-in shows the organization.
+    pub fn is_stale(&self) -> bool {
+        self.rights.contains(&Rights::Stale)
     }
 
     /// A key, while it lives.
@@ -81,7 +93,7 @@ impl Standing {
 
     /// Whether the organization is visible at all.
     pub fn is_in(&self) -> bool {
-        !self.rights.contains(&Rights::None)
+        !self.rights.contains(&Rights::None) && !self.is_stale()
     }
 
     /// Whether a permission is held.
@@ -103,7 +115,7 @@ impl Standing {
     /// The accounts on which a permission is held.
     pub fn scope(&self, permission: &Permission) -> Scope {
         self.rights.iter().fold(Scope::All, |scope, rights| match (scope, rights) {
-            (_, Rights::None) => Scope::Accounts(Vec::new()),
+            (_, Rights::None | Rights::Stale) => Scope::Accounts(Vec::new()),
             (scope, Rights::Of(Access::Organization(role))) => {
                 if self.roles.holds(*role, permission) {
                     scope
@@ -130,7 +142,7 @@ impl Standing {
 impl Rights {
     fn role(&self, reach: Reach) -> Option<RoleRef> {
         match (self, reach) {
-            (Self::None, _) => None,
+            (Self::None | Self::Stale, _) => None,
             (Self::Of(access), Reach::Organization) => access.organization_role(),
             (Self::Of(access), Reach::Account(account)) => access.role_on(account),
         }

@@ -1,11 +1,13 @@
 //! Rules that a vendor can exchange: a trait and the built-in beside it. Synchronous and pure.
 
 mod access;
+mod invitation;
 mod ownership;
 mod roles;
 mod seats;
 
 pub use access::{AccessPolicy, BuiltInAccess, Reach, Standing};
+pub use invitation::{BuiltInInvitations, InvitationPolicy};
 pub use ownership::{BuiltInOwnership, OwnershipPolicy};
 pub use roles::{Roles, custom_roles};
 pub use seats::{BuiltInSeats, SeatPolicy};
@@ -19,6 +21,8 @@ pub struct Policies {
     pub seats: Box<dyn SeatPolicy>,
     /// Who may hand over an organization.
     pub ownership: Box<dyn OwnershipPolicy>,
+    /// How long invitations live, and what becomes of them.
+    pub invitations: Box<dyn InvitationPolicy>,
 }
 
 impl Default for Policies {
@@ -27,6 +31,7 @@ impl Default for Policies {
             access: Box::new(BuiltInAccess),
             seats: Box::new(BuiltInSeats),
             ownership: Box::new(BuiltInOwnership),
+            invitations: Box::new(BuiltInInvitations::default()),
         }
     }
 }

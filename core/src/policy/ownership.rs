@@ -20,8 +20,10 @@ impl OwnershipPolicy for BuiltInOwnership {
     fn may_transfer(&self, actor: &Actor, owner: UserId) -> Result<(), Refusal> {
         match actor {
             Actor::Operator { .. } | Actor::System => Ok(()),
-            Actor::User { user, via: Via::Operator { .. } } if *user == owner => Ok(()),
-            Actor::User { .. } | Actor::ApiKey { .. } => Err(Refusal::lacks("ownership:transfer")),
+            Actor::User { user, via: Via::Operator { .. } | Via::Session { .. } } if *user == owner => Ok(()),
+            Actor::User { .. } | Actor::ApiKey { .. } | Actor::Visitor => {
+                Err(Refusal::lacks("ownership:transfer"))
+            }
         }
     }
 }

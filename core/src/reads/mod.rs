@@ -4,11 +4,13 @@ mod account;
 mod audit;
 mod event;
 mod feed;
+mod invitation;
 mod job;
 mod key;
 mod member;
 mod organization;
 mod role;
+mod session;
 mod user;
 
 pub use account::{account, account_id, accounts};
@@ -17,6 +19,7 @@ pub use audit::{
     organization_audit,
 };
 pub use event::{Event, EventPage, EventPlace, EventSource, events, events_end};
+pub use invitation::{InvitationPreview, invitation, invitation_link, invitation_preview, invitations};
 pub use job::{job_results, jobs};
 pub use key::{api_key, api_keys, operator_keys};
 pub use member::{AccountMember, MemberFilter, account_members, member, members};
@@ -24,7 +27,9 @@ pub use organization::{
     OrganizationShown, SeatsShown, organization, organizations, require_roles, require_visible, seats,
     transfer, visible_standing,
 };
+pub(crate) use organization::{somewhere, used_seats};
 pub use role::{role, roles};
+pub use session::sessions;
 pub(crate) use user::pointers;
 pub use user::{Me, MembershipShown, UserAccount, account_of_user, me, user, user_accounts, users};
 

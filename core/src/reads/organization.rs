@@ -42,6 +42,9 @@ pub async fn visible_standing(
     let mut view = View::new(roster, Home::Organization(id), request);
     let (organization, standing) = view.organization().await?;
     let organization = organization.ok_or(Refusal::NotFound)?;
+    if organization.status == OrganizationStatus::Active && standing.is_stale() {
+        return Err(Refusal::ReauthenticationRequired.into());
+    }
     let open = organization.status == OrganizationStatus::Active && standing.is_in();
     if !open && !request.actor.is_operator() {
         return Err(Refusal::NotFound.into());
@@ -62,7 +65,7 @@ pub async fn require_roles(roster: &Roster, request: &Request, id: OrganizationI
 }
 
 /// 403 unless a permission is held somewhere in the organization.
-pub(super) fn somewhere(standing: &Standing, permission: &'static str) -> Result<(), Refusal> {
+pub(crate) fn somewhere(standing: &Standing, permission: &'static str) -> Result<(), Refusal> {
     if standing.holds_somewhere(&Permission::of(permission)) {
         Ok(())
     } else {
@@ -99,7 +102,7 @@ async fn beside(
 }
 
 /// Seats in use: the tally without what has ended by time.
-async fn used_seats(roster: &Roster, id: OrganizationId) -> Result<i64, OpError> {
+pub(crate) async fn used_seats(roster: &Roster, id: OrganizationId) -> Result<i64, OpError> {
     let home = Home::Organization(id);
     let read = roster.store.read(&home, &[], &[Tally::Seats]).await?;
     let held = read.tallies.get(&Tally::Seats).copied().unwrap_or(0);
@@ -144,7 +147,10 @@ pub async fn organizations(
                 Ok(shown) if status.is_none_or(|status| status == shown.organization.value.status) => {
                     rows.push(shown);
                 }
-                Ok(_) | Err(OpError::Refused(Refusal::NotFound | Refusal::Forbidden(_))) => {}
+                Ok(_)
+                | Err(OpError::Refused(
+                    Refusal::NotFound | Refusal::Forbidden(_) | Refusal::ReauthenticationRequired,
+                )) => {}
                 Err(error) => return Err(error),
             }
             if rows.len() == usize::from(page.limit) {

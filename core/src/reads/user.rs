@@ -150,7 +150,7 @@ async fn standing_in(
 ) -> Result<Option<(Organization, Standing)>, OpError> {
     match visible_standing(roster, request, id).await {
         Ok((organization, standing)) => Ok(Some((organization.value, standing))),
-        Err(OpError::Refused(Refusal::NotFound)) => Ok(None),
+        Err(OpError::Refused(Refusal::NotFound | Refusal::ReauthenticationRequired)) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -1,7 +1,8 @@
 //! Bearer secrets: a prefix that scanners find, the id of the key, the id of its home, 256 random bits, a checksum.
 //!
 //! Form: `rka_` + key id (26) + organization id (26) + secret (52) + CRC-32 in hexadecimal (8), `rkp_` likewise for a
-//! personal key; an operator key `rko_` has no organization. Only the SHA-256 of the whole text is kept.
+//! personal key; an operator key `rko_` has no organization, a session `rks_` has the id of its user in that place. Only
+//! the SHA-256 of the whole text is kept.
 
 use std::fmt;
 
@@ -9,7 +10,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use crate::id::{ApiKeyId, OperatorKeyId, OrganizationId, decode, encode};
+use crate::id::{ApiKeyId, OperatorKeyId, OrganizationId, SessionId, UserId, decode, encode};
 
 /// What a secret opens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,6 +21,8 @@ pub enum TokenKind {
     Organization(OrganizationId, ApiKeyId),
     /// One organization, as one of its members.
     Personal(OrganizationId, ApiKeyId),
+    /// What a user may do.
+    Session(UserId, SessionId),
 }
 
 /// A secret. Printed only by [`Token::reveal`].
@@ -48,6 +51,9 @@ impl Token {
             TokenKind::Personal(home, key) => {
                 format!("rkp_{}{}{secret}", encode(key.uuid()), encode(home.uuid()))
             }
+            TokenKind::Session(user, session) => {
+                format!("rks_{}{}{secret}", encode(session.uuid()), encode(user.uuid()))
+            }
         };
         Self { kind, text: format!("{body}{:08x}", crc32fast::hash(body.as_bytes())) }
     }
@@ -71,6 +77,7 @@ impl Token {
             ("rkp_", 104) => {
                 TokenKind::Personal(OrganizationId::from_uuid(id(1)?), ApiKeyId::from_uuid(id(0)?))
             }
+            ("rks_", 104) => TokenKind::Session(UserId::from_uuid(id(1)?), SessionId::from_uuid(id(0)?)),
             _ => return Err(MalformedToken),
         };
         Ok(Self { kind, text: text.to_owned() })
@@ -119,6 +126,7 @@ mod tests {
             TokenKind::Operator(OperatorKeyId::from_uuid(id(1))),
             TokenKind::Organization(OrganizationId::from_uuid(id(2)), ApiKeyId::from_uuid(id(3))),
             TokenKind::Personal(OrganizationId::from_uuid(id(2)), ApiKeyId::from_uuid(id(3))),
+            TokenKind::Session(UserId::from_uuid(id(4)), SessionId::from_uuid(id(5))),
         ] {
             let token = Token::new(kind, [7; 32]);
             let again = Token::parse(token.reveal()).unwrap();

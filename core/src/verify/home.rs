@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Report;
 use crate::home::{Due, Record, Tally};
-use crate::id::AccountId;
-use crate::model::{Access, Member, MemberStatus, Organization};
+use crate::id::{AccountId, InvitationId, UserId};
+use crate::model::{Access, InvitationStatus, Member, MemberStatus, Organization};
 use crate::permission::RoleRef;
 use crate::policy::Roles;
 use crate::store::Dump;
@@ -74,6 +74,7 @@ fn organization_home(dump: &Dump, organization: &Organization, report: Report<'_
     }
     accounts(dump, report);
     roles(dump, report);
+    invitations(dump, report);
 }
 
 /// Every role that is named is there, and a replacement is one hop away.
@@ -95,6 +96,37 @@ fn roles(dump: &Dump, report: Report<'_>) {
         if let Some(role) = role {
             report("roles", format!("{who} names {role}, which does not stand"));
         }
+    }
+}
+
+/// One pending invitation an address, found by it; one that was accepted has made a member.
+fn invitations(dump: &Dump, report: Report<'_>) {
+    let mut pending: BTreeMap<&str, InvitationId> = BTreeMap::new();
+    let mut indexed: BTreeMap<&str, InvitationId> = BTreeMap::new();
+    let known: BTreeSet<UserId> = members(dump).map(|member| member.user).collect();
+    for stored in &dump.records {
+        match &stored.record {
+            Record::Invitation(it) if it.status == InvitationStatus::Pending => {
+                if let Some(other) = pending.insert(it.email.key(), it.id) {
+                    report("invitations", format!("{} and {other} are pending for one address", it.id));
+                }
+            }
+            Record::Invitation(it)
+                if it.status == InvitationStatus::Accepted
+                    && it.accepted_by.is_none_or(|user| !known.contains(&user)) =>
+            {
+                report("invitations", format!("{} is accepted, and nobody is a member by it", it.id));
+            }
+            Record::InvitedAddress(address, id) => drop(indexed.insert(address, *id)),
+            _ => {}
+        }
+    }
+    if pending != indexed {
+        let (pending, indexed) = (pending.len(), indexed.len());
+        report(
+            "invitations",
+            format!("{pending} are pending, {indexed} found by their address, not the same"),
+        );
     }
 }
 

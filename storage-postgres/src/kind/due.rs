@@ -1,7 +1,7 @@
 //! The due index: records that end by themselves.
 
 use roster_core::home::{Due, Key};
-use roster_core::id::UserId;
+use roster_core::id::{InvitationId, UserId};
 use roster_core::time::Timestamp;
 use sqlx::{PgConnection, query};
 
@@ -13,12 +13,13 @@ pub(crate) async fn all(connection: &mut PgConnection, home: i64) -> Result<Vec<
     let rows = query!(r#"SELECT kind, id, at, seats FROM due WHERE home = $1"#, home);
     let rows = rows.fetch_all(connection).await?.into_iter();
     let mut due = rows
-        .map(|row| match row.kind.as_str() {
-            "member" => {
-                let (at, key) = (Timestamp::from_micros(row.at), Key::Member(UserId::from_uuid(row.id)));
-                Ok(Due { at, key, seats: row.seats })
-            }
-            other => Err(bad("kind", other)),
+        .map(|row| {
+            let key = match row.kind.as_str() {
+                "member" => Key::Member(UserId::from_uuid(row.id)),
+                "invitation" => Key::Invitation(InvitationId::from_uuid(row.id)),
+                other => return Err(bad("kind", other)),
+            };
+            Ok(Due { at: Timestamp::from_micros(row.at), key, seats: row.seats })
         })
         .collect::<Result<Vec<_>, Fault>>()?;
     due.sort();

@@ -4,16 +4,21 @@ mod account;
 mod account_external_id;
 pub(crate) mod api_key;
 mod claim;
+mod credential;
 mod directory_entry;
 mod document;
 pub(crate) mod due;
 mod feed;
+mod invitation;
+mod invited_address;
 mod member;
 mod membership;
 mod operator_key;
 mod organization;
+mod password_reset;
 mod receipt;
 pub(crate) mod role;
+mod session;
 mod transfer;
 mod user;
 
@@ -43,6 +48,11 @@ pub(crate) enum Kind {
     DirectoryEntry,
     Receipt,
     Role,
+    Credential,
+    Session,
+    PasswordReset,
+    Invitation,
+    InvitedAddress,
     Document,
     /// In a home of its own, which statements about others do not read.
     Feed = 90,
@@ -53,7 +63,15 @@ impl Kind {
     pub(crate) const fn of_home(home: &Home) -> &'static [Self] {
         match home {
             Home::Deployment => &[Self::OperatorKey, Self::Receipt, Self::Document],
-            Home::User(_) => &[Self::User, Self::Membership, Self::Receipt, Self::Document],
+            Home::User(_) => &[
+                Self::User,
+                Self::Membership,
+                Self::Receipt,
+                Self::Credential,
+                Self::Session,
+                Self::PasswordReset,
+                Self::Document,
+            ],
             Home::Organization(_) => &[
                 Self::Organization,
                 Self::Account,
@@ -63,6 +81,8 @@ impl Kind {
                 Self::Transfer,
                 Self::Receipt,
                 Self::Role,
+                Self::Invitation,
+                Self::InvitedAddress,
                 Self::Document,
             ],
             Home::Claim(_) => &[Self::Claim],
@@ -87,6 +107,11 @@ impl Kind {
             Self::DirectoryEntry,
             Self::Receipt,
             Self::Role,
+            Self::Credential,
+            Self::Session,
+            Self::PasswordReset,
+            Self::Invitation,
+            Self::InvitedAddress,
             Self::Document,
             Self::Feed,
         ];
@@ -96,7 +121,7 @@ impl Kind {
     /// Its table, and the column that names its records; none where a home has one record of the kind.
     pub(crate) const fn table(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Organization | Self::User | Self::Claim => None,
+            Self::Organization | Self::User | Self::Claim | Self::Credential | Self::PasswordReset => None,
             Self::Account => Some(("accounts", "id")),
             Self::AccountExternalId => Some(("account_external_ids", "external_id")),
             Self::Member => Some(("members", "user_id")),
@@ -107,6 +132,9 @@ impl Kind {
             Self::DirectoryEntry => Some(("directory_entries", "id")),
             Self::Receipt => Some(("receipts", "id")),
             Self::Role => Some(("roles", "id")),
+            Self::Session => Some(("sessions", "id")),
+            Self::Invitation => Some(("invitations", "id")),
+            Self::InvitedAddress => Some(("invited_addresses", "address")),
             Self::Feed => Some(("feed_lines", "name")),
             Self::Document => Some(("documents", "name")),
         }
@@ -128,6 +156,11 @@ impl Kind {
             Key::DirectoryEntry(_) => Self::DirectoryEntry,
             Key::Receipt(_) => Self::Receipt,
             Key::Role(_) => Self::Role,
+            Key::Credential => Self::Credential,
+            Key::Session(_) => Self::Session,
+            Key::PasswordReset => Self::PasswordReset,
+            Key::Invitation(_) => Self::Invitation,
+            Key::InvitedAddress(_) => Self::InvitedAddress,
             Key::Feed(_) => Self::Feed,
             Key::Job(_) | Key::JobPart(_) => Self::Document,
         }
@@ -149,7 +182,7 @@ impl Names {
 
     pub(crate) fn add(&mut self, key: &Key) {
         match key {
-            Key::Organization | Key::User | Key::Claim => {}
+            Key::Organization | Key::User | Key::Claim | Key::Credential | Key::PasswordReset => {}
             Key::Account(id) => self.ids.push(id.uuid()),
             Key::Member(id) => self.ids.push(id.uuid()),
             Key::ApiKey(id) => self.ids.push(id.uuid()),
@@ -160,6 +193,9 @@ impl Names {
             Key::DirectoryEntry(id) => self.ids.push(id.uuid()),
             Key::AccountExternalId(id) => self.texts.push(id.to_string()),
             Key::Receipt(id) => self.bytes.push(id.0.to_vec()),
+            Key::Session(id) => self.ids.push(id.uuid()),
+            Key::Invitation(id) => self.ids.push(id.uuid()),
+            Key::InvitedAddress(address) => self.texts.push(address.clone()),
             Key::Feed(key) => self.texts.push(key.to_string()),
             Key::Job(_) | Key::JobPart(_) => self.texts.extend(key.document()),
         }
@@ -187,6 +223,11 @@ pub(crate) async fn load(
         Kind::DirectoryEntry => directory_entry::load(connection, home, &names.ids).await,
         Kind::Receipt => receipt::load(connection, home, &names.bytes).await,
         Kind::Role => role::load(connection, home, &names.ids).await,
+        Kind::Credential => credential::load(connection, home).await,
+        Kind::Session => session::load(connection, home, &names.ids).await,
+        Kind::PasswordReset => password_reset::load(connection, home).await,
+        Kind::Invitation => invitation::load(connection, home, &names.ids).await,
+        Kind::InvitedAddress => invited_address::load(connection, home, &names.texts).await,
         Kind::Feed => feed::load(connection, home, &names.texts).await,
         Kind::Document => document::load(connection, home, &names.texts).await,
     }
@@ -200,7 +241,7 @@ pub(crate) async fn load_all(
 ) -> Result<Vec<Stored>, Fault> {
     let mut names = Names::default();
     match kind {
-        Kind::Organization | Kind::User | Kind::Claim => {}
+        Kind::Organization | Kind::User | Kind::Claim | Kind::Credential | Kind::PasswordReset => {}
         Kind::Account => names.ids = account::names(connection, home).await?,
         Kind::AccountExternalId => names.texts = account_external_id::names(connection, home).await?,
         Kind::Member => names.ids = member::names(connection, home).await?,
@@ -211,6 +252,9 @@ pub(crate) async fn load_all(
         Kind::DirectoryEntry => names.ids = directory_entry::names(connection, home).await?,
         Kind::Receipt => names.bytes = receipt::names(connection, home).await?,
         Kind::Role => names.ids = role::names(connection, home).await?,
+        Kind::Session => names.ids = session::names(connection, home).await?,
+        Kind::Invitation => names.ids = invitation::names(connection, home).await?,
+        Kind::InvitedAddress => names.texts = invited_address::names(connection, home).await?,
         Kind::Feed => names.texts = feed::names(connection, home).await?,
         Kind::Document => names.texts = document::names(connection, home).await?,
     }
@@ -242,6 +286,11 @@ pub(crate) fn decode(kind: Kind, row: &str) -> Result<Stored, Fault> {
         Kind::DirectoryEntry => from_json::<directory_entry::Row>("directory_entry", row)?.stored(),
         Kind::Receipt => from_json::<receipt::Row>("receipt", row)?.stored(),
         Kind::Role => from_json::<role::Row>("role", row)?.stored(),
+        Kind::Credential => from_json::<credential::Row>("credential", row)?.stored(),
+        Kind::Session => from_json::<session::Row>("session", row)?.stored(),
+        Kind::PasswordReset => from_json::<password_reset::Row>("password_reset", row)?.stored(),
+        Kind::Invitation => from_json::<invitation::Row>("invitation", row)?.stored(),
+        Kind::InvitedAddress => Ok(from_json::<invited_address::Row>("invited_address", row)?.stored()),
         Kind::Feed => from_json::<feed::Row>("feed", row)?.stored(),
         Kind::Document => from_json::<document::Row>("document", row)?.stored(),
     }
@@ -309,6 +358,13 @@ async fn put_one(
         Record::DirectoryEntry(it) => directory_entry::put(connection, home, version, it).await,
         Record::Receipt(it) => receipt::put(connection, home, version, it).await,
         Record::Role(it) => role::put(connection, home, version, it).await,
+        Record::Credential(it) => credential::put(connection, home, version, it).await,
+        Record::Session(it) => session::put(connection, home, version, it).await,
+        Record::PasswordReset(it) => password_reset::put(connection, home, version, it).await,
+        Record::Invitation(it) => invitation::put(connection, home, version, it).await,
+        Record::InvitedAddress(address, invitation) => {
+            invited_address::put(connection, home, version, address, *invitation).await
+        }
         Record::Member(it) => member::put_all(connection, &[Put { home, commit, it }]).await,
         Record::Membership(it) => membership::put_all(connection, &[Put { home, commit, it }]).await,
         Record::User(it) => user::put_all(connection, &[Put { home, commit, it }]).await,
@@ -335,6 +391,11 @@ pub(crate) async fn remove(connection: &mut PgConnection, home: i64, key: &Key) 
         Key::DirectoryEntry(id) => directory_entry::remove(connection, home, *id).await,
         Key::Receipt(id) => receipt::remove(connection, home, *id).await,
         Key::Role(id) => role::remove(connection, home, *id).await,
+        Key::Credential => credential::remove(connection, home).await,
+        Key::Session(id) => session::remove(connection, home, *id).await,
+        Key::PasswordReset => password_reset::remove(connection, home).await,
+        Key::Invitation(id) => invitation::remove(connection, home, *id).await,
+        Key::InvitedAddress(address) => invited_address::remove(connection, home, address).await,
         Key::Feed(key) => feed::remove(connection, home, key).await,
         Key::Job(_) | Key::JobPart(_) => document::remove(connection, home, key).await,
     }

@@ -24,6 +24,7 @@ pub(crate) struct Row {
     suspended_at: Option<i64>,
     traits: String,
     cuts: i64,
+    cut_at: Option<i64>,
     created_at: i64,
     version: Uuid,
 }
@@ -39,6 +40,7 @@ impl Row {
             suspended_at: instant(self.suspended_at),
             traits: from_json("traits", &self.traits)?,
             cuts: count("cuts", self.cuts)?,
+            cut_at: instant(self.cut_at),
             created_at: Timestamp::from_micros(self.created_at),
         });
         Ok(Stored { record, version: crate::row::version(self.version) })
@@ -48,7 +50,7 @@ impl Row {
 pub(super) async fn load(connection: &mut PgConnection, home: i64) -> Result<Vec<Stored>, Fault> {
     let rows = query_as!(
         Row,
-        r#"SELECT id, external_id, email, name, status, suspended_at, traits, cuts, created_at, version
+        r#"SELECT id, external_id, email, name, status, suspended_at, traits, cuts, cut_at, created_at, version
            FROM users WHERE home = $1"#,
         home
     );
@@ -64,17 +66,18 @@ pub(super) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, User>
     let names = texts(|it| it.name.as_ref().map(ToString::to_string));
     let statuses = puts.iter().map(|put| to_name("status", &put.it.status));
     let traits = puts.iter().map(|put| to_json("traits", &put.it.traits));
+    let cut: Vec<Option<i64>> = puts.iter().map(|put| micros(put.it.cut_at)).collect();
     let cuts: Vec<i64> = puts.iter().map(|put| i64::from(put.it.cuts)).collect();
     let made: Vec<i64> = puts.iter().map(|put| put.it.created_at.micros()).collect();
     let suspended: Vec<Option<i64>> = puts.iter().map(|put| micros(put.it.suspended_at)).collect();
     let versions: Vec<Uuid> = puts.iter().map(|put| put.commit.uuid()).collect();
     query!(
-        "INSERT INTO users (home, id, external_id, email, name, status, traits, created_at, version, suspended_at, cuts)
+        "INSERT INTO users (home, id, external_id, email, name, status, traits, created_at, version, suspended_at, cuts, cut_at)
          SELECT * FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-             $8::bigint[], $9::uuid[], $10::bigint[], $11::bigint[])
+             $8::bigint[], $9::uuid[], $10::bigint[], $11::bigint[], $12::bigint[])
          ON CONFLICT (home) DO UPDATE SET id = excluded.id, external_id = excluded.external_id,
              email = excluded.email, name = excluded.name, status = excluded.status, traits = excluded.traits,
-             created_at = excluded.created_at, version = excluded.version, suspended_at = excluded.suspended_at, cuts = excluded.cuts",
+             created_at = excluded.created_at, version = excluded.version, suspended_at = excluded.suspended_at, cuts = excluded.cuts, cut_at = excluded.cut_at",
         &homes,
         &ids,
         &external_ids as &[Option<String>],
@@ -85,7 +88,8 @@ pub(super) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, User>
         &made,
         &versions,
         &suspended as &[Option<i64>],
-        &cuts
+        &cuts,
+        &cut as &[Option<i64>]
     )
     .execute(connection)
     .await?;

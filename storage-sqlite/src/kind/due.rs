@@ -1,7 +1,7 @@
 //! The due index: records that end by themselves.
 
 use roster_core::home::{Due, Key};
-use roster_core::id::UserId;
+use roster_core::id::{InvitationId, UserId};
 use roster_core::time::Timestamp;
 use sqlx::{SqliteConnection, query};
 use uuid::Uuid;
@@ -9,23 +9,26 @@ use uuid::Uuid;
 use crate::error::Fault;
 use crate::row::bad;
 
-/// Keeps a key's line as it should be: there, or not there. Only members have one.
+/// Keeps a key's line as it should be: there, or not there. Only members and invitations have one.
 pub(super) async fn put(
     connection: &mut SqliteConnection,
     home: i64,
     key: &Key,
     due: Option<Due>,
 ) -> Result<(), Fault> {
-    let Key::Member(user) = key else {
-        return if due.is_some() { Err(bad("due", "a kind that does not end by itself")) } else { Ok(()) };
+    let (kind, id) = match key {
+        Key::Member(user) => ("member", user.uuid()),
+        Key::Invitation(invitation) => ("invitation", invitation.uuid()),
+        _ if due.is_some() => return Err(bad("due", "a kind that does not end by itself")),
+        _ => return Ok(()),
     };
-    let id = user.uuid();
     if let Some(due) = due {
         let (at, seats) = (due.at.micros(), due.seats);
         query!(
-            "INSERT INTO due (home, kind, id, at, seats) VALUES (?, 'member', ?, ?, ?)
+            "INSERT INTO due (home, kind, id, at, seats) VALUES (?, ?, ?, ?, ?)
              ON CONFLICT (home, kind, id) DO UPDATE SET at = excluded.at, seats = excluded.seats",
             home,
+            kind,
             id,
             at,
             seats
@@ -33,7 +36,7 @@ pub(super) async fn put(
         .execute(connection)
         .await?;
     } else {
-        query!("DELETE FROM due WHERE home = ? AND kind = 'member' AND id = ?", home, id)
+        query!("DELETE FROM due WHERE home = ? AND kind = ? AND id = ?", home, kind, id)
             .execute(connection)
             .await?;
     }
@@ -45,12 +48,13 @@ pub(crate) async fn all(connection: &mut SqliteConnection, home: i64) -> Result<
     let rows = query!(r#"SELECT kind, id AS "id: Uuid", at, seats FROM due WHERE home = ?"#, home);
     let rows = rows.fetch_all(connection).await?.into_iter();
     let mut due = rows
-        .map(|row| match row.kind.as_str() {
-            "member" => {
-                let (at, key) = (Timestamp::from_micros(row.at), Key::Member(UserId::from_uuid(row.id)));
-                Ok(Due { at, key, seats: row.seats })
-            }
-            other => Err(bad("kind", other)),
+        .map(|row| {
+            let key = match row.kind.as_str() {
+                "member" => Key::Member(UserId::from_uuid(row.id)),
+                "invitation" => Key::Invitation(InvitationId::from_uuid(row.id)),
+                other => return Err(bad("kind", other)),
+            };
+            Ok(Due { at: Timestamp::from_micros(row.at), key, seats: row.seats })
         })
         .collect::<Result<Vec<_>, Fault>>()?;
     due.sort();

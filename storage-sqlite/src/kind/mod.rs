@@ -4,16 +4,21 @@ mod account;
 mod account_external_id;
 pub(crate) mod api_key;
 mod claim;
+mod credential;
 mod directory_entry;
 mod document;
 pub(crate) mod due;
 mod feed;
+mod invitation;
+mod invited_address;
 mod member;
 mod membership;
 mod operator_key;
 mod organization;
+mod password_reset;
 mod receipt;
 pub(crate) mod role;
+mod session;
 mod transfer;
 mod user;
 
@@ -43,6 +48,11 @@ pub(crate) enum Kind {
     DirectoryEntry,
     Receipt,
     Role,
+    Credential,
+    Session,
+    PasswordReset,
+    Invitation,
+    InvitedAddress,
     Feed,
     Document,
 }
@@ -52,7 +62,15 @@ impl Kind {
     pub(crate) const fn of_home(home: &Home) -> &'static [Self] {
         match home {
             Home::Deployment => &[Self::OperatorKey, Self::Receipt, Self::Document],
-            Home::User(_) => &[Self::User, Self::Membership, Self::Receipt, Self::Document],
+            Home::User(_) => &[
+                Self::User,
+                Self::Membership,
+                Self::Receipt,
+                Self::Credential,
+                Self::Session,
+                Self::PasswordReset,
+                Self::Document,
+            ],
             Home::Organization(_) => &[
                 Self::Organization,
                 Self::Account,
@@ -62,6 +80,8 @@ impl Kind {
                 Self::Transfer,
                 Self::Receipt,
                 Self::Role,
+                Self::Invitation,
+                Self::InvitedAddress,
                 Self::Document,
             ],
             Home::Claim(_) => &[Self::Claim],
@@ -73,7 +93,7 @@ impl Kind {
     /// Its table, and the column that names its records; none where a home has one record of the kind.
     pub(crate) const fn table(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Organization | Self::User | Self::Claim => None,
+            Self::Organization | Self::User | Self::Claim | Self::Credential | Self::PasswordReset => None,
             Self::Account => Some(("accounts", "id")),
             Self::AccountExternalId => Some(("account_external_ids", "external_id")),
             Self::Member => Some(("members", "user_id")),
@@ -84,6 +104,9 @@ impl Kind {
             Self::DirectoryEntry => Some(("directory_entries", "id")),
             Self::Receipt => Some(("receipts", "id")),
             Self::Role => Some(("roles", "id")),
+            Self::Session => Some(("sessions", "id")),
+            Self::Invitation => Some(("invitations", "id")),
+            Self::InvitedAddress => Some(("invited_addresses", "address")),
             Self::Feed => Some(("feed_lines", "name")),
             Self::Document => Some(("documents", "name")),
         }
@@ -106,6 +129,11 @@ impl Kind {
             Key::DirectoryEntry(id) => (Self::DirectoryEntry, name(id.uuid())),
             Key::Receipt(id) => (Self::Receipt, hex(&id.0)),
             Key::Role(id) => (Self::Role, name(id.uuid())),
+            Key::Credential => (Self::Credential, String::new()),
+            Key::Session(id) => (Self::Session, name(id.uuid())),
+            Key::PasswordReset => (Self::PasswordReset, String::new()),
+            Key::Invitation(id) => (Self::Invitation, name(id.uuid())),
+            Key::InvitedAddress(address) => (Self::InvitedAddress, address.clone()),
             Key::Feed(key) => (Self::Feed, key.to_string()),
             Key::Job(_) | Key::JobPart(_) => (Self::Document, key.document().unwrap_or_default()),
         }
@@ -133,6 +161,11 @@ pub(crate) async fn load(
         Kind::DirectoryEntry => directory_entry::load(connection, home, names).await,
         Kind::Receipt => receipt::load(connection, home, names).await,
         Kind::Role => role::load(connection, home, names).await,
+        Kind::Credential => credential::load(connection, home).await,
+        Kind::Session => session::load(connection, home, names).await,
+        Kind::PasswordReset => password_reset::load(connection, home).await,
+        Kind::Invitation => invitation::load(connection, home, names).await,
+        Kind::InvitedAddress => invited_address::load(connection, home, names).await,
         Kind::Feed => feed::load(connection, home, names).await,
         Kind::Document => document::load(connection, home, names).await,
     }
@@ -145,7 +178,9 @@ pub(crate) async fn load_all(
     kind: Kind,
 ) -> Result<Vec<Stored>, Fault> {
     let names = match kind {
-        Kind::Organization | Kind::User | Kind::Claim => String::new(),
+        Kind::Organization | Kind::User | Kind::Claim | Kind::Credential | Kind::PasswordReset => {
+            String::new()
+        }
         Kind::Account => account::names(connection, home).await?,
         Kind::AccountExternalId => account_external_id::names(connection, home).await?,
         Kind::Member => member::names(connection, home).await?,
@@ -156,6 +191,9 @@ pub(crate) async fn load_all(
         Kind::DirectoryEntry => directory_entry::names(connection, home).await?,
         Kind::Receipt => receipt::names(connection, home).await?,
         Kind::Role => role::names(connection, home).await?,
+        Kind::Session => session::names(connection, home).await?,
+        Kind::Invitation => invitation::names(connection, home).await?,
+        Kind::InvitedAddress => invited_address::names(connection, home).await?,
         Kind::Feed => feed::names(connection, home).await?,
         Kind::Document => document::names(connection, home).await?,
     };
@@ -191,6 +229,11 @@ pub(crate) async fn version(
         Key::DirectoryEntry(id) => directory_entry::version(connection, home, *id).await,
         Key::Receipt(id) => receipt::version(connection, home, *id).await,
         Key::Role(id) => role::version(connection, home, *id).await,
+        Key::Credential => credential::version(connection, home).await,
+        Key::Session(id) => session::version(connection, home, *id).await,
+        Key::PasswordReset => password_reset::version(connection, home).await,
+        Key::Invitation(id) => invitation::version(connection, home, *id).await,
+        Key::InvitedAddress(address) => invited_address::version(connection, home, address).await,
         Key::Feed(key) => feed::version(connection, home, key).await,
         Key::Job(_) | Key::JobPart(_) => document::version(connection, home, key).await,
     }?;
@@ -221,6 +264,13 @@ pub(crate) async fn put(
         Record::DirectoryEntry(it) => directory_entry::put(connection, home, version, it).await,
         Record::Receipt(it) => receipt::put(connection, home, version, it).await,
         Record::Role(it) => role::put(connection, home, version, it).await,
+        Record::Credential(it) => credential::put(connection, home, version, it).await,
+        Record::Session(it) => session::put(connection, home, version, it).await,
+        Record::PasswordReset(it) => password_reset::put(connection, home, version, it).await,
+        Record::Invitation(it) => invitation::put(connection, home, version, it).await,
+        Record::InvitedAddress(address, invitation) => {
+            invited_address::put(connection, home, version, address, *invitation).await
+        }
         Record::Feed(it) => feed::put(connection, home, version, it).await,
         Record::Job(_) | Record::JobPart(_) => document::put(connection, home, version, record).await,
     }?;
@@ -243,6 +293,11 @@ pub(crate) async fn remove(connection: &mut SqliteConnection, home: i64, key: &K
         Key::DirectoryEntry(id) => directory_entry::remove(connection, home, *id).await,
         Key::Receipt(id) => receipt::remove(connection, home, *id).await,
         Key::Role(id) => role::remove(connection, home, *id).await,
+        Key::Credential => credential::remove(connection, home).await,
+        Key::Session(id) => session::remove(connection, home, *id).await,
+        Key::PasswordReset => password_reset::remove(connection, home).await,
+        Key::Invitation(id) => invitation::remove(connection, home, *id).await,
+        Key::InvitedAddress(address) => invited_address::remove(connection, home, address).await,
         Key::Feed(key) => feed::remove(connection, home, key).await,
         Key::Job(_) | Key::JobPart(_) => document::remove(connection, home, key).await,
     }?;

@@ -13,7 +13,7 @@ use crate::row::{from_json, from_name, instant, micros, parse_some, to_json, to_
 
 pub(super) async fn load(connection: &mut SqliteConnection, home: i64) -> Result<Vec<Stored>, Fault> {
     let rows = query!(
-        r#"SELECT id AS "id: Uuid", external_id, email, name, status, suspended_at, traits, cuts AS "cuts: u32", created_at, version AS "version: Uuid"
+        r#"SELECT id AS "id: Uuid", external_id, email, name, status, suspended_at, traits, cuts AS "cuts: u32", cut_at, created_at, version AS "version: Uuid"
            FROM users WHERE home = ?"#,
         home
     );
@@ -28,6 +28,7 @@ pub(super) async fn load(connection: &mut SqliteConnection, home: i64) -> Result
             suspended_at: instant(row.suspended_at),
             traits: from_json("traits", &row.traits)?,
             cuts: row.cuts,
+            cut_at: instant(row.cut_at),
             created_at: Timestamp::from_micros(row.created_at),
         });
         Ok(Stored { record, version: crate::row::version(row.version) })
@@ -51,11 +52,12 @@ pub(super) async fn put(
     let email = it.email.as_ref().map(ToString::to_string);
     let name = it.name.as_ref().map(ToString::to_string);
     let (status, traits) = (to_name("status", &it.status)?, to_json("traits", &it.traits)?);
+    let cut_at = micros(it.cut_at);
     query!(
-        "INSERT INTO users (home, id, external_id, email, name, status, traits, created_at, version, suspended_at, cuts)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (home) DO UPDATE SET id = excluded.id, external_id = excluded.external_id, email = excluded.email, name = excluded.name, status = excluded.status, traits = excluded.traits, created_at = excluded.created_at, version = excluded.version, suspended_at = excluded.suspended_at, cuts = excluded.cuts",
-        home, id, external_id, email, name, status, traits, created_at, version, suspended_at, it.cuts
+        "INSERT INTO users (home, id, external_id, email, name, status, traits, created_at, version, suspended_at, cuts, cut_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (home) DO UPDATE SET id = excluded.id, external_id = excluded.external_id, email = excluded.email, name = excluded.name, status = excluded.status, traits = excluded.traits, created_at = excluded.created_at, version = excluded.version, suspended_at = excluded.suspended_at, cuts = excluded.cuts, cut_at = excluded.cut_at",
+        home, id, external_id, email, name, status, traits, created_at, version, suspended_at, it.cuts, cut_at
     )
     .execute(connection)
     .await?;

@@ -6,11 +6,15 @@ use std::sync::Arc;
 use roster_core::home::{Home, Key, Record};
 use roster_core::listing::{Listing, MemberSort, PageRequest, Position, Row, Scope};
 use roster_core::memory::MemoryStore;
-use roster_core::model::{AccountStatus, DirectoryKind, MemberStatus};
+use roster_core::model::{Access, AccountStatus, DirectoryKind, Invitation, InvitationStatus, MemberStatus};
+use roster_core::permission::RoleRef;
 use roster_core::store::Store;
 
 use super::generated::{ACCOUNTS, MEMBERS, roles, sets};
-use crate::build::{Dice, account, account_id, change, organization_home, organization_id, user_id};
+use crate::build::{
+    Dice, account, account_id, change, invitation, on_accounts, organization_home, organization_id, session,
+    user_id,
+};
 use crate::stores::{START, TestStore};
 
 const SEARCHES: [&str; 14] =
@@ -107,6 +111,50 @@ pub async fn members_are_listed_as_in_memory(at: &TestStore) {
             assert_eq!(at.store.list(&listing, &page).await.unwrap(), expected, "{listing:?} {page:?}");
         }
     }
+}
+
+pub async fn invitations_and_sessions_are_listed_as_in_memory(at: &TestStore) {
+    let memory = twins(at).await;
+    let (home, mut dice) = (organization_home(1), Dice::new(8));
+    let shapes = |n: u64| match n % 3 {
+        0 => Access::Organization(RoleRef::ADMIN),
+        1 => on_accounts(&[(n % ACCOUNTS, RoleRef::ADMIN)]),
+        _ => Access::NONE,
+    };
+    for n in 0..30 {
+        let it = invitation(n, shapes(n));
+        let expires_at = START.plus_seconds(if n % 4 == 0 { 5 } else { 100 });
+        let it = Invitation { expires_at, ..it };
+        let statuses = [InvitationStatus::Declined, InvitationStatus::Revoked, InvitationStatus::Expired];
+        let it = if n % 5 == 0 { it.ended(*dice.pick(&statuses), START) } else { it };
+        let put = change(5_000 + n, &home).put(Record::Invitation(it)).done();
+        let begun = change(6_000 + n, &Home::User(user_id(1))).put(Record::Session(session(n))).done();
+        for set in [put, begun] {
+            assert!(memory.commit(&set).await.is_ok() && at.store.commit(&set).await.is_ok());
+        }
+    }
+    let organization = organization_id(1);
+    let statuses = [
+        None,
+        Some(InvitationStatus::Pending),
+        Some(InvitationStatus::Expired),
+        Some(InvitationStatus::Declined),
+        Some(InvitationStatus::Accepted),
+    ];
+    for status in statuses {
+        for scope in [Scope::All, Scope::Accounts(vec![]), some_scope(&mut dice), some_scope(&mut dice)] {
+            compare(at, &memory, &Listing::Invitations { organization, status, scope }, 4).await;
+        }
+    }
+    let rows = compare(at, &memory, &Listing::Sessions { user: user_id(1) }, 7).await;
+    assert_eq!(rows.len(), 30);
+    let due = Listing::Due { home, until: START.plus_seconds(50) };
+    assert!(
+        compare(at, &memory, &due, 3)
+            .await
+            .iter()
+            .any(|row| matches!(row.stored.record, Record::Invitation(_)))
+    );
 }
 
 pub async fn accounts_are_listed_as_in_memory(at: &TestStore) {

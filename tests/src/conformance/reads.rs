@@ -2,19 +2,20 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "these are the bodies of tests")]
 
 use roster_core::home::{Due, Home, Key, Record, Tally};
+use roster_core::id::PasswordResetId;
 use roster_core::log::Head;
 use roster_core::model::{
-    Access, Account, AccountStatus, ApiKey, Card, ClaimName, ClaimTarget, DirectoryId, FeedKey, FeedLine,
-    FeedSpan, Job, JobSide, Member, MemberStatus, Organization, OrganizationStatus, Receipt, User,
-    UserStatus,
+    Access, Account, AccountStatus, ApiKey, Card, ClaimName, ClaimTarget, Credential, DirectoryId, FeedKey,
+    FeedLine, FeedSpan, Invitation, InvitationStatus, Inviter, Job, JobSide, Member, MemberStatus,
+    Organization, OrganizationStatus, PasswordReset, Receipt, User, UserStatus,
 };
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::text::ExternalId;
 
 use crate::build::{
-    account, account_id, api_key, card, change, claim, commit_id, directory_entry, job, job_part, member,
-    on_accounts, operator_key, organization, organization_home, organization_id, receipt, role, role_id,
-    text, traits, transfer, user, user_id,
+    account, account_id, api_key, card, change, claim, commit_id, directory_entry, invitation, invitation_id,
+    job, job_part, member, on_accounts, operator_key, organization, organization_home, organization_id,
+    receipt, role, role_id, session, session_id, text, traits, transfer, user, user_id,
 };
 use crate::stores::{START, TestStore};
 
@@ -68,18 +69,46 @@ pub(super) fn records() -> Vec<(Home, Vec<Record>)> {
         Record::Job(Box::new(job(1))),
         Record::JobPart(job_part(1, JobSide::Input, 0)),
         Record::JobPart(job_part(1, JobSide::Results, 7)),
+        Record::Invitation(invitation(1, Access::Organization(RoleRef::ADMIN))),
+        Record::Invitation(Invitation {
+            name: None,
+            invited_by: Inviter::System,
+            ..invitation(2, on_accounts(&roles))
+        }),
+        Record::Invitation(Invitation {
+            accepted_by: Some(user_id(4)),
+            invited_by: Inviter::Operator { id: None },
+            ..invitation(3, Access::NONE).ended(InvitationStatus::Accepted, START.plus_seconds(1))
+        }),
+        Record::InvitedAddress("guest1@example.com".into(), invitation_id(1)),
+        Record::InvitedAddress("Guest1@b\u{fc}cher.test".into(), invitation_id(2)),
     ];
     let nobody = User { email: None, name: None, external_id: None, ..user(2) };
     let users = vec![
         Record::User(User {
             status: UserStatus::Erased,
             cuts: 3,
+            cut_at: Some(START.plus_seconds(3)),
             traits: traits(serde_json::json!({})),
             ..nobody
         }),
         Record::Membership(roster_core::model::Membership { organization: organization_id(1) }),
         Record::Receipt(Receipt { answer: None, ..receipt(2) }),
         Record::Job(Box::new(Job { lease: None, cursor: None, ..job(2) })),
+        Record::Credential(Credential {
+            password_hash: "$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA".into(),
+            generation: 4,
+            set_by: Some(invitation_id(1)),
+            changed_at: START,
+        }),
+        Record::Session(session(1)),
+        Record::Session(session(2)),
+        Record::PasswordReset(PasswordReset {
+            id: PasswordResetId::from_uuid(session_id(3).uuid()),
+            created_at: START,
+            expires_at: START.plus_seconds(60),
+            used_at: Some(START.plus_seconds(5)),
+        }),
     ];
     let target = ClaimTarget::Organization(organization_id(1));
     let named = Home::Claim(ClaimName::OrganizationExternalId(text("A:b c")));

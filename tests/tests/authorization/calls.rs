@@ -14,6 +14,8 @@ pub struct Call {
     pub method: Method,
     pub path: String,
     pub body: Option<Value>,
+    /// Whether anybody may ask.
+    pub open: bool,
 }
 
 /// A world with something behind every id that a path can name.
@@ -28,10 +30,13 @@ pub struct Ids {
     pub transfer: String,
     pub role: String,
     pub other_role: String,
+    pub invitation: String,
+    pub token: String,
     pub other_account: String,
     pub other_user: String,
     pub other_key: String,
     pub other_transfer: String,
+    pub other_invitation: String,
 }
 
 impl Deref for Prepared {
@@ -49,6 +54,8 @@ pub async fn prepared(store: &str) -> Prepared {
     let wide = json!({"type": "organization", "role": "member"});
     roster_tests::world::join(&world.operator(), "other", "omar", wide).await;
     let other_transfer = there_and_back(&world, "other", "otto", "omar", "member").await;
+    let (invitation, token) = asked(&world, "cloud", "north").await;
+    let (other_invitation, _) = asked(&world, "other", "west").await;
     let first = async |path: &str, pointer: &str| text(&world.operator().get(path).await.is(200), pointer);
     let role = json!({"name": "Support", "permissions": ["members:read"]});
     let made = async |organization: &str| {
@@ -60,12 +67,25 @@ pub async fn prepared(store: &str) -> Prepared {
         other_role: made("other").await,
         key: first("/v1/organizations/ext:cloud/api-keys", "/data/0/id").await,
         transfer,
+        invitation,
+        token,
         other_account: first("/v1/organizations/ext:other/accounts/ext:west", "/id").await,
         other_user: first("/v1/users/ext:mia", "/id").await,
         other_key: first("/v1/organizations/ext:other/api-keys", "/data/0/id").await,
         other_transfer,
+        other_invitation,
     };
     Prepared { world, ids }
+}
+
+/// Somebody who is asked in, and the token of their link.
+async fn asked(world: &World, organization: &str, account: &str) -> (String, String) {
+    let path = format!("/v1/organizations/ext:{organization}/invitations");
+    let access = roster_tests::world::on_accounts(&[(account, "viewer")]);
+    let body = json!({"email": "asked@example.com", "access": access});
+    let id = text(&world.operator().post(&path, body).await.is(201), "/id");
+    let url = text(&world.operator().get(&format!("{path}/{id}/link")).await.is(200), "/url");
+    (id, url.rsplit('/').next().unwrap().to_owned())
 }
 
 async fn there_and_back(world: &World, organization: &str, owner: &str, to: &str, role: &str) -> String {
@@ -85,7 +105,14 @@ pub fn of_document(document: &Value) -> Vec<Call> {
             let id = text(operation, "/operationId");
             let body = operation["requestBody"]["content"]["application/json"].get("example").cloned();
             let method = method.to_ascii_uppercase().parse().unwrap();
-            calls.push(Call { body: body.map(|body| fitting(&id, body)), id, method, path: path.clone() });
+            let open = operation.get("security").is_some();
+            calls.push(Call {
+                open,
+                body: body.map(|body| fitting(&id, body)),
+                id,
+                method,
+                path: path.clone(),
+            });
         }
     }
     calls
@@ -141,7 +168,10 @@ impl Call {
             .replace("{user}", "ext:nils")
             .replace("{key}", &world.ids.key)
             .replace("{role}", if self.changes() { &world.ids.role } else { "member" })
-            .replace("{transfer}", &world.ids.transfer);
+            .replace("{transfer}", &world.ids.transfer)
+            .replace("{invitation}", &world.ids.invitation)
+            .replace("{token}", &world.ids.token)
+            .replace("{session}", "ses_01kb2y0v4tejq8vt0d7c3w4n5e");
         caller.call(self.method.clone(), &path, self.body.clone()).await
     }
 }

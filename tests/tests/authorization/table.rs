@@ -23,7 +23,7 @@ pub const CALLERS: [&str; 15] = [
 
 /// Of operations on `ext:cloud`, `ext:north` and `ext:nils`, the status that each caller is answered.
 #[rustfmt::skip]
-pub const TABLE: [(&str, [u16; 15]); 49] = [
+pub const TABLE: [(&str, [u16; 15]); 56] = [
     // operation                  operator owner admin member viewer nora sven nils empty fred mia  admin_key viewer_key other_key for_nils
     ("create_organization",       [201,    403,  403,  403,   403,   403, 403, 403, 403,  403, 403, 403,      403,       403,      403]),
     ("list_organizations",        [200,    200,  200,  200,   200,   200, 200, 200, 200,  200, 200, 200,      200,       200,      200]),
@@ -74,11 +74,18 @@ pub const TABLE: [(&str, [u16; 15]); 49] = [
     ("update_api_key",            [200,    200,  200,  403,   403,   403, 403, 403, 403,  404, 404, 200,      403,       404,      403]),
     ("rotate_api_key",            [200,    200,  200,  403,   403,   403, 403, 403, 403,  404, 404, 200,      403,       404,      403]),
     ("revoke_api_key",            [204,    204,  204,  403,   403,   403, 403, 403, 403,  404, 404, 204,      403,       404,      403]),
+    ("create_invitations",        [201,    201,  201,  403,   403,   403, 403, 403, 403,  404, 404, 201,      403,       404,      403]),
+    ("list_invitations",          [200,    200,  200,  403,   403,   200, 200, 403, 403,  404, 404, 200,      403,       404,      403]),
+    ("get_invitation",            [200,    200,  200,  403,   403,   200, 403, 403, 403,  404, 404, 200,      403,       404,      403]),
+    ("update_invitation",         [200,    200,  200,  403,   403,   403, 403, 403, 403,  404, 404, 200,      403,       404,      403]),
+    ("revoke_invitation",         [204,    204,  204,  403,   403,   204, 403, 403, 403,  404, 404, 204,      403,       404,      403]),
+    ("resend_invitation",         [200,    200,  200,  403,   403,   200, 403, 403, 403,  404, 404, 200,      403,       404,      403]),
+    ("get_invitation_link",       [200,    200,  200,  403,   403,   200, 403, 403, 403,  404, 404, 200,      403,       404,      403]),
 ];
 
 /// The same for operations whose answer is about the question, not the thing.
 #[rustfmt::skip]
-pub const QUESTIONS: [(&str, [u16; 15]); 8] = [
+pub const QUESTIONS: [(&str, [u16; 15]); 15] = [
     // operation                  operator owner admin member viewer nora sven nils empty fred mia  admin_key viewer_key other_key for_nils
     ("check",                     [200,    200,  200,  403,   403,   200, 403, 200, 403,  200, 200, 200,      403,       200,      200]),
     ("check_batch",               [200,    200,  200,  403,   403,   403, 403, 200, 403,  200, 200, 200,      403,       200,      200]),
@@ -87,5 +94,12 @@ pub const QUESTIONS: [(&str, [u16; 15]); 8] = [
     ("list_events",               [200,    200,  200,  403,   403,   403, 403, 403, 403,  404, 404, 200,      403,       404,      403]),
     ("list_deployment_events",    [200,    403,  403,  403,   403,   403, 403, 403, 403,  403, 403, 403,      403,       403,      403]),
     ("list_deployment_audit",     [200,    403,  403,  403,   403,   403, 403, 403, 403,  403, 403, 403,      403,       403,      403]),
+    ("list_sessions",             [403,    200,  200,  200,   200,   200, 200, 200, 200,  200, 200, 403,      403,       403,      200]),
+    ("end_session",               [403,    404,  404,  404,   404,   404, 404, 404, 404,  404, 404, 403,      403,       403,      404]),
+    ("change_password",           [403,    401,  401,  401,   401,   401, 401, 401, 401,  401, 401, 403,      403,       403,      401]),
+    ("sign_in",                   [401,    401,  401,  401,   401,   401, 401, 401, 401,  401, 401, 401,      401,       401,      401]),
+    ("show_invitation",           [200,    200,  200,  200,   200,   200, 200, 200, 200,  200, 200, 200,      200,       200,      200]),
+    ("accept_invitation",         [403,    403,  403,  403,   403,   403, 403, 403, 403,  403, 403, 403,      403,       403,      403]),
+    ("decline_invitation",        [200,    200,  200,  200,   200,   200, 200, 200, 200,  200, 200, 200,      200,       200,      200]),
     ("export_deployment_audit",   [200,    403,  403,  403,   403,   403, 403, 403, 403,  403, 403, 403,      403,       403,      403]),
 ];

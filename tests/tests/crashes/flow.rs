@@ -1,12 +1,12 @@
 //! The acts that take several commits, each as a front end does it.
 
-use roster_core::actor::Actor;
+use roster_core::actor::{Actor, Via};
 use roster_core::facts::{ReceiptDraft, Request, Seed};
 use roster_core::flows::import::{ImportOptions, import_members, parse_members};
 use roster_core::flows::{
-    NewAccount, NewMember, NewOrganization, NewUser, Who, add_member, begin_receipt, close_organization,
-    create_account, create_organization, create_user, finish_receipt, remove_many, set_role,
-    update_organization, update_user,
+    NewAccount, NewMember, NewOrganization, NewUser, Who, accept_invitation, add_member, begin_receipt,
+    close_organization, create_account, create_organization, create_user, finish_receipt, remove_many,
+    set_role, update_organization, update_user,
 };
 use roster_core::home::Home;
 use roster_core::id::{OrganizationId, UserId};
@@ -19,6 +19,7 @@ use roster_core::ops::user::UserPatch;
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::reference::{AccountRef, UserRef};
 use roster_core::refusal::OpError;
+use roster_core::secret::InvitationLink;
 use roster_tests::stores::START;
 
 /// Whom the flows act on.
@@ -28,6 +29,10 @@ pub struct Ids {
     pub cloud: OrganizationId,
     /// A member of both organizations.
     pub ute: UserId,
+    /// In no organization, and invited to `ext:cloud`.
+    pub fay: UserId,
+    /// By this link.
+    pub link: InvitationLink,
 }
 
 /// An act of several commits.
@@ -43,6 +48,7 @@ pub enum Flow {
     SetRole,
     RemoveMany,
     Import,
+    Accept,
     Close,
 }
 
@@ -62,7 +68,7 @@ const ROWS: &str = "email,name,account_external_id,role\n\
     ute@example.com,Ute,west,member\n";
 
 impl Flow {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::CreateUser,
         Self::CreateOrganization,
         Self::AddNewPerson,
@@ -73,6 +79,7 @@ impl Flow {
         Self::SetRole,
         Self::RemoveMany,
         Self::Import,
+        Self::Accept,
         Self::Close,
     ];
 
@@ -121,7 +128,7 @@ impl Flow {
     }
 
     async fn act(self, roster: &Roster, request: &Request, ids: Ids) -> Result<(), OpError> {
-        let Ids { cloud, ute } = ids;
+        let Ids { cloud, ute, fay, link } = ids;
         let bare = Request { receipt: None, ..request.clone() };
         match self {
             Self::CreateUser => {
@@ -176,6 +183,11 @@ impl Flow {
                 let lines = parse_members(ROWS.as_bytes())?;
                 let options = ImportOptions { create_accounts: true, dry_run: false };
                 import_members(roster, &bare, cloud, &lines, options, &mut |_, _| {}).await.map(drop)
+            }
+            Self::Accept => {
+                let actor = Actor::User { user: fay, via: Via::Operator { key: None } };
+                let token = roster.links.invitation_token(&link);
+                accept_invitation(roster, &Request { actor, ..bare }, &token, None).await.map(drop)
             }
             Self::Close => close_organization(roster, &bare, cloud, true).await,
         }

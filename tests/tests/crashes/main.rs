@@ -195,5 +195,6 @@ flows! {
     set_role: SetRole;
     remove_many: RemoveMany;
     import: Import;
+    accept: Accept;
     close: Close;
 }

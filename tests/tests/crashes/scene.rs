@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use roster_core::actor::Actor;
 use roster_core::facts::{Entropy, Request};
-use roster_core::flows::{NewMember, Who, add_member, create_organization, create_user};
+use roster_core::flows::{NewMember, Who, add_member, create_organization, create_user, invite};
 use roster_core::home::{Home, Key, Record};
 use roster_core::listing::{MemberSort, PageRequest};
 use roster_core::log::{Body, LogFilter};
 use roster_core::model::{Access, ClaimTarget, DirectoryId};
 use roster_core::op::Roster;
+use roster_core::ops::invitation::{InviteAsk, InviteOutcome};
 use roster_core::ops::member::{AccessAsk, Joining};
 use roster_core::reads::{self, MemberFilter};
 use roster_core::reference::{OrganizationRef, UserRef};
+use roster_core::secret::InvitationLink;
 use roster_core::store::Store;
 use roster_tests::gate::{Between, Hook};
 use roster_tests::stores::{CountingEntropy, ManualClock, TestStore, fresh};
@@ -40,7 +42,7 @@ impl Scene {
             let new = new_organization(name, id, owner);
             made.push(create_organization(&roster, &request(), &new).await.unwrap().output);
         }
-        create_user(&roster, &request(), &person("fay", Some("fay"))).await.unwrap();
+        let fay = create_user(&roster, &request(), &person("fay", Some("fay"))).await.unwrap().id;
         let ute = create_user(&roster, &request(), &person("ute", None)).await.unwrap().id;
         let members = ["max", "mia", "moe"].map(|name| Who::Person(person(name, Some(name))));
         let both = [Who::Known(UserRef::Id(ute))];
@@ -51,7 +53,14 @@ impl Scene {
             let new = NewMember { who, joining };
             add_member(&roster, &request(), organization, &new, None).await.unwrap();
         }
-        Self { at, entropy, ids: Ids { cloud: made[0], ute } }
+        let cloud = made[0];
+        let access = AccessAsk::Accounts(vec![(external("south"), MEMBER)]);
+        let email = "fay@example.com".parse().unwrap();
+        let ask = InviteAsk { email, access, expires_in: None, name: None, user: None };
+        let invited = invite(&roster, &request(), cloud, ask, None).await.unwrap().output;
+        let [(_, InviteOutcome::Invited(it))] = invited.as_slice() else { panic!("{invited:?}") };
+        let link = InvitationLink { organization: cloud, invitation: it.id, number: it.link };
+        Self { at, entropy, ids: Ids { cloud, ute, fay, link } }
     }
 
     /// On the store itself.

@@ -45,6 +45,9 @@ impl Operation for CloseOrganization {
             return Err(Refusal::ConfirmationRequired);
         }
         facts.policies.access.require(&standing, "organization:close", Reach::Organization)?;
+        if !facts.actor.is_fresh(facts.now) {
+            return Err(Refusal::ReauthenticationRequired);
+        }
         let event = Event::new("organization.closed", "organization", self.organization)
             .before(json!({"status": OrganizationStatus::Active}))
             .after(json!({"status": OrganizationStatus::Closed}));

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record};
 use crate::id::OrganizationId;
-use crate::model::{Organization, Settings, TraitPatch};
+use crate::model::{Organization, SettingsPatch, TraitPatch};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::policy::Reach;
 use crate::refusal::Refusal;
@@ -23,7 +23,7 @@ pub struct OrganizationPatch {
     /// The vendor's id, settable once; claimed already.
     pub external_id: Option<ExternalId>,
     /// Settings.
-    pub settings: Option<Settings>,
+    pub settings: SettingsPatch,
     /// Traits to merge.
     pub traits: TraitPatch,
 }
@@ -62,6 +62,9 @@ impl Operation for UpdateOrganization {
             .traits
             .merged(&patch.traits)
             .map_err(|bad| Refusal::invalid("/traits", bad.to_string()))?;
+        if let Some(life) = patch.settings.invitation_expires_in {
+            facts.policies.invitations.check_life(life, "/settings/invitation_expires_in")?;
+        }
         facts.policies.access.require(&standing, "organization:update", Reach::Organization)?;
         if patch.external_id.is_some()
             && before.external_id.is_some()
@@ -73,7 +76,7 @@ impl Operation for UpdateOrganization {
             name: patch.name.clone().unwrap_or_else(|| before.name.clone()),
             slug: patch.slug.clone().unwrap_or_else(|| before.slug.clone()),
             external_id: patch.external_id.clone().or_else(|| before.external_id.clone()),
-            settings: patch.settings.unwrap_or(before.settings),
+            settings: before.settings.merged(patch.settings),
             traits,
             ..before.clone()
         };

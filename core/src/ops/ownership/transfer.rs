@@ -74,11 +74,13 @@ impl Operation for TransferOwnership {
         }
         let target = read.target.ok_or(Refusal::NotFound)?;
         known_role(standing.roles(), self.previous_owner_role)?;
+        facts.policies.ownership.may_transfer(&facts.actor, organization.owner)?;
+        if !facts.actor.is_fresh(facts.now) {
+            return Err(Refusal::ReauthenticationRequired);
+        }
         if self.to == organization.owner {
-            facts.policies.ownership.may_transfer(&facts.actor, organization.owner)?;
             return Err(Refusal::invalid("/to", "this member is the owner already"));
         }
-        facts.policies.ownership.may_transfer(&facts.actor, organization.owner)?;
         if self.previous_owner_role == RoleRef::OWNER {
             return Err(Refusal::OwnerByTransferOnly);
         }

@@ -57,6 +57,7 @@ impl Operation for CreateUser {
             suspended_at: None,
             traits,
             cuts: 0,
+            cut_at: None,
             created_at: facts.now,
         };
         let event = Event {

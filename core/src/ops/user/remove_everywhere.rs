@@ -45,7 +45,7 @@ impl Operation for RemoveEverywhere {
         if let Some(job) = found {
             return Ok(Decision::unchanged(job));
         }
-        let after = User { cuts: user.cuts.saturating_add(1), ..user.clone() };
+        let after = User { cuts: user.cuts.saturating_add(1), cut_at: Some(facts.now), ..user.clone() };
         let work = Work::RemoveEverywhere { user: self.user, epoch: after.cuts };
         let job = self.asked.queued(work, self.total, facts.now);
         let event = Event { user: Some(self.user), ..Event::new("user.updated", "user", self.user) }

@@ -1,0 +1,212 @@
+//! Accepting an invitation: signed in, or by signing up. The pointer in the user's home comes first, then one commit
+//! in the organization's home (rules I2, I3).
+
+use super::create_user::{NewUser, find_or_create_user, fresh_id};
+use super::find_user;
+use super::invite::user_of;
+use super::refresh::{refresh_card, tidied};
+use super::sign_in::{SignedIn, begin, credential, salt};
+use crate::actor::{Actor, Via};
+use crate::facts::Request;
+use crate::home::{Home, Key, Record};
+use crate::id::UserId;
+use crate::model::{Card, Credential, Invitation, Member, Organization, User, UserStatus};
+use crate::op::{Roster, preflight, run};
+use crate::ops::invitation::{AcceptInvitation, DeclineInvitation};
+use crate::ops::pointer::PointToOrganization;
+use crate::ops::session::{PasswordGuard, SetPassword};
+use crate::reference::UserRef;
+use crate::refusal::{OpError, Refusal};
+use crate::secret::{InvitationLink, Password};
+use crate::settle::SettleDue;
+use crate::text::Name;
+
+/// How somebody new wants to be called and to sign in.
+#[derive(Clone, Debug)]
+pub struct SignUp {
+    /// Their name.
+    pub name: Name,
+    /// Their password.
+    pub password: Password,
+}
+
+/// What accepting gives.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// Where.
+    pub organization: Organization,
+    /// The membership.
+    pub member: Member,
+    /// For one who signed up, their first session.
+    pub session: Option<SignedIn>,
+}
+
+/// What a token leads to; 404 for one that this service has not made.
+pub(crate) fn read_link(roster: &Roster, token: &str) -> Result<InvitationLink, Refusal> {
+    roster.links.read_invitation(token).ok_or(Refusal::NotFound)
+}
+
+/// Accepts an invitation for the user who acts, or for the invited person who signs up. An address that has a password
+/// already has to sign in first: 401.
+pub async fn accept_invitation(
+    roster: &Roster,
+    request: &Request,
+    token: &str,
+    sign_up: Option<&SignUp>,
+) -> Result<Accepted, OpError> {
+    let link = read_link(roster, token)?;
+    match (request.actor, sign_up) {
+        (Actor::User { user, .. }, _) => {
+            let user = find_user(roster, &UserRef::Id(user)).await?;
+            let operation = accepting(link, user.id, Some(&user));
+            foresee(roster, request, &operation).await?;
+            join(roster, request, operation, &user, None).await
+        }
+        (Actor::Visitor, Some(sign_up)) => sign_up_and_join(roster, request, link, sign_up).await,
+        (Actor::Visitor, None) => {
+            invited(roster, link).await?;
+            Err(Refusal::Unauthenticated.into())
+        }
+        (Actor::Operator { .. } | Actor::ApiKey { .. } | Actor::System, _) => {
+            Err(Refusal::lacks("user").into())
+        }
+    }
+}
+
+/// Declines an invitation, for whoever bears its link.
+pub async fn decline_invitation(
+    roster: &Roster,
+    request: &Request,
+    token: &str,
+) -> Result<(Organization, Invitation), OpError> {
+    let link = read_link(roster, token)?;
+    Ok(run(roster, request, &DeclineInvitation { link }).await?.output)
+}
+
+async fn sign_up_and_join(
+    roster: &Roster,
+    request: &Request,
+    link: InvitationLink,
+    sign_up: &SignUp,
+) -> Result<Accepted, OpError> {
+    let invitation = invited(roster, link).await?;
+    let found = user_of(roster, &invitation.email).await?;
+    let id = found.unwrap_or_else(|| fresh_id(&request.step("person 0")));
+    let foreseen = AcceptInvitation {
+        link,
+        user: id,
+        address: Some(invitation.email.key().to_owned()),
+        card: Card::default(),
+        cuts: 0,
+        cut_at: None,
+    };
+    foresee(roster, request, &foreseen).await?;
+    let user = if let Some(id) = found {
+        find_user(roster, &UserRef::Id(id)).await?
+    } else {
+        let email = Some(invitation.email.clone());
+        let new = NewUser { email, name: Some(sign_up.name.clone()), ..NewUser::default() };
+        find_or_create_user(roster, &by_link(request, id, link), &new).await?.user
+    };
+    if user.status != UserStatus::Active {
+        return Err(Refusal::Unauthenticated.into());
+    }
+    let request = by_link(request, user.id, link);
+    let by = set_first_password(roster, &request, user.id, link, &sign_up.password).await?;
+    join(roster, &request, accepting(link, user.id, Some(&user)), &user, Some(by)).await
+}
+
+/// Sets the password of somebody who has none. One who set this very password by this very link is who they were.
+async fn set_first_password(
+    roster: &Roster,
+    request: &Request,
+    user: UserId,
+    link: InvitationLink,
+    password: &Password,
+) -> Result<Credential, OpError> {
+    for _ in 0..2 {
+        if let Some((_, known)) = credential(roster, user).await? {
+            let same = known.set_by == Some(link.invitation)
+                && roster.sign_in.passwords.fits(password, Some(&known.password_hash)).await?;
+            return if same { Ok(known) } else { Err(Refusal::Unauthenticated.into()) };
+        }
+        let hash = roster.sign_in.passwords.hash(password, salt(request)).await?;
+        let guard = PasswordGuard::None(link.invitation);
+        let set = SetPassword { user, hash, guard, sessions: Vec::new() };
+        match run(roster, &request.step("password"), &set).await {
+            Ok(done) => return Ok(done.output),
+            // Somebody was quicker: perhaps the same person.
+            Err(OpError::Refused(Refusal::Unauthenticated)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Refusal::Unauthenticated.into())
+}
+
+async fn join(
+    roster: &Roster,
+    request: &Request,
+    operation: AcceptInvitation,
+    user: &User,
+    by: Option<Credential>,
+) -> Result<Accepted, OpError> {
+    let organization = operation.link.organization;
+    let pointer = PointToOrganization { user: user.id, organization };
+    run(roster, &request.as_system("pointer"), &pointer).await?;
+    let (shown, member) = run(roster, request, &operation).await?.output;
+    tidied(refresh_card(roster, request, organization, user.id, user.card()).await);
+    let session = match by {
+        Some(by) => Some(begin(roster, request, user.id, by, None).await?),
+        None => None,
+    };
+    Ok(Accepted { organization: shown, member, session })
+}
+
+fn accepting(link: InvitationLink, id: UserId, user: Option<&User>) -> AcceptInvitation {
+    let address = user.and_then(|user| user.email.as_ref()).map(|email| email.key().to_owned());
+    AcceptInvitation {
+        link,
+        user: id,
+        address,
+        card: user.map(User::card).unwrap_or_default(),
+        cuts: user.map_or(0, |user| user.cuts),
+        cut_at: user.and_then(|user| user.cut_at),
+    }
+}
+
+/// Whether it would be accepted, before anything is left in another home. What has ended is written down as ended.
+async fn foresee(roster: &Roster, request: &Request, operation: &AcceptInvitation) -> Result<(), OpError> {
+    let outcome = preflight(roster, request, operation).await.map(drop);
+    match outcome {
+        Err(OpError::Refused(Refusal::InvitationExpired)) => {
+            settle(roster, request, operation.link).await?;
+            outcome
+        }
+        // What has ended by time may hold the seats that are needed; the commit looks.
+        Err(OpError::Refused(Refusal::NoSeat)) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Writes down that an invitation has ended, so that no clock brings it back.
+pub(crate) async fn settle(roster: &Roster, request: &Request, link: InvitationLink) -> Result<(), OpError> {
+    let home = Home::Organization(link.organization);
+    let settle = SettleDue { home, keys: vec![Key::Invitation(link.invitation)] };
+    run(roster, &request.as_system("settle expired"), &settle).await.map(drop)
+}
+
+async fn invited(roster: &Roster, link: InvitationLink) -> Result<Invitation, OpError> {
+    let key = Key::Invitation(link.invitation);
+    let home = Home::Organization(link.organization);
+    let mut read = roster.store.read(&home, std::slice::from_ref(&key), &[]).await?;
+    match read.records.remove(&key).map(|stored| stored.record) {
+        Some(Record::Invitation(invitation)) => Ok(invitation),
+        _ => Err(Refusal::NotFound.into()),
+    }
+}
+
+/// The same request by the person whose mailbox the link proves.
+fn by_link(request: &Request, user: UserId, link: InvitationLink) -> Request {
+    let via = Via::Invitation { invitation: link.invitation };
+    Request { actor: Actor::User { user, via }, ..request.clone() }
+}

@@ -1,0 +1,149 @@
+//! Inviting one or many (rule I8). Whose an address is, other homes say; the organization's home decides.
+
+use std::collections::BTreeSet;
+
+use super::claims;
+use crate::facts::Request;
+use crate::id::{InvitationId, OrganizationId, UserId};
+use crate::model::{ClaimName, ClaimTarget, Invitation, Organization};
+use crate::op::{Done, Roster, Seal, preflight, run, run_sealed};
+use crate::ops::invitation::{CreateInvitations, InviteAsk, InviteOutcome, ROWS, ResendInvitation};
+use crate::reads::{somewhere, used_seats, visible_standing};
+use crate::refusal::{OpError, Refusal};
+use crate::store::StoreError;
+use crate::text::Email;
+
+/// A row of a batch, by its number, with what became of it.
+pub type InvitedRow = (usize, InviteOutcome);
+
+/// Invites one person.
+pub async fn invite(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    ask: InviteAsk,
+    seal: Option<Seal<'_, Vec<InvitedRow>>>,
+) -> Result<Done<Vec<InvitedRow>>, OpError> {
+    let rows = vec![(0, named(roster, ask).await?)];
+    let operation = CreateInvitations { organization, rows, all_or_nothing: true };
+    run_sealed(roster, request, &operation, seal).await
+}
+
+/// Invites many: nothing is done where the seats do not suffice for all; then each row has an outcome of its own.
+pub async fn invite_many(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    asks: Vec<(usize, InviteAsk)>,
+) -> Result<Vec<InvitedRow>, OpError> {
+    let (shown, standing) = visible_standing(roster, request, organization).await?;
+    somewhere(&standing, "invitations:manage")?;
+    let (mut outcomes, mut rows, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for (number, ask) in asks {
+        if seen.insert(ask.email.key().to_owned()) {
+            rows.push((number, named(roster, ask).await?));
+        } else {
+            outcomes.push((number, InviteOutcome::Unchanged));
+        }
+    }
+    let batches: Vec<CreateInvitations> = rows
+        .chunks(ROWS)
+        .map(|rows| CreateInvitations { organization, rows: rows.to_vec(), all_or_nothing: false })
+        .collect();
+    admit(roster, request, &shown.value, &batches).await?;
+    for (n, batch) in batches.iter().enumerate() {
+        outcomes.extend(commit(roster, &request.step(&format!("batch {n}")), batch).await?);
+    }
+    outcomes.sort_by_key(|(number, _)| *number);
+    Ok(outcomes)
+}
+
+/// Refuses a batch that needs more seats than there are.
+async fn admit(
+    roster: &Roster,
+    request: &Request,
+    organization: &Organization,
+    batches: &[CreateInvitations],
+) -> Result<(), OpError> {
+    let Some(purchased) = organization.purchased.filter(|_| organization.settings.invitations_hold_seats)
+    else {
+        return Ok(());
+    };
+    let mut needed = 0;
+    for batch in batches {
+        let foreseen = match preflight(roster, request, batch).await {
+            Ok(foreseen) => foreseen,
+            // What has ended by time may still hold seats.
+            Err(OpError::Refused(Refusal::NoSeat)) => {
+                needed += CreateInvitations::seats(&batch.rows);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        needed += foreseen.iter().map(|(_, outcome)| seats(outcome)).sum::<i64>();
+    }
+    let used = used_seats(roster, organization.id).await?;
+    if needed > 0 && used + needed > i64::from(purchased) {
+        return Err(Refusal::NoSeat.into());
+    }
+    Ok(())
+}
+
+fn seats(outcome: &InviteOutcome) -> i64 {
+    match outcome {
+        InviteOutcome::Invited(invitation) => invitation.seats(),
+        InviteOutcome::Unchanged | InviteOutcome::Refused(_) => 0,
+    }
+}
+
+/// One commit; where others took seats meanwhile, its rows go one by one as far as seats go.
+async fn commit(
+    roster: &Roster,
+    request: &Request,
+    batch: &CreateInvitations,
+) -> Result<Vec<InvitedRow>, OpError> {
+    match run(roster, request, batch).await {
+        Ok(done) => return Ok(done.output),
+        Err(OpError::Refused(Refusal::NoSeat)) => {}
+        Err(error) => return Err(error),
+    }
+    let mut outcomes = Vec::with_capacity(batch.rows.len());
+    for row in &batch.rows {
+        let rows = vec![row.clone()];
+        let one = CreateInvitations { organization: batch.organization, rows, all_or_nothing: false };
+        match run(roster, &request.step(&format!("row {}", row.0)), &one).await {
+            Ok(done) => outcomes.extend(done.output),
+            Err(OpError::Refused(Refusal::NoSeat)) => {
+                outcomes.push((row.0, InviteOutcome::Refused(Refusal::NoSeat)));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(outcomes)
+}
+
+/// Sends an invitation again.
+pub async fn resend(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    invitation: InvitationId,
+    seal: Option<Seal<'_, Invitation>>,
+) -> Result<Done<Invitation>, OpError> {
+    let shown = crate::reads::invitation(roster, request, organization, invitation).await?;
+    let user = user_of(roster, &shown.value.email).await?;
+    run_sealed(roster, request, &ResendInvitation { organization, invitation, user }, seal).await
+}
+
+async fn named(roster: &Roster, ask: InviteAsk) -> Result<InviteAsk, StoreError> {
+    let user = user_of(roster, &ask.email).await?;
+    Ok(InviteAsk { user, ..ask })
+}
+
+/// Whose an address is, if anybody's.
+pub(super) async fn user_of(roster: &Roster, email: &Email) -> Result<Option<UserId>, StoreError> {
+    Ok(match claims::target(roster, &ClaimName::email(email)).await? {
+        Some(ClaimTarget::User(id)) => Some(id),
+        Some(ClaimTarget::Organization(_)) | None => None,
+    })
+}

@@ -1,0 +1,135 @@
+//! Accepting an invitation: invitation, member, seat and log in one commit (rules I2, I3, I6, S2, M7, M9).
+
+use serde_json::json;
+
+use super::is_not_in;
+use super::scene::{InviterRead, all_there, load_accounts, require_link};
+use crate::facts::Facts;
+use crate::home::{Home, Key, Record, TheMember, TheOrganization};
+use crate::id::UserId;
+use crate::model::{
+    Card, Invitation, InvitationStatus, Member, MemberStatus, Organization, OrganizationStatus,
+};
+use crate::op::{Decision, Event, Operation, View};
+use crate::policy::Roles;
+use crate::refusal::Refusal;
+use crate::secret::InvitationLink;
+use crate::store::StoreError;
+use crate::time::Timestamp;
+
+/// Makes the person who was invited a member.
+#[derive(Debug)]
+pub struct AcceptInvitation {
+    /// By which link.
+    pub link: InvitationLink,
+    /// Who accepts.
+    pub user: UserId,
+    /// The key of their address; nothing for somebody without one.
+    pub address: Option<String>,
+    /// What lists show of them.
+    pub card: Card,
+    /// How often they have been removed from everything, as it was read before.
+    pub cuts: u32,
+    /// When that was the last time.
+    pub cut_at: Option<Timestamp>,
+}
+
+/// What the organization's home says.
+#[derive(Debug)]
+pub struct AcceptRead {
+    organization: Option<Organization>,
+    invitation: Option<Invitation>,
+    member: Option<Member>,
+    inviter: InviterRead,
+    accounts_there: bool,
+    roles: Roles,
+}
+
+impl Operation for AcceptInvitation {
+    type State = AcceptRead;
+    type Output = (Organization, Member);
+
+    fn home(&self) -> Home {
+        Home::Organization(self.link.organization)
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<AcceptRead, StoreError> {
+        let own = [Key::Organization, Key::Invitation(self.link.invitation), Key::Member(self.user)];
+        view.fetch(own).await?;
+        let organization = view.get(&TheOrganization).await?;
+        let (invitation, member) =
+            (view.get(&self.link.invitation).await?, view.get(&TheMember(self.user)).await?);
+        let (mut inviter, mut accounts_there) = (InviterRead::Always, true);
+        if let Some(invitation) = &invitation {
+            view.fetch([Key::InvitedAddress(invitation.email.key().to_owned())]).await?;
+            inviter = InviterRead::load(view, invitation.invited_by).await?;
+            accounts_there = load_accounts(view, &invitation.access).await?;
+        }
+        let roles = view.roles();
+        Ok(AcceptRead { organization, invitation, member, inviter, accounts_there, roles })
+    }
+
+    fn decide(&self, read: AcceptRead, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
+        let open = read.organization.filter(|it| it.status == OrganizationStatus::Active);
+        let (Some(organization), Some(invitation)) = (open, read.invitation) else {
+            return Err(Refusal::NotFound);
+        };
+        require_link(&invitation, self.link.number, Some(self.user))?;
+        if invitation.status == InvitationStatus::Accepted {
+            return still_member(&invitation, read.member)
+                .map(|member| Decision::unchanged((organization, member)));
+        }
+        if self.address.as_deref() != Some(invitation.email.key()) {
+            return Err(Refusal::WrongRecipient);
+        }
+        let before = read.member.map(|member| member.after_cuts(self.cuts, facts.now));
+        let overtaken = before.as_ref().is_some_and(|member| member.epoch > self.cuts)
+            || self.cut_at.is_some_and(|cut| invitation.sent_at <= cut);
+        if overtaken || before.as_ref().is_some_and(|member| member.has_cut(invitation.sent_at)) {
+            return Err(Refusal::InvitationRevoked);
+        }
+        is_not_in(before.as_ref().map(|member| member.status))?;
+        all_there(&invitation.access, &read.roles, read.accounts_there)?;
+        read.inviter.still_may(&invitation, &read.roles, facts)?;
+        let member = Member::joining(self.user, self.card.clone(), invitation.access.clone(), facts.now)
+            .after(before.as_ref());
+        let member = Member { epoch: self.cuts, ..member };
+        Ok(accepted(organization, &invitation, member, facts))
+    }
+}
+
+fn accepted(
+    organization: Organization,
+    invitation: &Invitation,
+    member: Member,
+    facts: &Facts,
+) -> Decision<(Organization, Member)> {
+    let after = Invitation {
+        accepted_by: Some(member.user),
+        ..invitation.ended(InvitationStatus::Accepted, facts.now)
+    };
+    let event = Event {
+        user: Some(member.user),
+        ..Event::new("invitation.accepted", "invitation", invitation.id)
+            .before(json!({"status": InvitationStatus::Pending}))
+            .after(json!({"status": InvitationStatus::Accepted}))
+    };
+    let joined = Event::member("member.added", member.user).after(json!({
+        "access": member.access, "invitation": invitation.id, "email": member.card.email, "name": member.card.name,
+        "external_id": member.card.external_id,
+    }));
+    Decision::unchanged((organization, member.clone()))
+        .remove(Key::InvitedAddress(invitation.email.key().to_owned()))
+        .put(Record::Invitation(after))
+        .put(Record::Member(member))
+        .event(event)
+        .event(joined)
+}
+
+/// The membership that an invitation made, while it lasts (rule I2).
+fn still_member(invitation: &Invitation, member: Option<Member>) -> Result<Member, Refusal> {
+    let made = member.filter(|member| {
+        member.status == MemberStatus::Active && Some(member.joined_at) == invitation.ended_at
+    });
+    made.ok_or(Refusal::InvitationUsed)
+}

@@ -1,0 +1,178 @@
+//! Inviting (rules I1, I7, I8, M11, S1).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{fields, is_not_in};
+use crate::facts::Facts;
+use crate::home::{Home, Record, TheInvitedAddress, TheMember};
+use crate::id::{InvitationId, OrganizationId, UserId};
+use crate::model::{Access, Invitation, InvitationStatus, Inviter, MemberStatus, Organization};
+use crate::op::{Decision, Event, Operation, View, Visible};
+use crate::ops::member::{AccessAsk, AskRead, require_on};
+use crate::policy::Standing;
+use crate::refusal::Refusal;
+use crate::store::StoreError;
+use crate::text::{Email, Name};
+
+/// So many invitations fit into one commit.
+pub const ROWS: usize = 250;
+
+/// Who is invited, to what.
+#[derive(Clone, PartialEq, Debug)]
+pub struct InviteAsk {
+    /// The address.
+    pub email: Email,
+    /// What they will reach.
+    pub access: AccessAsk,
+    /// How long the link lives, in seconds; the organization's setting if left out.
+    pub expires_in: Option<u32>,
+    /// What they are called.
+    pub name: Option<Name>,
+    /// Whose the address is, if anybody's.
+    pub user: Option<UserId>,
+}
+
+/// What became of a row.
+#[derive(Clone, PartialEq, Debug)]
+pub enum InviteOutcome {
+    /// Invited.
+    Invited(Box<Invitation>),
+    /// The address stands in an earlier row.
+    Unchanged,
+    /// Not invited.
+    Refused(Refusal),
+}
+
+/// Makes invitations, at most [`ROWS`]; one row that is refused does not stop the others.
+#[derive(Debug)]
+pub struct CreateInvitations {
+    /// Where.
+    pub organization: OrganizationId,
+    /// Who; each row with the number that its id is drawn by.
+    pub rows: Vec<(usize, InviteAsk)>,
+    /// Whether the refusal of a row refuses the whole.
+    pub all_or_nothing: bool,
+}
+
+/// What the organization's home says of a row.
+#[derive(Debug)]
+pub struct RowRead {
+    asked: AskRead,
+    member: Option<MemberStatus>,
+    pending: bool,
+}
+
+impl Operation for CreateInvitations {
+    type State = (Visible, Vec<RowRead>);
+    type Output = Vec<(usize, InviteOutcome)>;
+
+    fn home(&self) -> Home {
+        Home::Organization(self.organization)
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        let addresses = self.rows.iter().map(|(_, row)| address(row));
+        let members = self.rows.iter().filter_map(|(_, row)| row.user).map(TheMember);
+        let keys: Vec<_> = addresses
+            .map(|it| crate::home::TypedKey::key(&it))
+            .chain(members.map(|it| crate::home::TypedKey::key(&it)))
+            .collect();
+        view.fetch(keys).await?;
+        let mut rows = Vec::with_capacity(self.rows.len());
+        for (_, row) in &self.rows {
+            let asked = row.access.load(view).await?;
+            let member = match row.user {
+                Some(user) => view.get(&TheMember(user)).await?.map(|member| member.status),
+                None => None,
+            };
+            let pending = match view.get(&address(row)).await? {
+                Some(id) => view.get(&id).await?.is_some_and(|it| it.status == InvitationStatus::Pending),
+                None => false,
+            };
+            rows.push(RowRead { asked, member, pending });
+        }
+        Ok((view.open_organization().await?, rows))
+    }
+
+    fn decide(
+        &self,
+        (visible, reads): Self::State,
+        facts: &Facts,
+    ) -> Result<Decision<Self::Output>, Refusal> {
+        let (organization, standing) = visible.open()?;
+        let mut decision = Decision::unchanged(Vec::with_capacity(self.rows.len()));
+        let mut seen = BTreeSet::new();
+        for ((number, row), read) in self.rows.iter().zip(reads) {
+            if !seen.insert(row.email.key()) {
+                decision.output.push((*number, InviteOutcome::Unchanged));
+                continue;
+            }
+            match invited(&organization, &standing, row, &read, *number, facts) {
+                Err(refusal) if self.all_or_nothing => return Err(refusal),
+                Err(refusal) => decision.output.push((*number, InviteOutcome::Refused(refusal))),
+                Ok(invitation) => {
+                    let event = Event::new("invitation.created", "invitation", invitation.id)
+                        .after(fields(&invitation));
+                    let address = row.email.key().to_owned();
+                    decision.puts.push(Record::InvitedAddress(address, invitation.id));
+                    decision.puts.push(Record::Invitation(invitation.clone()));
+                    decision.events.push(event);
+                    decision.output.push((*number, InviteOutcome::Invited(Box::new(invitation))));
+                }
+            }
+        }
+        Ok(decision)
+    }
+}
+
+fn address(row: &InviteAsk) -> TheInvitedAddress {
+    TheInvitedAddress(row.email.key().to_owned())
+}
+
+fn invited(
+    organization: &Organization,
+    standing: &Standing,
+    row: &InviteAsk,
+    read: &RowRead,
+    number: usize,
+    facts: &Facts,
+) -> Result<Invitation, Refusal> {
+    let life = row.expires_in.unwrap_or(organization.settings.invitation_expires_in);
+    if row.expires_in.is_some() {
+        facts.policies.invitations.check_life(life, "/expires_in")?;
+    }
+    let granting = row.access.resolve(&read.asked)?;
+    let policy = facts.policies.access.as_ref();
+    require_on(policy, standing, "invitations:manage", &granting.access)?;
+    policy.may_grant(standing, &granting.access)?;
+    is_not_in(read.member)?;
+    if read.pending {
+        return Err(Refusal::InvitationExists);
+    }
+    granting.none_archived_anew(&Access::NONE)?;
+    Ok(Invitation {
+        id: InvitationId::from_uuid(facts.fresh(&format!("invitation {number}"))),
+        email: row.email.clone(),
+        name: row.name.clone(),
+        status: InvitationStatus::Pending,
+        invited_by: Inviter::of(&facts.actor),
+        holds_seat: organization.settings.invitations_hold_seats && !granting.access.is_empty(),
+        access: granting.access,
+        link: 1,
+        life,
+        sent_at: facts.now,
+        expires_at: facts.now.plus_seconds(i64::from(life)),
+        created_at: facts.now,
+        accepted_by: None,
+        ended_at: None,
+    })
+}
+
+impl CreateInvitations {
+    /// How many seats these rows would hold, if none is refused: an address counts once.
+    pub fn seats(rows: &[(usize, InviteAsk)]) -> i64 {
+        let addresses: BTreeMap<&str, bool> =
+            rows.iter().map(|(_, row)| (row.email.key(), row.access != AccessAsk::NONE)).collect();
+        addresses.values().map(|reaches| i64::from(*reaches)).sum()
+    }
+}

@@ -1,0 +1,138 @@
+//! Links that are sent to people: derived from the master key and what they lead to, so that a copy of the store
+//! reveals none, and the current one can be shown again.
+//!
+//! Form of an invitation's: `rkl_` + invitation id (26) + organization id (26) + number of the link (8 hexadecimal
+//! digits) + HMAC-SHA-256 of all before it (52).
+
+use std::fmt;
+
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+use crate::facts::hmac_sha256;
+use crate::id::{InvitationId, OrganizationId, decode, encode};
+
+/// What the link of an invitation leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct InvitationLink {
+    /// The home.
+    pub organization: OrganizationId,
+    /// Which.
+    pub invitation: InvitationId,
+    /// The number of the link.
+    pub number: u32,
+}
+
+/// Makes links and reads them.
+#[derive(Clone)]
+pub struct Links {
+    key: [u8; 32],
+    public_url: String,
+    invitation: Option<String>,
+}
+
+impl Default for Links {
+    /// For a store that nobody else reads.
+    fn default() -> Self {
+        Self::new([0; 32], "http://127.0.0.1:8080".to_owned(), None)
+    }
+}
+
+impl Links {
+    /// Under a key that replicas share, and the address at which people reach the service. `invitation` is the vendor's
+    /// own page with `{token}` in it.
+    pub const fn new(key: [u8; 32], public_url: String, invitation: Option<String>) -> Self {
+        Self { key, public_url, invitation }
+    }
+
+    /// The same at another public address.
+    #[must_use]
+    pub fn at(&self, public_url: String) -> Self {
+        Self { public_url, ..self.clone() }
+    }
+
+    /// The token of an invitation.
+    pub fn invitation_token(&self, to: &InvitationLink) -> String {
+        let (invitation, organization) = (encode(to.invitation.uuid()), encode(to.organization.uuid()));
+        let body = format!("rkl_{invitation}{organization}{:08x}", to.number);
+        let seal = self.seal(&body);
+        body + &seal
+    }
+
+    /// The address of an invitation's page.
+    pub fn invitation_url(&self, to: &InvitationLink) -> String {
+        let token = self.invitation_token(to);
+        match &self.invitation {
+            Some(page) => page.replace("{token}", &token),
+            None => format!("{}/invitations/{token}", self.public_url),
+        }
+    }
+
+    /// What a token leads to; nothing for one that this service has not made.
+    pub fn read_invitation(&self, token: &str) -> Option<InvitationLink> {
+        if !token.is_ascii() || token.len() != 116 {
+            return None;
+        }
+        let (body, seal) = token.split_at(64);
+        if !bool::from(self.seal(body).as_bytes().ct_eq(seal.as_bytes())) {
+            return None;
+        }
+        let rest = body.strip_prefix("rkl_")?;
+        Some(InvitationLink {
+            invitation: InvitationId::from_uuid(decode(rest.get(..26)?)?),
+            organization: OrganizationId::from_uuid(decode(rest.get(26..52)?)?),
+            number: u32::from_str_radix(rest.get(52..)?, 16).ok()?,
+        })
+    }
+
+    fn seal(&self, body: &str) -> String {
+        let mac = hmac_sha256(&self.key, body.as_bytes());
+        let (high, low) = mac.split_at(16);
+        let half = |bytes: &[u8]| encode(Uuid::from_slice(bytes).unwrap_or_default());
+        half(high) + &half(low)
+    }
+}
+
+impl fmt::Debug for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Links").field("public_url", &self.public_url).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TO: InvitationLink = InvitationLink {
+        organization: OrganizationId::from_uuid(Uuid::from_u128(8)),
+        invitation: InvitationId::from_uuid(Uuid::from_u128(9)),
+        number: 2,
+    };
+
+    #[test]
+    fn a_token_leads_where_it_was_made_for_and_no_other_token_leads_anywhere() {
+        let links = Links::default();
+        let token = links.invitation_token(&TO);
+        assert_eq!(links.read_invitation(&token), Some(TO));
+        for at in 0..token.len() {
+            let mut bytes = token.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'0' { b'1' } else { b'0' };
+            assert_eq!(links.read_invitation(std::str::from_utf8(&bytes).unwrap()), None, "{at}");
+        }
+        let other = Links::new([1; 32], String::new(), None);
+        assert_eq!(other.read_invitation(&token), None);
+        assert_eq!(links.read_invitation(""), None);
+    }
+
+    #[test]
+    fn the_vendors_own_page_stands_in_for_ours() {
+        let page = Some("https://app.example.com/join?token={token}".to_owned());
+        let links = Links::new([0; 32], "https://roster.example.com".to_owned(), page);
+        let token = links.invitation_token(&TO);
+        assert_eq!(links.invitation_url(&TO), format!("https://app.example.com/join?token={token}"));
+        assert_eq!(
+            Links::default().invitation_url(&TO),
+            format!("http://127.0.0.1:8080/invitations/{token}")
+        );
+    }
+}

@@ -1,0 +1,30 @@
+//! How people sign in: what a password costs to try, how long a session lives.
+
+use crate::secret::Passwords;
+
+/// The settings of signing in.
+#[derive(Debug)]
+pub struct SignIn {
+    /// Hashes and tries passwords.
+    pub passwords: Passwords,
+    /// A session ends when it is not used for so many seconds.
+    pub idle: i64,
+    /// A session ends after so many seconds, however much it is used.
+    pub life: i64,
+}
+
+impl Default for SignIn {
+    /// 14 days unused, 90 days in all.
+    fn default() -> Self {
+        const DAY: i64 = 86_400;
+        Self { passwords: Passwords::default(), idle: 14 * DAY, life: 90 * DAY }
+    }
+}
+
+impl SignIn {
+    /// How old the last use that was noted may be before a use is noted again, in seconds: a twentieth of the idle
+    /// life, five minutes at the most.
+    pub fn unnoted(&self) -> i64 {
+        (self.idle / 20).min(300)
+    }
+}

@@ -1,0 +1,181 @@
+//! Signing in and out, and what a session opens: rules P5, M7, L8; re-authentication.
+
+use roster_tests::http::{Caller, text};
+use roster_tests::stores::selected;
+use roster_tests::world::World;
+use serde_json::{Value, json};
+
+const CLOUD: &str = "/v1/organizations/ext:cloud";
+const PASSWORD: &str = "correct horse battery";
+
+/// A person by name, who has signed up by an invitation with a role on the whole; their id.
+async fn signed_up(world: &World, name: &str, role: &str) -> String {
+    let operator = world.operator();
+    let access = json!({"type": "organization", "role": role});
+    let body = json!({"email": format!("{name}@example.com"), "access": access});
+    let made = operator.post(&format!("{CLOUD}/invitations"), body).await.is(201);
+    let path = format!("{CLOUD}/invitations/{}/link", text(&made, "/id"));
+    let url = text(&operator.get(&path).await.is(200), "/url");
+    let path = format!("/v1/invitations/{}/accept", url.rsplit('/').next().unwrap());
+    let body = json!({"name": name, "password": PASSWORD});
+    text(&world.service.nobody().post(&path, body).await.is(200), "/member/user_id")
+}
+
+async fn sign_in<'a>(world: &'a World, name: &str, password: &str) -> Caller<'a> {
+    let body = json!({"email": format!("{name}@example.com"), "password": password});
+    let begun = world.service.nobody().post("/v1/sessions", body).await.is(201);
+    assert_eq!(begun["user"]["email"], format!("{}@example.com", name.to_lowercase()));
+    world.service.bearer(&text(&begun, "/token"))
+}
+
+async fn rows(caller: &Caller<'_>) -> Vec<Value> {
+    caller.get("/v1/sessions").await.is(200)["data"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_session_lives_from_signing_in_to_signing_out() {
+    for store in selected() {
+        let world = World::on(store).await;
+        signed_up(&world, "rita", "member").await;
+        let (one, two) = (sign_in(&world, "Rita", PASSWORD).await, sign_in(&world, "rita", PASSWORD).await);
+        assert_eq!(one.get("/v1/me").await.is(200)["memberships"].as_array().unwrap().len(), 1);
+        one.get(CLOUD).await.is(200);
+        one.get("/v1/organizations/ext:other").await.refused(404, "not_found");
+        let all = rows(&two).await;
+        assert_eq!((all.len(), all.iter().filter(|row| row["current"] == true).count()), (3, 1));
+        assert!(!json!(all).to_string().contains("rks_"), "no secret in a list");
+        let other = all.iter().find(|row| row["current"] == false).unwrap();
+        two.delete(&format!("/v1/sessions/{}", text(other, "/id"))).await.is(204);
+        two.delete(&format!("/v1/sessions/{}", text(other, "/id"))).await.refused(404, "not_found");
+        two.delete("/v1/sessions/current").await.is(204);
+        two.get("/v1/me").await.refused(401, "unauthenticated");
+        assert_eq!(rows(&one).await.len(), 1);
+        let named = one.clone().on_behalf_of("ext:max");
+        named.get("/v1/me").await.refused(422, "invalid");
+        world.operator().get("/v1/sessions").await.refused(403, "forbidden");
+    }
+}
+
+/// Wrong, unknown, malformed, without a password, former: one answer.
+#[tokio::test]
+async fn whoever_cannot_sign_in_is_told_the_same() {
+    for store in selected() {
+        let world = World::on(store).await;
+        signed_up(&world, "rita", "member").await;
+        let nobody = world.service.nobody();
+        let mut told = Vec::new();
+        for (email, password) in [
+            ("rita@example.com", "wrong horse battery"),
+            ("rita@example.com", ""),
+            ("rita@example.com", &"x".repeat(10_000)),
+            ("nobody@example.com", PASSWORD),
+            ("max@example.com", PASSWORD),
+            ("no address", PASSWORD),
+        ] {
+            let body = json!({"email": email, "password": password});
+            let mut problem = nobody.post("/v1/sessions", body).await.refused(401, "invalid_credentials");
+            problem["request_id"] = Value::Null;
+            told.push(problem);
+        }
+        assert!(told.iter().all(|problem| *problem == told[0]));
+        nobody.post("/v1/sessions", json!({"email": "rita@example.com"})).await.refused(422, "invalid");
+        let forged = world.service.bearer(&format!("rks_{}", "0".repeat(112)));
+        forged.get("/v1/me").await.refused(401, "unauthenticated");
+    }
+}
+
+/// Idle life, and life in all.
+#[tokio::test]
+async fn a_session_ends_unused_or_by_age() {
+    const DAY: i64 = 86_400;
+    for store in selected() {
+        let world = World::on(store).await;
+        signed_up(&world, "rita", "member").await;
+        let (used, unused) =
+            (sign_in(&world, "rita", PASSWORD).await, sign_in(&world, "rita", PASSWORD).await);
+        for _ in 0..6 {
+            world.test().clock.advance_seconds(14 * DAY - 1);
+            used.get("/v1/me").await.is(200);
+        }
+        unused.get("/v1/me").await.refused(401, "unauthenticated");
+        assert_eq!(rows(&used).await.len(), 1, "those that are over are not shown");
+        world.test().clock.advance_seconds(6 * DAY + 6);
+        used.get("/v1/me").await.refused(401, "unauthenticated");
+        let fresh = sign_in(&world, "rita", PASSWORD).await;
+        assert_eq!(rows(&fresh).await.len(), 1);
+    }
+}
+
+/// Changing the password needs the one before, and ends every session.
+#[tokio::test]
+async fn a_changed_password_ends_every_session() {
+    for store in selected() {
+        let world = World::on(store).await;
+        signed_up(&world, "rita", "member").await;
+        let (one, two) = (sign_in(&world, "rita", PASSWORD).await, sign_in(&world, "rita", PASSWORD).await);
+        let change = |current: &str, password: &str| json!({"current": current, "password": password});
+        one.post("/v1/me/password", change("wrong", "new password"))
+            .await
+            .refused(401, "invalid_credentials");
+        one.post("/v1/me/password", change(PASSWORD, "short")).await.refused(422, "invalid");
+        one.post("/v1/me/password", change(PASSWORD, "new password")).await.is(204);
+        for session in [one, two] {
+            session.get("/v1/me").await.refused(401, "unauthenticated");
+        }
+        let old = json!({"email": "rita@example.com", "password": PASSWORD});
+        world.service.nobody().post("/v1/sessions", old).await.refused(401, "invalid_credentials");
+        sign_in(&world, "rita", "new password").await.get(CLOUD).await.is(200);
+    }
+}
+
+/// M7: removed is 404; back again, an old session has to sign in afresh there, and is good elsewhere.
+#[tokio::test]
+async fn m7_a_session_from_before_the_cut_signs_in_again() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let user = signed_up(&world, "rita", "member").await;
+        let west = json!({"user": user, "access": {"type": "organization", "role": "member"}});
+        world.operator().post("/v1/organizations/ext:other/members", west).await.is(201);
+        let rita = sign_in(&world, "rita", PASSWORD).await;
+        world.test().clock.advance_seconds(1);
+        world.operator().delete(&format!("{CLOUD}/members/{user}")).await.is(200);
+        rita.get(CLOUD).await.refused(404, "not_found");
+        rita.get("/v1/organizations/ext:other").await.is(200);
+        let back = json!({"roles": [{"role": "admin", "accounts": "all"}]});
+        world.operator().put(&format!("{CLOUD}/members/{user}/access"), back).await.is(200);
+        for path in ["", "/members", "/accounts/ext:north", "/seats", "/api-keys"] {
+            let told = rita.get(&format!("{CLOUD}{path}")).await;
+            told.refused(401, "reauthentication_required");
+        }
+        let name = json!({"name": "Mine"});
+        rita.patch(CLOUD, name.clone()).await.refused(401, "reauthentication_required");
+        rita.get("/v1/organizations/ext:other").await.is(200);
+        assert_eq!(rita.get("/v1/organizations").await.is(200)["data"].as_array().unwrap().len(), 1);
+        world.test().clock.advance_seconds(1);
+        let later = sign_in(&world, "rita", PASSWORD).await;
+        later.patch(CLOUD, name).await.is(200);
+        rita.get(CLOUD).await.refused(401, "reauthentication_required");
+    }
+}
+
+/// O3: an owner hands over, or closes, within ten minutes of signing in.
+#[tokio::test]
+async fn an_owner_signs_in_again_for_what_cannot_be_undone() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let user = signed_up(&world, "rita", "admin").await;
+        let transfers = format!("{CLOUD}/ownership-transfers");
+        world.operator().post(&transfers, json!({"to": user})).await.is(201);
+        let rita = sign_in(&world, "rita", PASSWORD).await;
+        world.test().clock.advance_seconds(600);
+        let handed = json!({"to": "ext:anna"});
+        rita.post(&transfers, handed.clone()).await.refused(401, "reauthentication_required");
+        let confirm = json!({"confirm": true});
+        let close = rita.call(http::Method::DELETE, CLOUD, Some(confirm)).await;
+        close.refused(401, "reauthentication_required");
+        let fresh = sign_in(&world, "rita", PASSWORD).await;
+        world.test().clock.advance_seconds(599);
+        fresh.post(&transfers, handed).await.is(201);
+        fresh.post(&transfers, json!({"to": "ext:max"})).await.refused(403, "forbidden");
+    }
+}

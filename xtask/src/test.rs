@@ -96,6 +96,9 @@ fn run_all(
     let mut tests = with(repo.cargo());
     let (ended, suites) = if repo.has_cargo("nextest") {
         tests.args(["nextest", "run", "--workspace"]).args(runner);
+        if env::var_os(THREADS).is_none() {
+            tests.env(THREADS, threads().to_string());
+        }
         let report = repo.target()?.join("nextest/default/junit.xml");
         // That of another run would be taken for this one's.
         let _gone = fs::remove_file(&report);
@@ -112,6 +115,14 @@ fn run_all(
     let mut doc = with(repo.cargo());
     doc.args(["test", "--doc", "--workspace"]);
     Ok((interrupt::status(doc)?, suites))
+}
+
+/// How many tests nextest runs at a time, unless a flag says so.
+const THREADS: &str = "NEXTEST_TEST_THREADS";
+
+/// Two a core: tests wait for the stores' disks half of the time.
+fn threads() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Where the tests put their files, unless `TMPDIR` says so: in memory where there is enough of it.

@@ -71,12 +71,13 @@ on_every_store! {
 fn it_says_where_everything_is_and_what_to_do_next() {
     let place = Place::empty();
     let mut server = Server::start_with(&place, "--data-dir else&where");
-    let said: Vec<_> = (0..4).map(|_| server.next_line()).collect();
+    let said: Vec<_> = (0..5).map(|_| server.next_line()).collect();
     let data = place.path().join("else&where");
     for (line, path) in said.iter().zip([data.join("roster.db"), data.clone(), data.join("master.key")]) {
         assert!(line.contains(path.to_str().unwrap()), "{said:?}");
     }
-    assert!(said[3].contains("roster operator-key create NAME --data-dir 'else&where'"), "{said:?}");
+    assert!(said[3].contains("mail") && said[3].contains("roster invitation link"), "{said:?}");
+    assert!(said[4].contains("roster operator-key create NAME --data-dir 'else&where'"), "{said:?}");
     place.done("operator-key create tests --data-dir else&where");
     server.kill();
     let server = Server::start_with(&place, "--data-dir else&where --log-level warn");

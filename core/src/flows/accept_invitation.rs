@@ -57,6 +57,9 @@ pub async fn accept_invitation(
     let link = read_link(roster, token)?;
     match (request.actor, sign_up) {
         (Actor::User { user, .. }, _) => {
+            if request.actor.bound_to().is_some_and(|own| own != link.organization) {
+                return Err(Refusal::NotFound.into());
+            }
             let user = find_user(roster, &UserRef::Id(user)).await?;
             let operation = accepting(link, user.id, Some(&user));
             foresee(roster, request, &operation).await?;

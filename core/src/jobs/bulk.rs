@@ -4,7 +4,7 @@ use super::{Held, Interrupted, as_asked};
 use crate::facts::Request;
 use crate::flows::{BulkAct, find_user};
 use crate::id::{OrganizationId, UserId};
-use crate::model::{Job, Outcome, OutcomeStatus};
+use crate::model::{Job, Outcome, OutcomeStatus, UserStatus};
 use crate::op::{Operation, run};
 use crate::ops::job::{Advance, Row, RowInJob};
 use crate::ops::member::{DeactivateMember, DeleteMember, ReactivateMember, RemoveMember, ReplaceAccess};
@@ -40,27 +40,40 @@ impl Held {
         n: u64,
         item: &str,
     ) -> Result<Job, Interrupted> {
-        let request = as_asked(job).step(&format!("row {n}"));
+        let request = self.as_asker(job).await.map(|request| request.step(&format!("row {n}")));
         let row = Row { job: job.id, holder: self.holder, n, item: item.to_owned() };
         let named = match item.parse::<UserRef>() {
             Ok(named) => find_user(&self.roster, &named).await.map(|user| (user.id, user.cuts)),
             Err(bad) => Err(Refusal::invalid("", bad.to_string()).into()),
         };
-        let done = match named {
-            Ok(user) => self.act(&request, row, organization, act, user).await,
-            Err(error) => Err(error),
+        let done = match (request, named) {
+            (Ok(request), Ok(user)) => self.act(&request, row, organization, act, user).await,
+            (Err(error), _) | (Ok(_), Err(error)) => Err(error),
         };
         match done {
             Ok(Some(job)) => self.going_on(*job),
             Ok(None) => Err(Interrupted::Lost),
+            Err(error @ OpError::Refused(Refusal::Conflict)) => Err(error.into()),
             Err(OpError::Refused(refusal)) => {
                 let code = Some(refusal.code().to_owned());
                 let status = OutcomeStatus::Refused;
                 let outcome = Outcome { item: item.to_owned(), line: None, status, code, warning: None };
                 let advance = Advance { outcomes: vec![outcome], ..Advance::default() };
-                self.say(&request, job.id, advance).await
+                self.say(&as_asked(job), job.id, advance).await
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The request of whoever asked, as they stand now: nothing is done for one who is shut out by now (rules M7, L9).
+    async fn as_asker(&self, job: &Job) -> Result<Request, OpError> {
+        let request = as_asked(job);
+        let Some(user) = job.actor.user() else { return Ok(request) };
+        let user = find_user(&self.roster, &UserRef::Id(user)).await?;
+        if user.status == UserStatus::Active && !user.has_cut(job.created_at) {
+            Ok(Request { cuts: user.cuts, ..request })
+        } else {
+            Err(Refusal::Unauthenticated.into())
         }
     }
 

@@ -78,8 +78,13 @@ impl Held {
                     serde_json::from_str(&item).map_err(|bad| Interrupted::Hopeless(bad.to_string()))?;
                 import_row(&trial, &request, organization, &line, options, &mut report).await?;
             }
-            let outcomes =
-                if options.dry_run { report.rows[from..].iter().map(outcome).collect() } else { Vec::new() };
+            // What an attempt that was cut off has said is not said again.
+            let said = job.done > from as u64;
+            let outcomes = if options.dry_run && !said {
+                report.rows[from..].iter().map(outcome).collect()
+            } else {
+                Vec::new()
+            };
             overlay.forget();
             job = self.say(&request, job.id, Advance { outcomes, ..Advance::default() }).await?;
         }
@@ -154,7 +159,7 @@ impl Held {
         for line in rows.lines {
             import_row(&self.roster, &request, rows.organization, line, rows.options, &mut report).await?;
         }
-        let taken = self.seats().await? - began + free;
+        let taken = (self.seats().await? - began + free).clamp(0, free);
         let mut outcomes: Vec<Outcome> = report.rows.iter().map(outcome).collect();
         for (found, foreseen) in outcomes.iter_mut().zip(&rows.foreseen) {
             if found.status == OutcomeStatus::Unchanged {
@@ -163,7 +168,7 @@ impl Held {
         }
         foresee(outcomes.clone()).await?;
         let seats_held = Some((rows.job.seats_held - taken).max(0));
-        let forgets = Some(rows.part);
+        let forgets = vec![rows.part, JobPartId { side: JobSide::Input, ..rows.part }];
         let advance = Advance { outcomes, seats_held, forgets, ..Advance::default() };
         self.say(&request.step("chunk"), id, advance).await
     }

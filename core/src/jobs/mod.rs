@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use uuid::Uuid;
 
 use crate::actor::Actor;
@@ -54,7 +54,9 @@ impl Worker {
     pub async fn work(&self, stop: Stop) {
         let mut at_hand = JoinSet::new();
         loop {
-            while at_hand.try_join_next().is_some() {}
+            while let Some(ended) = at_hand.try_join_next() {
+                heard(ended);
+            }
             if stop.is_given() {
                 break;
             }
@@ -63,6 +65,7 @@ impl Worker {
             }
             tokio::select! {
                 () = self.wake.notified() => {}
+                Some(ended) = at_hand.join_next() => heard(ended),
                 () = tokio::time::sleep(LOOK) => {}
                 () = stop.heard() => {}
             }
@@ -94,7 +97,10 @@ impl Worker {
                 if at_hand.len() >= AT_A_TIME || stop.is_given() {
                     return Ok(());
                 }
-                self.attend(&row, found.now, at_hand, stop).await?;
+                // What is wrong with one does not keep the others waiting.
+                if let Err(error) = self.attend(&row, found.now, at_hand, stop).await {
+                    tracing::warn!(%error, "a job cannot be taken; trying again");
+                }
             }
             if !found.more {
                 return Ok(());
@@ -141,6 +147,13 @@ impl Worker {
 
     fn busy(&self) -> std::sync::MutexGuard<'_, BTreeSet<JobId>> {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A job that fell over is taken again when its lease has ended.
+fn heard(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "work on a job fell over");
     }
 }
 

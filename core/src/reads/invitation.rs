@@ -1,20 +1,21 @@
 //! Invitations, and what their links show.
 
 use super::organization::{somewhere, visible_standing};
-use super::{Rows, Shown};
+use super::{Rows, Shown, pointers};
 use crate::facts::Request;
 use crate::flows::{read_link, settle_invitation};
 use crate::home::{Home, Key, Record, TheOrganization};
 use crate::id::{InvitationId, OrganizationId};
+use crate::known::Known;
 use crate::listing::{Listing, PageRequest};
-use crate::model::{Invitation, InvitationStatus, OrganizationStatus};
+use crate::model::{ClaimName, ClaimTarget, Invitation, InvitationStatus, OrganizationStatus};
 use crate::op::{Roster, View};
 use crate::ops::member::require_on;
 use crate::permission::{Permission, RoleRef};
-use crate::policy::Standing;
+use crate::policy::{Standing, custom_roles};
 use crate::refusal::{OpError, Refusal};
 use crate::secret::InvitationLink;
-use crate::text::Name;
+use crate::text::{Email, Name};
 use crate::time::Timestamp;
 
 /// What a link shows to whoever bears it: no address.
@@ -86,11 +87,35 @@ pub async fn invitation_link(
     let (shown, standing) = found(roster, request, organization, id).await?;
     let policy = roster.policies.access.as_ref();
     require_on(policy, &standing, "invitations:manage", &shown.value.access)?;
+    let request = &Request { known: Known::default(), ..request.clone() };
+    let mut view = View::new(roster, Home::Organization(organization), request);
+    view.fetch_roles(custom_roles(&shown.value.access).collect::<Vec<_>>()).await?;
+    let (_, standing) = view.organization().await?;
+    policy.may_grant(&standing, &shown.value.access)?;
     if shown.value.status != InvitationStatus::Pending {
         return Err(Refusal::InvitationNotPending.into());
     }
+    if !request.actor.is_operator() && is_elsewhere(roster, &shown.value.email, organization).await? {
+        return Err(Refusal::lacks("operator").into());
+    }
     let to = InvitationLink { organization, invitation: id, number: shown.value.link };
     Ok((roster.links.invitation_url(&to), shown.value.expires_at))
+}
+
+/// Whether the address is that of somebody without a password who may be in another organization. Who signs up by a
+/// link sets the password of that person everywhere, so only an operator may hand such a link on.
+async fn is_elsewhere(roster: &Roster, email: &Email, here: OrganizationId) -> Result<bool, OpError> {
+    let claim = Home::Claim(ClaimName::email(email));
+    let read = roster.store.read(&claim, &[Key::Claim], &[]).await?;
+    let Some(Record::Claim(claim)) = read.records.get(&Key::Claim).map(|stored| &stored.record) else {
+        return Ok(false);
+    };
+    let ClaimTarget::User(user) = claim.target else { return Ok(false) };
+    let read = roster.store.read(&Home::User(user), &[Key::Credential], &[]).await?;
+    if read.records.contains_key(&Key::Credential) {
+        return Ok(false);
+    }
+    Ok(pointers(roster, user).await?.into_iter().any(|organization| organization != here))
 }
 
 async fn found(

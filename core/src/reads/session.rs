@@ -14,7 +14,8 @@ pub async fn sessions(
     request: &Request,
     page: &PageRequest,
 ) -> Result<Rows<Session>, OpError> {
-    let user = request.actor.user().ok_or(Refusal::lacks("user"))?;
+    let user = request.actor.user().filter(|_| request.actor.bound_to().is_none());
+    let user = user.ok_or(Refusal::lacks("user"))?;
     let read = roster.store.read(&Home::User(user), &[Key::Credential], &[]).await?;
     let generation = match read.records.get(&Key::Credential).map(|stored| &stored.record) {
         Some(Record::Credential(credential)) => credential.generation,

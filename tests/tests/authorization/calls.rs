@@ -32,6 +32,7 @@ pub struct Ids {
     pub other_role: String,
     pub invitation: String,
     pub token: String,
+    pub job: String,
     pub other_account: String,
     pub other_user: String,
     pub other_key: String,
@@ -56,6 +57,7 @@ pub async fn prepared(store: &str) -> Prepared {
     let other_transfer = there_and_back(&world, "other", "otto", "omar", "member").await;
     let (invitation, token) = asked(&world, "cloud", "north").await;
     let (other_invitation, _) = asked(&world, "other", "west").await;
+    let job = ended_job(&world).await;
     let first = async |path: &str, pointer: &str| text(&world.operator().get(path).await.is(200), pointer);
     let role = json!({"name": "Support", "permissions": ["members:read"]});
     let made = async |organization: &str| {
@@ -69,6 +71,7 @@ pub async fn prepared(store: &str) -> Prepared {
         transfer,
         invitation,
         token,
+        job,
         other_account: first("/v1/organizations/ext:other/accounts/ext:west", "/id").await,
         other_user: first("/v1/users/ext:mia", "/id").await,
         other_key: first("/v1/organizations/ext:other/api-keys", "/data/0/id").await,
@@ -86,6 +89,15 @@ async fn asked(world: &World, organization: &str, account: &str) -> (String, Str
     let id = text(&world.operator().post(&path, body).await.is(201), "/id");
     let url = text(&world.operator().get(&format!("{path}/{id}/link")).await.is(200), "/url");
     (id, url.rsplit('/').next().unwrap().to_owned())
+}
+
+/// A job that was stopped before it began.
+async fn ended_job(world: &World) -> String {
+    let body = json!({"action": "remove", "users": ["ext:nobody"]});
+    let path = "/v1/organizations/ext:cloud/members/bulk";
+    let id = text(&world.operator().post(path, body).await.is(202), "/job/id");
+    world.operator().post(&format!("/v1/jobs/{id}/cancel"), json!({})).await.is(200);
+    id
 }
 
 async fn there_and_back(world: &World, organization: &str, owner: &str, to: &str, role: &str) -> String {
@@ -129,6 +141,7 @@ fn fitting(id: &str, example: Value) -> Value {
         "add_member" => {
             json!({"email": "new@example.com", "access": {"type": "organization", "role": "viewer"}})
         }
+        "act_on_members" => json!({"action": "remove", "users": ["ext:nils"]}),
         "replace_access" => json!({"roles": [{"role": "viewer", "accounts": ["ext:north"]}]}),
         "create_user" => json!({"email": "new@example.com"}),
         "check" | "check_batch" => {
@@ -171,7 +184,13 @@ impl Call {
             .replace("{transfer}", &world.ids.transfer)
             .replace("{invitation}", &world.ids.invitation)
             .replace("{token}", &world.ids.token)
+            .replace("{job}", &world.ids.job)
             .replace("{session}", "ses_01kb2y0v4tejq8vt0d7c3w4n5e");
+        if self.id == "import_members" {
+            let file = "email,account_external_id,role\nnew@example.com,north,viewer\n";
+            let caller = caller.clone().with("content-type", "text/csv");
+            return caller.send(self.method.clone(), &path, file.into()).await;
+        }
         caller.call(self.method.clone(), &path, self.body.clone()).await
     }
 }

@@ -23,7 +23,7 @@ pub const CALLERS: [&str; 15] = [
 
 /// Of operations on `ext:cloud`, `ext:north` and `ext:nils`, the status that each caller is answered.
 #[rustfmt::skip]
-pub const TABLE: [(&str, [u16; 15]); 56] = [
+pub const TABLE: [(&str, [u16; 15]); 59] = [
     // operation                  operator owner admin member viewer nora sven nils empty fred mia  admin_key viewer_key other_key for_nils
     ("create_organization",       [201,    403,  403,  403,   403,   403, 403, 403, 403,  403, 403, 403,      403,       403,      403]),
     ("list_organizations",        [200,    200,  200,  200,   200,   200, 200, 200, 200,  200, 200, 200,      200,       200,      200]),
@@ -54,6 +54,9 @@ pub const TABLE: [(&str, [u16; 15]); 56] = [
     ("delete_member",             [200,    200,  200,  403,   403,   403, 403, 403, 403,  404, 404, 200,      403,       404,      403]),
     ("suspend_user",              [200,    403,  403,  403,   403,   403, 403, 403, 404,  404, 404, 403,      403,       404,      403]),
     ("unsuspend_user",            [200,    403,  403,  403,   403,   403, 403, 403, 404,  404, 404, 403,      403,       404,      403]),
+    ("remove_user_from_everything", [202,  403,  403,  403,   403,   403, 403, 403, 404,  404, 404, 403,      403,       404,      403]),
+    ("act_on_members",            [202,    202,  202,  403,   403,   403, 403, 403, 403,  404, 404, 202,      403,       404,      403]),
+    ("import_members",            [202,    403,  403,  403,   403,   403, 403, 403, 403,  404, 404, 403,      403,       404,      403]),
     ("leave_organization",        [200,    200,  200,  403,   403,   403, 403, 200, 403,  404, 404, 200,      403,       404,      200]),
     ("create_user",               [201,    403,  403,  403,   403,   403, 403, 403, 403,  403, 403, 403,      403,       403,      403]),
     ("list_users",                [200,    403,  403,  403,   403,   403, 403, 403, 403,  403, 403, 403,      403,       403,      403]),
@@ -85,10 +88,15 @@ pub const TABLE: [(&str, [u16; 15]); 56] = [
 
 /// The same for operations whose answer is about the question, not the thing.
 #[rustfmt::skip]
-pub const QUESTIONS: [(&str, [u16; 15]); 15] = [
+pub const QUESTIONS: [(&str, [u16; 15]); 20] = [
     // operation                  operator owner admin member viewer nora sven nils empty fred mia  admin_key viewer_key other_key for_nils
     ("check",                     [200,    200,  200,  403,   403,   200, 403, 200, 403,  200, 200, 200,      403,       200,      200]),
     ("check_batch",               [200,    200,  200,  403,   403,   403, 403, 200, 403,  200, 200, 200,      403,       200,      200]),
+    ("list_jobs",                 [200,    403,  403,  403,   403,   403, 403, 403, 403,  403, 403, 403,      403,       403,      403]),
+    ("get_job",                   [200,    200,  200,  404,   404,   404, 404, 404, 404,  404, 404, 200,      404,       404,      404]),
+    ("list_job_results",          [200,    200,  200,  404,   404,   404, 404, 404, 404,  404, 404, 200,      404,       404,      404]),
+    ("follow_job",                [200,    200,  200,  404,   404,   404, 404, 404, 404,  404, 404, 200,      404,       404,      404]),
+    ("cancel_job",                [409,    409,  409,  404,   404,   404, 404, 404, 404,  404, 404, 409,      404,       404,      404]),
     ("list_audit",                [200,    200,  200,  403,   403,   403, 403, 403, 403,  404, 404, 200,      403,       404,      403]),
     ("export_audit",              [200,    200,  200,  403,   403,   403, 403, 403, 403,  404, 404, 200,      403,       404,      403]),
     ("list_events",               [200,    200,  200,  403,   403,   403, 403, 403, 403,  404, 404, 200,      403,       404,      403]),

@@ -5,11 +5,20 @@ crate::on_every_store! {
     x3_the_same_request_asks_once
     x3_a_new_access_finds_no_seat
     x3_a_job_can_be_stopped_once
+    x3_a_job_that_runs_stops_at_the_next_row
+    m7_nothing_is_done_for_one_who_is_shut_out_by_now
     l1_many_are_deactivated_brought_back_and_deleted
     x3_who_may_ask_and_look
 }
 
 mod cases {
+    use roster_core::actor::Actor;
+    use roster_core::facts::Request;
+    use roster_core::home::Home;
+    use roster_core::model::{JobStatus, OutcomeStatus};
+    use roster_core::op::run;
+    use roster_core::ops::job::{Row, RowInJob, TakeJob, Taken};
+    use roster_core::ops::member::RemoveMember;
     use roster_tests::http::{Service, text};
     use serde_json::{Value, json};
 
@@ -130,6 +139,55 @@ mod cases {
         let job = done(&service, &accepted).await;
         assert_eq!((&job["status"], &job["progress"]["done"]), (&json!("cancelled"), &json!(0)));
         assert_eq!(check(&service, &one, &ids[0]).await, "granted");
+    }
+
+    /// Stopped under the lease of a worker that then goes on.
+    pub async fn x3_a_job_that_runs_stops_at_the_next_row(store: &str) {
+        let service = Service::on(store).await;
+        let one = organization(&service, "one", None).await;
+        let ids = people(&service, &one, 1).await;
+        let path = format!("/v1/organizations/{one}/members/bulk");
+        let accepted =
+            service.operator().post(&path, json!({"action": "remove", "users": ids})).await.is(202);
+        let id = text(&accepted, "/job/id");
+        let home = Home::Organization(one.parse().unwrap());
+        let system = Request::new(Actor::System, service.roster.entropy.as_ref());
+        let holder = uuid::Uuid::from_u128(7);
+        let take = TakeJob { home: home.clone(), id: id.parse().unwrap(), holder };
+        let Taken::Mine(_) = run(&service.roster, &system, &take).await.unwrap().output else {
+            panic!("taken")
+        };
+        let cancel = format!("/v1/jobs/{id}/cancel");
+        assert_eq!(service.operator().post(&cancel, json!({})).await.is(200)["status"], "running");
+        let act = RemoveMember { organization: one.parse().unwrap(), user: ids[0].parse().unwrap() };
+        let row = Row { job: id.parse().unwrap(), holder, n: 0, item: ids[0].clone() };
+        let row = RowInJob { row, act, changed: OutcomeStatus::Removed };
+        let after = run(&service.roster, &system, &row).await.unwrap().output.unwrap();
+        assert_eq!((after.status, after.done), (JobStatus::Cancelled, 0));
+        assert_eq!(check(&service, &one, &ids[0]).await, "granted");
+        service.operator().post(&cancel, json!({})).await.refused(409, "job_finished");
+        is_clean(&service).await;
+    }
+
+    pub async fn m7_nothing_is_done_for_one_who_is_shut_out_by_now(store: &str) {
+        let service = Service::on(store).await;
+        let one = organization(&service, "one", None).await;
+        let ids = people(&service, &one, 2).await;
+        let path = format!("/v1/organizations/{one}/members/bulk");
+        for (n, act) in ["suspend", "remove"].into_iter().enumerate() {
+            let name = format!("admin-{n}@example.com");
+            let admin = text(&add(&service, &one, &name, "admin").await.is(201), "/user_id");
+            let body = json!({"action": "remove", "users": [ids[n]]});
+            let accepted = service.user(&admin).post(&path, body).await.is(202);
+            if act == "suspend" {
+                service.operator().post(&format!("/v1/users/{admin}/suspend"), json!({})).await.is(200);
+            } else {
+                service.operator().delete(&format!("/v1/users/{admin}/accounts")).await.is(202);
+            }
+            let job = done(&service, &accepted).await;
+            assert_eq!(job["summary"], json!({"refused": 1}), "{act}");
+            assert_eq!(check(&service, &one, &ids[n]).await, "granted");
+        }
     }
 
     pub async fn x3_who_may_ask_and_look(store: &str) {

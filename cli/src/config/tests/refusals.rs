@@ -21,7 +21,9 @@ fn every_problem_is_said_at_once_with_its_place_and_what_to_do() {
     let known = "server.listen, public_url, data_dir, master_key, master_key_file, storage.backend, \
                  storage.sqlite.path, storage.postgres.url, storage.postgres.url_file, \
                  storage.postgres.connections, storage.redis.url, storage.redis.url_file, storage.redis.prefix, \
-                 storage.redis.durability, storage.redis.appendfsync, log.format, log.level";
+                 storage.redis.durability, storage.redis.appendfsync, links.invitation, sessions.idle, sessions.life, \
+                 passwords.memory, passwords.passes, passwords.lanes, passwords.at_once, policy.invitation.shortest, \
+                 log.format, log.level";
     let expected = [
         &format!("./roster.toml: colour: unknown key; remove it or use one of {known}"),
         "./roster.toml: server.lisen: unknown key; did you mean server.listen?",

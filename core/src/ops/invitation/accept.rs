@@ -76,7 +76,8 @@ impl Operation for AcceptInvitation {
         };
         require_link(&invitation, self.link.number, Some(self.user))?;
         if invitation.status == InvitationStatus::Accepted {
-            return still_member(&invitation, read.member)
+            let member = read.member.filter(|member| member.survives(self.cuts));
+            return still_member(&invitation, member)
                 .map(|member| Decision::unchanged((organization, member)));
         }
         if self.address.as_deref() != Some(invitation.email.key()) {
@@ -91,8 +92,13 @@ impl Operation for AcceptInvitation {
         is_not_in(before.as_ref().map(|member| member.status))?;
         all_there(&invitation.access, &read.roles, read.accounts_there)?;
         read.inviter.still_may(&invitation, &read.roles, facts)?;
-        let member = Member::joining(self.user, self.card.clone(), invitation.access.clone(), facts.now)
-            .after(before.as_ref());
+        let member = Member::joining(
+            self.user,
+            self.card.clone(),
+            read.roles.standing_part(&invitation.access),
+            facts.now,
+        )
+        .after(before.as_ref());
         let member = Member { epoch: self.cuts, ..member };
         Ok(accepted(organization, &invitation, member, facts))
     }

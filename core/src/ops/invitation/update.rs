@@ -78,12 +78,14 @@ impl Operation for UpdateInvitation {
         let mut after = Invitation {
             access: access.clone(),
             name: self.patch.name.clone().unwrap_or_else(|| before.name.clone()),
-            holds_seat: organization.settings.invitations_hold_seats && !access.is_empty(),
             life,
             ..before.clone()
         };
-        if before.holds_seat && !access.is_empty() {
-            after.holds_seat = true;
+        if granting.is_some() {
+            let holds = organization.settings.invitations_hold_seats || before.holds_seat;
+            after.holds_seat = holds && !access.is_empty();
+            // Whoever gives the access vouches for it, the same access too (rule I6).
+            after.invited_by = Inviter::of(&facts.actor);
         }
         if self.patch.expires_in.is_some() {
             after.expires_at = facts.now.plus_seconds(i64::from(life));

@@ -22,8 +22,8 @@ pub struct Advance {
     pub total: Option<u64>,
     /// How many seats are held from now on for what is still to be done.
     pub seats_held: Option<i64>,
-    /// A part that is not needed any more.
-    pub forgets: Option<JobPartId>,
+    /// Parts that are not needed any more.
+    pub forgets: Vec<JobPartId>,
     /// What follows.
     pub ending: Ending,
 }
@@ -79,6 +79,9 @@ impl Operation for AdvanceJob {
         let Advance { outcomes, cursor, total, seats_held, forgets, ending } = &self.advance;
         let attempts = job.attempts;
         let mut job = renewed(job, self.holder, facts);
+        if !outcomes.is_empty() || cursor.is_some() {
+            job.attempts = 0;
+        }
         job.total = total.unwrap_or(job.total);
         job.cursor = cursor.clone().or(job.cursor);
         job.seats_held = seats_held.unwrap_or(job.seats_held);
@@ -87,6 +90,7 @@ impl Operation for AdvanceJob {
             Ending::GoOn if job.cancelled => ended(job, JobStatus::Cancelled, facts.now),
             Ending::GoOn => job,
             Ending::Done => {
+                job.failure = None;
                 let status = job.conclusion();
                 ended(job, status, facts.now)
             }

@@ -69,10 +69,9 @@ impl Asked {
     }
 }
 
-/// The job after its worker got on: the lease begins anew.
+/// The job with a lease that begins anew.
 fn renewed(mut job: Job, holder: uuid::Uuid, facts: &Facts) -> Job {
     job.lease = Some(Lease { holder, until: facts.now.plus_seconds(LEASE_SECONDS) });
-    job.attempts = 0;
     job
 }
 

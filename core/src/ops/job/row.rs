@@ -4,11 +4,11 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use super::{is_held, renewed};
+use super::{ended, is_held, renewed};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, Tally};
 use crate::id::JobId;
-use crate::model::{Job, Outcome, OutcomeStatus};
+use crate::model::{Job, JobStatus, Outcome, OutcomeStatus};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -64,7 +64,11 @@ impl<O: Operation> Operation for RowInJob<O> {
         let Some(job) = found.filter(|job| is_held(job, self.row.holder)) else {
             return Ok(Decision::unchanged(None));
         };
-        if job.cancelled || job.done != self.row.n {
+        if job.cancelled {
+            let job = Box::new(ended(job, JobStatus::Cancelled, facts.now));
+            return Ok(Decision::unchanged(Some(job.clone())).put(Record::Job(job)));
+        }
+        if job.done != self.row.n {
             return Ok(Decision::unchanged(Some(Box::new(job))));
         }
         let (decision, status, code) = match self.act.decide(state, facts) {
@@ -78,7 +82,7 @@ impl<O: Operation> Operation for RowInJob<O> {
                 (Decision::unchanged(()), OutcomeStatus::Refused, Some(refusal.code().to_owned()))
             }
         };
-        let mut job = renewed(job, self.row.holder, facts);
+        let mut job = Job { attempts: 0, ..renewed(job, self.row.holder, facts) };
         let part =
             job.record(Outcome { item: self.row.item.clone(), line: None, status, code, warning: None });
         let job = Box::new(job);

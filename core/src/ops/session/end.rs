@@ -30,7 +30,7 @@ impl Operation for EndSession {
     }
 
     fn decide(&self, found: Self::State, facts: &Facts) -> Result<Decision<()>, Refusal> {
-        if facts.actor.user() != Some(self.user) {
+        if facts.actor.user() != Some(self.user) || facts.actor.bound_to().is_some() {
             return Err(Refusal::lacks("user"));
         }
         found.map(|session| Decision::unchanged(()).remove(Key::Session(session.id))).ok_or(Refusal::NotFound)

@@ -5,6 +5,7 @@ use roster_core::flows::resolve_organization;
 use roster_core::home::Home;
 use roster_core::log::{LogFilter, Logged, chain, digest, hex};
 use roster_core::verify::{verify_all, verify_log};
+use roster_storage_redis::keys_of;
 use roster_tests::stores::selected;
 use roster_tests::world::World;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
@@ -207,4 +208,119 @@ async fn x1_an_added_entry_shows() {
         trail.alter(&statement).await;
         assert_eq!(trail.first_bad().await, Some(seq), "on {store}");
     }
+}
+
+/// The log of an organization on Redis, where an entry is a field of a hash.
+struct RedisTrail {
+    trail: Trail,
+    keys: Vec<String>,
+    connection: redis::Connection,
+}
+
+impl RedisTrail {
+    async fn fresh() -> Self {
+        let trail = Trail::on("redis").await;
+        let keyspace = trail.world.test().keyspace.as_ref().unwrap();
+        let keys = keys_of(keyspace.prefix(), &trail.home);
+        let connection = keyspace.nodes().remove(0);
+        Self { trail, keys, connection }
+    }
+
+    fn log(&self) -> &str {
+        self.keys.iter().find(|key| key.ends_with(":log")).unwrap()
+    }
+
+    fn get(&mut self, seq: u64) -> Vec<u8> {
+        let mut get = redis::cmd("HGET");
+        get.arg(self.log()).arg(field(seq));
+        get.query::<Option<Vec<u8>>>(&mut self.connection).unwrap().expect("the entry is there")
+    }
+
+    fn put(&mut self, seq: u64, entry: &[u8]) {
+        let mut put = redis::cmd("HSET");
+        put.arg(self.log()).arg(field(seq)).arg(entry);
+        put.exec(&mut self.connection).unwrap();
+    }
+
+    fn drop_from(&mut self, first: u64, last: u64) {
+        let mut remove = redis::cmd("HDEL");
+        remove.arg(self.log()).arg((first..=last).map(field).collect::<Vec<_>>());
+        assert_eq!(remove.query::<u64>(&mut self.connection).unwrap(), last - first + 1, "they were there");
+    }
+
+    fn last(&self) -> u64 {
+        self.trail.log.last().unwrap().seq
+    }
+}
+
+/// The field of an entry.
+fn field(seq: u64) -> String {
+    format!("{seq:016x}")
+}
+
+/// Runs a case on Redis, if it is selected: what is done past Roster, and the first bad entry by then.
+async fn redis_shows(expected: u64, alter: impl Fn(&mut RedisTrail)) {
+    if selected().contains(&"redis") {
+        let mut trail = RedisTrail::fresh().await;
+        alter(&mut trail);
+        assert_eq!(trail.trail.first_bad().await, Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn x1_an_edited_entry_shows_on_redis() {
+    redis_shows(5, |trail| {
+        let (entry, body) = trail.trail.body(5);
+        let length = entry.body.len();
+        let kept = trail.get(5);
+        trail.put(5, &[&kept[..kept.len() - length], body.as_slice()].concat());
+    })
+    .await;
+    // Its time: the last of 20 digits.
+    redis_shows(7, |trail| {
+        let mut entry = trail.get(7);
+        entry[19] = if entry[19] == b'9' { b'8' } else { b'9' };
+        trail.put(7, &entry);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn x1_a_dropped_entry_shows_on_redis() {
+    redis_shows(5, |trail| trail.drop_from(5, 5)).await;
+    redis_shows(1, |trail| trail.drop_from(1, 1)).await;
+    // Those behind it moved up, and the last one gone.
+    redis_shows(5, |trail| {
+        for seq in 5..trail.last() {
+            let next = trail.get(seq + 1);
+            trail.put(seq, &next);
+        }
+        trail.drop_from(trail.last(), trail.last());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn x1_reordered_entries_show_on_redis() {
+    redis_shows(4, |trail| {
+        let (fourth, fifth) = (trail.get(4), trail.get(5));
+        trail.put(4, &fifth);
+        trail.put(5, &fourth);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn x1_a_log_that_was_cut_shows_on_redis() {
+    redis_shows(10, |trail| trail.drop_from(10, trail.last())).await;
+    redis_shows(1, |trail| trail.drop_from(1, trail.last())).await;
+    // With its head cut back too, the records still name commits that no entry tells of.
+    redis_shows(10, |trail| {
+        trail.drop_from(10, trail.last());
+        let ninth = &trail.trail.log[8];
+        let head = format!("9 {} {}", ninth.time.micros(), hex(&ninth.hash));
+        let home = trail.keys[0].clone();
+        redis::cmd("HSET").arg(home).arg(".head").arg(head).exec(&mut trail.connection).unwrap();
+    })
+    .await;
 }

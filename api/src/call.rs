@@ -323,7 +323,17 @@ fn request_id(parts: &Parts) -> Option<String> {
 /// A request of an actor, under the id that it came with.
 fn asked(api: &ApiState, request_id: Option<String>, actor: Actor, known: Known) -> Request {
     let seed = Seed::draw(api.roster.entropy.as_ref());
-    Request { actor, cuts: 0, request_id, reason: None, seed, if_match: None, receipt: None, known }
+    Request {
+        actor,
+        cuts: 0,
+        request_id,
+        reason: None,
+        seed,
+        if_match: None,
+        receipt: None,
+        known,
+        fence: None,
+    }
 }
 
 /// The secret of the one `Authorization: Bearer` header.

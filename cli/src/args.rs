@@ -99,7 +99,7 @@ pub enum Command {
         #[arg(long)]
         demo: bool,
     },
-    /// Do jobs, and nothing else, beside servers on the same store.
+    /// Do jobs and keep the feed without answering requests, beside servers on the same store.
     Worker,
     /// Make the store, or bring it up to this program's schema.
     Migrate,

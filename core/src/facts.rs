@@ -8,6 +8,7 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::actor::Actor;
+use crate::home::{Home, Key};
 use crate::id::Version;
 use crate::known::Known;
 use crate::model::ReceiptId;
@@ -85,6 +86,20 @@ pub struct Request {
     pub receipt: Option<ReceiptDraft>,
     /// What it has read already.
     pub known: Known,
+    /// What must still be so when it commits, beside what its operations read.
+    pub fence: Option<Fence>,
+}
+
+/// A record that must still bear a version: under it goes what is done for a job, so that a worker that has lost the job
+/// changes nothing any more.
+#[derive(Clone, Debug)]
+pub struct Fence {
+    /// In which home.
+    pub home: Home,
+    /// Which record.
+    pub key: Key,
+    /// Its version.
+    pub version: Version,
 }
 
 /// What identifies a request that may be sent again.
@@ -108,6 +123,7 @@ impl Request {
             if_match: None,
             receipt: None,
             known: Known::default(),
+            fence: None,
         }
     }
 

@@ -10,7 +10,6 @@ use roster_core::flows::import::{ImportOptions, parse_members};
 use roster_core::flows::{self, BulkAct, begin_bulk, begin_receipt, finish_receipt};
 use roster_core::home::Home;
 use roster_core::id::JobId;
-use roster_core::known::Known;
 use roster_core::model::Job;
 use roster_core::reads;
 use roster_core::reference::OrganizationRef;
@@ -25,7 +24,6 @@ use crate::call::{Call, Empty, Upload, replayed};
 use crate::error::Problem;
 use crate::route::Route;
 use crate::shapes;
-use crate::state::ApiState;
 
 /// Between two looks at a job that somebody follows.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -139,31 +137,29 @@ async fn cancel(call: Call) -> Result<Answer, Problem> {
 async fn follow(call: Call) -> Result<Response, Problem> {
     let id: JobId = call.param("job")?;
     let first = flows::find_job(call.roster(), &call.request, id).await?;
-    let Call { api, request, .. } = call;
-    let at = Some((api, request, None, Some(first)));
-    let events = stream::unfold(at, async |at| {
-        let (api, request, seen, first) = at?;
+    let events = stream::unfold(Some((call, None, Some(first))), async |at| {
+        let (call, seen, first) = at?;
         let job = match first {
             Some(job) => job,
-            None => next(&api, &request, seen.as_ref()?).await?,
+            None => next(&call, seen.as_ref()?).await?,
         };
         let event = Event::default().event("job").data(shapes::job(&job).to_string());
         let ended = job.status.is_finished();
-        let rest = (!ended).then_some((api, request, Some(job), None));
+        let rest = (!ended).then_some((call, Some(job), None));
         Some((Ok::<_, std::convert::Infallible>(event), rest))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
 
-/// The job once it has got on; nothing when the process stops or the job cannot be seen any more.
-async fn next(api: &ApiState, request: &Request, seen: &Job) -> Option<Job> {
+/// The job once it has got on; nothing when the process stops or whoever follows may not see it any more.
+async fn next(call: &Call, seen: &Job) -> Option<Job> {
     loop {
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
-            () = api.stop.heard() => return None,
+            () = call.api.stop.heard() => return None,
         }
-        let afresh = Request { known: Known::default(), ..request.clone() };
-        let job = flows::find_job(&api.roster, &afresh, seen.id).await.ok()?;
+        let afresh = call.afresh().await.ok()?;
+        let job = flows::find_job(call.roster(), &afresh, seen.id).await.ok()?;
         if job.done != seen.done || job.status != seen.status || job.total != seen.total {
             return Some(job);
         }

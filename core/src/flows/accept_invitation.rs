@@ -149,13 +149,14 @@ async fn set_first_password(
 async fn join(
     roster: &Roster,
     request: &Request,
-    operation: AcceptInvitation,
+    mut operation: AcceptInvitation,
     user: &User,
     by: Option<Credential>,
 ) -> Result<Accepted, OpError> {
     let organization = operation.link.organization;
     let pointer = PointToOrganization { user: user.id, organization };
-    run(roster, &request.as_system("pointer"), &pointer).await?;
+    let cuts = run(roster, &request.as_system("pointer"), &pointer).await?.output;
+    (operation.cuts, operation.cut_at) = (cuts.number, cuts.last);
     let (shown, member) = run(roster, request, &operation).await?.output;
     tidied(refresh_card(roster, request, organization, user.id, user.card()).await);
     let session = match by {

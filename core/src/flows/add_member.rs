@@ -64,10 +64,10 @@ pub async fn add_member(
             return Err(Refusal::NotFound.into());
         };
         let made = find_or_create_user(roster, request, person).await?.user;
-        (operation.user, operation.card, operation.cuts) = (made.id, made.card(), made.cuts);
+        (operation.user, operation.card) = (made.id, made.card());
     }
     let pointer = PointToOrganization { user: operation.user, organization };
-    run(roster, &request.as_system("pointer"), &pointer).await?;
+    operation.cuts = run(roster, &request.as_system("pointer"), &pointer).await?.output.number;
     let done = run_sealed(roster, request, &operation, seal).await?;
     tidied(refresh_card(roster, request, organization, operation.user, operation.card).await);
     Ok(done)

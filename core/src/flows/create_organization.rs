@@ -72,7 +72,7 @@ async fn make(
     let entry = PutDirectoryEntry { entry, anew: true };
     run(roster, &request.as_system("directory"), &entry).await?;
     let pointer = PointToOrganization { user: owner.id, organization: id };
-    run(roster, &request.as_system("pointer"), &pointer).await?;
+    let cuts = run(roster, &request.as_system("pointer"), &pointer).await?.output.number;
     let operation = CreateOrganization {
         id,
         name: new.name.clone(),
@@ -80,7 +80,7 @@ async fn make(
         external_id: new.external_id.clone(),
         owner: owner.id,
         card: owner.card(),
-        cuts: owner.cuts,
+        cuts,
         purchased: new.purchased,
         accounts,
         not_after: Some(not_after),

@@ -23,7 +23,7 @@ pub async fn set_role(
     role: RoleRef,
 ) -> Result<Done<RoleSet>, OpError> {
     let (user, request) = &find_with_pointer(roster, request, organization, user).await?;
-    let operation = SetRole {
+    let mut operation = SetRole {
         organization,
         account: account.clone(),
         user: user.id,
@@ -34,7 +34,7 @@ pub async fn set_role(
     };
     preflight(roster, request, &operation).await?;
     let pointer = PointToOrganization { user: user.id, organization };
-    run(roster, &request.as_system("pointer"), &pointer).await?;
+    operation.cuts = run(roster, &request.as_system("pointer"), &pointer).await?.output.number;
     let done = run(roster, request, &operation).await?;
     // The card of one who was in already follows their record by itself.
     if done.output.joined {

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use super::{Held, Interrupted, as_asked};
+use crate::facts::{Fence, Request};
 use crate::flows::import::{
     ImportLine, ImportOptions, ImportReport, RowOutcome, RowStatus, import_row, on_overlay,
 };
 use crate::flows::store_parts;
-use crate::home::Tally;
+use crate::home::{Key, Tally};
 use crate::id::OrganizationId;
 use crate::model::{Job, JobPart, JobPartId, JobSide, Outcome, OutcomeStatus, PartContent};
 use crate::op::Roster;
@@ -144,7 +145,8 @@ impl Held {
         })
     }
 
-    /// Lets go of seats for a chunk, imports its rows, and writes down what came of them and what is still held.
+    /// Lets go of seats for a chunk, imports its rows, and writes down what came of them and what is still held. Nothing
+    /// comes into the organization once the job has been stopped or taken over.
     async fn rows(
         &self,
         rows: &Rows<'_>,
@@ -154,10 +156,13 @@ impl Held {
         let free = rows.job.seats_held.min(i64::try_from(rows.lines.len()).unwrap_or(i64::MAX));
         let left = Some(rows.job.seats_held - free);
         let began = self.seats().await?;
-        self.say(&request.step("let go"), id, Advance { seats_held: left, ..Advance::default() }).await?;
+        let letting_go = Advance { seats_held: left, ..Advance::default() };
+        let (_, version) = self.said(&request.step("let go"), id, letting_go).await?;
+        let fence = version.map(|version| Fence { home: self.home.clone(), key: Key::Job(id), version });
+        let fenced = Request { fence, ..request.clone() };
         let mut report = ImportReport::default();
         for line in rows.lines {
-            import_row(&self.roster, &request, rows.organization, line, rows.options, &mut report).await?;
+            import_row(&self.roster, &fenced, rows.organization, line, rows.options, &mut report).await?;
         }
         let taken = (self.seats().await? - began + free).clamp(0, free);
         let mut outcomes: Vec<Outcome> = report.rows.iter().map(outcome).collect();

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::actor::Actor;
 use crate::facts::{Request, Seed};
 use crate::home::{Home, Key, Record};
-use crate::id::JobId;
+use crate::id::{JobId, Version};
 use crate::known::Known;
 use crate::listing::{Listing, PageRequest, Row};
 use crate::model::{DirectoryEntry, DirectoryKind, Job, JobPartId, JobSide, PartContent, Work};
@@ -264,12 +264,22 @@ impl Held {
 
     /// Writes down what was done. The job after it.
     async fn say(&self, request: &Request, id: JobId, advance: Advance) -> Result<Job, Interrupted> {
+        Ok(self.said(request, id, advance).await?.0)
+    }
+
+    /// The same, with the version that the job bears now.
+    async fn said(
+        &self,
+        request: &Request,
+        id: JobId,
+        advance: Advance,
+    ) -> Result<(Job, Option<Version>), Interrupted> {
         let going_on = advance.ending == Ending::GoOn;
         let operation = AdvanceJob { home: self.home.clone(), id, holder: self.holder, advance };
-        let said = run(&self.roster, &request.as_system("advance"), &operation).await?.output;
-        match said {
-            Some(job) if going_on => self.going_on(*job),
-            Some(job) => Ok(*job),
+        let done = run(&self.roster, &request.as_system("advance"), &operation).await?;
+        match done.output {
+            Some(job) if going_on => Ok((self.going_on(*job)?, done.version)),
+            Some(job) => Ok((*job, done.version)),
             None => Err(Interrupted::Lost),
         }
     }
@@ -315,5 +325,6 @@ fn as_asked(job: &Job) -> Request {
         if_match: None,
         receipt: None,
         known: Known::default(),
+        fence: None,
     }
 }

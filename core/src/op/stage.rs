@@ -26,6 +26,9 @@ pub(super) fn stage<O: Operation>(
         .iter()
         .map(|(key, found)| (key.clone(), found.as_ref().map(|stored| stored.version)))
         .collect();
+    if let Some(fence) = request.fence.as_ref().filter(|fence| fence.home == view.home) {
+        guards.entry(fence.key.clone()).or_insert(Some(fence.version));
+    }
     let mut sums: BTreeMap<Tally, i64> = decision.checks.iter().map(|tally| (*tally, 0)).collect();
     let mut writes = Vec::new();
     let before = |key: &Key| view.seen.get(key).and_then(Option::as_ref).map(|stored| &stored.record);

@@ -1,9 +1,9 @@
 //! Pointers: names, directory entries, the list of organizations in a user's home.
 
 use crate::facts::Facts;
-use crate::home::{Home, Key, Record, TheClaim, TheMembership};
+use crate::home::{Home, Key, Record, TheClaim, TheMembership, TheUser};
 use crate::id::{OrganizationId, UserId, Version};
-use crate::model::{Claim, ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, Membership};
+use crate::model::{Claim, ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, Membership, User};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -158,20 +158,33 @@ pub struct PointToOrganization {
     pub organization: OrganizationId,
 }
 
+/// What a membership that begins now must survive: it goes into the membership, so that one that was under way when its
+/// person was removed from everything does not count (rule M5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Cuts {
+    /// How often they have been removed from everything.
+    pub number: u32,
+    /// When that was the last time.
+    pub last: Option<Timestamp>,
+}
+
+/// The person is read with the pointer: a removal from everything either comes before, and is told, or finds the pointer.
 impl Operation for PointToOrganization {
-    type State = Option<Membership>;
-    type Output = ();
+    type State = (Option<Membership>, Option<User>);
+    type Output = Cuts;
 
     fn home(&self) -> Home {
         Home::User(self.user)
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        view.get(&TheMembership(self.organization)).await
+        view.fetch([Key::Membership(self.organization), Key::User]).await?;
+        Ok((view.get(&TheMembership(self.organization)).await?, view.get(&TheUser).await?))
     }
 
-    fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
-        let nothing = Decision::unchanged(());
+    fn decide(&self, (found, user): Self::State, _: &Facts) -> Result<Decision<Cuts>, Refusal> {
+        let cuts = user.map_or(Cuts::default(), |user| Cuts { number: user.cuts, last: user.cut_at });
+        let nothing = Decision::unchanged(cuts);
         let pointer = Membership { organization: self.organization };
         Ok(if found.is_some() { nothing } else { nothing.put(Record::Membership(pointer)) })
     }

@@ -115,6 +115,7 @@ impl Flow {
             if_match: None,
             receipt: Some(ReceiptDraft { id: ReceiptId([n; 32]), digest: [n; 32] }),
             known: Known::default(),
+            fence: None,
         }
     }
 

@@ -111,6 +111,7 @@ impl Act {
             if_match: None,
             receipt: None,
             known: Known::default(),
+            fence: None,
         };
         match self.act(&roster, &request, &people).await {
             Ok(()) => Ok(()),

@@ -4,18 +4,27 @@ crate::on_every_store! {
     m5_access_ends_with_the_answer_and_the_sweep_reports
     m5_what_comes_later_survives
     m5_an_addition_that_was_under_way_does_not_count
+    m5_one_added_across_a_removal_is_in_or_not_added
     o2_one_who_hands_over_before_the_sweep_is_out
     m5_only_operators_remove_from_everything
 }
 
 mod cases {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use async_trait::async_trait;
     use roster_core::actor::Actor;
     use roster_core::facts::Request;
-    use roster_core::flows::remove_everywhere;
-    use roster_core::op::run;
+    use roster_core::flows::{NewMember, Who, add_member, remove_everywhere};
+    use roster_core::home::{Home, Key};
+    use roster_core::op::{Roster, run};
     use roster_core::ops::member::{AccessAsk, AddMember, Joining};
     use roster_core::permission::RoleRef;
+    use roster_core::reference::UserRef;
     use roster_core::refusal::{OpError, Refusal};
+    use roster_core::store::{ChangeSet, CommitError, Committed, Store, Write};
+    use roster_tests::gate::{Between, Hook};
     use roster_tests::http::{Service, text};
     use serde_json::json;
 
@@ -115,6 +124,54 @@ mod cases {
         let outcome = run(&service.roster, &cli, &late).await;
         assert!(matches!(outcome, Err(OpError::Refused(Refusal::Conflict))), "{outcome:?}");
         assert_eq!(check(&service, &two, &ada).await, "no_membership");
+    }
+
+    /// Removes a person from everything, sweep included, just before the pointer to their next organization.
+    #[derive(Debug)]
+    struct Cuts {
+        below: Roster,
+        done: AtomicBool,
+    }
+
+    #[async_trait]
+    impl Hook for Cuts {
+        async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+            let points =
+                changes.writes.iter().filter_map(Write::key).any(|key| matches!(key, Key::Membership(_)));
+            if let Home::User(user) = changes.home
+                && points
+                && !self.done.swap(true, Ordering::SeqCst)
+            {
+                let cli = Request::new(Actor::CLI, self.below.entropy.as_ref());
+                remove_everywhere(&self.below, &cli, user).await.unwrap();
+                crate::worker(&self.below).work_off().await.unwrap();
+            }
+            store.commit(changes).await
+        }
+    }
+
+    pub async fn m5_one_added_across_a_removal_is_in_or_not_added(store: &str) {
+        let service = Service::on(store).await;
+        let (one, two) =
+            (organization(&service, "one", None).await, organization(&service, "two", None).await);
+        let ada = text(&add(&service, &one, "ada@example.com", "viewer").await.is(201), "/user_id");
+        let below = service.roster.clone();
+        let cuts = Arc::new(Cuts { below: below.clone(), done: AtomicBool::new(false) });
+        let roster = Roster { store: Between::new(Arc::clone(&below.store), cuts.clone()), ..below };
+        let cli = Request::new(Actor::CLI, roster.entropy.as_ref());
+        let new = NewMember {
+            who: Who::Known(UserRef::Id(ada.parse().unwrap())),
+            joining: Joining {
+                access: AccessAsk::Organization(RoleRef::ADMIN),
+                starts_at: None,
+                expires_at: None,
+            },
+        };
+        add_member(&roster, &cli, two.parse().unwrap(), &new, None).await.unwrap();
+        assert!(cuts.done.load(Ordering::SeqCst));
+        assert_eq!(check(&service, &two, &ada).await, "granted", "added after the removal");
+        assert_eq!(check(&service, &one, &ada).await, "no_membership");
+        is_clean(&service).await;
     }
 
     pub async fn o2_one_who_hands_over_before_the_sweep_is_out(store: &str) {

@@ -4,12 +4,25 @@ crate::on_every_store! {
     x4_the_real_file_comes_in_and_a_second_time_changes_nothing
     x4_too_few_seats_for_the_file_and_nothing_is_done
     x4_bad_files_are_refused_at_once
+    x3_nothing_comes_in_once_an_import_is_stopped
 }
 
 mod cases {
-    use std::fmt::Write;
+    use std::fmt::Write as _;
 
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use async_trait::async_trait;
     use http::Method;
+    use roster_core::actor::Actor;
+    use roster_core::facts::Request;
+    use roster_core::flows::cancel_job;
+    use roster_core::home::Key;
+    use roster_core::model::JobSide;
+    use roster_core::op::Roster;
+    use roster_core::store::{ChangeSet, CommitError, Committed, Store, Write};
+    use roster_tests::gate::{Between, Hook};
     use roster_tests::http::{Service, text};
     use serde_json::json;
 
@@ -61,6 +74,47 @@ mod cases {
         assert_eq!(job["summary"], json!({"added": 3}));
         let seats = service.operator().get(&format!("/v1/organizations/{one}/seats")).await.is(200);
         assert_eq!(seats["used"], 4, "what was held is spent or given back");
+        is_clean(&service).await;
+    }
+
+    /// Stops a job when a chunk of it is about to be written.
+    #[derive(Debug)]
+    struct Stops {
+        below: Roster,
+        done: AtomicBool,
+    }
+
+    #[async_trait]
+    impl Hook for Stops {
+        async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+            let committed = store.commit(changes).await?;
+            let foreseen = changes.writes.iter().filter_map(Write::key).find_map(|key| match key {
+                Key::JobPart(part) if part.side == JobSide::Foreseen => Some(part.job),
+                _ => None,
+            });
+            if let Some(job) = foreseen.filter(|_| !self.done.swap(true, Ordering::SeqCst)) {
+                let cli = Request::new(Actor::CLI, self.below.entropy.as_ref());
+                cancel_job(&self.below, &cli, job).await.unwrap();
+            }
+            Ok(committed)
+        }
+    }
+
+    pub async fn x3_nothing_comes_in_once_an_import_is_stopped(store: &str) {
+        let service = Service::on(store).await;
+        let one = organization(&service, "one", None).await;
+        let file =
+            "email,account_external_id,role\nada@example.com,north,member\nbob@example.com,north,member\n";
+        let accepted = upload(&service, &format!("/v1/organizations/{one}/imports"), file).await.is(202);
+        let below = service.roster.clone();
+        let stops = Arc::new(Stops { below: below.clone(), done: AtomicBool::new(false) });
+        let roster = Roster { store: Between::new(Arc::clone(&below.store), stops.clone()), ..below };
+        crate::worker(&roster).work_off().await.unwrap();
+        assert!(stops.done.load(Ordering::SeqCst));
+        let job = service.operator().get(&format!("/v1/jobs/{}", text(&accepted, "/job/id"))).await.is(200);
+        assert_eq!((&job["status"], &job["progress"]["done"]), (&json!("cancelled"), &json!(0)));
+        let members = service.operator().get(&format!("/v1/organizations/{one}/members")).await.is(200);
+        assert_eq!(members["data"].as_array().unwrap().len(), 1, "{members}");
         is_clean(&service).await;
     }
 

@@ -4,9 +4,10 @@
 mod bare;
 mod data;
 mod raw;
+mod raw_redis;
 mod seed;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 
@@ -35,7 +36,7 @@ enum Task {
     },
     /// A server whose handlers do no more than read the same facts by one prepared statement.
     Bare {
-        /// `sqlite` or `postgres`.
+        /// `sqlite`, `postgres` or `redis`.
         backend: String,
         /// The address of the database, or the path of its file.
         place: String,
@@ -43,10 +44,11 @@ enum Task {
         #[arg(long)]
         connections: u32,
     },
-    /// Commits to a `SQLite` file of its own: a head row is read and written, a row is updated, a log row is inserted.
+    /// Commits beside Roster, to a `SQLite` file of its own or by one script on Redis: a head is read and written, a row
+    /// is updated, a log row is inserted.
     Raw {
-        /// The folder.
-        folder: PathBuf,
+        /// The folder, or the address of a Redis.
+        at: String,
         /// Writers at a time.
         #[arg(long)]
         writers: usize,
@@ -63,7 +65,10 @@ fn main() -> anyhow::Result<()> {
         match task {
             Task::Seed { config, into, shape } => seed::run(&config, &into, shape).await,
             Task::Bare { backend, place, connections } => bare::run(&backend, &place, connections).await,
-            Task::Raw { folder, writers, millis } => raw::run(&folder, writers, millis).await,
+            Task::Raw { at, writers, millis } if at.starts_with("redis://") => {
+                raw_redis::run(&at, writers, millis).await
+            }
+            Task::Raw { at, writers, millis } => raw::run(Path::new(&at), writers, millis).await,
         }
     })
 }

@@ -39,7 +39,13 @@ pub async fn run(folder: &Path, writers: usize, millis: u64) -> Result<()> {
     for writer in writers.collect::<Vec<_>>() {
         times.extend(writer.await??);
     }
-    let seconds = begun.elapsed().as_secs_f64();
+    say(times, begun.elapsed());
+    Ok(())
+}
+
+/// Prints how many there were, how long that took, and how long each.
+pub fn say(mut times: Vec<Duration>, took: Duration) {
+    let seconds = took.as_secs_f64();
     times.sort_unstable();
     let at = |percent: usize| times.get(times.len() * percent / 100).map_or(0, Duration::as_micros);
     let count = times.len();
@@ -47,7 +53,6 @@ pub async fn run(folder: &Path, writers: usize, millis: u64) -> Result<()> {
         "{}",
         serde_json::json!({"count": count, "seconds": seconds, "p50_us": at(50), "p99_us": at(99)})
     );
-    Ok(())
 }
 
 async fn fill(connection: &mut SqliteConnection) -> Result<()> {

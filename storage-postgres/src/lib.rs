@@ -16,6 +16,8 @@ mod dump;
 #[cfg(feature = "store")]
 mod error;
 #[cfg(feature = "store")]
+mod glance;
+#[cfg(feature = "store")]
 mod kind;
 #[cfg(feature = "store")]
 mod list;
@@ -25,6 +27,8 @@ mod load;
 mod log;
 #[cfg(feature = "store")]
 mod open;
+#[cfg(feature = "store")]
+mod plain;
 #[cfg(feature = "store")]
 mod pool;
 #[cfg(feature = "store")]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use roster_core::home::Home;
 use roster_core::id::CommitId;
+use roster_core::judge::Appended;
 use roster_core::load::{Load, Part, already_there, check_parts, not_begun, not_chained, not_empty, refused};
 use roster_core::log::{LogEntry, Logged};
 use roster_core::store::{StoreClock, StoreError};
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use crate::error::Fault;
 use crate::kind::{self, Kind, Names, Put};
-use crate::log::{self, Appended};
+use crate::log;
 use crate::{commit, read};
 
 /// Why a step is not taken.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use roster_core::home::Home;
 use roster_core::id::{CommitId, UserId};
-use roster_core::log::{Head, LogEntry, LogFilter, Logged, Personal};
+use roster_core::judge::Appended;
+use roster_core::log::{Head, LogFilter, Logged, Personal};
 use roster_core::store::StoreClock;
 use roster_core::time::Timestamp;
 use sqlx::{PgConnection, query, query_scalar};
@@ -89,15 +90,6 @@ pub(crate) async fn make(
 fn head(seq: i64, time: i64, hash: Vec<u8>) -> Result<Head, Fault> {
     let seq = u64::try_from(seq).map_err(|error| bad("seq", error))?;
     Ok(Head { seq, time: Timestamp::from_micros(time), hash: exact("hash", hash)? })
-}
-
-/// An entry at its place: the next number, a time that never goes back, and the hash that chains it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Appended<'a> {
-    pub(crate) home: i64,
-    pub(crate) head: Head,
-    pub(crate) commit: CommitId,
-    pub(crate) entry: &'a LogEntry,
 }
 
 /// What hangs on entries, a row each.

@@ -8,13 +8,13 @@ use roster_core::id::{
     AccountId, ApiKeyId, CommitId, InvitationId, OperatorKeyId, OrganizationId, RoleId, SessionId,
     TransferId, UserId,
 };
+use roster_core::judge::{Ground, Site};
 use roster_core::model::{DirectoryId, ReceiptId};
 use roster_core::store::{ChangeSet, Write};
 use roster_core::time::Timestamp;
 use sqlx::{PgConnection, query_as};
 use uuid::Uuid;
 
-use crate::commit::{Ground, Site};
 use crate::error::Fault;
 use crate::kind::{Kind, Names};
 use crate::row::{bad, exact, parse};

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use roster_core::gather::{Gather, Limits};
 use roster_core::health::{Description, Durability, Inspection};
 use roster_core::home::{Home, Key, Tally};
 use roster_core::listing::{Listing, Page, PageRequest};
@@ -23,7 +25,9 @@ use tracing::Instrument as _;
 use crate::commit::Outcome;
 use crate::config::PostgresConfig;
 use crate::error::{Fault, OpenError};
+use crate::glance::Glance;
 use crate::log::Place;
+use crate::plain::Plain;
 use crate::pool::{CALL_LIMIT, Held, Pool};
 use crate::session::{READ, Session, WRITE};
 use crate::{access, commit, dump, list, load, log, open, presence, read, schema};
@@ -33,9 +37,22 @@ const MAX_SETS: usize = 500;
 /// How often a commit whose answer was lost is sent again: the store knows its id.
 const RESENDS: u32 = 2;
 
+/// Checks that go together, and how many such groups at a time.
+const CHECKS: Limits = Limits { groups: 2, questions: 64 };
+/// The same of commits.
+const COMMITS: Limits = Limits { groups: 4, questions: 64 };
+
 /// The Postgres store.
 #[derive(Clone, Debug)]
 pub struct PostgresStore {
+    base: Base,
+    checks: Arc<Gather<AccessKey, Result<AccessFacts, StoreError>>>,
+    commits: Arc<Gather<ChangeSet, Outcome>>,
+}
+
+/// What every call works with.
+#[derive(Clone, Debug)]
+struct Base {
     pool: Pool,
     clock: StoreClock,
 }
@@ -43,7 +60,19 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// Opens a database that has Roster's tables. Needs a Tokio runtime.
     pub async fn open(config: PostgresConfig, clock: StoreClock) -> Result<Self, OpenError> {
-        Ok(Self { pool: open::open(&config).await?, clock })
+        let base = Base { pool: open::open(&config).await?, clock };
+        let (checker, writer) = (base.clone(), base.clone());
+        let check = move |asks: Vec<AccessKey>| {
+            let base = checker.clone();
+            async move { base.check(asks).await }
+        };
+        let commit = move |sets: Vec<ChangeSet>| {
+            let base = writer.clone();
+            async move { base.commit_surely(&sets).await }
+        };
+        let checks = Gather::new(CHECKS, |_| None, check);
+        let commits = Gather::new(COMMITS, |set: &ChangeSet| Some(&set.home), commit);
+        Ok(Self { base, checks, commits })
     }
 
     /// Makes the tables, or brings older ones up to this program's schema.
@@ -58,7 +87,30 @@ impl PostgresStore {
 
     /// Waits for the calls under way and closes all connections. Calls after that are answered `Unavailable`.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.base.pool.close().await;
+    }
+}
+
+impl Base {
+    /// The facts of many checks by one statement. It is asked again, on another connection, where the one it had broke.
+    async fn check(&self, asks: Vec<AccessKey>) -> Vec<Result<AccessFacts, StoreError>> {
+        let late = |_| Err(unanswered("access"));
+        match timeout(CALL_LIMIT, self.facts(&asks)).await.unwrap_or_else(late) {
+            Ok(facts) => facts.into_iter().map(Ok).collect(),
+            Err(error) => asks.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+
+    async fn facts(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {
+        let mut again = true;
+        loop {
+            let mut held = self.take("access").await?;
+            let found = access::facts(held.connection(), &self.clock, asks).await;
+            if let Some(answer) = Self::answered(held, "access", again, found) {
+                return answer;
+            }
+            again = false;
+        }
     }
 
     /// Sets in one transaction, each by itself. Where one of them spoils it, each in a transaction of its own.
@@ -207,10 +259,7 @@ async fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
     let failed = |detail: String| StoreError { kind: StoreErrorKind::Unavailable, operation, detail };
-    let in_time = async move {
-        let late = |_| failed("the database does not answer".to_owned());
-        timeout(CALL_LIMIT, work).await.map_err(late)?
-    };
+    let in_time = async move { timeout(CALL_LIMIT, work).await.map_err(|_| unanswered(operation))? };
     tokio::spawn(in_time.in_current_span()).await.unwrap_or_else(|error| Err(failed(error.to_string())))
 }
 
@@ -223,13 +272,17 @@ async fn end<T>(session: Session, operation: &'static str, found: Result<T, Faul
 #[async_trait]
 impl Store for PostgresStore {
     async fn read(&self, home: &Home, keys: &[Key], tallies: &[Tally]) -> Result<Read, StoreError> {
-        let (store, home, keys, tallies) = (self.clone(), home.clone(), keys.to_vec(), tallies.to_vec());
+        let (store, home, keys, tallies) = (self.base.clone(), home.clone(), keys.to_vec(), tallies.to_vec());
         detached("read", async move {
             let mut again = true;
+            let glance = Glance::of(&home, &keys).filter(|_| tallies.is_empty());
             loop {
                 let mut held = store.take("read").await?;
-                let found = read::read(held.connection(), &store.clock, &home, &keys, &tallies).await;
-                if let Some(answer) = Self::answered(held, "read", again, found) {
+                let found = match &glance {
+                    Some(glance) => glance.read(held.connection(), &store.clock, &home).await,
+                    None => read::read(held.connection(), &store.clock, &home, &keys, &tallies).await,
+                };
+                if let Some(answer) = Base::answered(held, "read", again, found) {
                     return answer;
                 }
                 again = false;
@@ -239,17 +292,12 @@ impl Store for PostgresStore {
     }
 
     async fn commit(&self, changes: &ChangeSet) -> Outcome {
-        let (store, sets) = (self.clone(), [changes.clone()]);
-        let work = async move { store.commit_surely(&sets).await.pop() };
-        tokio::spawn(work.in_current_span())
-            .await
-            .ok()
-            .flatten()
-            .unwrap_or_else(|| Err(lost("commit").into()))
+        let outcomes = self.commits.ask(vec![changes.clone()]).await;
+        outcomes.and_then(|mut outcomes| outcomes.pop()).unwrap_or_else(|| Err(lost("commit").into()))
     }
 
     async fn commit_all(&self, sets: &[ChangeSet]) -> Vec<Outcome> {
-        let (store, many) = (self.clone(), sets.to_vec());
+        let (store, many) = (self.base.clone(), sets.to_vec());
         let work = async move {
             let mut outcomes = Vec::with_capacity(many.len());
             for chunk in many.chunks(MAX_SETS) {
@@ -263,8 +311,19 @@ impl Store for PostgresStore {
     }
 
     async fn list(&self, listing: &Listing, page: &PageRequest) -> Result<Page, StoreError> {
-        let (store, listing, page) = (self.clone(), listing.clone(), page.clone());
+        let (store, listing, page) = (self.base.clone(), listing.clone(), page.clone());
         detached("list", async move {
+            if let Some(plain) = Plain::of(&listing, &page) {
+                let mut again = true;
+                loop {
+                    let mut held = store.take("list").await?;
+                    let found = plain.list(held.connection(), &store.clock).await;
+                    if let Some(answer) = Base::answered(held, "list", again, found) {
+                        return answer;
+                    }
+                    again = false;
+                }
+            }
             let mut session = store.begin("list").await?;
             let found = list::list(session.connection(), &store.clock, &listing, &page).await;
             end(session, "list", found).await
@@ -273,19 +332,8 @@ impl Store for PostgresStore {
     }
 
     async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {
-        let (store, asks) = (self.clone(), asks.to_vec());
-        detached("access", async move {
-            let mut again = true;
-            loop {
-                let mut held = store.take("access").await?;
-                let found = access::facts(held.connection(), &store.clock, &asks).await;
-                if let Some(answer) = Self::answered(held, "access", again, found) {
-                    return answer;
-                }
-                again = false;
-            }
-        })
-        .await
+        let answers = self.checks.ask(asks.to_vec()).await;
+        answers.ok_or_else(|| stopped("access"))?.into_iter().collect()
     }
 
     async fn log(
@@ -295,7 +343,7 @@ impl Store for PostgresStore {
         limit: u16,
         filter: &LogFilter,
     ) -> Result<Vec<Logged>, StoreError> {
-        let (store, home, filter) = (self.clone(), home.clone(), filter.clone());
+        let (store, home, filter) = (self.base.clone(), home.clone(), filter.clone());
         detached("log", async move {
             let mut session = store.begin("log").await?;
             let found = log::entries(session.connection(), &home, after, limit, &filter).await;
@@ -305,7 +353,7 @@ impl Store for PostgresStore {
     }
 
     async fn homes(&self, after: Option<&Home>, limit: u16) -> Result<Vec<Home>, StoreError> {
-        let (store, after) = (self.clone(), after.cloned());
+        let (store, after) = (self.base.clone(), after.cloned());
         detached("homes", async move {
             let mut session = store.begin("homes").await?;
             let found = read::homes(session.connection(), after.as_ref(), limit).await;
@@ -315,7 +363,7 @@ impl Store for PostgresStore {
     }
 
     async fn ends(&self, after: &Home, limit: u16) -> Result<Vec<(Home, u64)>, StoreError> {
-        let (store, after) = (self.clone(), after.clone());
+        let (store, after) = (self.base.clone(), after.clone());
         detached("ends", async move {
             let mut session = store.begin("ends").await?;
             let found = read::ends(session.connection(), &after, limit).await;
@@ -325,7 +373,7 @@ impl Store for PostgresStore {
     }
 
     async fn dump(&self, home: &Home) -> Result<Dump, StoreError> {
-        let (store, home) = (self.clone(), home.clone());
+        let (store, home) = (self.base.clone(), home.clone());
         detached("dump", async move {
             let mut session = store.begin("dump").await?;
             let found = dump::dump(session.connection(), &home).await;
@@ -335,7 +383,7 @@ impl Store for PostgresStore {
     }
 
     async fn records(&self, home: &Home, after: Option<&Key>, limit: u16) -> Result<Vec<Stored>, StoreError> {
-        let (store, home, after) = (self.clone(), home.clone(), after.cloned());
+        let (store, home, after) = (self.base.clone(), home.clone(), after.cloned());
         detached("records", async move {
             let mut session = store.begin("records").await?;
             let found = read::records(session.connection(), &home, after.as_ref(), limit).await;
@@ -346,9 +394,9 @@ impl Store for PostgresStore {
 
     /// In the task of its caller: a connection that is left half-way is closed, which undoes the step.
     async fn load(&self, step: Load<'_>) -> Result<(), StoreError> {
-        let begun = Session::begin(&self.pool, WRITE).await;
+        let begun = Session::begin(&self.base.pool, WRITE).await;
         let mut session = begun.map_err(|fault| fault.during("load"))?;
-        if let Err(stopped) = load::step(session.connection(), step, &self.clock).await {
+        if let Err(stopped) = load::step(session.connection(), step, &self.base.clock).await {
             session.roll_back().await;
             return Err(stopped.into());
         }
@@ -356,7 +404,7 @@ impl Store for PostgresStore {
     }
 
     async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {
-        let options = self.pool.options().clone();
+        let options = self.base.pool.options().clone();
         detached("enter", async move {
             presence::enter(options, presence).await.map_err(|fault| fault.during("enter"))
         })
@@ -364,7 +412,7 @@ impl Store for PostgresStore {
     }
 
     async fn describe(&self) -> Result<Description, StoreError> {
-        let store = self.clone();
+        let store = self.base.clone();
         detached("describe", async move {
             let mut session = store.begin("describe").await?;
             let found = open::applied(session.connection()).await.map_err(Fault::from);
@@ -376,7 +424,7 @@ impl Store for PostgresStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        let store = self.clone();
+        let store = self.base.clone();
         detached("ping", async move {
             let mut session = store.begin("ping").await?;
             let found = query_scalar!("SELECT count(*) FROM meta").fetch_one(session.connection()).await;
@@ -384,6 +432,16 @@ impl Store for PostgresStore {
         })
         .await
     }
+}
+
+fn unanswered(operation: &'static str) -> StoreError {
+    let detail = "the database does not answer".to_owned();
+    StoreError { kind: StoreErrorKind::Unavailable, operation, detail }
+}
+
+fn stopped(operation: &'static str) -> StoreError {
+    let detail = "the work stopped half-way".to_owned();
+    StoreError { kind: StoreErrorKind::Unavailable, operation, detail }
 }
 
 fn lost(operation: &'static str) -> StoreError {

@@ -1,131 +1,59 @@
-//! One change set within the writer's transaction: every check first, in the contract's order, then every write.
+//! Change sets within the writer's transaction. One statement reads all that the checks need; the sets are judged in
+//! memory, in the contract's order, each on what those before it leave; then what is left of them is written.
 
 use std::collections::BTreeMap;
 
-use roster_core::home::{Home, Tally};
+use roster_core::home::Tally;
 use roster_core::id::CommitId;
-use roster_core::store::{ChangeSet, CommitError, Committed, StoreClock, Write};
+use roster_core::judge::{Change, Ground};
+use roster_core::store::{ChangeSet, CommitError, Committed, StoreClock};
 use roster_core::time::Timestamp;
-use sqlx::{Executor, SqliteConnection, query, query_scalar};
+use sqlx::{SqliteConnection, query, query_scalar};
 
 use crate::error::Fault;
-use crate::kind;
 use crate::log::{self, Place};
+use crate::{kind, standing};
 
 /// How long a commit of a home without a log can be found again: 49 hours, in seconds.
 const KEPT_SECONDS: i64 = 49 * 3600;
 
-/// Why a set was not applied.
-pub(crate) enum Stopped {
-    /// Refused by a check, before anything was written; or nothing but this set is concerned.
-    Set(CommitError),
-    /// The transaction cannot go on.
-    Transaction(Fault),
-}
+/// How a set ended.
+pub(crate) type Outcome = Result<Committed, CommitError>;
 
-impl From<Fault> for Stopped {
-    fn from(fault: Fault) -> Self {
-        if fault.is_of_one_set() {
-            Self::Set(fault.during("commit").into())
-        } else {
-            Self::Transaction(fault)
-        }
-    }
-}
-
-impl From<CommitError> for Stopped {
-    fn from(error: CommitError) -> Self {
-        Self::Set(error)
-    }
-}
-
-/// Applies one set, wholly or not at all, within an open transaction.
+/// Applies sets within an open transaction, each wholly or not at all, with an outcome each. After a fault nothing is
+/// as it should be, and the transaction must be undone.
 pub(crate) async fn apply(
     connection: &mut SqliteConnection,
-    changes: &ChangeSet,
+    sets: &[ChangeSet],
     clock: &StoreClock,
-) -> Result<Committed, Stopped> {
-    changes.check().map_err(CommitError::from)?;
-    let place = log::place(connection, &changes.home).await?;
-    if let Some(place) = place
-        && was_applied(connection, &changes.home, place.home, changes.id).await?
-    {
-        return Ok(Committed::Before);
-    }
-    let now = log::now(connection, clock).await?;
-    if changes.not_after.is_some_and(|end| now > end) {
-        return Err(CommitError::TooLate.into());
-    }
-    check_guards(connection, changes, place).await?;
-    let sums = sums(connection, changes, place).await?;
-    connection.execute("SAVEPOINT one").await.map_err(Fault::from)?;
-    match write(connection, changes, place, &sums, now).await {
-        Ok(committed) => {
-            connection.execute("RELEASE one").await.map_err(Fault::from)?;
-            Ok(committed)
-        }
-        Err(fault) if fault.is_of_one_set() => {
-            connection.execute("ROLLBACK TO one; RELEASE one").await.map_err(Fault::from)?;
-            Err(fault.into())
-        }
-        Err(fault) => Err(fault.into()),
-    }
+) -> Result<Vec<Outcome>, Fault> {
+    let (mut ground, now) = standing::read(connection, sets, clock).await?;
+    let outcomes = sets.iter().map(|set| ground.judge(set, now)).collect();
+    write(connection, ground, now).await?;
+    Ok(outcomes)
 }
 
-async fn was_applied(
-    connection: &mut SqliteConnection,
-    home: &Home,
-    number: i64,
-    commit: CommitId,
-) -> Result<bool, Fault> {
-    if home.has_log() {
-        return log::holds(connection, number, commit).await;
-    }
-    let id = commit.uuid();
-    let found = query_scalar!("SELECT at FROM commits WHERE home = ? AND id = ?", number, id);
-    Ok(found.fetch_optional(connection).await?.is_some())
-}
-
-async fn check_guards(
-    connection: &mut SqliteConnection,
-    changes: &ChangeSet,
-    place: Option<Place>,
-) -> Result<(), Stopped> {
-    for (key, expected) in &changes.guards {
-        let found = match place {
-            Some(place) => kind::version(connection, place.home, key).await?,
-            None => None,
-        };
-        if found != *expected {
-            return Err(CommitError::Conflict(key.clone()).into());
+/// What is left of the sets.
+async fn write(connection: &mut SqliteConnection, ground: Ground<'_>, now: Timestamp) -> Result<(), Fault> {
+    for site in ground.sites.into_values() {
+        let home = site.number;
+        for (key, change) in &site.changed {
+            match change {
+                Change::Put(commit, record) => kind::put(connection, home, *commit, record).await?,
+                Change::Remove => kind::remove(connection, home, key).await?,
+            }
+        }
+        let sums = site.counted.iter().map(|tally| (*tally, site.tallies[tally])).collect();
+        put_sums(connection, home, &sums).await?;
+        for appended in &site.entries {
+            let place = Place { home, head: appended.head };
+            log::append(connection, place, appended.commit, appended.entry).await?;
+        }
+        for commit in site.without_entry {
+            remember(connection, home, commit, now).await?;
         }
     }
     Ok(())
-}
-
-/// What the tallies would be, each within its range after each step.
-async fn sums(
-    connection: &mut SqliteConnection,
-    changes: &ChangeSet,
-    place: Option<Place>,
-) -> Result<BTreeMap<Tally, i64>, Stopped> {
-    let mut sums = BTreeMap::new();
-    for write in &changes.writes {
-        let Write::Add { tally, by, within } = write else {
-            continue;
-        };
-        let before = match (sums.get(tally), place) {
-            (Some(sum), _) => *sum,
-            (None, Some(place)) => sum(connection, place.home, *tally).await?,
-            (None, None) => 0,
-        };
-        let after: i64 = before.saturating_add(*by);
-        if !within.contains(&after) {
-            return Err(CommitError::OutOfBounds(*tally).into());
-        }
-        sums.insert(*tally, after);
-    }
-    Ok(sums)
 }
 
 /// How a tally stands.
@@ -154,31 +82,6 @@ pub(crate) async fn put_sums(
         .await?;
     }
     Ok(())
-}
-
-async fn write(
-    connection: &mut SqliteConnection,
-    changes: &ChangeSet,
-    place: Option<Place>,
-    sums: &BTreeMap<Tally, i64>,
-    now: Timestamp,
-) -> Result<Committed, Fault> {
-    let place = match place {
-        Some(place) => place,
-        None => log::settle_in(connection, &changes.home).await?,
-    };
-    for write in &changes.writes {
-        match write {
-            Write::Put(record) => kind::put(connection, place.home, changes.id, record).await?,
-            Write::Remove(key) => kind::remove(connection, place.home, key).await?,
-            Write::Add { .. } => {}
-        }
-    }
-    put_sums(connection, place.home, sums).await?;
-    match &changes.entry {
-        Some(entry) => Ok(Committed::Now(Some(log::append(connection, place, changes.id, entry).await?))),
-        None => remember(connection, place.home, changes.id, now).await.map(|()| Committed::Now(None)),
-    }
 }
 
 /// Where there is no log, a commit is remembered beside the records; the oldest are let go a few at a time.

@@ -16,6 +16,8 @@ mod dump;
 #[cfg(feature = "store")]
 mod error;
 #[cfg(feature = "store")]
+mod glance;
+#[cfg(feature = "store")]
 mod inspect;
 #[cfg(feature = "store")]
 mod kind;
@@ -28,6 +30,10 @@ mod log;
 #[cfg(feature = "store")]
 mod open;
 #[cfg(feature = "store")]
+mod plain;
+#[cfg(feature = "store")]
+mod pool;
+#[cfg(feature = "store")]
 mod presence;
 #[cfg(feature = "store")]
 mod read;
@@ -35,6 +41,8 @@ mod read;
 mod row;
 #[cfg(feature = "store")]
 mod session;
+#[cfg(feature = "store")]
+mod standing;
 #[cfg(feature = "store")]
 mod store;
 #[cfg(feature = "store")]

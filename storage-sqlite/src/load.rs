@@ -106,7 +106,8 @@ async fn load(connection: &mut SqliteConnection, part: &Part, clock: &StoreClock
     commit::put_sums(connection, place.home, &part.tallies).await?;
     for logged in &part.log {
         let entry = logged.entry().map_err(|error| refused(error.to_string()))?;
-        place.head = log::append(connection, place, logged.commit, &entry).await?;
+        place.head = place.head.after(&entry);
+        log::append(connection, place, logged.commit, &entry).await?;
         if place.head != logged.head() {
             return Err(not_chained(&part.home, logged.seq).into());
         }

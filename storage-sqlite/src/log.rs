@@ -2,14 +2,14 @@
 
 use roster_core::home::Home;
 use roster_core::id::{CommitId, UserId};
-use roster_core::log::{Head, LogEntry, LogFilter, Logged, Personal};
+use roster_core::log::{Head, LogEntry, LogFilter, Logged, Personal, hex};
 use roster_core::store::StoreClock;
 use roster_core::time::Timestamp;
 use sqlx::{SqliteConnection, query, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Fault;
-use crate::row::{bad, exact, id_list};
+use crate::row::{bad, exact, to_json, uuid_list};
 
 /// A home's number in this file, and the end of its log.
 #[derive(Clone, Copy, Debug)]
@@ -56,103 +56,56 @@ pub(crate) async fn settle_in(connection: &mut SqliteConnection, home: &Home) ->
     Ok(Place { home: number.fetch_one(connection).await?, head })
 }
 
-/// Whether a commit stands in the log.
-pub(crate) async fn holds(connection: &mut SqliteConnection, home: i64, id: CommitId) -> Result<bool, Fault> {
-    let id = id.uuid();
-    let found = query_scalar!("SELECT seq FROM log WHERE home = ? AND commit_id = ?", home, id);
-    Ok(found.fetch_optional(connection).await?.is_some())
-}
-
-/// Appends an entry: the next number, a time that never goes back, and the hash that chains it.
+/// Appends an entry with all that hangs on it, in one journey. `place` has the head that the entry makes.
 pub(crate) async fn append(
     connection: &mut SqliteConnection,
     place: Place,
     commit: CommitId,
     entry: &LogEntry,
-) -> Result<Head, Fault> {
-    let (home, head) = (place.home, place.head.after(entry));
+) -> Result<(), Fault> {
+    let Place { home, head } = place;
     let seq = i64::try_from(head.seq).map_err(|error| bad("seq", error))?;
     let (time, hash, commit, body) =
         (head.time.micros(), head.hash.as_slice(), commit.uuid(), entry.body.as_slice());
+    let users: Vec<Uuid> = entry.users.iter().map(|user| user.uuid()).collect();
+    let (users, actions) = (uuid_list(&users), to_json("actions", &entry.actions)?);
+    let personal: Vec<_> = entry.personal.iter().map(personal_row).collect();
+    let personal = to_json("personal", &personal)?;
     query!(
-        "INSERT INTO log (home, seq, time, hash, commit_id, actor, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO log (home, seq, time, hash, commit_id, actor, body) VALUES (?, ?, ?, ?, ?, ?, ?);
+         UPDATE homes SET seq = ?, time = ?, hash = ? WHERE home = ?;
+         INSERT OR IGNORE INTO log_users (home, user_id, seq) SELECT ?, unhex(value), ? FROM json_each(?);
+         INSERT OR IGNORE INTO log_actions (home, action, seq) SELECT ?, value, ? FROM json_each(?);
+         INSERT INTO log_personal (home, seq, place, n, subject, salt, value)
+             SELECT ?, ?, key, value ->> 0, unhex(value ->> 1), unhex(value ->> 2), value ->> 3 FROM json_each(?)",
         home,
         seq,
         time,
         hash,
         commit,
         entry.actor,
-        body
-    )
-    .execute(&mut *connection)
-    .await?;
-    query!("UPDATE homes SET seq = ?, time = ?, hash = ? WHERE home = ?", seq, time, hash, home)
-        .execute(&mut *connection)
-        .await?;
-    append_users(connection, home, seq, &entry.users).await?;
-    append_actions(connection, home, seq, &entry.actions).await?;
-    append_personal(connection, home, seq, &entry.personal).await?;
-    Ok(head)
-}
-
-async fn append_users(
-    connection: &mut SqliteConnection,
-    home: i64,
-    seq: i64,
-    users: &[UserId],
-) -> Result<(), Fault> {
-    if users.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<Uuid> = users.iter().map(|user| user.uuid()).collect();
-    let users = id_list(ids.iter().map(|id| id.as_bytes().as_slice()));
-    query!(
-        "INSERT OR IGNORE INTO log_users (home, user_id, seq) SELECT ?1, unhex(value), ?2 FROM json_each(?3)",
+        body,
+        seq,
+        time,
+        hash,
+        home,
         home,
         seq,
-        users
+        users,
+        home,
+        seq,
+        actions,
+        home,
+        seq,
+        personal
     )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-async fn append_actions(
-    connection: &mut SqliteConnection,
-    home: i64,
-    seq: i64,
-    actions: &[String],
-) -> Result<(), Fault> {
-    for action in actions {
-        query!("INSERT OR IGNORE INTO log_actions (home, action, seq) VALUES (?, ?, ?)", home, action, seq)
-            .execute(&mut *connection)
-            .await?;
-    }
-    Ok(())
-}
-
-async fn append_personal(
-    connection: &mut SqliteConnection,
-    home: i64,
-    seq: i64,
-    personal: &[Personal],
-) -> Result<(), Fault> {
-    for (place, kept) in (0_i64..).zip(personal) {
-        let (subject, salt) = (kept.subject.uuid(), kept.salt.as_slice());
-        query!(
-            "INSERT INTO log_personal (home, seq, place, n, subject, salt, value) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            home,
-            seq,
-            place,
-            kept.n,
-            subject,
-            salt,
-            kept.value
-        )
-        .execute(&mut *connection)
-        .await?;
-    }
-    Ok(())
+fn personal_row(kept: &Personal) -> (u16, String, String, &str) {
+    (kept.n, kept.subject.uuid().simple().to_string(), hex(&kept.salt), &kept.value)
 }
 
 /// An answer of `log`.
@@ -299,7 +252,7 @@ async fn find_action(
 }
 
 async fn load(connection: &mut SqliteConnection, home: i64, seqs: &[i64]) -> Result<Vec<Logged>, Fault> {
-    let wanted = crate::row::to_json("seq", &seqs)?;
+    let wanted = to_json("seq", &seqs)?;
     let rows = query!(
         r#"SELECT seq, time, hash, commit_id AS "commit_id: Uuid", body FROM log
            WHERE home = ?1 AND seq IN (SELECT value FROM json_each(?2)) ORDER BY seq"#,

@@ -5,20 +5,20 @@ use std::path::{Path, PathBuf};
 
 use roster_core::health::Rule;
 use sqlx::migrate::{Migrate, MigrateError};
-use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool, query, query_scalar};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, query, query_scalar};
 
 use crate::config::SqliteConfig;
 use crate::error::OpenError;
 use crate::inspect::{file_system_rule, key_rule, library_rule, refuse, schema_rules, whole_rule};
+use crate::pool::Pool;
 use crate::schema::{APPLICATION_ID, MIGRATIONS, newest};
 
 /// The connections of an open file.
 #[derive(Debug)]
 pub(crate) struct Pools {
-    pub(crate) readers: SqlitePool,
-    pub(crate) writer: SqlitePool,
+    pub(crate) readers: Pool,
+    pub(crate) writer: Pool,
 }
 
 /// Checks the file, makes it if it is missing, and connects.
@@ -83,16 +83,9 @@ fn options(config: &SqliteConfig) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-fn pool(config: &SqliteConfig, connections: u32, reads_only: bool) -> SqlitePool {
+fn pool(config: &SqliteConfig, connections: u32, reads_only: bool) -> Pool {
     let options = if reads_only { options(config).pragma("query_only", "ON") } else { options(config) };
-    PoolOptions::new()
-        .max_connections(connections)
-        .min_connections(1)
-        .acquire_timeout(config.busy_timeout)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .connect_lazy_with(options)
+    Pool::new(options, connections, config.busy_timeout)
 }
 
 pub(crate) fn database(config: &SqliteConfig, source: sqlx::Error) -> OpenError {

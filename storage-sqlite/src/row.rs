@@ -9,8 +9,8 @@ use roster_core::log::hex;
 use roster_core::model::Access;
 use roster_core::permission::RoleRef;
 use roster_core::time::Timestamp;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use crate::error::Fault;
@@ -59,6 +59,30 @@ pub(crate) fn to_name(column: &'static str, value: &impl Serialize) -> Result<St
 /// 32 bytes, or another fixed number of them.
 pub(crate) fn exact<const N: usize>(column: &'static str, bytes: Vec<u8>) -> Result<[u8; N], Fault> {
     bytes.try_into().map_err(|_| bad(column, format!("not {N} bytes")))
+}
+
+/// A hash from the hexadecimal digits that stand for it in JSON.
+pub(crate) fn hash(digits: &str) -> Result<[u8; 32], Fault> {
+    exact("hash", bytes(digits).unwrap_or_default())
+}
+
+/// Bytes from the hexadecimal digits that stand for them in JSON.
+pub(crate) fn from_hex<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let digits = String::deserialize(deserializer)?;
+    bytes(&digits).ok_or_else(|| D::Error::custom("no hexadecimal digits"))
+}
+
+/// The same, where they may be missing.
+pub(crate) fn from_hex_some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+    let digits = Option::<String>::deserialize(deserializer)?;
+    let some = digits.filter(|digits| !digits.is_empty());
+    some.map(|digits| bytes(&digits).ok_or_else(|| D::Error::custom("no hexadecimal digits"))).transpose()
+}
+
+fn bytes(digits: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let (pairs, []) = digits.as_bytes().as_chunks::<2>() else { return None };
+    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
 }
 
 /// An instant that may be missing.

@@ -1,7 +1,8 @@
 //! A connection within a transaction. One that is left half-way is closed, never used again.
 
-use sqlx::pool::PoolConnection;
-use sqlx::{Executor, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{Executor, SqliteConnection};
+
+use crate::pool::{Held, Pool};
 
 /// What every read begins with: the first SELECT takes the snapshot.
 pub(crate) const READ: &str = "BEGIN";
@@ -10,23 +11,19 @@ pub(crate) const WRITE: &str = "BEGIN IMMEDIATE";
 
 /// A connection with an open transaction.
 pub(crate) struct Session {
-    connection: PoolConnection<Sqlite>,
-    open: bool,
+    held: Held,
 }
 
 impl Session {
     /// Takes a connection and begins.
-    pub(crate) async fn begin(pool: &SqlitePool, statement: &'static str) -> Result<Self, sqlx::Error> {
-        Self::begin_on(pool.acquire().await?, statement).await
+    pub(crate) async fn begin(pool: &Pool, statement: &'static str) -> Result<Self, sqlx::Error> {
+        Self::begin_on(pool.take().await?, statement).await
     }
 
     /// Begins on a connection.
-    pub(crate) async fn begin_on(
-        connection: PoolConnection<Sqlite>,
-        statement: &'static str,
-    ) -> Result<Self, sqlx::Error> {
-        let mut session = Self { connection, open: true };
-        if let Err(error) = session.connection.execute(statement).await {
+    pub(crate) async fn begin_on(held: Held, statement: &'static str) -> Result<Self, sqlx::Error> {
+        let mut session = Self { held };
+        if let Err(error) = session.held.connection().execute(statement).await {
             session.roll_back_quietly().await;
             return Err(error);
         }
@@ -35,14 +32,14 @@ impl Session {
 
     /// The connection.
     pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
-        &mut self.connection
+        self.held.connection()
     }
 
     /// Makes everything durable and lets the connection go.
     pub(crate) async fn commit(mut self) -> Result<(), sqlx::Error> {
-        match self.connection.execute("COMMIT").await {
+        match self.held.connection().execute("COMMIT").await {
             Ok(_) => {
-                self.open = false;
+                self.held.give_back();
                 Ok(())
             }
             Err(error) => {
@@ -55,27 +52,20 @@ impl Session {
     /// After a BEGIN that failed: usually there is nothing to undo, and the connection is as good as before.
     async fn roll_back_quietly(mut self) {
         let nothing = |error: &sqlx::Error| error.to_string().contains("no transaction is active");
-        match self.connection.execute("ROLLBACK").await {
-            Ok(_) => self.open = false,
-            Err(error) => self.open = !nothing(&error),
+        match self.held.connection().execute("ROLLBACK").await {
+            Ok(_) => self.held.give_back(),
+            Err(error) if nothing(&error) => self.held.give_back(),
+            Err(_) => {}
         }
     }
 
     /// Undoes everything and lets the connection go. If that fails the connection is closed, which undoes it too.
     pub(crate) async fn roll_back(mut self) {
-        match self.connection.execute("ROLLBACK").await {
-            Ok(_) => self.open = false,
+        match self.held.connection().execute("ROLLBACK").await {
+            Ok(_) => self.held.give_back(),
             Err(error) => {
                 tracing::warn!(%error, "a transaction could not be rolled back; its connection is closed");
             }
-        }
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        if self.open {
-            self.connection.close_on_drop();
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use roster_core::gather::{Gather, Limits};
 use roster_core::health::{Description, Durability, Inspection};
 use roster_core::home::{Home, Key, Tally};
 use roster_core::listing::{Listing, Page, PageRequest};
@@ -15,20 +16,26 @@ use roster_core::store::{
     AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreClock, StoreError,
     StoreErrorKind, Stored,
 };
-use sqlx::{SqlitePool, query_scalar};
+use sqlx::query_scalar;
 use tracing::Instrument as _;
 
 use crate::config::SqliteConfig;
 use crate::error::{Fault, OpenError};
+use crate::plain::Plain;
+use crate::pool::Pool;
 use crate::session::{READ, Session, WRITE};
 use crate::writer::{MAX_SETS, Writer};
-use crate::{access, dump, inspect, list, load, log, open, presence, read, schema};
+use crate::{access, dump, glance, inspect, list, load, log, open, presence, read, schema};
+
+/// Checks that go together, and how many such groups at a time.
+const CHECKS: Limits = Limits { groups: 2, questions: 64 };
 
 /// The `SQLite` store.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
-    readers: SqlitePool,
+    readers: Pool,
     writer: Arc<Writer>,
+    checks: Arc<Gather<AccessKey, Result<AccessFacts, StoreError>>>,
     clock: StoreClock,
     path: PathBuf,
 }
@@ -38,7 +45,9 @@ impl SqliteStore {
     pub async fn open(config: SqliteConfig, clock: StoreClock) -> Result<Self, OpenError> {
         let pools = open::open(&config).await?;
         let writer = Arc::new(Writer::new(pools.writer, clock.clone(), config.queue));
-        Ok(Self { readers: pools.readers, writer, clock, path: config.path })
+        let (readers, now) = (pools.readers.clone(), clock.clone());
+        let checks = Gather::new(CHECKS, |_| None, move |asks| check(readers.clone(), now.clone(), asks));
+        Ok(Self { readers: pools.readers, writer, checks, clock, path: config.path })
     }
 
     /// Brings an older file up to this program's schema.
@@ -59,6 +68,26 @@ impl SqliteStore {
 
     async fn begin(&self, operation: &'static str) -> Result<Session, StoreError> {
         Session::begin(&self.readers, READ).await.map_err(|error| Fault::from(error).during(operation))
+    }
+}
+
+/// The facts of many checks. One statement is a snapshot by itself.
+async fn check(
+    readers: Pool,
+    clock: StoreClock,
+    asks: Vec<AccessKey>,
+) -> Vec<Result<AccessFacts, StoreError>> {
+    let found = match readers.take().await {
+        Ok(mut held) => {
+            let found = access::facts(held.connection(), &clock, &asks).await;
+            held.give_back();
+            found
+        }
+        Err(error) => Err(error.into()),
+    };
+    match found {
+        Ok(facts) => facts.into_iter().map(Ok).collect(),
+        Err(fault) => asks.iter().map(|_| Err(fault.during("access"))).collect(),
     }
 }
 
@@ -83,6 +112,13 @@ impl Store for SqliteStore {
     async fn read(&self, home: &Home, keys: &[Key], tallies: &[Tally]) -> Result<Read, StoreError> {
         let (store, home, keys, tallies) = (self.clone(), home.clone(), keys.to_vec(), tallies.to_vec());
         detached("read", async move {
+            if tallies.is_empty() && glance::is_enough(&home, &keys) {
+                let mut held =
+                    store.readers.take().await.map_err(|error| Fault::from(error).during("read"))?;
+                let found = glance::read(held.connection(), &store.clock, &home, &keys).await;
+                held.give_back();
+                return found.map_err(|fault| fault.during("read"));
+            }
             let mut session = store.begin("read").await?;
             let found = read::read(session.connection(), &store.clock, &home, &keys, &tallies).await;
             end(session, "read", found).await
@@ -113,6 +149,13 @@ impl Store for SqliteStore {
     async fn list(&self, listing: &Listing, page: &PageRequest) -> Result<Page, StoreError> {
         let (store, listing, page) = (self.clone(), listing.clone(), page.clone());
         detached("list", async move {
+            if let Some(plain) = Plain::of(&listing, &page) {
+                let mut held =
+                    store.readers.take().await.map_err(|error| Fault::from(error).during("list"))?;
+                let found = plain.list(held.connection(), &store.clock).await;
+                held.give_back();
+                return found.map_err(|fault| fault.during("list"));
+            }
             let mut session = store.begin("list").await?;
             let found = list::list(session.connection(), &store.clock, &listing, &page).await;
             end(session, "list", found).await
@@ -121,17 +164,8 @@ impl Store for SqliteStore {
     }
 
     async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {
-        let (store, asks) = (self.clone(), asks.to_vec());
-        detached("access", async move {
-            // One statement is a snapshot by itself.
-            let connection = store.readers.acquire().await.map_err(Fault::from);
-            let found = match connection {
-                Ok(mut connection) => access::facts(&mut connection, &store.clock, &asks).await,
-                Err(fault) => Err(fault),
-            };
-            found.map_err(|fault| fault.during("access"))
-        })
-        .await
+        let answers = self.checks.ask(asks.to_vec()).await;
+        answers.ok_or_else(|| stopped("access"))?.into_iter().collect()
     }
 
     async fn log(
@@ -226,6 +260,11 @@ impl Store for SqliteStore {
         })
         .await
     }
+}
+
+fn stopped(operation: &'static str) -> StoreError {
+    let detail = "the work stopped half-way".to_owned();
+    StoreError { kind: StoreErrorKind::Unavailable, operation, detail }
 }
 
 fn lost(operation: &'static str) -> StoreError {

@@ -80,7 +80,11 @@ async fn accounts(store: &SqliteStore) -> usize {
 async fn a_full_disk_is_unavailable_and_nothing_is_done() {
     let (store, _dir) = fresh().await;
     store.commit(&put(1, 10)).await.unwrap();
-    let limit = async |pages: &'static str| sqlx::raw_sql(pages).execute(store.writer.pool()).await.unwrap();
+    let limit = async |pages: &'static str| {
+        let mut held = store.writer.pool().take().await.unwrap();
+        sqlx::raw_sql(pages).execute(held.connection()).await.unwrap();
+        held.give_back();
+    };
     limit("PRAGMA max_page_count = 1").await;
     let error = failure(store.commit(&put(2, 60_000)).await);
     assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");

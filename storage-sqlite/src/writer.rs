@@ -5,18 +5,15 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use roster_core::store::{ChangeSet, CommitError, Committed, StoreClock, StoreError, StoreErrorKind};
-use sqlx::pool::PoolConnection;
-use sqlx::{Sqlite, SqlitePool};
 use tokio::sync::oneshot;
 
-use crate::commit::{Stopped, apply};
+use crate::commit::{Outcome, apply};
 use crate::error::Fault;
+use crate::pool::{Held, Pool};
 use crate::session::{Session, WRITE};
 
 /// The most change sets that one transaction carries.
 pub(crate) const MAX_SETS: usize = 500;
-
-type Outcome = Result<Committed, CommitError>;
 
 struct Job {
     sets: Vec<ChangeSet>,
@@ -26,7 +23,7 @@ struct Job {
 /// The writer of a store.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    pool: SqlitePool,
+    pool: Pool,
     clock: StoreClock,
     longest: usize,
     queue: Mutex<VecDeque<Job>>,
@@ -40,12 +37,12 @@ impl std::fmt::Debug for Job {
 
 impl Writer {
     /// With a pool of one connection.
-    pub(crate) fn new(pool: SqlitePool, clock: StoreClock, longest: usize) -> Self {
+    pub(crate) fn new(pool: Pool, clock: StoreClock, longest: usize) -> Self {
         Self { pool, clock, longest, queue: Mutex::default() }
     }
 
     /// Its connection.
-    pub(crate) const fn pool(&self) -> &SqlitePool {
+    pub(crate) const fn pool(&self) -> &Pool {
         &self.pool
     }
 
@@ -95,7 +92,7 @@ impl Writer {
     async fn serve(self: Arc<Self>) {
         let mut more = true;
         while more {
-            let connection = self.pool.acquire().await;
+            let connection = self.pool.take().await;
             let jobs;
             (jobs, more) = self.take();
             let (sets, answers): (Vec<_>, Vec<_>) =
@@ -104,7 +101,7 @@ impl Writer {
             let sets: Vec<ChangeSet> = sets.into_iter().flatten().collect();
             let many = sets.len();
             // In a task of its own, so that even a panic leaves this loop to those who wait.
-            let work = tokio::spawn(turn(connection, sets, self.clock.clone()));
+            let work = tokio::spawn(turn(self.pool.clone(), connection, sets, self.clock.clone()));
             let mut outcomes = work.await.unwrap_or_else(|_| vec![Err(half_way()); many]);
             for (length, answer) in lengths.into_iter().zip(answers) {
                 let rest = outcomes.split_off(length);
@@ -122,41 +119,50 @@ enum Queued {
     Behind,
 }
 
+/// Sets in one transaction, each by itself. Where one of them spoils it, each in a transaction of its own.
 async fn turn(
-    connection: Result<PoolConnection<Sqlite>, sqlx::Error>,
+    pool: Pool,
+    connection: Result<Held, sqlx::Error>,
     sets: Vec<ChangeSet>,
     clock: StoreClock,
 ) -> Vec<Outcome> {
-    let session = match connection {
-        Ok(connection) => Session::begin_on(connection, WRITE).await,
-        Err(error) => Err(error),
-    };
-    match session {
-        Ok(session) => transact(session, &sets, &clock).await,
-        Err(error) => all(&sets, &Fault::from(error).during("commit")),
+    match transact(connection, &sets, &clock).await {
+        Ok(outcomes) => outcomes,
+        Err(fault) if fault.is_of_one_set() && sets.len() > 1 => {
+            let mut outcomes = Vec::with_capacity(sets.len());
+            for set in &sets {
+                let alone = std::slice::from_ref(set);
+                let done = transact(pool.take().await, alone, &clock).await;
+                outcomes.extend(done.unwrap_or_else(|fault| all(alone, &fault.during("commit"))));
+            }
+            outcomes
+        }
+        Err(fault) => all(&sets, &fault.during("commit")),
     }
 }
 
-async fn transact(mut session: Session, sets: &[ChangeSet], clock: &StoreClock) -> Vec<Outcome> {
-    let mut outcomes = Vec::with_capacity(sets.len());
-    for set in sets {
-        outcomes.push(match apply(session.connection(), set, clock).await {
-            Ok(committed) => Ok(committed),
-            Err(Stopped::Set(error)) => Err(error),
-            Err(Stopped::Transaction(fault)) => {
-                session.roll_back().await;
-                return all(sets, &fault.during("commit"));
-            }
-        });
-    }
+/// An error where nothing was sent to COMMIT.
+async fn transact(
+    connection: Result<Held, sqlx::Error>,
+    sets: &[ChangeSet],
+    clock: &StoreClock,
+) -> Result<Vec<Outcome>, Fault> {
+    let mut session = Session::begin_on(connection?, WRITE).await?;
+    let outcomes = match apply(session.connection(), sets, clock).await {
+        Ok(outcomes) => outcomes,
+        Err(fault) => {
+            session.roll_back().await;
+            return Err(fault);
+        }
+    };
     if !outcomes.iter().any(|outcome| matches!(outcome, Ok(Committed::Now(_)))) {
         session.roll_back().await;
-        return outcomes;
+        return Ok(outcomes);
     }
     match session.commit().await {
-        Ok(()) => outcomes,
+        Ok(()) => Ok(outcomes),
         // Nobody is told anything that rests on a set which may not be there.
-        Err(error) => all(sets, &Fault::from(error).at_commit()),
+        Err(error) => Ok(all(sets, &Fault::from(error).at_commit())),
     }
 }
 

@@ -1,12 +1,14 @@
 //! A server of the same make as Roster's (hyper, axum, sqlx) whose handlers check nothing, keep nothing and log nothing.
 
 mod postgres;
+mod redis;
 mod sqlite;
 
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use hyper::server::conn::http1;
@@ -24,6 +26,7 @@ use roster_core::secret::{Token, TokenKind};
 enum Source {
     Postgres(sqlx::PgPool),
     Sqlite(sqlx::SqlitePool),
+    Redis(redis::Store),
 }
 
 /// Serves until it is ended; says on which port first.
@@ -31,6 +34,7 @@ pub async fn run(backend: &str, place: &str, connections: u32) -> Result<()> {
     let source = match backend {
         "postgres" => Source::Postgres(postgres::open(place, connections).await?),
         "sqlite" => Source::Sqlite(sqlite::open(place, connections).await?),
+        "redis" => Source::Redis(redis::Store::open(place).await?),
         other => bail!("there is no bare handler for {other}"),
     };
     let router = Router::new()
@@ -51,11 +55,11 @@ pub async fn run(backend: &str, place: &str, connections: u32) -> Result<()> {
 }
 
 /// A failure ends the measurement: the load generator counts it.
-type Answer = Result<Json<Value>, axum::http::StatusCode>;
+type Answer = Result<Json<Value>, StatusCode>;
 
-fn failed(error: impl std::fmt::Display) -> axum::http::StatusCode {
+fn failed(error: impl std::fmt::Display) -> StatusCode {
     eprintln!("{error}");
-    axum::http::StatusCode::INTERNAL_SERVER_ERROR
+    StatusCode::INTERNAL_SERVER_ERROR
 }
 
 #[derive(Deserialize)]
@@ -64,7 +68,7 @@ struct Check {
     account: AccountId,
 }
 
-/// What one check reads, as the store keeps it.
+/// Which facts a request rests on, as the store keeps them: what it asks about, and the key that it bears.
 struct Facts {
     organization: OrganizationId,
     user: UserId,
@@ -72,41 +76,48 @@ struct Facts {
     key: ApiKeyId,
 }
 
-async fn check(
-    State(source): State<Arc<Source>>,
-    headers: axum::http::HeaderMap,
-    Json(check): Json<Check>,
-) -> Answer {
-    let secret = headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    let token = Token::parse(secret.unwrap_or_default()).map_err(failed)?;
-    let TokenKind::Organization(organization, key) = token.kind() else {
-        return Err(axum::http::StatusCode::UNAUTHORIZED);
-    };
-    let facts = Facts { organization, user: check.user, account: check.account, key };
+impl Facts {
+    fn new(headers: &HeaderMap, user: UserId, account: AccountId) -> Result<Self, StatusCode> {
+        let secret =
+            headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        let token = Token::parse(secret.unwrap_or_default()).map_err(failed)?;
+        let TokenKind::Organization(organization, key) = token.kind() else {
+            return Err(StatusCode::UNAUTHORIZED);
+        };
+        Ok(Self { organization, user, account, key })
+    }
+}
+
+async fn check(State(source): State<Arc<Source>>, headers: HeaderMap, Json(check): Json<Check>) -> Answer {
+    let facts = Facts::new(&headers, check.user, check.account)?;
     let role = match source.as_ref() {
-        Source::Postgres(pool) => postgres::check(pool, &facts).await,
-        Source::Sqlite(pool) => sqlite::check(pool, &facts).await,
+        Source::Postgres(pool) => postgres::check(pool, &facts).await.map_err(failed)?,
+        Source::Sqlite(pool) => sqlite::check(pool, &facts).await.map_err(failed)?,
+        Source::Redis(store) => store.check(&facts).await.map_err(failed)?,
     };
-    Ok(Json(json!({"allowed": role.map_err(failed)?.is_some(), "reason": "granted"})))
+    Ok(Json(json!({"allowed": role.is_some(), "reason": "granted"})))
 }
 
 async fn list(State(source): State<Arc<Source>>, Path(organization): Path<OrganizationId>) -> Answer {
     let rows = match source.as_ref() {
-        Source::Postgres(pool) => postgres::list(pool, organization).await,
-        Source::Sqlite(pool) => sqlite::list(pool, organization).await,
+        Source::Postgres(pool) => json!(postgres::list(pool, organization).await.map_err(failed)?),
+        Source::Sqlite(pool) => json!(sqlite::list(pool, organization).await.map_err(failed)?),
+        Source::Redis(store) => json!(store.list(organization).await.map_err(failed)?),
     };
-    Ok(Json(json!({"data": rows.map_err(failed)?, "next_cursor": null})))
+    Ok(Json(json!({"data": rows, "next_cursor": null})))
 }
 
 async fn member(
     State(source): State<Arc<Source>>,
-    Path((organization, user)): Path<(OrganizationId, UserId)>,
+    headers: HeaderMap,
+    Path((_, user)): Path<(OrganizationId, UserId)>,
 ) -> Answer {
-    let row = match source.as_ref() {
-        Source::Postgres(pool) => postgres::member(pool, organization, user).await,
-        Source::Sqlite(pool) => sqlite::member(pool, organization, user).await,
-    };
-    Ok(Json(json!(row.map_err(failed)?)))
+    let facts = Facts::new(&headers, user, AccountId::from_uuid(uuid::Uuid::nil()))?;
+    Ok(Json(match source.as_ref() {
+        Source::Postgres(pool) => json!(postgres::member(pool, &facts).await.map_err(failed)?),
+        Source::Sqlite(pool) => json!(sqlite::member(pool, &facts).await.map_err(failed)?),
+        Source::Redis(store) => json!(store.member(&facts).await.map_err(failed)?),
+    }))
 }
 
 /// A member as the handlers show it.

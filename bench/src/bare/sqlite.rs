@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use roster_core::home::Home;
-use roster_core::id::{OrganizationId, UserId};
+use roster_core::id::OrganizationId;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
@@ -57,20 +57,24 @@ pub(super) async fn list(pool: &SqlitePool, organization: OrganizationId) -> Res
     .await
 }
 
+/// One member, with the facts of the organization and the key that a request for it rests on.
+const MEMBER: &str =
+    "SELECT user_id, m.status, m.organization_role, m.starts_at, m.expires_at, joined_at, left_at, cut_at, email, m.name,
+        m.external_id, coalesce((SELECT json_group_array(json_array(hex(a.account_id), a.role)) FROM member_access a
+        WHERE a.home = m.home AND a.user_id = m.user_id), '[]') AS accounts, m.version,
+        h.seq, h.time, o.status AS organization_status, o.owner_id, o.settings, k.id AS key_id, k.name AS key_name,
+        k.organization_role AS key_role, (SELECT json_group_array(json_array(hex(ka.account_id), ka.role)) FROM api_key_access ka
+        WHERE ka.home = k.home AND ka.key_id = k.id) AS key_accounts, k.secret_hash, k.prefix,
+        k.expires_at AS key_expires_at, k.created_at
+    FROM homes h JOIN organizations o ON o.home = h.home JOIN members m ON m.home = h.home AND m.user_id = ?2
+    JOIN api_keys k ON k.home = h.home AND k.id = ?3 WHERE h.name = ?1";
+
 /// One member.
-pub(super) async fn member(
-    pool: &SqlitePool,
-    organization: OrganizationId,
-    user: UserId,
-) -> Result<Row, sqlx::Error> {
-    sqlx::query_as(
-        "SELECT user_id, status, organization_role, starts_at, expires_at, joined_at, left_at, cut_at, email, m.name,
-             external_id, coalesce((SELECT json_group_array(json_array(hex(a.account_id), a.role)) FROM member_access a
-             WHERE a.home = m.home AND a.user_id = m.user_id), '[]') AS accounts, version
-         FROM homes h JOIN members m ON m.home = h.home WHERE h.name = ?1 AND user_id = ?2",
-    )
-    .bind(Home::Organization(organization).to_string())
-    .bind(user.uuid())
-    .fetch_one(pool)
-    .await
+pub(super) async fn member(pool: &SqlitePool, facts: &Facts) -> Result<Row, sqlx::Error> {
+    sqlx::query_as(MEMBER)
+        .bind(Home::Organization(facts.organization).to_string())
+        .bind(facts.user.uuid())
+        .bind(facts.key.uuid())
+        .fetch_one(pool)
+        .await
 }

@@ -15,17 +15,17 @@ use crate::row::{from_json, from_name, parse, parse_some, to_json, to_name};
 /// One row.
 #[derive(Deserialize)]
 pub(crate) struct Row {
-    id: Uuid,
-    external_id: Option<String>,
-    name: String,
-    status: String,
-    traits: String,
-    created_at: i64,
-    version: Uuid,
+    pub(crate) id: Uuid,
+    pub(crate) external_id: Option<String>,
+    pub(crate) name: String,
+    pub(crate) status: String,
+    pub(crate) traits: String,
+    pub(crate) created_at: i64,
+    pub(crate) version: Uuid,
 }
 
 impl Row {
-    pub(super) fn stored(self) -> Result<Stored, Fault> {
+    pub(crate) fn stored(self) -> Result<Stored, Fault> {
         let record = Record::Account(Account {
             id: AccountId::from_uuid(self.id),
             external_id: parse_some("external_id", self.external_id)?,

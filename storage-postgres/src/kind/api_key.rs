@@ -17,24 +17,24 @@ use crate::row::{
 /// One row.
 #[derive(Deserialize)]
 pub(crate) struct Row {
-    id: Uuid,
-    name: String,
-    organization_role: Option<String>,
+    pub(crate) id: Uuid,
+    pub(crate) name: String,
+    pub(crate) organization_role: Option<String>,
     #[serde(deserialize_with = "from_hex")]
-    secret_hash: Vec<u8>,
-    prefix: String,
-    expires_at: Option<i64>,
-    created_at: i64,
-    user_id: Option<Uuid>,
+    pub(crate) secret_hash: Vec<u8>,
+    pub(crate) prefix: String,
+    pub(crate) expires_at: Option<i64>,
+    pub(crate) created_at: i64,
+    pub(crate) user_id: Option<Uuid>,
     #[serde(deserialize_with = "from_hex_some")]
-    old_hash: Option<Vec<u8>>,
-    old_until: Option<i64>,
-    accounts: String,
-    version: Uuid,
+    pub(crate) old_hash: Option<Vec<u8>>,
+    pub(crate) old_until: Option<i64>,
+    pub(crate) accounts: String,
+    pub(crate) version: Uuid,
 }
 
 impl Row {
-    pub(super) fn stored(self) -> Result<Stored, Fault> {
+    pub(crate) fn stored(self) -> Result<Stored, Fault> {
         let record = Record::ApiKey(ApiKey {
             id: ApiKeyId::from_uuid(self.id),
             name: parse("name", &self.name)?,

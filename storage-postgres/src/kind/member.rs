@@ -19,25 +19,25 @@ use crate::row::{
 /// One row.
 #[derive(Deserialize)]
 pub(crate) struct Row {
-    user_id: Uuid,
-    status: String,
-    organization_role: Option<String>,
-    starts_at: Option<i64>,
-    expires_at: Option<i64>,
-    joined_at: i64,
-    left_at: Option<i64>,
-    cut_at: Option<i64>,
-    deleted_at: Option<i64>,
-    epoch: i64,
-    email: Option<String>,
-    name: Option<String>,
-    external_id: Option<String>,
-    accounts: String,
-    version: Uuid,
+    pub(crate) user_id: Uuid,
+    pub(crate) status: String,
+    pub(crate) organization_role: Option<String>,
+    pub(crate) starts_at: Option<i64>,
+    pub(crate) expires_at: Option<i64>,
+    pub(crate) joined_at: i64,
+    pub(crate) left_at: Option<i64>,
+    pub(crate) cut_at: Option<i64>,
+    pub(crate) deleted_at: Option<i64>,
+    pub(crate) epoch: i64,
+    pub(crate) email: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) external_id: Option<String>,
+    pub(crate) accounts: String,
+    pub(crate) version: Uuid,
 }
 
 impl Row {
-    pub(super) fn stored(self) -> Result<Stored, Fault> {
+    pub(crate) fn stored(self) -> Result<Stored, Fault> {
         let record = Record::Member(Member {
             user: UserId::from_uuid(self.user_id),
             status: from_name("status", self.status)?,

@@ -14,13 +14,13 @@ use crate::error::Fault;
 /// One row.
 #[derive(Deserialize)]
 pub(crate) struct Row {
-    organization_id: Uuid,
-    version: Uuid,
+    pub(crate) organization_id: Uuid,
+    pub(crate) version: Uuid,
 }
 
 impl Row {
     #[expect(clippy::unnecessary_wraps, reason = "as every other kind of row")]
-    pub(super) fn stored(self) -> Result<Stored, Fault> {
+    pub(crate) fn stored(self) -> Result<Stored, Fault> {
         let organization = OrganizationId::from_uuid(self.organization_id);
         let record = Record::Membership(Membership { organization });
         Ok(Stored { record, version: crate::row::version(self.version) })

@@ -22,6 +22,13 @@ mod session;
 mod transfer;
 mod user;
 
+pub(crate) use account::Row as AccountRow;
+pub(crate) use api_key::Row as ApiKeyRow;
+pub(crate) use member::Row as MemberRow;
+pub(crate) use membership::Row as MembershipRow;
+pub(crate) use organization::Row as OrganizationRow;
+pub(crate) use user::Row as UserRow;
+
 use roster_core::home::{Home, Key, Record};
 use roster_core::id::CommitId;
 use roster_core::model::DirectoryKind;

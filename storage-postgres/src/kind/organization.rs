@@ -15,21 +15,21 @@ use crate::row::{bad, from_json, from_name, parse, parse_some, to_json, to_name}
 /// One row.
 #[derive(Deserialize)]
 pub(crate) struct Row {
-    id: Uuid,
-    external_id: Option<String>,
-    name: String,
-    slug: String,
-    status: String,
-    owner_id: Uuid,
-    purchased: Option<i64>,
-    settings: String,
-    traits: String,
-    created_at: i64,
-    version: Uuid,
+    pub(crate) id: Uuid,
+    pub(crate) external_id: Option<String>,
+    pub(crate) name: String,
+    pub(crate) slug: String,
+    pub(crate) status: String,
+    pub(crate) owner_id: Uuid,
+    pub(crate) purchased: Option<i64>,
+    pub(crate) settings: String,
+    pub(crate) traits: String,
+    pub(crate) created_at: i64,
+    pub(crate) version: Uuid,
 }
 
 impl Row {
-    pub(super) fn stored(self) -> Result<Stored, Fault> {
+    pub(crate) fn stored(self) -> Result<Stored, Fault> {
         let record = Record::Organization(Organization {
             id: OrganizationId::from_uuid(self.id),
             external_id: parse_some("external_id", self.external_id)?,

@@ -16,21 +16,21 @@ use crate::row::{count, from_json, from_name, instant, micros, parse_some, to_js
 /// One row.
 #[derive(Deserialize)]
 pub(crate) struct Row {
-    id: Uuid,
-    external_id: Option<String>,
-    email: Option<String>,
-    name: Option<String>,
-    status: String,
-    suspended_at: Option<i64>,
-    traits: String,
-    cuts: i64,
-    cut_at: Option<i64>,
-    created_at: i64,
-    version: Uuid,
+    pub(crate) id: Uuid,
+    pub(crate) external_id: Option<String>,
+    pub(crate) email: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) status: String,
+    pub(crate) suspended_at: Option<i64>,
+    pub(crate) traits: String,
+    pub(crate) cuts: i64,
+    pub(crate) cut_at: Option<i64>,
+    pub(crate) created_at: i64,
+    pub(crate) version: Uuid,
 }
 
 impl Row {
-    pub(super) fn stored(self) -> Result<Stored, Fault> {
+    pub(crate) fn stored(self) -> Result<Stored, Fault> {
         let record = Record::User(User {
             id: UserId::from_uuid(self.id),
             external_id: parse_some("external_id", self.external_id)?,

@@ -5,36 +5,52 @@ use roster_core::id::AccountId;
 use roster_core::model::Account;
 use roster_core::store::Stored;
 use roster_core::time::Timestamp;
-use sqlx::{SqliteConnection, query, query_scalar};
+use serde::Deserialize;
+use sqlx::{SqliteConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Fault;
 use crate::row::{from_json, from_name, parse, parse_some, to_json, to_name};
+
+/// One row.
+#[derive(Deserialize)]
+pub(super) struct Row {
+    id: Uuid,
+    external_id: Option<String>,
+    name: String,
+    status: String,
+    traits: String,
+    created_at: i64,
+    version: Uuid,
+}
+
+impl Row {
+    pub(super) fn stored(self) -> Result<Stored, Fault> {
+        let record = Record::Account(Account {
+            id: AccountId::from_uuid(self.id),
+            external_id: parse_some("external_id", self.external_id)?,
+            name: parse("name", &self.name)?,
+            status: from_name("status", self.status)?,
+            traits: from_json("traits", &self.traits)?,
+            created_at: Timestamp::from_micros(self.created_at),
+        });
+        Ok(Stored { record, version: crate::row::version(self.version) })
+    }
+}
 
 pub(super) async fn load(
     connection: &mut SqliteConnection,
     home: i64,
     names: &str,
 ) -> Result<Vec<Stored>, Fault> {
-    let rows = query!(
+    let rows = query_as!(
+        Row,
         r#"SELECT id AS "id: Uuid", external_id, name, status, traits, created_at, version AS "version: Uuid"
            FROM accounts WHERE home = ?1 AND id IN (SELECT unhex(value) FROM json_each(?2))"#,
         home,
         names
     );
-    let rows = rows.fetch_all(connection).await?.into_iter();
-    rows.map(|row| {
-        let record = Record::Account(Account {
-            id: AccountId::from_uuid(row.id),
-            external_id: parse_some("external_id", row.external_id)?,
-            name: parse("name", &row.name)?,
-            status: from_name("status", row.status)?,
-            traits: from_json("traits", &row.traits)?,
-            created_at: Timestamp::from_micros(row.created_at),
-        });
-        Ok(Stored { record, version: crate::row::version(row.version) })
-    })
-    .collect()
+    rows.fetch_all(connection).await?.into_iter().map(Row::stored).collect()
 }
 
 pub(super) async fn names(connection: &mut SqliteConnection, home: i64) -> Result<String, Fault> {

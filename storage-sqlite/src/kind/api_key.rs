@@ -5,11 +5,14 @@ use roster_core::id::{ApiKeyId, UserId};
 use roster_core::model::{ApiKey, OldSecret};
 use roster_core::store::Stored;
 use roster_core::time::Timestamp;
-use sqlx::{SqliteConnection, query, query_scalar};
+use serde::Deserialize;
+use sqlx::{SqliteConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Fault;
-use crate::row::{access, account_roles, exact, instant, micros, organization_role, parse};
+use crate::row::{
+    access, account_roles, exact, from_hex, from_hex_some, instant, micros, organization_role, parse,
+};
 
 /// The secret before the last rotation, from its columns.
 pub(crate) fn old_secret(hash: Option<Vec<u8>>, until: Option<i64>) -> Result<Option<OldSecret>, Fault> {
@@ -17,12 +20,49 @@ pub(crate) fn old_secret(hash: Option<Vec<u8>>, until: Option<i64>) -> Result<Op
     Ok(Some(OldSecret { hash: exact("old_hash", hash)?, until: Timestamp::from_micros(until) }))
 }
 
+/// One row.
+#[derive(Deserialize)]
+pub(super) struct Row {
+    id: Uuid,
+    name: String,
+    organization_role: Option<String>,
+    #[serde(deserialize_with = "from_hex")]
+    secret_hash: Vec<u8>,
+    prefix: String,
+    expires_at: Option<i64>,
+    created_at: i64,
+    user_id: Option<Uuid>,
+    #[serde(deserialize_with = "from_hex_some")]
+    old_hash: Option<Vec<u8>>,
+    old_until: Option<i64>,
+    accounts: String,
+    version: Uuid,
+}
+
+impl Row {
+    pub(super) fn stored(self) -> Result<Stored, Fault> {
+        let record = Record::ApiKey(ApiKey {
+            id: ApiKeyId::from_uuid(self.id),
+            name: parse("name", &self.name)?,
+            user: self.user_id.map(UserId::from_uuid),
+            access: access(self.organization_role, &self.accounts)?,
+            secret_hash: exact("secret_hash", self.secret_hash)?,
+            old: old_secret(self.old_hash, self.old_until)?,
+            prefix: self.prefix,
+            expires_at: instant(self.expires_at),
+            created_at: Timestamp::from_micros(self.created_at),
+        });
+        Ok(Stored { record, version: crate::row::version(self.version) })
+    }
+}
+
 pub(super) async fn load(
     connection: &mut SqliteConnection,
     home: i64,
     names: &str,
 ) -> Result<Vec<Stored>, Fault> {
-    let rows = query!(
+    let rows = query_as!(
+        Row,
         r#"SELECT id AS "id: Uuid", name, organization_role, secret_hash, prefix, expires_at, created_at,
            user_id AS "user_id: Uuid", old_hash, old_until,
            coalesce((SELECT json_group_array(json_array(hex(a.account_id), a.role)) FROM api_key_access a
@@ -32,22 +72,7 @@ pub(super) async fn load(
         home,
         names
     );
-    let rows = rows.fetch_all(connection).await?.into_iter();
-    rows.map(|row| {
-        let record = Record::ApiKey(ApiKey {
-            id: ApiKeyId::from_uuid(row.id),
-            name: parse("name", &row.name)?,
-            user: row.user_id.map(UserId::from_uuid),
-            access: access(row.organization_role, &row.accounts)?,
-            secret_hash: exact("secret_hash", row.secret_hash)?,
-            old: old_secret(row.old_hash, row.old_until)?,
-            prefix: row.prefix,
-            expires_at: instant(row.expires_at),
-            created_at: Timestamp::from_micros(row.created_at),
-        });
-        Ok(Stored { record, version: crate::row::version(row.version) })
-    })
-    .collect()
+    rows.fetch_all(connection).await?.into_iter().map(Row::stored).collect()
 }
 
 pub(super) async fn names(connection: &mut SqliteConnection, home: i64) -> Result<String, Fault> {

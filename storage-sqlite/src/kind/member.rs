@@ -6,7 +6,8 @@ use roster_core::listing::{MemberSort, member_search_keys, member_sort_value};
 use roster_core::model::{Card, Member};
 use roster_core::store::Stored;
 use roster_core::time::Timestamp;
-use sqlx::{SqliteConnection, query, query_scalar};
+use serde::Deserialize;
+use sqlx::{SqliteConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Fault;
@@ -14,12 +15,56 @@ use crate::row::{
     access, account_roles, from_name, id_list, instant, micros, organization_role, parse_some, to_name,
 };
 
+/// One row.
+#[derive(Deserialize)]
+pub(super) struct Row {
+    user_id: Uuid,
+    status: String,
+    organization_role: Option<String>,
+    starts_at: Option<i64>,
+    expires_at: Option<i64>,
+    joined_at: i64,
+    left_at: Option<i64>,
+    cut_at: Option<i64>,
+    deleted_at: Option<i64>,
+    epoch: u32,
+    email: Option<String>,
+    name: Option<String>,
+    external_id: Option<String>,
+    accounts: String,
+    version: Uuid,
+}
+
+impl Row {
+    pub(super) fn stored(self) -> Result<Stored, Fault> {
+        let record = Record::Member(Member {
+            user: UserId::from_uuid(self.user_id),
+            status: from_name("status", self.status)?,
+            access: access(self.organization_role, &self.accounts)?,
+            starts_at: instant(self.starts_at),
+            expires_at: instant(self.expires_at),
+            joined_at: Timestamp::from_micros(self.joined_at),
+            left_at: instant(self.left_at),
+            cut_at: instant(self.cut_at),
+            deleted_at: instant(self.deleted_at),
+            epoch: self.epoch,
+            card: Card {
+                email: parse_some("email", self.email)?,
+                name: parse_some("name", self.name)?,
+                external_id: parse_some("external_id", self.external_id)?,
+            },
+        });
+        Ok(Stored { record, version: crate::row::version(self.version) })
+    }
+}
+
 pub(super) async fn load(
     connection: &mut SqliteConnection,
     home: i64,
     names: &str,
 ) -> Result<Vec<Stored>, Fault> {
-    let rows = query!(
+    let rows = query_as!(
+        Row,
         r#"SELECT user_id AS "user_id: Uuid", status, organization_role, starts_at, expires_at, joined_at, left_at, cut_at,
            deleted_at, epoch AS "epoch: u32", email, name, external_id,
            coalesce((SELECT json_group_array(json_array(hex(a.account_id), a.role)) FROM member_access a
@@ -29,28 +74,7 @@ pub(super) async fn load(
         home,
         names
     );
-    let rows = rows.fetch_all(connection).await?.into_iter();
-    rows.map(|row| {
-        let record = Record::Member(Member {
-            user: UserId::from_uuid(row.user_id),
-            status: from_name("status", row.status)?,
-            access: access(row.organization_role, &row.accounts)?,
-            starts_at: instant(row.starts_at),
-            expires_at: instant(row.expires_at),
-            joined_at: Timestamp::from_micros(row.joined_at),
-            left_at: instant(row.left_at),
-            cut_at: instant(row.cut_at),
-            deleted_at: instant(row.deleted_at),
-            epoch: row.epoch,
-            card: Card {
-                email: parse_some("email", row.email)?,
-                name: parse_some("name", row.name)?,
-                external_id: parse_some("external_id", row.external_id)?,
-            },
-        });
-        Ok(Stored { record, version: crate::row::version(row.version) })
-    })
-    .collect()
+    rows.fetch_all(connection).await?.into_iter().map(Row::stored).collect()
 }
 
 pub(super) async fn names(connection: &mut SqliteConnection, home: i64) -> Result<String, Fault> {
@@ -90,47 +114,22 @@ pub(super) async fn put(
     let external_id = it.card.external_id.as_ref().map(ToString::to_string);
     let email_folded = member_sort_value(it, MemberSort::Email);
     let name_folded = member_sort_value(it, MemberSort::Name);
+    let roles = account_roles(&it.access).unwrap_or_else(|| "[]".to_owned());
+    let words = id_list(member_search_keys(it).iter().map(String::as_bytes));
     query!(
         "INSERT INTO members (home, user_id, status, organization_role, starts_at, expires_at, joined_at, left_at, cut_at, email, name, external_id, email_folded, name_folded, version, deleted_at, epoch)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (home, user_id) DO UPDATE SET status = excluded.status, organization_role = excluded.organization_role, starts_at = excluded.starts_at, expires_at = excluded.expires_at, joined_at = excluded.joined_at, left_at = excluded.left_at, cut_at = excluded.cut_at, email = excluded.email, name = excluded.name, external_id = excluded.external_id, email_folded = excluded.email_folded, name_folded = excluded.name_folded, version = excluded.version, epoch = excluded.epoch, deleted_at = excluded.deleted_at",
+         ON CONFLICT (home, user_id) DO UPDATE SET status = excluded.status, organization_role = excluded.organization_role, starts_at = excluded.starts_at, expires_at = excluded.expires_at, joined_at = excluded.joined_at, left_at = excluded.left_at, cut_at = excluded.cut_at, email = excluded.email, name = excluded.name, external_id = excluded.external_id, email_folded = excluded.email_folded, name_folded = excluded.name_folded, version = excluded.version, deleted_at = excluded.deleted_at, epoch = excluded.epoch;
+         DELETE FROM member_access WHERE home = ? AND user_id = ?
+             AND account_id NOT IN (SELECT unhex(value ->> 0) FROM json_each(?));
+         INSERT INTO member_access (home, user_id, account_id, role)
+             SELECT ?, ?, unhex(value ->> 0), value ->> 1 FROM json_each(?) WHERE true
+             ON CONFLICT (home, user_id, account_id) DO UPDATE SET role = excluded.role WHERE role <> excluded.role;
+         DELETE FROM member_words WHERE home = ? AND user_id = ?
+             AND word NOT IN (SELECT unhex(value) FROM json_each(?));
+         INSERT OR IGNORE INTO member_words (home, user_id, word) SELECT ?, ?, unhex(value) FROM json_each(?)",
         home, id, status, role, starts_at, expires_at, joined_at, left_at, cut_at, email, name, external_id,
-        email_folded, name_folded, version, deleted_at, it.epoch
-    )
-    .execute(&mut *connection)
-    .await?;
-    put_access(connection, home, it).await?;
-    put_words(connection, home, it).await
-}
-
-async fn put_access(connection: &mut SqliteConnection, home: i64, it: &Member) -> Result<(), Fault> {
-    let (id, roles) = (it.user.uuid(), account_roles(&it.access));
-    query!("DELETE FROM member_access WHERE home = ? AND user_id = ?", home, id)
-        .execute(&mut *connection)
-        .await?;
-    if let Some(roles) = roles {
-        query!(
-            "INSERT INTO member_access (home, user_id, account_id, role)
-             SELECT ?1, ?2, unhex(value ->> 0), value ->> 1 FROM json_each(?3)",
-            home,
-            id,
-            roles
-        )
-        .execute(connection)
-        .await?;
-    }
-    Ok(())
-}
-
-async fn put_words(connection: &mut SqliteConnection, home: i64, it: &Member) -> Result<(), Fault> {
-    let id = it.user.uuid();
-    let words = id_list(member_search_keys(it).iter().map(String::as_bytes));
-    query!("DELETE FROM member_words WHERE home = ? AND user_id = ?", home, id)
-        .execute(&mut *connection)
-        .await?;
-    query!(
-        "INSERT OR IGNORE INTO member_words (home, user_id, word) SELECT ?1, ?2, unhex(value) FROM json_each(?3)",
-        home, id, words
+        email_folded, name_folded, version, deleted_at, it.epoch, home, id, roles, home, id, roles, home, id, words, home, id, words
     )
     .execute(connection)
     .await?;

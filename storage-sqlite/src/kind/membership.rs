@@ -4,29 +4,41 @@ use roster_core::home::Record;
 use roster_core::id::OrganizationId;
 use roster_core::model::Membership;
 use roster_core::store::Stored;
-use sqlx::{SqliteConnection, query, query_scalar};
+use serde::Deserialize;
+use sqlx::{SqliteConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Fault;
+
+/// One row.
+#[derive(Deserialize)]
+pub(super) struct Row {
+    organization_id: Uuid,
+    version: Uuid,
+}
+
+impl Row {
+    #[expect(clippy::unnecessary_wraps, reason = "the rows of every kind are turned into records alike")]
+    pub(super) fn stored(self) -> Result<Stored, Fault> {
+        let organization = OrganizationId::from_uuid(self.organization_id);
+        let record = Record::Membership(Membership { organization });
+        Ok(Stored { record, version: crate::row::version(self.version) })
+    }
+}
 
 pub(super) async fn load(
     connection: &mut SqliteConnection,
     home: i64,
     names: &str,
 ) -> Result<Vec<Stored>, Fault> {
-    let rows = query!(
+    let rows = query_as!(
+        Row,
         r#"SELECT organization_id AS "organization_id: Uuid", version AS "version: Uuid"
            FROM memberships WHERE home = ?1 AND organization_id IN (SELECT unhex(value) FROM json_each(?2))"#,
         home,
         names
     );
-    let rows = rows.fetch_all(connection).await?.into_iter();
-    rows.map(|row| {
-        let organization = OrganizationId::from_uuid(row.organization_id);
-        let record = Record::Membership(Membership { organization });
-        Ok(Stored { record, version: crate::row::version(row.version) })
-    })
-    .collect()
+    rows.fetch_all(connection).await?.into_iter().map(Row::stored).collect()
 }
 
 pub(super) async fn names(connection: &mut SqliteConnection, home: i64) -> Result<String, Fault> {

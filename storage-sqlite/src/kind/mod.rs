@@ -27,10 +27,12 @@ use roster_core::id::CommitId;
 use roster_core::log::hex;
 use roster_core::model::DirectoryKind;
 use roster_core::store::Stored;
+use serde::de::DeserializeOwned;
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use crate::error::Fault;
+use crate::row::{bad, from_json};
 
 /// The kinds of records.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -168,6 +170,25 @@ pub(crate) async fn load(
         Kind::InvitedAddress => invited_address::load(connection, home, names).await,
         Kind::Feed => feed::load(connection, home, names).await,
         Kind::Document => document::load(connection, home, names).await,
+    }
+}
+
+/// Records of a kind from their rows, an array in JSON; of the kinds that `glance.rs` reads.
+pub(crate) fn decode(kind: Kind, rows: &str) -> Result<Vec<Stored>, Fault> {
+    fn each<R: DeserializeOwned>(
+        rows: &str,
+        stored: fn(R) -> Result<Stored, Fault>,
+    ) -> Result<Vec<Stored>, Fault> {
+        from_json::<Vec<R>>("row", rows)?.into_iter().map(stored).collect()
+    }
+    match kind {
+        Kind::Organization => each(rows, organization::Row::stored),
+        Kind::Account => each(rows, account::Row::stored),
+        Kind::Member => each(rows, member::Row::stored),
+        Kind::ApiKey => each(rows, api_key::Row::stored),
+        Kind::User => each(rows, user::Row::stored),
+        Kind::Membership => each(rows, membership::Row::stored),
+        other => Err(bad("kind", format!("{other:?}"))),
     }
 }
 

@@ -5,40 +5,60 @@ use roster_core::id::{OrganizationId, UserId};
 use roster_core::model::Organization;
 use roster_core::store::Stored;
 use roster_core::time::Timestamp;
-use sqlx::{SqliteConnection, query, query_scalar};
+use serde::Deserialize;
+use sqlx::{SqliteConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Fault;
 use crate::row::{bad, from_json, from_name, parse, parse_some, to_json, to_name};
 
+/// One row.
+#[derive(Deserialize)]
+pub(super) struct Row {
+    id: Uuid,
+    external_id: Option<String>,
+    name: String,
+    slug: String,
+    status: String,
+    owner_id: Uuid,
+    purchased: Option<i64>,
+    settings: String,
+    traits: String,
+    created_at: i64,
+    version: Uuid,
+}
+
+impl Row {
+    pub(super) fn stored(self) -> Result<Stored, Fault> {
+        let record = Record::Organization(Organization {
+            id: OrganizationId::from_uuid(self.id),
+            external_id: parse_some("external_id", self.external_id)?,
+            name: parse("name", &self.name)?,
+            slug: parse("slug", &self.slug)?,
+            status: from_name("status", self.status)?,
+            owner: UserId::from_uuid(self.owner_id),
+            purchased: self
+                .purchased
+                .map(u32::try_from)
+                .transpose()
+                .map_err(|error| bad("purchased", error))?,
+            settings: from_json("settings", &self.settings)?,
+            traits: from_json("traits", &self.traits)?,
+            created_at: Timestamp::from_micros(self.created_at),
+        });
+        Ok(Stored { record, version: crate::row::version(self.version) })
+    }
+}
+
 pub(super) async fn load(connection: &mut SqliteConnection, home: i64) -> Result<Vec<Stored>, Fault> {
-    let rows = query!(
+    let rows = query_as!(
+        Row,
         r#"SELECT id AS "id: Uuid", external_id, name, slug, status, owner_id AS "owner_id: Uuid", purchased, settings, traits,
            created_at, version AS "version: Uuid"
            FROM organizations WHERE home = ?"#,
         home
     );
-    let rows = rows.fetch_all(connection).await?.into_iter();
-    rows.map(|row| {
-        let record = Record::Organization(Organization {
-            id: OrganizationId::from_uuid(row.id),
-            external_id: parse_some("external_id", row.external_id)?,
-            name: parse("name", &row.name)?,
-            slug: parse("slug", &row.slug)?,
-            status: from_name("status", row.status)?,
-            owner: UserId::from_uuid(row.owner_id),
-            purchased: row
-                .purchased
-                .map(u32::try_from)
-                .transpose()
-                .map_err(|error| bad("purchased", error))?,
-            settings: from_json("settings", &row.settings)?,
-            traits: from_json("traits", &row.traits)?,
-            created_at: Timestamp::from_micros(row.created_at),
-        });
-        Ok(Stored { record, version: crate::row::version(row.version) })
-    })
-    .collect()
+    rows.fetch_all(connection).await?.into_iter().map(Row::stored).collect()
 }
 
 pub(super) async fn version(connection: &mut SqliteConnection, home: i64) -> Result<Option<Uuid>, Fault> {

@@ -5,35 +5,55 @@ use roster_core::id::UserId;
 use roster_core::model::User;
 use roster_core::store::Stored;
 use roster_core::time::Timestamp;
-use sqlx::{SqliteConnection, query, query_scalar};
+use serde::Deserialize;
+use sqlx::{SqliteConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Fault;
 use crate::row::{from_json, from_name, instant, micros, parse_some, to_json, to_name};
 
+/// One row.
+#[derive(Deserialize)]
+pub(super) struct Row {
+    id: Uuid,
+    external_id: Option<String>,
+    email: Option<String>,
+    name: Option<String>,
+    status: String,
+    suspended_at: Option<i64>,
+    cuts: u32,
+    cut_at: Option<i64>,
+    traits: String,
+    created_at: i64,
+    version: Uuid,
+}
+
+impl Row {
+    pub(super) fn stored(self) -> Result<Stored, Fault> {
+        let record = Record::User(User {
+            id: UserId::from_uuid(self.id),
+            external_id: parse_some("external_id", self.external_id)?,
+            email: parse_some("email", self.email)?,
+            name: parse_some("name", self.name)?,
+            status: from_name("status", self.status)?,
+            suspended_at: instant(self.suspended_at),
+            traits: from_json("traits", &self.traits)?,
+            cuts: self.cuts,
+            cut_at: instant(self.cut_at),
+            created_at: Timestamp::from_micros(self.created_at),
+        });
+        Ok(Stored { record, version: crate::row::version(self.version) })
+    }
+}
+
 pub(super) async fn load(connection: &mut SqliteConnection, home: i64) -> Result<Vec<Stored>, Fault> {
-    let rows = query!(
+    let rows = query_as!(
+        Row,
         r#"SELECT id AS "id: Uuid", external_id, email, name, status, suspended_at, traits, cuts AS "cuts: u32", cut_at, created_at, version AS "version: Uuid"
            FROM users WHERE home = ?"#,
         home
     );
-    let rows = rows.fetch_all(connection).await?.into_iter();
-    rows.map(|row| {
-        let record = Record::User(User {
-            id: UserId::from_uuid(row.id),
-            external_id: parse_some("external_id", row.external_id)?,
-            email: parse_some("email", row.email)?,
-            name: parse_some("name", row.name)?,
-            status: from_name("status", row.status)?,
-            suspended_at: instant(row.suspended_at),
-            traits: from_json("traits", &row.traits)?,
-            cuts: row.cuts,
-            cut_at: instant(row.cut_at),
-            created_at: Timestamp::from_micros(row.created_at),
-        });
-        Ok(Stored { record, version: crate::row::version(row.version) })
-    })
-    .collect()
+    rows.fetch_all(connection).await?.into_iter().map(Row::stored).collect()
 }
 
 pub(super) async fn version(connection: &mut SqliteConnection, home: i64) -> Result<Option<Uuid>, Fault> {

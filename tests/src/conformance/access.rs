@@ -1,15 +1,18 @@
 //! The facts of `check`.
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "these are the bodies of tests")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use roster_core::home::Record;
 use roster_core::model::{AccountStatus, ApiKey, MemberStatus, OrganizationStatus, UserStatus};
 use roster_core::permission::{RoleRef, SystemRole};
-use roster_core::store::{AccessKey, MemberFacts};
+use roster_core::store::{AccessKey, MemberFacts, Store};
 
 use super::reads::records;
 use crate::build::{
-    account_id, api_key, api_key_id, change, on_accounts, organization, organization_home, organization_id,
-    role, role_id, user_id,
+    account_id, api_key, api_key_id, change, member, on_accounts, organization, organization_home,
+    organization_id, role, role_id, user_id,
 };
 use crate::stores::{START, TestStore};
 
@@ -88,4 +91,43 @@ pub async fn access_judges_by_the_later_of_clock_and_log(at: &TestStore) {
     assert_eq!((now(1).await, now(2).await), (ahead, START));
     at.clock.advance_seconds(60);
     assert_eq!((now(1).await, now(2).await), (START.plus_seconds(60), START.plus_seconds(60)));
+}
+
+/// Asks about everybody until all are gone; whom an answer that was asked for after their removal still shows as a member.
+async fn ask_until_gone(store: Arc<dyn Store>, gone: Arc<Vec<AtomicBool>>) -> Vec<u64> {
+    let mut stale = Vec::new();
+    loop {
+        let known: Vec<bool> = gone.iter().map(|gone| gone.load(Ordering::SeqCst)).collect();
+        for (n, known) in (1..).zip(&known) {
+            let facts = store.access(&[asked(1, Some(n), None, None)]).await.unwrap();
+            let active = facts[0].member.as_ref().is_some_and(|member| member.status == MemberStatus::Active);
+            if *known && active {
+                stale.push(n);
+            }
+        }
+        if known.iter().all(|known| *known) {
+            return stale;
+        }
+    }
+}
+
+pub async fn m7_no_check_asked_after_a_removal_sees_the_member_however_many_ask(at: &TestStore) {
+    const PEOPLE: u64 = 12;
+    let home = organization_home(1);
+    let joined = (1..=PEOPLE)
+        .fold(change(1, &home).put(Record::Organization(organization(1))), |draft, n| {
+            draft.put(Record::Member(member(n, on_accounts(&[]))))
+        });
+    at.store.commit(&joined.done()).await.unwrap();
+    let gone: Arc<Vec<AtomicBool>> = Arc::new((1..=PEOPLE).map(|_| AtomicBool::new(false)).collect());
+    let askers: Vec<_> =
+        (0..24).map(|_| tokio::spawn(ask_until_gone(Arc::clone(&at.store), Arc::clone(&gone)))).collect();
+    for (n, gone) in (1..).zip(gone.iter()) {
+        let left = member(n, on_accounts(&[])).left(START);
+        at.store.commit(&change(1 + n, &home).put(Record::Member(left)).done()).await.unwrap();
+        gone.store(true, Ordering::SeqCst);
+    }
+    for asker in askers {
+        assert_eq!(asker.await.unwrap(), Vec::<u64>::new(), "seen after their removal was acknowledged");
+    }
 }

@@ -50,7 +50,8 @@ macro_rules! conformance_cases {
                 a_store_answers_ping;
             access:
                 access_answers_what_is_asked_and_nothing_else
-                access_judges_by_the_later_of_clock_and_log;
+                access_judges_by_the_later_of_clock_and_log
+                m7_no_check_asked_after_a_removal_sees_the_member_however_many_ask;
             listings:
                 members_are_listed_as_in_memory
                 accounts_are_listed_as_in_memory
@@ -73,6 +74,7 @@ macro_rules! conformance_cases {
             races:
                 one_of_many_with_the_same_guard_wins
                 one_of_many_takes_the_last_place
+                a_refused_commit_leaves_those_beside_it_alone
                 commits_without_common_guards_do_not_conflict
                 a_read_is_of_one_instant
                 a_commit_goes_on_without_its_caller;

@@ -125,3 +125,27 @@ pub async fn a_commit_goes_on_without_its_caller(at: &TestStore) {
     assert_eq!((dump.records.len(), dump.tallies[&Tally::Seats], dump.head.seq), (60, 60, 60));
     assert_eq!(at.store.log(&home, 0, 999, &LogFilter::ALL).await.unwrap().len(), 60);
 }
+
+pub async fn a_refused_commit_leaves_those_beside_it_alone(at: &TestStore) {
+    let home = organization_home(1);
+    at.store.commit(&change(1, &home).put(Record::Account(account(1))).done()).await.unwrap();
+    let guarded = Key::Account(account_id(1));
+    let set = |n: u64| {
+        let draft = change(1 + n, &home).put(Record::Account(account(1 + n)));
+        match n % 3 {
+            0 => draft.add(Tally::Seats, 1, 0..=20).done(),
+            1 => draft.guard(guarded.clone(), None).done(),
+            _ => draft.add(Tally::Seats, 99, 0..=20).done(),
+        }
+    };
+    let outcomes = at_once(&at.store, (1..=60).map(set).collect()).await;
+    for (n, outcome) in (1_u64..).zip(&outcomes) {
+        match n % 3 {
+            0 => assert!(matches!(outcome, Ok(Committed::Now(Some(_)))), "{outcome:?}"),
+            1 => assert_eq!(*outcome, Err(CommitError::Conflict(guarded.clone()))),
+            _ => assert_eq!(*outcome, Err(CommitError::OutOfBounds(Tally::Seats))),
+        }
+    }
+    let dump = at.store.dump(&home).await.unwrap();
+    assert_eq!((dump.records.len(), dump.tallies[&Tally::Seats], dump.head.seq), (21, 20, 21));
+}

@@ -22,7 +22,7 @@ use self::table::{Figure, Report, Turn};
 use crate::repo::{Repo, spoken, succeed};
 
 /// The stores that can be measured.
-const BACKENDS: [&str; 2] = ["sqlite", "postgres"];
+const BACKENDS: [&str; 3] = ["sqlite", "postgres", "redis"];
 /// The connections in Roster's pool, and of the raw limit at the most.
 const CONNECTIONS: u32 = 16;
 

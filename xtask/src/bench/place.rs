@@ -14,6 +14,7 @@ use super::{CONNECTIONS, Scale};
 use crate::repo::{Repo, Scratch, succeed};
 use crate::servers::free_ports;
 use crate::servers::postgres::{self, Postgres};
+use crate::servers::redis::{self, Redis};
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,7 +29,14 @@ pub struct Place {
     pub scratch: Scratch,
     programs: PathBuf,
     port: u16,
-    _server: Option<Postgres>,
+    _server: Server,
+}
+
+/// What runs beside Roster.
+enum Server {
+    None,
+    Postgres { _held: Postgres },
+    Redis { _held: Redis },
 }
 
 /// A server process, ended when this is dropped.
@@ -45,9 +53,16 @@ impl Place {
             "postgres" => {
                 let server = postgres::start(&env::temp_dir())?;
                 let (address, version) = (server.url.clone(), server.version.clone());
-                (Some(server), address, version)
+                (Server::Postgres { _held: server }, address, version)
             }
-            _ => (None, scratch.path().join("roster.db").display().to_string(), "built in".to_owned()),
+            "redis" => {
+                let server = redis::start(&env::temp_dir())?;
+                let (address, version) = (server.url.clone(), server.version.clone());
+                (Server::Redis { _held: server }, address, version)
+            }
+            _ => {
+                (Server::None, scratch.path().join("roster.db").display().to_string(), "built in".to_owned())
+            }
         };
         let programs = scratch.path().ancestors().nth(2).context("no target folder")?.join("measured");
         let [port] = free_ports()?;
@@ -64,6 +79,7 @@ impl Place {
         let (backend, address) = (self.backend, &self.address);
         let section = match backend {
             "sqlite" => format!("path = {address:?}"),
+            "redis" => format!("url = {address:?}"),
             _ => format!("url = {address:?}\nconnections = {CONNECTIONS}"),
         };
         format!(

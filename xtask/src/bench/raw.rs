@@ -15,8 +15,8 @@ use crate::servers::process::install;
 
 /// How it is measured.
 pub enum Raw {
-    /// By the bench's own writers: no tool measures the library that is built in.
-    Sqlite(Box<dyn Fn() -> Command>),
+    /// By the bench's own writers: no tool measures a library that is built in, nor a script of ours by its keys.
+    Own(Box<dyn Fn() -> Command>),
     Postgres(Pgbench),
 }
 
@@ -34,9 +34,10 @@ impl Raw {
             return Ok(Self::Postgres(Pgbench::new(place.address.clone(), folder, scale)?));
         }
         let program = place.tool().get_program().to_owned();
-        Ok(Self::Sqlite(Box::new(move || {
+        let at = if place.backend == "redis" { place.address.clone().into() } else { folder.join("raw") };
+        Ok(Self::Own(Box::new(move || {
             let mut command = Command::new(&program);
-            command.arg("raw").arg(folder.join("raw"));
+            command.arg("raw").arg(&at);
             command
         })))
     }
@@ -44,7 +45,7 @@ impl Raw {
     /// Some seconds of it through so many connections.
     pub fn run(&mut self, data: Data, connections: u32, seconds: u32) -> Result<Pace> {
         match self {
-            Self::Sqlite(tool) => {
+            Self::Own(tool) => {
                 let (writers, millis) = (connections.to_string(), (1_000 * seconds).to_string());
                 let said = output(tool().args(["--writers", &writers, "--millis", &millis]))?;
                 Pace::from_json(&serde_json::from_slice::<Value>(&said)?)

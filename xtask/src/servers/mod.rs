@@ -5,7 +5,7 @@ mod containers;
 mod engine;
 pub mod postgres;
 pub mod process;
-mod redis;
+pub mod redis;
 mod resp;
 
 use std::env;

@@ -1,12 +1,14 @@
 //! Redis servers: what they are told, the same in a container and as a process, and how three become a cluster.
 
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::process::{Folder, Server};
 use super::resp::Client;
-use super::{PATIENCE, free_ports};
+use super::{PATIENCE, free_ports, install_missing, program};
 
 /// How many masters the cluster of the tests has.
 const MASTERS: usize = 3;
@@ -65,6 +67,27 @@ impl Node {
         let said = Client::connect(self.port)?.ask(&["INFO", "server"])?;
         Ok(field(&said, "redis_version").context("the server says no version")?.to_owned())
     }
+}
+
+/// A running one that stands alone.
+pub struct Redis {
+    _server: Server,
+    /// Its address for clients.
+    pub url: String,
+    /// As the program says it.
+    pub version: String,
+}
+
+/// Starts one on a free port, with its files below a folder; installs Debian's package if there is none.
+pub fn start(under: &Path) -> Result<Redis> {
+    install_missing("redis-server")?;
+    let program = program("redis-server").context("there is no redis-server on the PATH")?;
+    let node = Node::single()?;
+    let folder = Folder::new(under, "roster-redis", "redis")?;
+    let mut command = folder.command(&program, "redis.log")?;
+    command.args(node.arguments()).args(["--bind", "127.0.0.1", "--dir"]).arg(folder.path());
+    let (server, version) = Server::start(folder, command, "redis.log", || node.version())?;
+    Ok(Redis { _server: server, url: node.url(), version })
 }
 
 /// Makes a cluster of servers that know nothing yet, and waits until every one of them says that it is whole.

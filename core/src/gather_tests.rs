@@ -1,0 +1,108 @@
+//! Cases of the crowd: nothing here sleeps, the work is let go by hand.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc};
+
+use super::*;
+use crate::id::UserId;
+
+type Groups = mpsc::UnboundedReceiver<Vec<u32>>;
+
+/// Answers each number with its double, once it is let go; says which numbers went together.
+fn gather(groups: usize, lane: Lane<u32>) -> (Arc<Gather<u32, u32>>, Groups, Arc<Semaphore>) {
+    let (said, heard) = mpsc::unbounded_channel();
+    let gate = Arc::new(Semaphore::new(0));
+    let pass = Arc::clone(&gate);
+    let gather = Gather::new(Limits { groups, questions: 4 }, lane, move |questions: Vec<u32>| {
+        said.send(questions.clone()).unwrap();
+        let pass = Arc::clone(&pass);
+        async move {
+            pass.acquire().await.unwrap().forget();
+            assert!(!questions.contains(&13), "a panic on purpose");
+            questions.into_iter().map(|number| number * 2).collect()
+        }
+    });
+    (gather, heard, gate)
+}
+
+/// Asks in a task of its own, and waits until the question has been queued.
+async fn ask(gather: &Arc<Gather<u32, u32>>, numbers: &[u32]) -> tokio::task::JoinHandle<Option<Vec<u32>>> {
+    let (gather, numbers) = (Arc::clone(gather), numbers.to_vec());
+    let asked = tokio::spawn(async move { gather.ask(numbers).await });
+    tokio::task::yield_now().await;
+    asked
+}
+
+#[tokio::test]
+async fn one_alone_goes_at_once_and_those_that_come_meanwhile_go_together_after_it() {
+    let (gather, mut groups, gate) = gather(1, |_| None);
+    let first = ask(&gather, &[1]).await;
+    assert_eq!(groups.recv().await.unwrap(), [1]);
+    let (second, third) = (ask(&gather, &[2, 3]).await, ask(&gather, &[4]).await);
+    assert!(groups.try_recv().is_err(), "nothing is sent while one is under way");
+    gate.add_permits(1);
+    assert_eq!(groups.recv().await.unwrap(), [2, 3, 4]);
+    gate.add_permits(1);
+    assert_eq!(first.await.unwrap().unwrap(), [2]);
+    assert_eq!((second.await.unwrap().unwrap(), third.await.unwrap().unwrap()), (vec![4, 6], vec![8]));
+}
+
+#[tokio::test]
+async fn a_group_holds_so_many_questions_and_those_of_one_who_asks_stay_together() {
+    let (gather, mut groups, gate) = gather(1, |_| None);
+    gate.add_permits(9);
+    ask(&gather, &[1]).await;
+    let gate_shut =
+        (ask(&gather, &[2, 3]).await, ask(&gather, &[4, 5, 6]).await, ask(&gather, &[0; 6]).await);
+    let mut sent = Vec::new();
+    for _ in 0..4 {
+        sent.push(groups.recv().await.unwrap().len());
+    }
+    assert_eq!(sent.iter().sum::<usize>(), 12);
+    assert!(sent.iter().all(|length| *length <= 4 || *length == 6), "{sent:?}");
+    assert_eq!(gate_shut.2.await.unwrap().unwrap(), [0; 6]);
+}
+
+#[tokio::test]
+async fn those_of_one_home_wait_for_each_other_and_nobody_else_for_them() {
+    use std::sync::LazyLock;
+    static HOMES: LazyLock<[Home; 2]> =
+        LazyLock::new(|| [1, 2].map(|n| Home::User(UserId::from_uuid(uuid::Uuid::from_u128(n)))));
+    let (gather, mut groups, gate) = gather(4, |number| HOMES.get(*number as usize % 10));
+    let first = ask(&gather, &[10]).await;
+    assert_eq!(groups.recv().await.unwrap(), [10]);
+    let (same, same_again) = (ask(&gather, &[20]).await, ask(&gather, &[30]).await);
+    let other = ask(&gather, &[11]).await;
+    assert_eq!(groups.recv().await.unwrap(), [11], "another home goes at once");
+    assert!(groups.try_recv().is_err());
+    gate.add_permits(2);
+    assert_eq!(groups.recv().await.unwrap(), [20, 30], "together, in their order");
+    gate.add_permits(1);
+    for (asked, answer) in [(first, 20), (other, 22), (same, 40), (same_again, 60)] {
+        assert_eq!(asked.await.unwrap().unwrap(), [answer]);
+    }
+}
+
+#[tokio::test]
+async fn after_a_panic_there_is_no_answer_and_the_next_are_answered() {
+    let (gather, mut groups, gate) = gather(1, |_| None);
+    let first = ask(&gather, &[13]).await;
+    assert_eq!(groups.recv().await.unwrap(), [13]);
+    let next = ask(&gather, &[1]).await;
+    gate.add_permits(2);
+    assert_eq!(first.await.unwrap(), None);
+    assert_eq!(next.await.unwrap().unwrap(), [2]);
+}
+
+#[tokio::test]
+async fn the_work_goes_on_when_who_asked_goes_away() {
+    let (gather, mut groups, gate) = gather(1, |_| None);
+    let first = ask(&gather, &[1]).await;
+    assert_eq!(groups.recv().await.unwrap(), [1]);
+    let next = ask(&gather, &[2]).await;
+    first.abort();
+    gate.add_permits(2);
+    assert_eq!(groups.recv().await.unwrap(), [2]);
+    assert_eq!(next.await.unwrap().unwrap(), [4]);
+}

@@ -80,7 +80,7 @@ where
     async fn from_request(http: HttpRequest, api: &ApiState) -> Result<Self, Problem> {
         let (mut parts, body) = http.into_parts();
         let path = path_params(&mut parts, api).await;
-        let also = needed(path.as_deref().unwrap_or_default());
+        let also = needed(&parts.method, path.as_deref().unwrap_or_default());
         let request = authenticate(api, &parts.headers, request_id(&parts), also).await?;
         Self::read(parts, body, api, request, path?).await
     }
@@ -182,6 +182,11 @@ impl<B, Q> Call<B, Q> {
         text.parse().map_err(|error: T::Err| Problem::invalid(format!("#{name}"), error.to_string()))
     }
 
+    /// Whether the path has a parameter.
+    pub fn has(&self, name: &str) -> bool {
+        self.path.iter().any(|(known, _)| known == name)
+    }
+
     /// The account in the path.
     pub fn account(&self) -> Result<AccountRef, Problem> {
         self.param("account")
@@ -275,7 +280,11 @@ pub(crate) async fn at_once<B: DeserializeOwned>(http: HttpRequest) -> (HttpRequ
 }
 
 /// What the request will need of the organization in its path, beside the key that it bears.
-fn needed(path: &[(String, String)]) -> Vec<Key> {
+fn needed(method: &Method, path: &[(String, String)]) -> Vec<Key> {
+    // Whoever goes leaves their posts.
+    let goes = *method == Method::DELETE;
+    let held = path.iter().filter(|(name, _)| goes && name == "user");
+    let held = held.filter_map(|(_, value)| value.parse().ok());
     let keys = path.iter().filter_map(|(name, value)| match name.as_str() {
         "user" => value.parse().ok().map(Key::Member),
         "account" => match value.parse().ok()? {
@@ -284,7 +293,7 @@ fn needed(path: &[(String, String)]) -> Vec<Key> {
         },
         _ => None,
     });
-    keys.collect()
+    keys.chain(held.map(Key::HeldPosts)).collect()
 }
 
 async fn authenticate(

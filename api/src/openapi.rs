@@ -4,6 +4,7 @@ mod answers;
 mod bodies;
 mod events;
 mod jobs;
+mod leaving;
 mod parameters;
 mod schema;
 #[cfg(test)]
@@ -266,7 +267,8 @@ fn status_of(code: &str) -> u16 {
         "unauthenticated" | "invalid_credentials" | "reauthentication_required" => 401,
         "forbidden" | "cannot_grant_unheld" | "owner_by_transfer_only" | "wrong_recipient" => 403,
         "not_found" => 404,
-        "cursor_expired" | "invitation_used" | "invitation_expired" | "invitation_revoked" => 410,
+        "cursor_expired" | "invitation_used" | "invitation_expired" | "invitation_revoked"
+        | "offer_expired" => 410,
         "precondition_failed" => 412,
         "too_large" => 413,
         "unsupported_media_type" => 415,

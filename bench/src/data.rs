@@ -70,6 +70,7 @@ pub fn organization(n: u64, owner: u64) -> Organization {
         purchased: None,
         settings: Settings::default(),
         traits: Traits::default(),
+        posts: roster_core::model::Posts::default(),
         created_at: WHEN,
     }
 }
@@ -81,6 +82,7 @@ pub fn account(organization: u64, n: u64) -> Account {
         name: parsed(&format!("Account {n}")),
         status: AccountStatus::Active,
         traits: Traits::default(),
+        posts: roster_core::model::Posts::default(),
         created_at: WHEN,
     }
 }

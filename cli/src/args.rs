@@ -8,7 +8,7 @@ use roster_core::reference::OrganizationRef;
 use crate::commands::shell::Shell;
 use crate::commands::{
     account, api_key, audit, check, config, events, import, invitation, job, member, operator_key,
-    organization, role, storage, user,
+    organization, post, role, storage, user,
 };
 use crate::config::Flags;
 
@@ -130,6 +130,9 @@ pub enum Command {
     /// Invitations into an organization.
     #[command(subcommand)]
     Invitation(invitation::Command),
+    /// Account owners and key roles, which confer no permission.
+    #[command(subcommand)]
+    Post(post::Command),
     /// May this user do this here?
     Check(check::Check),
     /// What was done, by whom.

@@ -14,8 +14,9 @@ use crate::id::{
 };
 use crate::model::{
     Access, Account, ApiKey, Claim, ClaimName, Credential, DirectoryEntry, DirectoryId, DirectoryKind,
-    FeedKey, FeedLine, Invitation, InvitationStatus, Job, JobPart, JobPartId, Member, MemberStatus,
-    Membership, OperatorKey, Organization, PasswordReset, Receipt, ReceiptId, Role, Session, Transfer, User,
+    FeedKey, FeedLine, HeldPosts, Holding, HoldingName, HoldingTypes, Invitation, InvitationStatus, Inviter,
+    Job, JobPart, JobPartId, Member, MemberStatus, Membership, OperatorKey, Organization, PasswordReset,
+    Receipt, ReceiptId, Role, Session, Successions, Transfer, User,
 };
 use crate::permission::RoleRef;
 use crate::policy::custom_roles;
@@ -62,7 +63,11 @@ impl Home {
             | Key::Transfer(_)
             | Key::Role(_)
             | Key::Invitation(_)
-            | Key::InvitedAddress(_) => matches!(self, Self::Organization(_)),
+            | Key::InvitedAddress(_)
+            | Key::Holding(_)
+            | Key::HeldPosts(_)
+            | Key::RecordTypes
+            | Key::Successions => matches!(self, Self::Organization(_)),
             Key::User | Key::Membership(_) | Key::Credential | Key::Session(_) | Key::PasswordReset => {
                 matches!(self, Self::User(_))
             }
@@ -167,6 +172,14 @@ pub enum Key {
     Job(JobId),
     /// Any home with a log: what such a job takes or gives, in parts.
     JobPart(JobPartId),
+    /// Organization home: which posts somebody holds.
+    HeldPosts(UserId),
+    /// Organization home: the types of records.
+    RecordTypes,
+    /// Organization home: hand-overs of records that are not all rewritten.
+    Successions,
+    /// Organization home: something that a user owns in the vendor's product. Behind all documents.
+    Holding(HoldingName),
 }
 
 impl Key {
@@ -176,6 +189,9 @@ impl Key {
         match self {
             Self::Job(id) => Some(format!("job:{}", id.uuid().simple())),
             Self::JobPart(part) => Some(format!("job_part:{part}")),
+            Self::HeldPosts(user) => Some(format!("posts:{}", user.uuid().simple())),
+            Self::RecordTypes => Some("record_types:".to_owned()),
+            Self::Successions => Some("successions:".to_owned()),
             Self::Organization
             | Self::Account(_)
             | Self::AccountExternalId(_)
@@ -194,6 +210,7 @@ impl Key {
             | Self::PasswordReset
             | Self::Invitation(_)
             | Self::InvitedAddress(_)
+            | Self::Holding(_)
             | Self::Feed(_) => None,
         }
     }
@@ -204,6 +221,9 @@ impl Key {
         match kind {
             "job" => uuid::Uuid::try_parse(rest).ok().map(|id| Self::Job(JobId::from_uuid(id))),
             "job_part" => rest.parse().ok().map(Self::JobPart),
+            "posts" => uuid::Uuid::try_parse(rest).ok().map(|id| Self::HeldPosts(UserId::from_uuid(id))),
+            "record_types" => Some(Self::RecordTypes),
+            "successions" => Some(Self::Successions),
             _ => None,
         }
     }
@@ -255,6 +275,14 @@ pub enum Record {
     Job(Box<Job>),
     /// See [`JobPart`].
     JobPart(JobPart),
+    /// See [`Holding`].
+    Holding(Holding),
+    /// See [`HeldPosts`].
+    HeldPosts(HeldPosts),
+    /// See [`HoldingTypes`].
+    RecordTypes(HoldingTypes),
+    /// See [`Successions`].
+    Successions(Successions),
 }
 
 /// A line of a home's due index: a record that ends by itself.
@@ -293,6 +321,10 @@ impl Record {
             Self::Feed(line) => Key::Feed(line.key.clone()),
             Self::Job(job) => Key::Job(job.id),
             Self::JobPart(part) => Key::JobPart(part.id),
+            Self::Holding(holding) => Key::Holding(holding.name()),
+            Self::HeldPosts(held) => Key::HeldPosts(held.user),
+            Self::RecordTypes(_) => Key::RecordTypes,
+            Self::Successions(_) => Key::Successions,
         }
     }
 
@@ -325,6 +357,10 @@ impl Record {
             | Self::Session(_)
             | Self::PasswordReset(_)
             | Self::InvitedAddress(..)
+            | Self::Holding(_)
+            | Self::HeldPosts(_)
+            | Self::RecordTypes(_)
+            | Self::Successions(_)
             | Self::Feed(_) => None,
         }
     }
@@ -354,6 +390,9 @@ impl Record {
                 let mut weights = vec![(Tally::Seats, invitation.seats())];
                 if invitation.status == InvitationStatus::Pending {
                     weights.extend(Uses::Invitations.of(&invitation.access));
+                    if let Inviter::User { id } = invitation.invited_by {
+                        weights.push((Tally::Invitations(id), 1));
+                    }
                 }
                 weights
             }
@@ -376,8 +415,12 @@ impl Record {
             | Self::Session(_)
             | Self::PasswordReset(_)
             | Self::InvitedAddress(..)
+            | Self::HeldPosts(_)
+            | Self::RecordTypes(_)
             | Self::Feed(_)
             | Self::JobPart(_) => Vec::new(),
+            Self::Holding(holding) => vec![(Tally::Holdings(holding.owner, holding.kind_number), 1)],
+            Self::Successions(open) => open.weighs(),
             Self::Job(job) => vec![(Tally::Seats, job.seats_held)],
         }
     }
@@ -393,6 +436,10 @@ pub enum Tally {
     ActiveAccounts,
     /// How often a role of the organization's own is named, and by what.
     Uses(Uses, RoleId),
+    /// Records that somebody owns, by the number of their type.
+    Holdings(UserId, u16),
+    /// Pending invitations that somebody stands for.
+    Invitations(UserId),
 }
 
 /// What names a role.
@@ -438,6 +485,8 @@ impl Tally {
             Self::Seats => "seats".into(),
             Self::ActiveAccounts => "active_accounts".into(),
             Self::Uses(uses, role) => format!("{}:{role}", uses.name()).into(),
+            Self::Holdings(owner, kind) => format!("records:{owner}:{kind}").into(),
+            Self::Invitations(user) => format!("invitations:{user}").into(),
         }
     }
 
@@ -445,6 +494,11 @@ impl Tally {
     pub fn from_name(name: &str) -> Option<Self> {
         match name.split_once(':') {
             None => Self::ALL.into_iter().find(|tally| tally.name() == name),
+            Some(("records", rest)) => {
+                let (owner, kind) = rest.split_once(':')?;
+                Some(Self::Holdings(owner.parse().ok()?, kind.parse().ok()?))
+            }
+            Some(("invitations", user)) => Some(Self::Invitations(user.parse().ok()?)),
             Some((kind, role)) => {
                 let uses = Uses::ALL.into_iter().find(|uses| uses.name() == kind)?;
                 Some(Self::Uses(uses, role.parse().ok()?))
@@ -463,7 +517,9 @@ mod tests {
     fn tallies_read_back_what_they_are_called() {
         let role = RoleId::from_uuid(Uuid::from_u128(7));
         let uses = Uses::ALL.map(|uses| Tally::Uses(uses, role));
-        for tally in Tally::ALL.into_iter().chain(uses) {
+        let ada = UserId::from_uuid(Uuid::from_u128(8));
+        let of_users = [Tally::Holdings(ada, 3), Tally::Invitations(ada)];
+        for tally in Tally::ALL.into_iter().chain(uses).chain(of_users) {
             assert_eq!(Tally::from_name(&tally.name()), Some(tally));
         }
         assert_eq!(Tally::from_name("role_members"), None);
@@ -492,6 +548,8 @@ mod tests {
         for side in [JobSide::Results, JobSide::Input, JobSide::Foreseen] {
             keys.extend([2, 10, 1].map(|n| part(job(1), side, n)));
         }
+        let user = UserId::from_uuid(Uuid::from_u128(8));
+        keys.extend([Key::Successions, Key::RecordTypes, Key::HeldPosts(user)]);
         keys.sort();
         let names: Vec<String> = keys.iter().filter_map(Key::document).collect();
         assert!(names.is_sorted(), "{names:?}");

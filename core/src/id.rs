@@ -121,6 +121,8 @@ typed_ids! {
     EventId = "evt";
     /// A job.
     JobId = "job";
+    /// Something in the vendor's product that a user owns there.
+    RecordId = "rec";
 }
 
 /// Names one commit; the version of every record that the commit wrote.

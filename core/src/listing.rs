@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::permission::RoleRef;
 use crate::store::Stored;
-use crate::text::{fold, search_keys, search_matches};
+use crate::text::{RecordType, fold, search_keys, search_matches};
 use crate::time::Timestamp;
 
 /// What can be listed.
@@ -83,6 +83,17 @@ pub enum Listing {
         /// Only this status, as time has made it.
         status: Option<InvitationStatus>,
         /// Only those that reach one of these accounts.
+        scope: Scope,
+    },
+    /// Records in the vendor's product, by id, with their owners as stored.
+    Holdings {
+        /// In which organization.
+        organization: OrganizationId,
+        /// Only those of these people; of everybody if none is named.
+        owners: Vec<UserId>,
+        /// Only this type.
+        kind: Option<RecordType>,
+        /// Only those on one of these accounts.
         scope: Scope,
     },
     /// Records whose end has come and that nobody has settled, earliest first.
@@ -163,6 +174,7 @@ impl Listing {
             Self::Accounts { organization, .. }
             | Self::Members { organization, .. }
             | Self::Invitations { organization, .. }
+            | Self::Holdings { organization, .. }
             | Self::ApiKeys { organization }
             | Self::Roles { organization } => Some(Home::Organization(*organization)),
             Self::OperatorKeys => Some(Home::Deployment),
@@ -195,6 +207,12 @@ impl Listing {
                 let belongs = status.is_none_or(|status| status == invitation.at(now).status)
                     && scope.meets(&invitation.access);
                 belongs.then(|| by_id(invitation.id.uuid())).flatten()
+            }
+            (Self::Holdings { owners, kind, scope, .. }, Record::Holding(holding)) => {
+                let belongs = (owners.is_empty() || owners.contains(&holding.owner))
+                    && kind.as_ref().is_none_or(|kind| *kind == holding.kind)
+                    && (*scope == Scope::All || holding.account.is_some_and(|account| scope.holds(account)));
+                belongs.then(|| by_id(holding.id.uuid())).flatten()
             }
             (Self::Due { until, .. }, record) => {
                 let due = record.due().filter(|due| due.at <= *until)?;
@@ -296,9 +314,18 @@ pub fn key_uuid(key: &Key) -> Uuid {
         | Key::Credential
         | Key::PasswordReset
         | Key::InvitedAddress(_)
+        | Key::Holding(_)
+        | Key::HeldPosts(_)
+        | Key::RecordTypes
+        | Key::Successions
         | Key::Feed(_)
         | Key::JobPart(_) => Uuid::nil(),
     }
+}
+
+/// The id by which a record stands in a listing.
+pub fn record_uuid(record: &Record) -> Uuid {
+    if let Record::Holding(holding) = record { holding.id.uuid() } else { key_uuid(&record.key()) }
 }
 
 impl DirectoryId {

@@ -114,6 +114,25 @@ impl<T> Decision<T> {
         self
     }
 
+    /// One more record, in the place of what the decision puts under its key already.
+    #[must_use]
+    pub fn put_over(mut self, record: Record) -> Self {
+        let key = record.key();
+        self.puts.retain(|put| put.key() != key);
+        self.put(record)
+    }
+
+    /// What is put under a key.
+    pub fn find(&self, key: &Key) -> Option<&Record> {
+        self.puts.iter().find(|put| put.key() == *key)
+    }
+
+    /// The same with another output.
+    pub fn giving<U>(self, output: U) -> Decision<U> {
+        let Self { puts, removes, checks, events, .. } = self;
+        Decision { puts, removes, checks, events, output }
+    }
+
     /// One key less.
     #[must_use]
     pub fn remove(mut self, key: Key) -> Self {

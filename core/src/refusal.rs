@@ -96,6 +96,12 @@ pub enum Refusal {
     InviterCannotGrant,
     /// A role is there no more.
     RoleGone,
+    /// An account owner must be in the account (rule T3).
+    NotInAccount,
+    /// A leaving plan is not what it was when it was read (rule L6).
+    PlanChanged,
+    /// An offer of ownership holds no more (rule O4).
+    OfferExpired,
     /// Five tries lost against others.
     Conflict,
     /// The job has ended.
@@ -151,6 +157,7 @@ impl Refusal {
             Tally::Seats => Self::NoSeat,
             Tally::ActiveAccounts => Self::LastAccount,
             Tally::Uses(..) => Self::RoleInUse(RoleUses::default()),
+            Tally::Holdings(..) | Tally::Invitations(_) => Self::Conflict,
         }
     }
 
@@ -195,6 +202,9 @@ impl Refusal {
             Self::InviterCannotGrant => "inviter_cannot_grant",
             Self::RoleGone => "role_gone",
             Self::RoleNameTaken | Self::Conflict => "conflict",
+            Self::NotInAccount => "not_in_account",
+            Self::PlanChanged => "plan_changed",
+            Self::OfferExpired => "offer_expired",
             Self::JobFinished => "job_finished",
         }
     }
@@ -209,7 +219,8 @@ impl Refusal {
             Self::CursorExpired
             | Self::InvitationUsed
             | Self::InvitationExpired
-            | Self::InvitationRevoked => RefusalKind::Gone,
+            | Self::InvitationRevoked
+            | Self::OfferExpired => RefusalKind::Gone,
             Self::Forbidden(_)
             | Self::CannotGrantUnheld
             | Self::OwnerByTransferOnly
@@ -239,6 +250,8 @@ impl Refusal {
             | Self::InvitationNotPending
             | Self::InviterCannotGrant
             | Self::RoleGone
+            | Self::NotInAccount
+            | Self::PlanChanged
             | Self::Conflict
             | Self::JobFinished => RefusalKind::Conflict,
         }
@@ -333,6 +346,13 @@ impl fmt::Display for Refusal {
                 "Whoever invited may not grant this any more; somebody who may has to resend the invitation."
             }
             Self::RoleGone => "A role of this invitation is there no more; ask for a new one.",
+            Self::NotInAccount => {
+                "An account owner is an active member with access to the account; give them access first."
+            }
+            Self::PlanChanged => {
+                "Something has changed since you read the plan; read it again and decide afresh."
+            }
+            Self::OfferExpired => "This offer holds no more; ask for a new one.",
             Self::Conflict => "Others kept changing the same things; try again.",
         };
         f.write_str(text)

@@ -4,8 +4,9 @@ use serde_json::json;
 
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, TheMember};
-use crate::model::{Invitation, Member};
+use crate::model::{Invitation, MAX_POSTS, Member};
 use crate::op::{Decision, Event, Operation, View};
+use crate::ops::post::HeldRead;
 use crate::refusal::Refusal;
 use crate::store::StoreError;
 use crate::time::Timestamp;
@@ -20,7 +21,7 @@ pub struct SettleDue {
 }
 
 impl Operation for SettleDue {
-    type State = (Vec<Member>, Vec<Invitation>);
+    type State = (Vec<(Member, HeldRead)>, Vec<Invitation>);
     type Output = ();
 
     fn home(&self) -> Home {
@@ -32,7 +33,11 @@ impl Operation for SettleDue {
         let (mut members, mut invitations) = (Vec::new(), Vec::new());
         for key in view.due() {
             match key {
-                Key::Member(user) => members.extend(view.get(&TheMember(user)).await?),
+                Key::Member(user) => {
+                    if let Some(member) = view.get(&TheMember(user)).await? {
+                        members.push((member, HeldRead::load(view, user).await?));
+                    }
+                }
                 Key::Invitation(id) => invitations.extend(view.get(&id).await?),
                 _ => {}
             }
@@ -43,12 +48,18 @@ impl Operation for SettleDue {
         Ok((members, invitations))
     }
 
-    fn decide(&self, (members, invitations): Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
-        let decision = members.into_iter().fold(Decision::unchanged(()), |decision, member| {
+    fn decide(&self, (members, invitations): Self::State, facts: &Facts) -> Result<Decision<()>, Refusal> {
+        let mut decision = Decision::unchanged(());
+        for (member, held) in members {
+            // Those who hold many posts wait for the next time.
+            if !decision.puts.is_empty() && decision.puts.len() + held.posts().len() > MAX_POSTS {
+                continue;
+            }
             let event =
                 Event::member("member.expired", member.user).after(json!({"left_at": member.left_at}));
-            decision.put(Record::Member(member)).event(event)
-        });
+            let left = member.left_at.unwrap_or(facts.now);
+            decision = held.all_vacated(decision.put(Record::Member(member)).event(event), left);
+        }
         Ok(invitations.into_iter().fold(decision, |decision, invitation| {
             let event = Event::new("invitation.expired", "invitation", invitation.id)
                 .after(json!({"expires_at": invitation.expires_at}));
@@ -67,6 +78,7 @@ impl Record {
         match self {
             Self::Member(member) => Self::Member(member.at(now)),
             Self::Invitation(invitation) => Self::Invitation(invitation.at(now)),
+            Self::Transfer(transfer) => Self::Transfer(transfer.at(now)),
             other => other,
         }
     }

@@ -94,6 +94,40 @@ impl FromStr for ExternalId {
     }
 }
 
+/// What a responsibility of the vendor's staff is called, such as `csm`: 1 to 64 code points, case-exact.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct KeyRole(String);
+text_type!(KeyRole);
+
+impl FromStr for KeyRole {
+    type Err = BadText;
+
+    fn from_str(text: &str) -> Result<Self, BadText> {
+        let name: Name = text.parse()?;
+        if name.0.chars().count() > 64 {
+            return Err(BadText("too long: the name of a key role has at most 64 characters"));
+        }
+        Ok(Self(name.0))
+    }
+}
+
+/// A kind of record in the vendor's product, such as `deal`: 1 to 64 of a-z, A-Z, 0-9, `_`, `-` and `.`, case-exact.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RecordType(String);
+text_type!(RecordType);
+
+impl FromStr for RecordType {
+    type Err = BadText;
+
+    fn from_str(text: &str) -> Result<Self, BadText> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        if text.is_empty() || text.len() > 64 || !text.bytes().all(allowed) {
+            return Err(BadText("a type of records has 1 to 64 characters of a-z, A-Z, 0-9, _, - and ."));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
 /// A short name for addresses: `[a-z0-9-]{1,63}`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Slug(String);

@@ -48,7 +48,7 @@ pub(crate) async fn read(
     keys: &[Key],
     tallies: &[Tally],
 ) -> Result<Read, Fault> {
-    let asked = Asked::new(keys, !tallies.is_empty());
+    let asked = Asked::new(keys, tallies);
     let lines = match home {
         Home::Organization(_) => organization(connection, home, &asked).await?,
         Home::User(_) => user(connection, home, &asked).await?,
@@ -96,16 +96,16 @@ impl HeadRow {
 /// The names that are asked for, by kind.
 struct Asked {
     names: BTreeMap<Kind, Names>,
-    tallies: bool,
+    tallies: Vec<String>,
 }
 
 impl Asked {
-    fn new(keys: &[Key], tallies: bool) -> Self {
+    fn new(keys: &[Key], tallies: &[Tally]) -> Self {
         let mut names: BTreeMap<Kind, Names> = BTreeMap::new();
         for key in keys {
             names.entry(Kind::of(key)).or_default().add(key);
         }
-        Self { names, tallies }
+        Self { names, tallies: tallies.iter().map(|tally| tally.name().into_owned()).collect() }
     }
 
     fn has(&self, kind: Kind) -> bool {
@@ -125,12 +125,12 @@ async fn organization(connection: &mut PgConnection, home: &Home, asked: &Asked)
             SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS clock, seq, time,
                 encode(hash, 'hex') AS hash FROM (VALUES (1)) one LEFT JOIN place ON true) r
         UNION ALL SELECT -2, row_to_json(r)::text FROM (
-            SELECT tally, sum FROM tallies JOIN place USING (home) WHERE $2) r
+            SELECT tally, sum FROM tallies JOIN place USING (home) WHERE tally = ANY ($2)) r
         UNION ALL SELECT 0, row_to_json(r)::text FROM (
-            SELECT id, external_id, name, slug, status, owner_id, purchased, settings, traits, created_at, version
+            SELECT id, external_id, name, slug, status, owner_id, purchased, settings, traits, posts, created_at, version
             FROM organizations JOIN place USING (home) WHERE $3) r
         UNION ALL SELECT 1, row_to_json(r)::text FROM (
-            SELECT id, external_id, name, status, traits, created_at, version
+            SELECT id, external_id, name, status, traits, posts, created_at, version
             FROM accounts JOIN place USING (home) WHERE id = ANY ($4)) r
         UNION ALL SELECT 2, row_to_json(r)::text FROM (
             SELECT external_id, account_id, version
@@ -146,7 +146,7 @@ async fn organization(connection: &mut PgConnection, home: &Home, asked: &Asked)
                 FROM api_key_access a WHERE a.home = k.home AND a.key_id = k.id), '[]') AS accounts
             FROM api_keys k JOIN place USING (home) WHERE id = ANY ($7)) r
         UNION ALL SELECT 5, row_to_json(r)::text FROM (
-            SELECT id, from_user_id, to_user_id, previous_owner_role, state, created_at, version
+            SELECT id, from_user_id, to_user_id, previous_owner_role, state, expires_at, created_at, version
             FROM transfers JOIN place USING (home) WHERE id = ANY ($8)) r
         UNION ALL SELECT 11, row_to_json(r)::text FROM (
             SELECT encode(id, 'hex') AS id, encode(digest, 'hex') AS digest, encode(seed, 'hex') AS seed, seed_millis,
@@ -166,9 +166,12 @@ async fn organization(connection: &mut PgConnection, home: &Home, asked: &Asked)
             FROM invited_addresses JOIN place USING (home) WHERE address = ANY ($12)) r
         UNION ALL SELECT 18, row_to_json(r)::text FROM (
             SELECT name, encode(content, 'hex') AS content, version
-            FROM documents JOIN place USING (home) WHERE name = ANY ($13)) r"#,
+            FROM documents JOIN place USING (home) WHERE name = ANY ($13)) r
+        UNION ALL SELECT 19, row_to_json(r)::text FROM (
+            SELECT id, kind, kind_number, external_id, owner_id, after_number, account_id, title, created_at, version
+            FROM holdings JOIN place USING (home) WHERE name = ANY ($14)) r"#,
         home.to_string(),
-        asked.tallies,
+        &asked.tallies,
         asked.has(Kind::Organization),
         &asked.of(Kind::Account).ids,
         &asked.of(Kind::AccountExternalId).texts,
@@ -179,7 +182,8 @@ async fn organization(connection: &mut PgConnection, home: &Home, asked: &Asked)
         &asked.of(Kind::Role).ids,
         &asked.of(Kind::Invitation).ids,
         &asked.of(Kind::InvitedAddress).texts,
-        &asked.of(Kind::Document).texts
+        &asked.of(Kind::Document).texts,
+        &asked.of(Kind::Holding).texts
     );
     Ok(lines.fetch_all(connection).await?)
 }
@@ -192,7 +196,7 @@ async fn user(connection: &mut PgConnection, home: &Home, asked: &Asked) -> Resu
             SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS clock, seq, time,
                 encode(hash, 'hex') AS hash FROM (VALUES (1)) one LEFT JOIN place ON true) r
         UNION ALL SELECT -2, row_to_json(r)::text FROM (
-            SELECT tally, sum FROM tallies JOIN place USING (home) WHERE $2) r
+            SELECT tally, sum FROM tallies JOIN place USING (home) WHERE tally = ANY ($2)) r
         UNION ALL SELECT 6, row_to_json(r)::text FROM (
             SELECT id, external_id, email, name, status, suspended_at, traits, cuts, cut_at, created_at, version
             FROM users JOIN place USING (home) WHERE $3) r
@@ -216,7 +220,7 @@ async fn user(connection: &mut PgConnection, home: &Home, asked: &Asked) -> Resu
             SELECT name, encode(content, 'hex') AS content, version
             FROM documents JOIN place USING (home) WHERE name = ANY ($9)) r"#,
         home.to_string(),
-        asked.tallies,
+        &asked.tallies,
         asked.has(Kind::User),
         &asked.of(Kind::Membership).ids,
         &asked.of(Kind::Receipt).bytes,
@@ -236,7 +240,7 @@ async fn deployment(connection: &mut PgConnection, home: &Home, asked: &Asked) -
             SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS clock, seq, time,
                 encode(hash, 'hex') AS hash FROM (VALUES (1)) one LEFT JOIN place ON true) r
         UNION ALL SELECT -2, row_to_json(r)::text FROM (
-            SELECT tally, sum FROM tallies JOIN place USING (home) WHERE $2) r
+            SELECT tally, sum FROM tallies JOIN place USING (home) WHERE tally = ANY ($2)) r
         UNION ALL SELECT 8, row_to_json(r)::text FROM (
             SELECT id, name, encode(secret_hash, 'hex') AS secret_hash, prefix, created_at, version
             FROM operator_keys JOIN place USING (home) WHERE id = ANY ($3)) r
@@ -248,7 +252,7 @@ async fn deployment(connection: &mut PgConnection, home: &Home, asked: &Asked) -
             SELECT name, encode(content, 'hex') AS content, version
             FROM documents JOIN place USING (home) WHERE name = ANY ($5)) r"#,
         home.to_string(),
-        asked.tallies,
+        &asked.tallies,
         &asked.of(Kind::OperatorKey).ids,
         &asked.of(Kind::Receipt).bytes,
         &asked.of(Kind::Document).texts
@@ -265,14 +269,14 @@ async fn pointers(connection: &mut PgConnection, home: &Home, asked: &Asked) -> 
             SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS clock, seq, time,
                 encode(hash, 'hex') AS hash FROM (VALUES (1)) one LEFT JOIN place ON true) r
         UNION ALL SELECT -2, row_to_json(r)::text FROM (
-            SELECT tally, sum FROM tallies JOIN place USING (home) WHERE $2) r
+            SELECT tally, sum FROM tallies JOIN place USING (home) WHERE tally = ANY ($2)) r
         UNION ALL SELECT 9, row_to_json(r)::text FROM (
             SELECT target_kind, target_id, since, version FROM claims JOIN place USING (home) WHERE $3) r
         UNION ALL SELECT 10, row_to_json(r)::text FROM (
             SELECT kind, id, search, active, version FROM directory_entries JOIN place USING (home)
             WHERE id = ANY ($4)) r"#,
         home.to_string(),
-        asked.tallies,
+        &asked.tallies,
         asked.has(Kind::Claim),
         &asked.of(Kind::DirectoryEntry).ids
     );

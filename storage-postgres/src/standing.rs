@@ -42,12 +42,12 @@ struct Asked {
     names: Names,
 }
 
-/// The keys that sets guard, by kind; commits that may have been applied; homes whose tallies matter.
+/// The keys that sets guard, by kind; commits that may have been applied; the tallies that they add to.
 #[derive(Default)]
 struct Question {
     kinds: BTreeMap<Kind, Asked>,
     sent: Vec<(i64, Uuid)>,
-    counting: Vec<i64>,
+    counting: BTreeSet<(i64, String)>,
 }
 
 impl Question {
@@ -57,8 +57,10 @@ impl Question {
         for set in sets {
             let Some(site) = ground.sites.get(&set.home) else { continue };
             question.sent.push((site.number, set.id.uuid()));
-            if set.writes.iter().any(|write| matches!(write, Write::Add { .. })) {
-                question.counting.push(site.number);
+            for write in &set.writes {
+                if let Write::Add { tally, .. } = write {
+                    question.counting.insert((site.number, tally.name().into_owned()));
+                }
             }
             for key in set.guards.keys() {
                 if known.insert((site.number, key)) {
@@ -68,8 +70,6 @@ impl Question {
                 }
             }
         }
-        question.counting.sort_unstable();
-        question.counting.dedup();
         question
     }
 
@@ -149,6 +149,7 @@ impl Line {
                 let name = self.text.unwrap_or_default();
                 Key::of_document(&name).ok_or_else(|| bad("name", &name))?
             }
+            Kind::Holding => Key::Holding(parse("name", &self.text.unwrap_or_default())?),
             Kind::Receipt => Key::Receipt(ReceiptId(exact("id", self.bytes.unwrap_or_default())?)),
             Kind::Role => Key::Role(RoleId::from_uuid(id?)),
             Kind::Credential => Key::Credential,
@@ -177,6 +178,7 @@ async fn of_feed(connection: &mut PgConnection, question: &Question) -> Result<V
 
 async fn lines(connection: &mut PgConnection, question: &Question) -> Result<Vec<Line>, Fault> {
     let (sent_homes, sent): (Vec<i64>, Vec<Uuid>) = question.sent.iter().copied().unzip();
+    let (counting_homes, counting): (Vec<i64>, Vec<String>) = question.counting.iter().cloned().unzip();
     let names = |kind: Kind| question.kinds.get(&kind).map(|asked| asked.names.clone()).unwrap_or_default();
     let lines = query_as!(
         Line,
@@ -188,57 +190,63 @@ async fn lines(connection: &mut PgConnection, question: &Question) -> Result<Vec
         UNION ALL SELECT -2, t.home, NULL, NULL, NULL, t.id, NULL
             FROM UNNEST($1::bigint[], $2::uuid[]) AS a (home, id)
             CROSS JOIN LATERAL (SELECT * FROM commits WHERE home = a.home AND id = a.id LIMIT 1) t
-        UNION ALL SELECT -3, home, NULL, tally, NULL, NULL, sum FROM tallies WHERE home = ANY ($3)
-        UNION ALL SELECT 0, home, NULL, NULL, NULL, version, NULL FROM organizations WHERE home = ANY ($4)
+        UNION ALL SELECT -3, t.home, NULL, t.tally, NULL, NULL, t.sum
+            FROM UNNEST($3::bigint[], $4::text[]) AS a (home, name)
+            CROSS JOIN LATERAL (SELECT * FROM tallies WHERE home = a.home AND tally = a.name LIMIT 1) t
+        UNION ALL SELECT 0, home, NULL, NULL, NULL, version, NULL FROM organizations WHERE home = ANY ($5)
         UNION ALL SELECT 1, t.home, t.id, NULL, NULL, version, NULL
-            FROM UNNEST($5::bigint[], $6::uuid[]) AS a (home, id)
+            FROM UNNEST($6::bigint[], $7::uuid[]) AS a (home, id)
             CROSS JOIN LATERAL (SELECT * FROM accounts WHERE home = a.home AND id = a.id LIMIT 1) t
         UNION ALL SELECT 2, t.home, NULL, t.external_id, NULL, version, NULL
-            FROM UNNEST($7::bigint[], $8::text[]) AS a (home, id)
+            FROM UNNEST($8::bigint[], $9::text[]) AS a (home, id)
             CROSS JOIN LATERAL (SELECT * FROM account_external_ids WHERE home = a.home AND external_id = a.id LIMIT 1) t
         UNION ALL SELECT 3, t.home, t.user_id, NULL, NULL, version, NULL
-            FROM UNNEST($9::bigint[], $10::uuid[]) AS a (home, id)
+            FROM UNNEST($10::bigint[], $11::uuid[]) AS a (home, id)
             CROSS JOIN LATERAL (SELECT * FROM members WHERE home = a.home AND user_id = a.id LIMIT 1) t
         UNION ALL SELECT 4, t.home, t.id, NULL, NULL, version, NULL
-            FROM UNNEST($11::bigint[], $12::uuid[]) AS a (home, id)
+            FROM UNNEST($12::bigint[], $13::uuid[]) AS a (home, id)
             CROSS JOIN LATERAL (SELECT * FROM api_keys WHERE home = a.home AND id = a.id LIMIT 1) t
         UNION ALL SELECT 5, t.home, t.id, NULL, NULL, version, NULL
-            FROM UNNEST($13::bigint[], $14::uuid[]) AS a (home, id)
+            FROM UNNEST($14::bigint[], $15::uuid[]) AS a (home, id)
             CROSS JOIN LATERAL (SELECT * FROM transfers WHERE home = a.home AND id = a.id LIMIT 1) t
-        UNION ALL SELECT 6, home, NULL, NULL, NULL, version, NULL FROM users WHERE home = ANY ($15)
+        UNION ALL SELECT 6, home, NULL, NULL, NULL, version, NULL FROM users WHERE home = ANY ($16)
         UNION ALL SELECT 7, t.home, t.organization_id, NULL, NULL, version, NULL
-            FROM UNNEST($16::bigint[], $17::uuid[]) AS a (home, id)
+            FROM UNNEST($17::bigint[], $18::uuid[]) AS a (home, id)
             CROSS JOIN LATERAL (SELECT * FROM memberships WHERE home = a.home AND organization_id = a.id LIMIT 1) t
         UNION ALL SELECT 8, t.home, t.id, NULL, NULL, version, NULL
-            FROM UNNEST($18::bigint[], $19::uuid[]) AS a (home, id)
+            FROM UNNEST($19::bigint[], $20::uuid[]) AS a (home, id)
             CROSS JOIN LATERAL (SELECT * FROM operator_keys WHERE home = a.home AND id = a.id LIMIT 1) t
-        UNION ALL SELECT 9, home, NULL, NULL, NULL, version, NULL FROM claims WHERE home = ANY ($20)
+        UNION ALL SELECT 9, home, NULL, NULL, NULL, version, NULL FROM claims WHERE home = ANY ($21)
         UNION ALL SELECT 10, t.home, t.id, NULL, NULL, version, NULL
-            FROM UNNEST($21::bigint[], $22::uuid[]) AS a (home, id)
+            FROM UNNEST($22::bigint[], $23::uuid[]) AS a (home, id)
             CROSS JOIN LATERAL (SELECT * FROM directory_entries WHERE home = a.home AND id = a.id LIMIT 1) t
         UNION ALL SELECT 11, t.home, NULL, NULL, t.id, version, NULL
-            FROM UNNEST($23::bigint[], $24::bytea[]) AS a (home, id)
+            FROM UNNEST($24::bigint[], $25::bytea[]) AS a (home, id)
             CROSS JOIN LATERAL (SELECT * FROM receipts WHERE home = a.home AND id = a.id LIMIT 1) t
         UNION ALL SELECT 12, t.home, t.id, NULL, NULL, version, NULL
-            FROM UNNEST($25::bigint[], $26::uuid[]) AS a (home, id)
+            FROM UNNEST($26::bigint[], $27::uuid[]) AS a (home, id)
             CROSS JOIN LATERAL (SELECT * FROM roles WHERE home = a.home AND id = a.id LIMIT 1) t
-        UNION ALL SELECT 13, home, NULL, NULL, NULL, version, NULL FROM credentials WHERE home = ANY ($27)
+        UNION ALL SELECT 13, home, NULL, NULL, NULL, version, NULL FROM credentials WHERE home = ANY ($28)
         UNION ALL SELECT 14, t.home, t.id, NULL, NULL, version, NULL
-            FROM UNNEST($28::bigint[], $29::uuid[]) AS a (home, id)
+            FROM UNNEST($29::bigint[], $30::uuid[]) AS a (home, id)
             CROSS JOIN LATERAL (SELECT * FROM sessions WHERE home = a.home AND id = a.id LIMIT 1) t
-        UNION ALL SELECT 15, home, NULL, NULL, NULL, version, NULL FROM password_resets WHERE home = ANY ($30)
+        UNION ALL SELECT 15, home, NULL, NULL, NULL, version, NULL FROM password_resets WHERE home = ANY ($31)
         UNION ALL SELECT 16, t.home, t.id, NULL, NULL, version, NULL
-            FROM UNNEST($31::bigint[], $32::uuid[]) AS a (home, id)
+            FROM UNNEST($32::bigint[], $33::uuid[]) AS a (home, id)
             CROSS JOIN LATERAL (SELECT * FROM invitations WHERE home = a.home AND id = a.id LIMIT 1) t
         UNION ALL SELECT 17, t.home, NULL, t.address, NULL, version, NULL
-            FROM UNNEST($33::bigint[], $34::text[]) AS a (home, id)
+            FROM UNNEST($34::bigint[], $35::text[]) AS a (home, id)
             CROSS JOIN LATERAL (SELECT * FROM invited_addresses WHERE home = a.home AND address = a.id LIMIT 1) t
         UNION ALL SELECT 18, t.home, NULL, t.name, NULL, version, NULL
-            FROM UNNEST($35::bigint[], $36::text[]) AS a (home, id)
-            CROSS JOIN LATERAL (SELECT * FROM documents WHERE home = a.home AND name = a.id LIMIT 1) t"#,
+            FROM UNNEST($36::bigint[], $37::text[]) AS a (home, id)
+            CROSS JOIN LATERAL (SELECT * FROM documents WHERE home = a.home AND name = a.id LIMIT 1) t
+        UNION ALL SELECT 19, t.home, NULL, t.name, NULL, version, NULL
+            FROM UNNEST($38::bigint[], $39::text[]) AS a (home, id)
+            CROSS JOIN LATERAL (SELECT * FROM holdings WHERE home = a.home AND name = a.id LIMIT 1) t"#,
         &sent_homes,
         &sent,
-        &question.counting,
+        &counting_homes,
+        &counting,
         &question.homes(Kind::Organization),
         &question.homes(Kind::Account),
         &question.ids(Kind::Account),
@@ -271,7 +279,9 @@ async fn lines(connection: &mut PgConnection, question: &Question) -> Result<Vec
         &question.homes(Kind::InvitedAddress),
         &names(Kind::InvitedAddress).texts,
         &question.homes(Kind::Document),
-        &names(Kind::Document).texts
+        &names(Kind::Document).texts,
+        &question.homes(Kind::Holding),
+        &names(Kind::Holding).texts
     );
     Ok(lines.fetch_all(connection).await?)
 }

@@ -2,11 +2,11 @@
 //! of them; the commit that writes a record writes its lines.
 
 use roster_core::home::Record;
-use roster_core::id::AccountId;
+use roster_core::id::{AccountId, UserId};
 use roster_core::listing::{MemberSort, key_uuid, member_search_keys, member_sort_value, sortable};
-use roster_core::model::{Access, Member, MemberStatus};
+use roster_core::model::{Access, Holding, Member, MemberStatus};
 use roster_core::permission::RoleRef;
-use roster_core::text::fold;
+use roster_core::text::{RecordType, fold};
 use roster_core::time::Timestamp;
 use uuid::Uuid;
 
@@ -105,6 +105,17 @@ pub(crate) fn of_account(account: AccountId) -> String {
     format!("on {}", account.uuid().simple())
 }
 
+/// The index of records of a type.
+pub(crate) fn of_type(kind: &RecordType) -> String {
+    format!("type {kind}")
+}
+
+/// The index of records that somebody owns, of one type or all.
+pub(crate) fn of_owner(owner: UserId, kind: Option<&RecordType>) -> String {
+    let kind = kind.map(|kind| format!(" {kind}")).unwrap_or_default();
+    format!("owned by {}{kind}", owner.uuid().simple())
+}
+
 /// The index of members with organization-wide access.
 pub(crate) const WIDE: &str = "wide";
 
@@ -121,6 +132,7 @@ pub(crate) fn lines(record: &Record) -> Vec<String> {
         Record::Membership(_) => plain("membership"),
         Record::Session(_) => plain("session"),
         Record::Invitation(_) => plain("invitation"),
+        Record::Holding(holding) => of_holding(holding, &name),
         Record::DirectoryEntry(entry) => {
             let words = entry.search.iter().map(|word| line("word", &value(word), &name));
             plain("entry").into_iter().chain(words).collect()
@@ -136,7 +148,10 @@ pub(crate) fn lines(record: &Record) -> Vec<String> {
         | Record::InvitedAddress(..)
         | Record::Feed(_)
         | Record::Job(_)
-        | Record::JobPart(_) => Vec::new(),
+        | Record::JobPart(_)
+        | Record::HeldPosts(_)
+        | Record::RecordTypes(_)
+        | Record::Successions(_) => Vec::new(),
     };
     lines.extend(record.due().map(|due| {
         let value = due_value(&sortable(due.at), key_uuid(&due.key));
@@ -145,6 +160,18 @@ pub(crate) fn lines(record: &Record) -> Vec<String> {
     lines.sort_unstable();
     lines.dedup();
     lines
+}
+
+/// Records in the vendor's product stand by their id in each of their indexes.
+fn of_holding(holding: &Holding, name: &str) -> Vec<String> {
+    let id = holding.id.uuid().simple().to_string();
+    let indexes = [
+        "holding".to_owned(),
+        of_type(&holding.kind),
+        of_owner(holding.owner, None),
+        of_owner(holding.owner, Some(&holding.kind)),
+    ];
+    indexes.iter().map(|index| line(index, &id, name)).collect()
 }
 
 fn of_member(member: &Member, name: &str) -> Vec<String> {

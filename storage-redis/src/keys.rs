@@ -126,7 +126,10 @@ pub(crate) fn field(key: &Key) -> String {
         Key::Invitation(id) => with('i', id.uuid()),
         Key::InvitedAddress(address) => format!("e:{address}"),
         Key::Feed(key) => format!("f:{key}"),
-        Key::Job(_) | Key::JobPart(_) => format!("d:{}", key.document().unwrap_or_default()),
+        Key::Holding(name) => format!("h:{name}"),
+        Key::Job(_) | Key::JobPart(_) | Key::HeldPosts(_) | Key::RecordTypes | Key::Successions => {
+            format!("d:{}", key.document().unwrap_or_default())
+        }
     }
 }
 
@@ -165,6 +168,7 @@ pub(crate) fn key(field: &str) -> Option<Key> {
         "i" => Key::Invitation(InvitationId::from_uuid(id()?)),
         "e" => Key::InvitedAddress(rest.to_owned()),
         "f" => Key::Feed(rest.parse().ok()?),
+        "h" => Key::Holding(rest.parse().ok()?),
         "d" => Key::of_document(rest)?,
         _ => return None,
     })

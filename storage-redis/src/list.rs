@@ -12,6 +12,7 @@ use roster_core::id::{
 };
 use roster_core::listing::{Listing, MemberSort, Page, PageRequest, Position, Row, Scope};
 use roster_core::model::{DirectoryId, MemberStatus, SHARDS};
+use roster_core::text::RecordType;
 use roster_core::time::Timestamp;
 
 use crate::error::{Fault, bad};
@@ -218,6 +219,9 @@ fn plan(listing: &Listing, now: Timestamp) -> Plan {
         Listing::Memberships { .. } => whole("membership"),
         Listing::Sessions { .. } => whole("session"),
         Listing::Invitations { .. } => whole("invitation"),
+        Listing::Holdings { owners, kind, .. } => {
+            Plan { narrower: of_holdings(owners, kind.as_ref()), ..whole("holding") }
+        }
         Listing::Due { until, .. } => Plan { walk: Range::due(*until), ..whole("due") },
     }
 }
@@ -241,6 +245,16 @@ fn narrower(listing: &Listing, now: Timestamp) -> Vec<Vec<Range>> {
     sets
 }
 
+/// For each filter of a list of records, the ranges in which those that pass it stand.
+fn of_holdings(owners: &[UserId], kind: Option<&RecordType>) -> Vec<Vec<Range>> {
+    let owned = owners.iter().map(|owner| Range::whole(&index::of_owner(*owner, kind))).collect::<Vec<_>>();
+    match (owned.is_empty(), kind) {
+        (false, _) => vec![owned],
+        (true, Some(kind)) => vec![vec![Range::whole(&index::of_type(kind))]],
+        (true, None) => Vec::new(),
+    }
+}
+
 /// What stands in a line behind the name of its index, for a row of a listing.
 fn row_of(listing: &Listing, at: &Position) -> String {
     let key = match listing {
@@ -253,6 +267,7 @@ fn row_of(listing: &Listing, at: &Position) -> String {
         Listing::Memberships { .. } => Key::Membership(OrganizationId::from_uuid(at.id)),
         Listing::Sessions { .. } => Key::Session(SessionId::from_uuid(at.id)),
         Listing::Invitations { .. } => Key::Invitation(InvitationId::from_uuid(at.id)),
+        Listing::Holdings { .. } => return format!("{}\0", at.id.simple()),
         Listing::Due { .. } => return format!("{}\0", due_value(&at.by, at.id)),
     };
     format!("{}\0{}", value(&at.by), field(&key))

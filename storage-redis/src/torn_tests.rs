@@ -32,6 +32,7 @@ fn account(n: u128) -> Record {
         name: "North".parse().unwrap(),
         status: AccountStatus::Active,
         traits: roster_core::model::Traits::default(),
+        posts: roster_core::model::Posts::default(),
         created_at: NOW,
     })
 }

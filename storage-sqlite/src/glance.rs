@@ -97,10 +97,10 @@ async fn organization(
             h.seq AS "seq?: i64", h.time AS "time?: i64", hex(h.hash) AS "hash?: String",
             (SELECT json_group_array(json_object('id', hex(id), 'external_id', external_id, 'name', name, 'slug', slug,
                 'status', status, 'owner_id', hex(owner_id), 'purchased', purchased, 'settings', settings,
-                'traits', traits, 'created_at', created_at, 'version', hex(version)))
+                'traits', traits, 'posts', posts, 'created_at', created_at, 'version', hex(version)))
                 FROM organizations t WHERE t.home = h.home AND ?) AS "first!: String",
             (SELECT json_group_array(json_object('id', hex(id), 'external_id', external_id, 'name', name,
-                'status', status, 'traits', traits, 'created_at', created_at, 'version', hex(version)))
+                'status', status, 'traits', traits, 'posts', posts, 'created_at', created_at, 'version', hex(version)))
                 FROM accounts t WHERE t.home = h.home AND t.id IN (SELECT unhex(value) FROM json_each(?))
             ) AS "second!: String",
             (SELECT json_group_array(json_object('user_id', hex(user_id), 'status', status,

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use roster_core::id::AccountId;
-use roster_core::listing::{Listing, MemberSort, Page, PageRequest, Position, Row, Scope, key_uuid};
+use roster_core::listing::{Listing, MemberSort, Page, PageRequest, Position, Row, Scope, record_uuid};
 use roster_core::model::{DirectoryKind, InvitationStatus, MemberStatus};
 use roster_core::permission::RoleRef;
 use roster_core::store::{StoreClock, Stored};
@@ -71,6 +71,10 @@ async fn records(
             let stored = kind::load_directory(connection, *kind, &names).await?;
             return Ok(by_id(stored));
         }
+        Listing::Holdings { .. } => {
+            let stored = kind::load_holdings(connection, home, &names).await?;
+            return Ok(by_id(stored));
+        }
         Listing::Accounts { .. } => Kind::Account,
         Listing::Members { .. } => Kind::Member,
         Listing::ApiKeys { .. } => Kind::ApiKey,
@@ -84,7 +88,7 @@ async fn records(
 }
 
 fn by_id(stored: Vec<Stored>) -> BTreeMap<Uuid, Stored> {
-    stored.into_iter().map(|stored| (key_uuid(&stored.record.key()), stored)).collect()
+    stored.into_iter().map(|stored| (record_uuid(&stored.record), stored)).collect()
 }
 
 /// The statement that finds a page, and the number of its home; nothing where no row can be.
@@ -107,12 +111,13 @@ fn lines(
             }
             if let Scope::Accounts(accounts) = scope {
                 lines.push(" AND id IN ");
-                push_ids(&mut lines, accounts);
+                push_accounts(&mut lines, accounts);
             }
             by_default(lines, "id", page)
         }
         Listing::Members { .. } => members(listing, home, page, now)?,
         Listing::Invitations { .. } => invitations(listing, home, page, now)?,
+        Listing::Holdings { .. } => holdings(listing, home, page),
         Listing::Sessions { .. } => {
             by_default(of_home("SELECT '', id FROM sessions WHERE home = ", home), "id", page)
         }
@@ -158,8 +163,12 @@ fn limited(mut lines: Lines, page: &PageRequest) -> Lines {
     lines
 }
 
-fn push_ids(lines: &mut Lines, accounts: &[AccountId]) {
-    let ids: Vec<Uuid> = accounts.iter().map(|account| account.uuid()).collect();
+fn push_accounts(lines: &mut Lines, accounts: &[AccountId]) {
+    push_ids(lines, accounts.iter().map(|account| account.uuid()));
+}
+
+fn push_ids(lines: &mut Lines, ids: impl Iterator<Item = Uuid>) {
+    let ids: Vec<Uuid> = ids.collect();
     lines.push("(SELECT unhex(value) FROM json_each(").push_bind(uuid_list(&ids)).push("))");
 }
 
@@ -256,10 +265,31 @@ fn invitations(
             .push(" AND organization_role IS NOT NULL OR EXISTS (");
         lines.push("SELECT 1 FROM invitation_access a WHERE a.home = i.home AND a.invitation_id = i.id");
         lines.push(" AND a.account_id IN ");
-        push_ids(&mut lines, accounts);
+        push_accounts(&mut lines, accounts);
         lines.push("))");
     }
     Ok(by_default(lines, "id", page))
+}
+
+fn holdings(listing: &Listing, home: i64, page: &PageRequest) -> Option<Lines> {
+    let Listing::Holdings { owners, kind, scope, .. } = listing else { return None };
+    let mut lines = of_home("SELECT '', id FROM holdings WHERE home = ", home);
+    match owners.as_slice() {
+        [] => {}
+        [one] => drop(lines.push(" AND owner_id = ").push_bind(one.uuid())),
+        many => {
+            lines.push(" AND owner_id IN ");
+            push_ids(&mut lines, many.iter().map(|owner| owner.uuid()));
+        }
+    }
+    if let Some(kind) = kind {
+        lines.push(" AND kind = ").push_bind(kind.to_string());
+    }
+    if let Scope::Accounts(accounts) = scope {
+        lines.push(" AND account_id IN ");
+        push_ids(&mut lines, accounts.iter().map(|account| account.uuid()));
+    }
+    by_default(lines, "id", page)
 }
 
 fn push_status(lines: &mut Lines, status: MemberStatus, now: Timestamp) -> Result<(), Fault> {
@@ -293,14 +323,14 @@ fn push_access(lines: &mut Lines, account: Option<AccountId>, role: Option<RoleR
         }
         if let (None, Scope::Accounts(accounts)) = (account, scope) {
             lines.push(" AND a.account_id IN ");
-            push_ids(lines, accounts);
+            push_accounts(lines, accounts);
         }
         lines.push("))");
     }
     if let Scope::Accounts(accounts) = scope {
         lines.push(" AND (").push_bind(!accounts.is_empty()).push(" AND m.organization_role IS NOT NULL OR");
         lines.push(GRANTS).push(" AND a.account_id IN ");
-        push_ids(lines, accounts);
+        push_accounts(lines, accounts);
         lines.push("))");
     }
 }
@@ -345,7 +375,10 @@ pub(crate) async fn names(
     let Some((table, column)) = kind.table() else {
         return Ok((after.is_none() && limit > 0).then(Vec::new));
     };
-    let text = matches!(kind, Kind::AccountExternalId | Kind::Document | Kind::Feed | Kind::InvitedAddress);
+    let text = matches!(
+        kind,
+        Kind::AccountExternalId | Kind::Document | Kind::Feed | Kind::InvitedAddress | Kind::Holding
+    );
     let name = if text { column.to_owned() } else { format!("hex({column})") };
     let mut lines = Lines::new(format!("SELECT {name} FROM {table} WHERE home = "));
     lines.push_bind(home);

@@ -34,6 +34,7 @@ fn account(n: u128, size: usize) -> Account {
         traits: roster_core::model::Traits::default()
             .merged(&serde_json::from_value(patch).unwrap())
             .unwrap(),
+        posts: roster_core::model::Posts::default(),
         created_at: Timestamp::EPOCH,
     }
 }

@@ -117,6 +117,7 @@ pub fn organization(n: u64) -> Organization {
         traits: traits(
             json!({"plan": "pro", "share": 0.1, "nul": "a\u{0}b", "deep": {"list": [1, null, true]}}),
         ),
+        posts: roster_core::model::Posts::default(),
         created_at: START,
     }
 }
@@ -129,6 +130,7 @@ pub fn account(n: u64) -> Account {
         name: text(&format!("Account {n}")),
         status: AccountStatus::Active,
         traits: traits(json!({"n": n})),
+        posts: roster_core::model::Posts::default(),
         created_at: START,
     }
 }
@@ -187,6 +189,7 @@ pub fn transfer(n: u64) -> Transfer {
         to: user_id(1),
         previous_owner_role: RoleRef::Custom(role_id(1)),
         state: TransferState::Completed,
+        expires_at: None,
         created_at: START,
     }
 }

@@ -7,6 +7,7 @@ pub mod contract;
 pub mod crash;
 pub mod databases;
 pub mod gate;
+pub mod holdings;
 pub mod http;
 pub mod keyspaces;
 pub mod load;

@@ -12,8 +12,13 @@ use super::schema::{
 pub fn all() -> Map<String, Value> {
     let mut all = Map::new();
     let others = [("Event", super::events::event()), ("Problem", problem())];
-    for (name, schema) in
-        entities().into_iter().chain(acts()).chain(questions()).chain(super::jobs::all()).chain(others)
+    for (name, schema) in entities()
+        .into_iter()
+        .chain(acts())
+        .chain(questions())
+        .chain(super::jobs::all())
+        .chain(super::leaving::all())
+        .chain(others)
     {
         all.insert(name.to_owned(), schema);
     }
@@ -220,10 +225,14 @@ fn entities() -> Vec<(&'static str, Value)> {
                 vec![
                     ("id", id("trf"), "Its id."),
                     ("from", id("usr"), "The owner before."),
-                    ("to", id("usr"), "The owner after."),
-                    ("previous_owner_role", role(), "What the owner before became."),
-                    ("state", one_of(&["completed"]), "How far it is."),
-                    ("expires_at", json!({"type": "null"}), "Null for a transfer that is completed."),
+                    ("to", id("usr"), "The owner after, or whoever is to be it."),
+                    ("previous_owner_role", role(), "What the owner before becomes."),
+                    (
+                        "state",
+                        one_of(&["completed", "pending", "declined", "cancelled", "expired"]),
+                        "How far it is.",
+                    ),
+                    ("expires_at", or_null(time()), "When an offer ends; null for what was never offered."),
                 ],
             ),
         ),
@@ -260,7 +269,7 @@ fn organization() -> Vec<super::schema::Field> {
         ("status", one_of(&["active", "closed"]), "Whether anything in it answers."),
         ("owner", owner, "The one owner."),
         ("owner_unavailable", flag(false), "Whether the owner is suspended."),
-        ("account_owner", json!({"type": "null"}), "The customer's own owner; not set."),
+        ("account_owner", or_null(of("AccountOwner")), "The customer's own owner."),
         ("key_roles", map_of(&id("usr")), "Named responsibilities of the vendor's staff."),
         ("seats", of("Seats"), "Seats paid for and in use."),
         (
@@ -286,7 +295,7 @@ fn account() -> Vec<super::schema::Field> {
         ("external_id", or_null(external_id("north")), "The vendor's id."),
         ("name", name("North"), "Its name."),
         ("status", one_of(&["active", "archived"]), "Whether access through it answers."),
-        ("account_owner", json!({"type": "null"}), "The customer's own owner; not set."),
+        ("account_owner", or_null(of("AccountOwner")), "The customer's own owner."),
         ("key_roles", map_of(&id("usr")), "Named responsibilities of the vendor's staff."),
         ("traits", traits(), "JSON values under names."),
         ("created_at", time(), "When it was made."),

@@ -54,7 +54,11 @@ pub fn of_operation(id: &str) -> Option<Value> {
             vec![
                 ("to", user(), "An active member."),
                 ("previous_owner_role", role(), "What the owner before becomes; `admin` if left out."),
-                ("require_acceptance", flag(false), "Must be false."),
+                (
+                    "require_acceptance",
+                    flag(false),
+                    "Whether it is an offer only, which the member accepts or not.",
+                ),
             ],
         ),
         "create_account" => first_account(),
@@ -246,7 +250,7 @@ fn of_people_and_keys(id: &str) -> Option<Value> {
                 "In this order.",
             )],
         ),
-        _ => return None,
+        _ => return super::leaving::body(id),
     };
     Some(schema)
 }

@@ -29,6 +29,7 @@ pub fn components() -> Value {
         "session": path("session", "ses_01kb2y0v4tejq8vt0d7c3w4n5e", "The session, by id, or `current`."),
         "invitation": path("invitation", "inv_01kb2y0v4tejq8vt0d7c3w4n5e", "The invitation, by id."),
         "token": path("token", "rkl_01kb2y0v4tejq8vt0d7c3w4n5e", "What the link ends with."),
+        "name": path("name", "csm", "The name of the key role."),
         "transfer": path("transfer", "trf_01kb2y0v4tejq8vt0d7c3w4n5e", "The transfer, by id."),
         "on-behalf-of": header(
             "Roster-On-Behalf-Of", "ext:ada",

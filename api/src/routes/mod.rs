@@ -11,6 +11,8 @@ pub mod job;
 pub mod lifecycle;
 pub mod member;
 pub mod organization;
+pub mod ownership;
+pub mod post;
 pub mod role;
 pub mod session;
 pub mod user;
@@ -28,6 +30,7 @@ pub fn all() -> Vec<Route> {
     [
         organization::routes(),
         account::routes(),
+        post::routes(),
         member::routes(),
         lifecycle::routes(),
         user::routes(),

@@ -17,7 +17,7 @@ use roster_core::text::{Email, ExternalId, Name, Slug};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::PAGE;
+use super::{PAGE, ownership};
 use crate::answer::Answer;
 use crate::call::{Call, replayed};
 use crate::error::Problem;
@@ -84,8 +84,8 @@ pub fn routes() -> Vec<Route> {
             .says(
                 "Transfer the ownership",
                 "The current owner or an operator. At once; the owner before stays as `previous_owner_role`, `admin` \
-                 if left out. Offers that wait for acceptance are not available yet: `require_acceptance` must be \
-                 false.",
+                 if left out. With `require_acceptance` it is an offer: nothing changes until the member accepts it, \
+                 within seven days.",
             )
             .takes(json!({"to": "ext:deputy", "previous_owner_role": "admin"}))
             .answers(201, "Transfer")
@@ -94,6 +94,9 @@ pub fn routes() -> Vec<Route> {
             .says("Get a transfer", "Needs `organization:read`.")
             .answers(200, "Transfer"),
     ]
+    .into_iter()
+    .chain(ownership::of_offers())
+    .collect()
 }
 
 #[derive(Debug, Deserialize)]
@@ -282,15 +285,9 @@ struct TransferBody {
 
 async fn transfer(call: Call<TransferBody>) -> Result<Answer, Problem> {
     let organization = call.organization()?;
-    if call.body.require_acceptance {
-        return Err(Problem::invalid(
-            "/require_acceptance",
-            "offers are not available yet; transfer at once instead",
-        ));
-    }
     let to = resolve_user(call.roster(), &call.body.to).await?;
     let role = call.body.previous_owner_role.unwrap_or(RoleRef::ADMIN);
-    let operation = TransferOwnership::new(organization, to, role);
+    let operation = TransferOwnership::new(organization, to, role).offered(call.body.require_acceptance);
     let make = |done: &Done<roster_core::model::Transfer>| {
         let id = done.output.id;
         Answer::created(

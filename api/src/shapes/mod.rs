@@ -6,8 +6,8 @@ use roster_core::flows::{CheckAnswer, CheckReason, RemovalRow, SignedIn};
 use roster_core::id::{OrganizationId, SessionId};
 use roster_core::log::hex;
 use roster_core::model::{
-    Account, ApiKey, Card, Invitation, Inviter, Job, Member, OperatorKey, Outcome, Role, Session, Transfer,
-    User,
+    Account, ApiKey, Card, Invitation, Inviter, Job, Member, OperatorKey, Outcome, Post, Posts, Role,
+    Session, Transfer, User,
 };
 use roster_core::ops::member::{AccessDiff, GrantChange, GrantLine};
 use roster_core::permission::{CATALOGUE, RoleRef, SystemRole};
@@ -36,17 +36,40 @@ pub fn organization(shown: &OrganizationShown) -> Value {
     json!({
         "id": it.id, "external_id": it.external_id, "name": it.name, "slug": it.slug, "status": it.status,
         "owner": {"user_id": it.owner, "email": owner.email, "name": owner.name},
-        "owner_unavailable": shown.owner_unavailable, "account_owner": null, "key_roles": {},
+        "owner_unavailable": shown.owner_unavailable, "account_owner": account_owner(&it.posts),
+        "key_roles": key_roles(&it.posts),
         "seats": {"purchased": it.purchased, "used": shown.used},
         "settings": it.settings, "traits": it.traits, "created_at": it.created_at,
     })
+}
+
+/// Who owns the buying decision, or who is looked for.
+fn account_owner(posts: &Posts) -> Value {
+    match &posts.account_owner {
+        None => Value::Null,
+        Some(Post::Manual { user, .. }) => {
+            json!({"state": "resolved", "source": "manual", "user_id": user})
+        }
+        Some(Post::Mapping { user: Some(user), .. }) => {
+            json!({"state": "resolved", "source": "mapping", "user_id": user})
+        }
+        Some(Post::Mapping { external_id, user: None, .. }) => {
+            json!({"state": "unresolved", "source": "mapping", "external_id": external_id})
+        }
+    }
+}
+
+/// `{name: user_id}`
+fn key_roles(posts: &Posts) -> Value {
+    posts.key_roles.iter().map(|(name, post)| (name.to_string(), json!(post.holder()))).collect()
 }
 
 /// One account.
 pub fn account(organization: OrganizationId, account: &Account) -> Value {
     json!({
         "id": account.id, "organization_id": organization, "external_id": account.external_id,
-        "name": account.name, "status": account.status, "account_owner": null, "key_roles": {},
+        "name": account.name, "status": account.status,
+        "account_owner": account_owner(&account.posts), "key_roles": key_roles(&account.posts),
         "traits": account.traits, "created_at": account.created_at,
     })
 }
@@ -186,7 +209,8 @@ pub fn new_session(begun: &SignedIn) -> Value {
 pub fn transfer(transfer: &Transfer) -> Value {
     json!({
         "id": transfer.id, "from": transfer.from, "to": transfer.to,
-        "previous_owner_role": transfer.previous_owner_role, "state": transfer.state, "expires_at": null,
+        "previous_owner_role": transfer.previous_owner_role, "state": transfer.state,
+        "expires_at": transfer.expires_at,
     })
 }
 

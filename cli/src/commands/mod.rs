@@ -15,6 +15,7 @@ pub mod job;
 pub mod member;
 pub mod operator_key;
 pub mod organization;
+pub mod post;
 pub mod role;
 mod serve;
 pub mod shell;
@@ -43,6 +44,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Role(command) => role::run(command, global).await,
         Command::ApiKey(command) => api_key::run(command, global).await,
         Command::Invitation(command) => invitation::run(command, global).await,
+        Command::Post(command) => post::run(command, global).await,
         Command::Check(check) => check::run(check, global).await,
         Command::Audit(command) => audit::run(command, global).await,
         Command::Events(command) => events::run(command, global).await,

@@ -3,11 +3,11 @@
 use clap::{Args, Subcommand, ValueEnum};
 use roster_api::shapes;
 use roster_core::flows::{self, NewOrganization, NewUser};
-use roster_core::id::OrganizationId;
+use roster_core::id::{OrganizationId, TransferId};
 use roster_core::model::{OrganizationStatus, SettingsPatch, TraitPatch};
 use roster_core::op::run as run_operation;
 use roster_core::ops::organization::{OrganizationPatch, SetSeats};
-use roster_core::ops::ownership::TransferOwnership;
+use roster_core::ops::ownership::{AnswerOffer, OfferAnswer, TransferOwnership};
 use roster_core::permission::RoleRef;
 use roster_core::reads;
 use roster_core::reference::{OrganizationRef, UserRef};
@@ -46,7 +46,7 @@ pub enum Command {
         #[arg(long, value_name = "SEATS", value_parser = parse_seats)]
         purchased: Option<Seats>,
     },
-    /// Hand the organization to another active member, at once.
+    /// Hand the organization to another active member, at once or when they accept.
     Transfer {
         /// By id or `ext:VALUE`.
         organization: OrganizationRef,
@@ -56,6 +56,16 @@ pub enum Command {
         /// What the owner before becomes, organization-wide.
         #[arg(long, value_name = "ROLE", default_value = "admin")]
         previous_owner_role: RoleRef,
+        /// Only offer it: nothing changes until the member accepts.
+        #[arg(long)]
+        require_acceptance: bool,
+    },
+    /// Take back an offer of ownership.
+    CancelOffer {
+        /// By id or `ext:VALUE`.
+        organization: OrganizationRef,
+        /// The offer's `trf_` id.
+        transfer: TransferId,
     },
 }
 
@@ -192,10 +202,17 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
         Command::Seats { organization, purchased } => {
             seats(open(global).await?, &organization, purchased).await
         }
-        Command::Transfer { organization, to, previous_owner_role } => {
+        Command::Transfer { organization, to, previous_owner_role, require_acceptance } => {
             let question = format!("Make {to} the owner of {organization}?");
-            let session = open_to_destroy(global, &question).await?;
-            transfer(session, &organization, &to, previous_owner_role).await
+            let session = if require_acceptance {
+                open(global).await?
+            } else {
+                open_to_destroy(global, &question).await?
+            };
+            transfer(session, &organization, &to, previous_owner_role, require_acceptance).await
+        }
+        Command::CancelOffer { organization, transfer } => {
+            cancel_offer(open(global).await?, &organization, transfer).await
         }
     }
 }
@@ -274,14 +291,31 @@ async fn transfer(
     named: &OrganizationRef,
     to: &UserRef,
     previous_owner_role: RoleRef,
+    require_acceptance: bool,
 ) -> Result<(), Failure> {
     let organization = session.organization(named).await?;
-    let operation = TransferOwnership::new(organization, session.user(to).await?, previous_owner_role);
+    let operation = TransferOwnership::new(organization, session.user(to).await?, previous_owner_role)
+        .offered(require_acceptance);
     let done = run_operation(&session.roster, &session.request(), &operation).await?;
     let transfer = done.output;
+    if require_acceptance {
+        let text = format!("{organization} is offered to {}: {}.", transfer.to, transfer.id);
+        return session.out.say(&text, &shapes::transfer(&transfer));
+    }
     let text = format!(
         "{} owns {organization} now; {} stays as {}.",
         transfer.to, transfer.from, transfer.previous_owner_role
     );
     session.out.say(&text, &shapes::transfer(&transfer))
+}
+
+async fn cancel_offer(
+    session: Session,
+    named: &OrganizationRef,
+    transfer: TransferId,
+) -> Result<(), Failure> {
+    let organization = session.organization(named).await?;
+    let operation = AnswerOffer { organization, transfer, answer: OfferAnswer::Cancel };
+    let transfer = run_operation(&session.roster, &session.request(), &operation).await?.output;
+    session.out.say(&format!("The offer {} is taken back.", transfer.id), &shapes::transfer(&transfer))
 }

@@ -71,11 +71,12 @@ pub(super) static PASSWORDS_PASSES: Key = Key::number("passwords.passes").or("2"
 pub(super) static PASSWORDS_LANES: Key = Key::number("passwords.lanes").or("1");
 pub(super) static PASSWORDS_AT_ONCE: Key = Key::number("passwords.at_once");
 pub(super) static INVITATION_SHORTEST: Key = Key::duration("policy.invitation.shortest").or("1h");
+pub(super) static OFFER_LIFE: Key = Key::duration("policy.offer.life").or("7d");
 pub(super) static LOG_FORMAT: Key = Key::text("log.format").or("text").flag("--log-format");
 pub(super) static LOG_LEVEL: Key = Key::text("log.level").or("info").flag("--log-level");
 
 /// Every key, in the order in which `config show` prints them.
-pub(super) static KEYS: [&Key; 25] = [
+pub(super) static KEYS: [&Key; 26] = [
     &LISTEN,
     &PUBLIC_URL,
     &DATA_DIR,
@@ -99,6 +100,7 @@ pub(super) static KEYS: [&Key; 25] = [
     &PASSWORDS_LANES,
     &PASSWORDS_AT_ONCE,
     &INVITATION_SHORTEST,
+    &OFFER_LIFE,
     &LOG_FORMAT,
     &LOG_LEVEL,
 ];

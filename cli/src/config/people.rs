@@ -1,6 +1,6 @@
 //! The sections about people: `links`, `sessions`, `passwords`, `policy`.
 
-use roster_core::policy::{BuiltInInvitations, Policies};
+use roster_core::policy::{BuiltInInvitations, BuiltInOwnership, Policies};
 use roster_core::secret::{Links, PasswordCost, Passwords};
 use roster_core::sign_in::SignIn;
 
@@ -23,6 +23,8 @@ pub struct People {
     pub passwords_at_once: Option<u32>,
     /// The shortest life of an invitation, in seconds.
     pub invitation_shortest: u32,
+    /// The life of an offer of ownership, in seconds.
+    pub offer_life: u32,
 }
 
 impl People {
@@ -43,7 +45,8 @@ impl People {
     /// The rules in force.
     pub fn policies(&self) -> Policies {
         let invitations = Box::new(BuiltInInvitations { shortest: self.invitation_shortest });
-        Policies { invitations, ..Policies::default() }
+        let ownership = Box::new(BuiltInOwnership { offer_life: self.offer_life });
+        Policies { invitations, ownership, ..Policies::default() }
     }
 }
 
@@ -57,6 +60,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<People> {
     let lanes = reader.parse(&keys::PASSWORDS_LANES, number, ToString::to_string);
     let at_once = optional(reader, &keys::PASSWORDS_AT_ONCE, number);
     let shortest = reader.parse(&keys::INVITATION_SHORTEST, duration, |seconds| shown(*seconds));
+    let offer = reader.parse(&keys::OFFER_LIFE, duration, |seconds| shown(*seconds));
     let (memory, passes, lanes) = (memory?, passes?, lanes?);
     let cost = PasswordCost { memory: memory.value, passes: passes.value, lanes: lanes.value };
     if let Err(bad) = Passwords::new(cost, 1) {
@@ -71,6 +75,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<People> {
         password_cost: cost,
         passwords_at_once: at_once?,
         invitation_shortest: shortest?.value,
+        offer_life: offer?.value,
     })
 }
 

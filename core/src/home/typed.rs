@@ -6,9 +6,9 @@ use crate::id::{
     UserId,
 };
 use crate::model::{
-    Account, ApiKey, Claim, Credential, DirectoryEntry, DirectoryId, FeedKey, FeedLine, Invitation, Job,
-    JobPart, JobPartId, Member, Membership, OperatorKey, Organization, PasswordReset, Receipt, ReceiptId,
-    Role, Session, Transfer, User,
+    Account, ApiKey, Claim, Credential, DirectoryEntry, DirectoryId, FeedKey, FeedLine, HeldPosts, Holding,
+    HoldingName, HoldingTypes, Invitation, Job, JobPart, JobPartId, Member, Membership, OperatorKey,
+    Organization, PasswordReset, Receipt, ReceiptId, Role, Session, Successions, Transfer, User,
 };
 use crate::text::ExternalId;
 
@@ -59,7 +59,21 @@ pub struct TheMember(pub UserId);
 #[derive(Clone, Copy, Debug)]
 pub struct TheMembership(pub OrganizationId);
 
+/// The key of the posts that somebody holds.
+#[derive(Clone, Copy, Debug)]
+pub struct TheHeldPosts(pub UserId);
+/// The key of the types of records.
+#[derive(Clone, Copy, Debug)]
+pub struct TheRecordTypes;
+/// The key of the hand-overs of records.
+#[derive(Clone, Copy, Debug)]
+pub struct TheSuccessions;
+
 typed_keys! {
+    TheHeldPosts => HeldPosts(HeldPosts), |it| Key::HeldPosts(it.0);
+    TheRecordTypes => RecordTypes(HoldingTypes), |_it| Key::RecordTypes;
+    TheSuccessions => Successions(Successions), |_it| Key::Successions;
+    HoldingName => Holding(Holding), |it| Key::Holding(it.clone());
     TheOrganization => Organization(Organization), |_it| Key::Organization;
     TheUser => User(User), |_it| Key::User;
     TheClaim => Claim(Claim), |_it| Key::Claim;

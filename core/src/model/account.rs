@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Traits;
+use super::{Posts, Traits};
 use crate::id::AccountId;
 use crate::text::{ExternalId, Name};
 use crate::time::Timestamp;
@@ -30,6 +30,9 @@ pub struct Account {
     pub status: AccountStatus,
     /// Traits.
     pub traits: Traits,
+    /// Who holds posts on it.
+    #[serde(default)]
+    pub posts: Posts,
     /// When it was made.
     pub created_at: Timestamp,
 }

@@ -6,12 +6,14 @@ mod api_key;
 mod credential;
 mod directory;
 mod feed;
+mod holding;
 mod invitation;
 mod job;
 mod member;
 mod operator_key;
 mod organization;
 mod password_reset;
+mod post;
 mod receipt;
 mod role;
 mod session;
@@ -27,6 +29,7 @@ pub use directory::{
     Claim, ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, DirectoryKind, Membership, SHARDS,
 };
 pub use feed::{FeedKey, FeedLine, FeedSpan};
+pub use holding::{Holding, HoldingName, HoldingTypes, MAX_SUCCESSIONS, MAX_TYPES, Succession, Successions};
 pub use invitation::{Invitation, InvitationStatus, Inviter};
 pub use job::{
     Job, JobPart, JobPartId, JobSide, JobStatus, Lease, MalformedPart, Outcome, OutcomeStatus, PartContent,
@@ -36,6 +39,7 @@ pub use member::{Card, Member, MemberStatus};
 pub use operator_key::OperatorKey;
 pub use organization::{Organization, OrganizationStatus, Settings, SettingsPatch};
 pub use password_reset::PasswordReset;
+pub use post::{HeldPosts, MAX_POSTS, Post, PostName, Posts};
 pub use receipt::{Receipt, ReceiptId};
 pub use role::{MAX_PERMISSIONS, Role};
 pub use session::Session;

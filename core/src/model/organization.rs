@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Traits;
+use super::{Posts, Traits};
 use crate::id::{OrganizationId, UserId};
 use crate::text::{ExternalId, Name, Slug};
 use crate::time::Timestamp;
@@ -76,6 +76,9 @@ pub struct Organization {
     pub settings: Settings,
     /// Traits.
     pub traits: Traits,
+    /// Who holds posts on it.
+    #[serde(default)]
+    pub posts: Posts,
     /// When it was made.
     pub created_at: Timestamp,
 }

@@ -10,6 +10,7 @@ pub mod operator_key;
 pub mod organization;
 pub mod ownership;
 pub mod pointer;
+pub mod post;
 pub mod role;
 pub mod session;
 pub mod user;

@@ -3,7 +3,9 @@
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, TheClaim, TheMembership, TheUser};
 use crate::id::{OrganizationId, UserId, Version};
-use crate::model::{Claim, ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, Membership, User};
+use crate::model::{
+    Claim, ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, Membership, User, UserStatus,
+};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -169,6 +171,7 @@ pub struct Cuts {
 }
 
 /// The person is read with the pointer: a removal from everything either comes before, and is told, or finds the pointer.
+/// One who was erased goes nowhere any more.
 impl Operation for PointToOrganization {
     type State = (Option<Membership>, Option<User>);
     type Output = Cuts;
@@ -183,6 +186,9 @@ impl Operation for PointToOrganization {
     }
 
     fn decide(&self, (found, user): Self::State, _: &Facts) -> Result<Decision<Cuts>, Refusal> {
+        if user.as_ref().is_some_and(|user| user.status == UserStatus::Erased) {
+            return Err(Refusal::TargetNotActive);
+        }
         let cuts = user.map_or(Cuts::default(), |user| Cuts { number: user.cuts, last: user.cut_at });
         let nothing = Decision::unchanged(cuts);
         let pointer = Membership { organization: self.organization };

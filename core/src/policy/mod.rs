@@ -30,7 +30,7 @@ impl Default for Policies {
         Self {
             access: Box::new(BuiltInAccess),
             seats: Box::new(BuiltInSeats),
-            ownership: Box::new(BuiltInOwnership),
+            ownership: Box::new(BuiltInOwnership::default()),
             invitations: Box::new(BuiltInInvitations::default()),
         }
     }

@@ -1,4 +1,4 @@
-//! Who may hand over an organization (rules O3, P6).
+//! Who may hand over an organization (rules O3, O4, P6), and how long an offer of it lives.
 
 use std::fmt;
 
@@ -10,11 +10,25 @@ use crate::refusal::Refusal;
 pub trait OwnershipPolicy: fmt::Debug + Send + Sync + 'static {
     /// Whether the actor may transfer an organization that `owner` owns.
     fn may_transfer(&self, actor: &Actor, owner: UserId) -> Result<(), Refusal>;
+
+    /// How many seconds an offer lives.
+    fn offer_life(&self) -> u32;
 }
 
-/// The current owner, or an operator; on behalf of the owner with an operator key only.
+/// The current owner, or an operator; on behalf of the owner with an operator key only. Whoever is offered it answers the
+/// same way.
 #[derive(Debug)]
-pub struct BuiltInOwnership;
+pub struct BuiltInOwnership {
+    /// How many seconds an offer lives.
+    pub offer_life: u32,
+}
+
+impl Default for BuiltInOwnership {
+    /// Seven days.
+    fn default() -> Self {
+        Self { offer_life: 7 * 86_400 }
+    }
+}
 
 impl OwnershipPolicy for BuiltInOwnership {
     fn may_transfer(&self, actor: &Actor, owner: UserId) -> Result<(), Refusal> {
@@ -25,5 +39,9 @@ impl OwnershipPolicy for BuiltInOwnership {
                 Err(Refusal::lacks("ownership:transfer"))
             }
         }
+    }
+
+    fn offer_life(&self) -> u32 {
+        self.offer_life
     }
 }

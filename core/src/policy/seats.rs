@@ -27,7 +27,9 @@ impl SeatPolicy for BuiltInSeats {
             Tally::ActiveAccounts => 1..=i64::MAX,
             // Only the end of a role asks without adding: nothing may name it.
             Tally::Uses(..) if by == 0 => 0..=0,
-            Tally::Uses(..) => 0..=i64::MAX,
+            Tally::Uses(..) | Tally::Invitations(_) => 0..=i64::MAX,
+            // Hand-overs that name an account are not counted ahead: on the way a number may be below what it will be.
+            Tally::Holdings(..) => i64::MIN..=i64::MAX,
         }
     }
 }

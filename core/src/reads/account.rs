@@ -1,6 +1,7 @@
 //! Accounts.
 
 use super::organization::{somewhere, visible_standing};
+use super::post::as_held;
 use super::{Rows, Shown};
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
@@ -27,6 +28,8 @@ pub async fn account(
     roster.policies.access.require(&standing, "accounts:read", Reach::Account(id))?;
     let value = view.get(&id).await?.ok_or(Refusal::NotFound)?;
     let version = view.version(&Key::Account(id)).ok_or(Refusal::NotFound)?;
+    let posts = as_held(&mut view, &value.posts).await?;
+    let value = Account { posts, ..value };
     Ok(Shown { value, version })
 }
 
@@ -55,9 +58,18 @@ pub async fn accounts(
     let scope = standing.scope(&Permission::of("accounts:read"));
     let found = roster.store.list(&Listing::Accounts { organization, status, scope }, page).await?;
     let next = found.rows.last().map(|row| row.position.clone()).filter(|_| found.more);
-    let rows = found.rows.into_iter().filter_map(|row| match row.stored.record {
+    let accounts = found.rows.into_iter().filter_map(|row| match row.stored.record {
         Record::Account(value) => Some(Shown { value, version: row.stored.version }),
         _ => None,
     });
-    Ok(Rows { rows: rows.collect(), next })
+    let mut rows: Vec<Shown<Account>> = accounts.collect();
+    let mut view = View::new(roster, Home::Organization(organization), request);
+    let holders: Vec<Key> = rows.iter().flat_map(|row| row.value.posts.holders()).map(Key::Member).collect();
+    if !holders.is_empty() {
+        view.fetch(holders).await?;
+    }
+    for row in &mut rows {
+        row.value.posts = as_held(&mut view, &row.value.posts).await?;
+    }
+    Ok(Rows { rows, next })
 }

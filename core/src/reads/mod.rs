@@ -9,6 +9,7 @@ mod job;
 mod key;
 mod member;
 mod organization;
+mod post;
 mod role;
 mod session;
 mod user;

@@ -1,5 +1,6 @@
 //! Organizations, their seats and transfers.
 
+use super::post::as_held;
 use super::{Rows, Shown};
 use crate::facts::Request;
 use crate::home::{Home, Key, Record, Tally, TheMember};
@@ -91,7 +92,11 @@ async fn beside(
 ) -> Result<OrganizationShown, OpError> {
     let (id, owner) = (organization.value.id, organization.value.owner);
     let mut view = View::new(roster, Home::Organization(id), request);
+    let mut organization = organization;
+    let holders = organization.value.posts.holders();
+    view.fetch(holders.chain([owner]).map(Key::Member).collect::<Vec<_>>()).await?;
     let card = view.get(&TheMember(owner)).await?.map(|member| member.card).unwrap_or_default();
+    organization.value.posts = as_held(&mut view, &organization.value.posts).await?;
     let read = roster.store.read(&Home::User(owner), &[Key::User], &[]).await?;
     let available = matches!(
         read.records.get(&Key::User).map(|stored| &stored.record),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Report;
 use crate::home::{Due, Record, Tally};
 use crate::id::{AccountId, InvitationId, UserId};
-use crate::model::{Access, InvitationStatus, Member, MemberStatus, Organization};
+use crate::model::{Access, InvitationStatus, Member, MemberStatus, Organization, PostName};
 use crate::permission::RoleRef;
 use crate::policy::Roles;
 use crate::store::Dump;
@@ -75,6 +75,35 @@ fn organization_home(dump: &Dump, organization: &Organization, report: Report<'_
     accounts(dump, report);
     roles(dump, report);
     invitations(dump, report);
+    posts(dump, report);
+}
+
+/// Everybody's list of posts says what the posts say.
+fn posts(dump: &Dump, report: Report<'_>) {
+    let mut held: BTreeMap<UserId, BTreeSet<PostName>> = BTreeMap::new();
+    let mut listed: BTreeMap<UserId, BTreeSet<PostName>> = BTreeMap::new();
+    for stored in &dump.records {
+        let (account, posts) = match &stored.record {
+            Record::Organization(it) => (None, &it.posts),
+            Record::Account(it) => (Some(it.id), &it.posts),
+            Record::HeldPosts(it) => {
+                listed.insert(it.user, it.posts.clone());
+                continue;
+            }
+            _ => continue,
+        };
+        for (key_role, post) in posts.all() {
+            let name = PostName { account, key_role: key_role.cloned() };
+            if let Some(holder) = post.holder() {
+                held.entry(holder).or_default().insert(name);
+            }
+        }
+    }
+    for user in held.keys().chain(listed.keys()).collect::<BTreeSet<_>>() {
+        if held.get(user) != listed.get(user) {
+            report("posts", format!("the list of {user} names others than they hold"));
+        }
+    }
 }
 
 /// Every role that is named is there, and a replacement is one hop away.

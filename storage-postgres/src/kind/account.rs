@@ -20,6 +20,7 @@ pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) status: String,
     pub(crate) traits: String,
+    pub(crate) posts: String,
     pub(crate) created_at: i64,
     pub(crate) version: Uuid,
 }
@@ -32,6 +33,7 @@ impl Row {
             name: parse("name", &self.name)?,
             status: from_name("status", self.status)?,
             traits: from_json("traits", &self.traits)?,
+            posts: from_json("posts", &self.posts)?,
             created_at: Timestamp::from_micros(self.created_at),
         });
         Ok(Stored { record, version: crate::row::version(self.version) })
@@ -45,7 +47,7 @@ pub(super) async fn load(
 ) -> Result<Vec<Stored>, Fault> {
     let rows = query_as!(
         Row,
-        r#"SELECT id, external_id, name, status, traits, created_at, version
+        r#"SELECT id, external_id, name, status, traits, posts, created_at, version
            FROM accounts WHERE home = $1 AND id = ANY($2)"#,
         home,
         names
@@ -67,11 +69,12 @@ pub(super) async fn put(
     let (id, created_at) = (it.id.uuid(), it.created_at.micros());
     let (external_id, name) = (it.external_id.as_ref().map(ToString::to_string), it.name.as_str());
     let (status, traits) = (to_name("status", &it.status)?, to_json("traits", &it.traits)?);
+    let posts = to_json("posts", &it.posts)?;
     query!(
-        "INSERT INTO accounts (home, id, external_id, name, status, traits, created_at, version)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-         ON CONFLICT (home, id) DO UPDATE SET external_id = excluded.external_id, name = excluded.name, status = excluded.status, traits = excluded.traits, created_at = excluded.created_at, version = excluded.version",
-        home, id, external_id, name, status, traits, created_at, version
+        "INSERT INTO accounts (home, id, external_id, name, status, traits, posts, created_at, version)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (home, id) DO UPDATE SET external_id = excluded.external_id, name = excluded.name, status = excluded.status, traits = excluded.traits, posts = excluded.posts, created_at = excluded.created_at, version = excluded.version",
+        home, id, external_id, name, status, traits, posts, created_at, version
     )
     .execute(connection)
     .await?;

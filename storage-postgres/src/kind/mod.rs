@@ -9,6 +9,7 @@ mod directory_entry;
 mod document;
 pub(crate) mod due;
 mod feed;
+mod holding;
 mod invitation;
 mod invited_address;
 mod member;
@@ -61,6 +62,7 @@ pub(crate) enum Kind {
     Invitation,
     InvitedAddress,
     Document,
+    Holding,
     /// In a home of its own, which statements about others do not read.
     Feed = 90,
 }
@@ -91,6 +93,7 @@ impl Kind {
                 Self::Invitation,
                 Self::InvitedAddress,
                 Self::Document,
+                Self::Holding,
             ],
             Home::Claim(_) => &[Self::Claim],
             Home::Directory(..) => &[Self::DirectoryEntry],
@@ -120,6 +123,7 @@ impl Kind {
             Self::Invitation,
             Self::InvitedAddress,
             Self::Document,
+            Self::Holding,
             Self::Feed,
         ];
         all.into_iter().find(|kind| *kind as i32 == number).ok_or_else(|| bad("what", number))
@@ -144,6 +148,7 @@ impl Kind {
             Self::InvitedAddress => Some(("invited_addresses", "address")),
             Self::Feed => Some(("feed_lines", "name")),
             Self::Document => Some(("documents", "name")),
+            Self::Holding => Some(("holdings", "name")),
         }
     }
 
@@ -169,7 +174,10 @@ impl Kind {
             Key::Invitation(_) => Self::Invitation,
             Key::InvitedAddress(_) => Self::InvitedAddress,
             Key::Feed(_) => Self::Feed,
-            Key::Job(_) | Key::JobPart(_) => Self::Document,
+            Key::Holding(_) => Self::Holding,
+            Key::Job(_) | Key::JobPart(_) | Key::HeldPosts(_) | Key::RecordTypes | Key::Successions => {
+                Self::Document
+            }
         }
     }
 }
@@ -204,7 +212,10 @@ impl Names {
             Key::Invitation(id) => self.ids.push(id.uuid()),
             Key::InvitedAddress(address) => self.texts.push(address.clone()),
             Key::Feed(key) => self.texts.push(key.to_string()),
-            Key::Job(_) | Key::JobPart(_) => self.texts.extend(key.document()),
+            Key::Holding(name) => self.texts.push(name.to_string()),
+            Key::Job(_) | Key::JobPart(_) | Key::HeldPosts(_) | Key::RecordTypes | Key::Successions => {
+                self.texts.extend(key.document())
+            }
         }
     }
 }
@@ -237,6 +248,7 @@ pub(crate) async fn load(
         Kind::InvitedAddress => invited_address::load(connection, home, &names.texts).await,
         Kind::Feed => feed::load(connection, home, &names.texts).await,
         Kind::Document => document::load(connection, home, &names.texts).await,
+        Kind::Holding => holding::load(connection, home, &names.texts).await,
     }
 }
 
@@ -264,8 +276,18 @@ pub(crate) async fn load_all(
         Kind::InvitedAddress => names.texts = invited_address::names(connection, home).await?,
         Kind::Feed => names.texts = feed::names(connection, home).await?,
         Kind::Document => names.texts = document::names(connection, home).await?,
+        Kind::Holding => names.texts = holding::names(connection, home).await?,
     }
     load(connection, home, kind, &names).await
+}
+
+/// Records in the vendor's product by id.
+pub(crate) async fn load_holdings(
+    connection: &mut PgConnection,
+    home: i64,
+    ids: &[Uuid],
+) -> Result<Vec<Stored>, Fault> {
+    holding::load_by_id(connection, home, ids).await
 }
 
 /// Entries of a directory by id, from whichever of its homes.
@@ -300,6 +322,7 @@ pub(crate) fn decode(kind: Kind, row: &str) -> Result<Stored, Fault> {
         Kind::InvitedAddress => Ok(from_json::<invited_address::Row>("invited_address", row)?.stored()),
         Kind::Feed => from_json::<feed::Row>("feed", row)?.stored(),
         Kind::Document => from_json::<document::Row>("document", row)?.stored(),
+        Kind::Holding => from_json::<holding::Row>("holding", row)?.stored(),
     }
 }
 
@@ -315,7 +338,7 @@ pub(crate) struct Put<'a, T> {
 pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Record>]) -> Result<(), Fault> {
     let (mut members, mut memberships, mut users) = (Vec::new(), Vec::new(), Vec::new());
     let mut feed_lines = Vec::new();
-    let mut documents = Vec::new();
+    let (mut documents, mut holdings) = (Vec::new(), Vec::new());
     for put in puts {
         let Put { home, commit, .. } = *put;
         match put.it {
@@ -323,7 +346,12 @@ pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Recor
             Record::Membership(it) => memberships.push(Put { home, commit, it }),
             Record::User(it) => users.push(Put { home, commit, it }),
             Record::Feed(it) => feed_lines.push(Put { home, commit, it }),
-            it @ (Record::Job(_) | Record::JobPart(_)) => documents.push(Put { home, commit, it }),
+            Record::Holding(it) => holdings.push(Put { home, commit, it }),
+            it @ (Record::Job(_)
+            | Record::JobPart(_)
+            | Record::HeldPosts(_)
+            | Record::RecordTypes(_)
+            | Record::Successions(_)) => documents.push(Put { home, commit, it }),
             other => put_one(connection, home, commit, other).await?,
         }
     }
@@ -332,6 +360,9 @@ pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Recor
     }
     if !documents.is_empty() {
         document::put_all(connection, &documents).await?;
+    }
+    if !holdings.is_empty() {
+        holding::put_all(connection, &holdings).await?;
     }
     if !users.is_empty() {
         user::put_all(connection, &users).await?;
@@ -376,9 +407,12 @@ async fn put_one(
         Record::Membership(it) => membership::put_all(connection, &[Put { home, commit, it }]).await,
         Record::User(it) => user::put_all(connection, &[Put { home, commit, it }]).await,
         Record::Feed(it) => feed::put_all(connection, &[Put { home, commit, it }]).await,
-        it @ (Record::Job(_) | Record::JobPart(_)) => {
-            document::put_all(connection, &[Put { home, commit, it }]).await
-        }
+        Record::Holding(it) => holding::put_all(connection, &[Put { home, commit, it }]).await,
+        it @ (Record::Job(_)
+        | Record::JobPart(_)
+        | Record::HeldPosts(_)
+        | Record::RecordTypes(_)
+        | Record::Successions(_)) => document::put_all(connection, &[Put { home, commit, it }]).await,
     }
 }
 
@@ -404,6 +438,9 @@ pub(crate) async fn remove(connection: &mut PgConnection, home: i64, key: &Key) 
         Key::Invitation(id) => invitation::remove(connection, home, *id).await,
         Key::InvitedAddress(address) => invited_address::remove(connection, home, address).await,
         Key::Feed(key) => feed::remove(connection, home, key).await,
-        Key::Job(_) | Key::JobPart(_) => document::remove(connection, home, key).await,
+        Key::Holding(name) => holding::remove(connection, home, name).await,
+        Key::Job(_) | Key::JobPart(_) | Key::HeldPosts(_) | Key::RecordTypes | Key::Successions => {
+            document::remove(connection, home, key).await
+        }
     }
 }

@@ -24,6 +24,7 @@ pub(crate) struct Row {
     pub(crate) purchased: Option<i64>,
     pub(crate) settings: String,
     pub(crate) traits: String,
+    pub(crate) posts: String,
     pub(crate) created_at: i64,
     pub(crate) version: Uuid,
 }
@@ -44,6 +45,7 @@ impl Row {
                 .map_err(|error| bad("purchased", error))?,
             settings: from_json("settings", &self.settings)?,
             traits: from_json("traits", &self.traits)?,
+            posts: from_json("posts", &self.posts)?,
             created_at: Timestamp::from_micros(self.created_at),
         });
         Ok(Stored { record, version: crate::row::version(self.version) })
@@ -53,7 +55,7 @@ impl Row {
 pub(super) async fn load(connection: &mut PgConnection, home: i64) -> Result<Vec<Stored>, Fault> {
     let rows = query_as!(
         Row,
-        r#"SELECT id, external_id, name, slug, status, owner_id, purchased, settings, traits,
+        r#"SELECT id, external_id, name, slug, status, owner_id, purchased, settings, traits, posts,
            created_at, version
            FROM organizations WHERE home = $1"#,
         home
@@ -72,12 +74,12 @@ pub(super) async fn put(
         (it.external_id.as_ref().map(ToString::to_string), it.name.as_str(), it.slug.as_str());
     let (status, purchased) = (to_name("status", &it.status)?, it.purchased.map(i64::from));
     let (settings, traits) = (to_json("settings", &it.settings)?, to_json("traits", &it.traits)?);
-    let created_at = it.created_at.micros();
+    let (posts, created_at) = (to_json("posts", &it.posts)?, it.created_at.micros());
     query!(
-        "INSERT INTO organizations (home, id, external_id, name, slug, status, owner_id, purchased, settings, traits, created_at, version)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-         ON CONFLICT (home) DO UPDATE SET id = excluded.id, external_id = excluded.external_id, name = excluded.name, slug = excluded.slug, status = excluded.status, owner_id = excluded.owner_id, purchased = excluded.purchased, settings = excluded.settings, traits = excluded.traits, created_at = excluded.created_at, version = excluded.version",
-        home, id, external_id, name, slug, status, owner, purchased, settings, traits, created_at, version
+        "INSERT INTO organizations (home, id, external_id, name, slug, status, owner_id, purchased, settings, traits, posts, created_at, version)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         ON CONFLICT (home) DO UPDATE SET id = excluded.id, external_id = excluded.external_id, name = excluded.name, slug = excluded.slug, status = excluded.status, owner_id = excluded.owner_id, purchased = excluded.purchased, settings = excluded.settings, traits = excluded.traits, posts = excluded.posts, created_at = excluded.created_at, version = excluded.version",
+        home, id, external_id, name, slug, status, owner, purchased, settings, traits, posts, created_at, version
     )
     .execute(connection)
     .await?;

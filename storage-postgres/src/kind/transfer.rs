@@ -10,7 +10,7 @@ use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Fault;
-use crate::row::{from_name, parse, to_name};
+use crate::row::{from_name, instant, micros, parse, to_name};
 
 /// One row.
 #[derive(Deserialize)]
@@ -20,6 +20,7 @@ pub(crate) struct Row {
     to_user_id: Uuid,
     previous_owner_role: String,
     state: String,
+    expires_at: Option<i64>,
     created_at: i64,
     version: Uuid,
 }
@@ -32,6 +33,7 @@ impl Row {
             to: UserId::from_uuid(self.to_user_id),
             previous_owner_role: parse("previous_owner_role", &self.previous_owner_role)?,
             state: from_name("state", self.state)?,
+            expires_at: instant(self.expires_at),
             created_at: Timestamp::from_micros(self.created_at),
         });
         Ok(Stored { record, version: crate::row::version(self.version) })
@@ -46,7 +48,7 @@ pub(super) async fn load(
     let rows = query_as!(
         Row,
         r#"SELECT id, from_user_id, to_user_id,
-           previous_owner_role, state, created_at, version
+           previous_owner_role, state, expires_at, created_at, version
            FROM transfers WHERE home = $1 AND id = ANY($2)"#,
         home,
         names
@@ -67,12 +69,12 @@ pub(super) async fn put(
 ) -> Result<(), Fault> {
     let (id, from, to) = (it.id.uuid(), it.from.uuid(), it.to.uuid());
     let (role, state) = (it.previous_owner_role.to_string(), to_name("state", &it.state)?);
-    let created_at = it.created_at.micros();
+    let (expires_at, created_at) = (micros(it.expires_at), it.created_at.micros());
     query!(
-        "INSERT INTO transfers (home, id, from_user_id, to_user_id, previous_owner_role, state, created_at, version)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-         ON CONFLICT (home, id) DO UPDATE SET from_user_id = excluded.from_user_id, to_user_id = excluded.to_user_id, previous_owner_role = excluded.previous_owner_role, state = excluded.state, created_at = excluded.created_at, version = excluded.version",
-        home, id, from, to, role, state, created_at, version
+        "INSERT INTO transfers (home, id, from_user_id, to_user_id, previous_owner_role, state, expires_at, created_at, version)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (home, id) DO UPDATE SET from_user_id = excluded.from_user_id, to_user_id = excluded.to_user_id, previous_owner_role = excluded.previous_owner_role, state = excluded.state, expires_at = excluded.expires_at, created_at = excluded.created_at, version = excluded.version",
+        home, id, from, to, role, state, expires_at, created_at, version
     )
     .execute(connection)
     .await?;

@@ -20,6 +20,7 @@ pub(super) struct Row {
     name: String,
     status: String,
     traits: String,
+    posts: String,
     created_at: i64,
     version: Uuid,
 }
@@ -32,6 +33,7 @@ impl Row {
             name: parse("name", &self.name)?,
             status: from_name("status", self.status)?,
             traits: from_json("traits", &self.traits)?,
+            posts: from_json("posts", &self.posts)?,
             created_at: Timestamp::from_micros(self.created_at),
         });
         Ok(Stored { record, version: crate::row::version(self.version) })
@@ -45,7 +47,7 @@ pub(super) async fn load(
 ) -> Result<Vec<Stored>, Fault> {
     let rows = query_as!(
         Row,
-        r#"SELECT id AS "id: Uuid", external_id, name, status, traits, created_at, version AS "version: Uuid"
+        r#"SELECT id AS "id: Uuid", external_id, name, status, traits, posts, created_at, version AS "version: Uuid"
            FROM accounts WHERE home = ?1 AND id IN (SELECT unhex(value) FROM json_each(?2))"#,
         home,
         names
@@ -84,11 +86,12 @@ pub(super) async fn put(
     let (id, created_at) = (it.id.uuid(), it.created_at.micros());
     let (external_id, name) = (it.external_id.as_ref().map(ToString::to_string), it.name.as_str());
     let (status, traits) = (to_name("status", &it.status)?, to_json("traits", &it.traits)?);
+    let posts = to_json("posts", &it.posts)?;
     query!(
-        "INSERT INTO accounts (home, id, external_id, name, status, traits, created_at, version)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (home, id) DO UPDATE SET external_id = excluded.external_id, name = excluded.name, status = excluded.status, traits = excluded.traits, created_at = excluded.created_at, version = excluded.version",
-        home, id, external_id, name, status, traits, created_at, version
+        "INSERT INTO accounts (home, id, external_id, name, status, traits, posts, created_at, version)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (home, id) DO UPDATE SET external_id = excluded.external_id, name = excluded.name, status = excluded.status, traits = excluded.traits, posts = excluded.posts, created_at = excluded.created_at, version = excluded.version",
+        home, id, external_id, name, status, traits, posts, created_at, version
     )
     .execute(connection)
     .await?;

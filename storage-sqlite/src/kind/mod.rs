@@ -9,6 +9,7 @@ mod directory_entry;
 mod document;
 pub(crate) mod due;
 mod feed;
+mod holding;
 mod invitation;
 mod invited_address;
 mod member;
@@ -57,6 +58,7 @@ pub(crate) enum Kind {
     InvitedAddress,
     Feed,
     Document,
+    Holding,
 }
 
 impl Kind {
@@ -85,6 +87,7 @@ impl Kind {
                 Self::Invitation,
                 Self::InvitedAddress,
                 Self::Document,
+                Self::Holding,
             ],
             Home::Claim(_) => &[Self::Claim],
             Home::Directory(..) => &[Self::DirectoryEntry],
@@ -111,6 +114,7 @@ impl Kind {
             Self::InvitedAddress => Some(("invited_addresses", "address")),
             Self::Feed => Some(("feed_lines", "name")),
             Self::Document => Some(("documents", "name")),
+            Self::Holding => Some(("holdings", "name")),
         }
     }
 
@@ -137,7 +141,10 @@ impl Kind {
             Key::Invitation(id) => (Self::Invitation, name(id.uuid())),
             Key::InvitedAddress(address) => (Self::InvitedAddress, address.clone()),
             Key::Feed(key) => (Self::Feed, key.to_string()),
-            Key::Job(_) | Key::JobPart(_) => (Self::Document, key.document().unwrap_or_default()),
+            Key::Holding(name) => (Self::Holding, name.to_string()),
+            Key::Job(_) | Key::JobPart(_) | Key::HeldPosts(_) | Key::RecordTypes | Key::Successions => {
+                (Self::Document, key.document().unwrap_or_default())
+            }
         }
     }
 }
@@ -170,6 +177,7 @@ pub(crate) async fn load(
         Kind::InvitedAddress => invited_address::load(connection, home, names).await,
         Kind::Feed => feed::load(connection, home, names).await,
         Kind::Document => document::load(connection, home, names).await,
+        Kind::Holding => holding::load(connection, home, names).await,
     }
 }
 
@@ -217,8 +225,18 @@ pub(crate) async fn load_all(
         Kind::InvitedAddress => invited_address::names(connection, home).await?,
         Kind::Feed => feed::names(connection, home).await?,
         Kind::Document => document::names(connection, home).await?,
+        Kind::Holding => holding::names(connection, home).await?,
     };
     load(connection, home, kind, &names).await
+}
+
+/// Records in the vendor's product by id.
+pub(crate) async fn load_holdings(
+    connection: &mut SqliteConnection,
+    home: i64,
+    ids: &str,
+) -> Result<Vec<Stored>, Fault> {
+    holding::load_by_id(connection, home, ids).await
 }
 
 /// Entries of a directory by id, from whichever of its homes.
@@ -256,7 +274,10 @@ pub(crate) async fn version(
         Key::Invitation(id) => invitation::version(connection, home, *id).await,
         Key::InvitedAddress(address) => invited_address::version(connection, home, address).await,
         Key::Feed(key) => feed::version(connection, home, key).await,
-        Key::Job(_) | Key::JobPart(_) => document::version(connection, home, key).await,
+        Key::Holding(name) => holding::version(connection, home, name).await,
+        Key::Job(_) | Key::JobPart(_) | Key::HeldPosts(_) | Key::RecordTypes | Key::Successions => {
+            document::version(connection, home, key).await
+        }
     }?;
     Ok(id.map(CommitId::from_uuid))
 }
@@ -293,7 +314,12 @@ pub(crate) async fn put(
             invited_address::put(connection, home, version, address, *invitation).await
         }
         Record::Feed(it) => feed::put(connection, home, version, it).await,
-        Record::Job(_) | Record::JobPart(_) => document::put(connection, home, version, record).await,
+        Record::Holding(it) => holding::put(connection, home, version, it).await,
+        Record::Job(_)
+        | Record::JobPart(_)
+        | Record::HeldPosts(_)
+        | Record::RecordTypes(_)
+        | Record::Successions(_) => document::put(connection, home, version, record).await,
     }?;
     due::put(connection, home, &record.key(), record.due()).await
 }
@@ -320,7 +346,10 @@ pub(crate) async fn remove(connection: &mut SqliteConnection, home: i64, key: &K
         Key::Invitation(id) => invitation::remove(connection, home, *id).await,
         Key::InvitedAddress(address) => invited_address::remove(connection, home, address).await,
         Key::Feed(key) => feed::remove(connection, home, key).await,
-        Key::Job(_) | Key::JobPart(_) => document::remove(connection, home, key).await,
+        Key::Holding(name) => holding::remove(connection, home, name).await,
+        Key::Job(_) | Key::JobPart(_) | Key::HeldPosts(_) | Key::RecordTypes | Key::Successions => {
+            document::remove(connection, home, key).await
+        }
     }?;
     due::put(connection, home, key, None).await
 }

@@ -24,6 +24,7 @@ pub(super) struct Row {
     purchased: Option<i64>,
     settings: String,
     traits: String,
+    posts: String,
     created_at: i64,
     version: Uuid,
 }
@@ -44,6 +45,7 @@ impl Row {
                 .map_err(|error| bad("purchased", error))?,
             settings: from_json("settings", &self.settings)?,
             traits: from_json("traits", &self.traits)?,
+            posts: from_json("posts", &self.posts)?,
             created_at: Timestamp::from_micros(self.created_at),
         });
         Ok(Stored { record, version: crate::row::version(self.version) })
@@ -53,7 +55,7 @@ impl Row {
 pub(super) async fn load(connection: &mut SqliteConnection, home: i64) -> Result<Vec<Stored>, Fault> {
     let rows = query_as!(
         Row,
-        r#"SELECT id AS "id: Uuid", external_id, name, slug, status, owner_id AS "owner_id: Uuid", purchased, settings, traits,
+        r#"SELECT id AS "id: Uuid", external_id, name, slug, status, owner_id AS "owner_id: Uuid", purchased, settings, traits, posts,
            created_at, version AS "version: Uuid"
            FROM organizations WHERE home = ?"#,
         home
@@ -78,12 +80,12 @@ pub(super) async fn put(
         (it.external_id.as_ref().map(ToString::to_string), it.name.as_str(), it.slug.as_str());
     let (status, purchased) = (to_name("status", &it.status)?, it.purchased.map(i64::from));
     let (settings, traits) = (to_json("settings", &it.settings)?, to_json("traits", &it.traits)?);
-    let created_at = it.created_at.micros();
+    let (posts, created_at) = (to_json("posts", &it.posts)?, it.created_at.micros());
     query!(
-        "INSERT INTO organizations (home, id, external_id, name, slug, status, owner_id, purchased, settings, traits, created_at, version)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (home) DO UPDATE SET id = excluded.id, external_id = excluded.external_id, name = excluded.name, slug = excluded.slug, status = excluded.status, owner_id = excluded.owner_id, purchased = excluded.purchased, settings = excluded.settings, traits = excluded.traits, created_at = excluded.created_at, version = excluded.version",
-        home, id, external_id, name, slug, status, owner, purchased, settings, traits, created_at, version
+        "INSERT INTO organizations (home, id, external_id, name, slug, status, owner_id, purchased, settings, traits, posts, created_at, version)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (home) DO UPDATE SET id = excluded.id, external_id = excluded.external_id, name = excluded.name, slug = excluded.slug, status = excluded.status, owner_id = excluded.owner_id, purchased = excluded.purchased, settings = excluded.settings, traits = excluded.traits, posts = excluded.posts, created_at = excluded.created_at, version = excluded.version",
+        home, id, external_id, name, slug, status, owner, purchased, settings, traits, posts, created_at, version
     )
     .execute(connection)
     .await?;

@@ -9,7 +9,7 @@ use sqlx::{SqliteConnection, query, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Fault;
-use crate::row::{from_name, parse, to_name};
+use crate::row::{from_name, instant, micros, parse, to_name};
 
 pub(super) async fn load(
     connection: &mut SqliteConnection,
@@ -18,7 +18,7 @@ pub(super) async fn load(
 ) -> Result<Vec<Stored>, Fault> {
     let rows = query!(
         r#"SELECT id AS "id: Uuid", from_user_id AS "from_user_id: Uuid", to_user_id AS "to_user_id: Uuid",
-           previous_owner_role, state, created_at, version AS "version: Uuid"
+           previous_owner_role, state, expires_at, created_at, version AS "version: Uuid"
            FROM transfers WHERE home = ?1 AND id IN (SELECT unhex(value) FROM json_each(?2))"#,
         home,
         names
@@ -31,6 +31,7 @@ pub(super) async fn load(
             to: UserId::from_uuid(row.to_user_id),
             previous_owner_role: parse("previous_owner_role", &row.previous_owner_role)?,
             state: from_name("state", row.state)?,
+            expires_at: instant(row.expires_at),
             created_at: Timestamp::from_micros(row.created_at),
         });
         Ok(Stored { record, version: crate::row::version(row.version) })
@@ -68,12 +69,12 @@ pub(super) async fn put(
 ) -> Result<(), Fault> {
     let (id, from, to) = (it.id.uuid(), it.from.uuid(), it.to.uuid());
     let (role, state) = (it.previous_owner_role.to_string(), to_name("state", &it.state)?);
-    let created_at = it.created_at.micros();
+    let (expires_at, created_at) = (micros(it.expires_at), it.created_at.micros());
     query!(
-        "INSERT INTO transfers (home, id, from_user_id, to_user_id, previous_owner_role, state, created_at, version)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (home, id) DO UPDATE SET from_user_id = excluded.from_user_id, to_user_id = excluded.to_user_id, previous_owner_role = excluded.previous_owner_role, state = excluded.state, created_at = excluded.created_at, version = excluded.version",
-        home, id, from, to, role, state, created_at, version
+        "INSERT INTO transfers (home, id, from_user_id, to_user_id, previous_owner_role, state, expires_at, created_at, version)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (home, id) DO UPDATE SET from_user_id = excluded.from_user_id, to_user_id = excluded.to_user_id, previous_owner_role = excluded.previous_owner_role, state = excluded.state, expires_at = excluded.expires_at, created_at = excluded.created_at, version = excluded.version",
+        home, id, from, to, role, state, expires_at, created_at, version
     )
     .execute(connection)
     .await?;

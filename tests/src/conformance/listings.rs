@@ -13,8 +13,9 @@ use roster_core::store::Store;
 use super::generated::{ACCOUNTS, MEMBERS, roles, sets};
 use crate::build::{
     Dice, account, account_id, change, invitation, on_accounts, organization_home, organization_id, session,
-    user_id,
+    text, user_id,
 };
+use crate::holdings::holding;
 use crate::stores::{START, TestStore};
 
 const SEARCHES: [&str; 14] =
@@ -155,6 +156,36 @@ pub async fn invitations_and_sessions_are_listed_as_in_memory(at: &TestStore) {
             .iter()
             .any(|row| matches!(row.stored.record, Record::Invitation(_)))
     );
+}
+
+pub async fn records_are_listed_as_in_memory(at: &TestStore) {
+    let memory = MemoryStore::new(Arc::clone(&at.clock) as _);
+    let (home, organization, mut dice) = (organization_home(1), organization_id(1), Dice::new(9));
+    for n in 0..60 {
+        // Some change hands, some go.
+        let put = |owner| change(7_000 + n * 4 + owner, &home).put(Record::Holding(holding(n, owner))).done();
+        let mut sets = vec![put(n % 3)];
+        if n % 5 == 0 {
+            sets.push(put(3));
+        }
+        if n % 7 == 0 {
+            sets.push(change(8_000 + n, &home).remove(Key::Holding(holding(n, 0).name())).done());
+        }
+        for set in sets {
+            assert!(memory.commit(&set).await.is_ok() && at.store.commit(&set).await.is_ok());
+        }
+    }
+    for owners in [vec![], vec![1], vec![3], vec![0, 3], vec![9]] {
+        let owners: Vec<_> = owners.into_iter().map(user_id).collect();
+        for kind in [None, Some("deal"), Some("deal-flow"), Some("other")] {
+            for scope in [Scope::All, Scope::Accounts(vec![]), some_scope(&mut dice)] {
+                let (owners, kind) = (owners.clone(), kind.map(text));
+                compare(at, &memory, &Listing::Holdings { organization, owners, kind, scope }, 4).await;
+            }
+        }
+    }
+    let everything = Listing::Holdings { organization, owners: vec![], kind: None, scope: Scope::All };
+    assert_eq!(compare(at, &memory, &everything, 7).await.len(), 51);
 }
 
 pub async fn accounts_are_listed_as_in_memory(at: &TestStore) {

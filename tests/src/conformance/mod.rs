@@ -56,6 +56,7 @@ macro_rules! conformance_cases {
                 members_are_listed_as_in_memory
                 accounts_are_listed_as_in_memory
                 invitations_and_sessions_are_listed_as_in_memory
+                records_are_listed_as_in_memory
                 directories_are_listed_as_in_memory
                 keys_and_memberships_are_listed_by_id
                 what_is_due_is_listed_earliest_first

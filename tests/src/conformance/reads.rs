@@ -7,7 +7,7 @@ use roster_core::log::Head;
 use roster_core::model::{
     Access, Account, AccountStatus, ApiKey, Card, ClaimName, ClaimTarget, Credential, DirectoryId, FeedKey,
     FeedLine, FeedSpan, Invitation, InvitationStatus, Inviter, Job, JobSide, Member, MemberStatus,
-    Organization, OrganizationStatus, PasswordReset, Receipt, User, UserStatus,
+    Organization, OrganizationStatus, PasswordReset, Receipt, Transfer, TransferState, User, UserStatus,
 };
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::text::ExternalId;
@@ -17,6 +17,7 @@ use crate::build::{
     job, job_part, member, on_accounts, operator_key, organization, organization_home, organization_id,
     receipt, role, role_id, session, session_id, text, traits, transfer, user, user_id,
 };
+use crate::holdings::{held_posts, holding, holding_types, posts, successions};
 use crate::stores::{START, TestStore};
 
 pub async fn an_empty_home_reads_as_empty(at: &TestStore) {
@@ -47,8 +48,13 @@ pub(super) fn records() -> Vec<(Home, Vec<Record>)> {
             name: Some(text("Ünïcødé Ñame 日本")), email: Some(text("Bob@B\u{fc}cher.test")), ..card(4)
         };
     let organizations = vec![
-        Record::Organization(Organization { purchased: None, external_id: None, ..organization(1) }),
-        Record::Account(account(1)),
+        Record::Organization(Organization {
+            purchased: None,
+            external_id: None,
+            posts: posts(),
+            ..organization(1)
+        }),
+        Record::Account(Account { posts: posts(), ..account(1) }),
         Record::Account(Account { status: AccountStatus::Archived, ..account(2) }),
         Record::AccountExternalId(text("Case"), account_id(1)),
         Record::AccountExternalId(text("case"), account_id(2)),
@@ -63,6 +69,16 @@ pub(super) fn records() -> Vec<(Home, Vec<Record>)> {
         Record::ApiKey(api_key(1, Access::Organization(RoleRef::ADMIN))),
         Record::ApiKey(ApiKey { expires_at: None, ..api_key(2, on_accounts(&roles)) }),
         Record::Transfer(transfer(1)),
+        Record::Transfer(Transfer {
+            state: TransferState::Pending,
+            expires_at: Some(START.plus_seconds(9)),
+            ..transfer(2)
+        }),
+        Record::HeldPosts(held_posts()),
+        Record::RecordTypes(holding_types()),
+        Record::Successions(successions()),
+        Record::Holding(holding(1, 1)),
+        Record::Holding(holding(2, 2)),
         Record::Receipt(receipt(1)),
         Record::Role(role(3, Some(RoleRef::Custom(role_id(4))))),
         Record::Role(role(4, None)),

@@ -28,6 +28,7 @@ pub struct Prepared {
 pub struct Ids {
     pub key: String,
     pub transfer: String,
+    pub offer: String,
     pub role: String,
     pub other_role: String,
     pub invitation: String,
@@ -52,6 +53,9 @@ impl Deref for Prepared {
 pub async fn prepared(store: &str) -> Prepared {
     let world = World::on(store).await;
     let transfer = there_and_back(&world, "cloud", "olga", "max", "member").await;
+    let offered = json!({"to": "ext:anna", "require_acceptance": true});
+    let path = "/v1/organizations/ext:cloud/ownership-transfers";
+    let offer = text(&world.operator().post(path, offered).await.is(201), "/id");
     let wide = json!({"type": "organization", "role": "member"});
     roster_tests::world::join(&world.operator(), "other", "omar", wide).await;
     let other_transfer = there_and_back(&world, "other", "otto", "omar", "member").await;
@@ -69,6 +73,7 @@ pub async fn prepared(store: &str) -> Prepared {
         other_role: made("other").await,
         key: first("/v1/organizations/ext:cloud/api-keys", "/data/0/id").await,
         transfer,
+        offer,
         invitation,
         token,
         job,
@@ -136,6 +141,10 @@ fn fitting(id: &str, example: Value) -> Value {
         "create_organization" => json!({"name": "Third", "owner": {"email": "third@example.com"}}),
         "transfer_ownership" => json!({"to": "ext:anna"}),
         "create_account" => json!({"name": "East", "external_id": "east"}),
+        "set_account_owner"
+        | "set_organization_account_owner"
+        | "set_key_role"
+        | "set_organization_key_role" => json!({"user": "ext:nils"}),
         "set_account_role" => json!({"role": "viewer"}),
         "remove_many_from_account" => json!({"users": ["ext:nils"]}),
         "add_member" => {
@@ -153,6 +162,15 @@ fn fitting(id: &str, example: Value) -> Value {
 }
 
 impl Call {
+    /// The transfer that it is about: one that is still to be answered, for an answer.
+    fn transfer<'a>(&self, ids: &'a Ids) -> &'a str {
+        if self.id.contains("ownership_offer") || self.id.ends_with("_ownership") && self.changes() {
+            &ids.offer
+        } else {
+            &ids.transfer
+        }
+    }
+
     /// Whether it may change something.
     pub fn changes(&self) -> bool {
         self.method != Method::GET && !self.id.starts_with("check")
@@ -181,7 +199,8 @@ impl Call {
             .replace("{user}", "ext:nils")
             .replace("{key}", &world.ids.key)
             .replace("{role}", if self.changes() { &world.ids.role } else { "member" })
-            .replace("{transfer}", &world.ids.transfer)
+            .replace("{name}", "csm")
+            .replace("{transfer}", self.transfer(&world.ids))
             .replace("{invitation}", &world.ids.invitation)
             .replace("{token}", &world.ids.token)
             .replace("{job}", &world.ids.job)

@@ -15,10 +15,36 @@ mod keys;
 mod lifecycle;
 mod lists;
 mod metrics;
+mod offers;
 mod ownership;
+mod posts;
 mod races;
 mod removal;
 mod roles;
 mod seats;
 mod sessions;
 mod users;
+
+use std::sync::Arc;
+
+use roster_core::jobs::Worker;
+use roster_core::store::Clock as _;
+use roster_core::verify::verify_all;
+use roster_tests::world::World;
+use serde_json::{Value, json};
+
+/// No invariant is broken.
+async fn verified(world: &World) {
+    let verdict = verify_all(&world.service.roster, &mut |_| {}).await.unwrap();
+    assert_eq!(verdict.findings, []);
+}
+
+/// Does the jobs that wait.
+async fn work_off(world: &World) {
+    Worker::new(world.service.roster.clone(), Arc::default()).work_off().await.unwrap();
+}
+
+/// The instant so many seconds from now.
+fn later(world: &World, seconds: i64) -> Value {
+    json!(world.test().clock.now().plus_seconds(seconds))
+}

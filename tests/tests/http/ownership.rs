@@ -45,7 +45,6 @@ async fn a_transfer_that_cannot_be_is_refused() {
             (json!({"to": "ext:fred"}), 409, "target_not_active"),
             (json!({"to": "ext:anna", "previous_owner_role": "owner"}), 403, "owner_by_transfer_only"),
             (json!({"to": "ext:anna", "previous_owner_role": "chief"}), 422, "invalid"),
-            (json!({"to": "ext:anna", "require_acceptance": true}), 422, "invalid"),
             (json!({}), 422, "invalid"),
         ];
         for (body, status, code) in cases {

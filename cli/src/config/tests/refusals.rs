@@ -22,7 +22,7 @@ fn every_problem_is_said_at_once_with_its_place_and_what_to_do() {
                  storage.sqlite.path, storage.postgres.url, storage.postgres.url_file, \
                  storage.postgres.connections, storage.redis.url, storage.redis.url_file, storage.redis.prefix, \
                  storage.redis.durability, storage.redis.appendfsync, links.invitation, sessions.idle, sessions.life, \
-                 passwords.memory, passwords.passes, passwords.lanes, passwords.at_once, policy.invitation.shortest, \
+                 passwords.memory, passwords.passes, passwords.lanes, passwords.at_once, policy.invitation.shortest, policy.offer.life, \
                  log.format, log.level";
     let expected = [
         &format!("./roster.toml: colour: unknown key; remove it or use one of {known}"),

@@ -52,6 +52,7 @@ fn show_prints_each_setting_once_with_its_source() {
         "passwords.lanes 1 default",
         "passwords.at_once (not set) default",
         "policy.invitation.shortest 1h default",
+        "policy.offer.life 7d default",
         "log.format text default",
         "log.level warn ./roster.toml",
     ];

@@ -64,6 +64,7 @@ impl Operation for CreateAccount {
             name: self.name.clone(),
             status: AccountStatus::Active,
             traits: Traits::default(),
+            posts: crate::model::Posts::default(),
             created_at: facts.now,
         };
         let event = Event::new("account.created", "account", self.id)

@@ -11,6 +11,7 @@ use crate::model::{
     Card, Invitation, InvitationStatus, Member, MemberStatus, Organization, OrganizationStatus,
 };
 use crate::op::{Decision, Event, Operation, View};
+use crate::ops::post::HeldRead;
 use crate::policy::Roles;
 use crate::refusal::Refusal;
 use crate::secret::InvitationLink;
@@ -40,6 +41,7 @@ pub struct AcceptRead {
     organization: Option<Organization>,
     invitation: Option<Invitation>,
     member: Option<Member>,
+    held: HeldRead,
     inviter: InviterRead,
     accounts_there: bool,
     roles: Roles,
@@ -54,11 +56,12 @@ impl Operation for AcceptInvitation {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<AcceptRead, StoreError> {
-        let own = [Key::Organization, Key::Invitation(self.link.invitation), Key::Member(self.user)];
-        view.fetch(own).await?;
+        let own = [Key::Member(self.user), Key::HeldPosts(self.user)];
+        view.fetch([Key::Organization, Key::Invitation(self.link.invitation)].into_iter().chain(own)).await?;
         let organization = view.get(&TheOrganization).await?;
         let (invitation, member) =
             (view.get(&self.link.invitation).await?, view.get(&TheMember(self.user)).await?);
+        let held = HeldRead::load(view, self.user).await?;
         let (mut inviter, mut accounts_there) = (InviterRead::Always, true);
         if let Some(invitation) = &invitation {
             view.fetch([Key::InvitedAddress(invitation.email.key().to_owned())]).await?;
@@ -66,7 +69,7 @@ impl Operation for AcceptInvitation {
             accounts_there = load_accounts(view, &invitation.access).await?;
         }
         let roles = view.roles();
-        Ok(AcceptRead { organization, invitation, member, inviter, accounts_there, roles })
+        Ok(AcceptRead { organization, invitation, member, held, inviter, accounts_there, roles })
     }
 
     fn decide(&self, read: AcceptRead, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
@@ -100,7 +103,8 @@ impl Operation for AcceptInvitation {
         )
         .after(before.as_ref());
         let member = Member { epoch: self.cuts, ..member };
-        Ok(accepted(organization, &invitation, member, facts))
+        let decision = accepted(organization, &invitation, member, facts);
+        Ok(read.held.left_vacated(decision, before.as_ref(), facts.now))
     }
 }
 

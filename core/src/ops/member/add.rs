@@ -51,7 +51,7 @@ impl Operation for AddMember {
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         let asked = self.joining.access.load(view).await?;
-        Ok((SceneRead::load(view, self.user).await?, asked))
+        Ok((SceneRead::load_to_return(view, self.user, self.cuts).await?, asked))
     }
 
     fn decide(&self, (scene, asked): Self::State, facts: &Facts) -> Result<Decision<Member>, Refusal> {
@@ -77,7 +77,7 @@ impl Operation for AddMember {
             ..Member::joining(self.user, self.card.clone(), granting.access, facts.now)
                 .after(scene.member.as_ref())
         };
-        Ok(added(member))
+        Ok(scene.held.left_vacated(added(member), scene.member.as_ref(), facts.now))
     }
 }
 

@@ -47,7 +47,7 @@ impl Operation for CutMember {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<SceneRead, StoreError> {
-        SceneRead::load(view, self.user).await
+        SceneRead::load_with_posts(view, self.user).await
     }
 
     fn decide(&self, scene: SceneRead, facts: &Facts) -> Result<Decision<Swept>, Refusal> {
@@ -56,7 +56,7 @@ impl Operation for CutMember {
             return Ok(Decision::unchanged(Swept::Unchanged));
         };
         let Some(member) = scene.member else {
-            return Ok(self.barred(facts));
+            return Ok(scene.held.all_vacated(self.barred(facts), facts.now));
         };
         let stamped = Member { epoch: self.cuts.max(member.epoch), ..member.clone() };
         if scene.organization.owner == self.user {
@@ -71,7 +71,9 @@ impl Operation for CutMember {
                 if stamped == member { outcome } else { outcome.put(Record::Member(stamped)) }
             }
             _ if member.epoch >= self.cuts => Decision::unchanged(Swept::Unchanged),
-            MemberStatus::Active | MemberStatus::Deactivated => removed(&stamped, facts, Swept::Removed),
+            MemberStatus::Active | MemberStatus::Deactivated => {
+                removed(&stamped, &scene.held, facts, Swept::Removed)
+            }
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Deleting a member: removal, and what they did leaves the organization's statistics (rule L4).
+//! Deleting a member: removal, and what they did leaves the organization's statistics (rules L4, T4).
 
 use serde_json::json;
 
@@ -35,7 +35,7 @@ impl Operation for DeleteMember {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<SceneRead, StoreError> {
-        SceneRead::load(view, self.user).await
+        SceneRead::load_with_posts(view, self.user).await
     }
 
     fn decide(&self, scene: SceneRead, facts: &Facts) -> Result<Decision<bool>, Refusal> {
@@ -55,6 +55,7 @@ impl Operation for DeleteMember {
         let event = Event::member("member.deleted", self.user)
             .before(json!({"status": member.status, "access": member.access}))
             .after(json!({"status": after.status, "access": after.access}));
-        Ok(Decision::unchanged(true).put(Record::Member(after)).event(event))
+        let decision = Decision::unchanged(true).put(Record::Member(after)).event(event);
+        Ok(scene.held.all_vacated(decision, facts.now))
     }
 }

@@ -33,7 +33,7 @@ impl Operation for LeaveOrganization {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<SceneRead, StoreError> {
-        SceneRead::load(view, self.user).await
+        SceneRead::load_with_posts(view, self.user).await
     }
 
     fn decide(&self, scene: SceneRead, facts: &Facts) -> Result<Decision<Member>, Refusal> {
@@ -49,6 +49,6 @@ impl Operation for LeaveOrganization {
         if !scene.is_active() {
             return Ok(Decision::unchanged(member.clone()));
         }
-        Ok(removed(member, facts, member.left(facts.now)))
+        Ok(removed(member, &scene.held, facts, member.left(facts.now)))
     }
 }

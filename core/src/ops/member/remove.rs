@@ -8,6 +8,7 @@ use crate::home::{Home, Key, Record};
 use crate::id::{OrganizationId, UserId};
 use crate::model::{Member, MemberStatus};
 use crate::op::{Decision, Event, Operation, View};
+use crate::ops::post::HeldRead;
 use crate::policy::Reach;
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -34,7 +35,7 @@ impl Operation for RemoveMember {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<SceneRead, StoreError> {
-        SceneRead::load(view, self.user).await
+        SceneRead::load_with_posts(view, self.user).await
     }
 
     fn decide(&self, scene: SceneRead, facts: &Facts) -> Result<Decision<bool>, Refusal> {
@@ -46,16 +47,16 @@ impl Operation for RemoveMember {
         policy.may_manage(&scene.standing, &member.access, Reach::Organization)?;
         Ok(match member.status {
             MemberStatus::Former => Decision::unchanged(false),
-            MemberStatus::Active | MemberStatus::Deactivated => removed(member, facts, true),
+            MemberStatus::Active | MemberStatus::Deactivated => removed(member, &scene.held, facts, true),
         })
     }
 }
 
-/// A membership that ends, with its line in the log.
-pub(super) fn removed<T>(member: &Member, facts: &Facts, output: T) -> Decision<T> {
+/// A membership that ends with the posts that its person holds, and the lines in the log.
+pub(super) fn removed<T>(member: &Member, held: &HeldRead, facts: &Facts, output: T) -> Decision<T> {
     let left = member.left(facts.now);
     let event = Event::member("member.removed", member.user)
         .before(json!({"status": member.status, "access": member.access}))
         .after(json!({"status": left.status, "access": left.access}));
-    Decision::unchanged(output).put(Record::Member(left)).event(event)
+    held.all_vacated(Decision::unchanged(output).put(Record::Member(left)).event(event), facts.now)
 }

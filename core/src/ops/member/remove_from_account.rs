@@ -1,4 +1,4 @@
-//! Removing a member from one account (rules M1, M3, O2).
+//! Removing a member from one account (rules M1, M3, O2, T4).
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::scene::SceneRead;
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, OrganizationId, UserId};
-use crate::model::{Access, AccountStatus, Member, MemberStatus};
+use crate::model::{Access, AccountStatus, Member, MemberStatus, Post, PostName};
 use crate::op::{Decision, Event, Operation, View};
 use crate::policy::Reach;
 use crate::reference::AccountRef;
@@ -38,7 +38,7 @@ impl Operation for RemoveFromAccount {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        let scene = SceneRead::load(view, self.user).await?;
+        let scene = SceneRead::load_with_posts(view, self.user).await?;
         let account = find_accounts(view, &[&self.account]).await?.pop().flatten();
         Ok((scene, account))
     }
@@ -53,7 +53,10 @@ impl Operation for RemoveFromAccount {
         policy.may_manage(&scene.standing, &member.access, reach)?;
         match &member.access {
             Access::Organization(role) => Err(Refusal::ImplicitAccess(*role)),
-            Access::Accounts(roles) if roles.contains_key(&account) => Ok(without(member, account)),
+            Access::Accounts(roles) if roles.contains_key(&account) => {
+                let on_it = |name: &PostName, _: &Post| name.account == Some(account);
+                Ok(scene.held.vacated(without(member, account), facts.now, on_it))
+            }
             Access::Accounts(_) => Ok(Decision::unchanged(false)),
         }
     }

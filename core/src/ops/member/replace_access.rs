@@ -1,4 +1,4 @@
-//! Replacing the whole access in one act (rules M3, M4).
+//! Replacing the whole access in one act (rules M3, M4, T4).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use super::scene::{Scene, SceneRead};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, OrganizationId, UserId};
-use crate::model::{Access, Member, MemberStatus};
+use crate::model::{Access, Member, MemberStatus, Post, PostName};
 use crate::op::{Decision, Event, Operation, View};
 use crate::permission::RoleRef;
 use crate::policy::Reach;
@@ -112,7 +112,7 @@ impl Operation for ReplaceAccess {
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         let asked = self.access.load(view).await?;
-        Ok((SceneRead::load(view, self.user).await?, asked))
+        Ok((SceneRead::load_with_posts(view, self.user).await?, asked))
     }
 
     fn decide(&self, (scene, asked): Self::State, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
@@ -127,14 +127,20 @@ impl Operation for ReplaceAccess {
         granting.none_archived_anew(&member.access)?;
         let decision = if member.status == MemberStatus::Former {
             let back = Member::joining(self.user, member.card.clone(), granting.access, facts.now);
-            added(Member { epoch: self.cuts, ..back.after(Some(member)) })
+            let back = added(Member { epoch: self.cuts, ..back.after(Some(member)) });
+            scene.held.left_vacated(back, Some(member), facts.now)
         } else if granting.access == member.access {
             Decision::unchanged(member.clone())
         } else {
-            changed(member, granting.access)
+            let lost = |name: &PostName, _: &Post| {
+                name.account.is_some_and(|account| {
+                    member.access.role_on(account).is_some() && granting.access.role_on(account).is_none()
+                })
+            };
+            scene.held.vacated(changed(member, granting.access.clone()), facts.now, lost)
         };
-        let Decision { puts, removes, checks, events, output } = decision;
-        Ok(Decision { puts, removes, checks, events, output: (output, diff) })
+        let output = (decision.output.clone(), diff);
+        Ok(decision.giving(output))
     }
 }
 

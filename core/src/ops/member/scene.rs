@@ -1,9 +1,10 @@
 //! What every act on a member reads: the organization, the actor's standing, the member.
 
-use crate::home::TheMember;
+use crate::home::{Key, TheMember};
 use crate::id::UserId;
 use crate::model::{Member, MemberStatus, Organization};
 use crate::op::{View, Visible};
+use crate::ops::post::HeldRead;
 use crate::policy::{Standing, custom_roles};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -14,6 +15,7 @@ use crate::time::Timestamp;
 pub struct SceneRead {
     visible: Visible,
     member: Option<Member>,
+    held: HeldRead,
 }
 
 /// As the actor may see it.
@@ -25,16 +27,40 @@ pub struct Scene {
     pub standing: Standing,
     /// The member, former ones too; nothing for one who never was.
     pub member: Option<Member>,
+    /// The posts that they hold, where the act asks for them.
+    pub held: HeldRead,
 }
 
 impl SceneRead {
     /// Reads it, after everything else whose roles the standing shall know.
     pub async fn load(view: &mut View<'_>, user: UserId) -> Result<Self, StoreError> {
+        Self::of(view, user, HeldRead::none(user)).await
+    }
+
+    /// The same with the posts that the member holds, for acts that take something from them.
+    pub async fn load_with_posts(view: &mut View<'_>, user: UserId) -> Result<Self, StoreError> {
+        view.fetch([Key::Member(user), Key::HeldPosts(user)]).await?;
+        let held = HeldRead::load(view, user).await?;
+        Self::of(view, user, held).await
+    }
+
+    /// The same for acts by which one who has left may come back: with what is left over from before.
+    pub async fn load_to_return(view: &mut View<'_>, user: UserId, cuts: u32) -> Result<Self, StoreError> {
+        let member = view.get(&TheMember(user)).await?;
+        match member {
+            Some(member) if member.status == MemberStatus::Former || !member.survives(cuts) => {
+                Self::load_with_posts(view, user).await
+            }
+            Some(_) | None => Self::load(view, user).await,
+        }
+    }
+
+    async fn of(view: &mut View<'_>, user: UserId, held: HeldRead) -> Result<Self, StoreError> {
         let member = view.get(&TheMember(user)).await?;
         if let Some(member) = &member {
             view.fetch_roles(custom_roles(&member.access).collect::<Vec<_>>()).await?;
         }
-        Ok(Self { visible: view.open_organization().await?, member })
+        Ok(Self { visible: view.open_organization().await?, member, held })
     }
 
     /// Takes the member for what they are to one who has been removed from everything so often (rule M5); in conflict
@@ -51,7 +77,7 @@ impl SceneRead {
     /// 404 where the actor sees no organization.
     pub fn open(self) -> Result<Scene, Refusal> {
         let (organization, standing) = self.visible.open()?;
-        Ok(Scene { organization, standing, member: self.member })
+        Ok(Scene { organization, standing, member: self.member, held: self.held })
     }
 }
 

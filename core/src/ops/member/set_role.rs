@@ -63,7 +63,7 @@ impl Operation for SetRole {
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         let account = find_accounts(view, &[&self.account]).await?.pop().flatten();
         view.fetch_roles(custom(&[self.role]).collect::<Vec<_>>()).await?;
-        Ok((SceneRead::load(view, self.user).await?, account))
+        Ok((SceneRead::load_to_return(view, self.user, self.cuts).await?, account))
     }
 
     fn decide(&self, (scene, account): Self::State, facts: &Facts) -> Result<Decision<RoleSet>, Refusal> {
@@ -92,12 +92,12 @@ impl Operation for SetRole {
             before => {
                 let access = Access::Accounts([(account, self.role)].into());
                 let member = Member::joining(self.user, self.card.clone(), access, facts.now);
-                added(Member { epoch: self.cuts, ..member.after(before.as_ref()) })
+                let joined = added(Member { epoch: self.cuts, ..member.after(before.as_ref()) });
+                scene.held.left_vacated(joined, before.as_ref(), facts.now)
             }
         };
         let output = RoleSet { member: shown(&decision.output), account, previous, joined };
-        let Decision { puts, removes, checks, events, .. } = decision;
-        Ok(Decision { puts, removes, checks, events, output })
+        Ok(decision.giving(output))
     }
 }
 

@@ -84,6 +84,7 @@ impl Operation for CreateOrganization {
             purchased: self.purchased,
             settings: Settings::default(),
             traits: Traits::default(),
+            posts: crate::model::Posts::default(),
             created_at: facts.now,
         };
         let created = Event::new("organization.created", "organization", self.id).after(json!({
@@ -118,6 +119,7 @@ impl FirstAccount {
             name: self.name.clone(),
             status: AccountStatus::Active,
             traits: Traits::default(),
+            posts: crate::model::Posts::default(),
             created_at: facts.now,
         };
         let event = Event::new("account.created", "account", self.id)

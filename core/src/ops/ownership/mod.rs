@@ -1,5 +1,7 @@
 //! Who owns an organization.
 
+mod answer;
 mod transfer;
 
+pub use answer::{AnswerOffer, OfferAnswer};
 pub use transfer::TransferOwnership;

@@ -1,4 +1,4 @@
-//! Handing an organization to another member (rules O1, O3, O5, O6, S1).
+//! Handing an organization to another member (rules O1, O3, O4, O5, O6, S1).
 
 use std::sync::OnceLock;
 
@@ -23,6 +23,8 @@ pub struct TransferOwnership {
     pub to: UserId,
     /// What the owner before becomes, organization-wide.
     pub previous_owner_role: RoleRef,
+    /// Whether it is an offer only, which the member accepts or not.
+    pub require_acceptance: bool,
     seen_owner: OnceLock<UserId>,
 }
 
@@ -38,7 +40,14 @@ pub struct TransferRead {
 impl TransferOwnership {
     /// A transfer that keeps to the owner it reads first (rule O5).
     pub const fn new(organization: OrganizationId, to: UserId, previous_owner_role: RoleRef) -> Self {
-        Self { organization, to, previous_owner_role, seen_owner: OnceLock::new() }
+        let seen_owner = OnceLock::new();
+        Self { organization, to, previous_owner_role, require_acceptance: false, seen_owner }
+    }
+
+    /// The same as an offer.
+    #[must_use]
+    pub fn offered(self, require_acceptance: bool) -> Self {
+        Self { require_acceptance, ..self }
     }
 }
 
@@ -87,45 +96,56 @@ impl Operation for TransferOwnership {
         if !target.is_in(facts.now) {
             return Err(Refusal::TargetNotActive);
         }
+        let transfer = Transfer {
+            id: TransferId::from_uuid(facts.fresh("transfer")),
+            from: organization.owner,
+            to: self.to,
+            previous_owner_role: self.previous_owner_role,
+            state: TransferState::Pending,
+            expires_at: None,
+            created_at: facts.now,
+        };
+        if self.require_acceptance {
+            return Ok(offered(organization.id, &transfer, facts));
+        }
         let from = read.from.ok_or(Refusal::NotFound)?;
-        Ok(self.handed_over(organization, from, target, facts))
+        Ok(handed_over(organization, from, target, &transfer))
     }
 }
 
-impl TransferOwnership {
-    fn handed_over(
-        &self,
-        organization: Organization,
-        from: Member,
-        target: Member,
-        facts: &Facts,
-    ) -> Decision<Transfer> {
-        let transfer = Transfer {
-            id: TransferId::from_uuid(facts.fresh("transfer")),
-            from: from.user,
-            to: self.to,
-            previous_owner_role: self.previous_owner_role,
-            state: TransferState::Completed,
-            created_at: facts.now,
-        };
-        let event = Event {
-            user: Some(self.to),
-            ..Event::new("ownership.transferred", "organization", organization.id)
-        }
-        .before(json!({"owner": from.user}))
-        .after(json!({"owner": self.to, "previous_owner_role": self.previous_owner_role}));
-        let before = Member { access: Access::Organization(self.previous_owner_role), ..from };
-        let owner = Member {
-            access: Access::Organization(RoleRef::OWNER),
-            starts_at: None,
-            expires_at: None,
-            ..target
-        };
-        Decision::unchanged(transfer.clone())
-            .put(Record::Organization(Organization { owner: self.to, ..organization }))
-            .put(Record::Member(before))
-            .put(Record::Member(owner))
-            .put(Record::Transfer(transfer))
-            .event(event)
+/// An offer that waits for the member's answer; nothing else changes (rule O4).
+fn offered(organization: OrganizationId, transfer: &Transfer, facts: &Facts) -> Decision<Transfer> {
+    let expires_at = facts.now.plus_seconds(facts.policies.ownership.offer_life().into());
+    let transfer = Transfer { expires_at: Some(expires_at), ..transfer.clone() };
+    let event = Event {
+        user: Some(transfer.to),
+        ..Event::new("ownership.offered", "organization", organization)
     }
+    .after(json!({"transfer": transfer.id, "to": transfer.to, "state": transfer.state, "expires_at": expires_at}));
+    Decision::unchanged(transfer.clone()).put(Record::Transfer(transfer)).event(event)
+}
+
+/// The hand-over itself.
+pub(super) fn handed_over(
+    organization: Organization,
+    from: Member,
+    target: Member,
+    transfer: &Transfer,
+) -> Decision<Transfer> {
+    let transfer = Transfer { state: TransferState::Completed, ..transfer.clone() };
+    let event = Event {
+        user: Some(transfer.to),
+        ..Event::new("ownership.transferred", "organization", organization.id)
+    }
+    .before(json!({"owner": from.user}))
+    .after(json!({"owner": transfer.to, "previous_owner_role": transfer.previous_owner_role}));
+    let before = Member { access: Access::Organization(transfer.previous_owner_role), ..from };
+    let owner =
+        Member { access: Access::Organization(RoleRef::OWNER), starts_at: None, expires_at: None, ..target };
+    Decision::unchanged(transfer.clone())
+        .put(Record::Organization(Organization { owner: transfer.to, ..organization }))
+        .put(Record::Member(before))
+        .put(Record::Member(owner))
+        .put(Record::Transfer(transfer))
+        .event(event)
 }

@@ -33,5 +33,5 @@ pub fn router(state: ApiState) -> Router {
         .route("/readyz", get(routes::health::readyz))
         .route("/metrics", get(routes::health::metrics));
     let docs = SwaggerUi::new("/docs").external_url_unchecked("/openapi.json", openapi::document());
-    middleware::wrap(api.merge(open).merge(docs), &state).with_state(state)
+    middleware::wrap(api.merge(open).merge(routes::ingest::beside()).merge(docs), &state).with_state(state)
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod bodies;
+mod customers;
 mod events;
 mod jobs;
 mod leaving;
@@ -38,6 +39,9 @@ pub fn document() -> Value {
         let method = route.method.as_str().to_ascii_lowercase();
         paths.entry(path).or_default().insert(method, operation(&route, &named));
     }
+    for (path, id, summary) in customers::ties() {
+        paths.entry(path.to_owned()).or_default().insert("post".to_owned(), tie(id, summary, &named));
+    }
     for (path, operation) in unversioned(&named) {
         paths.entry(path.to_owned()).or_default().insert("get".to_owned(), operation);
     }
@@ -55,6 +59,7 @@ pub fn document() -> Value {
             "schemas": named, "parameters": parameters::components(), "headers": headers(),
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "An operator key, a key of an organization, or a session."},
+                "write_key": {"type": "http", "scheme": "basic", "description": "The write key of a source as user name, without a password."},
             },
         },
     })
@@ -70,7 +75,7 @@ pub(crate) fn fields_of_answers() -> BTreeMap<String, Vec<String>> {
 }
 
 /// Tags with the operations they cover: by the last noun of the path that matches first.
-const TAGS: [(&str, &[&str], &str); 13] = [
+const TAGS: [(&str, &[&str], &str); 14] = [
     ("Jobs", &["/jobs", "/imports", "/members/bulk"], "What takes long, and how far it is."),
     ("Members", &["/members"], "People in an organization, what they reach, how they leave."),
     ("Accounts", &["/organizations/{organization}/accounts"], "Workspaces of an organization."),
@@ -81,6 +86,11 @@ const TAGS: [(&str, &[&str], &str); 13] = [
     ("Audit", &["/audit"], "What was done, by whom."),
     ("Events", &["/events"], "Every change as it happens."),
     ("Check", &["/check"], "May this user do this here?"),
+    (
+        "Customers",
+        &["/sources", "/identify", "/group", "/track", "/page", "/screen", "/alias", "/batch", "/activity"],
+        "Where events about customers come from, and what sources send.",
+    ),
     ("Organizations", &["/organizations"], "Tenants, their owners and seats."),
     ("Users", &["/users", "/me"], "People, once in the deployment."),
     ("Service", &[""], "The service itself."),
@@ -119,6 +129,14 @@ fn operation(route: &Route, named: &Map<String, Value>) -> Value {
     if route.open {
         let either = json!([{}, {"key": []}]);
         operation["security"] = if route.id == "accept_invitation" { either } else { json!([]) };
+    }
+    if route.ingests {
+        operation["security"] = json!([{"write_key": []}]);
+        let on_behalf = json!({"$ref": "#/components/parameters/on-behalf-of"});
+        let idempotent = json!({"$ref": "#/components/parameters/idempotency-key"});
+        if let Some(parameters) = operation["parameters"].as_array_mut() {
+            parameters.retain(|one| *one != on_behalf && *one != idempotent);
+        }
     }
     if let Some(example) = &route.body {
         let content = json!({"schema": bodies::named(route.id), "example": example});
@@ -170,7 +188,7 @@ fn success(route: &Route, status: u16, named: &Map<String, Value>) -> Value {
     if status == 201 || status == 202 {
         headers["Location"] = header("Location");
     }
-    if route.method == Method::POST {
+    if route.method == Method::POST && !route.ingests {
         headers["Idempotency-Replayed"] = header("Idempotency-Replayed");
     }
     let example = schema::example(&schema, named);
@@ -231,6 +249,9 @@ fn refusal(status: u16, codes: &[&str], named: &Map<String, Value>) -> Value {
 
 /// Every code with which an operation may be refused.
 fn codes(route: &Route) -> Vec<&'static str> {
+    if route.ingests {
+        return customers::REFUSALS.to_vec();
+    }
     let writes = route.method != Method::GET;
     let mut codes =
         vec!["unauthenticated", "forbidden", "not_found", "invalid", "store_unavailable", "busy", "internal"];
@@ -277,6 +298,35 @@ fn status_of(code: &str) -> u16 {
         "busy" | "store_unavailable" | "outcome_unknown" => 503,
         _ => 409,
     }
+}
+
+/// What says who belongs to which account.
+fn tie(id: &str, summary: &str, named: &Map<String, Value>) -> Value {
+    let body = customers::body(id).unwrap_or_default();
+    let example = json!({"userId": "ada", "accountId": "north", "messageId": "m-1"});
+    let schema = customers::tied();
+    let answer = schema::example(&schema, named);
+    let mut responses = json!({"200": {
+        "description": "Done.", "headers": {"X-Request-Id": header("X-Request-Id")},
+        "content": {"application/json": {"schema": schema, "example": answer}},
+    }});
+    for code in customers::REFUSALS {
+        let status = status_of(code);
+        responses[status.to_string()] = refusal(status, &codes_of(status), named);
+    }
+    json!({
+        "operationId": id, "summary": summary, "tags": ["Customers"], "security": [{"write_key": []}],
+        "description": "As the tracking API: Basic authentication with a write key, stored before this answers, applied \
+                        within a second.",
+        "parameters": [{"$ref": "#/components/parameters/request-id"}],
+        "requestBody": {"required": true, "content": {"application/json": {"schema": body, "example": example}}},
+        "responses": responses,
+    })
+}
+
+/// Those of the codes of ingestion that come with a status.
+fn codes_of(status: u16) -> Vec<&'static str> {
+    customers::REFUSALS.into_iter().filter(|code| status_of(code) == status).collect()
 }
 
 fn header(name: &str) -> Value {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::state::ApiState;
 
 /// Answers that bear the version of one thing.
-const VERSIONED: [&str; 12] = [
+const VERSIONED: [&str; 14] = [
     "Organization",
     "Seats",
     "Account",
@@ -22,6 +22,8 @@ const VERSIONED: [&str; 12] = [
     "Transfer",
     "Role",
     "Invitation",
+    "Source",
+    "NewSource",
 ];
 
 /// How an operation answers.
@@ -67,6 +69,8 @@ pub struct Route {
     pub reads: bool,
     /// Whether anybody may ask, without a secret.
     pub open: bool,
+    /// Whether a source sends it, by its write key.
+    pub ingests: bool,
     /// Codes of refusals beside those that every route has.
     pub codes: &'static [&'static str],
     handler: MethodRouter<ApiState>,
@@ -100,6 +104,7 @@ impl Route {
             upload: false,
             reads: false,
             open: false,
+            ingests: false,
             codes: &[],
             handler,
         }
@@ -202,6 +207,12 @@ impl Route {
     #[must_use]
     pub fn for_anybody(self) -> Self {
         Self { open: true, ..self }
+    }
+
+    /// A source sends it, by its write key.
+    #[must_use]
+    pub fn ingests(self) -> Self {
+        Self { ingests: true, ..self }
     }
 
     /// It changes nothing.

@@ -24,6 +24,8 @@ pub struct ApiState {
     pub metrics: Arc<Metrics>,
     /// Told that a job was asked for here.
     pub jobs: Arc<Notify>,
+    /// Told that a source sent something here.
+    pub ingested: Arc<Notify>,
     /// Given once the process is on its way out.
     pub stop: Stop,
 }
@@ -43,6 +45,7 @@ impl ApiState {
             sealer: Arc::new(Sealer::new(sealing_key)),
             metrics,
             jobs: Arc::new(Notify::new()),
+            ingested: Arc::new(Notify::new()),
             stop: Stop::default(),
         }
     }

@@ -7,8 +7,8 @@ use roster_core::reference::OrganizationRef;
 
 use crate::commands::shell::Shell;
 use crate::commands::{
-    account, api_key, audit, check, config, events, import, invitation, job, member, operator_key,
-    organization, post, role, storage, user,
+    account, activity, api_key, audit, check, config, dead_letter, events, import, invitation, job, member,
+    operator_key, organization, post, role, source, storage, user,
 };
 use crate::config::Flags;
 
@@ -153,6 +153,14 @@ pub enum Command {
     /// What takes long, and how far it is.
     #[command(subcommand)]
     Job(job::Command),
+    /// What people did, by user, event and day.
+    Activity(activity::Activity),
+    /// Where events about customers come from.
+    #[command(subcommand)]
+    Source(source::Command),
+    /// What sources sent and could not be applied.
+    #[command(subcommand)]
+    DeadLetter(dead_letter::Command),
     /// Move a deployment to another store.
     #[command(subcommand)]
     Storage(storage::Command),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ApiKeyId, InvitationId, OperatorKeyId, OrganizationId, SessionId, UserId};
+use crate::id::{ApiKeyId, InvitationId, OperatorKeyId, OrganizationId, SessionId, SourceId, UserId};
 use crate::time::Timestamp;
 
 /// How long after signing in a session may do what needs a fresh sign-in, in seconds.
@@ -33,6 +33,11 @@ pub enum Actor {
     },
     /// Somebody who has not signed in.
     Visitor,
+    /// A source, by its write key.
+    Source {
+        /// Which.
+        source: SourceId,
+    },
     /// Roster itself: settlements, jobs.
     System,
 }
@@ -83,6 +88,11 @@ impl Actor {
         matches!(self, Self::Operator { .. })
     }
 
+    /// Whether the vendor's ids of people are theirs to give: operators and sources.
+    pub const fn names_people(&self) -> bool {
+        matches!(self, Self::Operator { .. } | Self::Source { .. })
+    }
+
     /// The only organization that the actor can reach, if a key of one speaks.
     pub const fn bound_to(&self) -> Option<OrganizationId> {
         match self {
@@ -91,7 +101,11 @@ impl Actor {
                 via: Via::ApiKey { organization, .. } | Via::PersonalKey { organization, .. },
                 ..
             } => Some(*organization),
-            Self::User { .. } | Self::Operator { .. } | Self::Visitor | Self::System => None,
+            Self::User { .. }
+            | Self::Operator { .. }
+            | Self::Source { .. }
+            | Self::Visitor
+            | Self::System => None,
         }
     }
 
@@ -101,6 +115,7 @@ impl Actor {
             Self::Operator { .. } => "operator",
             Self::ApiKey { .. } => "api_key",
             Self::User { .. } | Self::Visitor => "user",
+            Self::Source { .. } => "source",
             Self::System => "system",
         }
     }
@@ -111,6 +126,7 @@ impl Actor {
             Self::Operator { key } => key.map(|key| key.to_string()),
             Self::ApiKey { key, .. } => Some(key.to_string()),
             Self::User { user, .. } => Some(user.to_string()),
+            Self::Source { source } => Some(source.to_string()),
             Self::Visitor | Self::System => None,
         }
     }
@@ -126,7 +142,11 @@ impl Actor {
             }
             Self::User { via: Via::Session { session, .. }, .. } => Some(session.to_string()),
             Self::User { via: Via::Invitation { invitation }, .. } => Some(invitation.to_string()),
-            Self::Operator { .. } | Self::ApiKey { .. } | Self::Visitor | Self::System => None,
+            Self::Operator { .. }
+            | Self::ApiKey { .. }
+            | Self::Source { .. }
+            | Self::Visitor
+            | Self::System => None,
         }
     }
 
@@ -137,6 +157,7 @@ impl Actor {
             Self::User { .. }
             | Self::Operator { .. }
             | Self::ApiKey { .. }
+            | Self::Source { .. }
             | Self::Visitor
             | Self::System => true,
         }
@@ -149,6 +170,7 @@ impl Actor {
             Self::User { .. }
             | Self::Operator { .. }
             | Self::ApiKey { .. }
+            | Self::Source { .. }
             | Self::Visitor
             | Self::System => None,
         }
@@ -158,7 +180,11 @@ impl Actor {
     pub const fn user(&self) -> Option<UserId> {
         match self {
             Self::User { user, .. } => Some(*user),
-            Self::Operator { .. } | Self::ApiKey { .. } | Self::Visitor | Self::System => None,
+            Self::Operator { .. }
+            | Self::ApiKey { .. }
+            | Self::Source { .. }
+            | Self::Visitor
+            | Self::System => None,
         }
     }
 

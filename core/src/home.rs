@@ -9,9 +9,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{
-    AccountId, ApiKeyId, InvitationId, JobId, OperatorKeyId, OrganizationId, RoleId, SessionId, TransferId,
-    UserId,
+    AccountId, ApiKeyId, InvitationId, JobId, OperatorKeyId, OrganizationId, RoleId, SessionId, SourceId,
+    TransferId, UserId,
 };
+use crate::model::customer::{Customer, CustomerKey};
 use crate::model::{
     Access, Account, ApiKey, Claim, ClaimName, Credential, DirectoryEntry, DirectoryId, DirectoryKind,
     FeedKey, FeedLine, HeldPosts, Holding, HoldingName, HoldingTypes, Invitation, InvitationStatus, Inviter,
@@ -41,6 +42,10 @@ pub enum Home {
     Directory(DirectoryKind, u8),
     /// The deployment's feed.
     Feed,
+    /// One part of what a source has sent: part 0 is its inbox, part 1 its dead letters, the others remember messages.
+    Stream(SourceId, u8),
+    /// What people did in an organization, as its customers' sources tell it.
+    Activity(OrganizationId),
 }
 
 impl Home {
@@ -48,7 +53,7 @@ impl Home {
     pub const fn has_log(&self) -> bool {
         match self {
             Self::Deployment | Self::User(_) | Self::Organization(_) => true,
-            Self::Claim(_) | Self::Directory(..) | Self::Feed => false,
+            Self::Claim(_) | Self::Directory(..) | Self::Feed | Self::Stream(..) | Self::Activity(_) => false,
         }
     }
 
@@ -76,6 +81,7 @@ impl Home {
             Key::DirectoryEntry(id) => *self == Self::directory(*id),
             Key::Receipt(_) | Key::Job(_) | Key::JobPart(_) => self.has_log(),
             Key::Feed(_) => *self == Self::Feed,
+            Key::Customer(key) => key.belongs_in(self),
         }
     }
 
@@ -85,7 +91,8 @@ impl Home {
     }
 }
 
-/// `deployment`, `user:usr_…`, `organization:org_…`, `claim:KIND:VALUE`, `directory:KIND:SHARD`, `feed`.
+/// `deployment`, `user:usr_…`, `organization:org_…`, `claim:KIND:VALUE`, `directory:KIND:SHARD`, `feed`,
+/// `stream:src_…:PART`, `activity:org_…`.
 impl fmt::Display for Home {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -95,6 +102,8 @@ impl fmt::Display for Home {
             Self::Claim(name) => write!(f, "claim:{}:{}", name.kind(), name.value()),
             Self::Directory(kind, shard) => write!(f, "directory:{kind}:{shard:02}"),
             Self::Feed => f.write_str("feed"),
+            Self::Stream(source, part) => write!(f, "stream:{source}:{part:02}"),
+            Self::Activity(organization) => write!(f, "activity:{organization}"),
         }
     }
 }
@@ -114,6 +123,10 @@ impl FromStr for Home {
             "feed" => Some(Self::Feed),
             "user" => rest.parse().ok().map(Self::User),
             "organization" => rest.parse().ok().map(Self::Organization),
+            "activity" => rest.parse().ok().map(Self::Activity),
+            "stream" => rest
+                .split_once(':')
+                .and_then(|(source, part)| Some(Self::Stream(source.parse().ok()?, part.parse().ok()?))),
             "claim" => rest
                 .split_once(':')
                 .and_then(|(kind, value)| ClaimName::from_parts(kind, value))
@@ -178,6 +191,8 @@ pub enum Key {
     RecordTypes,
     /// Organization home: hand-overs of records that are not all rewritten.
     Successions,
+    /// What is kept about customers: see [`CustomerKey`].
+    Customer(CustomerKey),
     /// Organization home: something that a user owns in the vendor's product. Behind all documents.
     Holding(HoldingName),
 }
@@ -192,6 +207,7 @@ impl Key {
             Self::HeldPosts(user) => Some(format!("posts:{}", user.uuid().simple())),
             Self::RecordTypes => Some("record_types:".to_owned()),
             Self::Successions => Some("successions:".to_owned()),
+            Self::Customer(key) => Some(key.to_string()),
             Self::Organization
             | Self::Account(_)
             | Self::AccountExternalId(_)
@@ -224,6 +240,7 @@ impl Key {
             "posts" => uuid::Uuid::try_parse(rest).ok().map(|id| Self::HeldPosts(UserId::from_uuid(id))),
             "record_types" => Some(Self::RecordTypes),
             "successions" => Some(Self::Successions),
+            CustomerKey::PREFIX => CustomerKey::read(rest).map(Self::Customer),
             _ => None,
         }
     }
@@ -283,6 +300,8 @@ pub enum Record {
     RecordTypes(HoldingTypes),
     /// See [`Successions`].
     Successions(Successions),
+    /// See [`Customer`].
+    Customer(Box<Customer>),
 }
 
 /// A line of a home's due index: a record that ends by itself.
@@ -325,6 +344,7 @@ impl Record {
             Self::HeldPosts(held) => Key::HeldPosts(held.user),
             Self::RecordTypes(_) => Key::RecordTypes,
             Self::Successions(_) => Key::Successions,
+            Self::Customer(customer) => Key::Customer(customer.key()),
         }
     }
 
@@ -353,6 +373,7 @@ impl Record {
             | Self::Role(_)
             | Self::Job(_)
             | Self::JobPart(_)
+            | Self::Customer(_)
             | Self::Credential(_)
             | Self::Session(_)
             | Self::PasswordReset(_)
@@ -418,7 +439,8 @@ impl Record {
             | Self::HeldPosts(_)
             | Self::RecordTypes(_)
             | Self::Feed(_)
-            | Self::JobPart(_) => Vec::new(),
+            | Self::JobPart(_)
+            | Self::Customer(_) => Vec::new(),
             Self::Holding(holding) => vec![(Tally::Holdings(holding.owner, holding.kind_number), 1)],
             Self::Successions(open) => open.weighs(),
             Self::Job(job) => vec![(Tally::Seats, job.seats_held)],
@@ -535,6 +557,8 @@ mod tests {
             Home::Claim(ClaimName::Email("a:b@example.com".into())),
             Home::directory(DirectoryId::User(user)),
             Home::Feed,
+            Home::Stream(SourceId::from_uuid(Uuid::from_u128(9)), 3),
+            Home::Activity(OrganizationId::from_uuid(Uuid::from_u128(8))),
         ] {
             assert_eq!(home.to_string().parse(), Ok(home));
         }

@@ -123,6 +123,16 @@ typed_ids! {
     JobId = "job";
     /// Something in the vendor's product that a user owns there.
     RecordId = "rec";
+    /// A source of events about customers.
+    SourceId = "src";
+    /// A message of a source that could not be applied.
+    DeadLetterId = "dlq";
+    /// A saved view.
+    ViewId = "vew";
+    /// An indicator on a view.
+    IndicatorId = "ind";
+    /// An alert of an indicator.
+    AlertId = "alr";
 }
 
 /// Names one commit; the version of every record that the commit wrote.

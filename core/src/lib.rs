@@ -12,6 +12,7 @@ pub mod gather;
 pub mod health;
 pub mod home;
 pub mod id;
+pub mod ingest;
 pub mod jobs;
 pub mod judge;
 pub mod known;

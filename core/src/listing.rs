@@ -319,7 +319,8 @@ pub fn key_uuid(key: &Key) -> Uuid {
         | Key::RecordTypes
         | Key::Successions
         | Key::Feed(_)
-        | Key::JobPart(_) => Uuid::nil(),
+        | Key::JobPart(_)
+        | Key::Customer(_) => Uuid::nil(),
     }
 }
 

@@ -101,7 +101,7 @@ const fn rank(home: &Home) -> u8 {
         Home::Claim(_) | Home::Directory(..) => 0,
         Home::User(_) => 1,
         Home::Organization(_) => 2,
-        Home::Deployment | Home::Feed => 3,
+        Home::Deployment | Home::Feed | Home::Stream(..) | Home::Activity(_) => 3,
     }
 }
 

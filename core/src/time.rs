@@ -31,6 +31,34 @@ impl Timestamp {
     }
 }
 
+/// The day's beginning in UTC.
+pub const fn day_start(at: Timestamp) -> Timestamp {
+    const DAY: i64 = 86_400_000_000;
+    Timestamp(at.0.div_euclid(DAY) * DAY)
+}
+
+/// Year times 12 and month, counted from 0, in UTC.
+pub fn month_of(at: Timestamp) -> u32 {
+    let (year, month, _) = date_of(at);
+    u32::try_from(i32::from(year) * 12 + i32::from(month) - 1).unwrap_or(0)
+}
+
+/// The day of the month, counted from 1, in UTC.
+pub fn day_of(at: Timestamp) -> u8 {
+    u8::try_from(date_of(at).2).unwrap_or(1)
+}
+
+/// A day as `2027-01-31`, from [`month_of`] and [`day_of`].
+pub fn date_text(month: u32, day: u8) -> String {
+    format!("{:04}-{:02}-{day:02}", month / 12, month % 12 + 1)
+}
+
+fn date_of(at: Timestamp) -> (i16, i8, i8) {
+    let time = jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    let date = time.to_zoned(jiff::tz::TimeZone::UTC).date();
+    (date.year(), date.month(), date.day())
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = jiff::Timestamp::from_microsecond(self.0).map_err(|_| fmt::Error)?;

@@ -52,7 +52,9 @@ pub(crate) async fn read(
     let lines = match home {
         Home::Organization(_) => organization(connection, home, &asked).await?,
         Home::User(_) => user(connection, home, &asked).await?,
-        Home::Deployment => deployment(connection, home, &asked).await?,
+        Home::Deployment | Home::Stream(..) | Home::Activity(_) => {
+            deployment(connection, home, &asked).await?
+        }
         Home::Claim(_) | Home::Directory(..) => pointers(connection, home, &asked).await?,
         Home::Feed => feed(connection, home, &asked).await?,
     };
@@ -327,7 +329,8 @@ pub(crate) async fn homes(
         "SELECT name FROM homes h
          WHERE name > $1 AND (seq > 0 OR EXISTS (SELECT 1 FROM claims c WHERE c.home = h.home)
              OR EXISTS (SELECT 1 FROM directory_entries d WHERE d.home = h.home)
-             OR EXISTS (SELECT 1 FROM feed_lines f WHERE f.home = h.home))
+             OR EXISTS (SELECT 1 FROM feed_lines f WHERE f.home = h.home)
+             OR EXISTS (SELECT 1 FROM documents o WHERE o.home = h.home))
          ORDER BY name LIMIT $2",
         after,
         limit

@@ -74,7 +74,9 @@ pub(crate) fn makes_its_home(changes: &ChangeSet) -> bool {
         Home::User(_) => Key::User,
         Home::Organization(_) => Key::Organization,
         Home::Claim(_) => Key::Claim,
-        Home::Deployment | Home::Directory(..) | Home::Feed => return false,
+        Home::Deployment | Home::Directory(..) | Home::Feed | Home::Stream(..) | Home::Activity(_) => {
+            return false;
+        }
     };
     changes.guards.get(&root) == Some(&None)
 }

@@ -151,7 +151,8 @@ pub(crate) fn lines(record: &Record) -> Vec<String> {
         | Record::JobPart(_)
         | Record::HeldPosts(_)
         | Record::RecordTypes(_)
-        | Record::Successions(_) => Vec::new(),
+        | Record::Successions(_)
+        | Record::Customer(_) => Vec::new(),
     };
     lines.extend(record.due().map(|due| {
         let value = due_value(&sortable(due.at), key_uuid(&due.key));

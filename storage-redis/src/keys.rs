@@ -80,6 +80,7 @@ fn tag(home: &Home) -> String {
         Home::Claim(_) => format!("claim:{}", hex(&digest(home.to_string().as_bytes()))),
         Home::Directory(kind, shard) => format!("{kind}:{shard:02}"),
         Home::Feed => "feed".to_owned(),
+        Home::Stream(..) | Home::Activity(_) => home.to_string(),
     }
 }
 
@@ -127,7 +128,12 @@ pub(crate) fn field(key: &Key) -> String {
         Key::InvitedAddress(address) => format!("e:{address}"),
         Key::Feed(key) => format!("f:{key}"),
         Key::Holding(name) => format!("h:{name}"),
-        Key::Job(_) | Key::JobPart(_) | Key::HeldPosts(_) | Key::RecordTypes | Key::Successions => {
+        Key::Job(_)
+        | Key::JobPart(_)
+        | Key::HeldPosts(_)
+        | Key::RecordTypes
+        | Key::Successions
+        | Key::Customer(_) => {
             format!("d:{}", key.document().unwrap_or_default())
         }
     }

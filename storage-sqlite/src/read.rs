@@ -103,7 +103,8 @@ pub(crate) async fn homes(
         "SELECT name FROM homes h
          WHERE name > ? AND (seq > 0 OR EXISTS (SELECT 1 FROM claims c WHERE c.home = h.home)
              OR EXISTS (SELECT 1 FROM directory_entries d WHERE d.home = h.home)
-             OR EXISTS (SELECT 1 FROM feed_lines f WHERE f.home = h.home))
+             OR EXISTS (SELECT 1 FROM feed_lines f WHERE f.home = h.home)
+             OR EXISTS (SELECT 1 FROM documents o WHERE o.home = h.home))
          ORDER BY name LIMIT ?",
         after,
         limit

@@ -18,6 +18,7 @@ pub fn all() -> Map<String, Value> {
         .chain(questions())
         .chain(super::jobs::all())
         .chain(super::leaving::all())
+        .chain(super::customers::all())
         .chain(others)
     {
         all.insert(name.to_owned(), schema);
@@ -337,7 +338,7 @@ fn actor() -> Value {
     object(
         "Who acts.",
         vec![
-            ("type", one_of(&["user", "api_key", "operator", "system"]), "What kind of actor."),
+            ("type", one_of(&["user", "api_key", "operator", "source", "system"]), "What kind of actor."),
             ("id", id, "Which; null for the command line and Roster itself."),
             ("via", via, "For a user: the key that spoke for them, or `operator` for the command line."),
         ],

@@ -250,7 +250,7 @@ fn of_people_and_keys(id: &str) -> Option<Value> {
                 "In this order.",
             )],
         ),
-        _ => return super::leaving::body(id),
+        _ => return super::leaving::body(id).or_else(|| super::customers::body(id)),
     };
     Some(schema)
 }

@@ -41,7 +41,7 @@ fn every_route_is_in_the_document_once() {
             route.id
         );
     }
-    assert_eq!(ids.len(), routes::all().len() + 4);
+    assert_eq!(ids.len(), routes::all().len() + 6);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Routes by resource. Each extracts, runs one operation, flow or read of the core, and maps the answer.
 
 pub mod account;
+pub mod activity;
 pub mod api_key;
 pub mod audit;
 pub mod check;
 pub mod event;
 pub mod health;
+pub mod ingest;
 pub mod invitation;
 pub mod job;
 pub mod lifecycle;
@@ -15,6 +17,7 @@ pub mod ownership;
 pub mod post;
 pub mod role;
 pub mod session;
+pub mod source;
 pub mod user;
 
 use crate::route::Route;
@@ -42,6 +45,9 @@ pub fn all() -> Vec<Route> {
         job::routes(),
         session::routes(),
         invitation::routes(),
+        source::routes(),
+        ingest::routes(),
+        activity::routes(),
     ]
     .into_iter()
     .flatten()

@@ -1,5 +1,7 @@
 //! The JSON shapes of the contract: every field always present, null when empty.
 
+pub mod customer;
+
 use roster_core::actor::Actor;
 use roster_core::flows::import::{ImportReport, RowOutcome, RowStatus};
 use roster_core::flows::{CheckAnswer, CheckReason, RemovalRow, SignedIn};

@@ -2,10 +2,12 @@
 
 mod access;
 pub mod account;
+pub mod activity;
 pub mod api_key;
 pub mod audit;
 pub mod check;
 pub mod config;
+pub mod dead_letter;
 mod demo;
 mod doctor;
 pub mod events;
@@ -19,6 +21,7 @@ pub mod post;
 pub mod role;
 mod serve;
 pub mod shell;
+pub mod source;
 pub mod storage;
 pub mod user;
 pub mod verify;
@@ -51,6 +54,9 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Verify { repair } => verify::run(global, repair).await,
         Command::Job(command) => job::run(command, global).await,
         Command::Import(command) => import::run(command, global).await,
+        Command::Activity(asked) => activity::run(asked, global).await,
+        Command::Source(command) => source::run(command, global).await,
+        Command::DeadLetter(command) => dead_letter::run(command, global).await,
         Command::Storage(command) => storage::run(command, global).await,
         Command::Doctor => doctor::run(global).await,
         Command::Completions { shell } => shell::completions(shell),

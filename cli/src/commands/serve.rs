@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use roster_api::ApiState;
 use roster_core::feed;
+use roster_core::ingest::Drain;
 use roster_core::jobs::Worker;
 use roster_core::listing::PageRequest;
 use roster_core::op::Roster;
@@ -65,7 +66,8 @@ async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failur
     let stop = Stop::default();
     let feed = keep_feed(api.roster.clone(), &stop);
     let stopping = api.stop.clone();
-    let worker = do_jobs(Worker::new(api.roster.clone(), Arc::clone(&api.jobs)), &stopping);
+    let drain = Drain::new(api.roster.clone(), Arc::clone(&api.ingested));
+    let worker = do_jobs(Worker::new(api.roster.clone(), Arc::clone(&api.jobs)), drain, &stopping);
     let ended = tokio::select! {
         ended = Server::new(listener, api).run(signals) => ended,
         () = lost(&place) => Err(Failure::Failed(
@@ -98,9 +100,11 @@ fn keep_feed(roster: Roster, stop: &Stop) -> JoinHandle<()> {
     tokio::spawn(async move { feed::keep_feed(&roster, &stop).await })
 }
 
-fn do_jobs(worker: Worker, stop: &Stop) -> JoinHandle<()> {
+fn do_jobs(worker: Worker, drain: Drain, stop: &Stop) -> JoinHandle<()> {
     let stop = stop.clone();
-    tokio::spawn(async move { worker.work(stop).await })
+    tokio::spawn(async move {
+        tokio::join!(worker.work(stop.clone()), drain.work(stop));
+    })
 }
 
 /// `roster worker`: what a server does beside answering, without one.
@@ -113,7 +117,8 @@ pub async fn work(global: &Global) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
     let (stop, stopping) = (Stop::default(), Stop::default());
     let feed = keep_feed(roster.clone(), &stop);
-    let worker = do_jobs(Worker::new(roster, Arc::default()), &stopping);
+    let drain = Drain::new(roster.clone(), Arc::default());
+    let worker = do_jobs(Worker::new(roster, Arc::default()), drain, &stopping);
     note(&format!("Roster {} does jobs on {}", env!("CARGO_PKG_VERSION"), store(&config)));
     tokio::select! {
         () = signals.next() => {}

@@ -70,7 +70,7 @@ pub async fn accept_invitation(
             invited(roster, link).await?;
             Err(Refusal::Unauthenticated.into())
         }
-        (Actor::Operator { .. } | Actor::ApiKey { .. } | Actor::System, _) => {
+        (Actor::Operator { .. } | Actor::ApiKey { .. } | Actor::Source { .. } | Actor::System, _) => {
             Err(Refusal::lacks("user").into())
         }
     }

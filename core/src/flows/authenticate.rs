@@ -46,6 +46,8 @@ pub async fn authenticate(
             };
             Ok(Caller { actor, cuts, known: Known::default() })
         }
+        // A write key opens nothing but what takes events.
+        TokenKind::Write(_) => Err(Refusal::Unauthenticated.into()),
         TokenKind::Personal(organization, key) => {
             let (actor, cuts) = personal_key(roster, &token, organization, key).await?;
             if on_behalf_of.is_some() {

@@ -106,7 +106,7 @@ impl Held {
 
     /// The outcome of the act that the names were taken for; they are given back if it was refused. After a
     /// failure of the store they are left to die, for the thing may still come.
-    pub(super) async fn through<T>(
+    pub(crate) async fn through<T>(
         &self,
         roster: &Roster,
         request: &Request,
@@ -120,7 +120,7 @@ impl Held {
     }
 
     /// Frees those that the target does not bear and that nobody has taken anew.
-    pub(super) async fn give_back(&self, roster: &Roster, request: &Request) -> Result<(), OpError> {
+    pub(crate) async fn give_back(&self, roster: &Roster, request: &Request) -> Result<(), OpError> {
         for (name, version) in &self.names {
             if !names_back(roster, name, self.target).await? {
                 let operation = FreeClaim { name: name.clone(), version: *version };
@@ -172,7 +172,7 @@ async fn take_one(
 }
 
 /// The names that lead to a target now, to be given back once it bears them no more.
-pub(super) async fn standing(
+pub(crate) async fn standing(
     roster: &Roster,
     names: &[ClaimName],
     target: ClaimTarget,

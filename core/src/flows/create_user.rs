@@ -108,7 +108,7 @@ pub(super) async fn find(
         (Some(one), Some(other)) if one.id != other.id => return Err(Refusal::ExternalIdExists.into()),
         (Some(user), _) => found(user, false),
         (None, Some(user)) => match (&user.external_id, &new.external_id) {
-            (None, Some(external)) if request.actor.is_operator() => {
+            (None, Some(external)) if request.actor.names_people() => {
                 let patch = UserPatch { external_id: Some(external.clone()), ..UserPatch::default() };
                 let step = request.step("external id");
                 found(super::update_user(roster, &step, user.id, &patch).await?.output, false)

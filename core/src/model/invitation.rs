@@ -54,7 +54,7 @@ impl Inviter {
             Actor::Operator { key } => Self::Operator { id: *key },
             Actor::ApiKey { key, .. } => Self::ApiKey { id: *key },
             Actor::User { user, .. } => Self::User { id: *user },
-            Actor::System | Actor::Visitor => Self::System,
+            Actor::System | Actor::Source { .. } | Actor::Visitor => Self::System,
         }
     }
 }

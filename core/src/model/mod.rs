@@ -4,6 +4,7 @@ mod access;
 mod account;
 mod api_key;
 mod credential;
+pub mod customer;
 mod directory;
 mod feed;
 mod holding;

@@ -26,6 +26,11 @@ impl Traits {
         self.0.iter()
     }
 
+    /// The value under a name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

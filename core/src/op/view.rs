@@ -119,12 +119,12 @@ impl<'a> View<'a> {
                 vec![Key::Member(user), Key::ApiKey(key)]
             }
             Actor::User { user, .. } => vec![Key::Member(user)],
-            Actor::Operator { .. } | Actor::Visitor | Actor::System => Vec::new(),
+            Actor::Operator { .. } | Actor::Source { .. } | Actor::Visitor | Actor::System => Vec::new(),
         };
         self.fetch(own.into_iter().chain([Key::Organization])).await?;
         let organization = self.get(&TheOrganization).await?;
         let standing = match self.actor {
-            Actor::Operator { .. } | Actor::System => Standing::everything(),
+            Actor::Operator { .. } | Actor::Source { .. } | Actor::System => Standing::everything(),
             Actor::Visitor => Standing::none(),
             Actor::ApiKey { organization, key } => self.key_standing(organization, key).await?,
             Actor::User { user, via } => {

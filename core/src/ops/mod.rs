@@ -13,4 +13,6 @@ pub mod pointer;
 pub mod post;
 pub mod role;
 pub mod session;
+pub mod source;
+pub mod stream;
 pub mod user;

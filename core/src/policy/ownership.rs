@@ -35,7 +35,7 @@ impl OwnershipPolicy for BuiltInOwnership {
         match actor {
             Actor::Operator { .. } | Actor::System => Ok(()),
             Actor::User { user, via: Via::Operator { .. } | Via::Session { .. } } if *user == owner => Ok(()),
-            Actor::User { .. } | Actor::ApiKey { .. } | Actor::Visitor => {
+            Actor::User { .. } | Actor::ApiKey { .. } | Actor::Source { .. } | Actor::Visitor => {
                 Err(Refusal::lacks("ownership:transfer"))
             }
         }

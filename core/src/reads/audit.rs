@@ -10,7 +10,7 @@ use crate::actor::Actor;
 use crate::facts::Request;
 use crate::flows::{find_user, resolve_user};
 use crate::home::{Home, Key};
-use crate::id::{ApiKeyId, AuditId, OperatorKeyId, OrganizationId, UserId};
+use crate::id::{ApiKeyId, AuditId, OperatorKeyId, OrganizationId, SourceId, UserId};
 use crate::log::{Body, Change, LogFilter, Logged, reveal};
 use crate::op::Roster;
 use crate::policy::Reach;
@@ -72,6 +72,8 @@ pub enum ActorRef {
     ApiKey(ApiKeyId),
     /// A key of the deployment.
     OperatorKey(OperatorKeyId),
+    /// A source.
+    Source(SourceId),
     /// The operator at the command line.
     Operator,
     /// Roster itself.
@@ -88,9 +90,10 @@ impl FromStr for ActorRef {
             other => (other.parse().map(Self::User).ok())
                 .or_else(|| other.parse().map(Self::ApiKey).ok())
                 .or_else(|| other.parse().map(Self::OperatorKey).ok())
+                .or_else(|| other.parse().map(Self::Source).ok())
                 .ok_or(BadText(
-                    "not an actor: expected a user by id or `ext:` and the external id, the id of a key, `operator` \
-                     for the command line, or `system`",
+                    "not an actor: expected a user by id or `ext:` and the external id, the id of a key or a source, \
+                     `operator` for the command line, or `system`",
                 )),
         }
     }
@@ -157,6 +160,7 @@ pub async fn audit_filter(
         Some(ActorRef::User(named)) => Some(person(roster, request, within, named).await?.to_string()),
         Some(ActorRef::ApiKey(key)) => Some(key.to_string()),
         Some(ActorRef::OperatorKey(key)) => Some(key.to_string()),
+        Some(ActorRef::Source(source)) => Some(source.to_string()),
         Some(ActorRef::Operator) => Some(Actor::CLI.kind().to_owned()),
         Some(ActorRef::System) => Some(Actor::System.kind().to_owned()),
     };

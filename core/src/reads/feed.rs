@@ -128,7 +128,13 @@ async fn add_span(
 ) -> Result<bool, OpError> {
     let organization = match span.home {
         Home::Organization(id) => Some(id),
-        Home::Deployment | Home::User(_) | Home::Claim(_) | Home::Directory(..) | Home::Feed => None,
+        Home::Deployment
+        | Home::User(_)
+        | Home::Claim(_)
+        | Home::Directory(..)
+        | Home::Feed
+        | Home::Stream(..)
+        | Home::Activity(_) => None,
     };
     let mut found = first;
     while let Some(end) = found.last().map(|logged| logged.seq) {

@@ -1,7 +1,9 @@
 //! Reads that every front end shares: who may see what is decided here, once.
 
 mod account;
+mod activity;
 mod audit;
+mod document;
 mod event;
 mod feed;
 mod invitation;
@@ -12,13 +14,16 @@ mod organization;
 mod post;
 mod role;
 mod session;
+mod source;
 mod user;
 
 pub use account::{account, account_id, accounts};
+pub use activity::{ActivityAsk, ActivityKey, ActivityRow, activity};
 pub use audit::{
     Action, ActorRef, AuditAsk, AuditPage, AuditPosition, AuditRow, audit_filter, deployment_audit,
     organization_audit,
 };
+pub(crate) use document::documents;
 pub use event::{Event, EventPage, EventPlace, EventSource, events, events_end};
 pub use invitation::{InvitationPreview, invitation, invitation_link, invitation_preview, invitations};
 pub use job::{job_results, jobs};
@@ -31,6 +36,7 @@ pub use organization::{
 pub(crate) use organization::{somewhere, used_seats};
 pub use role::{role, roles};
 pub use session::sessions;
+pub use source::{source, sources};
 pub(crate) use user::pointers;
 pub use user::{Me, MembershipShown, UserAccount, account_of_user, me, user, user_accounts, users};
 

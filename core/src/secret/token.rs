@@ -1,8 +1,8 @@
 //! Bearer secrets: a prefix that scanners find, the id of the key, the id of its home, 256 random bits, a checksum.
 //!
 //! Form: `rka_` + key id (26) + organization id (26) + secret (52) + CRC-32 in hexadecimal (8), `rkp_` likewise for a
-//! personal key; an operator key `rko_` has no organization, a session `rks_` has the id of its user in that place. Only
-//! the SHA-256 of the whole text is kept.
+//! personal key; an operator key `rko_` and the write key of a source `rkw_` have no organization, a session `rks_` has the
+//! id of its user in that place. Only the SHA-256 of the whole text is kept.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use crate::id::{ApiKeyId, OperatorKeyId, OrganizationId, SessionId, UserId, decode, encode};
+use crate::id::{ApiKeyId, OperatorKeyId, OrganizationId, SessionId, SourceId, UserId, decode, encode};
 
 /// What a secret opens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,6 +23,8 @@ pub enum TokenKind {
     Personal(OrganizationId, ApiKeyId),
     /// What a user may do.
     Session(UserId, SessionId),
+    /// What a source sends.
+    Write(SourceId),
 }
 
 /// A secret. Printed only by [`Token::reveal`].
@@ -45,6 +47,7 @@ impl Token {
         let secret = half(high) + &half(low);
         let body = match kind {
             TokenKind::Operator(key) => format!("rko_{}{secret}", encode(key.uuid())),
+            TokenKind::Write(source) => format!("rkw_{}{secret}", encode(source.uuid())),
             TokenKind::Organization(home, key) => {
                 format!("rka_{}{}{secret}", encode(key.uuid()), encode(home.uuid()))
             }
@@ -71,6 +74,7 @@ impl Token {
         let id = |n: usize| rest.get(n * 26..(n + 1) * 26).and_then(decode).ok_or(MalformedToken);
         let kind = match (prefix, rest.len()) {
             ("rko_", 78) => TokenKind::Operator(OperatorKeyId::from_uuid(id(0)?)),
+            ("rkw_", 78) => TokenKind::Write(SourceId::from_uuid(id(0)?)),
             ("rka_", 104) => {
                 TokenKind::Organization(OrganizationId::from_uuid(id(1)?), ApiKeyId::from_uuid(id(0)?))
             }
@@ -127,6 +131,7 @@ mod tests {
             TokenKind::Organization(OrganizationId::from_uuid(id(2)), ApiKeyId::from_uuid(id(3))),
             TokenKind::Personal(OrganizationId::from_uuid(id(2)), ApiKeyId::from_uuid(id(3))),
             TokenKind::Session(UserId::from_uuid(id(4)), SessionId::from_uuid(id(5))),
+            TokenKind::Write(SourceId::from_uuid(id(6))),
         ] {
             let token = Token::new(kind, [7; 32]);
             let again = Token::parse(token.reveal()).unwrap();

@@ -98,6 +98,7 @@ impl Kind {
             Home::Claim(_) => &[Self::Claim],
             Home::Directory(..) => &[Self::DirectoryEntry],
             Home::Feed => &[Self::Feed],
+            Home::Stream(..) | Home::Activity(_) => &[Self::Document],
         }
     }
 
@@ -175,9 +176,12 @@ impl Kind {
             Key::InvitedAddress(_) => Self::InvitedAddress,
             Key::Feed(_) => Self::Feed,
             Key::Holding(_) => Self::Holding,
-            Key::Job(_) | Key::JobPart(_) | Key::HeldPosts(_) | Key::RecordTypes | Key::Successions => {
-                Self::Document
-            }
+            Key::Job(_)
+            | Key::JobPart(_)
+            | Key::HeldPosts(_)
+            | Key::RecordTypes
+            | Key::Successions
+            | Key::Customer(_) => Self::Document,
         }
     }
 }
@@ -213,9 +217,12 @@ impl Names {
             Key::InvitedAddress(address) => self.texts.push(address.clone()),
             Key::Feed(key) => self.texts.push(key.to_string()),
             Key::Holding(name) => self.texts.push(name.to_string()),
-            Key::Job(_) | Key::JobPart(_) | Key::HeldPosts(_) | Key::RecordTypes | Key::Successions => {
-                self.texts.extend(key.document())
-            }
+            Key::Job(_)
+            | Key::JobPart(_)
+            | Key::HeldPosts(_)
+            | Key::RecordTypes
+            | Key::Successions
+            | Key::Customer(_) => self.texts.extend(key.document()),
         }
     }
 }
@@ -351,7 +358,8 @@ pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Recor
             | Record::JobPart(_)
             | Record::HeldPosts(_)
             | Record::RecordTypes(_)
-            | Record::Successions(_)) => documents.push(Put { home, commit, it }),
+            | Record::Successions(_)
+            | Record::Customer(_)) => documents.push(Put { home, commit, it }),
             other => put_one(connection, home, commit, other).await?,
         }
     }
@@ -412,7 +420,8 @@ async fn put_one(
         | Record::JobPart(_)
         | Record::HeldPosts(_)
         | Record::RecordTypes(_)
-        | Record::Successions(_)) => document::put_all(connection, &[Put { home, commit, it }]).await,
+        | Record::Successions(_)
+        | Record::Customer(_)) => document::put_all(connection, &[Put { home, commit, it }]).await,
     }
 }
 
@@ -439,8 +448,11 @@ pub(crate) async fn remove(connection: &mut PgConnection, home: i64, key: &Key) 
         Key::InvitedAddress(address) => invited_address::remove(connection, home, address).await,
         Key::Feed(key) => feed::remove(connection, home, key).await,
         Key::Holding(name) => holding::remove(connection, home, name).await,
-        Key::Job(_) | Key::JobPart(_) | Key::HeldPosts(_) | Key::RecordTypes | Key::Successions => {
-            document::remove(connection, home, key).await
-        }
+        Key::Job(_)
+        | Key::JobPart(_)
+        | Key::HeldPosts(_)
+        | Key::RecordTypes
+        | Key::Successions
+        | Key::Customer(_) => document::remove(connection, home, key).await,
     }
 }

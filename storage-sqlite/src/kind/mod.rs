@@ -92,6 +92,7 @@ impl Kind {
             Home::Claim(_) => &[Self::Claim],
             Home::Directory(..) => &[Self::DirectoryEntry],
             Home::Feed => &[Self::Feed],
+            Home::Stream(..) | Home::Activity(_) => &[Self::Document],
         }
     }
 
@@ -142,9 +143,12 @@ impl Kind {
             Key::InvitedAddress(address) => (Self::InvitedAddress, address.clone()),
             Key::Feed(key) => (Self::Feed, key.to_string()),
             Key::Holding(name) => (Self::Holding, name.to_string()),
-            Key::Job(_) | Key::JobPart(_) | Key::HeldPosts(_) | Key::RecordTypes | Key::Successions => {
-                (Self::Document, key.document().unwrap_or_default())
-            }
+            Key::Job(_)
+            | Key::JobPart(_)
+            | Key::HeldPosts(_)
+            | Key::RecordTypes
+            | Key::Successions
+            | Key::Customer(_) => (Self::Document, key.document().unwrap_or_default()),
         }
     }
 }
@@ -275,9 +279,12 @@ pub(crate) async fn version(
         Key::InvitedAddress(address) => invited_address::version(connection, home, address).await,
         Key::Feed(key) => feed::version(connection, home, key).await,
         Key::Holding(name) => holding::version(connection, home, name).await,
-        Key::Job(_) | Key::JobPart(_) | Key::HeldPosts(_) | Key::RecordTypes | Key::Successions => {
-            document::version(connection, home, key).await
-        }
+        Key::Job(_)
+        | Key::JobPart(_)
+        | Key::HeldPosts(_)
+        | Key::RecordTypes
+        | Key::Successions
+        | Key::Customer(_) => document::version(connection, home, key).await,
     }?;
     Ok(id.map(CommitId::from_uuid))
 }
@@ -319,7 +326,8 @@ pub(crate) async fn put(
         | Record::JobPart(_)
         | Record::HeldPosts(_)
         | Record::RecordTypes(_)
-        | Record::Successions(_) => document::put(connection, home, version, record).await,
+        | Record::Successions(_)
+        | Record::Customer(_) => document::put(connection, home, version, record).await,
     }?;
     due::put(connection, home, &record.key(), record.due()).await
 }
@@ -347,9 +355,12 @@ pub(crate) async fn remove(connection: &mut SqliteConnection, home: i64, key: &K
         Key::InvitedAddress(address) => invited_address::remove(connection, home, address).await,
         Key::Feed(key) => feed::remove(connection, home, key).await,
         Key::Holding(name) => holding::remove(connection, home, name).await,
-        Key::Job(_) | Key::JobPart(_) | Key::HeldPosts(_) | Key::RecordTypes | Key::Successions => {
-            document::remove(connection, home, key).await
-        }
+        Key::Job(_)
+        | Key::JobPart(_)
+        | Key::HeldPosts(_)
+        | Key::RecordTypes
+        | Key::Successions
+        | Key::Customer(_) => document::remove(connection, home, key).await,
     }?;
     due::put(connection, home, key, None).await
 }

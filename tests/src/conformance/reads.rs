@@ -2,8 +2,9 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "these are the bodies of tests")]
 
 use roster_core::home::{Due, Home, Key, Record, Tally};
-use roster_core::id::PasswordResetId;
+use roster_core::id::{PasswordResetId, SourceId};
 use roster_core::log::Head;
+use roster_core::model::customer::{ActivityMonth, Day, Drainer, Inbox, Presence};
 use roster_core::model::{
     Access, Account, AccountStatus, ApiKey, Card, ClaimName, ClaimTarget, Credential, DirectoryId, FeedKey,
     FeedLine, FeedSpan, Invitation, InvitationStatus, Inviter, Job, JobSide, Member, MemberStatus,
@@ -37,6 +38,35 @@ fn feed_lines() -> Vec<Record> {
     let others = [FeedKey::end(), FeedKey::gone(), FeedKey::mark(&organization_home(1))];
     let others = others.map(|key| FeedLine::reaching(key, 1, START.plus_seconds(1)));
     [entry].into_iter().chain(others).map(Record::Feed).collect()
+}
+
+fn source_id() -> SourceId {
+    SourceId::from_uuid(organization_id(1).uuid())
+}
+
+/// What people did.
+fn seen() -> Vec<Record> {
+    let mut presence = Presence::new(user_id(1), Some(START));
+    presence.apply((organization_id(7).uuid(), 3));
+    let mut day = Day::default();
+    day.events.insert("Opened\0".into(), 7);
+    day.touch(1);
+    let (user, month, since) = (user_id(1), 2026 * 12, None);
+    vec![presence.into(), ActivityMonth { user, month, days: [(3, day)].into(), since }.into()]
+}
+
+/// What a source has sent.
+fn sent() -> Vec<Record> {
+    let inbox = Inbox {
+        id: organization_id(3).uuid(),
+        seed: [7; 32],
+        seed_millis: u64::MAX >> 1,
+        again: true,
+        received_at: START,
+        sent_at: None,
+        messages: vec![(Some("track".into()), "{\"n\": 1e308}".into()), (None, "\u{1f980}".into())],
+    };
+    vec![inbox.into(), Drainer { holder: organization_id(4).uuid(), until: START }.into()]
 }
 
 /// Records with every field in more than one state.
@@ -140,6 +170,8 @@ pub(super) fn records() -> Vec<(Home, Vec<Record>)> {
         (named, vec![Record::Claim(roster_core::model::Claim { target, ..claim(1) })]),
         (Home::directory(entry.id), vec![Record::DirectoryEntry(entry)]),
         (Home::Feed, feed_lines()),
+        (Home::Activity(organization_id(1)), seen()),
+        (Home::Stream(source_id(), 0), sent()),
         (
             organization_home(2),
             vec![Record::Organization(Organization {

@@ -34,6 +34,7 @@ pub struct Ids {
     pub invitation: String,
     pub token: String,
     pub job: String,
+    pub source: String,
     pub other_account: String,
     pub other_user: String,
     pub other_key: String,
@@ -62,6 +63,8 @@ pub async fn prepared(store: &str) -> Prepared {
     let (invitation, token) = asked(&world, "cloud", "north").await;
     let (other_invitation, _) = asked(&world, "other", "west").await;
     let job = ended_job(&world).await;
+    let source = json!({"name": "Product", "groups": {"to": "each"}});
+    let source = text(&world.operator().post("/v1/sources", source).await.is(201), "/id");
     let first = async |path: &str, pointer: &str| text(&world.operator().get(path).await.is(200), pointer);
     let role = json!({"name": "Support", "permissions": ["members:read"]});
     let made = async |organization: &str| {
@@ -77,6 +80,7 @@ pub async fn prepared(store: &str) -> Prepared {
         invitation,
         token,
         job,
+        source,
         other_account: first("/v1/organizations/ext:other/accounts/ext:west", "/id").await,
         other_user: first("/v1/users/ext:mia", "/id").await,
         other_key: first("/v1/organizations/ext:other/api-keys", "/data/0/id").await,
@@ -153,6 +157,7 @@ fn fitting(id: &str, example: Value) -> Value {
         "act_on_members" => json!({"action": "remove", "users": ["ext:nils"]}),
         "replace_access" => json!({"roles": [{"role": "viewer", "accounts": ["ext:north"]}]}),
         "create_user" => json!({"email": "new@example.com"}),
+        "replay_dead_letters" => json!({}),
         "check" | "check_batch" => {
             let text = example.to_string().replace("ext:ada", "ext:nils");
             serde_json::from_str(&text).unwrap()
@@ -204,6 +209,7 @@ impl Call {
             .replace("{invitation}", &world.ids.invitation)
             .replace("{token}", &world.ids.token)
             .replace("{job}", &world.ids.job)
+            .replace("{source}", &world.ids.source)
             .replace("{session}", "ses_01kb2y0v4tejq8vt0d7c3w4n5e");
         if self.id == "import_members" {
             let file = "email,account_external_id,role\nnew@example.com,north,viewer\n";

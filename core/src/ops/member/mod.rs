@@ -1,6 +1,7 @@
 //! People in an organization: how they come in, what they reach, how they leave.
 
 mod add;
+mod by_source;
 mod cut;
 mod deactivate;
 mod delete;
@@ -16,6 +17,7 @@ mod set_role;
 mod update;
 
 pub use add::{AddMember, Joining};
+pub use by_source::{LinkBySource, Linked, UnlinkBySource};
 pub use cut::{CutMember, Swept};
 pub use deactivate::DeactivateMember;
 pub use delete::DeleteMember;

@@ -1,10 +1,12 @@
 //! Organizations.
 
+mod by_source;
 mod close;
 mod create;
 mod seats;
 mod update;
 
+pub use by_source::SetOrganizationBySource;
 pub use close::CloseOrganization;
 pub use create::{CreateOrganization, FirstAccount};
 pub use seats::SetSeats;

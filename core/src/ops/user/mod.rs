@@ -1,10 +1,12 @@
 //! Users: people, once per deployment.
 
+mod by_source;
 mod create;
 mod remove_everywhere;
 mod suspend;
 mod update;
 
+pub use by_source::SetUserBySource;
 pub use create::CreateUser;
 pub use remove_everywhere::RemoveEverywhere;
 pub use suspend::{SuspendUser, UnsuspendUser};

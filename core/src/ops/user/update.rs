@@ -67,7 +67,7 @@ impl Operation for UpdateUser {
             .merged(&patch.traits)
             .map_err(|bad| Refusal::invalid("/traits", bad.to_string()))?;
         let own = facts.actor.user() == Some(self.user) && patch.is_name_only();
-        if !facts.actor.is_operator() && !own {
+        if !facts.actor.names_people() && !own {
             return Err(Refusal::lacks("operator"));
         }
         if patch.external_id.is_some()

@@ -1,0 +1,206 @@
+//! Segment's HTTP tracking API, and links of users to accounts: what sources send (rules G1 to G5).
+
+use std::io::Read as _;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request as HttpRequest, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::read::MultiGzDecoder;
+use roster_core::ingest::{MAX_BATCH, MAX_MESSAGE, authenticate_source, receive};
+use roster_core::model::customer::Source;
+use roster_core::refusal::Refusal;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::error::Problem;
+use crate::route::Route;
+use crate::state::ApiState;
+
+/// The most messages of a batch.
+const MAX_MESSAGES: usize = 2_500;
+
+/// The routes below `/v1`.
+pub fn routes() -> Vec<Route> {
+    let one = |path: &'static str, kind: &'static str, about: &'static str, body: Value| {
+        Route::post(path, kind, move |state: State<ApiState>, http: HttpRequest| {
+            take(state, http, Some(kind))
+        })
+        .says(about, ABOUT)
+        .takes(body)
+        .answers(200, "Received")
+        .ingests()
+    };
+    let ada = |mut more: Value| {
+        more["userId"] = "ada".into();
+        more["messageId"] = "m-1".into();
+        more
+    };
+    vec![
+        one("/identify", "identify", "Say who somebody is", ada(json!({"traits": {"email": "ada@example.com"}}))),
+        one("/group", "group", "Say what somebody belongs to", ada(json!({"groupId": "north", "traits": {"plan": "pro"}}))),
+        one("/track", "track", "Say what somebody did", ada(json!({"event": "Report Opened"}))),
+        one("/page", "page", "Say that somebody saw a page", ada(json!({"name": "Home"}))),
+        one("/screen", "screen", "Say that somebody saw a screen", ada(json!({"name": "Home"}))),
+        one("/alias", "alias", "Say that two ids are one person", ada(json!({"previousId": "visitor-7"}))),
+        Route::post("/batch", "batch", |state: State<ApiState>, http: HttpRequest| take(state, http, None))
+            .says("Say many things at once", ABOUT)
+            .takes(json!({"batch": [{"type": "track", "userId": "ada", "event": "Report Opened", "messageId": "m-2"}]}))
+            .answers(200, "Received")
+            .ingests(),
+    ]
+}
+
+const ABOUT: &str = "Segment's HTTP tracking API: Basic authentication with the source's write key as user name. Unknown \
+    fields are allowed; the body may be compressed by gzip. It is stored before this answers, and applied within a \
+    second; what cannot be applied becomes a dead letter. A message has at most 32 KB, a batch 500 KB. The same under \
+    `/segment/v1/`.";
+
+/// The same where Segment's libraries look for it under a prefix, and what says who belongs to which account.
+pub fn beside() -> Router<ApiState> {
+    let mut router = Router::new();
+    for kind in ["identify", "group", "track", "page", "screen", "alias"] {
+        let handler = move |state: State<ApiState>, http: HttpRequest| take(state, http, Some(kind));
+        router = router.route(&format!("/segment/v1/{kind}"), post(handler));
+    }
+    let batch = |state: State<ApiState>, http: HttpRequest| take(state, http, None);
+    router = router.route("/segment/v1/batch", post(batch));
+    for kind in ["link", "unlink"] {
+        let handler = move |state: State<ApiState>, http: HttpRequest| tie(state, http, kind);
+        router = router.route(&format!("/analytics/v1/{kind}"), post(handler));
+    }
+    router
+}
+
+/// A message whose kind the path names, or a batch.
+async fn take(
+    State(api): State<ApiState>,
+    http: HttpRequest,
+    kind: Option<&'static str>,
+) -> Result<Response, Problem> {
+    let (source, bytes) = authenticated(&api, http).await?;
+    let (messages, sent_at) = match kind {
+        Some(kind) => (vec![(Some(kind.to_owned()), single(&bytes)?.to_owned())], None),
+        None => batch(&bytes)?,
+    };
+    receive(&api.roster, &source, messages, sent_at).await?;
+    api.ingested.notify_one();
+    Ok(axum::Json(json!({"success": true})).into_response())
+}
+
+/// `{userId, accountId}` with a `timestamp` or a `messageId`.
+async fn tie(
+    State(api): State<ApiState>,
+    http: HttpRequest,
+    kind: &'static str,
+) -> Result<Response, Problem> {
+    let (source, bytes) = authenticated(&api, http).await?;
+    let text = single(&bytes)?;
+    let value: Value = serde_json::from_str(text).map_err(|_| malformed("The body is not JSON."))?;
+    let missing = |name: &str| {
+        value.get(name).is_none_or(|value| value.is_null() || value.as_str().is_some_and(str::is_empty))
+    };
+    for name in ["userId", "accountId"] {
+        if missing(name) {
+            return Err(malformed(&format!("`{name}` is missing.")));
+        }
+    }
+    if missing("timestamp") && missing("messageId") {
+        return Err(malformed("Give a `timestamp` or a `messageId`, so that it can be told from others."));
+    }
+    receive(&api.roster, &source, vec![(Some(kind.to_owned()), text.to_owned())], None).await?;
+    api.ingested.notify_one();
+    Ok(axum::Json(json!({"message": "Success."})).into_response())
+}
+
+async fn authenticated(api: &ApiState, http: HttpRequest) -> Result<(Source, Vec<u8>), Problem> {
+    let (parts, body) = http.into_parts();
+    let key = write_key(&parts.headers).ok_or(Refusal::Unauthenticated)?;
+    let source = authenticate_source(&api.roster, &key).await?;
+    Ok((source, plain(&parts.headers, body).await?))
+}
+
+/// The user name of the one `Authorization: Basic` header; whatever stands as password.
+fn write_key(headers: &HeaderMap) -> Option<String> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let (one, None) = (all.next()?, all.next()) else { return None };
+    let (scheme, secret) = one.to_str().ok()?.split_once(' ')?;
+    let plain = scheme.eq_ignore_ascii_case("basic").then(|| STANDARD.decode(secret.trim()).ok())??;
+    let text = String::from_utf8(plain).ok()?;
+    Some(text.split(':').next().unwrap_or_default().to_owned())
+}
+
+/// The body, unpacked if it is packed; neither is read beyond what a batch may have.
+async fn plain(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
+    let bytes = axum::body::to_bytes(body, MAX_BATCH).await.map_err(|error| {
+        let long = std::error::Error::source(&error)
+            .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
+        if long { too_large("A batch has at most 500 KB.") } else { malformed("The body broke off.") }
+    })?;
+    let encoding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+    match encoding.map(str::trim) {
+        None | Some("" | "identity") => Ok(bytes.to_vec()),
+        Some(name) if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") => {
+            let mut plain = Vec::new();
+            let most = u64::try_from(MAX_BATCH).unwrap_or(u64::MAX) + 1;
+            let read = MultiGzDecoder::new(bytes.as_ref()).take(most).read_to_end(&mut plain);
+            read.map_err(|_| malformed("The body is not packed by gzip."))?;
+            if plain.len() > MAX_BATCH { Err(too_large("A batch has at most 500 KB.")) } else { Ok(plain) }
+        }
+        Some(_) => Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "Send the body as it is, or packed by gzip.",
+        )),
+    }
+}
+
+/// One message: an object of at most 32 KB.
+fn single(bytes: &[u8]) -> Result<&str, Problem> {
+    if bytes.len() > MAX_MESSAGE {
+        return Err(too_large("A message has at most 32 KB; send less in its traits or properties."));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| malformed("The body is not UTF-8."))?;
+    let value: Value = serde_json::from_str(text).map_err(|error| not_json(&error))?;
+    if value.is_object() { Ok(text) } else { Err(malformed("The body must be a JSON object.")) }
+}
+
+/// The messages of a batch as they came, and when the client says that it sent them.
+#[expect(clippy::type_complexity, reason = "said once")]
+fn batch(bytes: &[u8]) -> Result<(Vec<(Option<String>, String)>, Option<String>), Problem> {
+    #[derive(serde::Deserialize)]
+    struct Batch<'a> {
+        #[serde(borrow)]
+        batch: Vec<&'a RawValue>,
+        #[serde(default, rename = "sentAt")]
+        sent_at: Value,
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| malformed("The body is not UTF-8."))?;
+    // Once as a whole, so that depth, numbers and text are what can be kept.
+    let whole: Value = serde_json::from_str(text).map_err(|error| not_json(&error))?;
+    if !whole.get("batch").is_some_and(Value::is_array) {
+        return Err(malformed("The body must be a JSON object with an array `batch`."));
+    }
+    let Batch { batch, sent_at } = serde_json::from_str(text).map_err(|error| not_json(&error))?;
+    if batch.len() > MAX_MESSAGES {
+        return Err(too_large("A batch has at most 2,500 messages."));
+    }
+    let messages = batch.into_iter().map(|message| (None, message.get().to_owned())).collect();
+    Ok((messages, sent_at.as_str().map(str::to_owned)))
+}
+
+fn not_json(error: &serde_json::Error) -> Problem {
+    malformed(&format!("The body is not proper JSON: {error}."))
+}
+
+fn malformed(detail: &str) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "malformed", detail)
+}
+
+fn too_large(detail: &'static str) -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+}

@@ -1,0 +1,243 @@
+//! Sources of events about customers, and what of them could not be applied. Operators only.
+
+use roster_core::flows::resolve_organization;
+use roster_core::id::DeadLetterId;
+use roster_core::ingest;
+use roster_core::model::customer::{EventNames, Groups, Source};
+use roster_core::op::{Done, run, run_sealed};
+use roster_core::ops::source::{CreateSource, DeleteSource, SourcePatch, UpdateSource};
+use roster_core::permission::{RoleRef, SystemRole};
+use roster_core::reads;
+use roster_core::reference::OrganizationRef;
+use roster_core::refusal::Refusal;
+use roster_core::secret::Token;
+use roster_core::text::Name;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::PAGE;
+use crate::answer::Answer;
+use crate::call::{Call, Empty};
+use crate::error::Problem;
+use crate::json::Patch;
+use crate::route::Route;
+use crate::shapes;
+
+/// The routes.
+pub fn routes() -> Vec<Route> {
+    const ALL: &str = "/sources";
+    const ONE: &str = "/sources/{source}";
+    vec![
+        Route::post(ALL, "create_source", create)
+            .says(
+                "Create a source",
+                "Operators only. Its `write_key` is in this answer and nowhere else. `groups` says where what it groups \
+                 goes: `one`, accounts of the `organization`; `each`, an organization of its own; `trait`, accounts of the \
+                 organization whose external id the `trait` of the group holds. It gives people `default_role`, `member` \
+                 if left out, and never more.",
+            )
+            .takes(json!({"name": "Product", "groups": {"to": "one", "organization": "ext:cloud"}}))
+            .answers(201, "NewSource")
+            .refuses(&["owner_by_transfer_only"]),
+        Route::get(ALL, "list_sources", list)
+            .says("List sources", "Operators only. Without write keys.")
+            .asks(PAGE)
+            .answers(200, "[Source]"),
+        Route::get(ONE, "get_source", show).says("Get a source", "Operators only.").answers(200, "Source"),
+        Route::patch(ONE, "update_source", update)
+            .says("Change a source", "Operators only. What is not applied yet goes by the new settings.")
+            .takes(json!({"default_role": "viewer"}))
+            .answers(200, "Source")
+            .refuses(&["owner_by_transfer_only"]),
+        Route::delete(ONE, "delete_source", delete)
+            .says("Delete a source", "Operators only. Its write key answers 401 from the next request on.")
+            .answers(204, ""),
+        Route::get("/sources/{source}/dead-letters", "list_dead_letters", letters)
+            .says("List what could not be applied", "Operators only. Each with the reason, the oldest first.")
+            .asks(PAGE)
+            .answers(200, "[DeadLetter]"),
+        Route::post("/sources/{source}/dead-letters/replay", "replay_dead_letters", replay)
+            .says(
+                "Apply dead letters again",
+                "Operators only. Those of `ids`, or all without it. They go through the inbox; what still cannot be \
+                 applied comes back.",
+            )
+            .takes(json!({"ids": ["dlq_01kb2y0v4tejq8vt0d7c3w4n5e"]}))
+            .answers(200, "Replayed"),
+    ]
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GroupsBody {
+    to: To,
+    organization: Option<OrganizationRef>,
+    #[serde(rename = "trait")]
+    name: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum To {
+    One,
+    Each,
+    Trait,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EventsBody {
+    message_received: Option<Vec<String>>,
+    message_sent: Option<Vec<String>>,
+}
+
+impl EventsBody {
+    fn over(&self, before: EventNames) -> EventNames {
+        EventNames {
+            message_received: self.message_received.clone().unwrap_or(before.message_received),
+            message_sent: self.message_sent.clone().unwrap_or(before.message_sent),
+        }
+    }
+}
+
+async fn groups<B>(call: &Call<B>, body: &GroupsBody) -> Result<Groups, Problem> {
+    // Who may ask comes before what is named.
+    if !call.request.actor.is_operator() {
+        return Err(Refusal::lacks("operator").into());
+    }
+    match (body.to, &body.organization, &body.name) {
+        (To::One, Some(named), None) => Ok(Groups::One(resolve(call, named).await?)),
+        (To::One, None, _) => Err(Problem::invalid("/groups/organization", "say which organization")),
+        (To::Each, None, None) => Ok(Groups::Each),
+        (To::Trait, None, Some(name)) if !name.is_empty() && name.len() <= 200 => {
+            Ok(Groups::Trait(name.clone()))
+        }
+        (To::Trait, None, _) => {
+            Err(Problem::invalid("/groups/trait", "name a trait, of 1 to 200 characters"))
+        }
+        (To::Each | To::Trait, Some(_), _) => {
+            Err(Problem::invalid("/groups/organization", "goes only with `to: \"one\"`"))
+        }
+        (To::One | To::Each, _, Some(_)) => {
+            Err(Problem::invalid("/groups/trait", "goes only with `to: \"trait\"`"))
+        }
+    }
+}
+
+async fn resolve<B>(
+    call: &Call<B>,
+    named: &OrganizationRef,
+) -> Result<roster_core::id::OrganizationId, Problem> {
+    let id = resolve_organization(call.roster(), named).await?;
+    reads::require_visible(call.roster(), &call.request, id).await?;
+    Ok(id)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Create {
+    name: Name,
+    groups: GroupsBody,
+    default_role: Option<RoleRef>,
+    events: Option<EventsBody>,
+}
+
+async fn create(call: Call<Create>) -> Result<Answer, Problem> {
+    let make = |done: &Done<(Source, Token)>| {
+        let (source, token) = &done.output;
+        let mut shape = shapes::customer::source(source);
+        shape["write_key"] = token.reveal().into();
+        Answer::created(shape, format!("/v1/sources/{}", source.id)).tagged(done.version)
+    };
+    let seal = |done: &Done<_>| make(done).sealed(&call);
+    let operation = CreateSource {
+        name: call.body.name.clone(),
+        groups: groups(&call, &call.body.groups).await?,
+        default_role: call.body.default_role.unwrap_or(RoleRef::System(SystemRole::Member)),
+        events: call
+            .body
+            .events
+            .as_ref()
+            .map_or_else(EventNames::default, |it| it.over(EventNames::default())),
+    };
+    let outcome = run_sealed(call.roster(), &call.request, &operation, Some(&seal)).await;
+    Answer::of(&call, outcome, make)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PageQuery {
+    limit: Option<u16>,
+    cursor: Option<String>,
+}
+
+async fn list(call: Call<Empty, PageQuery>) -> Result<Answer, Problem> {
+    let page = call.page(call.query.limit, call.query.cursor.as_deref())?;
+    let found = reads::sources(call.roster(), &call.request, &page).await?;
+    let rows: Vec<_> = found.rows.iter().map(shapes::customer::source).collect();
+    Ok(Answer::list(&call, &rows, found.next.as_ref()))
+}
+
+async fn show(call: Call) -> Result<Answer, Problem> {
+    let shown = reads::source(call.roster(), &call.request, call.param("source")?).await?;
+    Ok(Answer::ok(shapes::customer::source(&shown.value)).tagged(Some(shown.version)).unless_known(&call))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Update {
+    #[serde(default)]
+    name: Patch<Name>,
+    #[serde(default)]
+    groups: Patch<GroupsBody>,
+    #[serde(default)]
+    default_role: Patch<RoleRef>,
+    #[serde(default)]
+    events: Patch<EventsBody>,
+}
+
+async fn update(call: Call<Update>) -> Result<Answer, Problem> {
+    let id = call.param("source")?;
+    let before = reads::source(call.roster(), &call.request, id).await?.value;
+    let body = &call.body;
+    let patch = SourcePatch {
+        name: body.name.clone().set_only("/name")?,
+        groups: match body.groups.clone().set_only("/groups")? {
+            Some(body) => Some(groups(&call, &body).await?),
+            None => None,
+        },
+        default_role: body.default_role.set_only("/default_role")?,
+        events: body.events.clone().set_only("/events")?.map(|events| events.over(before.events)),
+    };
+    let done = run(call.roster(), &call.request, &UpdateSource { source: id, patch }).await?;
+    Ok(Answer::ok(shapes::customer::source(&done.output)).tagged(done.version))
+}
+
+async fn delete(call: Call) -> Result<Answer, Problem> {
+    run(call.roster(), &call.request, &DeleteSource { source: call.param("source")? }).await?;
+    Ok(Answer::nothing())
+}
+
+async fn letters(call: Call<Empty, PageQuery>) -> Result<Answer, Problem> {
+    let page = call.page(call.query.limit, call.query.cursor.as_deref())?;
+    let source = call.param("source")?;
+    let found = ingest::dead_letters(call.roster(), &call.request, source, &page).await?;
+    let rows: Vec<_> = found.rows.iter().map(shapes::customer::dead_letter).collect();
+    Ok(Answer::list(&call, &rows, found.next.as_ref()))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Replay {
+    ids: Option<Vec<DeadLetterId>>,
+}
+
+async fn replay(call: Call<Replay>) -> Result<Answer, Problem> {
+    if call.body.ids.as_ref().is_some_and(|ids| ids.is_empty() || ids.len() > 200) {
+        return Err(Problem::invalid("/ids", "give 1 to 200 ids, or none for all"));
+    }
+    let source = call.param("source")?;
+    let replayed = ingest::replay(call.roster(), &call.request, source, call.body.ids.as_deref()).await?;
+    call.api.ingested.notify_one();
+    Ok(Answer::ok(json!({"replayed": replayed})))
+}

@@ -1,0 +1,64 @@
+//! `roster dead-letter`: what sources sent and could not be applied.
+
+use clap::{Args, Subcommand};
+use roster_api::shapes::customer as shapes;
+use roster_core::id::{DeadLetterId, SourceId};
+use roster_core::ingest;
+use serde_json::json;
+
+use super::open;
+use crate::args::{Global, Limit};
+use crate::failure::Failure;
+use crate::output::Column;
+use crate::session::{Listed, all_pages};
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List what could not be applied, with the reason.
+    List {
+        #[command(flatten)]
+        of: OfSource,
+        #[command(flatten)]
+        limit: Limit,
+    },
+    /// Apply it again, all or those named: a server or a worker does it.
+    Replay {
+        #[command(flatten)]
+        of: OfSource,
+        /// Only these, by id.
+        letters: Vec<DeadLetterId>,
+    },
+}
+
+/// Of which source.
+#[derive(Debug, Args)]
+pub struct OfSource {
+    /// The source, by id.
+    #[arg(long, value_name = "SOURCE")]
+    source: SourceId,
+}
+
+const COLUMNS: &[Column] =
+    &[("ID", "/id"), ("RECEIVED", "/received_at"), ("REASON", "/reason"), ("MESSAGE", "/payload")];
+
+/// Does it.
+pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
+    let session = open(global).await?;
+    let request = session.request();
+    match command {
+        Command::List { of, limit } => {
+            let fetch = async |page| ingest::dead_letters(&session.roster, &request, of.source, &page).await;
+            let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
+            let rows = rows.iter().map(shapes::dead_letter).collect();
+            let none = "There are none: everything was applied.";
+            session.out.list("DeadLetter", &Listed { rows, more }, COLUMNS, none)
+        }
+        Command::Replay { of, letters } => {
+            let named = Some(letters.as_slice()).filter(|letters| !letters.is_empty());
+            let count = ingest::replay(&session.roster, &request, of.source, named).await?;
+            let said = format!("{count} in the inbox again.");
+            session.out.say(&said, &json!({"replayed": count}))
+        }
+    }
+}

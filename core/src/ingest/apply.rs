@@ -1,0 +1,298 @@
+//! Applying one message (rules G2, G4, G6, G7, M9).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::message::{self, Kind, Message};
+use super::places::{account_among, account_of, organization_of, organizations_of};
+use super::{Unapplied, people};
+use crate::actor::Actor;
+use crate::facts::Request;
+use crate::flows::refresh::{refresh_card, tidied};
+use crate::flows::{NewAccount, create_account};
+use crate::home::{Home, Key, Record, TypedKey};
+use crate::id::{AccountId, OrganizationId, UserId, Version};
+use crate::log::{Body, LogFilter};
+use crate::model::customer::{Groups, Source};
+use crate::model::{Access, Member, User};
+use crate::op::{Roster, run};
+use crate::ops::account::SetAccountBySource;
+use crate::ops::member::{LinkBySource, Linked, RemoveFromAccount, SetRole, UnlinkBySource};
+use crate::ops::organization::SetOrganizationBySource;
+use crate::ops::pointer::PointToOrganization;
+use crate::ops::stream::Sign;
+use crate::reference::AccountRef;
+use crate::refusal::{OpError, Refusal};
+use crate::store::StoreErrorKind;
+use crate::text::{ExternalId, Name};
+
+/// How often a link is looked at afresh when the membership changes meanwhile.
+const TRIES: u32 = 5;
+
+/// Signs of people, gathered over a request so that each person's are written at once.
+pub(super) type Signs = BTreeMap<(OrganizationId, UserId), Vec<Sign>>;
+
+/// What a message is applied in.
+#[derive(Debug)]
+pub(super) struct Applying<'a> {
+    pub roster: &'a Roster,
+    pub source: &'a Source,
+    /// With ids of the message's own.
+    pub request: &'a Request,
+}
+
+impl Applying<'_> {
+    pub async fn apply(&self, message: &Message, signs: &mut Signs) -> Result<(), Unapplied> {
+        match message.kind {
+            Kind::Identify => self.identify(message).await,
+            Kind::Group | Kind::Link if !message.leaves => self.group(message).await,
+            Kind::Group | Kind::Unlink | Kind::Link => self.unlink(message).await,
+            Kind::Track | Kind::Page | Kind::Screen => self.sign(message, signs).await,
+            Kind::Alias => self.alias(message).await,
+        }
+    }
+
+    async fn identify(&self, message: &Message) -> Result<(), Unapplied> {
+        let Some(external) = &message.user else { return Ok(()) };
+        let user = people::identify(self.roster, self.request, external, &message.traits, message.at).await?;
+        match &message.company {
+            None => Ok(()),
+            Some(company) if company.remove => {
+                self.leave(user.id, &company.group, &company.traits, message.at).await
+            }
+            Some(company) => {
+                let (organization, account) =
+                    self.account(&company.group, &company.traits, message.at).await?;
+                self.link(organization, account, &user, message.at).await
+            }
+        }
+    }
+
+    async fn group(&self, message: &Message) -> Result<(), Unapplied> {
+        let group = message.group.as_ref().ok_or(Unapplied::Dead("missing_group_id"))?;
+        let (organization, account) = self.account(group, &message.traits, message.at).await?;
+        let Some(external) = &message.user else { return Ok(()) };
+        let user = people::known_or_new(self.roster, self.request, external, None).await?;
+        self.link(organization, account, &user, message.at).await
+    }
+
+    async fn unlink(&self, message: &Message) -> Result<(), Unapplied> {
+        let group = message.group.as_ref().ok_or(Unapplied::Dead("missing_group_id"))?;
+        let external = message.user.as_ref().ok_or(Unapplied::Dead("missing_user_id"))?;
+        let user = people::known(self.roster, external).await?;
+        let user = user.ok_or(Unapplied::Dead("user_not_found"))?;
+        self.leave(user.id, group, &message.traits, message.at).await
+    }
+
+    /// The account of a group, made if there is none, with what is said about it.
+    async fn account(
+        &self,
+        group: &ExternalId,
+        traits: &Map<String, Value>,
+        at: crate::time::Timestamp,
+    ) -> Result<(OrganizationId, AccountId), Unapplied> {
+        let found = organization_of(self.roster, self.source, group, traits).await?;
+        let organization = found.ok_or(Unapplied::Dead("missing_organization"))?;
+        let account = match account_of(self.roster, organization, group).await? {
+            Some(account) => account,
+            None => self.new_account(organization, group, traits).await?,
+        };
+        let (name, traits) = (message::name(traits), message::patch(traits));
+        if self.source.groups == Groups::Each {
+            let operation = SetOrganizationBySource { organization, at, traits: traits.clone() };
+            run(self.roster, &self.request.step("organization"), &operation).await?;
+        }
+        let operation = SetAccountBySource { organization, account, at, name, traits };
+        run(self.roster, &self.request.step("account traits"), &operation).await?;
+        Ok((organization, account))
+    }
+
+    async fn new_account(
+        &self,
+        organization: OrganizationId,
+        group: &ExternalId,
+        traits: &Map<String, Value>,
+    ) -> Result<AccountId, Unapplied> {
+        let short: String = group.as_str().chars().take(200).collect();
+        let name: Option<Name> = message::name(traits).or_else(|| short.parse().ok());
+        let name = name.ok_or(Unapplied::Dead("invalid_group_id"))?;
+        let new = NewAccount { name, external_id: Some(group.clone()) };
+        let made = create_account(self.roster, &self.request.step("account"), organization, &new, None).await;
+        match made {
+            Ok(done) => Ok(done.output.id),
+            // Another was quicker.
+            Err(OpError::Refused(Refusal::ExternalIdExists)) => {
+                let found = account_of(self.roster, organization, group).await?;
+                found.ok_or(Unapplied::Dead("external_id_exists"))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn link(
+        &self,
+        organization: OrganizationId,
+        account: AccountId,
+        user: &User,
+        at: crate::time::Timestamp,
+    ) -> Result<(), Unapplied> {
+        let pointer = PointToOrganization { user: user.id, organization };
+        for _ in 0..TRIES {
+            let (seen, by_hand) = self.out_by_hand(organization, account, user.id).await?;
+            let cuts = run(self.roster, &self.request.as_system("pointer"), &pointer).await?.output.number;
+            let set = SetRole {
+                organization,
+                account: AccountRef::Id(account),
+                user: user.id,
+                card: user.card(),
+                cuts,
+                role: self.source.default_role,
+                only_known: false,
+            };
+            let operation = LinkBySource { set, at, seen, by_hand };
+            match run(self.roster, &self.request.step("link"), &operation).await {
+                Ok(done) => {
+                    let shown = user.card();
+                    tidied(refresh_card(self.roster, self.request, organization, user.id, shown).await);
+                    let out = done.output == Linked::RemovedByHand;
+                    return if out { Err(Unapplied::Dead("removed_by_hand")) } else { Ok(()) };
+                }
+                Err(OpError::Refused(Refusal::Conflict)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Unapplied::Later(Refusal::Conflict.into()))
+    }
+
+    /// Whether the last to take an account from a user was no source, by the log; with the membership as it was before the
+    /// log was read.
+    async fn out_by_hand(
+        &self,
+        organization: OrganizationId,
+        account: AccountId,
+        user: UserId,
+    ) -> Result<(Option<Version>, bool), Unapplied> {
+        let home = Home::Organization(organization);
+        let key = Key::Member(user);
+        let read = self.roster.store.read(&home, std::slice::from_ref(&key), &[]).await?;
+        let Some(stored) = read.records.get(&key) else { return Ok((None, false)) };
+        let version = Some(stored.version);
+        if matches!(&stored.record, Record::Member(member) if member.access.role_on(account).is_some()) {
+            return Ok((version, false));
+        }
+        let (mut after, mut out) = (0, false);
+        loop {
+            let filter = LogFilter::of_user(user);
+            let entries = self.roster.store.log(&home, after, 200, &filter).await?;
+            let Some(last) = entries.last() else { return Ok((version, out)) };
+            after = last.seq;
+            for entry in &entries {
+                let body: Body = serde_json::from_slice(&entry.body).map_err(|error| {
+                    let kind = StoreErrorKind::Corrupt;
+                    crate::store::StoreError { kind, operation: "log", detail: error.to_string() }
+                })?;
+                let by_source = matches!(body.actor, Actor::Source { .. });
+                for change in body.changes.iter().filter(|change| change.user == Some(user)) {
+                    match moved(&change.action, &change.before, &change.after, account) {
+                        Some(true) => out = false,
+                        Some(false) => out = !by_source,
+                        None => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn leave(
+        &self,
+        user: UserId,
+        group: &ExternalId,
+        traits: &Map<String, Value>,
+        at: crate::time::Timestamp,
+    ) -> Result<(), Unapplied> {
+        let found = organization_of(self.roster, self.source, group, traits).await?;
+        let (organization, account) = match found {
+            Some(organization) => {
+                let account = account_of(self.roster, organization, group).await?;
+                (organization, account.ok_or(Unapplied::Dead("account_not_found"))?)
+            }
+            None => account_among(self.roster, user, group).await?,
+        };
+        let remove = RemoveFromAccount { organization, account: AccountRef::Id(account), user };
+        let operation = UnlinkBySource { remove, at };
+        run(self.roster, &self.request.step("unlink"), &operation).await?;
+        Ok(())
+    }
+
+    async fn sign(&self, message: &Message, signs: &mut Signs) -> Result<(), Unapplied> {
+        let Some(external) = &message.user else { return Ok(()) };
+        let user = people::known_or_new(self.roster, self.request, external, None).await?.id;
+        let named = match &message.group {
+            Some(group) => organization_of(self.roster, self.source, group, &message.traits).await?,
+            None => None,
+        };
+        let within = match (&self.source.groups, named) {
+            (Groups::One(organization), _) => vec![*organization],
+            (_, Some(organization)) => vec![organization],
+            (Groups::Each | Groups::Trait(_), None) => organizations_of(self.roster, user).await?,
+        };
+        let messages = &self.source.events;
+        let sign = Sign {
+            at: message.at,
+            event: message.event.clone(),
+            received: messages.message_received.contains(&message.event),
+            sent: messages.message_sent.contains(&message.event),
+        };
+        for organization in within {
+            signs.entry((organization, user)).or_default().push(sign.clone());
+        }
+        Ok(())
+    }
+
+    /// Two known users are not made one; an id that was never used is not a person.
+    async fn alias(&self, message: &Message) -> Result<(), Unapplied> {
+        let (Some(user), Some(previous)) = (&message.user, &message.previous) else {
+            return Err(Unapplied::Dead("missing_user_id"));
+        };
+        if user == previous {
+            return Ok(());
+        }
+        let known = people::known(self.roster, user).await?;
+        match (known, people::known(self.roster, previous).await?) {
+            (Some(_), Some(_)) => Err(Unapplied::Dead("alias_of_two_users")),
+            (None, Some(_)) => Err(Unapplied::Dead("external_id_immutable")),
+            (_, None) => Ok(()),
+        }
+    }
+}
+
+/// Whether a change brought an account to a member (`true`) or took it from them (`false`).
+fn moved(action: &str, before: &Value, after: &Value, account: AccountId) -> Option<bool> {
+    let holds = |fields: &Value| {
+        let access: Access = serde_json::from_value(fields.get("access")?.clone()).ok()?;
+        Some(access.role_on(account).is_some())
+    };
+    match action {
+        "member.removed" | "member.deleted" | "member.expired" => Some(false),
+        _ => match (holds(before).unwrap_or(false), holds(after)?) {
+            (_, true) => Some(true),
+            (true, false) => Some(false),
+            (false, false) => None,
+        },
+    }
+}
+
+/// A member's last deletion, and whether they are out of the statistics now.
+pub(super) async fn standing(
+    roster: &Roster,
+    organization: OrganizationId,
+    user: UserId,
+) -> Result<Option<Member>, Unapplied> {
+    let key = crate::home::TheMember(user).key();
+    let read = roster.store.read(&Home::Organization(organization), std::slice::from_ref(&key), &[]).await?;
+    Ok(read.records.get(&key).and_then(|stored| match &stored.record {
+        Record::Member(member) => Some(member.clone()),
+        _ => None,
+    }))
+}

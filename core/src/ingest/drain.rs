@@ -1,0 +1,251 @@
+//! The worker that applies what stands in the inboxes.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::Unapplied;
+use super::apply::{Applying, Signs, standing};
+use super::message::{self, MAX_MESSAGE};
+use super::receive::find_source;
+use crate::actor::Actor;
+use crate::facts::{Request, Seed};
+use crate::home::{Home, Key, Record};
+use crate::id::{DeadLetterId, SourceId};
+use crate::model::customer::{Customer, CustomerKey, DeadLetter, Inbox, SEEN_PARTS, Source};
+use crate::op::{Roster, run};
+use crate::ops::stream::{FinishInbox, Observe, PutDeadLetters, ReleaseInbox, TakeInbox, TakeMessages};
+use crate::refusal::OpError;
+use crate::stop::Stop;
+
+/// How often inboxes are looked into that others fill.
+const LOOK: Duration = Duration::from_millis(300);
+/// How many requests of one source are applied before the next source's turn.
+const TURN: u16 = 16;
+
+/// Applies what sources send until it is told to stop.
+#[derive(Clone, Debug)]
+pub struct Drain {
+    roster: Roster,
+    wake: Arc<Notify>,
+    holder: Uuid,
+    held: Arc<Mutex<BTreeSet<SourceId>>>,
+}
+
+impl Drain {
+    /// A worker on a store. `wake` tells it that something was taken in by this process.
+    pub fn new(roster: Roster, wake: Arc<Notify>) -> Self {
+        let holder = Seed::draw(roster.entropy.as_ref()).uuid("drain");
+        Self { roster, wake, holder, held: Arc::default() }
+    }
+
+    /// Works until the word to stop is given.
+    pub async fn work(&self, stop: Stop) {
+        while !stop.is_given() {
+            let found = match self.look(&stop).await {
+                Ok(found) => found,
+                Err(error) => {
+                    tracing::warn!(%error, "what sources send cannot be applied; trying again");
+                    false
+                }
+            };
+            if found {
+                continue;
+            }
+            tokio::select! {
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(LOOK) => {}
+                () = stop.heard() => {}
+            }
+        }
+        if let Err(error) = self.release().await {
+            // The leases end by themselves.
+            tracing::debug!(%error, "stopped, with inboxes that others wait for");
+        }
+    }
+
+    /// Applies everything that is there.
+    pub async fn work_off(&self) -> Result<(), OpError> {
+        while self.look(&Stop::default()).await? {}
+        self.release().await
+    }
+
+    /// Others need not wait until the leases have ended.
+    async fn release(&self) -> Result<(), OpError> {
+        let held = std::mem::take(&mut *self.held());
+        for source in held {
+            let system = Request::new(Actor::System, self.roster.entropy.as_ref());
+            run(&self.roster, &system, &ReleaseInbox { source, holder: self.holder }).await?;
+        }
+        Ok(())
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, BTreeSet<SourceId>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One turn of every source; whether there was anything.
+    async fn look(&self, stop: &Stop) -> Result<bool, OpError> {
+        let mut after = Home::Stream(SourceId::from_uuid(Uuid::nil()), 0);
+        let mut found = false;
+        loop {
+            let homes = self.roster.store.homes(Some(&after), 200).await?;
+            for home in &homes {
+                match home {
+                    Home::Stream(source, 0) if !stop.is_given() => {
+                        // What is wrong with one does not keep the others waiting.
+                        match self.turn(*source, stop).await {
+                            Ok(any) => found |= any,
+                            Err(error) => {
+                                tracing::warn!(%source, %error, "a source's messages wait; trying again");
+                            }
+                        }
+                    }
+                    Home::Stream(..) => {}
+                    _ => return Ok(found),
+                }
+            }
+            let Some(last) = homes.last() else { return Ok(found) };
+            after = last.clone();
+        }
+    }
+
+    async fn turn(&self, id: SourceId, stop: &Stop) -> Result<bool, OpError> {
+        let home = Home::Stream(id, 0);
+        let first = Key::Customer(CustomerKey::Inbox(Uuid::nil()));
+        let waiting = self.roster.store.records(&home, Some(&first), TURN).await?;
+        let mut any = false;
+        for stored in waiting {
+            let Record::Customer(it) = stored.record else { break };
+            let Customer::Inbox(inbox) = *it else { break };
+            let system = Request::new(Actor::System, self.roster.entropy.as_ref());
+            let take = TakeInbox { source: id, holder: self.holder };
+            if stop.is_given() || !run(&self.roster, &system, &take).await?.output {
+                break;
+            }
+            self.held().insert(id);
+            // One that was deleted has nothing to say any more.
+            if let Some(source) = find_source(&self.roster, id).await? {
+                self.apply(&source, &inbox).await?;
+            }
+            run(&self.roster, &system.step("finish"), &FinishInbox { source: id, id: inbox.id }).await?;
+            any = true;
+        }
+        Ok(any)
+    }
+
+    /// Applies a request; what cannot be applied becomes dead letters.
+    async fn apply(&self, source: &Source, inbox: &Inbox) -> Result<(), OpError> {
+        let whole = Request {
+            seed: Seed { bytes: inbox.seed, millis: inbox.seed_millis },
+            ..Request::new(Actor::Source { source: source.id }, self.roster.entropy.as_ref())
+        };
+        let parsed: Vec<Option<Value>> =
+            inbox.messages.iter().map(|(_, text)| serde_json::from_str(text).ok()).collect();
+        let taken = self.take(source, inbox, &parsed).await?;
+        let (mut signs, mut dead) = (Signs::new(), Vec::new());
+        for (n, (value, taken)) in parsed.iter().zip(taken).enumerate() {
+            if !taken {
+                continue;
+            }
+            let request = whole.step(&format!("message {n}"));
+            let applying = Applying { roster: &self.roster, source, request: &request };
+            let (kind, text) = &inbox.messages[n];
+            let read = match value {
+                _ if text.len() > MAX_MESSAGE => Err("too_large"),
+                None => Err("malformed"),
+                Some(value) => message::read(inbox, kind.as_deref(), value),
+            };
+            let outcome = match read {
+                Ok(message) => Box::pin(applying.apply(&message, &mut signs)).await,
+                Err(reason) => Err(Unapplied::Dead(reason)),
+            };
+            match outcome {
+                Ok(()) => {}
+                Err(Unapplied::Dead(reason)) => dead.push(letter(&request, source.id, inbox, n, reason)),
+                Err(Unapplied::Later(error)) => return Err(error),
+            }
+        }
+        self.observe(&whole, inbox, signs).await?;
+        for letters in dead.chunks(100) {
+            let put = PutDeadLetters { source: source.id, letters: letters.to_vec() };
+            run(&self.roster, &whole.step("letters"), &put).await?;
+        }
+        Ok(())
+    }
+
+    /// Which messages are this request's: those whose id came with no other one.
+    async fn take(
+        &self,
+        source: &Source,
+        inbox: &Inbox,
+        parsed: &[Option<Value>],
+    ) -> Result<Vec<bool>, OpError> {
+        let mut taken = vec![true; parsed.len()];
+        if inbox.again {
+            return Ok(taken);
+        }
+        for part in 0..SEEN_PARTS {
+            let ids = parsed.iter().enumerate().filter_map(|(n, value)| {
+                let hash = hash(message::id_of(value.as_ref()?)?);
+                (hash.as_bytes()[0] % SEEN_PARTS == part).then_some((n, hash))
+            });
+            let ids: Vec<(usize, Uuid)> = ids.collect();
+            for some in ids.chunks(200) {
+                let by = |n: usize| (inbox.id, u32::try_from(n).unwrap_or(u32::MAX));
+                let messages = some.iter().map(|(n, hash)| (*hash, by(*n))).collect();
+                let system = Request::new(Actor::System, self.roster.entropy.as_ref());
+                let operation = TakeMessages { source: source.id, part: part + 2, messages };
+                let ours = run(&self.roster, &system, &operation).await?.output;
+                for ((n, _), ours) in some.iter().zip(ours) {
+                    taken[*n] = ours;
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    async fn observe(&self, whole: &Request, inbox: &Inbox, signs: Signs) -> Result<(), OpError> {
+        for ((organization, user), signs) in signs {
+            let member = match standing(&self.roster, organization, user).await {
+                Ok(member) => member,
+                Err(Unapplied::Dead(_)) => None,
+                Err(Unapplied::Later(error)) => return Err(error),
+            };
+            if member.as_ref().is_some_and(crate::model::Member::is_deleted) {
+                continue;
+            }
+            let since = member.and_then(|member| member.deleted_at);
+            let signs: Vec<_> = signs.into_iter().filter(|sign| Some(sign.at) > since).collect();
+            if signs.is_empty() {
+                continue;
+            }
+            let operation = Observe { organization, user, since, part: (inbox.id, 0), signs };
+            run(&self.roster, &whole.step("observe"), &operation).await?;
+        }
+        Ok(())
+    }
+}
+
+/// 16 bytes of a message's id.
+fn hash(id: &str) -> Uuid {
+    Uuid::from_slice(&Sha256::digest(id.as_bytes())[..16]).unwrap_or_default()
+}
+
+fn letter(request: &Request, source: SourceId, inbox: &Inbox, n: usize, reason: &str) -> DeadLetter {
+    let (kind, payload) = inbox.messages[n].clone();
+    DeadLetter {
+        id: DeadLetterId::from_uuid(request.seed.uuid("dead letter")),
+        source,
+        received_at: inbox.received_at,
+        reason: reason.to_owned(),
+        kind,
+        sent_at: inbox.sent_at.clone(),
+        payload,
+    }
+}

@@ -1,0 +1,68 @@
+//! What a source has sent, on its way.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::id::{DeadLetterId, SourceId};
+use crate::time::Timestamp;
+
+/// For how long one worker applies what a source sends, in seconds; then another may.
+pub const DRAINER_SECONDS: i64 = 3;
+
+/// What one request brought: stored before it is answered, removed once all of it is applied.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Inbox {
+    /// Names it; later requests have greater ids, give or take.
+    pub id: Uuid,
+    /// From what the ids of what it makes are drawn: applied again, it makes the same.
+    pub seed: [u8; 32],
+    /// The instant that those ids carry.
+    pub seed_millis: u64,
+    /// Whether its messages were taken in before, and are applied all the same.
+    pub again: bool,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// When the client says that it sent the whole.
+    pub sent_at: Option<String>,
+    /// The messages as JSON text, each with its kind where the path named it.
+    pub messages: Vec<(Option<String>, String)>,
+}
+
+/// Which worker applies what a source sends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Drainer {
+    /// By a number drawn for this taking.
+    pub holder: Uuid,
+    /// Until then.
+    pub until: Timestamp,
+}
+
+/// A message that could not be applied (rule G5).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// Its id.
+    pub id: DeadLetterId,
+    /// Whose.
+    pub source: SourceId,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// Why it could not be applied: a code.
+    pub reason: String,
+    /// The kind that its path named.
+    pub kind: Option<String>,
+    /// When the client says that it was sent.
+    pub sent_at: Option<String>,
+    /// The message as JSON text.
+    pub payload: String,
+}
+
+/// A message that was taken in: the same again, within seven days, is passed over (rule G4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Seen {
+    /// 16 bytes of the hash of its id.
+    pub hash: Uuid,
+    /// When it came.
+    pub at: Timestamp,
+    /// With which request, and which of its messages it was.
+    pub by: (Uuid, u32),
+}

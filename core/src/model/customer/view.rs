@@ -1,0 +1,107 @@
+//! What is asked about customers again and again.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::id::{AlertId, IndicatorId, OrganizationId, ViewId};
+use crate::text::Name;
+use crate::time::Timestamp;
+
+/// What a report has a row for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportKind {
+    /// Each account.
+    Accounts,
+    /// Each organization.
+    Organizations,
+}
+
+/// A saved question.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct View {
+    /// Its id.
+    pub id: ViewId,
+    /// What people call it.
+    pub name: Name,
+    /// What it has a row for.
+    pub kind: ReportKind,
+    /// Its filter, as JSON text; none keeps all.
+    pub filter: Option<String>,
+    /// Its columns; none are the usual ones.
+    pub columns: Vec<String>,
+    /// Its order.
+    pub sort: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Watches who is in a view.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Indicator {
+    /// Its id.
+    pub id: IndicatorId,
+    /// What people call it.
+    pub name: Name,
+    /// Which view.
+    pub view: ViewId,
+    /// For how many days something must be in the view before it counts.
+    pub holds_for_days: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last evaluated; never, if it has not begun: what is in the view then is no news.
+    pub evaluated_at: Option<Timestamp>,
+}
+
+/// What an indicator knows about an account or an organization that is in its view.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Watched {
+    /// Which indicator.
+    pub indicator: IndicatorId,
+    /// The account or organization.
+    pub subject: Uuid,
+    /// In which organization.
+    pub organization: OrganizationId,
+    /// Since when it was in the view.
+    pub since: Timestamp,
+    /// Whether it has held long enough, and counts as entered.
+    pub entered: bool,
+    /// Whether it was there when the indicator began: no alarm about the past.
+    pub from_the_start: bool,
+}
+
+/// Which way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertState {
+    /// It came into the view, and held.
+    Entered,
+    /// It went out of the view.
+    Left,
+}
+
+/// Something entered or left.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Alert {
+    /// Its id.
+    pub id: AlertId,
+    /// Whose.
+    pub indicator: IndicatorId,
+    /// Which way.
+    pub state: AlertState,
+    /// Whether it is about accounts or organizations.
+    pub kind: ReportKind,
+    /// Which.
+    pub subject: Uuid,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Which traits hold the external ids of owners (rule T2). None where nothing is said.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Mappings {
+    /// Of accounts.
+    pub account_owner_trait: Option<String>,
+    /// Of organizations.
+    pub organization_owner_trait: Option<String>,
+}

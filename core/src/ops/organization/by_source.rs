@@ -1,0 +1,60 @@
+//! What sources say about organizations, where each group is one (rules G2, G4).
+
+use super::update::{OrganizationPatch, UpdateOrganization};
+use crate::facts::Facts;
+use crate::home::{Home, Key, TheOrganization};
+use crate::id::{AccountId, OrganizationId};
+use crate::model::customer::{AccountClock, TheAccountClock};
+use crate::model::{Organization, TraitPatch};
+use crate::op::{Decision, Operation, View, Visible};
+use crate::refusal::Refusal;
+use crate::store::StoreError;
+use crate::time::Timestamp;
+
+/// Sets traits of an organization, each as far as no later message set it.
+#[derive(Debug)]
+pub struct SetOrganizationBySource {
+    /// Which.
+    pub organization: OrganizationId,
+    /// When the source said so.
+    pub at: Timestamp,
+    /// Its traits.
+    pub traits: TraitPatch,
+}
+
+impl Operation for SetOrganizationBySource {
+    type State = (Visible, Option<Organization>, AccountClock);
+    type Output = ();
+
+    fn home(&self) -> Home {
+        Home::Organization(self.organization)
+    }
+
+    fn subject(&self) -> Option<Key> {
+        Some(Key::Organization)
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        // No account bears the id of its organization.
+        let own = AccountId::from_uuid(self.organization.uuid());
+        let clock = view.get(&TheAccountClock(own)).await?;
+        let clock = clock.unwrap_or(AccountClock { account: own, at: <_>::default() });
+        let visible = view.open_organization().await?;
+        Ok((visible, view.get(&TheOrganization).await?, clock))
+    }
+
+    fn decide(
+        &self,
+        (visible, found, mut clock): Self::State,
+        facts: &Facts,
+    ) -> Result<Decision<()>, Refusal> {
+        let organization = found.ok_or(Refusal::NotFound)?;
+        let before = clock.clone();
+        let traits = crate::ops::source::news(&self.traits, &organization.traits, &mut clock.at, self.at);
+        let patch = OrganizationPatch { traits, ..OrganizationPatch::default() };
+        let update = UpdateOrganization { organization: self.organization, patch, not_after: None };
+        let Decision { puts, removes, checks, events, .. } = update.decide(visible, facts)?;
+        let decision = Decision { puts, removes, checks, events, output: () };
+        Ok(if before == clock { decision } else { decision.put(clock.into()) })
+    }
+}

@@ -1,0 +1,20 @@
+//! Sources: made, changed and deleted by operators.
+
+mod manage;
+
+pub use manage::{CreateSource, DeleteSource, SourcePatch, UpdateSource};
+
+use crate::model::customer::Instants;
+use crate::model::{TraitPatch, Traits};
+use crate::time::Timestamp;
+
+/// Of traits that a source says at an instant, those that are news; the clock knows them afterwards. Of two values at the
+/// same instant the one whose JSON text comes last stays.
+pub(super) fn news(said: &TraitPatch, kept: &Traits, clock: &mut Instants, at: Timestamp) -> TraitPatch {
+    let text = |value: &serde_json::Value| value.to_string();
+    let fresh = said.0.iter().filter(|(name, value)| {
+        let old = kept.get(name).map_or_else(|| "null".to_owned(), text);
+        clock.take(name, at, text(value) > old)
+    });
+    TraitPatch(fresh.map(|(name, value)| (name.clone(), value.clone())).collect())
+}

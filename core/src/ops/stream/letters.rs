@@ -1,0 +1,72 @@
+//! Dead letters (rule G5).
+
+use crate::facts::Facts;
+use crate::home::{Home, TypedKey};
+use crate::id::{DeadLetterId, SourceId};
+use crate::model::customer::{DeadLetter, TheDeadLetter};
+use crate::op::{Decision, Operation, View};
+use crate::refusal::Refusal;
+use crate::store::StoreError;
+
+/// Keeps messages that could not be applied.
+#[derive(Debug)]
+pub struct PutDeadLetters {
+    /// Whose.
+    pub source: SourceId,
+    /// Which.
+    pub letters: Vec<DeadLetter>,
+}
+
+impl Operation for PutDeadLetters {
+    type State = Vec<Option<DeadLetter>>;
+    type Output = ();
+
+    fn home(&self) -> Home {
+        Home::Stream(self.source, 1)
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        let mut found = Vec::new();
+        for letter in &self.letters {
+            found.push(view.get(&TheDeadLetter(letter.id)).await?);
+        }
+        Ok(found)
+    }
+
+    fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
+        let new = self.letters.iter().zip(found).filter(|(letter, found)| found.as_ref() != Some(letter));
+        Ok(new.fold(Decision::unchanged(()), |decision, (letter, _)| decision.put(letter.clone().into())))
+    }
+}
+
+/// Takes dead letters away.
+#[derive(Debug)]
+pub struct RemoveDeadLetters {
+    /// Whose.
+    pub source: SourceId,
+    /// Which.
+    pub letters: Vec<DeadLetterId>,
+}
+
+impl Operation for RemoveDeadLetters {
+    type State = Vec<Option<DeadLetter>>;
+    type Output = ();
+
+    fn home(&self) -> Home {
+        Home::Stream(self.source, 1)
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        let mut found = Vec::new();
+        for letter in &self.letters {
+            found.push(view.get(&TheDeadLetter(*letter)).await?);
+        }
+        Ok(found)
+    }
+
+    fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
+        Ok(found.into_iter().flatten().fold(Decision::unchanged(()), |decision, letter| {
+            decision.remove(TheDeadLetter(letter.id).key())
+        }))
+    }
+}

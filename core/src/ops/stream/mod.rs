@@ -1,0 +1,9 @@
+//! The way of what a source sends: into its inbox, out of it, or to the dead letters.
+
+mod inbox;
+mod letters;
+mod observe;
+
+pub use inbox::{FinishInbox, ReleaseInbox, StoreInbox, TakeInbox, TakeMessages};
+pub use letters::{PutDeadLetters, RemoveDeadLetters};
+pub use observe::{Observe, Sign};

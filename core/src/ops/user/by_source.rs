@@ -1,0 +1,77 @@
+//! What sources say about people (rule G4).
+
+use super::update::{UpdateUser, UserPatch};
+use crate::facts::Facts;
+use crate::home::{Home, Key, TheCredential, TheUser};
+use crate::id::UserId;
+use crate::model::customer::{TheUserClock, UserClock};
+use crate::model::{TraitPatch, User, UserStatus};
+use crate::op::{Decision, Operation, View};
+use crate::refusal::Refusal;
+use crate::store::StoreError;
+use crate::text::{Email, Name};
+use crate::time::Timestamp;
+
+/// Sets address, name and traits of a user, each as far as no later message set it. The address of one who signs in by
+/// it is theirs to change.
+#[derive(Debug)]
+pub struct SetUserBySource {
+    /// Who.
+    pub user: UserId,
+    /// When the source said so.
+    pub at: Timestamp,
+    /// Their address, if it said one; claimed already.
+    pub email: Option<Email>,
+    /// Their name, if it said one.
+    pub name: Option<Name>,
+    /// Their traits.
+    pub traits: TraitPatch,
+    /// The pointer of the address leads here until then.
+    pub not_after: Option<Timestamp>,
+}
+
+impl Operation for SetUserBySource {
+    type State = (Option<User>, bool, UserClock);
+    type Output = (User, User);
+
+    fn home(&self) -> Home {
+        Home::User(self.user)
+    }
+
+    fn subject(&self) -> Option<Key> {
+        Some(Key::User)
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        view.fetch([Key::User, Key::Credential]).await?;
+        let clock = view.get(&TheUserClock).await?.unwrap_or_default();
+        Ok((view.get(&TheUser).await?, view.get(&TheCredential).await?.is_some(), clock))
+    }
+
+    fn decide(
+        &self,
+        (found, signs_in, mut clock): Self::State,
+        facts: &Facts,
+    ) -> Result<Decision<Self::Output>, Refusal> {
+        let user = found.filter(|user| user.status != UserStatus::Erased).ok_or(Refusal::NotFound)?;
+        let before = clock.clone();
+        let greater = |new: &str, old: Option<&str>| old.is_none_or(|old| new > old);
+        let email = self.email.clone().filter(|email| {
+            let old = user.email.as_ref().map(Email::as_str);
+            !(signs_in && old.is_some()) && clock.at.take(".email", self.at, greater(email.as_str(), old))
+        });
+        let name = self.name.clone().filter(|name| {
+            let old = user.name.as_ref().map(Name::as_str);
+            clock.at.take(".name", self.at, greater(name.as_str(), old))
+        });
+        let traits = crate::ops::source::news(&self.traits, &user.traits, &mut clock.at, self.at);
+        let patch = UserPatch { name: name.map(Some), email: email.map(Some), external_id: None, traits };
+        let update = UpdateUser { user: self.user, patch, not_after: None };
+        let decision = update.decide(Some(user), facts)?;
+        Ok(if before == clock { decision } else { decision.put(clock.into()) })
+    }
+
+    fn not_after(&self) -> Option<Timestamp> {
+        self.not_after
+    }
+}

@@ -1,0 +1,141 @@
+//! What people did, from what sources tell (rule T7). Deleted people are not in it; deactivated and former ones are.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::visible_standing;
+use crate::facts::Request;
+use crate::home::{Home, Key, Record};
+use crate::id::{OrganizationId, UserId};
+use crate::model::Member;
+use crate::model::customer::{ActivityMonth, Customer, CustomerKey};
+use crate::op::Roster;
+use crate::policy::Reach;
+use crate::refusal::OpError;
+use crate::time::{Timestamp, date_text, day_of, month_of};
+
+/// How many months are read at a time.
+const SLICE: u16 = 200;
+
+/// Which activity, and by what it is summed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ActivityAsk {
+    /// Only of this user.
+    pub user: Option<UserId>,
+    /// Only this event.
+    pub event: Option<String>,
+    /// From the day of this instant on.
+    pub from: Option<Timestamp>,
+    /// Before this instant: the day that it begins is not in it.
+    pub to: Option<Timestamp>,
+    /// One row a user.
+    pub by_user: bool,
+    /// One row an event.
+    pub by_event: bool,
+    /// One row a day.
+    pub by_day: bool,
+}
+
+/// A row's place: keys by which nothing is summed are `None`.
+pub type ActivityKey = (Option<UserId>, Option<String>, Option<String>);
+
+/// One row.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ActivityRow {
+    /// Who, which event, on which day.
+    pub key: ActivityKey,
+    /// How often.
+    pub count: u64,
+}
+
+/// Rows behind a place, and where the next page begins. Needs `activity:read` on the whole organization.
+pub async fn activity(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    ask: &ActivityAsk,
+    after: Option<&ActivityKey>,
+    limit: u16,
+) -> Result<(Vec<ActivityRow>, Option<ActivityKey>), OpError> {
+    let (_, standing) = visible_standing(roster, request, organization).await?;
+    roster.policies.access.require(&standing, "activity:read", Reach::Organization)?;
+    let mut sums: BTreeMap<ActivityKey, u64> = BTreeMap::new();
+    let home = Home::Activity(organization);
+    let nobody = UserId::from_uuid(uuid::Uuid::nil());
+    let mut place = Key::Customer(CustomerKey::Activity(ask.user.unwrap_or(nobody), 0));
+    loop {
+        let found = roster.store.records(&home, Some(&place), SLICE).await?;
+        let whole = found.len() == usize::from(SLICE);
+        let mut months = Vec::new();
+        for stored in found {
+            let Record::Customer(it) = stored.record else { continue };
+            let Customer::Activity(month) = *it else { continue };
+            if ask.user.is_none_or(|user| user == month.user) {
+                months.push(month);
+            }
+        }
+        let Some(last) = months.last() else { break };
+        place = Key::Customer(CustomerKey::Activity(last.user, last.month));
+        let members = members(roster, organization, &months).await?;
+        for month in &months {
+            if counts(month, members.get(&month.user)) {
+                add(&mut sums, month, ask);
+            }
+        }
+        if !whole {
+            break;
+        }
+    }
+    let behind = |key: &ActivityKey| after.is_none_or(|after| key > after);
+    let mut rows =
+        sums.into_iter().filter(|(key, _)| behind(key)).map(|(key, count)| ActivityRow { key, count });
+    let page: Vec<ActivityRow> = rows.by_ref().take(usize::from(limit)).collect();
+    let next = rows.next().and(page.last()).map(|row| row.key.clone());
+    Ok((page, next))
+}
+
+/// Whether a month is in the statistics still.
+fn counts(month: &ActivityMonth, member: Option<&Member>) -> bool {
+    member.is_none_or(|member| !member.is_deleted() && month.since >= member.deleted_at)
+}
+
+fn add(sums: &mut BTreeMap<ActivityKey, u64>, month: &ActivityMonth, ask: &ActivityAsk) {
+    for (day, it) in &month.days {
+        let at = |time: Timestamp| (month_of(time), day_of(time));
+        let here = (month.month, *day);
+        let late = ask.from.is_some_and(|from| here < at(from));
+        // An instant at midnight ends the day before.
+        let early = ask.to.is_some_and(|to| here > at(Timestamp::from_micros(to.micros() - 1)));
+        if late || early {
+            continue;
+        }
+        for (event, count) in &it.events {
+            if ask.event.as_ref().is_some_and(|wanted| wanted != event) {
+                continue;
+            }
+            let key = (
+                ask.by_user.then_some(month.user),
+                ask.by_event.then(|| event.clone()),
+                ask.by_day.then(|| date_text(month.month, *day)),
+            );
+            *sums.entry(key).or_default() += count;
+        }
+    }
+}
+
+async fn members(
+    roster: &Roster,
+    organization: OrganizationId,
+    months: &[ActivityMonth],
+) -> Result<BTreeMap<UserId, Member>, OpError> {
+    let mut keys: Vec<Key> = months.iter().map(|month| Key::Member(month.user)).collect();
+    keys.dedup();
+    let read = roster.store.read(&Home::Organization(organization), &keys, &[]).await?;
+    let now = read.now();
+    let found = read.records.into_values().filter_map(|stored| match stored.record.at(now) {
+        Record::Member(member) => Some((member.user, member)),
+        _ => None,
+    });
+    Ok(found.collect())
+}

@@ -1,0 +1,35 @@
+//! Sources, without their write keys. Operators only.
+
+use super::{Rows, Shown, documents};
+use crate::facts::Request;
+use crate::home::{Home, TypedKey};
+use crate::id::SourceId;
+use crate::listing::PageRequest;
+use crate::model::customer::{Customer, CustomerKey, Source, TheSource};
+use crate::op::{Roster, View};
+use crate::refusal::{OpError, Refusal};
+
+/// One source.
+pub async fn source(roster: &Roster, request: &Request, id: SourceId) -> Result<Shown<Source>, OpError> {
+    require_operator(request)?;
+    let mut view = View::new(roster, Home::Deployment, request);
+    let value = view.get(&TheSource(id)).await?.ok_or(Refusal::NotFound)?;
+    let version = view.version(&TheSource(id).key()).ok_or(Refusal::NotFound)?;
+    Ok(Shown { value, version })
+}
+
+/// All of them.
+pub async fn sources(
+    roster: &Roster,
+    request: &Request,
+    page: &PageRequest,
+) -> Result<Rows<Source>, OpError> {
+    require_operator(request)?;
+    let key = |id| CustomerKey::Source(SourceId::from_uuid(id));
+    let pick = |it| if let Customer::Source(it) = it { Some((it.id.uuid(), it)) } else { None };
+    Ok(documents(roster, &Home::Deployment, key, pick, page).await?)
+}
+
+pub(super) fn require_operator(request: &Request) -> Result<(), OpError> {
+    if request.actor.is_operator() { Ok(()) } else { Err(Refusal::lacks("operator").into()) }
+}

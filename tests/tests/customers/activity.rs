@@ -1,0 +1,84 @@
+//! What people did: counted once, in every order, without those who were deleted (rules T7, L1, L4).
+
+use serde_json::{Value, json};
+
+use crate::{Customers, selected, text};
+
+const ACTIVITY: &str = "/v1/organizations/ext:cloud/activity";
+
+fn track(n: u32, user: &str, event: &str, at: &str) -> Value {
+    json!({"type": "track", "userId": user, "event": event, "messageId": format!("m-{n}"), "timestamp": at})
+}
+
+async fn counts(at: &Customers, query: &str) -> Vec<(Value, Value, Value, u64)> {
+    let page = at.world.operator().get(&format!("{ACTIVITY}?{query}")).await.is(200);
+    let row = |row: &Value| {
+        (row["user_id"].clone(), row["event"].clone(), row["day"].clone(), row["count"].as_u64().unwrap())
+    };
+    page["data"].as_array().unwrap().iter().map(row).collect()
+}
+
+#[tokio::test]
+async fn t7_activity_is_counted_once_by_user_event_and_day() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let said = [
+            track(1, "anna", "Opened", "2025-12-31T23:59:59Z"),
+            track(2, "anna", "Opened", "2026-01-01T00:00:00Z"),
+            track(3, "anna", "Closed", "2026-01-01T08:00:00Z"),
+            track(4, "max", "Opened", "2026-01-01T09:00:00Z"),
+        ];
+        at.says("/v1/batch", json!({"batch": said})).await;
+        at.says("/v1/batch", json!({"batch": [said[3], said[0], said[1]]})).await;
+        at.says("/v1/page", json!({"userId": "max", "messageId": "p", "timestamp": "2026-01-02T00:00:00Z"}))
+            .await;
+        let anna = json!(text(&at.user("anna").await.is(200), "/id"));
+        let rows = counts(&at, "user=ext:anna").await;
+        let row = |event: &str, day: &str, count| (anna.clone(), json!(event), json!(day), count);
+        assert_eq!(
+            rows,
+            [row("Closed", "2026-01-01", 1), row("Opened", "2025-12-31", 1), row("Opened", "2026-01-01", 1)]
+        );
+        let null = Value::Null;
+        let by_event = counts(&at, "group_by=event").await;
+        let event = |event: &str, count| (null.clone(), json!(event), null.clone(), count);
+        assert_eq!(by_event, [event("Closed", 1), event("Opened", 3), event("page", 1)]);
+        let by_day = counts(&at, "group_by=day&from=2026-01-01&to=2026-01-02").await;
+        assert_eq!(by_day, [(null.clone(), null.clone(), json!("2026-01-01"), 3)]);
+        assert_eq!(counts(&at, "group_by=user&event=Closed").await, [(anna, null.clone(), null, 1)]);
+        let first = at.world.operator().get(&format!("{ACTIVITY}?limit=2")).await.is(200);
+        let next = text(&first, "/next_cursor");
+        let rest = at.world.operator().get(&format!("{ACTIVITY}?limit=2&cursor={next}")).await.is(200);
+        assert_eq!(rest["data"].as_array().unwrap().len(), 2);
+        at.world.operator().get(&format!("{ACTIVITY}?group_by=week")).await.refused(422, "invalid");
+        at.is_clean().await;
+    }
+}
+
+#[tokio::test]
+async fn t7_l4_deleted_people_leave_the_statistics_and_others_who_left_stay() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        let opened = async |n: u32, user: &str| {
+            let body = json!({"userId": user, "event": "Opened", "messageId": format!("m-{n}")});
+            at.says("/v1/track", body).await;
+        };
+        for (n, user) in ["anna", "max", "vera"].into_iter().enumerate() {
+            opened(n.try_into().unwrap(), user).await;
+        }
+        operator.post("/v1/organizations/ext:cloud/members/ext:anna/deactivate", json!({})).await.is(200);
+        operator.delete("/v1/organizations/ext:cloud/members/ext:max").await.is(200);
+        let delete = "/v1/organizations/ext:cloud/members/ext:vera/delete";
+        operator.post(delete, json!({"confirm": true})).await.is(200);
+        assert_eq!(counts(&at, "group_by=event").await[0].3, 2);
+        // Late events of one who was deleted do not come back, theirs after a new invitation count anew.
+        opened(7, "vera").await;
+        assert_eq!(counts(&at, "group_by=event").await[0].3, 2);
+        let access = json!({"type": "organization", "role": "viewer"});
+        let add = json!({"user": "ext:vera", "access": access});
+        operator.post("/v1/organizations/ext:cloud/members", add).await.is(201);
+        opened(8, "vera").await;
+        assert_eq!(counts(&at, "group_by=event").await[0].3, 3);
+    }
+}

@@ -1,0 +1,95 @@
+//! Out of order, late, repeated (rule G4).
+
+use serde_json::{Value, json};
+
+use crate::{Customers, selected};
+
+/// Every order of what was said ends the same.
+#[tokio::test]
+async fn g4_the_later_timestamp_wins_whatever_the_order() {
+    for store in selected() {
+        let said = [
+            json!({"type": "identify", "userId": "zoe", "timestamp": "2026-01-01T00:00:01Z",
+                "traits": {"plan": "free", "city": "Rome", "name": "Z"}}),
+            json!({"type": "identify", "userId": "zoe", "timestamp": "2026-01-01T00:00:02Z",
+                "traits": {"plan": "pro", "name": "Zoe"}}),
+            json!({"type": "group", "userId": "zoe", "groupId": "north", "timestamp": "2026-01-01T00:00:03Z",
+                "traits": {"mrr": 1}}),
+            json!({"type": "group", "userId": "zoe", "groupId": "north", "timestamp": "2026-01-01T00:00:04Z",
+                "assign": false, "traits": {"mrr": 2}}),
+        ];
+        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]] {
+            let at = Customers::on(store).await;
+            for n in order {
+                at.says("/v1/batch", json!({"batch": [said[n]]})).await;
+            }
+            // A message that unlinks a user who is not known yet waits until they are.
+            at.replayed().await;
+            let zoe = at.user("zoe").await.is(200);
+            assert_eq!((&zoe["traits"]["plan"], &zoe["name"]), (&json!("pro"), &json!("Zoe")), "{order:?}");
+            assert_eq!(zoe["traits"]["city"], json!("Rome"), "{order:?}");
+            assert_eq!(at.role("zoe", "north").await, Value::Null, "{order:?}");
+            assert_eq!(at.dead().await, [""; 0], "{order:?}");
+        }
+    }
+}
+
+/// The same message again, also by another request and after a restart of the worker, has one effect; after seven days it
+/// is another one.
+#[tokio::test]
+async fn g4_the_same_message_is_taken_in_once_in_seven_days() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let plan = |plan: &str, id: &str| json!({"userId": "zoe", "messageId": id, "traits": {"plan": plan}});
+        let kept = async || at.user("zoe").await.is(200)["traits"]["plan"].clone();
+        at.says("/v1/identify", plan("free", "m-1")).await;
+        at.says("/v1/identify", plan("pro", "m-1")).await;
+        assert_eq!(kept().await, json!("free"));
+        let twice = json!([
+            {"type": "identify", "userId": "zoe", "messageId": "m-2", "traits": {"plan": "a"}},
+            {"type": "identify", "userId": "zoe", "messageId": "m-2", "traits": {"plan": "b"}},
+        ]);
+        at.says("/v1/batch", json!({"batch": twice})).await;
+        assert_eq!(kept().await, json!("a"));
+        at.world.test().clock.advance_seconds(7 * 86_400 + 1);
+        at.says("/v1/identify", plan("pro", "m-1")).await;
+        assert_eq!(kept().await, json!("pro"));
+    }
+}
+
+/// Rules I7, X4: a person with two ids is not made of two, an address of somebody else is not taken, and the address of
+/// one who signs in by it is theirs to change.
+#[tokio::test]
+async fn an_address_belongs_to_one_person() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        operator.post("/v1/users", json!({"email": "zoe@example.com"})).await.is(201);
+        at.says("/v1/identify", json!({"userId": "zoe", "traits": {"email": "zoe@example.com"}})).await;
+        assert_eq!(
+            at.user("zoe").await.is(200)["email"],
+            json!("zoe@example.com"),
+            "known by address, now by id"
+        );
+        at.says("/v1/identify", json!({"userId": "eve", "traits": {"email": "zoe@example.com", "x": 1}}))
+            .await;
+        at.user("eve").await.refused(404, "not_found");
+        at.says("/v1/identify", json!({"userId": "anna", "traits": {"email": "zoe@example.com"}})).await;
+        assert_eq!(at.user("anna").await.is(200)["email"], json!("anna@example.com"));
+        assert_eq!(at.dead().await, ["email_exists", "email_exists"]);
+        at.says("/v1/identify", json!({"userId": "zoe", "traits": {"email": "new@example.com"}})).await;
+        assert_eq!(at.user("zoe").await.is(200)["email"], json!("new@example.com"));
+        operator.post("/v1/users", json!({"email": "zoe@example.com"})).await.is(201);
+        at.is_clean().await;
+    }
+}
+
+#[tokio::test]
+async fn g5_an_alias_of_two_known_users_waits_as_a_dead_letter() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        at.says("/v1/alias", json!({"userId": "anna", "previousId": "max"})).await;
+        at.says("/v1/alias", json!({"userId": "anna", "previousId": "visitor-1"})).await;
+        assert_eq!(at.dead().await, ["alias_of_two_users"]);
+    }
+}

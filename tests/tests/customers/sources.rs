@@ -1,0 +1,77 @@
+//! Sources: made, shown, changed, deleted; who may.
+
+use serde_json::{Value, json};
+
+use crate::{Customers, basic, selected, text};
+
+#[tokio::test]
+async fn a_source_is_made_shown_changed_and_deleted_by_operators() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        let path = format!("/v1/sources/{}", at.source);
+        assert!(at.key.starts_with("rkw_"));
+        let shown = operator.get(&path).await.is(200);
+        assert_eq!(shown["default_role"], json!("member"));
+        assert_eq!(shown["groups"]["to"], json!("one"));
+        assert_eq!(shown.get("write_key"), None);
+        let listed = operator.get("/v1/sources").await.is(200);
+        assert_eq!(listed["data"], json!([shown]));
+        let patch = json!({"default_role": "viewer", "events": {"message_sent": ["Mailed"]}});
+        let changed = operator.patch(&path, patch).await.is(200);
+        assert_eq!(changed["default_role"], json!("viewer"));
+        assert_eq!(changed["events"]["message_sent"], json!(["Mailed"]));
+        assert_eq!(changed["events"]["message_received"], shown["events"]["message_received"]);
+        at.world.person("anna").get(&path).await.refused(403, "forbidden");
+        operator.delete(&path).await.is(204);
+        operator.get(&path).await.refused(404, "not_found");
+        at.sender().post("/v1/identify", json!({"userId": "zoe"})).await.refused(401, "unauthenticated");
+    }
+}
+
+/// Rules G6, O6: nobody becomes the owner by a source.
+#[tokio::test]
+async fn g6_a_source_is_refused_what_it_cannot_be() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        let make = async |more: Value| {
+            let mut body = json!({"name": "Other", "groups": {"to": "each"}});
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            operator.post("/v1/sources", body).await
+        };
+        make(json!({"default_role": "owner"})).await.refused(403, "owner_by_transfer_only");
+        for groups in [
+            json!({"to": "one"}),
+            json!({"to": "each", "organization": "ext:cloud"}),
+            json!({"to": "trait"}),
+            json!({"to": "many"}),
+            json!({"to": "each", "more": 1}),
+        ] {
+            make(json!({ "groups": groups })).await.refused(422, "invalid");
+        }
+        let nowhere = json!({"groups": {"to": "one", "organization": "ext:nowhere"}});
+        make(nowhere).await.refused(404, "not_found");
+    }
+}
+
+/// A write key opens nothing but what takes events, and nothing else opens that.
+#[tokio::test]
+async fn a_write_key_and_others_are_not_taken_for_each_other() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let service = at.service();
+        service.bearer(&at.key).get("/v1/organizations").await.refused(401, "unauthenticated");
+        service
+            .bearer(&at.key)
+            .post("/v1/identify", json!({"userId": "a"}))
+            .await
+            .refused(401, "unauthenticated");
+        service.operator().post("/v1/identify", json!({"userId": "a"})).await.refused(401, "unauthenticated");
+        service.nobody().post("/v1/batch", json!({"batch": []})).await.refused(401, "unauthenticated");
+        let wrong = service.nobody().with("authorization", &basic(&at.world.admin_key));
+        wrong.post("/v1/track", json!({})).await.refused(401, "unauthenticated");
+        let audit = service.operator().get("/v1/audit?action=source.created").await.is(200);
+        assert_eq!(text(&audit, "/data/0/target/id"), at.source);
+    }
+}

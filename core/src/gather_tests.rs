@@ -10,11 +10,12 @@ use crate::id::UserId;
 type Groups = mpsc::UnboundedReceiver<Vec<u32>>;
 
 /// Answers each number with its double, once it is let go; says which numbers went together.
-fn gather(groups: usize, lane: Lane<u32>) -> (Arc<Gather<u32, u32>>, Groups, Arc<Semaphore>) {
+fn gather(groups: usize, lane: LaneOf<u32>) -> (Arc<Gather<u32, u32>>, Groups, Arc<Semaphore>) {
     let (said, heard) = mpsc::unbounded_channel();
     let gate = Arc::new(Semaphore::new(0));
     let pass = Arc::clone(&gate);
-    let gather = Gather::new(Limits { groups, questions: 4 }, lane, move |questions: Vec<u32>| {
+    let limits = Limits { groups, questions: 4, waiting: 5, patience: Duration::from_secs(5) };
+    let gather = Gather::new(limits, lane, move |questions: Vec<u32>| {
         said.send(questions.clone()).unwrap();
         let pass = Arc::clone(&pass);
         async move {
@@ -27,7 +28,10 @@ fn gather(groups: usize, lane: Lane<u32>) -> (Arc<Gather<u32, u32>>, Groups, Arc
 }
 
 /// Asks in a task of its own, and waits until the question has been queued.
-async fn ask(gather: &Arc<Gather<u32, u32>>, numbers: &[u32]) -> tokio::task::JoinHandle<Option<Vec<u32>>> {
+async fn ask(
+    gather: &Arc<Gather<u32, u32>>,
+    numbers: &[u32],
+) -> tokio::task::JoinHandle<Result<Vec<u32>, NoAnswer>> {
     let (gather, numbers) = (Arc::clone(gather), numbers.to_vec());
     let asked = tokio::spawn(async move { gather.ask(numbers).await });
     tokio::task::yield_now().await;
@@ -91,7 +95,7 @@ async fn after_a_panic_there_is_no_answer_and_the_next_are_answered() {
     assert_eq!(groups.recv().await.unwrap(), [13]);
     let next = ask(&gather, &[1]).await;
     gate.add_permits(2);
-    assert_eq!(first.await.unwrap(), None);
+    assert_eq!(first.await.unwrap(), Err(NoAnswer::HalfWay));
     assert_eq!(next.await.unwrap().unwrap(), [2]);
 }
 
@@ -105,4 +109,65 @@ async fn the_work_goes_on_when_who_asked_goes_away() {
     gate.add_permits(2);
     assert_eq!(groups.recv().await.unwrap(), [2]);
     assert_eq!(next.await.unwrap().unwrap(), [4]);
+}
+
+#[tokio::test]
+async fn homes_that_wait_do_not_go_together() {
+    use std::sync::LazyLock;
+    static HOMES: LazyLock<[Home; 3]> =
+        LazyLock::new(|| [1, 2, 3].map(|n| Home::User(UserId::from_uuid(uuid::Uuid::from_u128(n)))));
+    let (gather, mut groups, gate) = gather(1, |number| HOMES.get(*number as usize % 10));
+    let first = ask(&gather, &[10]).await;
+    assert_eq!(groups.recv().await.unwrap(), [10]);
+    let (one, two, one_again) =
+        (ask(&gather, &[11]).await, ask(&gather, &[12]).await, ask(&gather, &[21]).await);
+    gate.add_permits(3);
+    assert_eq!(groups.recv().await.unwrap(), [11, 21]);
+    assert_eq!(groups.recv().await.unwrap(), [12]);
+    for (asked, answer) in [(first, 20), (one, 22), (two, 24), (one_again, 42)] {
+        assert_eq!(asked.await.unwrap().unwrap(), [answer]);
+    }
+}
+
+#[tokio::test]
+async fn where_too_many_wait_the_next_is_not_sent() {
+    let (gather, mut groups, gate) = gather(1, |_| None);
+    let mut asked = vec![ask(&gather, &[1]).await];
+    assert_eq!(groups.recv().await.unwrap(), [1]);
+    for number in 2..=6 {
+        asked.push(ask(&gather, &[number]).await);
+    }
+    assert_eq!(gather.ask(vec![7]).await, Err(NoAnswer::Unsent));
+    gate.add_permits(9);
+    for (asked, number) in asked.into_iter().zip(1..) {
+        assert_eq!(asked.await.unwrap().unwrap(), [number * 2]);
+    }
+    gather.rest().await;
+    let mut sent = Vec::new();
+    while let Ok(group) = groups.try_recv() {
+        sent.extend(group);
+    }
+    assert_eq!(sent, [2, 3, 4, 5, 6]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_waited_too_long_is_not_sent_and_one_who_was_sent_waits_on() {
+    let (gather, mut groups, gate) = gather(1, |_| None);
+    let sent = ask(&gather, &[1]).await;
+    assert_eq!(groups.recv().await.unwrap(), [1]);
+    assert_eq!(gather.ask(vec![2]).await, Err(NoAnswer::Unsent));
+    gate.add_permits(9);
+    assert_eq!(sent.await.unwrap().unwrap(), [2]);
+    assert_eq!(gather.ask(vec![3]).await.unwrap(), [6]);
+    assert_eq!(groups.recv().await.unwrap(), [3], "what was given up is not asked");
+}
+
+#[tokio::test]
+async fn where_answers_are_missing_nobody_gets_those_of_another() {
+    let gather: Arc<Gather<u32, u32>> = Gather::new(
+        Limits { groups: 1, questions: 4, waiting: 5, patience: Duration::from_secs(5) },
+        |_| None,
+        |questions| async move { questions.into_iter().skip(1).collect() },
+    );
+    assert_eq!(gather.ask(vec![1, 2]).await, Err(NoAnswer::HalfWay));
 }

@@ -1,10 +1,12 @@
 //! A store that reads through to another and keeps its commits in memory: what a dry run runs on. Its commits can be
 //! flushed to the store below in large groups, so that a run does exactly what its dry run reported.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::health::Description;
 use crate::home::{Home, Key, Tally};
@@ -15,12 +17,15 @@ use crate::memory::data::{HomeData, page_of};
 use crate::presence::{Presence, Stay};
 use crate::store::{
     AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreError, StoreErrorKind,
-    Stored,
+    Stored, Write,
 };
 use crate::time::Timestamp;
 
 /// How many change sets go to the store below at a time.
 const GROUP: usize = 500;
+
+/// How many reads of the store below are under way at a time.
+const READS: usize = 32;
 
 /// The overlay. A directory, the homes and the log are those of the store below; `access` is not answered.
 #[derive(Debug)]
@@ -32,8 +37,90 @@ pub struct Overlay {
 #[derive(Debug, Default)]
 struct Layer {
     clock: Option<Timestamp>,
-    homes: BTreeMap<Home, HomeData>,
+    homes: BTreeMap<Home, Layered>,
     pending: Vec<ChangeSet>,
+}
+
+/// What is known of a home: what was read of the store below, and what was committed on it since.
+#[derive(Debug)]
+struct Layered {
+    data: HomeData,
+    /// Which records are known, be it that they are not there; nothing where all are.
+    keys: Option<BTreeSet<Key>>,
+    tallies: BTreeSet<Tally>,
+}
+
+/// What is wanted of a home.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Which.
+    pub home: Home,
+    /// Its records.
+    pub keys: Vec<Key>,
+    /// Its tallies.
+    pub tallies: Vec<Tally>,
+}
+
+impl Layered {
+    fn new(home: &Home) -> Self {
+        Self { data: HomeData::new(home), keys: Some(BTreeSet::new()), tallies: BTreeSet::new() }
+    }
+
+    /// What is not known yet of what is wanted.
+    fn unknown(&self, wanted: &Wanted) -> Option<Wanted> {
+        let known = self.keys.as_ref()?;
+        let keys: Vec<Key> = wanted.keys.iter().filter(|key| !known.contains(key)).cloned().collect();
+        let tallies: Vec<Tally> =
+            wanted.tallies.iter().filter(|tally| !self.tallies.contains(tally)).copied().collect();
+        let some = !keys.is_empty() || !tallies.is_empty();
+        some.then(|| Wanted { home: wanted.home.clone(), keys, tallies })
+    }
+
+    /// Takes in an answer. What is known already stays as it is: it may have been changed here.
+    fn learn(&mut self, wanted: Wanted, mut read: Read) {
+        let Some(known) = self.keys.as_mut() else { return };
+        if known.is_empty() && self.tallies.is_empty() {
+            self.data.head = read.head;
+        }
+        for key in wanted.keys {
+            if known.insert(key.clone())
+                && let Some(stored) = read.records.remove(&key)
+            {
+                self.data.records.insert(key, stored);
+            }
+        }
+        for tally in wanted.tallies {
+            if self.tallies.insert(tally) {
+                self.data.tallies.insert(tally, read.tallies.get(&tally).copied().unwrap_or(0));
+            }
+        }
+    }
+
+    /// Takes in the whole home.
+    fn learn_all(&mut self, dump: Dump) {
+        let Some(known) = self.keys.take() else { return };
+        if known.is_empty() && self.tallies.is_empty() {
+            self.data.head = dump.head;
+        }
+        for stored in dump.records {
+            let key = stored.record.key();
+            if !known.contains(&key) {
+                self.data.records.insert(key, stored);
+            }
+        }
+        for (tally, sum) in dump.tallies {
+            if !self.tallies.contains(&tally) {
+                self.data.tallies.insert(tally, sum);
+            }
+        }
+    }
+
+    /// Commits, as a store does. The log is not kept: nobody reads it here.
+    fn commit(&mut self, changes: &ChangeSet, clock: Timestamp) -> Result<Committed, CommitError> {
+        let done = self.data.commit(changes, clock);
+        self.data.log.clear();
+        done
+    }
 }
 
 impl Overlay {
@@ -52,10 +139,10 @@ impl Overlay {
     }
 
     /// Takes the instant of the store below afresh: everything until the next call is judged by it.
-    pub async fn tick(&self) -> Result<(), StoreError> {
+    pub async fn tick(&self) -> Result<Timestamp, StoreError> {
         let read = self.base.read(&Home::Deployment, &[], &[]).await?;
         self.layer().clock = Some(read.now());
-        Ok(())
+        Ok(read.now())
     }
 
     /// Commits to the store below what was committed here: pointers first, then people, then organizations.
@@ -78,20 +165,71 @@ impl Overlay {
         self.layer().pending = Vec::new();
     }
 
+    /// Looks at what is known of a home.
+    fn with<T>(&self, home: &Home, look: impl FnOnce(&HomeData) -> T) -> T {
+        match self.layer().homes.get(home) {
+            Some(known) => look(&known.data),
+            None => look(&HomeData::new(home)),
+        }
+    }
+
+    /// Reads ahead, much at a time, what is going to be asked for one by one.
+    pub async fn fetch(&self, wanted: Vec<Wanted>) -> Result<(), StoreError> {
+        let unknown: Vec<Wanted> = {
+            let layer = self.layer();
+            let missing = |wanted: Wanted| match layer.homes.get(&wanted.home) {
+                Some(known) => known.unknown(&wanted),
+                None => Some(wanted),
+            };
+            wanted.into_iter().filter_map(missing).collect()
+        };
+        let reads = stream::iter(unknown).map(|wanted| async move {
+            let read = self.base.read(&wanted.home, &wanted.keys, &wanted.tallies).await?;
+            Ok::<_, StoreError>((wanted, read))
+        });
+        let mut reads = pin!(reads.buffer_unordered(READS));
+        while let Some((wanted, read)) = reads.try_next().await? {
+            let mut layer = self.layer();
+            layer.clock.get_or_insert(read.clock);
+            let home = wanted.home.clone();
+            layer.homes.entry(home).or_insert_with_key(Layered::new).learn(wanted, read);
+        }
+        Ok(())
+    }
+
+    /// Brings what a commit looks at into memory. Where all is known, nothing is read.
+    async fn ground(&self, changes: &ChangeSet) -> Result<Timestamp, StoreError> {
+        let (mut keys, mut tallies) = (changes.guards.keys().cloned().collect::<Vec<_>>(), Vec::new());
+        for write in &changes.writes {
+            match write {
+                Write::Put(record) => keys.push(record.key()),
+                Write::Remove(key) => keys.push(key.clone()),
+                Write::Add { tally, .. } => tallies.push(*tally),
+            }
+        }
+        self.know(&changes.home, keys, tallies).await
+    }
+
+    /// The instant by which all is judged, once so much of a home is known.
+    async fn know(&self, home: &Home, keys: Vec<Key>, tallies: Vec<Tally>) -> Result<Timestamp, StoreError> {
+        self.fetch(vec![Wanted { home: home.clone(), keys, tallies }]).await?;
+        if let Some(clock) = self.layer().clock {
+            return Ok(clock);
+        }
+        self.tick().await
+    }
+
     /// Brings a home into memory, once.
     async fn hold(&self, home: &Home) -> Result<Timestamp, StoreError> {
         let known = {
             let layer = self.layer();
-            layer.clock.filter(|_| layer.homes.contains_key(home))
+            layer.homes.get(home).is_some_and(|known| known.keys.is_none())
         };
-        if let Some(clock) = known {
-            return Ok(clock);
+        if !known {
+            let dump = self.base.dump(home).await?;
+            self.layer().homes.entry(home.clone()).or_insert_with_key(Layered::new).learn_all(dump);
         }
-        let read = self.base.read(home, &[], &[]).await?;
-        let dump = self.base.dump(home).await?;
-        let mut layer = self.layer();
-        layer.homes.entry(home.clone()).or_insert_with(|| HomeData::from_dump(dump));
-        Ok(*layer.clock.get_or_insert(read.clock))
+        self.know(home, Vec::new(), Vec::new()).await
     }
 }
 
@@ -108,15 +246,14 @@ const fn rank(home: &Home) -> u8 {
 #[async_trait]
 impl Store for Overlay {
     async fn read(&self, home: &Home, keys: &[Key], tallies: &[Tally]) -> Result<Read, StoreError> {
-        let clock = self.hold(home).await?;
-        let layer = self.layer();
-        Ok(layer.homes.get(home).unwrap_or(&HomeData::new(home)).read(clock, keys, tallies))
+        let clock = self.know(home, keys.to_vec(), tallies.to_vec()).await?;
+        Ok(self.with(home, |data| data.read(clock, keys, tallies)))
     }
 
     async fn commit(&self, changes: &ChangeSet) -> Result<Committed, CommitError> {
-        let clock = self.hold(&changes.home).await?;
+        let clock = self.ground(changes).await?;
         let mut layer = self.layer();
-        let home = layer.homes.entry(changes.home.clone()).or_insert_with(|| HomeData::new(&changes.home));
+        let home = layer.homes.entry(changes.home.clone()).or_insert_with_key(Layered::new);
         let done = home.commit(changes, clock)?;
         layer.pending.push(changes.clone());
         Ok(done)
@@ -135,8 +272,7 @@ impl Store for Overlay {
             return self.base.list(listing, page).await;
         };
         let clock = self.hold(&home).await?;
-        let layer = self.layer();
-        Ok(page_of(&layer.homes.get(&home).into_iter().collect::<Vec<_>>(), listing, page, clock))
+        Ok(self.with(&home, |data| page_of(&[data], listing, page, clock)))
     }
 
     async fn access(&self, _: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {
@@ -163,12 +299,12 @@ impl Store for Overlay {
 
     async fn dump(&self, home: &Home) -> Result<Dump, StoreError> {
         self.hold(home).await?;
-        Ok(self.layer().homes.get(home).unwrap_or(&HomeData::new(home)).dump())
+        Ok(self.with(home, HomeData::dump))
     }
 
     async fn records(&self, home: &Home, after: Option<&Key>, limit: u16) -> Result<Vec<Stored>, StoreError> {
         self.hold(home).await?;
-        Ok(self.layer().homes.get(home).unwrap_or(&HomeData::new(home)).records_after(after, limit))
+        Ok(self.with(home, |data| data.records_after(after, limit)))
     }
 
     async fn load(&self, _: Load<'_>) -> Result<(), StoreError> {

@@ -44,12 +44,12 @@ struct Found {
     roles: Option<String>,
 }
 
-/// An answer of `access`, in the order of the questions.
+/// An answer of `access`, in the order of the questions. A row that cannot be read fails its own question only.
 pub(crate) async fn facts(
     connection: &mut PgConnection,
     clock: &StoreClock,
     asks: &[AccessKey],
-) -> Result<Vec<AccessFacts>, Fault> {
+) -> Result<Vec<Result<AccessFacts, Fault>>, Fault> {
     let organizations: Vec<Option<String>> =
         asks.iter().map(|ask| ask.organization.map(|id| Home::Organization(id).to_string())).collect();
     let users: Vec<Option<String>> =
@@ -98,13 +98,13 @@ pub(crate) async fn facts(
         &accounts as &[Option<Uuid>],
         &keys as &[Option<Uuid>]
     );
-    let rows = rows.fetch_all(connection).await?.into_iter();
+    let rows = rows.fetch_all(connection).await?;
     let given = if let StoreClock::Given(clock) = clock { Some(clock.now()) } else { None };
-    rows.map(|row| {
+    let each = rows.into_iter().map(|row| {
         let clock = given.unwrap_or(Timestamp::from_micros(row.clock));
         row.facts(clock)
-    })
-    .collect()
+    });
+    Ok(each.collect())
 }
 
 impl Found {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use roster_core::gather::{Gather, Limits};
+use roster_core::gather::{Gather, Limits, NoAnswer};
 use roster_core::health::{Description, Durability, Inspection};
 use roster_core::home::{Home, Key, Tally};
 use roster_core::listing::{Listing, Page, PageRequest};
@@ -38,9 +38,13 @@ const MAX_SETS: usize = 500;
 const RESENDS: u32 = 2;
 
 /// Checks that go together, and how many such groups at a time.
-const CHECKS: Limits = Limits { groups: 2, questions: 64 };
-/// The same of commits.
-const COMMITS: Limits = Limits { groups: 4, questions: 64 };
+const CHECK_GROUPS: usize = 2;
+/// The most questions of a group.
+const GROUP: usize = 64;
+/// The most calls that wait to be sent.
+const WAITING: usize = 1_024;
+/// How long one try of a group of checks takes, before another connection is tried.
+const TRY: Duration = Duration::from_secs(5);
 
 /// The Postgres store.
 #[derive(Clone, Debug)]
@@ -70,8 +74,12 @@ impl PostgresStore {
             let base = writer.clone();
             async move { base.commit_surely(&sets).await }
         };
-        let checks = Gather::new(CHECKS, |_| None, check);
-        let commits = Gather::new(COMMITS, |set: &ChangeSet| Some(&set.home), commit);
+        let limits =
+            |groups| Limits { groups, questions: GROUP, waiting: WAITING, patience: config.acquire_timeout };
+        let checks = Gather::new(limits(CHECK_GROUPS), |_| None, check);
+        // A home that is locked elsewhere delays nobody but those who commit to it.
+        let connections = usize::try_from(config.connections).unwrap_or(usize::MAX);
+        let commits = Gather::new(limits(connections), |set: &ChangeSet| Some(&set.home), commit);
         Ok(Self { base, checks, commits })
     }
 
@@ -87,6 +95,8 @@ impl PostgresStore {
 
     /// Waits for the calls under way and closes all connections. Calls after that are answered `Unavailable`.
     pub async fn close(&self) {
+        self.checks.rest().await;
+        self.commits.rest().await;
         self.base.pool.close().await;
     }
 }
@@ -96,18 +106,28 @@ impl Base {
     async fn check(&self, asks: Vec<AccessKey>) -> Vec<Result<AccessFacts, StoreError>> {
         let late = |_| Err(unanswered("access"));
         match timeout(CALL_LIMIT, self.facts(&asks)).await.unwrap_or_else(late) {
-            Ok(facts) => facts.into_iter().map(Ok).collect(),
+            Ok(facts) => facts,
             Err(error) => asks.iter().map(|_| Err(error.clone())).collect(),
         }
     }
 
-    async fn facts(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {
+    async fn facts(&self, asks: &[AccessKey]) -> Result<Vec<Result<AccessFacts, StoreError>>, StoreError> {
         let mut again = true;
         loop {
             let mut held = self.take("access").await?;
-            let found = access::facts(held.connection(), &self.clock, asks).await;
+            // A connection that says nothing is not given back.
+            let Ok(found) = timeout(TRY, access::facts(held.connection(), &self.clock, asks)).await else {
+                if again {
+                    again = false;
+                    continue;
+                }
+                return Err(unanswered("access"));
+            };
             if let Some(answer) = Self::answered(held, "access", again, found) {
-                return answer;
+                let each = |facts: Vec<_>| {
+                    facts.into_iter().map(|one: Result<_, Fault>| one.map_err(|fault| fault.during("access")))
+                };
+                return answer.map(|facts| each(facts).collect());
             }
             again = false;
         }
@@ -133,13 +153,15 @@ impl Base {
     async fn commit_surely(&self, sets: &[ChangeSet]) -> Vec<Outcome> {
         let mut outcomes = self.commit_sets(sets).await;
         for n in 1..=RESENDS {
-            if !outcomes.iter().any(is_unknown) {
+            let unknown: Vec<usize> = (0..sets.len()).filter(|n| is_unknown(&outcomes[*n])).collect();
+            if unknown.is_empty() {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(u64::from(n) * 100)).await;
-            for (outcome, told) in outcomes.iter_mut().zip(self.commit_sets(sets).await) {
-                if is_unknown(outcome) && !matches!(told, Err(CommitError::Store(_))) {
-                    *outcome = told;
+            let again: Vec<ChangeSet> = unknown.iter().map(|n| sets[*n].clone()).collect();
+            for (n, told) in unknown.into_iter().zip(self.commit_sets(&again).await) {
+                if is_known(&told) {
+                    outcomes[n] = told;
                 }
             }
         }
@@ -253,6 +275,11 @@ fn is_unknown(outcome: &Outcome) -> bool {
     matches!(outcome, Err(CommitError::Store(error)) if error.kind == StoreErrorKind::OutcomeUnknown)
 }
 
+/// Whether an answer to a set that was sent again says how it went: one that the store could not be asked says nothing.
+fn is_known(outcome: &Outcome) -> bool {
+    !matches!(outcome, Err(CommitError::Store(error)) if error.kind != StoreErrorKind::Corrupt)
+}
+
 /// Runs to the end whatever becomes of the caller.
 async fn detached<T: Send + 'static>(
     operation: &'static str,
@@ -292,8 +319,11 @@ impl Store for PostgresStore {
     }
 
     async fn commit(&self, changes: &ChangeSet) -> Outcome {
-        let outcomes = self.commits.ask(vec![changes.clone()]).await;
-        outcomes.and_then(|mut outcomes| outcomes.pop()).unwrap_or_else(|| Err(lost("commit").into()))
+        match self.commits.ask(vec![changes.clone()]).await {
+            Ok(mut outcomes) => outcomes.pop().unwrap_or_else(|| Err(lost("commit").into())),
+            Err(NoAnswer::Unsent) => Err(busy("commit").into()),
+            Err(NoAnswer::HalfWay) => Err(lost("commit").into()),
+        }
     }
 
     async fn commit_all(&self, sets: &[ChangeSet]) -> Vec<Outcome> {
@@ -332,8 +362,11 @@ impl Store for PostgresStore {
     }
 
     async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {
-        let answers = self.checks.ask(asks.to_vec()).await;
-        answers.ok_or_else(|| stopped("access"))?.into_iter().collect()
+        let answers = self.checks.ask(asks.to_vec()).await.map_err(|why| match why {
+            NoAnswer::Unsent => busy("access"),
+            NoAnswer::HalfWay => stopped("access"),
+        })?;
+        answers.into_iter().collect()
     }
 
     async fn log(
@@ -437,6 +470,11 @@ impl Store for PostgresStore {
 fn unanswered(operation: &'static str) -> StoreError {
     let detail = "the database does not answer".to_owned();
     StoreError { kind: StoreErrorKind::Unavailable, operation, detail }
+}
+
+fn busy(operation: &'static str) -> StoreError {
+    let detail = "too many calls are waiting".to_owned();
+    StoreError { kind: StoreErrorKind::Busy, operation, detail }
 }
 
 fn stopped(operation: &'static str) -> StoreError {

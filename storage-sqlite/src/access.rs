@@ -65,12 +65,12 @@ struct Found {
     roles: Option<String>,
 }
 
-/// An answer of `access`, in the order of the questions.
+/// An answer of `access`, in the order of the questions. A row that cannot be read fails its own question only.
 pub(crate) async fn facts(
     connection: &mut SqliteConnection,
     clock: &StoreClock,
     asks: &[AccessKey],
-) -> Result<Vec<AccessFacts>, Fault> {
+) -> Result<Vec<Result<AccessFacts, Fault>>, Fault> {
     let asks = to_json("asks", &asks.iter().map(Ask::from).collect::<Vec<_>>())?;
     let rows = query_as!(
         Found,
@@ -108,13 +108,13 @@ pub(crate) async fn facts(
            ORDER BY ask.key"#,
         asks
     );
-    let rows = rows.fetch_all(connection).await?.into_iter();
+    let rows = rows.fetch_all(connection).await?;
     let given = if let StoreClock::Given(clock) = clock { Some(clock.now()) } else { None };
-    rows.map(|row| {
+    let each = rows.into_iter().map(|row| {
         let clock = given.unwrap_or(Timestamp::from_micros(row.clock));
         row.facts(clock)
-    })
-    .collect()
+    });
+    Ok(each.collect())
 }
 
 impl Found {

@@ -127,6 +127,11 @@ impl Fault {
         if known { error } else { StoreError { kind: StoreErrorKind::OutcomeUnknown, ..error } }
     }
 
+    /// Whether the connection is as good as before: `SQLite` has answered, be it with an error.
+    pub(crate) const fn leaves_the_connection(&self) -> bool {
+        matches!(self, Self::Row { .. } | Self::Sql(sqlx::Error::Database(_)))
+    }
+
     /// Whether only the statement failed, and the transaction around it stands.
     pub(crate) fn is_of_one_set(&self) -> bool {
         match self {

@@ -9,6 +9,8 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use crate::error::Fault;
+
 /// The connections of one kind.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
@@ -70,6 +72,13 @@ impl Pool {
 }
 
 impl Held {
+    /// Gives it back after a read by one statement, unless what went wrong may be the connection's.
+    pub(crate) fn give_back_after<T>(self, found: &Result<T, Fault>) {
+        if found.as_ref().err().is_none_or(Fault::leaves_the_connection) {
+            self.give_back();
+        }
+    }
+
     /// The connection.
     pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
         self.connection.as_mut().expect("a held connection is there until it is given back")

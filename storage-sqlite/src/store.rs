@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use roster_core::gather::{Gather, Limits};
+use roster_core::gather::{Gather, Limits, NoAnswer};
 use roster_core::health::{Description, Durability, Inspection};
 use roster_core::home::{Home, Key, Tally};
 use roster_core::listing::{Listing, Page, PageRequest};
@@ -28,7 +28,8 @@ use crate::writer::{MAX_SETS, Writer};
 use crate::{access, dump, glance, inspect, list, load, log, open, presence, read, schema};
 
 /// Checks that go together, and how many such groups at a time.
-const CHECKS: Limits = Limits { groups: 2, questions: 64 };
+const GROUP: usize = 64;
+const GROUPS: usize = 2;
 
 /// The `SQLite` store.
 #[derive(Clone, Debug)]
@@ -46,7 +47,9 @@ impl SqliteStore {
         let pools = open::open(&config).await?;
         let writer = Arc::new(Writer::new(pools.writer, clock.clone(), config.queue));
         let (readers, now) = (pools.readers.clone(), clock.clone());
-        let checks = Gather::new(CHECKS, |_| None, move |asks| check(readers.clone(), now.clone(), asks));
+        let limits =
+            Limits { groups: GROUPS, questions: GROUP, waiting: config.queue, patience: config.busy_timeout };
+        let checks = Gather::new(limits, |_| None, move |asks| check(readers.clone(), now.clone(), asks));
         Ok(Self { readers: pools.readers, writer, checks, clock, path: config.path })
     }
 
@@ -62,6 +65,7 @@ impl SqliteStore {
 
     /// Waits for the calls under way and closes the file. Calls after that are answered `Unavailable`.
     pub async fn close(&self) {
+        self.checks.rest().await;
         self.readers.close().await;
         self.writer.pool().close().await;
     }
@@ -80,13 +84,13 @@ async fn check(
     let found = match readers.take().await {
         Ok(mut held) => {
             let found = access::facts(held.connection(), &clock, &asks).await;
-            held.give_back();
+            held.give_back_after(&found);
             found
         }
         Err(error) => Err(error.into()),
     };
     match found {
-        Ok(facts) => facts.into_iter().map(Ok).collect(),
+        Ok(facts) => facts.into_iter().map(|one| one.map_err(|fault| fault.during("access"))).collect(),
         Err(fault) => asks.iter().map(|_| Err(fault.during("access"))).collect(),
     }
 }
@@ -116,7 +120,7 @@ impl Store for SqliteStore {
                 let mut held =
                     store.readers.take().await.map_err(|error| Fault::from(error).during("read"))?;
                 let found = glance::read(held.connection(), &store.clock, &home, &keys).await;
-                held.give_back();
+                held.give_back_after(&found);
                 return found.map_err(|fault| fault.during("read"));
             }
             let mut session = store.begin("read").await?;
@@ -153,7 +157,7 @@ impl Store for SqliteStore {
                 let mut held =
                     store.readers.take().await.map_err(|error| Fault::from(error).during("list"))?;
                 let found = plain.list(held.connection(), &store.clock).await;
-                held.give_back();
+                held.give_back_after(&found);
                 return found.map_err(|fault| fault.during("list"));
             }
             let mut session = store.begin("list").await?;
@@ -164,8 +168,11 @@ impl Store for SqliteStore {
     }
 
     async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {
-        let answers = self.checks.ask(asks.to_vec()).await;
-        answers.ok_or_else(|| stopped("access"))?.into_iter().collect()
+        let answers = self.checks.ask(asks.to_vec()).await.map_err(|why| match why {
+            NoAnswer::Unsent => busy("access"),
+            NoAnswer::HalfWay => stopped("access"),
+        })?;
+        answers.into_iter().collect()
     }
 
     async fn log(
@@ -260,6 +267,11 @@ impl Store for SqliteStore {
         })
         .await
     }
+}
+
+fn busy(operation: &'static str) -> StoreError {
+    let detail = "too many calls are waiting".to_owned();
+    StoreError { kind: StoreErrorKind::Busy, operation, detail }
 }
 
 fn stopped(operation: &'static str) -> StoreError {

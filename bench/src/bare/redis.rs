@@ -57,8 +57,8 @@ impl Store {
         pipe.cmd("HMGET").arg(format!("roster:{{{}}}", facts.user)).arg("u");
         let (_time, found, user): Found = pipe.query_async(&mut self.connection.clone()).await?;
         let mut records = Vec::new();
-        for value in found.iter().skip(1).chain(&user).flatten() {
-            records.push(record(value)?);
+        for value in found.iter().skip(1).chain(&user) {
+            records.push(there(value.as_ref())?);
         }
         let role = records.iter().find_map(|record| match record {
             Record::Member(member) => member.access.role_on(facts.account),
@@ -73,7 +73,7 @@ impl Store {
         let mut call = self.list.key(&home);
         call.key(format!("{home}:index"));
         let found: Vec<Option<Vec<u8>>> = call.invoke_async(&mut self.connection.clone()).await?;
-        found.iter().flatten().map(|value| member(value)).collect()
+        found.iter().map(|value| there(value.as_ref()).and_then(member)).collect()
     }
 
     /// One member, with the organization and a key beside it.
@@ -82,10 +82,10 @@ impl Store {
         get.arg(organization(facts.organization)).arg(format!("m:{}", facts.user.uuid().simple()));
         get.arg(&[".head".to_owned(), "o".to_owned(), format!("k:{}", facts.key.uuid().simple())]);
         let found: Vec<Option<Vec<u8>>> = get.query_async(&mut self.connection.clone()).await?;
-        for value in found.iter().skip(2).flatten() {
-            record(value)?;
+        for value in found.iter().skip(2) {
+            there(value.as_ref())?;
         }
-        member(found.first().and_then(Option::as_ref).ok_or_else(|| Failed::Record("missing".into()))?)
+        there(found.first().and_then(Option::as_ref)).and_then(member)
     }
 }
 
@@ -93,13 +93,15 @@ fn organization(id: OrganizationId) -> String {
     format!("roster:{{{id}}}")
 }
 
-fn record(value: &[u8]) -> Result<Record, Failed> {
+/// What is not there is no fact: a limit that finds nothing would be none.
+fn there(value: Option<&Vec<u8>>) -> Result<Record, Failed> {
+    let value = value.ok_or_else(|| Failed::Record("missing".into()))?;
     let body = value.get(HEADER..).unwrap_or_default();
     rmp_serde::from_slice(body).map_err(|error| Failed::Record(error.to_string()))
 }
 
-fn member(value: &[u8]) -> Result<Member, Failed> {
-    match record(value)? {
+fn member(record: Record) -> Result<Member, Failed> {
+    match record {
         Record::Member(member) => Ok(member),
         _ => Err(Failed::Record("another kind".into())),
     }

@@ -59,7 +59,7 @@ pub(super) async fn list(pool: &SqlitePool, organization: OrganizationId) -> Res
 
 /// One member, with the facts of the organization and the key that a request for it rests on.
 const MEMBER: &str =
-    "SELECT user_id, m.status, m.organization_role, m.starts_at, m.expires_at, joined_at, left_at, cut_at, email, m.name,
+    "SELECT m.user_id, m.status, m.organization_role, m.starts_at, m.expires_at, joined_at, left_at, cut_at, email, m.name,
         m.external_id, coalesce((SELECT json_group_array(json_array(hex(a.account_id), a.role)) FROM member_access a
         WHERE a.home = m.home AND a.user_id = m.user_id), '[]') AS accounts, m.version,
         h.seq, h.time, o.status AS organization_status, o.owner_id, o.settings, k.id AS key_id, k.name AS key_name,

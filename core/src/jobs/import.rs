@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::{Held, Interrupted, as_asked};
 use crate::facts::{Fence, Request};
 use crate::flows::import::{
-    ImportLine, ImportOptions, ImportReport, RowOutcome, RowStatus, import_row, on_overlay,
+    ImportLine, ImportOptions, ImportReport, RowOutcome, RowStatus, import_one_by_one, import_rows,
+    on_overlay, seats_are_limited,
 };
 use crate::flows::store_parts;
 use crate::home::{Key, Tally};
@@ -34,31 +35,24 @@ impl Held {
                 None => return Ok(()),
             };
         }
-        let mut run = on_overlay(&self.roster);
         while job.done < job.total {
             let lines = self.lines(&job).await?;
-            let (next, fits) = self.chunk(&run, job, organization, options, &lines).await?;
-            job = next;
-            if !fits {
-                run = on_overlay(&self.roster);
-            }
+            job = self.chunk(job, organization, options, &lines).await?;
         }
         Ok(())
     }
 
     /// The rows of the part that is next.
     async fn lines(&self, job: &Job) -> Result<Vec<ImportLine>, Interrupted> {
-        let items = self.items(job.id, job.done / Job::PART as u64).await?;
-        let lines = items.iter().map(|item| serde_json::from_str(item)).collect::<Result<Vec<_>, _>>();
-        match lines {
-            Ok(lines) if !lines.is_empty() => Ok(lines),
-            Ok(_) => Err(Interrupted::Hopeless("a part of the file is missing".into())),
-            Err(bad) => Err(Interrupted::Hopeless(bad.to_string())),
+        let lines = parsed(&self.items(job.id, job.done / Job::PART as u64).await?)?;
+        if lines.is_empty() {
+            return Err(Interrupted::Hopeless("a part of the file is missing".into()));
         }
+        Ok(lines)
     }
 
     /// Goes through the whole file without doing anything. A dry run ends here, with its outcomes; else seats are held
-    /// for everybody new, or the job ends with nothing done.
+    /// for everybody new, or the job ends with nothing done. Where seats are not limited there is nothing to hold.
     async fn admit(
         &self,
         mut job: Job,
@@ -66,19 +60,19 @@ impl Held {
         options: ImportOptions,
     ) -> Result<Option<Job>, Interrupted> {
         let request = as_asked(&job);
-        let (trial, overlay) = on_overlay(&self.roster);
-        let above = Self { roster: trial.clone(), ..self.clone() };
+        if !options.dry_run && !seats_are_limited(&self.roster, organization).await? {
+            let advance = Advance { cursor: Some(ADMITTED.to_owned()), ..Advance::default() };
+            return self.say(&request, job.id, advance).await.map(Some);
+        }
+        let run = on_overlay(&self.roster);
+        let above = Self { roster: run.0.clone(), ..self.clone() };
         let before = above.seats().await?;
         let mut report = ImportReport::default();
         let parts = job.total.div_ceil(Job::PART as u64);
         for n in 0..parts {
-            let items = self.items(job.id, n).await?;
+            let lines = parsed(&self.items(job.id, n).await?)?;
             let from = report.rows.len();
-            for item in items {
-                let line =
-                    serde_json::from_str(&item).map_err(|bad| Interrupted::Hopeless(bad.to_string()))?;
-                import_row(&trial, &request, organization, &line, options, &mut report).await?;
-            }
+            import_rows(&run, &request, organization, &lines, options, &mut report).await?;
             // What an attempt that was cut off has said is not said again.
             let said = job.done > from as u64;
             let outcomes = if options.dry_run && !said {
@@ -86,7 +80,7 @@ impl Held {
             } else {
                 Vec::new()
             };
-            overlay.forget();
+            run.1.forget();
             job = self.say(&request, job.id, Advance { outcomes, ..Advance::default() }).await?;
         }
         if options.dry_run {
@@ -107,34 +101,33 @@ impl Held {
     }
 
     /// A chunk by one flush, with its outcomes and what it takes from the hold. Where others got in between, row by row
-    /// on the store itself. Answers whether the overlay still fits the store.
+    /// on the store itself.
     async fn chunk(
         &self,
-        (overlaid, overlay): &(Roster, Arc<Overlay>),
         job: Job,
         organization: OrganizationId,
         options: ImportOptions,
         lines: &[ImportLine],
-    ) -> Result<(Job, bool), Interrupted> {
-        overlay.tick().await?;
+    ) -> Result<Job, Interrupted> {
+        let run = on_overlay(&self.roster);
         let part = u32::try_from(job.done / Job::PART as u64).unwrap_or(u32::MAX);
         let part = JobPartId { job: job.id, side: JobSide::Foreseen, n: part };
-        let above = Self { roster: overlaid.clone(), ..self.clone() };
+        let above = Self { roster: run.0.clone(), ..self.clone() };
         let rows =
             Rows { job: &job, part, organization, options, lines, foreseen: self.foreseen(part).await? };
-        let after = above.rows(&rows, async |outcomes| {
+        let after = above.rows(&rows, Some(&run), async |outcomes| {
             // Should the flush be cut off, whoever goes on knows what was to come of the rows that it finds done.
             let ahead = JobPart { id: part, content: PartContent::Outcomes(outcomes) };
             store_parts(&self.roster, &as_asked(&job), &self.home, vec![ahead], "ahead").await
         });
         let after = after.await?;
-        match overlay.flush().await {
-            Ok(()) => return Ok((after, true)),
+        match run.1.flush().await {
+            Ok(()) => return Ok(after),
             Err(CommitError::Store(error)) => return Err(error.into()),
             Err(CommitError::Conflict(_) | CommitError::OutOfBounds(_) | CommitError::TooLate) => {}
         }
         let rows = Rows { foreseen: self.foreseen(part).await?, ..rows };
-        Ok((self.rows(&rows, async |_| Ok(())).await?, false))
+        self.rows(&rows, None, async |_| Ok(())).await
     }
 
     /// What an attempt that was cut off foresaw for a chunk.
@@ -150,6 +143,7 @@ impl Held {
     async fn rows(
         &self,
         rows: &Rows<'_>,
+        overlaid: Option<&(Roster, Arc<Overlay>)>,
         foresee: impl AsyncFnOnce(Vec<Outcome>) -> Result<(), OpError>,
     ) -> Result<Job, Interrupted> {
         let (id, request) = (rows.job.id, as_asked(rows.job));
@@ -161,8 +155,12 @@ impl Held {
         let fence = version.map(|version| Fence { home: self.home.clone(), key: Key::Job(id), version });
         let fenced = Request { fence, ..request.clone() };
         let mut report = ImportReport::default();
-        for line in rows.lines {
-            import_row(&self.roster, &fenced, rows.organization, line, rows.options, &mut report).await?;
+        let (organization, lines, options) = (rows.organization, rows.lines, rows.options);
+        match overlaid {
+            Some(run) => import_rows(run, &fenced, organization, lines, options, &mut report).await?,
+            None => {
+                import_one_by_one(&self.roster, &fenced, organization, lines, options, &mut report).await?;
+            }
         }
         let taken = (self.seats().await? - began + free).clamp(0, free);
         let mut outcomes: Vec<Outcome> = report.rows.iter().map(outcome).collect();
@@ -193,6 +191,11 @@ struct Rows<'a> {
     options: ImportOptions,
     lines: &'a [ImportLine],
     foreseen: Vec<Outcome>,
+}
+
+fn parsed(items: &[String]) -> Result<Vec<ImportLine>, Interrupted> {
+    let lines = items.iter().map(|item| serde_json::from_str(item)).collect::<Result<_, _>>();
+    lines.map_err(|bad: serde_json::Error| Interrupted::Hopeless(bad.to_string()))
 }
 
 fn outcome(row: &RowOutcome) -> Outcome {

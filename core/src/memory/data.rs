@@ -37,18 +37,6 @@ impl HomeData {
         }
     }
 
-    /// A home as a store dumped it, without its log.
-    pub fn from_dump(dump: Dump) -> Self {
-        let keyed = |stored: Stored| (stored.record.key(), stored);
-        Self {
-            head: dump.head,
-            records: dump.records.into_iter().map(keyed).collect(),
-            tallies: dump.tallies,
-            log: Vec::new(),
-            done: BTreeSet::new(),
-        }
-    }
-
     /// Whether nothing was ever kept.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty() && self.log.is_empty()

@@ -148,11 +148,12 @@ async fn foresee<O: Operation>(
     if !adds.is_empty() {
         let tallies: Vec<Tally> = adds.iter().map(|(tally, ..)| *tally).collect();
         let read = roster.store.read(&home, &[], &tallies).await?;
-        let due = due_seats(roster, &home, read.now()).await?;
         for (tally, by, within) in adds {
-            let held =
-                read.tallies.get(&tally).copied().unwrap_or(0) - if tally == Tally::Seats { due } else { 0 };
-            if !within.contains(&(held + by)) {
+            let sum = read.tallies.get(&tally).copied().unwrap_or(0) + by;
+            let fits = within.contains(&sum)
+                || (tally == Tally::Seats
+                    && within.contains(&(sum - due_seats(roster, &home, read.now()).await?)));
+            if !fits {
                 return Err(operation.out_of_bounds(tally).into());
             }
         }

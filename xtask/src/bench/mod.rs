@@ -23,7 +23,7 @@ use crate::repo::{Repo, spoken, succeed};
 
 /// The stores that can be measured.
 const BACKENDS: [&str; 3] = ["sqlite", "postgres", "redis"];
-/// The connections in Roster's pool, and of the raw limit at the most.
+/// The connections in Roster's pool, and of the raw limit on Postgres at the most.
 const CONNECTIONS: u32 = 16;
 
 /// What is to be measured.
@@ -185,7 +185,9 @@ fn measure(repo: &Repo, backend: &'static str, scale: &Scale) -> Result<Report> 
             let limit = if work.reads() {
                 load.run(bare.port, work, data, concurrency, scale.seconds)?
             } else {
-                raw.run(data, concurrency.min(CONNECTIONS), scale.seconds)?
+                // Only Postgres takes a connection for each that commits at a time.
+                let writers = if backend == "postgres" { concurrency.min(CONNECTIONS) } else { concurrency };
+                raw.run(data, writers, scale.seconds)?
             };
             turns.push(Turn { ours, limit });
         }

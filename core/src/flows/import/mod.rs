@@ -1,22 +1,23 @@
 //! Importing members from CSV (rule X4): the dry run and the run are the same flows, on an overlay that is thrown
 //! away or flushed.
 
+mod ahead;
 mod parse;
 mod row;
 
 use std::sync::Arc;
 
 pub use parse::{ImportLine, ImportRow, parse_members};
-pub(crate) use row::import as import_row;
 pub use row::{RowOutcome, RowStatus, Warning};
 
 use crate::facts::Request;
+use crate::home::{Home, Key, Record};
 use crate::id::OrganizationId;
 use crate::op::Roster;
 use crate::overlay::Overlay;
 use crate::reads::require_visible;
 use crate::refusal::{OpError, Refusal};
-use crate::store::CommitError;
+use crate::store::{CommitError, StoreError};
 
 /// How many rows are committed together.
 const CHUNK: usize = 250;
@@ -48,8 +49,8 @@ impl ImportReport {
     }
 }
 
-/// Imports the rows of a parsed file. The whole file is gone through first; if seats are too few for it, it is
-/// refused as a whole (`no_seat`) and nothing is done. `progress` hears how many of all steps are done.
+/// Imports the rows of a parsed file. Where seats are limited the whole file is gone through first; if they are too few
+/// for it, it is refused as a whole (`no_seat`) and nothing is done. `progress` hears how many of all steps are done.
 pub async fn import_members(
     roster: &Roster,
     request: &Request,
@@ -62,63 +63,101 @@ pub async fn import_members(
     if !request.actor.is_operator() {
         return Err(Refusal::lacks("imports:run").into());
     }
-    let steps = if options.dry_run { lines.len() } else { lines.len() * 2 };
-    let trial = on_overlay(roster);
+    let tried = options.dry_run || seats_are_limited(roster, organization).await?;
+    let steps = if tried && !options.dry_run { lines.len() * 2 } else { lines.len() };
+    let mut done = 0;
     let mut report = ImportReport::default();
-    for (n, line) in lines.iter().enumerate() {
-        row::import(&trial.0, request, organization, line, options, &mut report).await?;
-        progress(n + 1, steps);
-    }
-    if report.rows.iter().any(|row| row.code == Some("no_seat")) {
-        return Err(Refusal::NoSeat.into());
-    }
-    if options.dry_run {
-        return Ok(report);
-    }
-    drop(trial);
-    let mut report = ImportReport::default();
-    let mut run = on_overlay(roster);
-    for (n, chunk) in lines.chunks(CHUNK).enumerate() {
-        if !import_chunk(&run, request, organization, chunk, options, &mut report).await? {
-            run = on_overlay(roster);
+    if tried {
+        let trial = on_overlay(roster);
+        for chunk in lines.chunks(CHUNK) {
+            import_rows(&trial, request, organization, chunk, options, &mut report).await?;
+            trial.1.forget();
+            done += chunk.len();
+            progress(done, steps);
         }
-        progress(lines.len() + (n * CHUNK + chunk.len()), steps);
+        if report.rows.iter().any(|row| row.code == Some("no_seat")) {
+            return Err(Refusal::NoSeat.into());
+        }
+        if options.dry_run {
+            return Ok(report);
+        }
+        report = ImportReport::default();
+    }
+    for chunk in lines.chunks(CHUNK) {
+        import_chunk(roster, request, organization, chunk, options, &mut report).await?;
+        done += chunk.len();
+        progress(done, steps);
     }
     Ok(report)
 }
 
-/// A chunk by one flush. Where others got in between, row by row on the store itself, with the same ids: a row that is
-/// then found done was done by the flush. Answers whether the overlay still fits the store.
-async fn import_chunk(
+/// Whether a file may need more seats than there are.
+pub(crate) async fn seats_are_limited(
+    roster: &Roster,
+    organization: OrganizationId,
+) -> Result<bool, StoreError> {
+    let read = roster.store.read(&Home::Organization(organization), &[Key::Organization], &[]).await?;
+    Ok(match read.records.get(&Key::Organization).map(|stored| &stored.record) {
+        Some(Record::Organization(it)) => it.purchased.is_some(),
+        _ => false,
+    })
+}
+
+/// Rows on an overlay, with all that they are going to read.
+pub(crate) async fn import_rows(
     (overlaid, overlay): &(Roster, Arc<Overlay>),
+    request: &Request,
+    organization: OrganizationId,
+    lines: &[ImportLine],
+    options: ImportOptions,
+    report: &mut ImportReport,
+) -> Result<(), OpError> {
+    ahead::read_ahead(overlay, request, organization, lines).await?;
+    import_one_by_one(overlaid, request, organization, lines, options, report).await
+}
+
+/// Rows as they come, each asking for itself.
+pub(crate) async fn import_one_by_one(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    lines: &[ImportLine],
+    options: ImportOptions,
+    report: &mut ImportReport,
+) -> Result<(), OpError> {
+    for line in lines {
+        row::import(roster, request, organization, line, options, report).await?;
+    }
+    Ok(())
+}
+
+/// A chunk by one flush. Where others got in between, row by row on the store itself, with the same ids: a row that is
+/// then found done was done by the flush.
+async fn import_chunk(
+    roster: &Roster,
     request: &Request,
     organization: OrganizationId,
     chunk: &[ImportLine],
     options: ImportOptions,
     report: &mut ImportReport,
-) -> Result<bool, OpError> {
-    overlay.tick().await?;
+) -> Result<(), OpError> {
+    let run = on_overlay(roster);
     let before = report.clone();
-    for line in chunk {
-        row::import(overlaid, request, organization, line, options, report).await?;
-    }
-    match overlay.flush().await {
-        Ok(()) => return Ok(true),
+    import_rows(&run, request, organization, chunk, options, report).await?;
+    match run.1.flush().await {
+        Ok(()) => return Ok(()),
         Err(CommitError::Store(error)) => return Err(error.into()),
         Err(CommitError::Conflict(_) | CommitError::OutOfBounds(_) | CommitError::TooLate) => {}
     }
     let on_overlay = std::mem::replace(report, before);
     let first = report.rows.len();
-    let direct = Roster { store: overlay.base(), ..overlaid.clone() };
-    for line in chunk {
-        row::import(&direct, request, organization, line, options, report).await?;
-    }
+    import_one_by_one(roster, request, organization, chunk, options, report).await?;
     for (row, flushed) in report.rows.iter_mut().zip(on_overlay.rows).skip(first) {
         if row.status == RowStatus::Unchanged {
             *row = flushed;
         }
     }
-    Ok(false)
+    Ok(())
 }
 
 /// The same on an overlay.

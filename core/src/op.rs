@@ -114,11 +114,12 @@ impl<T> Decision<T> {
         self
     }
 
-    /// One more record, in the place of what the decision puts under its key already.
+    /// One more record, in the place of what the decision does under its key already.
     #[must_use]
     pub fn put_over(mut self, record: Record) -> Self {
         let key = record.key();
         self.puts.retain(|put| put.key() != key);
+        self.removes.retain(|removed| *removed != key);
         self.put(record)
     }
 

@@ -155,7 +155,7 @@ async fn both(one: JoinHandle<Outcome>, other: JoinHandle<Outcome>) -> (Outcome,
 async fn two_transfers(scene: &mut Scene) -> Result<String, String> {
     let (organization, people) = (scene.organization, scene.people);
     let owner = as_user(people.olga);
-    let to = |heir| TransferOwnership::new(organization, heir, RoleRef::ADMIN);
+    let to = |heir| TransferOwnership::new(organization, (heir, 0), RoleRef::ADMIN);
     let one = spawn_run(&scene.replicas[0], owner, to(people.anna));
     let other = spawn_run(&scene.replicas[1], owner, to(people.bert));
     // A request that began after the first had won is judged afresh: its actor owns nothing now.
@@ -165,20 +165,20 @@ async fn two_transfers(scene: &mut Scene) -> Result<String, String> {
         ended => return Err(format!("{ended:?}")),
     };
     one_owner(scene, heir).await?;
-    scene.act(TransferOwnership::new(organization, people.olga, RoleRef::ADMIN)).await;
+    scene.act(TransferOwnership::new(organization, (people.olga, 0), RoleRef::ADMIN)).await;
     Ok(format!("one won, the other {told}"))
 }
 
 async fn transfer_and_removal(scene: &mut Scene) -> Result<String, String> {
     let (organization, people) = (scene.organization, scene.people);
-    let transfer = TransferOwnership::new(organization, people.anna, RoleRef::ADMIN);
+    let transfer = TransferOwnership::new(organization, (people.anna, 0), RoleRef::ADMIN);
     let transfer = spawn_run(&scene.replicas[0], as_user(people.olga), transfer);
     let removal = RemoveMember { organization, user: people.anna };
     let removal = spawn_run(&scene.replicas[1], Actor::CLI, removal);
     match both(transfer, removal).await {
         (Ok(()), Err("owner_must_transfer")) => {
             one_owner(scene, people.anna).await?;
-            scene.act(TransferOwnership::new(organization, people.olga, RoleRef::ADMIN)).await;
+            scene.act(TransferOwnership::new(organization, (people.olga, 0), RoleRef::ADMIN)).await;
             Ok("handed over, not removed".into())
         }
         (Err("target_not_active"), Ok(())) => {

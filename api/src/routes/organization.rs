@@ -1,8 +1,8 @@
 //! Organizations, seats, transfers of ownership.
 
 use roster_core::flows::{
-    NewOrganization, NewUser, begin_receipt, close_organization, create_organization, finish_receipt,
-    resolve_user, update_organization,
+    NewOrganization, NewUser, begin_receipt, close_organization, create_organization, find_user,
+    finish_receipt, update_organization,
 };
 use roster_core::home::Home;
 use roster_core::model::{OrganizationStatus, SettingsPatch, TraitPatch};
@@ -285,9 +285,10 @@ struct TransferBody {
 
 async fn transfer(call: Call<TransferBody>) -> Result<Answer, Problem> {
     let organization = call.organization()?;
-    let to = resolve_user(call.roster(), &call.body.to).await?;
+    let to = find_user(call.roster(), &call.body.to).await?;
     let role = call.body.previous_owner_role.unwrap_or(RoleRef::ADMIN);
-    let operation = TransferOwnership::new(organization, to, role).offered(call.body.require_acceptance);
+    let operation =
+        TransferOwnership::new(organization, (to.id, to.cuts), role).offered(call.body.require_acceptance);
     let make = |done: &Done<roster_core::model::Transfer>| {
         let id = done.output.id;
         Answer::created(

@@ -294,7 +294,8 @@ async fn transfer(
     require_acceptance: bool,
 ) -> Result<(), Failure> {
     let organization = session.organization(named).await?;
-    let operation = TransferOwnership::new(organization, session.user(to).await?, previous_owner_role)
+    let to = flows::find_user(&session.roster, to).await?;
+    let operation = TransferOwnership::new(organization, (to.id, to.cuts), previous_owner_role)
         .offered(require_acceptance);
     let done = run_operation(&session.roster, &session.request(), &operation).await?;
     let transfer = done.output;

@@ -149,3 +149,16 @@ async fn o4_an_offer_is_judged_again_when_it_is_accepted() {
         }
     }
 }
+
+/// M5, O3: who has been removed from everything is no target, though nobody has swept it yet.
+#[tokio::test]
+async fn m5_o3_nobody_hands_an_organization_to_one_who_is_removed_from_everything() {
+    for store in selected() {
+        let world = World::on(store).await;
+        world.operator().delete("/v1/users/ext:nils/accounts").await.is(202);
+        for require_acceptance in [true, false] {
+            let body = json!({"to": "ext:nils", "require_acceptance": require_acceptance});
+            world.operator().post(TRANSFERS, body).await.refused(409, "target_not_active");
+        }
+    }
+}

@@ -219,3 +219,15 @@ async fn a_post_confers_nothing_and_changes_the_version() {
         stale.delete(&format!("{NORTH}/account-owner")).await.refused(412, "precondition_failed");
     }
 }
+
+/// M5, T4: a post given anew to one who was removed from everything stays in their list, and is emptied with it.
+#[tokio::test]
+async fn m5_t4_a_post_given_anew_before_the_sweep_is_still_in_the_list() {
+    for store in selected() {
+        let world = World::on(store).await;
+        set(&world, &format!("{NORTH}/key-roles/csm"), "nils").await;
+        world.operator().delete("/v1/users/ext:nils/accounts").await.is(202);
+        set(&world, &format!("{NORTH}/key-roles/csm"), "nils").await;
+        verified(&world).await;
+    }
+}

@@ -146,7 +146,8 @@ impl Act {
             }
             Self::Leave => op(roster, request, &LeaveOrganization { organization, user: mia }).await,
             Self::TransferToAnna => {
-                op(roster, request, &TransferOwnership::new(organization, people.anna, RoleRef::ADMIN)).await
+                op(roster, request, &TransferOwnership::new(organization, (people.anna, 0), RoleRef::ADMIN))
+                    .await
             }
             Self::RemoveAnna => op(roster, request, &RemoveMember { organization, user: people.anna }).await,
             Self::Close => close_organization(roster, request, organization, true).await,

@@ -195,7 +195,7 @@ impl System {
                 None => String::new(),
             },
             Act::Transfer(to, role) => {
-                let operation = TransferOwnership::new(organization, id(to), role_ref(*role));
+                let operation = TransferOwnership::new(organization, (id(to), 0), role_ref(*role));
                 format!("{:?}", run(roster, request, &operation).await?)
             }
             Act::SetSeats(purchased) => {

@@ -113,7 +113,7 @@ impl Operation for UnlinkBySource {
         let user = self.remove.user;
         let clock = clock(view, user).await?;
         let member = view.get(&crate::home::TheMember(user)).await?.is_some();
-        let scene = SceneRead::load(view, user).await?;
+        let scene = SceneRead::load_with_posts(view, user).await?;
         let account = find_accounts(view, &[&self.remove.account]).await?.pop().flatten();
         Ok((scene, account, member, clock))
     }

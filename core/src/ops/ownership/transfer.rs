@@ -25,6 +25,8 @@ pub struct TransferOwnership {
     pub previous_owner_role: RoleRef,
     /// Whether it is an offer only, which the member accepts or not.
     pub require_acceptance: bool,
+    /// How often the member has been removed from everything, as it was read before.
+    pub cuts: u32,
     seen_owner: OnceLock<UserId>,
 }
 
@@ -39,9 +41,13 @@ pub struct TransferRead {
 
 impl TransferOwnership {
     /// A transfer that keeps to the owner it reads first (rule O5).
-    pub const fn new(organization: OrganizationId, to: UserId, previous_owner_role: RoleRef) -> Self {
+    pub const fn new(
+        organization: OrganizationId,
+        (to, cuts): (UserId, u32),
+        previous_owner_role: RoleRef,
+    ) -> Self {
         let seen_owner = OnceLock::new();
-        Self { organization, to, previous_owner_role, require_acceptance: false, seen_owner }
+        Self { organization, to, previous_owner_role, require_acceptance: false, cuts, seen_owner }
     }
 
     /// The same as an offer.
@@ -82,6 +88,10 @@ impl Operation for TransferOwnership {
             return Err(Refusal::OwnerChanged);
         }
         let target = read.target.ok_or(Refusal::NotFound)?;
+        if target.epoch > self.cuts {
+            return Err(Refusal::Conflict);
+        }
+        let target = target.after_cuts(self.cuts, facts.now);
         known_role(standing.roles(), self.previous_owner_role)?;
         facts.policies.ownership.may_transfer(&facts.actor, organization.owner)?;
         if !facts.actor.is_fresh(facts.now) {

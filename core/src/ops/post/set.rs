@@ -116,7 +116,9 @@ impl Operation for SetPost {
             return Err(too_many("/user"));
         }
         let after = Post::Manual { user: self.user, since: facts.now };
-        let decision = without(Decision::unchanged(()), read.predecessor, &self.name);
+        // Their own list gets the post anew below.
+        let predecessor = read.predecessor.filter(|held| held.user != self.user);
+        let decision = without(Decision::unchanged(()), predecessor, &self.name);
         let decision = put_list(decision, self.user, list).event(event(
             &self.name,
             &place,

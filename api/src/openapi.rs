@@ -88,7 +88,21 @@ const TAGS: [(&str, &[&str], &str); 14] = [
     ("Check", &["/check"], "May this user do this here?"),
     (
         "Customers",
-        &["/sources", "/identify", "/group", "/track", "/page", "/screen", "/alias", "/batch", "/activity"],
+        &[
+            "/sources",
+            "/identify",
+            "/group",
+            "/track",
+            "/page",
+            "/screen",
+            "/alias",
+            "/batch",
+            "/activity",
+            "/reports",
+            "/views",
+            "/indicators",
+            "/trait-mappings",
+        ],
         "Where events about customers come from, and what sources send.",
     ),
     ("Organizations", &["/organizations"], "Tenants, their owners and seats."),
@@ -198,7 +212,7 @@ fn success(route: &Route, status: u16, named: &Map<String, Value>) -> Value {
         Form::One => "application/json",
     };
     let mut content = json!({kind: {"schema": schema, "example": example}});
-    if row.is_some() || route.form == Form::Lines {
+    if row.is_some() || route.form == Form::Lines || answer == "ReportPage" {
         content["text/csv"] = json!({"schema": {"type": "string"}});
     }
     if route.is_followed() {

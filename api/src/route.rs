@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::state::ApiState;
 
 /// Answers that bear the version of one thing.
-const VERSIONED: [&str; 14] = [
+const VERSIONED: [&str; 15] = [
     "Organization",
     "Seats",
     "Account",
@@ -24,6 +24,7 @@ const VERSIONED: [&str; 14] = [
     "Invitation",
     "Source",
     "NewSource",
+    "View",
 ];
 
 /// How an operation answers.

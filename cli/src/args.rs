@@ -7,8 +7,8 @@ use roster_core::reference::OrganizationRef;
 
 use crate::commands::shell::Shell;
 use crate::commands::{
-    account, activity, api_key, audit, check, config, dead_letter, events, import, invitation, job, member,
-    operator_key, organization, post, role, source, storage, user,
+    account, activity, api_key, audit, check, config, dead_letter, events, import, indicator, invitation,
+    job, member, operator_key, organization, post, report, role, source, storage, user, view,
 };
 use crate::config::Flags;
 
@@ -153,6 +153,15 @@ pub enum Command {
     /// What takes long, and how far it is.
     #[command(subcommand)]
     Job(job::Command),
+    /// Which customers are how.
+    #[command(subcommand)]
+    Report(report::Command),
+    /// Questions about customers, under a name.
+    #[command(subcommand)]
+    View(view::Command),
+    /// What enters and leaves a view.
+    #[command(subcommand)]
+    Indicator(indicator::Command),
     /// What people did, by user, event and day.
     Activity(activity::Activity),
     /// Where events about customers come from.

@@ -66,7 +66,9 @@ pub fn check(method: &Method, target: &str, reply: &Reply) {
         given if given.ends_with("json") => fits(&reply.body),
         "text/csv" => {
             let head = reply.text.split("\r\n").next().unwrap_or_default();
-            assert_eq!(head, CONTRACT.columns(operation), "{at}: the columns of its rows");
+            let columns = CONTRACT.columns(operation);
+            // Rows whose columns the request names have none of their own.
+            assert!(columns.is_empty() || head == columns, "{at}: the columns of its rows");
         }
         _ => {}
     }

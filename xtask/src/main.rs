@@ -9,6 +9,7 @@ mod openapi;
 mod plan;
 mod races;
 mod repo;
+mod segment;
 mod servers;
 mod services;
 mod sqlx;
@@ -55,7 +56,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Tries docs/openapi.json with a linter and two generators of clients; needs npm, Python and the network.
+    /// Tries docs/openapi.json with a linter and two generators of clients, and a server with Segment's libraries; needs
+    /// npm, Python and the network.
     Clients,
     /// Runs every check in turn, and stops at the first that fails.
     Ci {
@@ -87,7 +89,7 @@ fn run(repo: &Repo, task: Task) -> anyhow::Result<ExitCode> {
         Task::Sqlx { check: true } => sqlx::check(repo)?,
         Task::Openapi { check: false } => openapi::write(repo)?,
         Task::Openapi { check: true } => openapi::check(repo)?,
-        Task::Clients => clients::run(repo)?,
+        Task::Clients => clients::run(repo).and_then(|()| segment::run(repo))?,
         Task::Ci { skip_test } => ci::run(repo, skip_test)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -8,6 +8,7 @@ use super::schema::{
 };
 
 /// Answers.
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub fn all() -> Vec<(&'static str, Value)> {
     vec![
         (
@@ -30,6 +31,81 @@ pub fn all() -> Vec<(&'static str, Value)> {
                 fields.push(("write_key", key, "The user name of what it sends."));
                 fields
             }),
+        ),
+        (
+            "ReportPage",
+            json!({
+                "type": "object", "description": "A page of a report.", "required": ["data", "next_cursor"],
+                "properties": {
+                    "data": {"type": "array", "description": "Rows, with values under the names of the columns.", "items": {"type": "object"}},
+                    "next_cursor": {"type": ["string", "null"], "description": "Where the next page begins."},
+                },
+                "examples": [{"data": [{"name": "North", "owner.email": "ada@example.com"}], "next_cursor": null}],
+            }),
+        ),
+        (
+            "View",
+            object(
+                "A question under a name.",
+                vec![
+                    ("id", id("vew"), "Its id."),
+                    ("name", name("Silent owners"), "Its name."),
+                    ("kind", one_of(&["accounts", "organizations"]), "What it has a row for."),
+                    (
+                        "filter",
+                        json!({"type": ["object", "null"], "examples": [{"field": "owner", "op": "missing"}]}),
+                        "Which rows.",
+                    ),
+                    ("columns", list(text("name")), "Its columns; none are the usual ones."),
+                    ("sort", list(text("-owner.last_seen_at")), "Its order."),
+                ],
+            ),
+        ),
+        (
+            "Indicator",
+            object(
+                "Tells what enters and leaves a view.",
+                vec![
+                    ("id", id("ind"), "Its id."),
+                    ("name", name("Owner went silent"), "Its name."),
+                    ("view_id", id("vew"), "On which view."),
+                    ("holds_for_days", count(0), "For how many days something must be in the view."),
+                    ("created_at", time(), "When it was made."),
+                ],
+            ),
+        ),
+        (
+            "Alert",
+            object(
+                "Something entered a view or left it.",
+                vec![
+                    ("id", id("alr"), "Its id."),
+                    ("indicator_id", id("ind"), "Of which indicator."),
+                    ("state", one_of(&["entered", "left"]), "Which way."),
+                    (
+                        "subject",
+                        object(
+                            "What.",
+                            vec![
+                                ("type", one_of(&["account", "organization"]), "Its kind."),
+                                ("id", text("acc_01kb2y0v4tejq8vt0d7c3w4n5e"), "Its id."),
+                            ],
+                        ),
+                        "What.",
+                    ),
+                    ("at", time(), "When."),
+                ],
+            ),
+        ),
+        (
+            "TraitMappings",
+            object(
+                "Which traits name owners.",
+                vec![
+                    ("account_owner_trait", or_null(text("ownerId")), "Of accounts."),
+                    ("organization_owner_trait", or_null(text("ownerId")), "Of organizations."),
+                ],
+            ),
         ),
         (
             "Activity",
@@ -101,6 +177,7 @@ fn source() -> Vec<super::schema::Field> {
 }
 
 /// Bodies.
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub fn body(operation: &str) -> Option<Value> {
     let source = || {
         vec![
@@ -137,6 +214,19 @@ pub fn body(operation: &str) -> Option<Value> {
             ),
         ]
     };
+    let question = |more: Vec<super::schema::Field>| {
+        let mut fields = vec![
+            ("columns", list(text("owner.email")), "The columns; the usual ones if there are none."),
+            (
+                "filter",
+                json!({"type": ["object", "null"], "description": "A tree of `and`, `or`, `not` and tests."}),
+                "Which rows.",
+            ),
+            ("sort", list(text("-owner.last_seen_at")), "By which columns; `-` reverses."),
+        ];
+        fields.extend(more);
+        fields
+    };
     Some(match operation {
         "create_source" => closed("What it is.", &["name", "groups"], source()),
         "update_source" => closed("What to change; what is left out stays.", &[], source()),
@@ -144,6 +234,52 @@ pub fn body(operation: &str) -> Option<Value> {
             "Which; all if it is left out.",
             &[],
             vec![("ids", list_of(1, 200, id("dlq")), "Dead letters by id.")],
+        ),
+        "report_accounts" | "report_organizations" => closed(
+            "What is asked.",
+            &[],
+            question(vec![
+                ("limit", count(50), "How many rows, 1 to 200."),
+                ("cursor", or_null(text("eyJ2IjoxfQ.6kJ1")), "The `next_cursor` of the page before."),
+            ]),
+        ),
+        "create_view" => closed(
+            "What it is.",
+            &["name", "kind"],
+            question(vec![
+                ("name", name("Silent owners"), "What you call it."),
+                ("kind", one_of(&["accounts", "organizations"]), "What it has a row for."),
+            ]),
+        ),
+        "update_view" => closed(
+            "What to change; what is left out stays.",
+            &[],
+            question(vec![("name", name("Silent owners"), "What you call it.")]),
+        ),
+        "create_indicator" => closed(
+            "What it is.",
+            &["name", "view_id"],
+            vec![
+                ("name", name("Owner went silent"), "What you call it."),
+                ("view_id", id("vew"), "On which view."),
+                ("holds_for_days", count(0), "For how many days something must be in the view, 0 to 365."),
+            ],
+        ),
+        "update_indicator" => closed(
+            "What to change; what is left out stays.",
+            &[],
+            vec![
+                ("name", name("Owner went silent"), "What you call it."),
+                ("holds_for_days", count(0), "For how many days something must be in the view, 0 to 365."),
+            ],
+        ),
+        "put_trait_mappings" | "put_organization_trait_mappings" => closed(
+            "Which traits.",
+            &[],
+            vec![
+                ("account_owner_trait", or_null(text("ownerId")), "Names the owner of an account."),
+                ("organization_owner_trait", or_null(text("ownerId")), "Names the owner of an organization."),
+            ],
         ),
         "identify" | "group" | "track" | "page" | "screen" | "alias" => message(),
         "batch" => json!({

@@ -25,6 +25,8 @@ pub fn components() -> Value {
         "user": path("user", "ext:ada", "The user, by id or `ext:EXTERNAL_ID`."),
         "key": path("key", "key_01kb2y0v4tejq8vt0d7c3w4n5e", "The key, by id."),
         "role": path("role", "member", "A system role by name, or a custom one by id."),
+        "view": path("view", "vew_01kb2y0v4tejq8vt0d7c3w4n5e", "The view, by id."),
+        "indicator": path("indicator", "ind_01kb2y0v4tejq8vt0d7c3w4n5e", "The indicator, by id."),
         "source": path("source", "src_01kb2y0v4tejq8vt0d7c3w4n5e", "The source, by id."),
         "job": path("job", "job_01kb2y0v4tejq8vt0d7c3w4n5e", "The job, by id."),
         "session": path("session", "ses_01kb2y0v4tejq8vt0d7c3w4n5e", "The session, by id, or `current`."),

@@ -1,6 +1,6 @@
 //! Accounts.
 
-use roster_core::flows::{NewAccount, create_account};
+use roster_core::flows::{NewAccount, create_account, update_account};
 use roster_core::id::AccountId;
 use roster_core::model::{Account, AccountStatus, TraitPatch};
 use roster_core::op::{Done, run};
@@ -133,7 +133,8 @@ async fn update(call: Call<Update>) -> Result<Answer, Problem> {
         traits: call.body.traits.clone(),
     };
     let account = known(&call).await?;
-    let done = run(call.roster(), &call.request, &UpdateAccount { organization, account, patch }).await?;
+    let operation = UpdateAccount { organization, account, patch };
+    let done = update_account(call.roster(), &call.request, &operation).await?;
     answer(&call, &done)
 }
 

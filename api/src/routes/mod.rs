@@ -11,14 +11,17 @@ pub mod ingest;
 pub mod invitation;
 pub mod job;
 pub mod lifecycle;
+pub mod mapping;
 pub mod member;
 pub mod organization;
 pub mod ownership;
 pub mod post;
+pub mod report;
 pub mod role;
 pub mod session;
 pub mod source;
 pub mod user;
+pub mod view;
 
 use crate::route::Route;
 
@@ -48,6 +51,9 @@ pub fn all() -> Vec<Route> {
         source::routes(),
         ingest::routes(),
         activity::routes(),
+        mapping::routes(),
+        report::routes(),
+        view::routes(),
     ]
     .into_iter()
     .flatten()

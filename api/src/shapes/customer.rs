@@ -1,6 +1,9 @@
 //! The JSON shapes about customers.
 
-use roster_core::model::customer::{DeadLetter, Groups, Source};
+use roster_core::id::{AccountId, OrganizationId};
+use roster_core::model::customer::{
+    Alert, DeadLetter, Groups, Indicator, Mappings, ReportKind, Source, View,
+};
 use roster_core::reads::ActivityRow;
 use serde_json::{Value, json};
 
@@ -35,4 +38,38 @@ pub fn dead_letter(it: &DeadLetter) -> Value {
 pub fn activity(row: &ActivityRow) -> Value {
     let (user, event, day) = &row.key;
     json!({"user_id": user, "event": event, "day": day, "count": row.count})
+}
+
+/// One saved view.
+pub fn view(it: &View) -> Value {
+    let filter = it.filter.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    json!({
+        "id": it.id, "name": it.name, "kind": it.kind, "filter": filter, "columns": it.columns, "sort": it.sort,
+    })
+}
+
+/// One indicator.
+pub fn indicator(it: &Indicator) -> Value {
+    json!({
+        "id": it.id, "name": it.name, "view_id": it.view, "holds_for_days": it.holds_for_days,
+        "created_at": it.created_at,
+    })
+}
+
+/// One alert.
+pub fn alert(it: &Alert) -> Value {
+    let subject = match it.kind {
+        ReportKind::Accounts => json!({"type": "account", "id": AccountId::from_uuid(it.subject)}),
+        ReportKind::Organizations => {
+            json!({"type": "organization", "id": OrganizationId::from_uuid(it.subject)})
+        }
+    };
+    json!({"id": it.id, "indicator_id": it.indicator, "state": it.state, "subject": subject, "at": it.at})
+}
+
+/// `{account_owner_trait, organization_owner_trait}`
+pub fn mappings(it: &Mappings) -> Value {
+    json!({
+        "account_owner_trait": it.account_owner_trait, "organization_owner_trait": it.organization_owner_trait,
+    })
 }

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use roster_api::shapes;
+use roster_core::flows::update_account;
 use roster_core::flows::{self, NewAccount};
 use roster_core::id::OrganizationId;
 use roster_core::model::{Account, AccountStatus};
@@ -154,7 +155,7 @@ async fn list(session: Session, asked: List) -> Result<(), Failure> {
 async fn update(session: Session, one: &One, patch: AccountPatch) -> Result<(), Failure> {
     let (organization, account) = find(&session, one).await?;
     let operation = UpdateAccount { organization, account: account.id, patch };
-    let done = run_operation(&session.roster, &session.request(), &operation).await?;
+    let done = update_account(&session.roster, &session.request(), &operation).await?;
     print(&session, organization, &done.output)
 }
 

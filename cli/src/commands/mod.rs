@@ -12,12 +12,14 @@ mod demo;
 mod doctor;
 pub mod events;
 pub mod import;
+pub mod indicator;
 pub mod invitation;
 pub mod job;
 pub mod member;
 pub mod operator_key;
 pub mod organization;
 pub mod post;
+pub mod report;
 pub mod role;
 mod serve;
 pub mod shell;
@@ -25,6 +27,7 @@ pub mod source;
 pub mod storage;
 pub mod user;
 pub mod verify;
+pub mod view;
 
 use crate::args::{Cli, Command, Global};
 use crate::confirm::confirm;
@@ -54,6 +57,9 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Verify { repair } => verify::run(global, repair).await,
         Command::Job(command) => job::run(command, global).await,
         Command::Import(command) => import::run(command, global).await,
+        Command::Report(command) => report::run(command, global).await,
+        Command::View(command) => view::run(command, global).await,
+        Command::Indicator(command) => indicator::run(command, global).await,
         Command::Activity(asked) => activity::run(asked, global).await,
         Command::Source(command) => source::run(command, global).await,
         Command::DeadLetter(command) => dead_letter::run(command, global).await,

@@ -13,6 +13,7 @@ use roster_core::op::Roster;
 use roster_core::presence::{Presence, Stay};
 use roster_core::reads;
 use roster_core::stop::Stop;
+use roster_core::watch::watch;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -67,7 +68,8 @@ async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failur
     let feed = keep_feed(api.roster.clone(), &stop);
     let stopping = api.stop.clone();
     let drain = Drain::new(api.roster.clone(), Arc::clone(&api.ingested));
-    let worker = do_jobs(Worker::new(api.roster.clone(), Arc::clone(&api.jobs)), drain, &stopping);
+    let worker =
+        do_jobs(api.roster.clone(), Worker::new(api.roster.clone(), Arc::clone(&api.jobs)), drain, &stopping);
     let ended = tokio::select! {
         ended = Server::new(listener, api).run(signals) => ended,
         () = lost(&place) => Err(Failure::Failed(
@@ -100,10 +102,10 @@ fn keep_feed(roster: Roster, stop: &Stop) -> JoinHandle<()> {
     tokio::spawn(async move { feed::keep_feed(&roster, &stop).await })
 }
 
-fn do_jobs(worker: Worker, drain: Drain, stop: &Stop) -> JoinHandle<()> {
+fn do_jobs(roster: Roster, worker: Worker, drain: Drain, stop: &Stop) -> JoinHandle<()> {
     let stop = stop.clone();
     tokio::spawn(async move {
-        tokio::join!(worker.work(stop.clone()), drain.work(stop));
+        tokio::join!(worker.work(stop.clone()), drain.work(stop.clone()), watch(&roster, &stop));
     })
 }
 
@@ -118,7 +120,7 @@ pub async fn work(global: &Global) -> Result<(), Failure> {
     let (stop, stopping) = (Stop::default(), Stop::default());
     let feed = keep_feed(roster.clone(), &stop);
     let drain = Drain::new(roster.clone(), Arc::default());
-    let worker = do_jobs(Worker::new(roster, Arc::default()), drain, &stopping);
+    let worker = do_jobs(roster.clone(), Worker::new(roster, Arc::default()), drain, &stopping);
     note(&format!("Roster {} does jobs on {}", env!("CARGO_PKG_VERSION"), store(&config)));
     tokio::select! {
         () = signals.next() => {}

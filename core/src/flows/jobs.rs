@@ -6,8 +6,10 @@ use super::import::{ImportLine, ImportOptions};
 use crate::facts::{Facts, Request};
 use crate::home::{Home, Key, Record};
 use crate::id::{JobId, OrganizationId, UserId};
+use crate::model::customer::Mappings;
 use crate::model::{DirectoryEntry, DirectoryId, Job, JobPart, JobPartId, JobSide, PartContent, Work};
 use crate::op::{Decision, Done, Operation, Roster, View, preflight, run};
+use crate::ops::customer::PutMappings;
 use crate::ops::job::{Asked, BeginJob, CancelJob};
 use crate::ops::member::AccessAsk;
 use crate::ops::pointer::{NOT_AFTER, PutDirectoryEntry};
@@ -124,6 +126,19 @@ pub async fn begin_import(
     let items = lines.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
     let items = items.map_err(|bad| Refusal::invalid("", bad.to_string()))?;
     begin(roster, request, work, None, items).await
+}
+
+/// Sets which traits name owners, and has a job look at everything again (rule T2).
+pub async fn put_mappings(
+    roster: &Roster,
+    request: &Request,
+    home: Home,
+    mappings: Mappings,
+) -> Result<Done<Job>, OpError> {
+    let mut operation = PutMappings { home: home.clone(), asked: asked(request), mappings, not_after: None };
+    preflight(roster, request, &operation).await?;
+    operation.not_after = Some(announce(roster, request, operation.asked.id, &home).await?);
+    run(roster, request, &operation).await
 }
 
 /// The items in parts, then the job. A crash before the job leaves parts that nothing leads to.

@@ -15,6 +15,7 @@ mod delete_role;
 pub mod import;
 mod invite;
 mod jobs;
+mod map_owner;
 mod receipt;
 pub(crate) mod refresh;
 mod remove_many;
@@ -23,6 +24,7 @@ mod resolve;
 mod set_post;
 mod set_role;
 mod sign_in;
+mod update_account;
 mod update_organization;
 mod update_user;
 
@@ -40,7 +42,11 @@ pub use create_user::{Found, NewUser, create_user, find_or_create_user};
 pub use delete_role::{delete_role, tidy_roles};
 pub use invite::{InvitedRow, invite, invite_many, resend};
 pub(crate) use jobs::store_parts;
-pub use jobs::{BulkAct, MAX_BULK, begin_bulk, begin_import, cancel_job, find_job, remove_everywhere};
+pub use jobs::{
+    BulkAct, MAX_BULK, begin_bulk, begin_import, cancel_job, find_job, put_mappings, remove_everywhere,
+};
+pub(crate) use map_owner::resolve_waiting;
+pub use map_owner::{map_owner, mappings};
 pub use receipt::{begin_receipt, finish_receipt};
 pub use remove_many::{RemovalRow, remove_many, require_removal};
 pub use replace_access::replace_access;
@@ -48,5 +54,6 @@ pub use resolve::{find_user, resolve_account, resolve_organization, resolve_user
 pub use set_post::set_post;
 pub use set_role::set_role;
 pub use sign_in::{SignedIn, sign_in};
+pub use update_account::update_account;
 pub use update_organization::{close_organization, update_organization};
 pub use update_user::update_user;

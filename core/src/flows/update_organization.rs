@@ -1,6 +1,7 @@
 //! Changing or closing an organization, with what points to it.
 
 use super::claims::{self, Taken};
+use super::map_owner;
 use super::refresh::{refresh_organization, tidied};
 use crate::facts::Request;
 use crate::id::OrganizationId;
@@ -33,6 +34,9 @@ pub async fn update_organization(
     let (_, after) = done.output;
     tidied(refresh_organization(roster, request, organization).await);
     tidied(leaving.give_back(roster, request).await);
+    if !patch.traits.0.is_empty() {
+        tidied(map_owner(roster, request, organization, None).await.map(drop));
+    }
     Ok(Done { output: after, version: done.version })
 }
 

@@ -19,12 +19,16 @@ use crate::home::{Home, Key, Record};
 use crate::id::{DeadLetterId, SourceId};
 use crate::model::customer::{Customer, CustomerKey, DeadLetter, Inbox, SEEN_PARTS, Source};
 use crate::op::{Roster, run};
-use crate::ops::stream::{FinishInbox, Observe, PutDeadLetters, ReleaseInbox, TakeInbox, TakeMessages};
+use crate::ops::stream::{
+    FinishInbox, ForgetMessages, Observe, PutDeadLetters, ReleaseInbox, TakeInbox, TakeMessages,
+};
 use crate::refusal::OpError;
 use crate::stop::Stop;
 
 /// How often inboxes are looked into that others fill.
 const LOOK: Duration = Duration::from_millis(300);
+/// How often old messages are forgotten.
+const FORGET: Duration = Duration::from_hours(1);
 /// How many requests of one source are applied before the next source's turn.
 const TURN: u16 = 16;
 
@@ -46,7 +50,14 @@ impl Drain {
 
     /// Works until the word to stop is given.
     pub async fn work(&self, stop: Stop) {
+        let mut forgot = tokio::time::Instant::now();
         while !stop.is_given() {
+            if forgot.elapsed() > FORGET {
+                forgot = tokio::time::Instant::now();
+                if let Err(error) = self.forget(&stop).await {
+                    tracing::warn!(%error, "old messages cannot be forgotten; trying again in an hour");
+                }
+            }
             let found = match self.look(&stop).await {
                 Ok(found) => found,
                 Err(error) => {
@@ -73,6 +84,42 @@ impl Drain {
     pub async fn work_off(&self) -> Result<(), OpError> {
         while self.look(&Stop::default()).await? {}
         self.release().await
+    }
+
+    /// Forgets the messages of every source that came more than seven days ago.
+    pub async fn forget(&self, stop: &Stop) -> Result<(), OpError> {
+        let mut after = Home::Stream(SourceId::from_uuid(Uuid::nil()), 0);
+        loop {
+            let homes = self.roster.store.homes(Some(&after), 200).await?;
+            for home in &homes {
+                match home {
+                    Home::Stream(source, part @ 2..) if !stop.is_given() => {
+                        self.forget_in(*source, *part).await?;
+                    }
+                    Home::Stream(..) => {}
+                    _ => return Ok(()),
+                }
+            }
+            let Some(last) = homes.last() else { return Ok(()) };
+            after = last.clone();
+        }
+    }
+
+    async fn forget_in(&self, source: SourceId, part: u8) -> Result<(), OpError> {
+        let home = Home::Stream(source, part);
+        let mut after = Key::Customer(CustomerKey::Seen(Uuid::nil()));
+        loop {
+            let found = self.roster.store.records(&home, Some(&after), 400).await?;
+            let Some(last) = found.last() else { return Ok(()) };
+            after = last.record.key();
+            let hashes = found.iter().filter_map(|stored| match stored.record.key() {
+                Key::Customer(CustomerKey::Seen(hash)) => Some(hash),
+                _ => None,
+            });
+            let operation = ForgetMessages { source, part, hashes: hashes.collect() };
+            let system = Request::new(Actor::System, self.roster.entropy.as_ref());
+            run(&self.roster, &system, &operation).await?;
+        }
     }
 
     /// Others need not wait until the leases have ended.

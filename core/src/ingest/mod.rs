@@ -15,6 +15,7 @@ mod receive;
 pub use drain::Drain;
 pub use letters::{dead_letters, replay};
 pub use message::{Kind, MAX_BATCH, MAX_MESSAGE};
+pub(crate) use places::as_external_id;
 pub use receive::{authenticate_source, receive};
 
 use crate::refusal::OpError;

@@ -6,6 +6,7 @@
 
 mod bulk;
 mod import;
+mod map_owners;
 mod remove_everywhere;
 
 use std::collections::BTreeSet;
@@ -217,6 +218,7 @@ impl Held {
         let work = job.work.clone();
         let outcome = match &work {
             Work::RemoveEverywhere { user, epoch } => self.remove_everywhere(job, *user, *epoch).await,
+            Work::MapOwners { organization } => self.map_owners(job, *organization).await,
             Work::Bulk { organization, action } => self.bulk(job, *organization, action).await,
             Work::ImportMembers { organization, create_accounts, dry_run } => {
                 let options = crate::flows::import::ImportOptions {

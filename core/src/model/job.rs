@@ -77,6 +77,11 @@ pub enum Work {
         /// Does nothing, and reports what would be done.
         dry_run: bool,
     },
+    /// Looks again at whom traits name as owners.
+    MapOwners {
+        /// In one organization, or everywhere.
+        organization: Option<OrganizationId>,
+    },
 }
 
 impl Work {
@@ -86,6 +91,7 @@ impl Work {
             Self::RemoveEverywhere { .. } => "remove_everywhere",
             Self::Bulk { .. } => "bulk",
             Self::ImportMembers { .. } => "import_members",
+            Self::MapOwners { .. } => "map_owners",
         }
     }
 
@@ -93,6 +99,7 @@ impl Work {
     pub const fn organization(&self) -> Option<OrganizationId> {
         match self {
             Self::RemoveEverywhere { .. } => None,
+            Self::MapOwners { organization } => *organization,
             Self::Bulk { organization, .. } | Self::ImportMembers { organization, .. } => Some(*organization),
         }
     }
@@ -101,6 +108,8 @@ impl Work {
     pub const fn home(&self) -> Home {
         match self {
             Self::RemoveEverywhere { user, .. } => Home::User(*user),
+            Self::MapOwners { organization: None } => Home::Deployment,
+            Self::MapOwners { organization: Some(organization) } => Home::Organization(*organization),
             Self::Bulk { organization, .. } | Self::ImportMembers { organization, .. } => {
                 Home::Organization(*organization)
             }

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod api_key;
+pub mod customer;
 pub mod feed;
 pub mod invitation;
 pub mod job;

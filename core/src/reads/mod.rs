@@ -16,6 +16,7 @@ mod role;
 mod session;
 mod source;
 mod user;
+mod view;
 
 pub use account::{account, account_id, accounts};
 pub use activity::{ActivityAsk, ActivityKey, ActivityRow, activity};
@@ -36,9 +37,10 @@ pub use organization::{
 pub(crate) use organization::{somewhere, used_seats};
 pub use role::{role, roles};
 pub use session::sessions;
-pub use source::{source, sources};
+pub use source::{require_customers, source, sources};
 pub(crate) use user::pointers;
 pub use user::{Me, MembershipShown, UserAccount, account_of_user, me, user, user_accounts, users};
+pub use view::{alerts, indicator, indicators, view, views};
 
 use crate::id::Version;
 use crate::listing::Position;

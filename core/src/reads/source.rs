@@ -1,12 +1,13 @@
 //! Sources, without their write keys. Operators only.
 
-use super::{Rows, Shown, documents};
+use super::{Rows, Shown, documents, visible_standing};
 use crate::facts::Request;
 use crate::home::{Home, TypedKey};
-use crate::id::SourceId;
+use crate::id::{OrganizationId, SourceId};
 use crate::listing::PageRequest;
 use crate::model::customer::{Customer, CustomerKey, Source, TheSource};
 use crate::op::{Roster, View};
+use crate::policy::Reach;
 use crate::refusal::{OpError, Refusal};
 
 /// One source.
@@ -32,4 +33,14 @@ pub async fn sources(
 
 pub(super) fn require_operator(request: &Request) -> Result<(), OpError> {
     if request.actor.is_operator() { Ok(()) } else { Err(Refusal::lacks("operator").into()) }
+}
+
+/// 403 for one who does not hold `customers:read` on the whole organization.
+pub async fn require_customers(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+) -> Result<(), OpError> {
+    let (_, standing) = visible_standing(roster, request, organization).await?;
+    Ok(roster.policies.access.require(&standing, "customers:read", Reach::Organization)?)
 }

@@ -35,6 +35,8 @@ pub struct Ids {
     pub token: String,
     pub job: String,
     pub source: String,
+    pub view: String,
+    pub indicator: String,
     pub other_account: String,
     pub other_user: String,
     pub other_key: String,
@@ -63,6 +65,10 @@ pub async fn prepared(store: &str) -> Prepared {
     let (invitation, token) = asked(&world, "cloud", "north").await;
     let (other_invitation, _) = asked(&world, "other", "west").await;
     let job = ended_job(&world).await;
+    let view = json!({"name": "All", "kind": "accounts"});
+    let view = text(&world.operator().post("/v1/views", view).await.is(201), "/id");
+    let indicator = json!({"name": "All", "view_id": view});
+    let indicator = text(&world.operator().post("/v1/indicators", indicator).await.is(201), "/id");
     let source = json!({"name": "Product", "groups": {"to": "each"}});
     let source = text(&world.operator().post("/v1/sources", source).await.is(201), "/id");
     let first = async |path: &str, pointer: &str| text(&world.operator().get(path).await.is(200), pointer);
@@ -81,6 +87,8 @@ pub async fn prepared(store: &str) -> Prepared {
         token,
         job,
         source,
+        indicator,
+        view: view.clone(),
         other_account: first("/v1/organizations/ext:other/accounts/ext:west", "/id").await,
         other_user: first("/v1/users/ext:mia", "/id").await,
         other_key: first("/v1/organizations/ext:other/api-keys", "/data/0/id").await,
@@ -210,12 +218,18 @@ impl Call {
             .replace("{token}", &world.ids.token)
             .replace("{job}", &world.ids.job)
             .replace("{source}", &world.ids.source)
+            .replace("{view}", &world.ids.view)
+            .replace("{indicator}", &world.ids.indicator)
             .replace("{session}", "ses_01kb2y0v4tejq8vt0d7c3w4n5e");
         if self.id == "import_members" {
             let file = "email,account_external_id,role\nnew@example.com,north,viewer\n";
             let caller = caller.clone().with("content-type", "text/csv");
             return caller.send(self.method.clone(), &path, file.into()).await;
         }
-        caller.call(self.method.clone(), &path, self.body.clone()).await
+        let mut body = self.body.clone();
+        if let Some(body) = body.as_mut().filter(|_| self.id == "create_indicator") {
+            body["view_id"] = world.ids.view.clone().into();
+        }
+        caller.call(self.method.clone(), &path, body).await
     }
 }

@@ -6,6 +6,8 @@ mod dying;
 mod input;
 mod links;
 mod order;
+mod owners;
+mod reports;
 mod sources;
 
 use std::sync::Arc;

@@ -1,8 +1,10 @@
 //! Out of order, late, repeated (rule G4).
 
+use roster_core::home::Home;
+use roster_core::stop::Stop;
 use serde_json::{Value, json};
 
-use crate::{Customers, selected};
+use crate::{Customers, drain, selected};
 
 /// Every order of what was said ends the same.
 #[tokio::test]
@@ -51,7 +53,15 @@ async fn g4_the_same_message_is_taken_in_once_in_seven_days() {
         ]);
         at.says("/v1/batch", json!({"batch": twice})).await;
         assert_eq!(kept().await, json!("a"));
+        let known = async || {
+            let homes = at.service().roster.store.homes(None, 1_000).await.unwrap();
+            homes.iter().filter(|home| matches!(home, Home::Stream(_, 2..))).count()
+        };
+        drain(&at.service().roster).forget(&Stop::default()).await.unwrap();
+        assert_eq!(known().await, 2, "what is younger is known still");
         at.world.test().clock.advance_seconds(7 * 86_400 + 1);
+        drain(&at.service().roster).forget(&Stop::default()).await.unwrap();
+        assert_eq!(known().await, 0, "nothing is kept for longer");
         at.says("/v1/identify", plan("pro", "m-1")).await;
         assert_eq!(kept().await, json!("pro"));
     }

@@ -11,7 +11,7 @@ pub use activity::{ActivityMonth, Day, Presence, SESSION_GAP, Span};
 pub use clock::{AccountClock, Instants, LinkClock, LinkMark, UserClock};
 pub use source::{EventNames, Groups, Source};
 pub use stream::{DRAINER_SECONDS, DeadLetter, Drainer, Inbox, Seen};
-pub use view::{Alert, AlertState, Indicator, Mappings, ReportKind, View, Watched};
+pub use view::{Alert, AlertState, Indicator, Mapped, Mappings, ReportKind, View, Watched};
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -40,6 +40,8 @@ pub enum CustomerKey {
     Watched(IndicatorId, Uuid),
     /// Deployment or organization home: which traits name owners.
     Mappings,
+    /// Organization home: what a trait said of the owner of an account or the organization.
+    Mapped(Uuid),
     /// Stream home, part 0: what one request of the source brought.
     Inbox(Uuid),
     /// Stream home, part 0: who applies what the source sends.
@@ -85,6 +87,7 @@ impl CustomerKey {
                 Self::Watched(IndicatorId::from_uuid(indicator), subject)
             }
             "mappings" => Self::Mappings,
+            "mapped" => Self::Mapped(id(rest)?),
             "inbox" => Self::Inbox(id(rest)?),
             "drainer" => Self::Drainer,
             "letter" => Self::DeadLetter(DeadLetterId::from_uuid(id(rest)?)),
@@ -112,7 +115,9 @@ impl CustomerKey {
             Self::DeadLetter(_) => matches!(home, Home::Stream(_, 1)),
             Self::Seen(_) => matches!(home, Home::Stream(_, 2..)),
             Self::UserClock => matches!(home, Home::User(_)),
-            Self::AccountClock(_) | Self::LinkClock(_) => matches!(home, Home::Organization(_)),
+            Self::AccountClock(_) | Self::LinkClock(_) | Self::Mapped(_) => {
+                matches!(home, Home::Organization(_))
+            }
             Self::Presence(_) | Self::Activity(..) => matches!(home, Home::Activity(_)),
         }
     }
@@ -133,6 +138,7 @@ impl fmt::Display for CustomerKey {
                 write!(f, "watched:{}:{}", indicator.uuid().simple(), subject.simple())
             }
             Self::Mappings => f.write_str("mappings"),
+            Self::Mapped(subject) => write!(f, "mapped:{}", subject.simple()),
             Self::Inbox(id) => write!(f, "inbox:{}", id.simple()),
             Self::Drainer => f.write_str("drainer"),
             Self::DeadLetter(id) => write!(f, "letter:{}", id.uuid().simple()),
@@ -175,6 +181,8 @@ pub enum Customer {
     Watched(Watched),
     /// See [`Mappings`].
     Mappings(Mappings),
+    /// See [`Mapped`].
+    Mapped(Mapped),
     /// See [`Inbox`].
     Inbox(Inbox),
     /// See [`Drainer`].
@@ -205,6 +213,7 @@ impl Customer {
             Self::Alert(it) => CustomerKey::Alert(it.indicator, it.id),
             Self::Watched(it) => CustomerKey::Watched(it.indicator, it.subject),
             Self::Mappings(_) => CustomerKey::Mappings,
+            Self::Mapped(it) => CustomerKey::Mapped(it.subject),
             Self::Inbox(it) => CustomerKey::Inbox(it.id),
             Self::Drainer(_) => CustomerKey::Drainer,
             Self::DeadLetter(it) => CustomerKey::DeadLetter(it.id),
@@ -259,6 +268,7 @@ customers! {
     Alert(Alert), TheAlert(indicator: IndicatorId, id: AlertId);
     Watched(Watched), TheWatched(indicator: IndicatorId, subject: Uuid);
     Mappings(Mappings), TheMappings;
+    Mapped(Mapped), TheMapped(subject: Uuid);
     Inbox(Inbox), TheInbox(id: Uuid);
     Drainer(Drainer), TheDrainer;
     DeadLetter(DeadLetter), TheDeadLetter(id: DeadLetterId);

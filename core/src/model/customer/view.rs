@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::id::{AlertId, IndicatorId, OrganizationId, ViewId};
-use crate::text::Name;
+use crate::text::{ExternalId, Name};
 use crate::time::Timestamp;
 
 /// What a report has a row for.
@@ -104,4 +104,16 @@ pub struct Mappings {
     pub account_owner_trait: Option<String>,
     /// Of organizations.
     pub organization_owner_trait: Option<String>,
+}
+
+/// What a trait said when the owner that it names was last looked for: a manual setting stays until it says something
+/// else (rule T3).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Mapped {
+    /// The account or organization.
+    pub subject: Uuid,
+    /// Which trait.
+    pub by: Option<String>,
+    /// What it said.
+    pub external: Option<ExternalId>,
 }

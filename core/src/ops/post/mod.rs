@@ -2,10 +2,12 @@
 
 mod clear;
 mod held;
+mod map;
 mod set;
 
 pub use clear::ClearPost;
 pub use held::HeldRead;
+pub use map::{MapOwner, MappedOwner};
 pub use set::SetPost;
 
 use serde_json::{Value, json};

@@ -148,6 +148,40 @@ impl Operation for TakeMessages {
     }
 }
 
+/// Forgets messages that came more than seven days ago.
+#[derive(Debug)]
+pub struct ForgetMessages {
+    /// Whose.
+    pub source: SourceId,
+    /// Which part remembers them.
+    pub part: u8,
+    /// By the hash of their id, at most 400.
+    pub hashes: Vec<Uuid>,
+}
+
+impl Operation for ForgetMessages {
+    type State = Vec<Seen>;
+    type Output = ();
+
+    fn home(&self) -> Home {
+        Home::Stream(self.source, self.part)
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        view.fetch(self.hashes.iter().map(|hash| TheSeen(*hash).key())).await?;
+        let mut found = Vec::new();
+        for hash in &self.hashes {
+            found.extend(view.get(&TheSeen(*hash)).await?);
+        }
+        Ok(found)
+    }
+
+    fn decide(&self, found: Self::State, facts: &Facts) -> Result<Decision<()>, Refusal> {
+        let old = found.into_iter().filter(|seen| seen.at.plus_seconds(REMEMBERED) <= facts.now);
+        Ok(old.fold(Decision::unchanged(()), |decision, seen| decision.remove(TheSeen(seen.hash).key())))
+    }
+}
+
 /// Takes what a request brought out of the inbox, all of it being applied.
 #[derive(Debug)]
 pub struct FinishInbox {

@@ -4,6 +4,6 @@ mod inbox;
 mod letters;
 mod observe;
 
-pub use inbox::{FinishInbox, ReleaseInbox, StoreInbox, TakeInbox, TakeMessages};
+pub use inbox::{FinishInbox, ForgetMessages, ReleaseInbox, StoreInbox, TakeInbox, TakeMessages};
 pub use letters::{PutDeadLetters, RemoveDeadLetters};
 pub use observe::{Observe, Sign};

@@ -1,0 +1,42 @@
+//! Changing an account; where its traits change, its owner follows (rule T2).
+
+use super::map_owner;
+use super::refresh::tidied;
+use crate::facts::Request;
+use crate::home::{Home, Key, Record};
+use crate::model::Account;
+use crate::op::{Done, Roster, run};
+use crate::ops::account::UpdateAccount;
+use crate::ops::post::MappedOwner;
+use crate::refusal::OpError;
+
+/// Applies a patch to an account. The account afterwards, with the owner that its traits name.
+pub async fn update_account(
+    roster: &Roster,
+    request: &Request,
+    operation: &UpdateAccount,
+) -> Result<Done<Account>, OpError> {
+    let done = run(roster, request, operation).await?;
+    if operation.patch.traits.0.is_empty() {
+        return Ok(done);
+    }
+    let (organization, account) = (operation.organization, operation.account);
+    match map_owner(roster, request, organization, Some(account)).await {
+        Ok(MappedOwner::Changed(_)) => {}
+        Ok(MappedOwner::Unchanged | MappedOwner::Outdated) => return Ok(done),
+        Err(error) => {
+            tidied(Err(error));
+            return Ok(done);
+        }
+    }
+    let key = Key::Account(account);
+    let mut read =
+        roster.store.read(&Home::Organization(organization), std::slice::from_ref(&key), &[]).await?;
+    Ok(match read.records.remove(&key) {
+        Some(stored) => match stored.record {
+            Record::Account(output) => Done { output, version: Some(stored.version) },
+            _ => done,
+        },
+        None => done,
+    })
+}

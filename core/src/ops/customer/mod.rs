@@ -1,0 +1,18 @@
+//! Questions about customers that are asked again and again, and which traits name owners.
+
+mod indicator;
+mod mappings;
+mod view;
+
+pub use indicator::{
+    CreateIndicator, DeleteIndicator, Evaluated, IndicatorPatch, Judge, Seen, UpdateIndicator,
+};
+pub use mappings::PutMappings;
+pub use view::{CreateView, DeleteView, UpdateView, ViewPatch};
+
+use crate::facts::Facts;
+use crate::refusal::Refusal;
+
+fn require_operator(facts: &Facts) -> Result<(), Refusal> {
+    if facts.actor.is_operator() { Ok(()) } else { Err(Refusal::lacks("operator")) }
+}

@@ -1,0 +1,102 @@
+//! The values of a report, and their one order.
+
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::text::fold;
+use crate::time::Timestamp;
+
+/// One value. Nothing comes before everything; then numbers, instants, text by its folded form, truth, and the rest by
+/// its JSON text.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Cell {
+    /// No value: no owner, never seen, no such trait.
+    Nothing,
+    /// A number.
+    Number(f64),
+    /// An instant.
+    Time(Timestamp),
+    /// Text.
+    Text(String),
+    /// True or false.
+    Truth(bool),
+    /// An array or an object, as JSON text.
+    Other(String),
+}
+
+impl Cell {
+    /// A whole number.
+    pub fn count(number: i64) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "counts of people and sessions stay far below 2^53")]
+        Self::Number(number as f64)
+    }
+
+    /// Text, if there is any.
+    pub fn text(text: Option<impl ToString>) -> Self {
+        text.map_or(Self::Nothing, |text| Self::Text(text.to_string()))
+    }
+
+    /// An instant, if there is one.
+    pub fn time(time: Option<Timestamp>) -> Self {
+        time.map_or(Self::Nothing, Self::Time)
+    }
+
+    /// A JSON value, such as a trait's.
+    pub fn json(value: Option<&Value>) -> Self {
+        match value {
+            None | Some(Value::Null) => Self::Nothing,
+            Some(Value::Bool(truth)) => Self::Truth(*truth),
+            Some(Value::Number(number)) => number.as_f64().map_or(Self::Nothing, Self::Number),
+            Some(Value::String(text)) => Self::Text(text.clone()),
+            Some(other) => Self::Other(other.to_string()),
+        }
+    }
+
+    /// As answers show it.
+    pub fn shown(&self) -> Value {
+        match self {
+            Self::Nothing => Value::Null,
+            #[expect(clippy::cast_possible_truncation, reason = "only whole numbers that fit are turned")]
+            Self::Number(number) if number.fract() == 0.0 && number.abs() < 9e15 => json!(*number as i64),
+            Self::Number(number) => json!(number),
+            Self::Time(time) => json!(time),
+            Self::Text(text) => json!(text),
+            Self::Truth(truth) => json!(truth),
+            Self::Other(text) => serde_json::from_str(text).unwrap_or(Value::Null),
+        }
+    }
+
+    /// The order of reports.
+    pub fn order(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Number(one), Self::Number(other)) => one.total_cmp(other),
+            (Self::Time(one), Self::Time(other)) => one.cmp(other),
+            (Self::Text(one), Self::Text(other)) => fold(one).cmp(&fold(other)).then_with(|| one.cmp(other)),
+            (Self::Truth(one), Self::Truth(other)) => one.cmp(other),
+            (Self::Other(one), Self::Other(other)) => one.cmp(other),
+            (one, other) => one.rank().cmp(&other.rank()),
+        }
+    }
+
+    /// The instant that it is or says.
+    pub fn instant(&self) -> Option<Timestamp> {
+        match self {
+            Self::Time(time) => Some(*time),
+            Self::Text(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
+    const fn rank(&self) -> u8 {
+        match self {
+            Self::Nothing => 0,
+            Self::Number(_) => 1,
+            Self::Time(_) => 2,
+            Self::Text(_) => 3,
+            Self::Truth(_) => 4,
+            Self::Other(_) => 5,
+        }
+    }
+}

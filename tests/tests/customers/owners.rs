@@ -1,0 +1,77 @@
+//! Owners that traits name (rules T2, T3, T4, G4).
+
+use std::sync::Arc;
+
+use roster_core::jobs::Worker;
+use serde_json::{Value, json};
+
+use crate::{Customers, selected, text};
+
+const NORTH: &str = "/v1/organizations/ext:cloud/accounts/ext:north";
+
+async fn maps(at: &Customers, path: &str, name: Value) {
+    let body = json!({"account_owner_trait": name});
+    let job = at.world.operator().put(path, body).await.is(202);
+    Worker::new(at.service().roster.clone(), Arc::default()).work_off().await.unwrap();
+    let job = at.world.operator().get(&format!("/v1/jobs/{}", text(&job, "/job/id"))).await.is(200);
+    assert_eq!(job["status"], json!("completed"), "{job}");
+}
+
+async fn owner(at: &Customers) -> Value {
+    at.account("north").await["account_owner"].clone()
+}
+
+#[tokio::test]
+async fn t2_the_owner_follows_the_trait_and_t3_a_manual_one_stays_until_it_changes() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        let id = async |user: &str| text(&at.user(user).await.is(200), "/id");
+        let (nils, nora) = (id("nils").await, id("nora").await);
+        let mapped = |user: &str| json!({"state": "resolved", "source": "mapping", "user_id": user});
+        operator.patch(NORTH, json!({"traits": {"ownerId": "nils"}})).await.is(200);
+        assert_eq!(owner(&at).await, Value::Null, "nothing is mapped");
+        maps(&at, "/v1/trait-mappings", json!("ownerId")).await;
+        assert_eq!(owner(&at).await, mapped(&nils), "everything is looked at again");
+        let answer = operator.patch(NORTH, json!({"traits": {"ownerId": "nora"}})).await.is(200);
+        assert_eq!(answer["account_owner"], mapped(&nora));
+        operator.put(&format!("{NORTH}/account-owner"), json!({"user": "ext:nils"})).await.is(200);
+        operator.patch(NORTH, json!({"traits": {"other": 1}})).await.is(200);
+        assert_eq!(owner(&at).await["source"], json!("manual"));
+        at.says("/v1/group", json!({"userId": "nils", "groupId": "north", "traits": {"ownerId": "nobody"}}))
+            .await;
+        let unresolved = json!({"state": "unresolved", "source": "mapping", "external_id": "nobody"});
+        assert_eq!(owner(&at).await, unresolved);
+        // An organization's own mapping beats the deployment's.
+        operator.patch(NORTH, json!({"traits": {"lead": "nils"}})).await.is(200);
+        maps(&at, "/v1/organizations/ext:cloud/trait-mappings", json!("lead")).await;
+        assert_eq!(owner(&at).await, mapped(&nils));
+        let shown = operator.get("/v1/organizations/ext:cloud/trait-mappings").await.is(200);
+        assert_eq!(shown, json!({"account_owner_trait": "lead", "organization_owner_trait": null}));
+        at.is_clean().await;
+    }
+}
+
+#[tokio::test]
+async fn t3_an_owner_who_is_waited_for_resolves_by_joining_and_t4_waits_again_after_leaving() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        maps(&at, "/v1/trait-mappings", json!("ownerId")).await;
+        operator.patch(NORTH, json!({"traits": {"ownerId": "zoe"}})).await.is(200);
+        assert_eq!(owner(&at).await["state"], json!("unresolved"));
+        at.says("/v1/group", json!({"userId": "zoe", "groupId": "north"})).await;
+        assert_eq!(owner(&at).await["state"], json!("resolved"));
+        operator.delete(&format!("{NORTH}/members/ext:zoe")).await.is(200);
+        assert_eq!(owner(&at).await["state"], json!("unresolved"));
+        operator.put(&format!("{NORTH}/members/ext:zoe"), json!({"role": "viewer"})).await.is(201);
+        assert_eq!(owner(&at).await["state"], json!("resolved"));
+        // Whoever reaches all accounts reaches this one.
+        operator.patch(NORTH, json!({"traits": {"ownerId": "yan"}})).await.is(200);
+        let access = json!({"type": "organization", "role": "viewer"});
+        let add = json!({"external_id": "yan", "access": access});
+        operator.post("/v1/organizations/ext:cloud/members", add).await.is(201);
+        assert_eq!(owner(&at).await["state"], json!("resolved"));
+        at.is_clean().await;
+    }
+}

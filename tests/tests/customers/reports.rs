@@ -1,0 +1,176 @@
+//! Reports, views and indicators (rules T5, T6).
+
+use std::sync::Arc;
+
+use roster_core::jobs::Worker;
+use roster_core::watch::watch_once;
+use serde_json::{Value, json};
+
+use crate::{Customers, selected, text};
+
+/// Accounts of `ext:cloud` with owners: north's was seen, south's never, east has none.
+async fn world(store: &str) -> Customers {
+    let at = Customers::on(store).await;
+    let operator = at.world.operator();
+    operator.put("/v1/trait-mappings", json!({"account_owner_trait": "ownerId"})).await.is(202);
+    Worker::new(at.service().roster.clone(), Arc::default()).work_off().await.unwrap();
+    for (account, owner, plan) in [("north", "nils", "pro"), ("south", "sven", "free"), ("east", "", "pro")] {
+        let traits = json!({"ownerId": owner, "plan": plan});
+        at.says("/v1/group", json!({"anonymousId": "cron", "groupId": account, "traits": traits})).await;
+    }
+    at.says("/v1/track", json!({"userId": "nils", "event": "Message Received", "messageId": "1"})).await;
+    at
+}
+
+async fn names(at: &Customers, body: Value) -> Vec<String> {
+    let mut body = body;
+    body["columns"] = json!(["external_id", "owner.email", "owner.sessions", "owner.last_seen_at"]);
+    let page = at.world.operator().post("/v1/reports/accounts", body).await.is(200);
+    page["data"].as_array().unwrap().iter().map(|row| text(row, "/external_id")).collect()
+}
+
+#[tokio::test]
+async fn t5_a_report_filters_and_sorts_by_every_column() {
+    for store in selected() {
+        let at = world(store).await;
+        at.world.test().clock.advance_seconds(8 * 86_400);
+        let cloud = |more: Value| json!({"and": [{"field": "organization.external_id", "op": "eq", "value": "cloud"}, more]});
+        let test = |field: &str, op: &str, value: Value| {
+            let mut test = json!({"field": field, "op": op});
+            if !value.is_null() {
+                test["value"] = value;
+            }
+            test
+        };
+        for (filter, expected) in [
+            (test("owner.last_seen_at", "before", json!("-7d")), vec!["north"]),
+            (test("owner.last_seen_at", "before", json!("-9d")), vec![]),
+            (test("owner.last_seen_at", "missing", Value::Null), vec!["east", "south"]),
+            (test("owner", "missing", Value::Null), vec!["east"]),
+            (test("owner.sessions", "eq", json!(0)), vec!["south"]),
+            (test("owner.email", "starts_with", json!("NILS@")), vec!["north"]),
+            (test("owner.last_message_received_at", "exists", Value::Null), vec!["north"]),
+            (test("traits.plan", "in", json!(["pro", "x"])), vec!["east", "north"]),
+            (json!({"not": test("traits.plan", "eq", json!("pro"))}), vec!["south"]),
+        ] {
+            let body = json!({"filter": cloud(filter.clone()), "sort": ["external_id"]});
+            assert_eq!(names(&at, body).await, expected, "{store} {filter}");
+        }
+        let sorted = json!({"filter": cloud(json!({"and": []})), "sort": ["-traits.plan", "external_id"]});
+        assert_eq!(names(&at, sorted).await, ["east", "north", "south"]);
+        // Page by page, each row once.
+        let operator = at.world.operator();
+        let (mut seen, mut cursor) = (Vec::new(), Value::Null);
+        loop {
+            let body =
+                json!({"columns": ["external_id"], "sort": ["-external_id"], "limit": 1, "cursor": cursor});
+            let page = operator.post("/v1/reports/accounts", body).await.is(200);
+            seen.extend(page["data"].as_array().unwrap().iter().map(|row| text(row, "/external_id")));
+            cursor = page["next_cursor"].clone();
+            if cursor.is_null() {
+                break;
+            }
+        }
+        assert_eq!(seen, ["west", "south", "north", "east"]);
+        let csv = operator.clone().with("accept", "text/csv");
+        let body = json!({"columns": ["external_id", "traits.plan"], "sort": ["external_id"], "limit": 1});
+        assert_eq!(
+            csv.post("/v1/reports/accounts", body).await.text,
+            "external_id,traits.plan\r\neast,pro\r\n"
+        );
+        let organizations =
+            json!({"columns": ["external_id", "seats.used", "accounts", "members"], "sort": ["external_id"]});
+        let page = operator.post("/v1/reports/organizations", organizations).await.is(200);
+        assert_eq!(
+            page["data"][1],
+            json!({"external_id": "other", "seats.used": 2, "accounts": 1, "members": 2})
+        );
+    }
+}
+
+#[tokio::test]
+async fn t5_others_see_their_own_and_what_does_not_fit_is_pointed_at() {
+    for store in selected() {
+        let at = world(store).await;
+        let all = json!({"columns": ["external_id"], "sort": ["external_id"]});
+        let seen = async |caller: roster_tests::http::Caller<'_>| {
+            let page = caller.post("/v1/reports/accounts", all.clone()).await.is(200);
+            let rows = page["data"].as_array().unwrap();
+            rows.iter().map(|row| text(row, "/external_id")).collect::<Vec<_>>()
+        };
+        assert_eq!(seen(at.world.person("max")).await, ["east", "north", "south"]);
+        assert_eq!(seen(at.world.person("nora")).await, ["north"]);
+        assert_eq!(seen(at.service().bearer(&at.world.other_key)).await, ["west"]);
+        let operator = at.world.operator();
+        for (body, pointer) in [
+            (json!({"filter": {"field": "nope", "op": "eq", "value": 1}}), "/filter/field"),
+            (json!({"sort": ["-nope"]}), "/sort/0"),
+            (json!({"columns": ["name", "slug"]}), "/columns/1"),
+            (json!({"limit": 0}), "/limit"),
+        ] {
+            let refused = operator.post("/v1/reports/accounts", body).await.refused(422, "invalid");
+            assert_eq!(refused["errors"][0]["pointer"], json!(pointer));
+        }
+        let deep = format!("{{\"filter\": {}{}}}", "{\"not\":".repeat(10_000), "}".repeat(10_000));
+        let json = operator.clone().with("content-type", "application/json");
+        json.send(http::Method::POST, "/v1/reports/accounts", deep.into_bytes())
+            .await
+            .refused(400, "malformed");
+    }
+}
+
+#[tokio::test]
+async fn t6_an_indicator_tells_once_what_enters_and_once_what_leaves() {
+    for store in selected() {
+        let at = world(store).await;
+        let operator = at.world.operator();
+        let filter = json!({"field": "traits.plan", "op": "eq", "value": "pro"});
+        let view = json!({"name": "Pro", "kind": "accounts", "filter": filter});
+        let view = operator.post("/v1/views", view).await.is(201);
+        assert_eq!(view["filter"], filter);
+        let make = async |days: u32| {
+            let body = json!({"name": "Pro", "view_id": view["id"], "holds_for_days": days});
+            text(&operator.post("/v1/indicators", body).await.is(201), "/id")
+        };
+        let (at_once, later) = (make(0).await, make(2).await);
+        let pass = async |seconds: i64| {
+            at.world.test().clock.advance_seconds(seconds);
+            for _ in 0..2 {
+                watch_once(&at.service().roster).await.unwrap();
+            }
+        };
+        let told = async |id: &str| {
+            let page = operator.get(&format!("/v1/indicators/{id}/alerts")).await.is(200);
+            let mut states: Vec<String> =
+                page["data"].as_array().unwrap().iter().map(|row| text(row, "/state")).collect();
+            states.sort();
+            states
+        };
+        let plan = async |account: &str, plan: &str| {
+            let path = format!("/v1/organizations/ext:cloud/accounts/ext:{account}");
+            operator.patch(&path, json!({"traits": {"plan": plan}})).await.is(200);
+        };
+        pass(900).await;
+        assert_eq!(told(&at_once).await, [""; 0], "no alarm about the past");
+        plan("south", "pro").await;
+        pass(900).await;
+        pass(900).await;
+        assert_eq!(told(&at_once).await, ["entered"]);
+        assert_eq!(told(&later).await, [""; 0], "it has not held yet");
+        pass(2 * 86_400).await;
+        assert_eq!(told(&at_once).await, ["entered"]);
+        assert_eq!(told(&later).await, ["entered"]);
+        plan("south", "free").await;
+        plan("north", "free").await;
+        pass(900).await;
+        assert_eq!(told(&at_once).await, ["entered", "left", "left"]);
+        plan("south", "pro").await;
+        pass(900).await;
+        plan("south", "free").await;
+        pass(900).await;
+        assert_eq!(told(&later).await, ["entered", "left", "left"], "what did not hold is not told");
+        let audit = operator.get("/v1/audit?action=indicator.entered").await.is(200);
+        assert_eq!(audit["data"].as_array().unwrap().len(), 3);
+        at.is_clean().await;
+    }
+}

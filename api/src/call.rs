@@ -182,6 +182,11 @@ impl<B, Q> Call<B, Q> {
         text.parse().map_err(|error: T::Err| Problem::invalid(format!("#{name}"), error.to_string()))
     }
 
+    /// The path that was asked for, without its query.
+    pub fn place(&self) -> String {
+        self.target.split('?').next().unwrap_or_default().to_owned()
+    }
+
     /// Whether the path has a parameter.
     pub fn has(&self, name: &str) -> bool {
         self.path.iter().any(|(known, _)| known == name)

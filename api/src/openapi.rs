@@ -75,8 +75,9 @@ pub(crate) fn fields_of_answers() -> BTreeMap<String, Vec<String>> {
 }
 
 /// Tags with the operations they cover: by the last noun of the path that matches first.
-const TAGS: [(&str, &[&str], &str); 14] = [
+const TAGS: [(&str, &[&str], &str); 15] = [
     ("Jobs", &["/jobs", "/imports", "/members/bulk"], "What takes long, and how far it is."),
+    ("Records", &["/records"], "What people own in the vendor's product."),
     ("Members", &["/members"], "People in an organization, what they reach, how they leave."),
     ("Accounts", &["/organizations/{organization}/accounts"], "Workspaces of an organization."),
     ("Roles", &["/roles", "/permissions"], "What roles hold."),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::state::ApiState;
 
 /// Answers that bear the version of one thing.
-const VERSIONED: [&str; 15] = [
+const VERSIONED: [&str; 17] = [
     "Organization",
     "Seats",
     "Account",
@@ -25,6 +25,8 @@ const VERSIONED: [&str; 15] = [
     "Source",
     "NewSource",
     "View",
+    "Record",
+    "LeftByPlan",
 ];
 
 /// How an operation answers.

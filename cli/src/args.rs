@@ -8,7 +8,7 @@ use roster_core::reference::OrganizationRef;
 use crate::commands::shell::Shell;
 use crate::commands::{
     account, activity, api_key, audit, check, config, dead_letter, events, import, indicator, invitation,
-    job, member, operator_key, organization, post, report, role, source, storage, user, view,
+    job, member, operator_key, organization, post, record, report, role, source, storage, user, view,
 };
 use crate::config::Flags;
 
@@ -133,6 +133,9 @@ pub enum Command {
     /// Account owners and key roles, which confer no permission.
     #[command(subcommand)]
     Post(post::Command),
+    /// Who owns what in the vendor's product.
+    #[command(subcommand)]
+    Record(record::Command),
     /// May this user do this here?
     Check(check::Check),
     /// What was done, by whom.

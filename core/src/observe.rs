@@ -9,6 +9,7 @@ use async_trait::async_trait;
 
 use crate::health::Description;
 use crate::home::{Home, Key, Tally};
+use crate::id::UserId;
 use crate::listing::{Listing, Page, PageRequest};
 use crate::load::Load;
 use crate::log::{LogFilter, Logged};
@@ -159,6 +160,10 @@ impl Store for Observed {
 
     async fn load(&self, step: Load<'_>) -> Result<(), StoreError> {
         self.hear("load", self.store.load(step), failure).await
+    }
+
+    async fn forget(&self, home: &Home, subject: UserId) -> Result<(), StoreError> {
+        self.hear("forget", self.store.forget(home, subject), failure).await
     }
 
     async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {

@@ -95,6 +95,8 @@ pub struct Decision<T> {
     pub removes: Vec<Key>,
     /// Tallies whose range must hold although nothing is added.
     pub checks: Vec<Tally>,
+    /// What tallies must be when it commits, before anything is added.
+    pub exact: Vec<(Tally, i64)>,
     /// What the log says.
     pub events: Vec<Event>,
     /// What the caller gets.
@@ -104,7 +106,14 @@ pub struct Decision<T> {
 impl<T> Decision<T> {
     /// Nothing to do.
     pub const fn unchanged(output: T) -> Self {
-        Self { puts: Vec::new(), removes: Vec::new(), checks: Vec::new(), events: Vec::new(), output }
+        Self {
+            puts: Vec::new(),
+            removes: Vec::new(),
+            checks: Vec::new(),
+            exact: Vec::new(),
+            events: Vec::new(),
+            output,
+        }
     }
 
     /// One more record.
@@ -130,8 +139,14 @@ impl<T> Decision<T> {
 
     /// The same with another output.
     pub fn giving<U>(self, output: U) -> Decision<U> {
-        let Self { puts, removes, checks, events, .. } = self;
-        Decision { puts, removes, checks, events, output }
+        let Self { puts, removes, checks, exact, events, .. } = self;
+        Decision { puts, removes, checks, exact, events, output }
+    }
+
+    /// The same with something more to give.
+    pub fn with<U>(self, more: U) -> Decision<(T, U)> {
+        let Self { puts, removes, checks, exact, events, output } = self;
+        Decision { puts, removes, checks, exact, events, output: (output, more) }
     }
 
     /// One key less.

@@ -10,6 +10,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::health::Description;
 use crate::home::{Home, Key, Tally};
+use crate::id::UserId;
 use crate::listing::{Listing, Page, PageRequest};
 use crate::load::{Load, refused};
 use crate::log::{LogFilter, Logged};
@@ -309,6 +310,10 @@ impl Store for Overlay {
 
     async fn load(&self, _: Load<'_>) -> Result<(), StoreError> {
         Err(refused("an overlay is not filled: fill the store below".into()))
+    }
+
+    async fn forget(&self, home: &Home, subject: UserId) -> Result<(), StoreError> {
+        self.base.forget(home, subject).await
     }
 
     async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {

@@ -95,6 +95,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// and adds nothing. Until its end the store holds half of a deployment, and is not opened again.
     async fn load(&self, step: Load<'_>) -> Result<(), StoreError>;
 
+    /// Drops what lies beside the entries of a home's log about a person, values and salts, for good: the chain verifies
+    /// as before. Of a home without a log that holds nothing, the name is forgotten.
+    async fn forget(&self, home: &Home, subject: UserId) -> Result<(), StoreError>;
+
     /// Takes a place: `None` where one that is there forbids it, as [`Presence`] says.
     async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError>;
 

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use roster_core::gather::{Gather, Limits, NoAnswer};
 use roster_core::health::{Description, Durability, Inspection};
 use roster_core::home::{Home, Key, Tally};
+use roster_core::id::UserId;
 use roster_core::listing::{Listing, Page, PageRequest};
 use roster_core::load::Load;
 use roster_core::log::{LogFilter, Logged};
@@ -30,7 +31,7 @@ use crate::log::Place;
 use crate::plain::Plain;
 use crate::pool::{CALL_LIMIT, Held, Pool};
 use crate::session::{READ, Session, WRITE};
-use crate::{access, commit, dump, list, load, log, open, presence, read, schema};
+use crate::{access, commit, dump, forget, list, load, log, open, presence, read, schema};
 
 /// The most change sets that one transaction carries.
 const MAX_SETS: usize = 500;
@@ -432,6 +433,16 @@ impl Store for PostgresStore {
         if let Err(stopped) = load::step(session.connection(), step, &self.base.clock).await {
             session.roll_back().await;
             return Err(stopped.into());
+        }
+        session.commit().await.map_err(|error| Fault::from(error).at_commit())
+    }
+
+    async fn forget(&self, home: &Home, subject: UserId) -> Result<(), StoreError> {
+        let begun = Session::begin(&self.base.pool, WRITE).await;
+        let mut session = begun.map_err(|fault| fault.during("forget"))?;
+        if let Err(fault) = forget::forget(session.connection(), home, subject).await {
+            session.roll_back().await;
+            return Err(fault.during("forget"));
         }
         session.commit().await.map_err(|error| Fault::from(error).at_commit())
     }

@@ -9,6 +9,7 @@ mod config;
 mod connection;
 mod dump;
 mod error;
+mod forget;
 mod head;
 mod index;
 mod keys;

@@ -28,6 +28,7 @@ pub(crate) struct Scripts {
     pub(crate) log: Script,
     pub(crate) dump: Script,
     pub(crate) rewrite: Script,
+    pub(crate) forget: Script,
     pub(crate) presence: Script,
 }
 
@@ -41,11 +42,12 @@ impl Scripts {
             log: script!("apply", "log"),
             dump: script!("apply", "dump"),
             rewrite: script!("apply", "write", "rewrite"),
+            forget: script!("apply", "write", "forget"),
             presence: script!("presence"),
         }
     }
 
-    pub(crate) const fn all(&self) -> [&Script; 8] {
+    pub(crate) const fn all(&self) -> [&Script; 9] {
         [
             &self.commit,
             &self.read,
@@ -54,6 +56,7 @@ impl Scripts {
             &self.log,
             &self.dump,
             &self.rewrite,
+            &self.forget,
             &self.presence,
         ]
     }

@@ -10,6 +10,7 @@ use futures::{StreamExt, stream};
 use redis::{Value, cmd};
 use roster_core::health::{Description, Durability, Inspection};
 use roster_core::home::{Home, Key, Tally};
+use roster_core::id::UserId;
 use roster_core::listing::{Listing, Page, PageRequest};
 use roster_core::load::Load;
 use roster_core::log::{LogFilter, Logged};
@@ -26,7 +27,7 @@ use crate::head::Seen;
 use crate::keys::{self, HomeKeys};
 use crate::record::SCHEMA;
 use crate::scripts::Scripts;
-use crate::{access, commit, dump, list, load, log, open, presence, read, registry};
+use crate::{access, commit, dump, forget, list, load, log, open, presence, read, registry};
 
 /// How often a commit whose answer was lost is sent again: the store knows its id.
 const RESENDS: u32 = 2;
@@ -235,6 +236,10 @@ impl Store for RedisStore {
 
     async fn load(&self, step: Load<'_>) -> Result<(), StoreError> {
         load::step(&self.inner, step).await
+    }
+
+    async fn forget(&self, home: &Home, subject: UserId) -> Result<(), StoreError> {
+        forget::forget(&self.inner, home, subject).await.map_err(|fault| fault.during("forget"))
     }
 
     async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {

@@ -16,6 +16,8 @@ mod dump;
 #[cfg(feature = "store")]
 mod error;
 #[cfg(feature = "store")]
+mod forget;
+#[cfg(feature = "store")]
 mod glance;
 #[cfg(feature = "store")]
 mod inspect;

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use roster_core::gather::{Gather, Limits, NoAnswer};
 use roster_core::health::{Description, Durability, Inspection};
 use roster_core::home::{Home, Key, Tally};
+use roster_core::id::UserId;
 use roster_core::listing::{Listing, Page, PageRequest};
 use roster_core::load::Load;
 use roster_core::log::{LogFilter, Logged};
@@ -25,7 +26,7 @@ use crate::plain::Plain;
 use crate::pool::Pool;
 use crate::session::{READ, Session, WRITE};
 use crate::writer::{MAX_SETS, Writer};
-use crate::{access, dump, glance, inspect, list, load, log, open, presence, read, schema};
+use crate::{access, dump, forget, glance, inspect, list, load, log, open, presence, read, schema};
 
 /// Checks that go together, and how many such groups at a time.
 const GROUP: usize = 64;
@@ -238,6 +239,16 @@ impl Store for SqliteStore {
         if let Err(stopped) = load::step(session.connection(), step, &self.clock).await {
             session.roll_back().await;
             return Err(stopped.into());
+        }
+        session.commit().await.map_err(|error| Fault::from(error).at_commit())
+    }
+
+    async fn forget(&self, home: &Home, subject: UserId) -> Result<(), StoreError> {
+        let begun = Session::begin(self.writer.pool(), WRITE).await;
+        let mut session = begun.map_err(|error| Fault::from(error).during("forget"))?;
+        if let Err(fault) = forget::forget(session.connection(), home, subject).await {
+            session.roll_back().await;
+            return Err(fault.during("forget"));
         }
         session.commit().await.map_err(|error| Fault::from(error).at_commit())
     }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use async_trait::async_trait;
 use roster_core::health::Description;
 use roster_core::home::{Home, Key, Tally};
+use roster_core::id::UserId;
 use roster_core::listing::{Listing, Page, PageRequest};
 use roster_core::load::Load;
 use roster_core::log::{LogFilter, Logged};
@@ -101,6 +102,11 @@ impl Store for Between {
 
     async fn load(&self, step: Load<'_>) -> Result<(), StoreError> {
         self.store.load(step).await
+    }
+
+    async fn forget(&self, home: &Home, subject: UserId) -> Result<(), StoreError> {
+        self.hook.before_read().await?;
+        self.store.forget(home, subject).await
     }
 
     async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {

@@ -13,7 +13,7 @@ pub const TYPES: [&str; 3] = ["deal", "deal-flow", "Call.list"];
 
 /// The n-th record of an owner: every third of one type, every second on an account.
 pub fn holding(n: u64, owner: u64) -> Holding {
-    let kind = (n % 3) as u16;
+    let kind = u16::try_from(n % 3).unwrap_or(0);
     Holding {
         id: RecordId::from_uuid(uuid::Uuid::from_u128((1 << 100) + (u128::from(n) << 8))),
         kind: text(TYPES[usize::from(kind)]),
@@ -21,7 +21,7 @@ pub fn holding(n: u64, owner: u64) -> Holding {
         external_id: text(&format!("Thing:{n} \u{e4}")),
         owner: user_id(owner),
         after: n % 5,
-        account: (n % 2 == 0).then(|| account_id(n % 4)),
+        account: n.is_multiple_of(2).then(|| account_id(n % 4)),
         title: (n % 4 != 3).then(|| text(&format!("Thing {n}"))),
         created_at: START,
     }

@@ -44,7 +44,18 @@ fn job() -> Value {
         "Something that takes long.",
         vec![
             ("id", id("job"), "Its id."),
-            ("kind", one_of(&["remove_everywhere", "bulk", "import_members", "map_owners"]), "What it does."),
+            (
+                "kind",
+                one_of(&[
+                    "remove_everywhere",
+                    "bulk",
+                    "import_members",
+                    "map_owners",
+                    "reassign_records",
+                    "erase_user",
+                ]),
+                "What it does.",
+            ),
             ("organization_id", or_null(id("org")), "Where, if it is about one organization."),
             ("status", status, "How far it has come."),
             ("progress", progress, "The same in numbers."),

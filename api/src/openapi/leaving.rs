@@ -2,12 +2,38 @@
 
 use serde_json::{Value, json};
 
-use super::schema::{external_id, id, object, one_of, reference};
+use super::schema::{
+    closed, count, external_id, flag, id, list, map_of, matching, name, object, of, one_of, or_null,
+    reference, role, text, time,
+};
 
 /// All of them, by name.
 pub fn all() -> Vec<(&'static str, Value)> {
-    vec![("AccountOwner", account_owner())]
+    vec![
+        ("AccountOwner", account_owner()),
+        ("Record", record()),
+        ("UserExport", user_export()),
+        ("LeavingPlan", leaving_plan()),
+        (
+            "LeftByPlan",
+            object(
+                "What came of a leaving plan.",
+                vec![
+                    ("member", of("Member"), "The member afterwards."),
+                    ("job", or_null(of("Job")), "What rewrites the records that were handed over."),
+                    (
+                        "transfer",
+                        or_null(of("Transfer")),
+                        "The transfer of ownership, if they were the owner.",
+                    ),
+                ],
+            ),
+        ),
+    ]
 }
+
+const MODES: [&str; 3] = ["deactivate", "remove", "delete"];
+const TYPE: &str = "^[A-Za-z0-9_.-]{1,64}$";
 
 /// The bodies of operations about them.
 pub fn body(id: &str) -> Option<Value> {
@@ -18,6 +44,47 @@ pub fn body(id: &str) -> Option<Value> {
         | "set_organization_key_role" => {
             object("Whom.", vec![("user", reference("ext:ada"), "The person, by id or external id.")])
         }
+        "erase_user" => object("Erasing cannot be undone.", vec![("confirm", flag(true), "Must be true.")]),
+        "put_record" => closed(
+            "Who owns it, where it lies.",
+            &["owner"],
+            vec![
+                ("owner", reference("ext:ada"), "An active member, by id or external id."),
+                ("account", or_null(reference("ext:north")), "The account on which it lies, if on one."),
+                ("title", or_null(name("Big deal")), "What people call it."),
+            ],
+        ),
+        "reassign_records" => closed(
+            "Whose, and to whom.",
+            &["from", "to"],
+            vec![
+                ("from", reference("ext:ada"), "Whose they are, former members too."),
+                ("to", reference("ext:bob"), "An active member."),
+                ("type", or_null(matching(TYPE, "deal")), "Only of this type."),
+                ("account", or_null(reference("ext:north")), "Only on this account."),
+            ],
+        ),
+        "execute_leaving_plan" => closed(
+            "How they go, and what becomes of what they had.",
+            &["mode", "revision"],
+            vec![
+                ("mode", one_of(&MODES), "How they go."),
+                (
+                    "revision",
+                    text("9b74c9897bac770ffc029102a200c5de"),
+                    "The revision of the plan that was read.",
+                ),
+                (
+                    "records_to",
+                    or_null(reference("ext:bob")),
+                    "Whose their records will be; left with them if nobody's.",
+                ),
+                ("posts_to", or_null(reference("ext:bob")), "Whose their posts will be."),
+                ("owner_to", or_null(reference("ext:bob")), "The new owner, where they are the owner."),
+                ("invitations", one_of(&["revoke", "hand_over"]), "Taken back, or the caller's from now on."),
+                ("reason", or_null(text("Left the company")), "For the audit trail."),
+            ],
+        ),
         _ => return None,
     })
 }
@@ -41,4 +108,98 @@ fn account_owner() -> Value {
         ],
     );
     json!({"description": "Who owns the buying decision.", "oneOf": [resolved, unresolved]})
+}
+
+fn record() -> Value {
+    object(
+        "Something in the vendor's product that a user owns there.",
+        vec![
+            ("id", id("rec"), "Roster's id."),
+            ("type", matching(TYPE, "deal"), "What kind of thing."),
+            ("external_id", external_id("deal-1"), "The vendor's id, unique in the organization and type."),
+            ("owner", id("usr"), "Who owns it."),
+            ("account", or_null(id("acc")), "The account on which it lies, if on one."),
+            ("title", or_null(name("Big deal")), "What people call it."),
+        ],
+    )
+}
+
+fn leaving_plan() -> Value {
+    let lost = object(
+        "A role that is lost.",
+        vec![
+            ("account", matching("^(all|acc_.*)$", "all"), "The account, or `all` of them."),
+            ("role", role(), "The role."),
+        ],
+    );
+    let owned = object(
+        "Something that must be handed over first.",
+        vec![
+            ("type", json!({"const": "organization"}), "What."),
+            ("id", id("org"), "Which."),
+            ("name", name("Cloud"), "Its name."),
+        ],
+    );
+    let key = object(
+        "A personal key.",
+        vec![
+            ("id", id("key"), "Its id."),
+            ("name", name("Laptop"), "Its name."),
+            ("prefix", text("rkp_01kb2y0v"), "The first characters of its secret."),
+            ("expires_at", or_null(time()), "When it ends by itself."),
+            ("last_used_at", or_null(time()), "When it was used last."),
+        ],
+    );
+    object(
+        "What goes with a member.",
+        vec![
+            ("user_id", id("usr"), "Who."),
+            ("organization_id", id("org"), "Where."),
+            ("mode", one_of(&MODES), "How they would go."),
+            ("recommended_mode", one_of(&MODES), "What can be taken back."),
+            ("accounts_lost", list(lost), "What they reach now."),
+            ("ownerships", list(owned), "What stands in the way."),
+            ("records", map_of(&count(12)), "How many records of each type they own."),
+            ("api_keys", list(key), "Their personal keys, which end with the membership."),
+            ("pending_invitations", count(2), "Pending invitations that they stand for."),
+            ("posts", list(post()), "Posts that they hold."),
+            ("seats_freed", count(1), "Seats that are free afterwards."),
+            ("revision", text("9b74c9897bac770ffc029102a200c5de"), "What executing the plan needs."),
+        ],
+    )
+}
+
+fn post() -> Value {
+    object(
+        "A post.",
+        vec![
+            ("type", one_of(&["account_owner", "key_role"]), "Which side's."),
+            ("name", or_null(name("csm")), "The name of a key role."),
+            ("account", or_null(id("acc")), "The account; null for the organization itself."),
+        ],
+    )
+}
+
+fn user_export() -> Value {
+    let organization =
+        object("Which.", vec![("id", id("org"), "Its id."), ("name", name("Cloud"), "Its name.")]);
+    let one = object(
+        "What is kept of them in one organization.",
+        vec![
+            ("organization", organization, "Which."),
+            ("member", or_null(of("Member")), "How they stand there."),
+            ("posts", list(post()), "Posts that they hold."),
+            ("records", list(of("Record")), "Records that they own."),
+            ("api_keys", list(of("ApiKey")), "Their personal keys."),
+            ("invitations", list(of("Invitation")), "Invitations of their address."),
+        ],
+    );
+    object(
+        "Everything that is kept about a person.",
+        vec![
+            ("user", of("User"), "The person."),
+            ("sessions", list(of("Session")), "Their sessions."),
+            ("organizations", list(one), "Organization by organization."),
+        ],
+    )
 }

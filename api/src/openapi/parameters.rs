@@ -33,6 +33,8 @@ pub fn components() -> Value {
         "invitation": path("invitation", "inv_01kb2y0v4tejq8vt0d7c3w4n5e", "The invitation, by id."),
         "token": path("token", "rkl_01kb2y0v4tejq8vt0d7c3w4n5e", "What the link ends with."),
         "name": path("name", "csm", "The name of the key role."),
+        "type": path("type", "deal", "The type of the record."),
+        "external_id": path("external_id", "deal-1", "The vendor's id of the record."),
         "transfer": path("transfer", "trf_01kb2y0v4tejq8vt0d7c3w4n5e", "The transfer, by id."),
         "on-behalf-of": header(
             "Roster-On-Behalf-Of", "ext:ada",
@@ -82,6 +84,9 @@ fn query(name: &str, about: &str) -> Value {
         }
         "sort" => {
             json!({"type": "string", "enum": ["name", "-name", "email", "-email", "joined_at", "-joined_at"]})
+        }
+        "mode" => {
+            json!({"type": "string", "enum": ["deactivate", "remove", "delete"], "default": "deactivate"})
         }
         "create_accounts" | "dry_run" => json!({"type": "boolean", "default": false}),
         "kind" => json!({"type": "string", "enum": ["members"], "default": "members"}),

@@ -5,17 +5,20 @@ pub mod activity;
 pub mod api_key;
 pub mod audit;
 pub mod check;
+pub mod erasure;
 pub mod event;
 pub mod health;
 pub mod ingest;
 pub mod invitation;
 pub mod job;
+pub mod leaving;
 pub mod lifecycle;
 pub mod mapping;
 pub mod member;
 pub mod organization;
 pub mod ownership;
 pub mod post;
+pub mod record;
 pub mod report;
 pub mod role;
 pub mod session;
@@ -37,6 +40,9 @@ pub fn all() -> Vec<Route> {
         organization::routes(),
         account::routes(),
         post::routes(),
+        leaving::routes(),
+        record::routes(),
+        erasure::routes(),
         member::routes(),
         lifecycle::routes(),
         user::routes(),

@@ -1,6 +1,9 @@
 //! The JSON shapes of the contract: every field always present, null when empty.
 
 pub mod customer;
+mod leaving;
+
+pub use leaving::{export, leaving_plan, left, record};
 
 use roster_core::actor::Actor;
 use roster_core::flows::import::{ImportReport, RowOutcome, RowStatus};
@@ -9,7 +12,7 @@ use roster_core::id::{OrganizationId, SessionId};
 use roster_core::log::hex;
 use roster_core::model::{
     Account, ApiKey, Card, Invitation, Inviter, Job, Member, OperatorKey, Outcome, Post, Posts, Role,
-    Session, Transfer, User,
+    Session, Transfer, User, UserStatus,
 };
 use roster_core::ops::member::{AccessDiff, GrantChange, GrantLine};
 use roster_core::permission::{CATALOGUE, RoleRef, SystemRole};
@@ -18,8 +21,15 @@ use roster_core::reads::{
 };
 use serde_json::{Value, json};
 
-/// `{id, external_id, email, name, status, traits, created_at}`
+/// `{id, external_id, email, name, status, traits, created_at}`; of an erased person nothing that names them, also while
+/// it is still being taken away.
 pub fn user(user: &User) -> Value {
+    if user.status == UserStatus::Erased {
+        return json!({
+            "id": user.id, "external_id": null, "email": null, "name": null, "status": user.status, "traits": {},
+            "created_at": user.created_at,
+        });
+    }
     json!({
         "id": user.id, "external_id": user.external_id, "email": user.email, "name": user.name,
         "status": user.status, "traits": user.traits, "created_at": user.created_at,

@@ -108,13 +108,29 @@ pub async fn remove_everywhere(global: &Global, named: &UserRef) -> Result<(), F
     let user = session.user(named).await?;
     let done = flows::remove_everywhere(&session.roster, &session.request(), user).await?;
     note(&format!("{named} has no access any more; {} sweeps", done.output.id));
+    work_off(&session, done.output.id).await
+}
+
+/// Works on a job here, unless a server is quicker, and shows it when it has ended.
+pub async fn work_off(session: &Session, id: JobId) -> Result<(), Failure> {
+    let job = worked_off(session, id).await?;
+    end(session, &job).await
+}
+
+/// The same without a word, but for what went wrong.
+pub async fn finish(session: &Session, id: JobId) -> Result<(), Failure> {
+    let job = worked_off(session, id).await?;
+    if job.status == JobStatus::Completed { Ok(()) } else { end(session, &job).await }
+}
+
+async fn worked_off(session: &Session, id: JobId) -> Result<Job, Failure> {
     let (worker, stop) = (Worker::new(session.roster.clone(), Arc::default()), Stop::default());
     let stopped = stop.clone();
     let worker = tokio::spawn(async move { worker.work(stopped).await });
-    let job = wait(&session, done.output.id).await;
+    let job = wait(session, id).await;
     stop.give();
     let _ended = worker.await;
-    end(&session, &job?).await
+    job
 }
 
 async fn list(session: &Session, asked: List) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 mod act;
 mod leaving;
 mod list;
+mod plan;
 
 use clap::{Args, Subcommand};
 use roster_core::permission::RoleRef;
@@ -59,6 +60,8 @@ pub enum Command {
     Reactivate(One),
     /// Remove a member, and what they did from the statistics, for good.
     Delete(One),
+    /// Show what goes with a member, and let them go in one step.
+    LeavePlan(plan::LeavePlan),
     /// Change when a membership begins and ends.
     Update(Update),
 }
@@ -167,6 +170,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
             let question = format!("Delete {} from {} for good?", one.user, one.within.organization);
             leaving::delete(open_to_destroy(global, &question).await?, &one).await
         }
+        Command::LeavePlan(asked) => plan::run(global, asked).await,
         Command::Update(asked) => act::update(open(global).await?, asked).await,
     }
 }

@@ -19,6 +19,7 @@ pub mod member;
 pub mod operator_key;
 pub mod organization;
 pub mod post;
+pub mod record;
 pub mod report;
 pub mod role;
 mod serve;
@@ -51,6 +52,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::ApiKey(command) => api_key::run(command, global).await,
         Command::Invitation(command) => invitation::run(command, global).await,
         Command::Post(command) => post::run(command, global).await,
+        Command::Record(command) => record::run(command, global).await,
         Command::Check(check) => check::run(check, global).await,
         Command::Audit(command) => audit::run(command, global).await,
         Command::Events(command) => events::run(command, global).await,

@@ -10,7 +10,7 @@ use roster_core::reads;
 use roster_core::reference::UserRef;
 use roster_core::text::{Email, ExternalId, Name};
 
-use super::{job, open};
+use super::{job, open, open_to_destroy};
 use crate::args::{Global, Limit, TraitArgs};
 use crate::failure::Failure;
 use crate::output::Column;
@@ -48,6 +48,16 @@ pub enum Command {
     },
     /// Let a suspended person in again.
     Unsuspend {
+        /// By id or `ext:VALUE`.
+        user: UserRef,
+    },
+    /// Erase a person: their access ends at once, what names them goes everywhere. What they did stays under their id.
+    Erase {
+        /// By id or `ext:VALUE`.
+        user: UserRef,
+    },
+    /// Show everything that is kept about a person, as JSON.
+    Export {
         /// By id or `ext:VALUE`.
         user: UserRef,
     },
@@ -131,9 +141,20 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
     if let Command::RemoveEverywhere { user } = &command {
         return job::remove_everywhere(global, user).await;
     }
+    if let Command::Erase { user } = &command {
+        let question = format!("Erase {user} for good? Nothing that names them is left.");
+        let session = open_to_destroy(global, &question).await?;
+        let id = session.user(user).await?;
+        let done = flows::erase_user(&session.roster, &session.request(), id).await?;
+        return job::work_off(&session, done.output.id).await;
+    }
     let session = open(global).await?;
     match command {
-        Command::RemoveEverywhere { .. } => Ok(()),
+        Command::RemoveEverywhere { .. } | Command::Erase { .. } => Ok(()),
+        Command::Export { user } => {
+            let export = reads::export(&session.roster, &session.request(), &user).await?;
+            session.out.value(&shapes::export(&export))
+        }
         Command::Create(new) => create(&session, new).await,
         Command::List { q, limit } => list(&session, q, &limit).await,
         Command::Show { user } => {

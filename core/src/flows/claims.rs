@@ -6,11 +6,12 @@ use std::time::Duration;
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
 use crate::id::Version;
-use crate::model::{Claim, ClaimName, ClaimTarget};
+use crate::model::{Claim, ClaimName, ClaimTarget, UserStatus};
 use crate::op::{Roster, run};
 use crate::ops::pointer::{DEAD_AFTER, FreeClaim, NOT_AFTER, TakeClaim, Took};
 use crate::refusal::OpError;
 use crate::store::{StoreError, Stored};
+use crate::text::ExternalId;
 use crate::time::Timestamp;
 
 /// What a name leads to.
@@ -75,6 +76,7 @@ async fn names_back(roster: &Roster, name: &ClaimName, target: ClaimTarget) -> R
         }
         (Some(Record::Organization(it)), ClaimName::Slug(slug)) => it.slug == *slug,
         (Some(Record::Account(_)), ClaimName::Account(_)) => true,
+        (Some(Record::User(user)), ClaimName::Erased(_)) => user.status == UserStatus::Erased,
         _ => false,
     })
 }
@@ -161,6 +163,11 @@ async fn take_one(
     name: &ClaimName,
     target: ClaimTarget,
 ) -> Result<Option<(Took, Version)>, OpError> {
+    if let ClaimName::UserExternalId(id) = name
+        && target_of_erased(roster, id).await?
+    {
+        return Ok(None);
+    }
     let over = match look_up(roster, name, target).await? {
         Lookup::Found(found) if found != target => return Ok(None),
         Lookup::Found(_) | Lookup::Free => None,
@@ -169,6 +176,16 @@ async fn take_one(
     let operation = TakeClaim { name: name.clone(), target, over };
     let done = run(roster, &request.as_system("take"), &operation).await?;
     Ok(done.output.zip(done.version))
+}
+
+/// What stands for an external id whose bearer was erased.
+pub(crate) fn erased(roster: &Roster, id: &ExternalId) -> ClaimName {
+    ClaimName::Erased(roster.links.pseudonym(id.as_str()))
+}
+
+/// Whether an erased person had an external id.
+async fn target_of_erased(roster: &Roster, id: &ExternalId) -> Result<bool, StoreError> {
+    Ok(target(roster, &erased(roster, id)).await?.is_some())
 }
 
 /// The names that lead to a target now, to be given back once it bears them no more.

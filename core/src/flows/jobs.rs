@@ -157,7 +157,7 @@ async fn begin(
     run(roster, request, &operation).await
 }
 
-fn asked(request: &Request) -> Asked {
+pub(super) fn asked(request: &Request) -> Asked {
     let step = request.step("job");
     Asked {
         id: JobId::from_uuid(step.seed.uuid("job")),
@@ -169,7 +169,12 @@ fn asked(request: &Request) -> Asked {
 }
 
 /// Notes where workers find a job that is about to be there. Until when it must be.
-async fn announce(roster: &Roster, request: &Request, id: JobId, home: &Home) -> Result<Timestamp, OpError> {
+pub(super) async fn announce(
+    roster: &Roster,
+    request: &Request,
+    id: JobId,
+    home: &Home,
+) -> Result<Timestamp, OpError> {
     let clock = roster.store.read(home, &[], &[]).await?.clock;
     let entry = PutDirectoryEntry { entry: DirectoryEntry::of_job(id, home, true), anew: true };
     run(roster, &request.as_system("directory"), &entry).await?;

@@ -5,8 +5,10 @@
 //! changes nothing twice.
 
 mod bulk;
+mod erase;
 mod import;
 mod map_owners;
+mod reassign;
 mod remove_everywhere;
 
 use std::collections::BTreeSet;
@@ -219,6 +221,10 @@ impl Held {
         let outcome = match &work {
             Work::RemoveEverywhere { user, epoch } => self.remove_everywhere(job, *user, *epoch).await,
             Work::MapOwners { organization } => self.map_owners(job, *organization).await,
+            Work::ReassignRecords { organization, number } => {
+                self.reassign(job, *organization, *number).await
+            }
+            Work::EraseUser { user, epoch } => self.erase(job, *user, *epoch).await,
             Work::Bulk { organization, action } => self.bulk(job, *organization, action).await,
             Work::ImportMembers { organization, create_accounts, dry_run } => {
                 let options = crate::flows::import::ImportOptions {

@@ -36,7 +36,7 @@ impl Held {
     }
 
     /// By id, behind the one that was swept last. Organizations that come later are behind the cut.
-    async fn next_organizations(
+    pub(super) async fn next_organizations(
         &self,
         user: UserId,
         after: Option<&str>,
@@ -55,7 +55,7 @@ impl Held {
             .collect())
     }
 
-    async fn sweep(
+    pub(super) async fn sweep(
         &self,
         request: &Request,
         job: &Job,

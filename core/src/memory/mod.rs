@@ -11,7 +11,7 @@ use tokio::sync::RwLock;
 
 use crate::health::{Description, Durability};
 use crate::home::{Home, Key, Record, Tally};
-use crate::id::RoleId;
+use crate::id::{RoleId, UserId};
 use crate::listing::{Listing, Page, PageRequest};
 use crate::load::{Load, Part, check_parts, not_begun, not_empty};
 use crate::log::{LogFilter, Logged};
@@ -147,6 +147,19 @@ impl Store for MemoryStore {
                 Ok(())
             }
         }
+    }
+
+    async fn forget(&self, home: &Home, subject: UserId) -> Result<(), StoreError> {
+        let mut homes = self.homes();
+        let empty = homes.get(home).is_some_and(|data| data.is_empty() && !home.has_log());
+        if empty {
+            homes.remove(home);
+        } else if let Some(data) = homes.get_mut(home) {
+            for logged in &mut data.log {
+                logged.personal.retain(|value| value.subject != subject);
+            }
+        }
+        Ok(())
     }
 
     async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {

@@ -25,6 +25,8 @@ pub enum ClaimName {
     Slug(Slug),
     /// Where an account lives.
     Account(AccountId),
+    /// An external id that an erased person had, as a keyed hash: nobody has it again.
+    Erased(String),
 }
 
 impl ClaimName {
@@ -41,13 +43,14 @@ impl ClaimName {
             Self::OrganizationExternalId(_) => "organization_external_id",
             Self::Slug(_) => "slug",
             Self::Account(_) => "account",
+            Self::Erased(_) => "erased",
         }
     }
 
     /// The name without its kind.
     pub fn value(&self) -> String {
         match self {
-            Self::Email(key) => key.clone(),
+            Self::Email(key) | Self::Erased(key) => key.clone(),
             Self::UserExternalId(id) | Self::OrganizationExternalId(id) => id.to_string(),
             Self::Slug(slug) => slug.to_string(),
             Self::Account(id) => id.to_string(),
@@ -62,6 +65,7 @@ impl ClaimName {
             "organization_external_id" => Self::OrganizationExternalId(value.parse().ok()?),
             "slug" => Self::Slug(value.parse().ok()?),
             "account" => Self::Account(value.parse().ok()?),
+            "erased" => Self::Erased(value.to_owned()),
             _ => return None,
         })
     }

@@ -12,7 +12,7 @@ use crate::text::{BadText, ExternalId, Name, RecordType};
 use crate::time::Timestamp;
 
 /// The most types of records in one organization: so many numbers a plan reads.
-pub const MAX_TYPES: usize = 200;
+pub const MAX_TYPES: usize = 50;
 /// The most hand-overs of records that wait for their rewriting in one organization.
 pub const MAX_SUCCESSIONS: usize = 100;
 

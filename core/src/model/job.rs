@@ -61,6 +61,20 @@ pub enum Work {
         /// Memberships before this cut are swept.
         epoch: u32,
     },
+    /// Writes records anew that were handed over.
+    ReassignRecords {
+        /// Where.
+        organization: OrganizationId,
+        /// The number of the hand-over.
+        number: u64,
+    },
+    /// Takes away what names an erased person.
+    EraseUser {
+        /// Who.
+        user: UserId,
+        /// Memberships before this cut are swept.
+        epoch: u32,
+    },
     /// One act on each of many members.
     Bulk {
         /// Where.
@@ -89,6 +103,8 @@ impl Work {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::RemoveEverywhere { .. } => "remove_everywhere",
+            Self::ReassignRecords { .. } => "reassign_records",
+            Self::EraseUser { .. } => "erase_user",
             Self::Bulk { .. } => "bulk",
             Self::ImportMembers { .. } => "import_members",
             Self::MapOwners { .. } => "map_owners",
@@ -98,21 +114,23 @@ impl Work {
     /// The organization it is about, if it is about one.
     pub const fn organization(&self) -> Option<OrganizationId> {
         match self {
-            Self::RemoveEverywhere { .. } => None,
+            Self::RemoveEverywhere { .. } | Self::EraseUser { .. } => None,
             Self::MapOwners { organization } => *organization,
-            Self::Bulk { organization, .. } | Self::ImportMembers { organization, .. } => Some(*organization),
+            Self::Bulk { organization, .. }
+            | Self::ImportMembers { organization, .. }
+            | Self::ReassignRecords { organization, .. } => Some(*organization),
         }
     }
 
     /// The home that holds the job.
     pub const fn home(&self) -> Home {
         match self {
-            Self::RemoveEverywhere { user, .. } => Home::User(*user),
+            Self::RemoveEverywhere { user, .. } | Self::EraseUser { user, .. } => Home::User(*user),
             Self::MapOwners { organization: None } => Home::Deployment,
             Self::MapOwners { organization: Some(organization) } => Home::Organization(*organization),
-            Self::Bulk { organization, .. } | Self::ImportMembers { organization, .. } => {
-                Home::Organization(*organization)
-            }
+            Self::Bulk { organization, .. }
+            | Self::ImportMembers { organization, .. }
+            | Self::ReassignRecords { organization, .. } => Home::Organization(*organization),
         }
     }
 }

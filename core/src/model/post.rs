@@ -10,7 +10,7 @@ use crate::text::{ExternalId, KeyRole};
 use crate::time::Timestamp;
 
 /// The most posts that one person holds in one organization: so many can be emptied in one commit.
-pub const MAX_POSTS: usize = 400;
+pub const MAX_POSTS: usize = 200;
 
 /// Which post.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]

@@ -52,11 +52,19 @@ pub(super) fn stage<O: Operation>(
     let organization = decision.puts.iter().chain(before(&Key::Organization)).find_map(|record| {
         if let Record::Organization(organization) = record { Some(organization) } else { None }
     });
+    let exact: BTreeMap<Tally, i64> = decision.exact.iter().copied().collect();
+    for tally in exact.keys() {
+        sums.entry(*tally).or_default();
+    }
     for (tally, by) in sums {
-        if by != 0 || decision.checks.contains(&tally) {
-            let within = roster.policies.seats.range(tally, by, organization);
-            writes.push(Write::Add { tally, by, within });
-        }
+        let within = match exact.get(&tally) {
+            Some(sum) => (sum + by)..=(sum + by),
+            None if by != 0 || decision.checks.contains(&tally) => {
+                roster.policies.seats.range(tally, by, organization)
+            }
+            None => continue,
+        };
+        writes.push(Write::Add { tally, by, within });
     }
     let entry = view.home.has_log().then(|| log_entry(request, view.now(), id, decision.events.clone()));
     ChangeSet { id, home: view.home, not_after: operation.not_after(), guards, writes, entry }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Roster;
 use crate::actor::{Actor, Via};
 use crate::facts::Request;
-use crate::home::{Home, Key, Record, TheMember, TheOrganization, TypedKey};
+use crate::home::{Home, Key, Record, Tally, TheMember, TheOrganization, TypedKey};
 use crate::id::{ApiKeyId, OrganizationId, RoleId, Version};
 use crate::known::Known;
 use crate::log::Head;
@@ -54,6 +54,14 @@ impl<'a> View<'a> {
             self.seen.insert(key, found);
         }
         Ok(())
+    }
+
+    /// How tallies stand. What is decided by them must be checked in the commit.
+    pub async fn tallies(&mut self, tallies: &[Tally]) -> Result<BTreeMap<Tally, i64>, StoreError> {
+        if tallies.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        Ok(self.store.read(&self.home, &[], tallies).await?.tallies)
     }
 
     /// Whether the request has read a key when it began.

@@ -187,7 +187,7 @@ impl Operation for PointToOrganization {
 
     fn decide(&self, (found, user): Self::State, _: &Facts) -> Result<Decision<Cuts>, Refusal> {
         if user.as_ref().is_some_and(|user| user.status == UserStatus::Erased) {
-            return Err(Refusal::TargetNotActive);
+            return Err(Refusal::NotFound);
         }
         let cuts = user.map_or(Cuts::default(), |user| Cuts { number: user.cuts, last: user.cut_at });
         let nothing = Decision::unchanged(cuts);

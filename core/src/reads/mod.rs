@@ -5,13 +5,16 @@ mod activity;
 mod audit;
 mod document;
 mod event;
+mod export;
 mod feed;
 mod invitation;
 mod job;
 mod key;
+mod leaving;
 mod member;
 mod organization;
 mod post;
+mod record;
 mod role;
 mod session;
 mod source;
@@ -26,15 +29,18 @@ pub use audit::{
 };
 pub(crate) use document::documents;
 pub use event::{Event, EventPage, EventPlace, EventSource, events, events_end};
+pub use export::{Export, ExportedOrganization, export};
 pub use invitation::{InvitationPreview, invitation, invitation_link, invitation_preview, invitations};
 pub use job::{job_results, jobs};
 pub use key::{api_key, api_keys, operator_keys};
+pub use leaving::{LeavingPlan, leaving_plan};
 pub use member::{AccountMember, MemberFilter, account_members, member, members};
 pub use organization::{
     OrganizationShown, SeatsShown, organization, organizations, require_roles, require_visible, seats,
     transfer, visible_standing,
 };
 pub(crate) use organization::{somewhere, used_seats};
+pub use record::{record, records};
 pub use role::{role, roles};
 pub use session::sessions;
 pub use source::{require_customers, source, sources};

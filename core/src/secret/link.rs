@@ -51,6 +51,11 @@ impl Links {
         Self { public_url, ..self.clone() }
     }
 
+    /// What stands for a text that is to be known again and not read: its HMAC-SHA-256.
+    pub fn pseudonym(&self, text: &str) -> String {
+        crate::log::hex(&hmac_sha256(&self.key, format!("pseudonym {text}").as_bytes()))
+    }
+
     /// The token of an invitation.
     pub fn invitation_token(&self, to: &InvitationLink) -> String {
         let (invitation, organization) = (encode(to.invitation.uuid()), encode(to.organization.uuid()));

@@ -231,3 +231,33 @@ pub async fn homes_that_only_point_have_no_log(at: &TestStore) {
         assert_eq!(store.dump(&set.home).await.unwrap().head, Head::start(&set.home));
     }
 }
+
+pub async fn what_names_a_person_is_forgotten_and_the_chain_stays(at: &TestStore) {
+    let home = organization_home(1);
+    for n in 1..=450_u64 {
+        let about = [user_id(1), user_id(2)];
+        let about = if n % 3 == 0 { &about[..1] } else { &about[..] };
+        let set = change(n, &home).entry(Some(user_id(3)), about, START).done();
+        at.store.commit(&set).await.unwrap();
+    }
+    let before = at.store.log(&home, 0, 1_000, &LogFilter::ALL).await.unwrap();
+    at.store.forget(&home, user_id(2)).await.unwrap();
+    at.store.forget(&home, user_id(9)).await.unwrap();
+    let after = at.store.log(&home, 0, 1_000, &LogFilter::ALL).await.unwrap();
+    assert_eq!(after.len(), 450);
+    for (before, after) in before.iter().zip(&after) {
+        let kept: Vec<_> =
+            before.personal.iter().filter(|value| value.subject != user_id(2)).cloned().collect();
+        assert_eq!((&after.personal, &after.body), (&kept, &before.body));
+        assert_eq!((after.hash, after.seq), (before.hash, before.seq));
+    }
+    let name = Home::Claim(ClaimName::Email("eva@example.com".into()));
+    let taken = change(900, &name).put(Record::Claim(claim(1))).done();
+    at.store.commit(&taken).await.unwrap();
+    at.store.forget(&name, user_id(1)).await.unwrap();
+    assert_eq!(at.store.dump(&name).await.unwrap().records.len(), 1, "what is held is not forgotten");
+    at.store.commit(&change(901, &name).remove(Key::Claim).done()).await.unwrap();
+    at.store.forget(&name, user_id(1)).await.unwrap();
+    let again = change(902, &name).put(Record::Claim(claim(2))).done();
+    assert_eq!(at.store.commit(&again).await, Ok(Committed::Now(None)), "it can be taken anew");
+}

@@ -39,7 +39,8 @@ macro_rules! conformance_cases {
                 the_log_is_filtered_by_person
                 the_log_is_filtered_by_actor_action_and_time
                 the_log_is_filtered_as_in_memory
-                homes_that_only_point_have_no_log;
+                homes_that_only_point_have_no_log
+                what_names_a_person_is_forgotten_and_the_chain_stays;
             reads:
                 an_empty_home_reads_as_empty
                 every_kind_of_record_comes_back_as_it_was

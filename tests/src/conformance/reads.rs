@@ -70,6 +70,7 @@ fn sent() -> Vec<Record> {
 }
 
 /// Records with every field in more than one state.
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn records() -> Vec<(Home, Vec<Record>)> {
     let bare = |n| Member { card: Card::default(), starts_at: Some(START), ..member(n, Access::NONE) };
     let roles = [(1, RoleRef::System(SystemRole::Viewer)), (2, RoleRef::Custom(role_id(3)))];

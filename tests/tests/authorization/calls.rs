@@ -29,6 +29,7 @@ pub struct Ids {
     pub key: String,
     pub transfer: String,
     pub offer: String,
+    pub revision: String,
     pub role: String,
     pub other_role: String,
     pub invitation: String,
@@ -59,6 +60,8 @@ pub async fn prepared(store: &str) -> Prepared {
     let offered = json!({"to": "ext:anna", "require_acceptance": true});
     let path = "/v1/organizations/ext:cloud/ownership-transfers";
     let offer = text(&world.operator().post(path, offered).await.is(201), "/id");
+    let record = json!({"owner": "ext:nils", "account": "ext:north"});
+    world.operator().put("/v1/organizations/ext:cloud/records/deal/one", record).await.is(201);
     let wide = json!({"type": "organization", "role": "member"});
     roster_tests::world::join(&world.operator(), "other", "omar", wide).await;
     let other_transfer = there_and_back(&world, "other", "otto", "omar", "member").await;
@@ -83,6 +86,7 @@ pub async fn prepared(store: &str) -> Prepared {
         key: first("/v1/organizations/ext:cloud/api-keys", "/data/0/id").await,
         transfer,
         offer,
+        revision: first("/v1/organizations/ext:cloud/members/ext:nils/leaving-plan", "/revision").await,
         invitation,
         token,
         job,
@@ -153,6 +157,9 @@ fn fitting(id: &str, example: Value) -> Value {
         "create_organization" => json!({"name": "Third", "owner": {"email": "third@example.com"}}),
         "transfer_ownership" => json!({"to": "ext:anna"}),
         "create_account" => json!({"name": "East", "external_id": "east"}),
+        "put_record" => json!({"owner": "ext:nils", "account": "ext:north"}),
+        "reassign_records" => json!({"from": "ext:nils", "to": "ext:anna"}),
+        "execute_leaving_plan" => json!({"mode": "remove", "revision": "REVISION"}),
         "set_account_owner"
         | "set_organization_account_owner"
         | "set_key_role"
@@ -213,6 +220,7 @@ impl Call {
             .replace("{key}", &world.ids.key)
             .replace("{role}", if self.changes() { &world.ids.role } else { "member" })
             .replace("{name}", "csm")
+            .replace("{type}/{external_id}", "deal/one")
             .replace("{transfer}", self.transfer(&world.ids))
             .replace("{invitation}", &world.ids.invitation)
             .replace("{token}", &world.ids.token)
@@ -226,7 +234,10 @@ impl Call {
             let caller = caller.clone().with("content-type", "text/csv");
             return caller.send(self.method.clone(), &path, file.into()).await;
         }
-        let mut body = self.body.clone();
+        let mut body = self.body.clone().map(|body| {
+            let text = body.to_string().replace("REVISION", &world.ids.revision);
+            serde_json::from_str::<Value>(&text).unwrap()
+        });
         if let Some(body) = body.as_mut().filter(|_| self.id == "create_indicator") {
             body["view_id"] = world.ids.view.clone().into();
         }

@@ -65,8 +65,7 @@ impl Operation for SetAccountBySource {
         });
         let traits = crate::ops::source::news(&self.traits, &account.traits, &mut clock.at, self.at);
         let patch = AccountPatch { name, traits, ..AccountPatch::default() };
-        let Decision { puts, removes, checks, events, .. } = self.update(patch).decide(read, facts)?;
-        let decision = Decision { puts, removes, checks, events, output: () };
+        let decision = self.update(patch).decide(read, facts)?.giving(());
         Ok(if before == clock { decision } else { decision.put(clock.into()) })
     }
 }

@@ -3,12 +3,14 @@
 mod advance;
 mod begin;
 mod cancel;
+mod forget;
 mod row;
 mod take;
 
 pub use advance::{Advance, AdvanceJob, Ending};
 pub use begin::BeginJob;
 pub use cancel::CancelJob;
+pub use forget::ForgetItems;
 pub use row::{Row, RowInJob};
 pub use take::{TakeJob, Taken};
 
@@ -70,18 +72,18 @@ impl Asked {
 }
 
 /// The job with a lease that begins anew.
-fn renewed(mut job: Job, holder: uuid::Uuid, facts: &Facts) -> Job {
+pub(crate) fn renewed(mut job: Job, holder: uuid::Uuid, facts: &Facts) -> Job {
     job.lease = Some(Lease { holder, until: facts.now.plus_seconds(LEASE_SECONDS) });
     job
 }
 
 /// Whether a worker may still work on it.
-fn is_held(job: &Job, holder: uuid::Uuid) -> bool {
+pub(crate) fn is_held(job: &Job, holder: uuid::Uuid) -> bool {
     !job.status.is_finished() && job.lease.is_some_and(|lease| lease.holder == holder)
 }
 
 /// The job after its end: nothing is held any more.
-fn ended(mut job: Job, status: JobStatus, now: Timestamp) -> Job {
+pub(crate) fn ended(mut job: Job, status: JobStatus, now: Timestamp) -> Job {
     job.status = status;
     job.lease = None;
     job.seats_held = 0;

@@ -74,8 +74,7 @@ impl<O: Operation> Operation for RowInJob<O> {
         let (decision, status, code) = match self.act.decide(state, facts) {
             Ok(decision) => {
                 let status = if decision.is_empty() { OutcomeStatus::Unchanged } else { self.changed };
-                let Decision { puts, removes, checks, events, .. } = decision;
-                (Decision { puts, removes, checks, events, output: () }, status, None)
+                (decision.giving(()), status, None)
             }
             Err(Refusal::Conflict) => return Err(Refusal::Conflict),
             Err(refusal) => {
@@ -86,10 +85,8 @@ impl<O: Operation> Operation for RowInJob<O> {
         let part =
             job.record(Outcome { item: self.row.item.clone(), line: None, status, code, warning: None });
         let job = Box::new(job);
-        let Decision { mut puts, removes, checks, events, .. } = decision;
-        puts.extend(part.map(Record::JobPart));
-        puts.push(Record::Job(job.clone()));
-        Ok(Decision { puts, removes, checks, events, output: Some(job) })
+        let decision = part.into_iter().map(Record::JobPart).fold(decision, Decision::put);
+        Ok(decision.put(Record::Job(job.clone())).giving(Some(job)))
     }
 
     fn out_of_bounds(&self, tally: Tally) -> Refusal {

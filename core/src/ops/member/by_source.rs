@@ -83,8 +83,8 @@ impl Operation for LinkBySource {
         if self.by_hand || status == Some(MemberStatus::Former) {
             return Ok(Decision::unchanged(Linked::RemovedByHand));
         }
-        let Decision { puts, removes, checks, events, .. } = self.set.decide(set, facts)?;
-        Ok(keep(Decision { puts, removes, checks, events, output: Linked::Yes }, &clock, marked))
+        let decision = self.set.decide(set, facts)?.giving(Linked::Yes);
+        Ok(keep(decision, &clock, marked))
     }
 
     fn out_of_bounds(&self, tally: crate::home::Tally) -> Refusal {

@@ -53,8 +53,7 @@ impl Operation for SetOrganizationBySource {
         let traits = crate::ops::source::news(&self.traits, &organization.traits, &mut clock.at, self.at);
         let patch = OrganizationPatch { traits, ..OrganizationPatch::default() };
         let update = UpdateOrganization { organization: self.organization, patch, not_after: None };
-        let Decision { puts, removes, checks, events, .. } = update.decide(visible, facts)?;
-        let decision = Decision { puts, removes, checks, events, output: () };
+        let decision = update.decide(visible, facts)?.giving(());
         Ok(if before == clock { decision } else { decision.put(clock.into()) })
     }
 }

@@ -136,7 +136,7 @@ fn offered(organization: OrganizationId, transfer: &Transfer, facts: &Facts) -> 
 }
 
 /// The hand-over itself.
-pub(super) fn handed_over(
+pub(crate) fn handed_over(
     organization: Organization,
     from: Member,
     target: Member,

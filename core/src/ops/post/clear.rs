@@ -1,7 +1,7 @@
 //! Emptying a post by hand.
 
 use super::set::{place, predecessor, without};
-use super::{Place, event, needs, subject};
+use super::{Place, event, require, subject};
 use crate::facts::Facts;
 use crate::home::{Home, Key};
 use crate::id::OrganizationId;
@@ -41,8 +41,7 @@ impl Operation for ClearPost {
     fn decide(&self, (visible, place, held): Self::State, facts: &Facts) -> Result<Decision<()>, Refusal> {
         let (_, standing) = visible.open()?;
         let place = place.ok_or(Refusal::NotFound)?;
-        let (permission, reach) = needs(&self.name);
-        facts.policies.access.require(&standing, permission, reach)?;
+        require(&self.name, &standing, facts)?;
         let role = self.name.key_role.as_ref();
         let Some(before) = place.posts().get(role).cloned() else { return Ok(Decision::unchanged(())) };
         let decision = without(Decision::unchanged(()), held, &self.name);

@@ -78,6 +78,11 @@ impl HeldRead {
         self.vacated(decision, now, |_, _| true)
     }
 
+    /// All of them emptied for good, those that a trait names as well: nothing names the person any more.
+    pub fn forgotten<T>(&self, decision: Decision<T>) -> Decision<T> {
+        self.moved(decision, |_, _| Some(None))
+    }
+
     /// Those that they held when they left before, which a new membership does not bring back.
     pub fn left_vacated<T>(
         &self,

@@ -12,10 +12,12 @@ pub use set::SetPost;
 
 use serde_json::{Value, json};
 
+use crate::facts::Facts;
 use crate::home::{Key, Record};
 use crate::model::{Account, Organization, Post, PostName, Posts};
 use crate::op::Event;
-use crate::policy::Reach;
+use crate::policy::{Reach, Standing};
+use crate::refusal::Refusal;
 use crate::text::KeyRole;
 
 /// What posts are on.
@@ -73,6 +75,12 @@ fn needs(name: &PostName) -> (&'static str, Reach) {
         (Some(_), Some(_)) => "accounts:update",
     };
     (permission, reach)
+}
+
+/// Whether an actor may set or clear a post.
+pub(crate) fn require(name: &PostName, standing: &Standing, facts: &Facts) -> Result<(), Refusal> {
+    let (permission, reach) = needs(name);
+    facts.policies.access.require(standing, permission, reach)
 }
 
 /// What the log says of a post that changes.

@@ -1,7 +1,7 @@
 //! Putting somebody into a post by hand (rules T3, T4).
 
 use super::held::{put_list, too_many};
-use super::{HeldRead, Place, event, needs, subject};
+use super::{HeldRead, Place, event, require, subject};
 use crate::facts::Facts;
 use crate::home::{Home, Key, TheHeldPosts, TheMember, TheOrganization};
 use crate::id::{OrganizationId, UserId};
@@ -86,8 +86,7 @@ impl Operation for SetPost {
         if self.only_known && read.member.is_none() {
             return Err(Refusal::NotFound);
         }
-        let (permission, reach) = needs(&self.name);
-        facts.policies.access.require(&standing, permission, reach)?;
+        require(&self.name, &standing, facts)?;
         if self.erased {
             return Err(Refusal::TargetNotActive);
         }

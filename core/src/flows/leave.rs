@@ -1,0 +1,98 @@
+//! Leaving plans: what goes is listed, the job that rewrites records is announced, then one commit does it all.
+
+use super::find_user;
+use super::jobs::{announce, asked};
+use crate::facts::Request;
+use crate::home::{Home, Record};
+use crate::id::{InvitationId, OrganizationId, UserId};
+use crate::listing::{Listing, PageRequest, Scope};
+use crate::model::{InvitationStatus, Inviter};
+use crate::op::{Done, Roster, Seal, preflight, run_sealed};
+use crate::ops::leaving::{InvitationFate, LeaveByPlan, LeavingMode, Left};
+use crate::reference::UserRef;
+use crate::refusal::OpError;
+use crate::store::StoreError;
+
+/// A leaving plan to be executed.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Leave {
+    /// Who.
+    pub user: UserRef,
+    /// How.
+    pub mode: LeavingMode,
+    /// The plan as it was read.
+    pub revision: String,
+    /// Whose their records will be.
+    pub records_to: Option<UserRef>,
+    /// Whose their posts will be.
+    pub posts_to: Option<UserRef>,
+    /// The new owner, where they are the owner.
+    pub owner_to: Option<UserRef>,
+    /// What becomes of their invitations.
+    pub fate: InvitationFate,
+}
+
+/// Lets a member go by a plan.
+pub async fn leave_by_plan(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    leave: &Leave,
+    seal: Option<Seal<'_, Left>>,
+) -> Result<Done<Left>, OpError> {
+    let user = find_user(roster, &leave.user).await?.id;
+    let home = Home::Organization(organization);
+    let mut operation = LeaveByPlan {
+        organization,
+        user,
+        mode: leave.mode,
+        revision: leave.revision.clone(),
+        records_to: resolved(roster, leave.records_to.as_ref()).await?,
+        posts_to: resolved(roster, leave.posts_to.as_ref()).await?,
+        owner_to: resolved(roster, leave.owner_to.as_ref()).await?,
+        fate: leave.fate,
+        invitations: invitations_of(roster, organization, user).await?,
+        asked: asked(request),
+        not_after: None,
+    };
+    // What was answered before is answered again, though the plan is another by now.
+    if request.receipt.is_none() {
+        preflight(roster, request, &operation).await?;
+    }
+    if operation.records_to.is_some() {
+        operation.not_after = Some(announce(roster, request, operation.asked.id, &home).await?);
+    }
+    run_sealed(roster, request, &operation, seal).await
+}
+
+async fn resolved(roster: &Roster, named: Option<&UserRef>) -> Result<Option<UserId>, OpError> {
+    match named {
+        Some(named) => Ok(Some(find_user(roster, named).await?.id)),
+        None => Ok(None),
+    }
+}
+
+/// Pending invitations that somebody stands for, as many as one commit takes.
+async fn invitations_of(
+    roster: &Roster,
+    organization: OrganizationId,
+    user: UserId,
+) -> Result<Vec<InvitationId>, StoreError> {
+    let status = Some(InvitationStatus::Pending);
+    let listing = Listing::Invitations { organization, status, scope: Scope::All };
+    let (mut found, mut page) = (Vec::new(), PageRequest { after: None, limit: 200 });
+    loop {
+        let rows = roster.store.list(&listing, &page).await?;
+        page.after = rows.rows.last().map(|row| row.position.clone());
+        for row in rows.rows {
+            match row.stored.record {
+                Record::Invitation(it) if it.invited_by == (Inviter::User { id: user }) => found.push(it.id),
+                _ => {}
+            }
+        }
+        if !rows.more || found.len() >= LeaveByPlan::MOST_INVITATIONS {
+            found.truncate(LeaveByPlan::MOST_INVITATIONS);
+            return Ok(found);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What a leaving plan shows (rule L6).
+
+use std::collections::BTreeMap;
+
+use super::organization::visible_standing;
+use crate::facts::Request;
+use crate::flows::resolve_user;
+use crate::home::{Home, Record};
+use crate::id::{AccountId, OrganizationId, UserId};
+use crate::listing::{Listing, PageRequest};
+use crate::model::{Access, ApiKey, Inviter, Organization, PostName};
+use crate::op::{Roster, View};
+use crate::ops::leaving::{LeavingMode, PlanRead};
+use crate::permission::{Permission, RoleRef};
+use crate::policy::Reach;
+use crate::reference::UserRef;
+use crate::refusal::OpError;
+use crate::text::RecordType;
+
+/// A leaving plan.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LeavingPlan {
+    /// Who.
+    pub user: UserId,
+    /// How they would go.
+    pub mode: LeavingMode,
+    /// What they lose: accounts with a role each, `None` for all of them.
+    pub accounts_lost: Vec<(Option<AccountId>, RoleRef)>,
+    /// The organization, where they own it and must hand it over first.
+    pub owned: Option<Organization>,
+    /// Records that they own, by type.
+    pub records: BTreeMap<RecordType, i64>,
+    /// Their personal keys, which end with the membership.
+    pub api_keys: Vec<ApiKey>,
+    /// Pending invitations that they stand for.
+    pub pending_invitations: i64,
+    /// Posts that they hold.
+    pub posts: Vec<PostName>,
+    /// Seats that are free afterwards.
+    pub seats_freed: i64,
+    /// What must still be so when the plan is executed.
+    pub revision: String,
+}
+
+/// The plan of a member; needs `members:read` on the whole.
+pub async fn leaving_plan(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    named: &UserRef,
+    mode: LeavingMode,
+) -> Result<LeavingPlan, OpError> {
+    let (_, standing) = visible_standing(roster, request, organization).await?;
+    let user = resolve_user(roster, named).await?;
+    let mut view = View::new(roster, Home::Organization(organization), request);
+    let plan = PlanRead::load(&mut view, user, None).await?.open()?;
+    roster.policies.access.require(&standing, "members:read", Reach::Organization)?;
+    let api_keys = if standing.holds(&Permission::of("api_keys:read"), Reach::Organization) {
+        keys_of(roster, organization, user).await?
+    } else {
+        Vec::new()
+    };
+    let member = plan.scene.known()?;
+    let accounts_lost = match &member.access {
+        Access::Organization(role) => vec![(None, *role)],
+        Access::Accounts(roles) => roles.iter().map(|(account, role)| (Some(*account), *role)).collect(),
+    };
+    let ended = ended_invitations(roster, organization, user, view.now()).await?;
+    Ok(LeavingPlan {
+        user,
+        mode,
+        accounts_lost,
+        owned: Some(plan.scene.organization.clone()).filter(|organization| organization.owner == user),
+        records: plan.records.clone(),
+        api_keys,
+        pending_invitations: plan.invitations - ended,
+        posts: plan.scene.held.posts().iter().cloned().collect(),
+        seats_freed: plan.seats_freed(),
+        revision: plan.revision,
+    })
+}
+
+/// The personal keys of somebody.
+async fn keys_of(
+    roster: &Roster,
+    organization: OrganizationId,
+    user: UserId,
+) -> Result<Vec<ApiKey>, OpError> {
+    let (mut keys, mut page) = (Vec::new(), PageRequest { after: None, limit: 200 });
+    loop {
+        let found = roster.store.list(&Listing::ApiKeys { organization }, &page).await?;
+        page.after = found.rows.last().map(|row| row.position.clone());
+        for row in found.rows {
+            match row.stored.record {
+                Record::ApiKey(key) if key.user == Some(user) && key.is_live(found.now) => keys.push(key),
+                _ => {}
+            }
+        }
+        if !found.more {
+            return Ok(keys);
+        }
+    }
+}
+
+/// Invitations that the tally still counts although time has ended them.
+async fn ended_invitations(
+    roster: &Roster,
+    organization: OrganizationId,
+    user: UserId,
+    now: crate::time::Timestamp,
+) -> Result<i64, OpError> {
+    let listing = Listing::Due { home: Home::Organization(organization), until: now };
+    let (mut ended, mut page) = (0, PageRequest { after: None, limit: 200 });
+    loop {
+        let found = roster.store.list(&listing, &page).await?;
+        page.after = found.rows.last().map(|row| row.position.clone());
+        let by = Inviter::User { id: user };
+        let theirs = found
+            .rows
+            .iter()
+            .filter(|row| matches!(&row.stored.record, Record::Invitation(it) if it.invited_by == by));
+        ended += i64::try_from(theirs.count()).unwrap_or(0);
+        if !found.more {
+            return Ok(ended);
+        }
+    }
+}

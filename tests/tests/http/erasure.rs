@@ -1,0 +1,166 @@
+//! Erasing a person: rule L5.
+
+use http::Method;
+use roster_core::log::LogFilter;
+use roster_tests::http::text;
+use roster_tests::stores::selected;
+use roster_tests::world::World;
+use serde_json::{Value, json};
+
+use crate::{verified, work_off};
+
+const CLOUD: &str = "/v1/organizations/ext:cloud";
+const EVA: &str = "/v1/users/ext:eva-1";
+const NAMES: [&str; 4] = ["eva.wild@example.com", "Eva Wildmann", "eva-1", "teal-and-wild"];
+
+/// A person of both organizations, with everything that can name them.
+async fn eva(world: &World) -> String {
+    let operator = world.operator();
+    let body = json!({
+        "email": "Eva.Wild@example.com", "external_id": "eva-1", "name": "Eva Wildmann",
+        "traits": {"colour": "teal-and-wild"},
+    });
+    let id = text(&operator.post("/v1/users", body).await.is(201), "/id");
+    let wide = json!({"type": "organization", "role": "admin"});
+    for organization in ["cloud", "other"] {
+        let path = format!("/v1/organizations/ext:{organization}/members");
+        operator.post(&path, json!({"user": id, "access": wide})).await.is(201);
+    }
+    operator.patch(EVA, json!({"name": "Eva Wildmann-Two"})).await.is(200);
+    operator.patch(EVA, json!({"name": "Eva Wildmann"})).await.is(200);
+    operator.put(&format!("{CLOUD}/records/deal/1"), json!({"owner": id})).await.is(201);
+    operator.put(&format!("{CLOUD}/account-owner"), json!({"user": id})).await.is(200);
+    let key = json!({"name": "Eva Wildmann's", "kind": "personal"});
+    world.service.user(&id).post(&format!("{CLOUD}/api-keys"), key).await.is(201);
+    let bulk = json!({"action": "deactivate", "users": ["ext:nobody", "ext:eva-1"]});
+    operator.post(&format!("{CLOUD}/members/bulk"), bulk).await.is(202);
+    work_off(world).await;
+    operator.post(&format!("{CLOUD}/members/ext:eva-1/reactivate"), json!({})).await.is(200);
+    id
+}
+
+/// Everything that the store says of all its homes.
+async fn dumped(world: &World) -> String {
+    let store = &world.service.roster.store;
+    let mut all = String::new();
+    for home in store.homes(None, 10_000).await.unwrap() {
+        all += &format!("{home}\n{:?}\n", store.dump(&home).await.unwrap());
+        if home.has_log() {
+            let log = store.log(&home, 0, 10_000, &LogFilter::ALL).await.unwrap();
+            for logged in log {
+                all += &String::from_utf8_lossy(&logged.body);
+                all += &format!("{:?}\n", logged.personal);
+            }
+        }
+    }
+    all.to_lowercase()
+}
+
+fn found(dump: &str) -> Vec<&'static str> {
+    NAMES.into_iter().filter(|name| dump.contains(&name.to_lowercase())).collect()
+}
+
+/// L5: access ends at once; what names the person goes from every place, and the chain verifies.
+#[tokio::test]
+async fn l5_nothing_that_names_an_erased_person_is_left() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let id = eva(&world).await;
+        assert_eq!(found(&dumped(&world).await), NAMES, "{store}: the test looks where they stand");
+        let operator = world.operator();
+        let accepted = operator.post(&format!("{EVA}/erase"), json!({"confirm": true})).await.is(202);
+        assert_eq!(accepted["job"]["kind"], "erase_user");
+        let ask = json!({"user": id, "permission": "members:read", "organization": "ext:cloud"});
+        assert_eq!(operator.post("/v1/check", ask).await.is(200)["allowed"], false);
+        world.service.user(&id).get(CLOUD).await.refused(401, "unauthenticated");
+        let shown = operator.get(&format!("/v1/users/{id}")).await.is(200);
+        assert_eq!(
+            (&shown["status"], &shown["email"], &shown["name"]),
+            (&json!("erased"), &Value::Null, &Value::Null)
+        );
+        work_off(&world).await;
+        let job = format!("/v1/jobs/{}", text(&accepted, "/job/id"));
+        assert_eq!(operator.get(&job).await.is(200)["status"], "completed");
+        assert_eq!(found(&dumped(&world).await), [] as [&str; 0], "{store}");
+        verified(&world).await;
+        let trail = operator.get(&format!("{CLOUD}/audit?user={id}&limit=200")).await.is(200);
+        let rows = trail["data"].as_array().unwrap();
+        assert!(rows.iter().any(|row| row["action"] == "member.added"), "who did what stays");
+        let member = operator.get(&format!("{CLOUD}/members/{id}")).await.is(200);
+        assert_eq!((&member["status"], &member["email"]), (&json!("former"), &Value::Null));
+        let cloud = operator.get(CLOUD).await.is(200);
+        assert_eq!(cloud["account_owner"], Value::Null);
+        let deal = operator.get(&format!("{CLOUD}/records/deal/1")).await.is(200);
+        assert_eq!(deal["owner"], json!(id), "records without a successor stay under the id");
+    }
+}
+
+/// L5: the address is free again, for another; the external id never is.
+#[tokio::test]
+async fn l5_the_address_is_freed_and_the_external_id_is_not() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let id = eva(&world).await;
+        let again = json!({"email": "eva.wild@example.com"});
+        operator.post(&format!("{EVA}/erase"), json!({"confirm": true})).await.is(202);
+        work_off(&world).await;
+        let other = operator.post("/v1/users", again).await.is(201);
+        assert_ne!(other["id"], json!(id));
+        let revived = json!({"email": "new@example.com", "external_id": "eva-1"});
+        operator.post("/v1/users", revived).await.refused(409, "external_id_exists");
+        let set = json!({"external_id": "eva-1"});
+        operator
+            .patch(&format!("/v1/users/{}", text(&other, "/id")), set)
+            .await
+            .refused(409, "external_id_exists");
+        operator.get(EVA).await.refused(404, "not_found");
+        let role = json!({"role": "viewer"});
+        operator
+            .put(&format!("{CLOUD}/accounts/ext:north/members/{id}"), role)
+            .await
+            .refused(404, "not_found");
+        let post = json!({"user": id});
+        operator.put(&format!("{CLOUD}/key-roles/csm"), post).await.refused(409, "target_not_active");
+        operator.post(&format!("/v1/users/{id}/erase"), json!({"confirm": true})).await.is(202);
+        work_off(&world).await;
+        verified(&world).await;
+    }
+}
+
+/// L5, O2: by operators, confirmed, and not of an owner.
+#[tokio::test]
+async fn l5_who_is_erased_by_whom() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let path = "/v1/users/ext:nils/erase";
+        world.operator().post(path, json!({})).await.refused(422, "confirmation_required");
+        world.person("nils").post(path, json!({"confirm": true})).await.refused(403, "forbidden");
+        world.person("anna").post(path, json!({"confirm": true})).await.refused(403, "forbidden");
+        let owner = "/v1/users/ext:olga/erase";
+        world.operator().post(owner, json!({"confirm": true})).await.refused(409, "owner_must_transfer");
+        world.operator().get("/v1/users/ext:olga").await.is(200);
+        let unknown = "/v1/users/ext:nobody/erase";
+        world.operator().post(unknown, json!({"confirm": true})).await.refused(404, "not_found");
+    }
+}
+
+/// L5: everything that is kept is exported, for the person and for operators.
+#[tokio::test]
+async fn l5_an_export_holds_everything() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let id = eva(&world).await;
+        let export = world.operator().get(&format!("{EVA}/export")).await.is(200);
+        assert_eq!(export["user"]["traits"], json!({"colour": "teal-and-wild"}));
+        let organizations = export["organizations"].as_array().unwrap();
+        assert_eq!(organizations.len(), 2);
+        let cloud = organizations.iter().find(|it| it["organization"]["name"] == "cloud").unwrap();
+        assert_eq!(cloud["member"]["access"]["role"], "admin");
+        assert_eq!(cloud["records"][0]["type"], "deal");
+        assert_eq!(cloud["posts"][0]["type"], "account_owner");
+        let own = world.service.user(&id).call(Method::GET, &format!("{EVA}/export"), None).await.is(200);
+        assert_eq!(own, export);
+        world.person("anna").get(&format!("{EVA}/export")).await.refused(403, "forbidden");
+    }
+}

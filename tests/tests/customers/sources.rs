@@ -17,8 +17,8 @@ async fn a_source_is_made_shown_changed_and_deleted_by_operators() {
         assert_eq!(shown.get("write_key"), None);
         let listed = operator.get("/v1/sources").await.is(200);
         assert_eq!(listed["data"], json!([shown]));
-        let patch = json!({"default_role": "viewer", "events": {"message_sent": ["Mailed"]}});
-        let changed = operator.patch(&path, patch).await.is(200);
+        let change = json!({"default_role": "viewer", "events": {"message_sent": ["Mailed"]}});
+        let changed = operator.patch(&path, change).await.is(200);
         assert_eq!(changed["default_role"], json!("viewer"));
         assert_eq!(changed["events"]["message_sent"], json!(["Mailed"]));
         assert_eq!(changed["events"]["message_received"], shown["events"]["message_received"]);

@@ -47,6 +47,11 @@ impl Answer {
         Self { location: Some(location), ..Self::new(StatusCode::ACCEPTED, Some(body)) }
     }
 
+    /// 202 with nothing to say: it is being seen to.
+    pub fn noted() -> Self {
+        Self::new(StatusCode::ACCEPTED, None)
+    }
+
     /// 204.
     pub fn nothing() -> Self {
         Self::new(StatusCode::NO_CONTENT, None)

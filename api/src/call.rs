@@ -121,7 +121,18 @@ where
         if http.headers().contains_key(header::AUTHORIZATION) {
             return Call::from_request(http, api).await.map(Self);
         }
-        Visit::from_request(http, api).await.map(|Visit(call)| Self(call))
+        let (mut parts, body) = http.into_parts();
+        let path = path_params(&mut parts, api).await?;
+        let request = asked(api, request_id(&parts), Actor::Visitor, Known::default());
+        let mut call = Call::read(parts, body, api, request, path).await?;
+        // Visitors are told apart by the link that they bear.
+        if let Some(receipt) = &mut call.request.receipt {
+            let mut id = Sha256::new();
+            id.update(receipt.id.0);
+            id.update(&call.target);
+            receipt.id = ReceiptId(id.finalize().into());
+        }
+        Ok(Self(call))
     }
 }
 
@@ -332,6 +343,11 @@ async fn authenticate(
 /// The id that a request came with.
 fn request_id(parts: &Parts) -> Option<String> {
     parts.extensions.get::<RequestId>().map(|id| id.0.clone())
+}
+
+/// A request of a visitor, who opened a page.
+pub(crate) fn visit(api: &ApiState, id: RequestId) -> Request {
+    asked(api, Some(id.0), Actor::Visitor, Known::default())
 }
 
 /// A request of an actor, under the id that it came with.

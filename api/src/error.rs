@@ -23,6 +23,8 @@ pub struct Problem {
     pub uses: Option<Box<Value>>,
     /// For a process that is not ready: every check, where they were asked for.
     pub checks: Option<Box<Value>>,
+    /// For `rate_limited`: seconds to wait; 0 elsewhere.
+    pub retry_after: u16,
 }
 
 impl Problem {
@@ -36,6 +38,7 @@ impl Problem {
             source: None,
             uses: None,
             checks: None,
+            retry_after: 0,
         }
     }
 
@@ -92,6 +95,9 @@ impl Problem {
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        if self.retry_after > 0 {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after));
+        }
         response.extensions_mut().insert(self.clone());
         response
     }
@@ -120,6 +126,7 @@ pub const fn status(kind: RefusalKind) -> StatusCode {
         RefusalKind::Precondition => StatusCode::PRECONDITION_FAILED,
         RefusalKind::Conflict => StatusCode::CONFLICT,
         RefusalKind::Gone => StatusCode::GONE,
+        RefusalKind::Limited => StatusCode::TOO_MANY_REQUESTS,
     }
 }
 
@@ -128,6 +135,9 @@ impl From<Refusal> for Problem {
         let mut problem = Self::new(status(refusal.kind()), refusal.code(), refusal.to_string());
         if let Refusal::ImplicitAccess(role) = &refusal {
             problem.source = Some(json!({"type": "organization", "role": role}));
+        }
+        if let Refusal::RateLimited(seconds) = &refusal {
+            problem.retry_after = u16::try_from(*seconds).unwrap_or(u16::MAX);
         }
         if let Refusal::RoleInUse(uses) = &refusal {
             let RoleUses { members, invitations, api_keys, replacements } = uses;

@@ -11,6 +11,8 @@ mod member_query;
 mod metrics;
 mod middleware;
 pub mod openapi;
+mod pages;
+pub mod peer;
 mod query;
 mod route;
 mod routes;
@@ -33,5 +35,6 @@ pub fn router(state: ApiState) -> Router {
         .route("/readyz", get(routes::health::readyz))
         .route("/metrics", get(routes::health::metrics));
     let docs = SwaggerUi::new("/docs").external_url_unchecked("/openapi.json", openapi::document());
-    middleware::wrap(api.merge(open).merge(routes::ingest::beside()).merge(docs), &state).with_state(state)
+    let open = open.merge(routes::ingest::beside());
+    middleware::wrap(pages::join(api.merge(open)).merge(docs), &state).with_state(state)
 }

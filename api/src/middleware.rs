@@ -1,8 +1,10 @@
 //! What surrounds every request: its id, its limits in time, problems instead of bare errors and panics, one line in
 //! the log, the counts.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -12,9 +14,13 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
 use roster_core::facts::Entropy;
+use roster_core::limits::Tried;
 use tracing::Instrument as _;
 
 use crate::error::Problem;
+use crate::pages::{self, IsPage};
+use crate::peer::Peer;
+use crate::routes;
 use crate::routes::event::LONGEST_WAIT;
 use crate::state::ApiState;
 
@@ -55,12 +61,31 @@ async fn surround(State(api): State<ApiState>, mut http: Request, next: Next) ->
     let started = Instant::now();
     let span = tracing::error_span!("request", request_id = %id.0);
     let limit = time_limit(&route);
-    let answer = guard(limit, &method, next.run(http)).instrument(span).await;
+    let answer = match admitted(&api, &route, &http) {
+        Ok(()) => guard(limit, &method, next.run(http)).instrument(span).await,
+        Err(problem) => problem.into_response(),
+    };
     let mut response = with_problem(answer, &id);
     finish(response.headers_mut(), &id, keep);
     report(&api, &method, &route, &response, started.elapsed(), &id);
     response
 }
+
+/// What anybody may send is counted by peer; whoever bears a secret is not, an operator's key included.
+fn admitted(api: &ApiState, route: &str, http: &Request) -> Result<(), Problem> {
+    if !OPEN.contains(route) || http.headers().contains_key(header::AUTHORIZATION) {
+        return Ok(());
+    }
+    let peer = http.extensions().get::<Peer>().copied();
+    let Some(client) = api.proxies.client(peer, http.headers()) else { return Ok(()) };
+    Ok(api.roster.limits.take(Tried::Peer, &client, api.roster.entropy.millis())?)
+}
+
+/// Paths that anybody may ask.
+static OPEN: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let open = routes::all().into_iter().filter(|route| route.open);
+    open.map(|route| format!("/v1{}", route.path)).chain(pages::PATHS.map(str::to_owned)).collect()
+});
 
 /// Events may be waited for.
 fn time_limit(route: &str) -> Duration {
@@ -118,13 +143,16 @@ fn is_well_formed(id: &str) -> bool {
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
-/// The pages of the documentation hold no data.
+/// The pages of the documentation hold no data, nor does what pages look like.
 fn may_be_kept(path: &str) -> bool {
-    path == "/openapi.json" || path == "/docs" || path.starts_with("/docs/")
+    path == "/pages.css" || path == "/openapi.json" || path == "/docs" || path.starts_with("/docs/")
 }
 
 /// Every error is a problem that names the request; headers beside the body stay.
 fn with_problem(response: Response, id: &RequestId) -> Response {
+    if response.extensions().get::<IsPage>().is_some() {
+        return response;
+    }
     let status = response.status();
     let problem = match response.extensions().get::<Problem>() {
         Some(problem) => problem,

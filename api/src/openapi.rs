@@ -7,6 +7,7 @@ mod events;
 mod jobs;
 mod leaving;
 mod parameters;
+mod people;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -78,11 +79,15 @@ pub(crate) fn fields_of_answers() -> BTreeMap<String, Vec<String>> {
 const TAGS: [(&str, &[&str], &str); 15] = [
     ("Jobs", &["/jobs", "/imports", "/members/bulk"], "What takes long, and how far it is."),
     ("Records", &["/records"], "What people own in the vendor's product."),
+    (
+        "Sessions",
+        &["/sessions", "/me/password", "/password-reset", "/me/email", "/email-changes"],
+        "Signing in and out.",
+    ),
     ("Members", &["/members"], "People in an organization, what they reach, how they leave."),
     ("Accounts", &["/organizations/{organization}/accounts"], "Workspaces of an organization."),
     ("Roles", &["/roles", "/permissions"], "What roles hold."),
     ("API keys", &["/api-keys"], "Keys of an organization."),
-    ("Sessions", &["/sessions", "/me/password"], "Signing in and out."),
     ("Invitations", &["/invitations"], "Asking people in, and what they answer."),
     ("Audit", &["/audit"], "What was done, by whom."),
     ("Events", &["/events"], "Every change as it happens."),
@@ -253,7 +258,7 @@ fn refusal(status: u16, codes: &[&str], named: &Map<String, Value>) -> Value {
         "allOf": [schema::of("Problem"), {"type": "object", "properties": {"code": {"enum": codes}}}],
     });
     let mut headers = json!({"X-Request-Id": header("X-Request-Id")});
-    if status == 503 {
+    if status == 503 || status == 429 {
         headers["Retry-After"] = header("Retry-After");
     }
     json!({
@@ -271,6 +276,7 @@ fn codes(route: &Route) -> Vec<&'static str> {
     let mut codes =
         vec!["unauthenticated", "forbidden", "not_found", "invalid", "store_unavailable", "busy", "internal"];
     if route.open {
+        codes.push("rate_limited");
         codes.retain(|code| !["unauthenticated", "forbidden"].contains(code));
     } else {
         codes.push("reauthentication_required");
@@ -286,7 +292,7 @@ fn codes(route: &Route) -> Vec<&'static str> {
     if writes && !route.reads && route.path.contains("{organization}") {
         codes.push("organization_closed");
     }
-    if route.method == Method::POST && !route.reads && !route.open {
+    if route.method == Method::POST && !route.reads && route.may_be_sent_again() {
         codes.push("idempotency_mismatch");
     }
     if [Method::PUT, Method::PATCH, Method::DELETE].contains(&route.method) {
@@ -304,11 +310,12 @@ fn status_of(code: &str) -> u16 {
         "forbidden" | "cannot_grant_unheld" | "owner_by_transfer_only" | "wrong_recipient" => 403,
         "not_found" => 404,
         "cursor_expired" | "invitation_used" | "invitation_expired" | "invitation_revoked"
-        | "offer_expired" => 410,
+        | "offer_expired" | "reset_used" | "reset_expired" => 410,
         "precondition_failed" => 412,
         "too_large" => 413,
         "unsupported_media_type" => 415,
         "invalid" | "confirmation_required" | "idempotency_mismatch" => 422,
+        "rate_limited" => 429,
         "internal" => 500,
         "busy" | "store_unavailable" | "outcome_unknown" => 503,
         _ => 409,

@@ -24,9 +24,9 @@ const VERSIONED: [&str; 17] = [
     "Invitation",
     "Source",
     "NewSource",
-    "View",
     "Record",
     "LeftByPlan",
+    "View",
 ];
 
 /// How an operation answers.
@@ -227,6 +227,11 @@ impl Route {
     /// Every status when all went well.
     pub fn statuses(&self) -> Vec<u16> {
         if self.may_make { vec![self.status, 201] } else { vec![self.status] }
+    }
+
+    /// Whether an idempotency key is heeded: of those that anybody may ask, where a link tells who asks.
+    pub fn may_be_sent_again(&self) -> bool {
+        !self.open || self.id == "accept_invitation"
     }
 
     /// Whether its answer bears an entity tag.

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::cursor::Cursors;
 use crate::metrics::Metrics;
+use crate::peer::Proxies;
 use crate::sealing::Sealer;
 
 /// Cheap to clone.
@@ -28,6 +29,8 @@ pub struct ApiState {
     pub ingested: Arc<Notify>,
     /// Given once the process is on its way out.
     pub stop: Stop,
+    /// Proxies that are believed.
+    pub proxies: Arc<Proxies>,
 }
 
 impl ApiState {
@@ -47,6 +50,7 @@ impl ApiState {
             jobs: Arc::new(Notify::new()),
             ingested: Arc::new(Notify::new()),
             stop: Stop::default(),
+            proxies: Arc::default(),
         }
     }
 }

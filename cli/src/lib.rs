@@ -8,6 +8,7 @@ mod confirm;
 mod entropy;
 mod failure;
 mod logging;
+pub mod mail;
 mod output;
 mod progress;
 mod secrets;

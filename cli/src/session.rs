@@ -6,7 +6,9 @@ use roster_core::actor::Actor;
 use roster_core::facts::Request;
 use roster_core::flows::{find_user, resolve_organization};
 use roster_core::id::{OrganizationId, UserId};
+use roster_core::limits::Limits;
 use roster_core::listing::{PageRequest, Position};
+use roster_core::mail::Post;
 use roster_core::op::Roster;
 use roster_core::reads::Rows;
 use roster_core::reference::{OrganizationRef, UserRef};
@@ -100,8 +102,18 @@ pub async fn open_roster(config: &Config, secrets: &Secrets, tables: Tables) -> 
         sign_in: Arc::new(people.sign_in()),
         links: Arc::new(people.links(secrets.links, config.public_url.clone())),
         policies: Arc::new(people.policies()),
+        post: post(config)?,
+        limits: Arc::new(Limits::new(people.rates)),
         ..roster
     })
+}
+
+/// Who carries mail, as configured.
+fn post(config: &Config) -> Result<Post, Failure> {
+    match &config.mail {
+        Some(mail) => mail.carrier().map(Post::by).map_err(Failure::Failed),
+        None => Ok(Post::default()),
+    }
 }
 
 /// Rows of a list, and whether more follow.

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ApiKeyId, InvitationId, OperatorKeyId, OrganizationId, SessionId, SourceId, UserId};
+use crate::id::{
+    ApiKeyId, EmailChangeId, InvitationId, OperatorKeyId, OrganizationId, PasswordResetId, SessionId,
+    SourceId, UserId,
+};
 use crate::time::Timestamp;
 
 /// How long after signing in a session may do what needs a fresh sign-in, in seconds.
@@ -77,6 +80,16 @@ pub enum Via {
         /// Whose link.
         invitation: InvitationId,
     },
+    /// The person, setting a password by a link that was mailed to them.
+    Reset {
+        /// Of which reset.
+        reset: PasswordResetId,
+    },
+    /// The person, proving a new address by a link that was mailed there.
+    EmailChange {
+        /// Of which change.
+        change: EmailChangeId,
+    },
 }
 
 impl Actor {
@@ -142,6 +155,8 @@ impl Actor {
             }
             Self::User { via: Via::Session { session, .. }, .. } => Some(session.to_string()),
             Self::User { via: Via::Invitation { invitation }, .. } => Some(invitation.to_string()),
+            Self::User { via: Via::Reset { reset }, .. } => Some(reset.to_string()),
+            Self::User { via: Via::EmailChange { change }, .. } => Some(change.to_string()),
             Self::Operator { .. }
             | Self::ApiKey { .. }
             | Self::Source { .. }

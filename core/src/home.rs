@@ -1,6 +1,6 @@
 //! Homes and keys: where a record lives, and what it is called there.
 
-use std::borrow::Cow;
+mod tally;
 mod typed;
 
 use std::fmt;
@@ -9,21 +9,21 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{
-    AccountId, ApiKeyId, InvitationId, JobId, OperatorKeyId, OrganizationId, RoleId, SessionId, SourceId,
-    TransferId, UserId,
+    AccountId, ApiKeyId, InvitationId, JobId, MailId, OperatorKeyId, OrganizationId, RoleId, SessionId,
+    SourceId, TransferId, UserId,
 };
 use crate::model::customer::{Customer, CustomerKey};
 use crate::model::{
-    Access, Account, ApiKey, Claim, ClaimName, Credential, DirectoryEntry, DirectoryId, DirectoryKind,
+    Account, ApiKey, Claim, ClaimName, Credential, DirectoryEntry, DirectoryId, DirectoryKind, EmailChange,
     FeedKey, FeedLine, HeldPosts, Holding, HoldingName, HoldingTypes, Invitation, InvitationStatus, Inviter,
-    Job, JobPart, JobPartId, Member, MemberStatus, Membership, OperatorKey, Organization, PasswordReset,
-    Receipt, ReceiptId, Role, Session, Successions, Transfer, User,
+    Job, JobPart, JobPartId, Mail, MailPointer, Member, MemberStatus, Membership, OperatorKey, Organization,
+    PasswordReset, Receipt, ReceiptId, Role, Session, Successions, Transfer, User,
 };
 use crate::permission::RoleRef;
-use crate::policy::custom_roles;
 use crate::text::ExternalId;
 use crate::time::Timestamp;
 
+pub use tally::{Tally, Uses};
 pub use typed::*;
 
 /// The unit of atomicity: one commit touches exactly one home, on every backend.
@@ -46,6 +46,8 @@ pub enum Home {
     Stream(SourceId, u8),
     /// What people did in an organization, as its customers' sources tell it.
     Activity(OrganizationId),
+    /// One part of the pointers to mail that waits.
+    Outbox(u8),
 }
 
 impl Home {
@@ -53,7 +55,12 @@ impl Home {
     pub const fn has_log(&self) -> bool {
         match self {
             Self::Deployment | Self::User(_) | Self::Organization(_) => true,
-            Self::Claim(_) | Self::Directory(..) | Self::Feed | Self::Stream(..) | Self::Activity(_) => false,
+            Self::Claim(_)
+            | Self::Directory(..)
+            | Self::Feed
+            | Self::Stream(..)
+            | Self::Activity(_)
+            | Self::Outbox(_) => false,
         }
     }
 
@@ -73,13 +80,17 @@ impl Home {
             | Key::HeldPosts(_)
             | Key::RecordTypes
             | Key::Successions => matches!(self, Self::Organization(_)),
-            Key::User | Key::Membership(_) | Key::Credential | Key::Session(_) | Key::PasswordReset => {
-                matches!(self, Self::User(_))
-            }
+            Key::User
+            | Key::Membership(_)
+            | Key::Credential
+            | Key::Session(_)
+            | Key::PasswordReset
+            | Key::NewAddress => matches!(self, Self::User(_)),
             Key::OperatorKey(_) => *self == Self::Deployment,
             Key::Claim => matches!(self, Self::Claim(_)),
             Key::DirectoryEntry(id) => *self == Self::directory(*id),
-            Key::Receipt(_) | Key::Job(_) | Key::JobPart(_) => self.has_log(),
+            Key::Receipt(_) | Key::Job(_) | Key::JobPart(_) | Key::Mail(_) => self.has_log(),
+            Key::MailPointer(_) => matches!(self, Self::Outbox(_)),
             Key::Feed(_) => *self == Self::Feed,
             Key::Customer(key) => key.belongs_in(self),
         }
@@ -92,7 +103,7 @@ impl Home {
 }
 
 /// `deployment`, `user:usr_…`, `organization:org_…`, `claim:KIND:VALUE`, `directory:KIND:SHARD`, `feed`,
-/// `stream:src_…:PART`, `activity:org_…`.
+/// `stream:src_…:PART`, `activity:org_…`, `outbox:N`.
 impl fmt::Display for Home {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -104,6 +115,7 @@ impl fmt::Display for Home {
             Self::Feed => f.write_str("feed"),
             Self::Stream(source, part) => write!(f, "stream:{source}:{part:02}"),
             Self::Activity(organization) => write!(f, "activity:{organization}"),
+            Self::Outbox(n) => write!(f, "outbox:{n}"),
         }
     }
 }
@@ -121,6 +133,7 @@ impl FromStr for Home {
         match kind {
             "deployment" => Some(Self::Deployment),
             "feed" => Some(Self::Feed),
+            "outbox" => rest.parse().ok().map(Self::Outbox),
             "user" => rest.parse().ok().map(Self::User),
             "organization" => rest.parse().ok().map(Self::Organization),
             "activity" => rest.parse().ok().map(Self::Activity),
@@ -185,6 +198,12 @@ pub enum Key {
     Job(JobId),
     /// Any home with a log: what such a job takes or gives, in parts.
     JobPart(JobPartId),
+    /// Any home with a log: letters that a commit there has caused.
+    Mail(MailId),
+    /// User home: the last change of address that was asked for.
+    NewAddress,
+    /// Outbox home: where letters wait.
+    MailPointer(MailId),
     /// Organization home: which posts somebody holds.
     HeldPosts(UserId),
     /// Organization home: the types of records.
@@ -204,6 +223,9 @@ impl Key {
         match self {
             Self::Job(id) => Some(format!("job:{}", id.uuid().simple())),
             Self::JobPart(part) => Some(format!("job_part:{part}")),
+            Self::Mail(id) => Some(format!("mail:{}", id.uuid().simple())),
+            Self::NewAddress => Some("new_address:".to_owned()),
+            Self::MailPointer(id) => Some(format!("post:{}", id.uuid().simple())),
             Self::HeldPosts(user) => Some(format!("posts:{}", user.uuid().simple())),
             Self::RecordTypes => Some("record_types:".to_owned()),
             Self::Successions => Some("successions:".to_owned()),
@@ -237,6 +259,9 @@ impl Key {
         match kind {
             "job" => uuid::Uuid::try_parse(rest).ok().map(|id| Self::Job(JobId::from_uuid(id))),
             "job_part" => rest.parse().ok().map(Self::JobPart),
+            "mail" => uuid::Uuid::try_parse(rest).ok().map(|id| Self::Mail(MailId::from_uuid(id))),
+            "new_address" => Some(Self::NewAddress),
+            "post" => uuid::Uuid::try_parse(rest).ok().map(|id| Self::MailPointer(MailId::from_uuid(id))),
             "posts" => uuid::Uuid::try_parse(rest).ok().map(|id| Self::HeldPosts(UserId::from_uuid(id))),
             "record_types" => Some(Self::RecordTypes),
             "successions" => Some(Self::Successions),
@@ -292,6 +317,12 @@ pub enum Record {
     Job(Box<Job>),
     /// See [`JobPart`].
     JobPart(JobPart),
+    /// See [`Mail`].
+    Mail(Mail),
+    /// See [`EmailChange`].
+    NewAddress(EmailChange),
+    /// See [`MailPointer`].
+    MailPointer(MailPointer),
     /// See [`Holding`].
     Holding(Holding),
     /// See [`HeldPosts`].
@@ -340,6 +371,9 @@ impl Record {
             Self::Feed(line) => Key::Feed(line.key.clone()),
             Self::Job(job) => Key::Job(job.id),
             Self::JobPart(part) => Key::JobPart(part.id),
+            Self::Mail(mail) => Key::Mail(mail.id),
+            Self::NewAddress(_) => Key::NewAddress,
+            Self::MailPointer(pointer) => Key::MailPointer(pointer.id),
             Self::Holding(holding) => Key::Holding(holding.name()),
             Self::HeldPosts(held) => Key::HeldPosts(held.user),
             Self::RecordTypes(_) => Key::RecordTypes,
@@ -374,6 +408,9 @@ impl Record {
             | Self::Job(_)
             | Self::JobPart(_)
             | Self::Customer(_)
+            | Self::Mail(_)
+            | Self::NewAddress(_)
+            | Self::MailPointer(_)
             | Self::Credential(_)
             | Self::Session(_)
             | Self::PasswordReset(_)
@@ -411,7 +448,7 @@ impl Record {
                 let mut weights = vec![(Tally::Seats, invitation.seats())];
                 if invitation.status == InvitationStatus::Pending {
                     weights.extend(Uses::Invitations.of(&invitation.access));
-                    if let Inviter::User { id } = invitation.invited_by {
+                    if let Inviter::User { id, .. } = invitation.invited_by {
                         weights.push((Tally::Invitations(id), 1));
                     }
                 }
@@ -440,91 +477,13 @@ impl Record {
             | Self::RecordTypes(_)
             | Self::Feed(_)
             | Self::JobPart(_)
+            | Self::Mail(_)
+            | Self::NewAddress(_)
+            | Self::MailPointer(_)
             | Self::Customer(_) => Vec::new(),
             Self::Holding(holding) => vec![(Tally::Holdings(holding.owner, holding.kind_number), 1)],
             Self::Successions(open) => open.weighs(),
             Self::Job(job) => vec![(Tally::Seats, job.seats_held)],
-        }
-    }
-}
-
-/// A number that many commits change without conflict, with bounds checked inside the commit.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Tally {
-    /// Seats in use in an organization.
-    Seats,
-    /// Accounts of an organization that are not archived.
-    ActiveAccounts,
-    /// How often a role of the organization's own is named, and by what.
-    Uses(Uses, RoleId),
-    /// Records that somebody owns, by the number of their type.
-    Holdings(UserId, u16),
-    /// Pending invitations that somebody stands for.
-    Invitations(UserId),
-}
-
-/// What names a role.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Uses {
-    /// Active members.
-    Members,
-    /// Pending invitations.
-    Invitations,
-    /// Keys.
-    ApiKeys,
-    /// Roles that it replaces.
-    Replacements,
-}
-
-impl Uses {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Members, Self::Invitations, Self::ApiKeys, Self::Replacements];
-
-    /// What an access adds.
-    pub fn of(self, access: &Access) -> impl Iterator<Item = (Tally, i64)> {
-        custom_roles(access).map(move |role| (Tally::Uses(self, role), 1))
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Members => "role_members",
-            Self::Invitations => "role_invitations",
-            Self::ApiKeys => "role_api_keys",
-            Self::Replacements => "role_replacements",
-        }
-    }
-}
-
-impl Tally {
-    /// Those that are not about one role.
-    pub const ALL: [Self; 2] = [Self::Seats, Self::ActiveAccounts];
-
-    /// The name that stores keep.
-    pub fn name(self) -> Cow<'static, str> {
-        match self {
-            Self::Seats => "seats".into(),
-            Self::ActiveAccounts => "active_accounts".into(),
-            Self::Uses(uses, role) => format!("{}:{role}", uses.name()).into(),
-            Self::Holdings(owner, kind) => format!("records:{owner}:{kind}").into(),
-            Self::Invitations(user) => format!("invitations:{user}").into(),
-        }
-    }
-
-    /// A tally from the name that stores keep.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name.split_once(':') {
-            None => Self::ALL.into_iter().find(|tally| tally.name() == name),
-            Some(("records", rest)) => {
-                let (owner, kind) = rest.split_once(':')?;
-                Some(Self::Holdings(owner.parse().ok()?, kind.parse().ok()?))
-            }
-            Some(("invitations", user)) => Some(Self::Invitations(user.parse().ok()?)),
-            Some((kind, role)) => {
-                let uses = Uses::ALL.into_iter().find(|uses| uses.name() == kind)?;
-                Some(Self::Uses(uses, role.parse().ok()?))
-            }
         }
     }
 }
@@ -559,6 +518,7 @@ mod tests {
             Home::Feed,
             Home::Stream(SourceId::from_uuid(Uuid::from_u128(9)), 3),
             Home::Activity(OrganizationId::from_uuid(Uuid::from_u128(8))),
+            Home::Outbox(7),
         ] {
             assert_eq!(home.to_string().parse(), Ok(home));
         }
@@ -572,6 +532,8 @@ mod tests {
         for side in [JobSide::Results, JobSide::Input, JobSide::Foreseen] {
             keys.extend([2, 10, 1].map(|n| part(job(1), side, n)));
         }
+        let mail = |n: u128| MailId::from_uuid(Uuid::from_u128(n << 64));
+        keys.extend([Key::MailPointer(mail(1)), Key::NewAddress, Key::Mail(mail(2)), Key::Mail(mail(1))]);
         let user = UserId::from_uuid(Uuid::from_u128(8));
         keys.extend([Key::Successions, Key::RecordTypes, Key::HeldPosts(user)]);
         keys.sort();

@@ -115,6 +115,10 @@ typed_ids! {
     SessionId = "ses";
     /// A password reset of a user.
     PasswordResetId = "rst";
+    /// A change of a user's address.
+    EmailChangeId = "emc";
+    /// Letters of the outbox.
+    MailId = "mai";
     /// One audit event: one change of one log entry.
     AuditId = "aud";
     /// The same change as an event.

@@ -320,7 +320,9 @@ pub fn key_uuid(key: &Key) -> Uuid {
         | Key::Successions
         | Key::Feed(_)
         | Key::JobPart(_)
-        | Key::Customer(_) => Uuid::nil(),
+        | Key::Customer(_)
+        | Key::NewAddress => Uuid::nil(),
+        Key::Mail(id) | Key::MailPointer(id) => id.uuid(),
     }
 }
 

@@ -16,7 +16,9 @@ pub use view::{View, Visible};
 use crate::facts::{Entropy, Facts};
 use crate::home::{Home, Key, Record, Tally};
 use crate::id::UserId;
+use crate::limits::Limits;
 use crate::log::{Change, Detached};
+use crate::mail::Post;
 use crate::news::News;
 use crate::observe::{Nobody, Observer};
 use crate::policy::Policies;
@@ -43,14 +45,18 @@ pub struct Roster {
     pub sign_in: Arc<SignIn>,
     /// The links that are sent to people.
     pub links: Arc<Links>,
+    /// Who carries mail.
+    pub post: Post,
+    /// How often something may be tried.
+    pub limits: Arc<Limits>,
 }
 
 impl Roster {
     /// With the built-in rules, and nobody who listens.
     pub fn new(store: Arc<dyn Store>, entropy: Arc<dyn Entropy>) -> Self {
         let (policies, observer, news) = (Arc::default(), Arc::new(Nobody), Arc::default());
-        let (sign_in, links) = (Arc::default(), Arc::default());
-        Self { store, entropy, policies, observer, news, sign_in, links }
+        let (sign_in, links, limits) = (Arc::default(), Arc::default(), Arc::default());
+        Self { store, entropy, policies, observer, news, sign_in, links, post: Post::default(), limits }
     }
 }
 

@@ -106,6 +106,14 @@ pub enum Refusal {
     Conflict,
     /// The job has ended.
     JobFinished,
+    /// The link of a reset, or of a change of address, was used.
+    ResetUsed,
+    /// Such a link's life is over, or another has taken its place.
+    ResetExpired,
+    /// There is nothing to send mail by (rule L8).
+    MailNotConfigured,
+    /// Too many tries; the next after so many seconds.
+    RateLimited(u32),
 }
 
 /// How often a role is named.
@@ -138,6 +146,8 @@ pub enum RefusalKind {
     Gone,
     /// 409
     Conflict,
+    /// 429
+    Limited,
 }
 
 impl Refusal {
@@ -206,6 +216,10 @@ impl Refusal {
             Self::PlanChanged => "plan_changed",
             Self::OfferExpired => "offer_expired",
             Self::JobFinished => "job_finished",
+            Self::ResetUsed => "reset_used",
+            Self::ResetExpired => "reset_expired",
+            Self::MailNotConfigured => "mail_not_configured",
+            Self::RateLimited(_) => "rate_limited",
         }
     }
 
@@ -216,11 +230,14 @@ impl Refusal {
                 RefusalKind::Unauthenticated
             }
             Self::NotFound => RefusalKind::NotFound,
+            Self::RateLimited(_) => RefusalKind::Limited,
             Self::CursorExpired
             | Self::InvitationUsed
             | Self::InvitationExpired
             | Self::InvitationRevoked
-            | Self::OfferExpired => RefusalKind::Gone,
+            | Self::OfferExpired
+            | Self::ResetUsed
+            | Self::ResetExpired => RefusalKind::Gone,
             Self::Forbidden(_)
             | Self::CannotGrantUnheld
             | Self::OwnerByTransferOnly
@@ -253,13 +270,15 @@ impl Refusal {
             | Self::NotInAccount
             | Self::PlanChanged
             | Self::Conflict
-            | Self::JobFinished => RefusalKind::Conflict,
+            | Self::JobFinished
+            | Self::MailNotConfigured => RefusalKind::Conflict,
         }
     }
 }
 
 /// What to do about it, in a sentence or two for the person who asked.
 impl fmt::Display for Refusal {
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Self::Unauthenticated => {
@@ -334,6 +353,14 @@ impl fmt::Display for Refusal {
             }
             Self::RoleNameTaken => "This is the name of a system role; choose another.",
             Self::JobFinished => "The job has ended; there is nothing left to stop.",
+            Self::RateLimited(seconds) => {
+                return write!(f, "Too many tries; try again in {seconds} seconds.");
+            }
+            Self::ResetUsed => "This link was used already; ask for a new one if you still need it.",
+            Self::ResetExpired => "This link holds no more; ask for a new one.",
+            Self::MailNotConfigured => {
+                "No mail can be sent here; an operator can print the link, or set up `[mail]`."
+            }
             Self::InvitationUsed => "This invitation was used already.",
             Self::InvitationExpired => "This invitation has expired; ask for a new one.",
             Self::InvitationRevoked => "This invitation holds no more; ask for a new one.",

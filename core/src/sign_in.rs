@@ -11,13 +11,15 @@ pub struct SignIn {
     pub idle: i64,
     /// A session ends after so many seconds, however much it is used.
     pub life: i64,
+    /// A link that was mailed to reset a password, or to prove an address, lives so many seconds.
+    pub reset_life: i64,
 }
 
 impl Default for SignIn {
-    /// 14 days unused, 90 days in all.
+    /// 14 days unused, 90 days in all; one hour for links.
     fn default() -> Self {
         const DAY: i64 = 86_400;
-        Self { passwords: Passwords::default(), idle: 14 * DAY, life: 90 * DAY }
+        Self { passwords: Passwords::default(), idle: 14 * DAY, life: 90 * DAY, reset_life: 3_600 }
     }
 }
 

@@ -74,9 +74,12 @@ pub(crate) fn makes_its_home(changes: &ChangeSet) -> bool {
         Home::User(_) => Key::User,
         Home::Organization(_) => Key::Organization,
         Home::Claim(_) => Key::Claim,
-        Home::Deployment | Home::Directory(..) | Home::Feed | Home::Stream(..) | Home::Activity(_) => {
-            return false;
-        }
+        Home::Deployment
+        | Home::Directory(..)
+        | Home::Feed
+        | Home::Stream(..)
+        | Home::Activity(_)
+        | Home::Outbox(_) => return false,
     };
     changes.guards.get(&root) == Some(&None)
 }

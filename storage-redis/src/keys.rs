@@ -80,7 +80,7 @@ fn tag(home: &Home) -> String {
         Home::Claim(_) => format!("claim:{}", hex(&digest(home.to_string().as_bytes()))),
         Home::Directory(kind, shard) => format!("{kind}:{shard:02}"),
         Home::Feed => "feed".to_owned(),
-        Home::Stream(..) | Home::Activity(_) => home.to_string(),
+        Home::Stream(..) | Home::Activity(_) | Home::Outbox(_) => home.to_string(),
     }
 }
 
@@ -130,6 +130,9 @@ pub(crate) fn field(key: &Key) -> String {
         Key::Holding(name) => format!("h:{name}"),
         Key::Job(_)
         | Key::JobPart(_)
+        | Key::Mail(_)
+        | Key::NewAddress
+        | Key::MailPointer(_)
         | Key::HeldPosts(_)
         | Key::RecordTypes
         | Key::Successions

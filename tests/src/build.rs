@@ -7,15 +7,16 @@ use std::str::FromStr;
 use roster_core::actor::{Actor, Via};
 use roster_core::home::{Home, Key, Record, Tally};
 use roster_core::id::{
-    AccountId, ApiKeyId, CommitId, InvitationId, JobId, OperatorKeyId, OrganizationId, RoleId, SessionId,
-    TransferId, UserId, Version,
+    AccountId, ApiKeyId, CommitId, EmailChangeId, InvitationId, JobId, MailId, OperatorKeyId, OrganizationId,
+    RoleId, SessionId, TransferId, UserId, Version,
 };
 use roster_core::log::{Body, Change, LogEntry, Personal, digest};
 use roster_core::model::{
     Access, Account, AccountStatus, ApiKey, Card, Claim, ClaimTarget, DirectoryEntry, DirectoryId,
-    Invitation, InvitationStatus, Inviter, Job, JobPart, JobPartId, JobSide, JobStatus, Lease, Member,
-    OldSecret, OperatorKey, Organization, OrganizationStatus, Outcome, OutcomeStatus, PartContent, Receipt,
-    ReceiptId, Role, Session, Settings, TraitPatch, Traits, Transfer, TransferState, User, UserStatus, Work,
+    EmailChange, Invitation, InvitationStatus, Inviter, Job, JobPart, JobPartId, JobSide, JobStatus, Lease,
+    Letter, Mail, MailPointer, Member, OldSecret, OperatorKey, Organization, OrganizationStatus, Outcome,
+    OutcomeStatus, PartContent, Receipt, ReceiptId, Role, Session, Settings, Sought, TraitPatch, Traits,
+    Transfer, TransferState, User, UserStatus, Work,
 };
 use roster_core::permission::RoleRef;
 use roster_core::store::{ChangeSet, Write};
@@ -202,7 +203,7 @@ pub fn invitation(n: u64, access: Access) -> Invitation {
         name: Some(text("Guest")),
         access,
         status: InvitationStatus::Pending,
-        invited_by: Inviter::User { id: user_id(1) },
+        invited_by: Inviter::User { id: user_id(1), since: Some(START.micros()) },
         holds_seat: true,
         link: 3,
         life: 3_600,
@@ -469,4 +470,38 @@ pub fn job_part(n: u64, side: JobSide, part: u32) -> JobPart {
         JobSide::Results | JobSide::Foreseen => PartContent::Outcomes(job(n).fresh),
     };
     JobPart { id, content }
+}
+
+/// The id of the n-th letters.
+pub fn mail_id(n: u64) -> MailId {
+    MailId::from_uuid(uuid::Uuid::from_u128(u128::from(n) << 64))
+}
+
+/// Letters that wait.
+///
+/// # Panics
+///
+/// Never: there is a letter.
+pub fn mail(n: u64) -> Mail {
+    let change = email_change(n).id;
+    let mail = Mail::of(mail_id(n), [Letter::EmailChange { change }], START).expect("a letter");
+    let lease = Some(Lease { holder: uuid::Uuid::from_u128(7), until: START.plus_seconds(120) });
+    Mail { lease, ..mail }
+}
+
+/// Where letters wait.
+pub fn mail_pointer(n: u64) -> MailPointer {
+    MailPointer { id: mail_id(n), to: Sought::Reset(text("B\u{fc}cher@example.com")) }
+}
+
+/// A change of address that was asked for.
+pub fn email_change(n: u64) -> EmailChange {
+    EmailChange {
+        id: EmailChangeId::from_uuid(uuid::Uuid::from_u128(u128::from(n) << 64)),
+        from: None,
+        to: text("New@example.com"),
+        created_at: START,
+        expires_at: START.plus_seconds(60),
+        used_at: None,
+    }
 }

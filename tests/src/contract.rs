@@ -26,7 +26,8 @@ pub fn check(method: &Method, target: &str, reply: &Reply) {
     let path = target.split('?').next().unwrap_or_default();
     // The tracking API stands under a prefix too.
     let path = path.strip_prefix("/segment").unwrap_or(path);
-    if path.starts_with("/docs") {
+    let page = reply.header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
+    if path.starts_with("/docs") || path == "/pages.css" || (page && !path.starts_with("/v1")) {
         return;
     }
     let problem = reply.header("content-type") == Some("application/problem+json");

@@ -15,6 +15,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use crate::contract;
+use crate::mailbox::Mailbox;
 use crate::stores::{CountingEntropy, TestStore, fresh};
 
 /// A service on a fresh store, with an operator's key.
@@ -40,6 +41,18 @@ impl Service {
         let entropy = CountingEntropy::new(Arc::clone(&test.clock));
         let roster = Roster::new(Arc::clone(&test.store), Arc::new(entropy));
         Self::over(test, roster).await
+    }
+
+    /// A service on a fresh store, with mail that comes into a mailbox.
+    ///
+    /// # Panics
+    /// Where the store does not open.
+    pub async fn with_mail(store: &str) -> (Self, Arc<Mailbox>) {
+        let test = fresh(store).await;
+        let entropy = CountingEntropy::new(Arc::clone(&test.clock));
+        let roster = Roster::new(Arc::clone(&test.store), Arc::new(entropy));
+        let (mailbox, roster) = Mailbox::of(roster);
+        (Self::over(test, roster).await, mailbox)
     }
 
     /// A service on a store that may be wrapped.

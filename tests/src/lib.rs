@@ -11,6 +11,7 @@ pub mod holdings;
 pub mod http;
 pub mod keyspaces;
 pub mod load;
+pub mod mailbox;
 pub mod private_server;
 pub mod proxy;
 pub mod races;

@@ -1,8 +1,11 @@
 //! The world that most HTTP tests begin with: two organizations, each with accounts, people and keys.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::http::{Caller, Service, text};
+use crate::mailbox::Mailbox;
 use crate::stores::TestStore;
 
 /// `ext:cloud` with the accounts `ext:north` and `ext:south` and one person for each kind of access; `ext:other`
@@ -36,7 +39,16 @@ pub const PEOPLE: [Person; 7] = [
 impl World {
     /// A new world on a fresh store.
     pub async fn on(store: &str) -> Self {
-        let service = Service::on(store).await;
+        Self::of(Service::on(store).await).await
+    }
+
+    /// The same with mail, which comes into a mailbox.
+    pub async fn with_mail(store: &str) -> (Self, Arc<Mailbox>) {
+        let (service, mailbox) = Service::with_mail(store).await;
+        (Self::of(service).await, mailbox)
+    }
+
+    async fn of(service: Service) -> Self {
         let operator = service.operator();
         make(&operator, "cloud", "olga", &["north", "south"]).await;
         make(&operator, "other", "otto", &["west"]).await;

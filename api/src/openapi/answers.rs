@@ -17,6 +17,7 @@ pub fn all() -> Map<String, Value> {
         .chain(acts())
         .chain(questions())
         .chain(super::jobs::all())
+        .chain(super::people::all())
         .chain(super::leaving::all())
         .chain(super::customers::all())
         .chain(others)

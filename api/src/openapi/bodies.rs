@@ -211,6 +211,12 @@ fn of_people_and_keys(id: &str) -> Option<Value> {
                 ("password", text("correct horse battery"), "The password."),
             ],
         ),
+        "ask_password_reset" => object("Whose.", vec![("email", email(), "The address.")]),
+        "ask_email_change" => object("The new address.", vec![("email", email(), "The address.")]),
+        "reset_password" => object(
+            "The new password.",
+            vec![("password", text("battery staple correct"), "The new one, 8 to 256 characters.")],
+        ),
         "change_password" => object(
             "The password before, and the one after.",
             vec![

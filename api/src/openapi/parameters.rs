@@ -67,7 +67,7 @@ pub fn of_route(route: &Route) -> Vec<Value> {
     if route.method == Method::GET {
         all.extend(route.has_version().then(|| named("if-none-match")));
     } else if route.method == Method::POST {
-        all.extend((!route.open).then(|| named("idempotency-key")));
+        all.extend(route.may_be_sent_again().then(|| named("idempotency-key")));
     } else {
         all.push(named("if-match"));
     }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use roster_core::facts::Request;
 use roster_core::flows::{
     Accepted, InvitedRow, SignUp, accept_invitation, begin_receipt, decline_invitation, finish_receipt,
-    invite, invite_many, resend as send_again,
+    invitation_home, invite, invite_many, resend as send_again,
 };
 use roster_core::home::Home;
 use roster_core::id::InvitationId;
@@ -92,7 +93,7 @@ fn of_organizations() -> Vec<Route> {
             .answers(200, "Invitation")
             .refuses(&[
                 "no_seat", "invitation_not_pending", "already_member", "member_deactivated", "invitation_exists",
-                "cannot_grant_unheld",
+                "cannot_grant_unheld", "role_gone", "account_gone",
             ]),
         Route::get("/organizations/{organization}/invitations/{invitation}/link", "get_invitation_link", link)
             .says("Copy the link of an invitation", "Needs `invitations:manage`. The link that is good now.")
@@ -153,7 +154,7 @@ struct Row {
 impl Row {
     fn ask(self) -> InviteAsk {
         let Self { email, access, expires_in, name } = self;
-        InviteAsk { email, access: access.ask(), expires_in, name, user: None }
+        InviteAsk { email, access: access.ask(), expires_in, name, user: None, cuts: 0 }
     }
 }
 
@@ -335,15 +336,23 @@ async fn accept(MaybeSigned(call): MaybeSigned<Accept>) -> Result<Answer, Proble
         (None, Some(_)) => return Err(Problem::invalid("/name", "is missing")),
         (Some(_), None) => return Err(Problem::invalid("/password", "is missing")),
     };
+    let home = invitation_home(call.roster(), &token)?;
+    let request = match replayed(begin_receipt(call.roster(), &call.request, &home).await)? {
+        Ok(request) => request,
+        Err(sealed) => return Answer::replay(&call, &sealed),
+    };
+    let plain = Request { receipt: None, ..request.clone() };
     let Accepted { organization, member, session } =
-        accept_invitation(call.roster(), &call.request, &token, sign_up.as_ref()).await?;
-    Ok(Answer::ok(json!({
+        accept_invitation(call.roster(), &plain, &token, sign_up.as_ref()).await?;
+    let answer = Answer::ok(json!({
         "organization": {"id": organization.id, "name": organization.name},
         "member": shapes::member(organization.id, &member),
         "session": session.map(|begun| json!({
             "token": begun.token.reveal(), "expires_at": begun.session.expires_at,
         })),
-    })))
+    }));
+    finish_receipt(call.roster(), &request, &home, answer.sealed(&call)).await?;
+    Ok(answer)
 }
 
 async fn decline(Visit(call): Visit) -> Result<Answer, Problem> {

@@ -59,12 +59,13 @@ pub fn routes() -> Vec<Route> {
             .says(
                 "Do one thing to many members",
                 "A job: one outcome a user, in the order given. `remove` needs `members:remove`, `deactivate` and \
-                 `reactivate` need `members:deactivate`, `delete` (with `confirm: true`) `members:delete`, `set_access` (with \
-                 `roles`, as PUT of an access takes them) `members:update`, each on the whole organization.",
+                 `reactivate` need `members:deactivate`, `delete` (with `confirm: true`) `members:delete`, \
+                 `password_reset` `members:reset_password`, `set_access` (with `roles`, as PUT of an access takes them) \
+                 `members:update`, each on the whole organization.",
             )
             .takes(json!({"action": "remove", "users": ["ext:ada", "ext:bob"]}))
             .answers(202, "JobAccepted")
-            .refuses(&["confirmation_required"]),
+            .refuses(&["confirmation_required", "mail_not_configured"]),
         Route::post("/organizations/{organization}/imports", "import_members", import)
             .says(
                 "Import members from CSV",
@@ -182,6 +183,7 @@ enum Action {
     Deactivate,
     Reactivate,
     Delete,
+    PasswordReset,
     SetAccess,
 }
 
@@ -191,6 +193,7 @@ impl BulkBody {
             (Action::Remove, None) => Ok(BulkAct::Remove),
             (Action::Deactivate, None) => Ok(BulkAct::Deactivate),
             (Action::Reactivate, None) => Ok(BulkAct::Reactivate),
+            (Action::PasswordReset, None) => Ok(BulkAct::PasswordReset),
             (Action::Delete, None) if self.confirm == Some(true) => Ok(BulkAct::Delete),
             (Action::Delete, None) => Err(Refusal::ConfirmationRequired.into()),
             (Action::SetAccess, Some(roles)) => {

@@ -5,6 +5,7 @@ pub mod activity;
 pub mod api_key;
 pub mod audit;
 pub mod check;
+pub mod email_change;
 pub mod erasure;
 pub mod event;
 pub mod health;
@@ -17,6 +18,7 @@ pub mod mapping;
 pub mod member;
 pub mod organization;
 pub mod ownership;
+pub mod password_reset;
 pub mod post;
 pub mod record;
 pub mod report;
@@ -53,6 +55,8 @@ pub fn all() -> Vec<Route> {
         event::routes(),
         job::routes(),
         session::routes(),
+        password_reset::routes(),
+        email_change::routes(),
         invitation::routes(),
         source::routes(),
         ingest::routes(),

@@ -179,7 +179,7 @@ pub fn invitation(organization: OrganizationId, it: &Invitation) -> Value {
     let (kind, id) = match it.invited_by {
         Inviter::Operator { id } => ("operator", id.map(|id| id.to_string())),
         Inviter::ApiKey { id } => ("api_key", Some(id.to_string())),
-        Inviter::User { id } => ("user", Some(id.to_string())),
+        Inviter::User { id, .. } => ("user", Some(id.to_string())),
         Inviter::System => ("system", None),
     };
     json!({

@@ -35,7 +35,7 @@ pub async fn run(global: &Global) -> Result<(), Failure> {
     };
     logging::start(&config.log, false);
     let (key, secrets) = master_key(&config);
-    let mut checks = vec![public_url(&config), key, data_folder(&config)];
+    let mut checks = vec![public_url(&config), key, data_folder(&config), mail(&config).await];
     let looked = backends::inspect(&config, secrets.map(|secrets| secrets.fingerprint)).await?;
     let whole = looked.reach == Reach::Whole && looked.checks.iter().all(Check::is_good);
     checks.extend(looked.checks);
@@ -80,6 +80,15 @@ fn data_folder(config: &Config) -> Check {
     let fix =
         format!("other users can look into it: run: chmod 700 {}", shell_quoted(&path.display().to_string()));
     Check::new("data folder", mode(path), "for this user alone (0700)").or(open.then_some(fix))
+}
+
+/// Whether mail goes where it is to go: the server answers, or the folder can be written to.
+async fn mail(config: &Config) -> Check {
+    let needed = "a server that answers, a folder, or none";
+    let Some(mail) = &config.mail else {
+        return Check::new("mail", "none: links of invitations are copied", needed);
+    };
+    Check::new("mail", mail.shown(), needed).or(mail.reach().await.err())
 }
 
 /// A path and who may use it.

@@ -125,6 +125,7 @@ async fn create(session: Session, new: Create) -> Result<(), Failure> {
         expires_in: new.expires_in,
         name: new.name,
         user: None,
+        cuts: 0,
     };
     let made = invite(&session.roster, &session.request(), organization, ask, None).await?.output;
     for (_, outcome) in made {

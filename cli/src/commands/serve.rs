@@ -9,12 +9,14 @@ use roster_core::feed;
 use roster_core::ingest::Drain;
 use roster_core::jobs::Worker;
 use roster_core::listing::PageRequest;
+use roster_core::mail::Postman;
 use roster_core::op::Roster;
 use roster_core::presence::{Presence, Stay};
 use roster_core::reads;
 use roster_core::stop::Stop;
 use roster_core::watch::watch;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::demo::{self, Throwaway};
@@ -63,13 +65,15 @@ async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failur
     if demo {
         demo::begin(&session, bound).await?;
     }
-    let api = ApiState::new(session.roster, secrets.cursors, secrets.receipts);
+    let api = ApiState {
+        proxies: Arc::new(config.server.trusted_proxies.clone()),
+        ..ApiState::new(session.roster, secrets.cursors, secrets.receipts)
+    };
     let stop = Stop::default();
     let feed = keep_feed(api.roster.clone(), &stop);
     let stopping = api.stop.clone();
     let drain = Drain::new(api.roster.clone(), Arc::clone(&api.ingested));
-    let worker =
-        do_jobs(api.roster.clone(), Worker::new(api.roster.clone(), Arc::clone(&api.jobs)), drain, &stopping);
+    let worker = do_work(api.roster.clone(), Arc::clone(&api.jobs), drain, &stopping);
     let ended = tokio::select! {
         ended = Server::new(listener, api).run(signals) => ended,
         () = lost(&place) => Err(Failure::Failed(
@@ -102,10 +106,18 @@ fn keep_feed(roster: Roster, stop: &Stop) -> JoinHandle<()> {
     tokio::spawn(async move { feed::keep_feed(&roster, &stop).await })
 }
 
-fn do_jobs(roster: Roster, worker: Worker, drain: Drain, stop: &Stop) -> JoinHandle<()> {
+/// Does jobs, applies what sources sent, and sends mail where that is set up.
+fn do_work(roster: Roster, wake: Arc<Notify>, drain: Drain, stop: &Stop) -> JoinHandle<()> {
     let stop = stop.clone();
     tokio::spawn(async move {
-        tokio::join!(worker.work(stop.clone()), drain.work(stop.clone()), watch(&roster, &stop));
+        let postman = Postman::new(roster.clone());
+        let mail = async {
+            if let Some(postman) = postman {
+                postman.work(stop.clone()).await;
+            }
+        };
+        let worker = Worker::new(roster.clone(), wake);
+        tokio::join!(worker.work(stop.clone()), drain.work(stop.clone()), mail, watch(&roster, &stop));
     })
 }
 
@@ -120,7 +132,7 @@ pub async fn work(global: &Global) -> Result<(), Failure> {
     let (stop, stopping) = (Stop::default(), Stop::default());
     let feed = keep_feed(roster.clone(), &stop);
     let drain = Drain::new(roster.clone(), Arc::default());
-    let worker = do_jobs(roster.clone(), Worker::new(roster, Arc::default()), drain, &stopping);
+    let worker = do_work(roster, Arc::default(), drain, &stopping);
     note(&format!("Roster {} does jobs on {}", env!("CARGO_PKG_VERSION"), store(&config)));
     tokio::select! {
         () = signals.next() => {}
@@ -176,12 +188,25 @@ fn announce(config: &Config, bound: SocketAddr, next: Option<&str>) {
     let public_url = config.public_url_at(bound);
     let store = store(config);
     let data = config.data_dir.display().to_string();
+    let mail = config.mail.as_ref().map_or_else(
+        || "none: copy the links of invitations, `roster invitation link`".to_owned(),
+        |mail| format!("{}, from {}", mail.shown(), mail.from),
+    );
     let key = match &config.master_key {
         MasterKeySource::Given(_) => "given in the configuration".to_owned(),
         MasterKeySource::File(path) | MasterKeySource::Generated(path) => path.display().to_string(),
     };
     if config.log.format == LogFormat::Json {
-        tracing::info!(address, public_url, store, data_dir = data, master_key = key, next, "listening");
+        tracing::info!(
+            address,
+            public_url,
+            store,
+            data_dir = data,
+            master_key = key,
+            mail,
+            next,
+            "listening"
+        );
         return;
     }
     note(&format!("Roster {} listens on {address}", env!("CARGO_PKG_VERSION")));
@@ -191,7 +216,7 @@ fn announce(config: &Config, bound: SocketAddr, next: Option<&str>) {
     note(&format!("  store           {store}"));
     note(&format!("  data folder     {data}"));
     note(&format!("  master key      {key} (keep a copy: no other key opens the store)"));
-    note("  mail            none: copy the links of invitations, `roster invitation link`");
+    note(&format!("  mail            {mail}"));
     if let Some(next) = next {
         note(&format!("Next, make a key for the API: {next}"));
     }

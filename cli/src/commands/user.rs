@@ -9,6 +9,7 @@ use roster_core::ops::user::{SuspendUser, UnsuspendUser, UserPatch};
 use roster_core::reads;
 use roster_core::reference::UserRef;
 use roster_core::text::{Email, ExternalId, Name};
+use serde_json::json;
 
 use super::{job, open, open_to_destroy};
 use crate::args::{Global, Limit, TraitArgs};
@@ -58,6 +59,11 @@ pub enum Command {
     },
     /// Show everything that is kept about a person, as JSON.
     Export {
+        /// By id or `ext:VALUE`.
+        user: UserRef,
+    },
+    /// Make a link by which a person sets a new password, and print it; one made before is dead.
+    PasswordReset {
         /// By id or `ext:VALUE`.
         user: UserRef,
     },
@@ -170,6 +176,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
             let operation = UnsuspendUser { user: session.user(&user).await? };
             print(&session, &run_operation(&session.roster, &session.request(), &operation).await?.output)
         }
+        Command::PasswordReset { user } => password_reset(&session, &user).await,
         Command::Accounts { user, limit } => accounts(&session, &user, &limit).await,
     }
 }
@@ -203,6 +210,14 @@ async fn update(session: &Session, asked: Update) -> Result<(), Failure> {
     };
     let done = flows::update_user(&session.roster, &session.request(), user, &patch).await?;
     print(session, &done.output)
+}
+
+async fn password_reset(session: &Session, user: &UserRef) -> Result<(), Failure> {
+    let user = session.user(user).await?;
+    let (url, expires_at) = flows::show_password_reset(&session.roster, &session.request(), user).await?;
+    let note =
+        format!("Hand this link to the person alone: it sets their password, once, until {expires_at}.");
+    session.out.secret(&url, &json!({"user_id": user, "url": url, "expires_at": expires_at}), &note)
 }
 
 async fn accounts(session: &Session, user: &UserRef, limit: &Limit) -> Result<(), Failure> {

@@ -49,6 +49,7 @@ impl Key {
 pub(super) const PREFIX: &str = "ROSTER_";
 
 pub(super) static LISTEN: Key = Key::text("server.listen").or("127.0.0.1:8080").flag("--listen");
+pub(super) static TRUSTED_PROXIES: Key = Key::text("server.trusted_proxies");
 pub(super) static PUBLIC_URL: Key = Key::text("public_url").flag("--public-url");
 pub(super) static DATA_DIR: Key = Key::text("data_dir").or("./roster-data").flag("--data-dir");
 pub(super) static MASTER_KEY: Key = Key::secret("master_key");
@@ -64,20 +65,33 @@ pub(super) static REDIS_PREFIX: Key = Key::text("storage.redis.prefix").or("rost
 pub(super) static REDIS_DURABILITY: Key = Key::text("storage.redis.durability").or("full");
 pub(super) static REDIS_APPENDFSYNC: Key = Key::text("storage.redis.appendfsync");
 pub(super) static LINKS_INVITATION: Key = Key::text("links.invitation");
+pub(super) static LINKS_PASSWORD_RESET: Key = Key::text("links.password_reset");
+pub(super) static LINKS_EMAIL_CHANGE: Key = Key::text("links.email_change");
 pub(super) static SESSIONS_IDLE: Key = Key::duration("sessions.idle").or("14d");
 pub(super) static SESSIONS_LIFE: Key = Key::duration("sessions.life").or("90d");
 pub(super) static PASSWORDS_MEMORY: Key = Key::number("passwords.memory").or("19456");
 pub(super) static PASSWORDS_PASSES: Key = Key::number("passwords.passes").or("2");
 pub(super) static PASSWORDS_LANES: Key = Key::number("passwords.lanes").or("1");
 pub(super) static PASSWORDS_AT_ONCE: Key = Key::number("passwords.at_once");
+pub(super) static PASSWORDS_RESET_LIFE: Key = Key::duration("passwords.reset_life").or("1h");
 pub(super) static INVITATION_SHORTEST: Key = Key::duration("policy.invitation.shortest").or("1h");
 pub(super) static OFFER_LIFE: Key = Key::duration("policy.offer.life").or("7d");
+pub(super) static MAIL_URL: Key = Key::secret("mail.url");
+pub(super) static MAIL_URL_FILE: Key = Key::text("mail.url_file");
+pub(super) static MAIL_FROM: Key = Key::text("mail.from");
+pub(super) static MAIL_TEMPLATES: Key = Key::text("mail.templates");
+pub(super) static LIMITS_SIGN_IN: Key = Key::text("limits.sign_in").or("50/15m");
+pub(super) static LIMITS_RESET: Key = Key::text("limits.password_reset").or("5/1h");
+pub(super) static LIMITS_ACCEPT: Key = Key::text("limits.accept").or("100/10m");
+pub(super) static LIMITS_EMAIL_CHANGE: Key = Key::text("limits.email_change").or("5/1h");
+pub(super) static LIMITS_PEER: Key = Key::text("limits.peer").or("300/5m");
 pub(super) static LOG_FORMAT: Key = Key::text("log.format").or("text").flag("--log-format");
 pub(super) static LOG_LEVEL: Key = Key::text("log.level").or("info").flag("--log-level");
 
 /// Every key, in the order in which `config show` prints them.
-pub(super) static KEYS: [&Key; 26] = [
+pub(super) static KEYS: [&Key; 39] = [
     &LISTEN,
+    &TRUSTED_PROXIES,
     &PUBLIC_URL,
     &DATA_DIR,
     &MASTER_KEY,
@@ -93,14 +107,26 @@ pub(super) static KEYS: [&Key; 26] = [
     &REDIS_DURABILITY,
     &REDIS_APPENDFSYNC,
     &LINKS_INVITATION,
+    &LINKS_PASSWORD_RESET,
+    &LINKS_EMAIL_CHANGE,
     &SESSIONS_IDLE,
     &SESSIONS_LIFE,
     &PASSWORDS_MEMORY,
     &PASSWORDS_PASSES,
     &PASSWORDS_LANES,
     &PASSWORDS_AT_ONCE,
+    &PASSWORDS_RESET_LIFE,
     &INVITATION_SHORTEST,
     &OFFER_LIFE,
+    &MAIL_URL,
+    &MAIL_URL_FILE,
+    &MAIL_FROM,
+    &MAIL_TEMPLATES,
+    &LIMITS_SIGN_IN,
+    &LIMITS_RESET,
+    &LIMITS_ACCEPT,
+    &LIMITS_EMAIL_CHANGE,
+    &LIMITS_PEER,
     &LOG_FORMAT,
     &LOG_LEVEL,
 ];

@@ -6,6 +6,7 @@
 
 mod keys;
 mod layers;
+mod mail;
 pub mod master_key;
 mod people;
 mod problem;
@@ -22,6 +23,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
+use roster_api::peer::Proxies;
 use roster_core::health::Durability;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -31,6 +33,7 @@ pub use self::problem::{Problem, Problems, Source};
 use self::read::{Found, Reader};
 pub use self::read::{Setting, Shown};
 pub use self::secret_file::shell_quoted;
+use crate::mail::MailSettings;
 
 /// Settings given on the command line. Secrets have no flag.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,6 +67,8 @@ pub struct Config {
     pub storage: Storage,
     /// How people come in and sign in.
     pub people: People,
+    /// By what mail is sent, if at all.
+    pub mail: Option<MailSettings>,
     /// What is logged, and how.
     pub log: Log,
     /// The file that was read, if any.
@@ -76,6 +81,8 @@ pub struct Config {
 pub struct Server {
     /// Address and port; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Proxies whose word on whom they speak for is believed.
+    pub trusted_proxies: Proxies,
 }
 
 /// Section `storage`.
@@ -236,6 +243,7 @@ impl Config {
     /// checked.
     fn read(reader: &mut Reader<'_>, file: Option<PathBuf>) -> Option<Self> {
         let listen = read_listen(reader);
+        let proxies = read_proxies(reader);
         let public_url = read_public_url(reader, listen.as_ref());
         let data_dir = reader.path(&keys::DATA_DIR).map(|found| found.value);
         let master_key = read_master_key(reader, data_dir.as_deref());
@@ -244,10 +252,11 @@ impl Config {
         let postgres = servers::read_postgres(reader, backend);
         let redis = servers::read_redis(reader, backend);
         let people = people::read(reader);
+        let mail = mail::read(reader);
         let format = reader.choice(&keys::LOG_FORMAT, LOG_FORMATS);
         let level = reader.choice(&keys::LOG_LEVEL, LOG_LEVELS);
         Some(Self {
-            server: Server { listen: listen?.value },
+            server: Server { listen: listen?.value, trusted_proxies: proxies? },
             public_url: public_url?,
             data_dir: data_dir?,
             master_key: master_key?,
@@ -258,6 +267,7 @@ impl Config {
                 redis: redis?,
             },
             people: people?,
+            mail: mail?,
             log: Log { format: format?, level: level? },
             file,
             settings: Vec::new(),
@@ -323,6 +333,23 @@ fn read_listen(reader: &mut Reader<'_>) -> Option<Found<SocketAddr>> {
         })
     };
     reader.parse(&keys::LISTEN, parse, ToString::to_string)
+}
+
+fn read_proxies(reader: &mut Reader<'_>) -> Option<Proxies> {
+    if !reader.given(&keys::TRUSTED_PROXIES) {
+        reader.record(&keys::TRUSTED_PROXIES, Shown::Unset, Source::Default);
+        return Some(Proxies::default());
+    }
+    let parse = |text: &str| {
+        let parsed = text.parse::<Proxies>();
+        parsed.map(|proxies| (proxies, text.to_owned())).map_err(|bad| {
+            Fault::new(
+                bad.to_string(),
+                "write addresses or networks with commas between: 10.0.0.0/8, 192.0.2.1",
+            )
+        })
+    };
+    reader.parse(&keys::TRUSTED_PROXIES, parse, |(_, text)| text.clone()).map(|found| found.value.0)
 }
 
 fn read_public_url(reader: &mut Reader<'_>, listen: Option<&Found<SocketAddr>>) -> Option<String> {

@@ -1,7 +1,8 @@
 //! The sections about people: `links`, `sessions`, `passwords`, `policy`.
 
+use roster_core::limits::{Rate, Rates};
 use roster_core::policy::{BuiltInInvitations, BuiltInOwnership, Policies};
-use roster_core::secret::{Links, PasswordCost, Passwords};
+use roster_core::secret::{Links, Pages, PasswordCost, Passwords};
 use roster_core::sign_in::SignIn;
 
 use super::keys::{self, Key};
@@ -11,12 +12,14 @@ use super::read::{Reader, Shown};
 /// How people come in and sign in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct People {
-    /// The vendor's own page for invitations, with `{token}` in it.
-    pub invitation_page: Option<String>,
+    /// The vendor's own pages for what is mailed.
+    pub pages: Pages,
     /// A session ends when it is not used for so many seconds.
     pub session_idle: u32,
     /// A session ends after so many seconds.
     pub session_life: u32,
+    /// A link to a new password, or to prove an address, lives so many seconds.
+    pub reset_life: u32,
     /// What a password costs to try.
     pub password_cost: PasswordCost,
     /// So many passwords are tried at once; by the number of processors if nobody says.
@@ -25,6 +28,8 @@ pub struct People {
     pub invitation_shortest: u32,
     /// The life of an offer of ownership, in seconds.
     pub offer_life: u32,
+    /// How often something may be tried.
+    pub rates: Rates,
 }
 
 impl People {
@@ -34,12 +39,17 @@ impl People {
         let at_once = self.passwords_at_once.and_then(|n| usize::try_from(n).ok()).unwrap_or(cores);
         // The costs were checked when they were read.
         let passwords = Passwords::new(self.password_cost, at_once).unwrap_or_default();
-        SignIn { passwords, idle: self.session_idle.into(), life: self.session_life.into() }
+        SignIn {
+            passwords,
+            idle: self.session_idle.into(),
+            life: self.session_life.into(),
+            reset_life: self.reset_life.into(),
+        }
     }
 
     /// The links under a key.
     pub fn links(&self, key: [u8; 32], public_url: String) -> Links {
-        Links::new(key, public_url, self.invitation_page.clone())
+        Links::new(key, public_url, self.pages.clone())
     }
 
     /// The rules in force.
@@ -52,7 +62,10 @@ impl People {
 
 /// Reads the sections; `None` when a problem was noted.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<People> {
-    let page = optional(reader, &keys::LINKS_INVITATION, page);
+    let invitation = optional(reader, &keys::LINKS_INVITATION, page);
+    let password_reset = optional(reader, &keys::LINKS_PASSWORD_RESET, page);
+    let email_change = optional(reader, &keys::LINKS_EMAIL_CHANGE, page);
+    let reset_life = reader.parse(&keys::PASSWORDS_RESET_LIFE, duration, |seconds| shown(*seconds));
     let idle = reader.parse(&keys::SESSIONS_IDLE, duration, |seconds| shown(*seconds));
     let life = reader.parse(&keys::SESSIONS_LIFE, duration, |seconds| shown(*seconds));
     let memory = reader.parse(&keys::PASSWORDS_MEMORY, number, ToString::to_string);
@@ -61,6 +74,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<People> {
     let at_once = optional(reader, &keys::PASSWORDS_AT_ONCE, number);
     let shortest = reader.parse(&keys::INVITATION_SHORTEST, duration, |seconds| shown(*seconds));
     let offer = reader.parse(&keys::OFFER_LIFE, duration, |seconds| shown(*seconds));
+    let rates = read_rates(reader);
     let (memory, passes, lanes) = (memory?, passes?, lanes?);
     let cost = PasswordCost { memory: memory.value, passes: passes.value, lanes: lanes.value };
     if let Err(bad) = Passwords::new(cost, 1) {
@@ -69,14 +83,52 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<People> {
         return None;
     }
     Some(People {
-        invitation_page: page?,
+        pages: Pages {
+            invitation: invitation?,
+            password_reset: password_reset?,
+            email_change: email_change?,
+        },
         session_idle: idle?.value,
         session_life: life?.value,
+        reset_life: reset_life?.value,
         password_cost: cost,
         passwords_at_once: at_once?,
         invitation_shortest: shortest?.value,
         offer_life: offer?.value,
+        rates: rates?,
     })
+}
+
+fn read_rates(reader: &mut Reader<'_>) -> Option<Rates> {
+    let mut read =
+        |key: &'static Key| reader.parse(key, rate, |rate| shown_rate(*rate)).map(|found| found.value);
+    let sign_in = read(&keys::LIMITS_SIGN_IN);
+    let reset = read(&keys::LIMITS_RESET);
+    let accept = read(&keys::LIMITS_ACCEPT);
+    let email_change = read(&keys::LIMITS_EMAIL_CHANGE);
+    let peer = read(&keys::LIMITS_PEER);
+    Some(Rates {
+        sign_in: sign_in?,
+        reset: reset?,
+        accept: accept?,
+        email_change: email_change?,
+        peer: peer?,
+    })
+}
+
+/// `50/15m`: so many in so long.
+fn rate(text: &str) -> Result<Rate, Fault> {
+    let parsed = text.split_once('/').and_then(|(tries, time)| {
+        let tries = tries.parse().ok().filter(|tries| *tries > 0)?;
+        Some(Rate { tries, seconds: duration(time).ok()? })
+    });
+    parsed.ok_or_else(|| {
+        Fault::new(format!("\"{text}\" is not a rate"), "write it like 50/15m: so many in so long")
+    })
+}
+
+fn shown_rate(rate: Rate) -> String {
+    format!("{}/{}", rate.tries, shown(rate.seconds))
 }
 
 /// A setting that may be left out; nothing where it is given and cannot be used.
@@ -137,6 +189,10 @@ mod tests {
         for (text, seconds) in [("1s", 1), ("15m", 900), ("12h", 43_200), ("15d", 1_296_000)] {
             assert_eq!(duration(text).ok(), Some(seconds));
             assert_eq!(shown(seconds), text);
+        }
+        assert_eq!(rate("50/15m").map(shown_rate).ok().as_deref(), Some("50/15m"));
+        for bad in ["50", "0/1m", "5/0s", "x/1m", "/1m", "5/"] {
+            assert!(rate(bad).is_err(), "{bad}");
         }
         for bad in ["", "1", "0s", "d", "1 d", "-1s", "1w", "99999999d", "1.5h"] {
             assert!(duration(bad).is_err(), "{bad}");

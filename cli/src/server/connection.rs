@@ -1,14 +1,18 @@
 //! One connection: HTTP/1.1 within limits of time, size and number, so that slow and many clients do no harm.
 
 use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use axum::Router;
+use axum::middleware::AddExtension;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use roster_api::peer::Peer;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
+use tower::Layer;
 
 /// How long a client may take to send a request's head, and how long a connection may rest before it: a little
 /// longer than the 60 s for which common load balancers keep one, so that they do not use one that is being closed.
@@ -24,16 +28,18 @@ const MOST: u64 = 4_000;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// A connection being served.
-pub type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+pub type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<AddExtension<Router, Peer>>>;
 
 /// Serves a connection: one request, or many after each other.
 pub fn serve(stream: TcpStream, router: Router, many: bool) -> Connection {
+    let from = stream.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
+    let service = Extension(Peer(from)).layer(router);
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT)
         .max_header_size(HEAD_SIZE)
         .keep_alive(many)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
 }
 
 /// The next connection. Failures are logged, and the next one is waited for.

@@ -6,16 +6,17 @@ use super::find_user;
 use super::invite::user_of;
 use super::refresh::{refresh_card, tidied};
 use super::resolve_waiting;
-use super::sign_in::{SignedIn, begin, credential, salt};
+use super::sign_in::{SignedIn, begin, credential, salt, sign_in};
 use crate::actor::{Actor, Via};
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
 use crate::id::UserId;
+use crate::limits::Tried;
 use crate::model::{Card, Credential, Invitation, Member, Organization, User, UserStatus};
 use crate::op::{Roster, preflight, run};
-use crate::ops::invitation::{AcceptInvitation, DeclineInvitation};
+use crate::ops::invitation::{AcceptInvitation, DeclineInvitation, InviterHead};
 use crate::ops::pointer::PointToOrganization;
-use crate::ops::session::{PasswordGuard, SetPassword};
+use crate::ops::session::{EndSession, PasswordGuard, SetPassword};
 use crate::reference::UserRef;
 use crate::refusal::{OpError, Refusal};
 use crate::secret::{InvitationLink, Password};
@@ -47,6 +48,11 @@ pub(crate) fn read_link(roster: &Roster, token: &str) -> Result<InvitationLink, 
     roster.links.read_invitation(token).ok_or(Refusal::NotFound)
 }
 
+/// The home of the invitation that a token leads to.
+pub fn invitation_home(roster: &Roster, token: &str) -> Result<Home, Refusal> {
+    Ok(Home::Organization(read_link(roster, token)?.organization))
+}
+
 /// Accepts an invitation for the user who acts, or for the invited person who signs up. An address that has a password
 /// already has to sign in first: 401.
 pub async fn accept_invitation(
@@ -56,13 +62,62 @@ pub async fn accept_invitation(
     sign_up: Option<&SignUp>,
 ) -> Result<Accepted, OpError> {
     let link = read_link(roster, token)?;
+    if request.actor != Actor::Visitor || sign_up.is_none() {
+        return accept(roster, request, link, sign_up).await;
+    }
+    let key = link.invitation.to_string();
+    roster.limits.take(Tried::Accept, &key, roster.entropy.millis())?;
+    let outcome = accept(roster, request, link, sign_up).await;
+    if !matches!(outcome, Err(OpError::Refused(_))) {
+        roster.limits.give_back(Tried::Accept, &key);
+    }
+    outcome
+}
+
+/// Accepts an invitation for whoever bears its link and knows the password of its address, or sets one where it has none.
+/// No session is left.
+pub async fn accept_by_password(
+    roster: &Roster,
+    request: &Request,
+    token: &str,
+    sign_up: &SignUp,
+) -> Result<Accepted, OpError> {
+    let link = read_link(roster, token)?;
+    let accepted = match accept_invitation(roster, request, token, Some(sign_up)).await {
+        Err(OpError::Refused(Refusal::Unauthenticated)) => {
+            let email = invited(roster, link).await?.email;
+            let begun = sign_in(roster, request, email.as_str(), &sign_up.password).await?;
+            let session = &begun.session;
+            let via = Via::Session { session: session.id, since: session.created_at };
+            let actor = Actor::User { user: begun.user.id, via };
+            let signed = Request { actor, ..request.step("signed in") };
+            let outcome = accept_invitation(roster, &signed, token, None).await;
+            Accepted { session: Some(begun), ..outcome? }
+        }
+        outcome => outcome?,
+    };
+    if let Some(begun) = &accepted.session {
+        let end = EndSession { user: begun.user.id, session: begun.session.id };
+        let via = Via::Session { session: begun.session.id, since: begun.session.created_at };
+        let own = Request { actor: Actor::User { user: begun.user.id, via }, ..request.step("sign out") };
+        tidied(run(roster, &own, &end).await.map(drop));
+    }
+    Ok(Accepted { session: None, ..accepted })
+}
+
+async fn accept(
+    roster: &Roster,
+    request: &Request,
+    link: InvitationLink,
+    sign_up: Option<&SignUp>,
+) -> Result<Accepted, OpError> {
     match (request.actor, sign_up) {
         (Actor::User { user, .. }, _) => {
             if request.actor.bound_to().is_some_and(|own| own != link.organization) {
                 return Err(Refusal::NotFound.into());
             }
             let user = find_user(roster, &UserRef::Id(user)).await?;
-            let operation = accepting(link, user.id, Some(&user));
+            let operation = accepting(roster, link, &user).await?;
             foresee(roster, request, &operation).await?;
             join(roster, request, operation, &user, None).await
         }
@@ -103,6 +158,7 @@ async fn sign_up_and_join(
         card: Card::default(),
         cuts: 0,
         cut_at: None,
+        inviter: inviter(roster, &invitation).await?,
     };
     foresee(roster, request, &foreseen).await?;
     let user = if let Some(id) = found {
@@ -117,7 +173,7 @@ async fn sign_up_and_join(
     }
     let request = by_link(request, user.id, link);
     let by = set_first_password(roster, &request, user.id, link, &sign_up.password).await?;
-    join(roster, &request, accepting(link, user.id, Some(&user)), &user, Some(by)).await
+    join(roster, &request, accepting(roster, link, &user).await?, &user, Some(by)).await
 }
 
 /// Sets the password of somebody who has none. One who set this very password by this very link is who they were.
@@ -168,16 +224,28 @@ async fn join(
     Ok(Accepted { organization: shown, member, session })
 }
 
-fn accepting(link: InvitationLink, id: UserId, user: Option<&User>) -> AcceptInvitation {
-    let address = user.and_then(|user| user.email.as_ref()).map(|email| email.key().to_owned());
-    AcceptInvitation {
+async fn accepting(roster: &Roster, link: InvitationLink, user: &User) -> Result<AcceptInvitation, OpError> {
+    Ok(AcceptInvitation {
         link,
-        user: id,
-        address,
-        card: user.map(User::card).unwrap_or_default(),
-        cuts: user.map_or(0, |user| user.cuts),
-        cut_at: user.and_then(|user| user.cut_at),
-    }
+        user: user.id,
+        address: user.email.as_ref().map(|email| email.key().to_owned()),
+        card: user.card(),
+        cuts: user.cuts,
+        cut_at: user.cut_at,
+        inviter: inviter(roster, &invited(roster, link).await?).await?,
+    })
+}
+
+/// What the home of a person who stands for an invitation says of them.
+async fn inviter(roster: &Roster, invitation: &Invitation) -> Result<Option<InviterHead>, OpError> {
+    let Some(user) = invitation.invited_by.user() else { return Ok(None) };
+    let read = roster.store.read(&Home::User(user), &[Key::User], &[]).await?;
+    Ok(match read.records.get(&Key::User).map(|stored| &stored.record) {
+        Some(Record::User(found)) => {
+            Some(InviterHead { user, active: found.status == UserStatus::Active, cuts: found.cuts })
+        }
+        _ => Some(InviterHead { user, active: false, cuts: 0 }),
+    })
 }
 
 /// Whether it would be accepted, before anything is left in another home. What has ended is written down as ended.

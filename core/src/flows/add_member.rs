@@ -52,9 +52,14 @@ pub async fn add_member(
         Who::Person(person) => find(roster, request, person).await?.map(|found| found.user),
     };
     let only_known = !operator && !matches!(&new.who, Who::Person(person) if person.external_id.is_none());
-    let (user, card, cuts) = match &found {
-        Some(user) => (user.id, user.card(), user.cuts),
-        None => (fresh_id(&request.step("person 0")), Card::default(), 0),
+    let (user, card, cuts) = if let Some(user) = &found {
+        (user.id, user.card(), user.cuts)
+    } else {
+        let email = match &new.who {
+            Who::Person(person) => person.email.clone(),
+            Who::Known(_) => None,
+        };
+        (fresh_id(&request.step("person 0")), Card { email, ..Card::default() }, 0)
     };
     let joining = new.joining.clone();
     let mut operation = AddMember { organization, user, card, cuts, joining, only_known };

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::claims;
+use super::mail::announce_mail;
 use crate::facts::Request;
+use crate::home::{Home, Key, Record};
 use crate::id::{InvitationId, OrganizationId, UserId};
 use crate::model::{ClaimName, ClaimTarget, Invitation, Organization};
 use crate::op::{Done, Roster, Seal, preflight, run, run_sealed};
@@ -25,8 +27,14 @@ pub async fn invite(
     seal: Option<Seal<'_, Vec<InvitedRow>>>,
 ) -> Result<Done<Vec<InvitedRow>>, OpError> {
     let rows = vec![(0, named(roster, ask).await?)];
-    let operation = CreateInvitations { organization, rows, all_or_nothing: true };
-    run_sealed(roster, request, &operation, seal).await
+    let mut operation = CreateInvitations { organization, rows, all_or_nothing: true, mail: None };
+    if roster.post.is_set_up() {
+        preflight(roster, request, &operation).await?;
+        operation.mail = announce_mail(roster, request, &Home::Organization(organization)).await?;
+    }
+    let done = run_sealed(roster, request, &operation, seal).await?;
+    roster.post.wake.notify_one();
+    Ok(done)
 }
 
 /// Invites many: nothing is done where the seats do not suffice for all; then each row has an outcome of its own.
@@ -48,12 +56,18 @@ pub async fn invite_many(
     }
     let batches: Vec<CreateInvitations> = rows
         .chunks(ROWS)
-        .map(|rows| CreateInvitations { organization, rows: rows.to_vec(), all_or_nothing: false })
+        .map(|rows| CreateInvitations {
+            organization,
+            rows: rows.to_vec(),
+            all_or_nothing: false,
+            mail: None,
+        })
         .collect();
     admit(roster, request, &shown.value, &batches).await?;
-    for (n, batch) in batches.iter().enumerate() {
+    for (n, batch) in batches.into_iter().enumerate() {
         outcomes.extend(commit(roster, &request.step(&format!("batch {n}")), batch).await?);
     }
+    roster.post.wake.notify_one();
     outcomes.sort_by_key(|(number, _)| *number);
     Ok(outcomes)
 }
@@ -100,9 +114,11 @@ fn seats(outcome: &InviteOutcome) -> i64 {
 async fn commit(
     roster: &Roster,
     request: &Request,
-    batch: &CreateInvitations,
+    mut batch: CreateInvitations,
 ) -> Result<Vec<InvitedRow>, OpError> {
-    match run(roster, request, batch).await {
+    let home = Home::Organization(batch.organization);
+    batch.mail = announce_mail(roster, request, &home).await?;
+    match run(roster, request, &batch).await {
         Ok(done) => return Ok(done.output),
         Err(OpError::Refused(Refusal::NoSeat)) => {}
         Err(error) => return Err(error),
@@ -110,8 +126,10 @@ async fn commit(
     let mut outcomes = Vec::with_capacity(batch.rows.len());
     for row in &batch.rows {
         let rows = vec![row.clone()];
-        let one = CreateInvitations { organization: batch.organization, rows, all_or_nothing: false };
-        match run(roster, &request.step(&format!("row {}", row.0)), &one).await {
+        let request = request.step(&format!("row {}", row.0));
+        let mail = announce_mail(roster, &request, &home).await?;
+        let one = CreateInvitations { organization: batch.organization, rows, all_or_nothing: false, mail };
+        match run(roster, &request, &one).await {
             Ok(done) => outcomes.extend(done.output),
             Err(OpError::Refused(Refusal::NoSeat)) => {
                 outcomes.push((row.0, InviteOutcome::Refused(Refusal::NoSeat)));
@@ -131,13 +149,31 @@ pub async fn resend(
     seal: Option<Seal<'_, Invitation>>,
 ) -> Result<Done<Invitation>, OpError> {
     let shown = crate::reads::invitation(roster, request, organization, invitation).await?;
-    let user = user_of(roster, &shown.value.email).await?;
-    run_sealed(roster, request, &ResendInvitation { organization, invitation, user }, seal).await
+    let (user, cuts) = known(roster, &shown.value.email).await?;
+    let mut operation = ResendInvitation { organization, invitation, user, cuts, mail: None };
+    if roster.post.is_set_up() {
+        preflight(roster, request, &operation).await?;
+        operation.mail = announce_mail(roster, request, &Home::Organization(organization)).await?;
+    }
+    let done = run_sealed(roster, request, &operation, seal).await?;
+    roster.post.wake.notify_one();
+    Ok(done)
 }
 
 async fn named(roster: &Roster, ask: InviteAsk) -> Result<InviteAsk, StoreError> {
-    let user = user_of(roster, &ask.email).await?;
-    Ok(InviteAsk { user, ..ask })
+    let (user, cuts) = known(roster, &ask.email).await?;
+    Ok(InviteAsk { user, cuts, ..ask })
+}
+
+/// Whose an address is, and how often they have been removed from everything.
+async fn known(roster: &Roster, email: &Email) -> Result<(Option<UserId>, u32), StoreError> {
+    let Some(user) = user_of(roster, email).await? else { return Ok((None, 0)) };
+    let read = roster.store.read(&Home::User(user), &[Key::User], &[]).await?;
+    let cuts = match read.records.get(&Key::User).map(|stored| &stored.record) {
+        Some(Record::User(user)) => user.cuts,
+        _ => 0,
+    };
+    Ok((Some(user), cuts))
 }
 
 /// Whose an address is, if anybody's.

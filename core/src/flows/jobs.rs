@@ -37,6 +37,8 @@ pub enum BulkAct {
     Reactivate,
     /// Removal, out of the statistics too.
     Delete,
+    /// A link to a new password, mailed.
+    PasswordReset,
     /// Organization-wide access.
     SetWideAccess {
         /// The role.
@@ -63,7 +65,7 @@ impl BulkAct {
     /// The access that it gives; nothing for acts that give none.
     pub(crate) fn access(&self) -> Option<AccessAsk> {
         match self {
-            Self::Remove | Self::Deactivate | Self::Reactivate | Self::Delete => None,
+            Self::Remove | Self::Deactivate | Self::Reactivate | Self::Delete | Self::PasswordReset => None,
             Self::SetWideAccess { role } => Some(AccessAsk::Organization(*role)),
             Self::SetAccess { accounts } => {
                 let rows =
@@ -78,6 +80,7 @@ impl BulkAct {
             Self::Remove => "members:remove",
             Self::Deactivate | Self::Reactivate => "members:deactivate",
             Self::Delete => "members:delete",
+            Self::PasswordReset => "members:reset_password",
             Self::SetWideAccess { .. } | Self::SetAccess { .. } => "members:update",
         }
     }
@@ -110,6 +113,14 @@ pub async fn begin_bulk(
     }
     let action = serde_json::to_string(act).map_err(|bad| Refusal::invalid("/action", bad.to_string()))?;
     let work = Work::Bulk { organization, action };
+    if *act == BulkAct::PasswordReset && !roster.post.is_set_up() {
+        let asked = asked(request);
+        let total = users.len() as u64;
+        let permission = Some(act.permission());
+        let may = BeginJob { asked, work, total, permission, not_after: None };
+        preflight(roster, request, &may).await?;
+        return Err(Refusal::MailNotConfigured.into());
+    }
     begin(roster, request, work, Some(act.permission()), users).await
 }
 

@@ -6,7 +6,7 @@ use crate::facts::Request;
 use crate::home::{Home, Record};
 use crate::id::{InvitationId, OrganizationId, UserId};
 use crate::listing::{Listing, PageRequest, Scope};
-use crate::model::{InvitationStatus, Inviter};
+use crate::model::InvitationStatus;
 use crate::op::{Done, Roster, Seal, preflight, run_sealed};
 use crate::ops::leaving::{InvitationFate, LeaveByPlan, LeavingMode, Left};
 use crate::reference::UserRef;
@@ -86,7 +86,7 @@ async fn invitations_of(
         page.after = rows.rows.last().map(|row| row.position.clone());
         for row in rows.rows {
             match row.stored.record {
-                Record::Invitation(it) if it.invited_by == (Inviter::User { id: user }) => found.push(it.id),
+                Record::Invitation(it) if it.invited_by.user() == Some(user) => found.push(it.id),
                 _ => {}
             }
         }

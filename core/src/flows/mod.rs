@@ -3,6 +3,7 @@
 mod accept_invitation;
 mod add_member;
 mod authenticate;
+mod change_email;
 mod change_password;
 mod check;
 mod check_by_key;
@@ -16,8 +17,11 @@ mod erase;
 pub mod import;
 mod invite;
 mod jobs;
+mod lapse_invitations;
 mod leave;
+mod mail;
 mod map_owner;
+mod password_reset;
 mod receipt;
 mod records;
 pub(crate) mod refresh;
@@ -31,10 +35,13 @@ mod update_account;
 mod update_organization;
 mod update_user;
 
-pub use accept_invitation::{Accepted, SignUp, accept_invitation, decline_invitation};
+pub use accept_invitation::{
+    Accepted, SignUp, accept_by_password, accept_invitation, decline_invitation, invitation_home,
+};
 pub(crate) use accept_invitation::{read_link, settle as settle_invitation};
 pub use add_member::{NewMember, Person, Who, add_member};
 pub use authenticate::{Caller, authenticate};
+pub use change_email::{ask_email_change, confirm_email_change, look_at_email_change};
 pub use change_password::change_password;
 pub use check::{CheckAnswer, CheckAsk, CheckOn, CheckReason, RoleSource, check};
 pub use check_by_key::check_by_key;
@@ -49,9 +56,14 @@ pub(crate) use jobs::store_parts;
 pub use jobs::{
     BulkAct, MAX_BULK, begin_bulk, begin_import, cancel_job, find_job, put_mappings, remove_everywhere,
 };
+pub(crate) use lapse_invitations::lapse_invitations;
 pub use leave::{Leave, leave_by_plan};
 pub(crate) use map_owner::resolve_waiting;
 pub use map_owner::{map_owner, mappings};
+pub use password_reset::{
+    ask_password_reset, look_at_password_reset, reset_member_password, reset_password, show_password_reset,
+};
+pub(crate) use password_reset::{mail_password_reset, write_down_reset};
 pub use receipt::{begin_receipt, finish_receipt};
 pub use records::{Reassign, reassign_records};
 pub use remove_many::{RemovalRow, remove_many, require_removal};

@@ -4,6 +4,7 @@ use super::claims;
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
 use crate::id::{SessionId, UserId};
+use crate::limits::Tried;
 use crate::listing::{Listing, PageRequest};
 use crate::model::{ClaimName, ClaimTarget, Credential, User, UserStatus};
 use crate::op::{Roster, run};
@@ -26,9 +27,26 @@ pub async fn sign_in(
     email: &str,
     password: &Password,
 ) -> Result<SignedIn, OpError> {
-    let found = match email.parse::<Email>() {
-        Ok(email) => find(roster, &email).await?,
-        Err(_) => None,
+    let parsed = email.parse::<Email>().ok();
+    let account = parsed.as_ref().map_or("", Email::key).to_owned();
+    let now = roster.entropy.millis();
+    roster.limits.take(Tried::SignIn, &account, now)?;
+    let outcome = try_password(roster, request, parsed.as_ref(), password).await;
+    if !matches!(outcome, Err(OpError::Refused(_))) {
+        roster.limits.give_back(Tried::SignIn, &account);
+    }
+    outcome
+}
+
+async fn try_password(
+    roster: &Roster,
+    request: &Request,
+    email: Option<&Email>,
+    password: &Password,
+) -> Result<SignedIn, OpError> {
+    let found = match email {
+        Some(email) => find(roster, email).await?,
+        None => None,
     };
     let hash = found.as_ref().map(|(_, credential)| credential.password_hash.as_str());
     let fits = roster.sign_in.passwords.fits(password, hash).await?;
@@ -67,7 +85,13 @@ pub(super) fn salt(request: &Request) -> [u8; 16] {
 async fn find(roster: &Roster, email: &Email) -> Result<Option<(User, Credential)>, StoreError> {
     match claims::target(roster, &ClaimName::email(email)).await? {
         Some(ClaimTarget::User(id)) => credential(roster, id).await,
-        Some(ClaimTarget::Organization(_)) | None => Ok(None),
+        Some(ClaimTarget::Organization(_)) | None => {
+            // As much is read for an address that is nobody's: one read that tells whether the name leads back, one
+            // for the password.
+            let nobody = UserId::from_uuid(uuid::Uuid::nil());
+            roster.store.read(&Home::User(nobody), &[Key::User], &[]).await?;
+            credential(roster, nobody).await.map(|_| None)
+        }
     }
 }
 

@@ -2,13 +2,14 @@
 
 use super::{Key, Record};
 use crate::id::{
-    AccountId, ApiKeyId, InvitationId, JobId, OperatorKeyId, OrganizationId, RoleId, SessionId, TransferId,
-    UserId,
+    AccountId, ApiKeyId, InvitationId, JobId, MailId, OperatorKeyId, OrganizationId, RoleId, SessionId,
+    TransferId, UserId,
 };
 use crate::model::{
-    Account, ApiKey, Claim, Credential, DirectoryEntry, DirectoryId, FeedKey, FeedLine, HeldPosts, Holding,
-    HoldingName, HoldingTypes, Invitation, Job, JobPart, JobPartId, Member, Membership, OperatorKey,
-    Organization, PasswordReset, Receipt, ReceiptId, Role, Session, Successions, Transfer, User,
+    Account, ApiKey, Claim, Credential, DirectoryEntry, DirectoryId, EmailChange, FeedKey, FeedLine,
+    HeldPosts, Holding, HoldingName, HoldingTypes, Invitation, Job, JobPart, JobPartId, Mail, MailPointer,
+    Member, Membership, OperatorKey, Organization, PasswordReset, Receipt, ReceiptId, Role, Session,
+    Successions, Transfer, User,
 };
 use crate::text::ExternalId;
 
@@ -49,6 +50,12 @@ pub struct TheCredential;
 /// The key of a user's last password reset.
 #[derive(Clone, Copy, Debug)]
 pub struct ThePasswordReset;
+/// The key of the last change of address that a user asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct TheNewAddress;
+/// The key of letters in the home of what they are about.
+#[derive(Clone, Copy, Debug)]
+pub struct TheMail(pub MailId);
 /// The key of an address that is invited.
 #[derive(Clone, Debug)]
 pub struct TheInvitedAddress(pub String);
@@ -92,6 +99,9 @@ typed_keys! {
     RoleId => Role(Role), |it| Key::Role(*it);
     FeedKey => Feed(FeedLine), |it| Key::Feed(it.clone());
     JobPartId => JobPart(JobPart), |it| Key::JobPart(*it);
+    TheMail => Mail(Mail), |it| Key::Mail(it.0);
+    TheNewAddress => NewAddress(EmailChange), |_it| Key::NewAddress;
+    MailId => MailPointer(MailPointer), |it| Key::MailPointer(*it);
 }
 
 impl TypedKey for JobId {

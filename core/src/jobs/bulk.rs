@@ -2,12 +2,14 @@
 
 use super::{Held, Interrupted, as_asked};
 use crate::facts::Request;
-use crate::flows::{BulkAct, find_user};
+use crate::flows::{BulkAct, find_user, mail_password_reset};
 use crate::id::{OrganizationId, UserId};
 use crate::model::{Job, Outcome, OutcomeStatus, UserStatus};
-use crate::op::{Operation, run};
+use crate::op::{Operation, preflight, run};
 use crate::ops::job::{Advance, Row, RowInJob};
-use crate::ops::member::{DeactivateMember, DeleteMember, ReactivateMember, RemoveMember, ReplaceAccess};
+use crate::ops::member::{
+    DeactivateMember, DeleteMember, ReactivateMember, RemoveMember, ReplaceAccess, ResetMemberPassword,
+};
 use crate::reference::UserRef;
 use crate::refusal::{OpError, Refusal};
 
@@ -97,6 +99,14 @@ impl Held {
             BulkAct::Delete => {
                 let act = DeleteMember { organization, user, confirmed: true };
                 self.in_job(request, row, act, Removed).await
+            }
+            BulkAct::PasswordReset => {
+                let mail = self.roster.post.is_set_up();
+                let act = ResetMemberPassword { organization, user, cuts, mail };
+                preflight(&self.roster, request, &act).await?;
+                // The same letter if this is done again after a crash.
+                mail_password_reset(&self.roster, request, user).await?;
+                self.in_job(request, row, act, Changed).await
             }
             BulkAct::SetWideAccess { .. } | BulkAct::SetAccess { .. } => {
                 let access = act.access().ok_or(Refusal::NotFound)?;

@@ -42,19 +42,36 @@ pub enum Inviter {
     User {
         /// Who.
         id: UserId,
+        /// Since when they stand for it, in microseconds since the epoch: a cut of theirs after that ends it. As long as
+        /// its link, where nothing is said. (A number, for a tagged enum does not tell its fields how they are written.)
+        #[serde(default)]
+        since: Option<i64>,
     },
     /// Roster itself.
     System,
 }
 
 impl Inviter {
-    /// Who stands for what an actor invites.
-    pub const fn of(actor: &Actor) -> Self {
+    /// Who stands for what an actor invites, changes or sends again at an instant.
+    pub const fn of(actor: &Actor, now: Timestamp) -> Self {
         match actor {
             Actor::Operator { key } => Self::Operator { id: *key },
             Actor::ApiKey { key, .. } => Self::ApiKey { id: *key },
-            Actor::User { user, .. } => Self::User { id: *user },
+            Actor::User { user, .. } => Self::User { id: *user, since: Some(now.micros()) },
             Actor::System | Actor::Source { .. } | Actor::Visitor => Self::System,
+        }
+    }
+
+    /// The person, if it is one.
+    pub const fn user(&self) -> Option<UserId> {
+        if let Self::User { id, .. } = self { Some(*id) } else { None }
+    }
+
+    /// Since when a person stands for it.
+    pub const fn since(&self) -> Option<Timestamp> {
+        match self {
+            Self::User { since: Some(since), .. } => Some(Timestamp::from_micros(*since)),
+            Self::User { .. } | Self::Operator { .. } | Self::ApiKey { .. } | Self::System => None,
         }
     }
 }

@@ -127,8 +127,8 @@ impl Work {
         match self {
             Self::RemoveEverywhere { user, .. } | Self::EraseUser { user, .. } => Home::User(*user),
             Self::MapOwners { organization: None } => Home::Deployment,
-            Self::MapOwners { organization: Some(organization) } => Home::Organization(*organization),
-            Self::Bulk { organization, .. }
+            Self::MapOwners { organization: Some(organization) }
+            | Self::Bulk { organization, .. }
             | Self::ImportMembers { organization, .. }
             | Self::ReassignRecords { organization, .. } => Home::Organization(*organization),
         }

@@ -6,10 +6,12 @@ mod api_key;
 mod credential;
 pub mod customer;
 mod directory;
+mod email_change;
 mod feed;
 mod holding;
 mod invitation;
 mod job;
+mod mail;
 mod member;
 mod operator_key;
 mod organization;
@@ -29,6 +31,7 @@ pub use credential::Credential;
 pub use directory::{
     Claim, ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, DirectoryKind, Membership, SHARDS,
 };
+pub use email_change::EmailChange;
 pub use feed::{FeedKey, FeedLine, FeedSpan};
 pub use holding::{Holding, HoldingName, HoldingTypes, MAX_SUCCESSIONS, MAX_TYPES, Succession, Successions};
 pub use invitation::{Invitation, InvitationStatus, Inviter};
@@ -36,6 +39,7 @@ pub use job::{
     Job, JobPart, JobPartId, JobSide, JobStatus, Lease, MalformedPart, Outcome, OutcomeStatus, PartContent,
     Work,
 };
+pub use mail::{Letter, Mail, MailPointer, OUTBOXES, Sought, Waiting};
 pub use member::{Card, Member, MemberStatus};
 pub use operator_key::OperatorKey;
 pub use organization::{Organization, OrganizationStatus, Settings, SettingsPatch};

@@ -6,11 +6,13 @@ use super::stage::stage;
 use super::{Decision, Operation, Roster, View};
 use crate::actor::Actor;
 use crate::facts::{Facts, Request, Seed};
+use crate::flows::lapse_invitations;
 use crate::home::{Home, Key, Record, Tally};
 use crate::id::{CommitId, Version};
 use crate::listing::{Listing, PageRequest};
-use crate::model::Receipt;
+use crate::model::{Inviter, Receipt};
 use crate::observe::operation_name;
+use crate::ops::invitation::let_go;
 use crate::refusal::{OpError, Refusal, RefusalKind};
 use crate::settle::SettleDue;
 use crate::store::{CommitError, StoreError, Write};
@@ -74,6 +76,7 @@ async fn attempt<O: Operation>(
         }
         let id = fresh_id(roster);
         let done_version = if decision.is_empty() { before } else { Some(id) };
+        let gone = let_go(&view.seen, &decision.puts, &decision.removes);
         let mut staged = stage(roster, request, operation, view, &decision, id);
         let done = Done { output: decision.output, version: done_version };
         if let (Some(draft), Some(seal)) = (receipt, seal) {
@@ -88,7 +91,10 @@ async fn attempt<O: Operation>(
         }
         request.known.spend();
         match roster.store.commit(&staged).await {
-            Ok(_) => return Ok(done),
+            Ok(_) => {
+                tidy(roster, request, &staged.home, &gone).await;
+                return Ok(done);
+            }
             Err(CommitError::Conflict(_)) => {
                 roster.observer.conflicted(operation_name::<O>());
                 if attempt < TRIES {
@@ -109,6 +115,16 @@ async fn attempt<O: Operation>(
         }
     }
     Err(Refusal::Conflict.into())
+}
+
+/// Gives back the seats of invitations whose inviter has left by this. They are dead without it.
+async fn tidy(roster: &Roster, request: &Request, home: &Home, gone: &[Inviter]) {
+    if let (Home::Organization(organization), false) = (home, gone.is_empty()) {
+        let lapse = lapse_invitations(roster, request, *organization, Some(gone));
+        if let Err(error) = Box::pin(lapse).await {
+            tracing::warn!(%error, "invitations of one who has left hold seats until one is needed");
+        }
+    }
 }
 
 /// The same without commit: what would be done, or the refusal. Bounds of tallies are checked as they stand.
@@ -153,7 +169,12 @@ async fn foresee<O: Operation>(
             let fits = within.contains(&sum)
                 || (tally == Tally::Seats
                     && within.contains(&(sum - due_seats(roster, &home, read.now()).await?)));
-            if !fits {
+            if fits {
+                continue;
+            }
+            // What has lapsed holds no seat: whether there is room now, the commit finds out.
+            let room = tally == Tally::Seats && any_lapsed(roster, request, &home).await?;
+            if !room {
                 return Err(operation.out_of_bounds(tally).into());
             }
         }
@@ -282,8 +303,15 @@ async fn settle_due(roster: &Roster, request: &Request, home: Home, attempt: u32
     let any = !keys.is_empty();
     if any {
         settle(roster, request, home, keys, 100 + attempt).await?;
+        return Ok(true);
     }
-    Ok(any)
+    any_lapsed(roster, request, &home).await
+}
+
+/// Ends invitations whose inviter has left; whether there were any.
+async fn any_lapsed(roster: &Roster, request: &Request, home: &Home) -> Result<bool, OpError> {
+    let Home::Organization(id) = home else { return Ok(false) };
+    Ok(Box::pin(lapse_invitations(roster, request, *id, None)).await? > 0)
 }
 
 /// A commit id is never drawn from the request: one who asks again may mean another state of the home, in which what

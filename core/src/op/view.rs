@@ -153,6 +153,8 @@ impl<'a> View<'a> {
                         if cut && standing.is_in() { Standing::stale() } else { standing }
                     }
                     Via::Operator { .. } | Via::Invitation { .. } => standing,
+                    // These speak for the person in their own home only.
+                    Via::Reset { .. } | Via::EmailChange { .. } => Standing::none(),
                     Via::ApiKey { organization, key } => {
                         standing.under(self.key_standing(organization, key).await?)
                     }

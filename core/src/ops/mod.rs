@@ -7,6 +7,7 @@ pub mod feed;
 pub mod invitation;
 pub mod job;
 pub mod leaving;
+pub mod mail;
 pub mod member;
 pub mod operator_key;
 pub mod organization;

@@ -134,7 +134,8 @@ async fn add_span(
         | Home::Directory(..)
         | Home::Feed
         | Home::Stream(..)
-        | Home::Activity(_) => None,
+        | Home::Activity(_)
+        | Home::Outbox(_) => None,
     };
     let mut found = first;
     while let Some(end) = found.last().map(|logged| logged.seq) {

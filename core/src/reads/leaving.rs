@@ -8,7 +8,7 @@ use crate::flows::resolve_user;
 use crate::home::{Home, Record};
 use crate::id::{AccountId, OrganizationId, UserId};
 use crate::listing::{Listing, PageRequest};
-use crate::model::{Access, ApiKey, Inviter, Organization, PostName};
+use crate::model::{Access, ApiKey, Organization, PostName};
 use crate::op::{Roster, View};
 use crate::ops::leaving::{LeavingMode, PlanRead};
 use crate::permission::{Permission, RoleRef};
@@ -114,11 +114,9 @@ async fn ended_invitations(
     loop {
         let found = roster.store.list(&listing, &page).await?;
         page.after = found.rows.last().map(|row| row.position.clone());
-        let by = Inviter::User { id: user };
-        let theirs = found
-            .rows
-            .iter()
-            .filter(|row| matches!(&row.stored.record, Record::Invitation(it) if it.invited_by == by));
+        let theirs = found.rows.iter().filter(
+            |row| matches!(&row.stored.record, Record::Invitation(it) if it.invited_by.user() == Some(user)),
+        );
         ended += i64::try_from(theirs.count()).unwrap_or(0);
         if !found.more {
             return Ok(ended);

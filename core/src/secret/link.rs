@@ -27,22 +27,32 @@ pub struct InvitationLink {
 #[derive(Clone)]
 pub struct Links {
     key: [u8; 32],
-    public_url: String,
-    invitation: Option<String>,
+    pub(super) public_url: String,
+    pub(super) pages: Pages,
+}
+
+/// The vendor's own pages, each with `{token}` in it; where there is none, Roster's own stands in.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Pages {
+    /// For invitations.
+    pub invitation: Option<String>,
+    /// For password resets.
+    pub password_reset: Option<String>,
+    /// For changes of address.
+    pub email_change: Option<String>,
 }
 
 impl Default for Links {
     /// For a store that nobody else reads.
     fn default() -> Self {
-        Self::new([0; 32], "http://127.0.0.1:8080".to_owned(), None)
+        Self::new([0; 32], "http://127.0.0.1:8080".to_owned(), Pages::default())
     }
 }
 
 impl Links {
-    /// Under a key that replicas share, and the address at which people reach the service. `invitation` is the vendor's
-    /// own page with `{token}` in it.
-    pub const fn new(key: [u8; 32], public_url: String, invitation: Option<String>) -> Self {
-        Self { key, public_url, invitation }
+    /// Under a key that replicas share, and the address at which people reach the service.
+    pub const fn new(key: [u8; 32], public_url: String, pages: Pages) -> Self {
+        Self { key, public_url, pages }
     }
 
     /// The same at another public address.
@@ -67,22 +77,20 @@ impl Links {
     /// The address of an invitation's page.
     pub fn invitation_url(&self, to: &InvitationLink) -> String {
         let token = self.invitation_token(to);
-        match &self.invitation {
-            Some(page) => page.replace("{token}", &token),
-            None => format!("{}/invitations/{token}", self.public_url),
+        self.page(self.pages.invitation.as_deref(), "invitations", &token)
+    }
+
+    /// The vendor's own page with a token in its place, or Roster's.
+    pub(super) fn page(&self, own: Option<&str>, folder: &str, token: &str) -> String {
+        match own {
+            Some(page) => page.replace("{token}", token),
+            None => format!("{}/{folder}/{token}", self.public_url),
         }
     }
 
     /// What a token leads to; nothing for one that this service has not made.
     pub fn read_invitation(&self, token: &str) -> Option<InvitationLink> {
-        if !token.is_ascii() || token.len() != 116 {
-            return None;
-        }
-        let (body, seal) = token.split_at(64);
-        if !bool::from(self.seal(body).as_bytes().ct_eq(seal.as_bytes())) {
-            return None;
-        }
-        let rest = body.strip_prefix("rkl_")?;
+        let rest = self.unsealed(token, 64)?.strip_prefix("rkl_")?;
         Some(InvitationLink {
             invitation: InvitationId::from_uuid(decode(rest.get(..26)?)?),
             organization: OrganizationId::from_uuid(decode(rest.get(26..52)?)?),
@@ -90,7 +98,16 @@ impl Links {
         })
     }
 
-    fn seal(&self, body: &str) -> String {
+    /// What stands before the seal of a token, if this service has sealed it.
+    pub(super) fn unsealed<'a>(&self, token: &'a str, length: usize) -> Option<&'a str> {
+        if !token.is_ascii() || token.len() != length + 52 {
+            return None;
+        }
+        let (body, seal) = token.split_at(length);
+        bool::from(self.seal(body).as_bytes().ct_eq(seal.as_bytes())).then_some(body)
+    }
+
+    pub(super) fn seal(&self, body: &str) -> String {
         let mac = hmac_sha256(&self.key, body.as_bytes());
         let (high, low) = mac.split_at(16);
         let half = |bytes: &[u8]| encode(Uuid::from_slice(bytes).unwrap_or_default());
@@ -124,15 +141,16 @@ mod tests {
             bytes[at] = if bytes[at] == b'0' { b'1' } else { b'0' };
             assert_eq!(links.read_invitation(std::str::from_utf8(&bytes).unwrap()), None, "{at}");
         }
-        let other = Links::new([1; 32], String::new(), None);
+        let other = Links::new([1; 32], String::new(), Pages::default());
         assert_eq!(other.read_invitation(&token), None);
         assert_eq!(links.read_invitation(""), None);
     }
 
     #[test]
     fn the_vendors_own_page_stands_in_for_ours() {
-        let page = Some("https://app.example.com/join?token={token}".to_owned());
-        let links = Links::new([0; 32], "https://roster.example.com".to_owned(), page);
+        let invitation = Some("https://app.example.com/join?token={token}".to_owned());
+        let pages = Pages { invitation, ..Pages::default() };
+        let links = Links::new([0; 32], "https://roster.example.com".to_owned(), pages);
         let token = links.invitation_token(&TO);
         assert_eq!(links.invitation_url(&TO), format!("https://app.example.com/join?token={token}"));
         assert_eq!(

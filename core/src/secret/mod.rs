@@ -2,8 +2,10 @@
 
 mod link;
 mod password;
+mod person_link;
 mod token;
 
-pub use link::{InvitationLink, Links};
+pub use link::{InvitationLink, Links, Pages};
 pub use password::{BadCost, BadPassword, Password, PasswordCost, Passwords};
+pub use person_link::{EmailChangeLink, ResetLink};
 pub use token::{MalformedToken, Token, TokenKind};

@@ -98,7 +98,7 @@ impl Kind {
             Home::Claim(_) => &[Self::Claim],
             Home::Directory(..) => &[Self::DirectoryEntry],
             Home::Feed => &[Self::Feed],
-            Home::Stream(..) | Home::Activity(_) => &[Self::Document],
+            Home::Stream(..) | Home::Activity(_) | Home::Outbox(_) => &[Self::Document],
         }
     }
 
@@ -178,6 +178,9 @@ impl Kind {
             Key::Holding(_) => Self::Holding,
             Key::Job(_)
             | Key::JobPart(_)
+            | Key::Mail(_)
+            | Key::NewAddress
+            | Key::MailPointer(_)
             | Key::HeldPosts(_)
             | Key::RecordTypes
             | Key::Successions
@@ -219,6 +222,9 @@ impl Names {
             Key::Holding(name) => self.texts.push(name.to_string()),
             Key::Job(_)
             | Key::JobPart(_)
+            | Key::Mail(_)
+            | Key::NewAddress
+            | Key::MailPointer(_)
             | Key::HeldPosts(_)
             | Key::RecordTypes
             | Key::Successions
@@ -356,6 +362,9 @@ pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Recor
             Record::Holding(it) => holdings.push(Put { home, commit, it }),
             it @ (Record::Job(_)
             | Record::JobPart(_)
+            | Record::Mail(_)
+            | Record::NewAddress(_)
+            | Record::MailPointer(_)
             | Record::HeldPosts(_)
             | Record::RecordTypes(_)
             | Record::Successions(_)
@@ -418,6 +427,9 @@ async fn put_one(
         Record::Holding(it) => holding::put_all(connection, &[Put { home, commit, it }]).await,
         it @ (Record::Job(_)
         | Record::JobPart(_)
+        | Record::Mail(_)
+        | Record::NewAddress(_)
+        | Record::MailPointer(_)
         | Record::HeldPosts(_)
         | Record::RecordTypes(_)
         | Record::Successions(_)
@@ -450,6 +462,9 @@ pub(crate) async fn remove(connection: &mut PgConnection, home: i64, key: &Key) 
         Key::Holding(name) => holding::remove(connection, home, name).await,
         Key::Job(_)
         | Key::JobPart(_)
+        | Key::Mail(_)
+        | Key::NewAddress
+        | Key::MailPointer(_)
         | Key::HeldPosts(_)
         | Key::RecordTypes
         | Key::Successions

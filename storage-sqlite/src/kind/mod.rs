@@ -92,7 +92,7 @@ impl Kind {
             Home::Claim(_) => &[Self::Claim],
             Home::Directory(..) => &[Self::DirectoryEntry],
             Home::Feed => &[Self::Feed],
-            Home::Stream(..) | Home::Activity(_) => &[Self::Document],
+            Home::Stream(..) | Home::Activity(_) | Home::Outbox(_) => &[Self::Document],
         }
     }
 
@@ -145,6 +145,9 @@ impl Kind {
             Key::Holding(name) => (Self::Holding, name.to_string()),
             Key::Job(_)
             | Key::JobPart(_)
+            | Key::Mail(_)
+            | Key::NewAddress
+            | Key::MailPointer(_)
             | Key::HeldPosts(_)
             | Key::RecordTypes
             | Key::Successions
@@ -281,6 +284,9 @@ pub(crate) async fn version(
         Key::Holding(name) => holding::version(connection, home, name).await,
         Key::Job(_)
         | Key::JobPart(_)
+        | Key::Mail(_)
+        | Key::NewAddress
+        | Key::MailPointer(_)
         | Key::HeldPosts(_)
         | Key::RecordTypes
         | Key::Successions
@@ -324,6 +330,9 @@ pub(crate) async fn put(
         Record::Holding(it) => holding::put(connection, home, version, it).await,
         Record::Job(_)
         | Record::JobPart(_)
+        | Record::Mail(_)
+        | Record::NewAddress(_)
+        | Record::MailPointer(_)
         | Record::HeldPosts(_)
         | Record::RecordTypes(_)
         | Record::Successions(_)
@@ -357,6 +366,9 @@ pub(crate) async fn remove(connection: &mut SqliteConnection, home: i64, key: &K
         Key::Holding(name) => holding::remove(connection, home, name).await,
         Key::Job(_)
         | Key::JobPart(_)
+        | Key::Mail(_)
+        | Key::NewAddress
+        | Key::MailPointer(_)
         | Key::HeldPosts(_)
         | Key::RecordTypes
         | Key::Successions

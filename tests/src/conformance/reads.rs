@@ -14,9 +14,10 @@ use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::text::ExternalId;
 
 use crate::build::{
-    account, account_id, api_key, card, change, claim, commit_id, directory_entry, invitation, invitation_id,
-    job, job_part, member, on_accounts, operator_key, organization, organization_home, organization_id,
-    receipt, role, role_id, session, session_id, text, traits, transfer, user, user_id,
+    account, account_id, api_key, card, change, claim, commit_id, directory_entry, email_change, invitation,
+    invitation_id, job, job_part, mail, mail_id, mail_pointer, member, on_accounts, operator_key,
+    organization, organization_home, organization_id, receipt, role, role_id, session, session_id, text,
+    traits, transfer, user, user_id,
 };
 use crate::holdings::{held_posts, holding, holding_types, posts, successions};
 use crate::stores::{START, TestStore};
@@ -156,6 +157,8 @@ pub(super) fn records() -> Vec<(Home, Vec<Record>)> {
             expires_at: START.plus_seconds(60),
             used_at: Some(START.plus_seconds(5)),
         }),
+        Record::Mail(mail(1)),
+        Record::NewAddress(email_change(1)),
     ];
     let target = ClaimTarget::Organization(organization_id(1));
     let named = Home::Claim(ClaimName::OrganizationExternalId(text("A:b c")));
@@ -173,6 +176,7 @@ pub(super) fn records() -> Vec<(Home, Vec<Record>)> {
         (Home::Feed, feed_lines()),
         (Home::Activity(organization_id(1)), seen()),
         (Home::Stream(source_id(), 0), sent()),
+        (mail_id(1).outbox(), vec![Record::MailPointer(mail_pointer(1))]),
         (
             organization_home(2),
             vec![Record::Organization(Organization {

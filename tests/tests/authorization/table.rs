@@ -23,7 +23,7 @@ pub const CALLERS: [&str; 15] = [
 
 /// Of operations on `ext:cloud`, `ext:north` and `ext:nils`, the status that each caller is answered.
 #[rustfmt::skip]
-pub const TABLE: [(&str, [u16; 15]); 79] = [
+pub const TABLE: [(&str, [u16; 15]); 80] = [
     // operation                  operator owner admin member viewer nora sven nils empty fred mia  admin_key viewer_key other_key for_nils
     ("create_organization",       [201,    403,  403,  403,   403,   403, 403, 403, 403,  403, 403, 403,      403,       403,      403]),
     ("list_organizations",        [200,    200,  200,  200,   200,   200, 200, 200, 200,  200, 200, 200,      200,       200,      200]),
@@ -72,6 +72,7 @@ pub const TABLE: [(&str, [u16; 15]); 79] = [
     ("delete_member",             [200,    200,  200,  403,   403,   403, 403, 403, 403,  404, 404, 200,      403,       404,      403]),
     ("erase_user",                [202,    403,  403,  403,   403,   403, 403, 403, 404,  404, 404, 403,      403,       404,      403]),
     ("export_user",               [200,    403,  403,  403,   403,   403, 403, 200, 404,  404, 404, 403,      403,       404,      403]),
+    ("reset_member_password",     [409,    409,  409,  403,   403,   403, 403, 403, 403,  404, 404, 409,      403,       404,      403]),
     ("suspend_user",              [200,    403,  403,  403,   403,   403, 403, 403, 404,  404, 404, 403,      403,       404,      403]),
     ("unsuspend_user",            [200,    403,  403,  403,   403,   403, 403, 403, 404,  404, 404, 403,      403,       404,      403]),
     ("remove_user_from_everything", [202,  403,  403,  403,   403,   403, 403, 403, 404,  404, 404, 403,      403,       404,      403]),
@@ -108,7 +109,7 @@ pub const TABLE: [(&str, [u16; 15]); 79] = [
 
 /// The same for operations whose answer is about the question, not the thing.
 #[rustfmt::skip]
-pub const QUESTIONS: [(&str, [u16; 15]); 52] = [
+pub const QUESTIONS: [(&str, [u16; 15]); 56] = [
     // operation                  operator owner admin member viewer nora sven nils empty fred mia  admin_key viewer_key other_key for_nils
     ("check",                     [200,    200,  200,  403,   403,   200, 403, 200, 403,  200, 200, 200,      403,       200,      200]),
     ("check_batch",               [200,    200,  200,  403,   403,   403, 403, 200, 403,  200, 200, 200,      403,       200,      200]),
@@ -126,6 +127,10 @@ pub const QUESTIONS: [(&str, [u16; 15]); 52] = [
     ("end_session",               [403,    404,  404,  404,   404,   404, 404, 404, 404,  404, 404, 403,      403,       403,      403]),
     ("change_password",           [403,    401,  401,  401,   401,   401, 401, 401, 401,  401, 401, 403,      403,       403,      401]),
     ("sign_in",                   [401,    401,  401,  401,   401,   401, 401, 401, 401,  401, 401, 401,      401,       401,      401]),
+    ("ask_password_reset",        [202,    202,  202,  202,   202,   202, 202, 202, 202,  202, 202, 202,      202,       202,      202]),
+    ("reset_password",            [404,    404,  404,  404,   404,   404, 404, 404, 404,  404, 404, 404,      404,       404,      404]),
+    ("ask_email_change",          [403,    409,  409,  409,   409,   409, 409, 409, 409,  409, 409, 403,      403,       403,      403]),
+    ("confirm_email_change",      [404,    404,  404,  404,   404,   404, 404, 404, 404,  404, 404, 404,      404,       404,      404]),
     ("show_invitation",           [200,    200,  200,  200,   200,   200, 200, 200, 200,  200, 200, 200,      200,       200,      200]),
     ("accept_invitation",         [403,    403,  403,  403,   403,   403, 403, 403, 403,  403, 403, 403,      403,       403,      403]),
     ("decline_invitation",        [200,    200,  200,  200,   200,   200, 200, 200, 200,  200, 200, 200,      200,       200,      200]),

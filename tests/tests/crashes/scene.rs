@@ -56,7 +56,7 @@ impl Scene {
         let cloud = made[0];
         let access = AccessAsk::Accounts(vec![(external("south"), MEMBER)]);
         let email = "fay@example.com".parse().unwrap();
-        let ask = InviteAsk { email, access, expires_in: None, name: None, user: None };
+        let ask = InviteAsk { email, access, expires_in: None, name: None, user: None, cuts: 0 };
         let invited = invite(&roster, &request(), cloud, ask, None).await.unwrap().output;
         let [(_, InviteOutcome::Invited(it))] = invited.as_slice() else { panic!("{invited:?}") };
         let link = InvitationLink { organization: cloud, invitation: it.id, number: it.link };

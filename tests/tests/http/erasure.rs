@@ -1,5 +1,7 @@
 //! Erasing a person: rule L5.
 
+use std::fmt::Write as _;
+
 use http::Method;
 use roster_core::log::LogFilter;
 use roster_tests::http::text;
@@ -44,12 +46,12 @@ async fn dumped(world: &World) -> String {
     let store = &world.service.roster.store;
     let mut all = String::new();
     for home in store.homes(None, 10_000).await.unwrap() {
-        all += &format!("{home}\n{:?}\n", store.dump(&home).await.unwrap());
+        writeln!(all, "{home}\n{:?}", store.dump(&home).await.unwrap()).unwrap();
         if home.has_log() {
             let log = store.log(&home, 0, 10_000, &LogFilter::ALL).await.unwrap();
             for logged in log {
                 all += &String::from_utf8_lossy(&logged.body);
-                all += &format!("{:?}\n", logged.personal);
+                writeln!(all, "{:?}", logged.personal).unwrap();
             }
         }
     }

@@ -108,7 +108,7 @@ async fn o4_an_offer_is_judged_again_when_it_is_accepted() {
             let (mut path, mut person) = (offered(&world, "nils").await.1, "nils");
             match way {
                 "another was first" => {
-                    drop(operator.post(TRANSFERS, json!({"to": "ext:anna"})).await.is(201))
+                    drop(operator.post(TRANSFERS, json!({"to": "ext:anna"})).await.is(201));
                 }
                 "deactivated" => {
                     operator.post(&format!("{CLOUD}/members/ext:nils/deactivate"), json!({})).await.is(200);

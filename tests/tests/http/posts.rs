@@ -139,7 +139,7 @@ async fn t4_a_leaver_holds_no_post() {
                     operator.post(&format!("{member}/delete"), json!({"confirm": true})).await.is(200);
                 }
                 "leave" => {
-                    drop(world.person("nils").post(&format!("{member}/leave"), json!({})).await.is(200))
+                    drop(world.person("nils").post(&format!("{member}/leave"), json!({})).await.is(200));
                 }
                 "everywhere" => {
                     operator.delete("/v1/users/ext:nils/accounts").await.is(202);

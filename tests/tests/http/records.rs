@@ -32,13 +32,11 @@ async fn listed(world: &World, query: &str) -> Vec<String> {
         let page = world.operator().get(&format!("{RECORDS}?limit=3{query}{cursor}")).await.is(200);
         let rows = page["data"].as_array().unwrap();
         names.extend(rows.iter().map(|row| format!("{}/{}", text(row, "/type"), text(row, "/external_id"))));
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => {
-                names.sort();
-                return names;
-            }
-        }
+        let Some(next) = page["next_cursor"].as_str() else {
+            names.sort();
+            return names;
+        };
+        cursor = format!("&cursor={next}");
     }
 }
 

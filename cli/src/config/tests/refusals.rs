@@ -18,11 +18,14 @@ fn every_problem_is_said_at_once_with_its_place_and_what_to_do() {
         ("ROSTER_MASTER_KEY", "c2hvcnQ="),
     ];
     let flags = Flags { listen: Some("localhost".into()), ..Flags::default() };
-    let known = "server.listen, public_url, data_dir, master_key, master_key_file, storage.backend, \
+    let known = "server.listen, server.trusted_proxies, public_url, data_dir, master_key, master_key_file, storage.backend, \
                  storage.sqlite.path, storage.postgres.url, storage.postgres.url_file, \
                  storage.postgres.connections, storage.redis.url, storage.redis.url_file, storage.redis.prefix, \
-                 storage.redis.durability, storage.redis.appendfsync, links.invitation, sessions.idle, sessions.life, \
-                 passwords.memory, passwords.passes, passwords.lanes, passwords.at_once, policy.invitation.shortest, policy.offer.life, \
+                 storage.redis.durability, storage.redis.appendfsync, links.invitation, \
+                 links.password_reset, links.email_change, sessions.idle, sessions.life, passwords.memory, \
+                 passwords.passes, passwords.lanes, passwords.at_once, passwords.reset_life, \
+                 policy.invitation.shortest, policy.offer.life, mail.url, mail.url_file, mail.from, mail.templates, \
+                 limits.sign_in, limits.password_reset, limits.accept, limits.email_change, limits.peer, \
                  log.format, log.level";
     let expected = [
         &format!("./roster.toml: colour: unknown key; remove it or use one of {known}"),

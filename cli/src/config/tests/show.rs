@@ -30,6 +30,7 @@ fn show_prints_each_setting_once_with_its_source() {
     let expected = [
         "SETTING VALUE SOURCE",
         "server.listen [::1]:80 --listen",
+        "server.trusted_proxies (not set) default",
         "public_url http://[::1]:80 default",
         "data_dir /d ROSTER_DATA_DIR",
         "master_key (hidden) ./roster.toml",
@@ -45,14 +46,26 @@ fn show_prints_each_setting_once_with_its_source() {
         "storage.redis.durability full default",
         "storage.redis.appendfsync (not set) default",
         "links.invitation (not set) default",
+        "links.password_reset (not set) default",
+        "links.email_change (not set) default",
         "sessions.idle 14d default",
         "sessions.life 90d default",
         "passwords.memory 19456 default",
         "passwords.passes 2 default",
         "passwords.lanes 1 default",
         "passwords.at_once (not set) default",
+        "passwords.reset_life 1h default",
         "policy.invitation.shortest 1h default",
         "policy.offer.life 7d default",
+        "mail.url (not set) default",
+        "mail.url_file (not set) default",
+        "mail.from (not set) default",
+        "mail.templates (not set) default",
+        "limits.sign_in 50/15m default",
+        "limits.password_reset 5/1h default",
+        "limits.accept 100/10m default",
+        "limits.email_change 5/1h default",
+        "limits.peer 300/5m default",
         "log.format text default",
         "log.level warn ./roster.toml",
     ];
@@ -61,10 +74,10 @@ fn show_prints_each_setting_once_with_its_source() {
     let data_dir = serde_json::json!({
         "key": "data_dir", "value": "/d", "source": { "kind": "environment", "name": "ROSTER_DATA_DIR" },
     });
-    assert_eq!(json["settings"][2], data_dir);
-    assert_eq!(json["settings"][3]["value"], "(hidden)");
-    assert_eq!(json["settings"][4]["value"], serde_json::Value::Null);
-    assert_eq!(json["settings"][4]["source"], serde_json::json!({ "kind": "default" }));
+    assert_eq!(json["settings"][3], data_dir);
+    assert_eq!(json["settings"][4]["value"], "(hidden)");
+    assert_eq!(json["settings"][5]["value"], serde_json::Value::Null);
+    assert_eq!(json["settings"][5]["source"], serde_json::json!({ "kind": "default" }));
 }
 
 #[test]

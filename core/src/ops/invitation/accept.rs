@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::is_not_in;
-use super::scene::{InviterRead, all_there, load_accounts, require_link};
+use super::scene::{InviterHead, InviterRead, all_there, load_accounts, require_link};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, TheMember, TheOrganization};
 use crate::id::UserId;
@@ -33,6 +33,8 @@ pub struct AcceptInvitation {
     pub cuts: u32,
     /// When that was the last time.
     pub cut_at: Option<Timestamp>,
+    /// What the home of whoever stands for it says of them, if it is a person.
+    pub inviter: Option<InviterHead>,
 }
 
 /// What the organization's home says.
@@ -92,9 +94,9 @@ impl Operation for AcceptInvitation {
         if overtaken || before.as_ref().is_some_and(|member| member.has_cut(invitation.sent_at)) {
             return Err(Refusal::InvitationRevoked);
         }
-        is_not_in(before.as_ref().map(|member| member.status))?;
+        is_not_in(before.as_ref(), self.cuts, facts.now)?;
         all_there(&invitation.access, &read.roles, read.accounts_there)?;
-        read.inviter.still_may(&invitation, &read.roles, facts)?;
+        read.inviter.still_may(&invitation, self.inviter, &read.roles, facts)?;
         let member = Member::joining(
             self.user,
             self.card.clone(),

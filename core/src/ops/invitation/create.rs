@@ -6,16 +6,18 @@ use super::{fields, is_not_in};
 use crate::facts::Facts;
 use crate::home::{Home, Record, TheInvitedAddress, TheMember};
 use crate::id::{InvitationId, OrganizationId, UserId};
-use crate::model::{Access, Invitation, InvitationStatus, Inviter, MemberStatus, Organization};
+use crate::model::{Access, Invitation, InvitationStatus, Inviter, Letter, Mail, Member, Organization};
 use crate::op::{Decision, Event, Operation, View, Visible};
+use crate::ops::mail::Posting;
 use crate::ops::member::{AccessAsk, AskRead, require_on};
 use crate::policy::Standing;
 use crate::refusal::Refusal;
 use crate::store::StoreError;
 use crate::text::{Email, Name};
+use crate::time::Timestamp;
 
 /// So many invitations fit into one commit.
-pub const ROWS: usize = 250;
+pub const ROWS: usize = 240;
 
 /// Who is invited, to what.
 #[derive(Clone, PartialEq, Debug)]
@@ -30,6 +32,8 @@ pub struct InviteAsk {
     pub name: Option<Name>,
     /// Whose the address is, if anybody's.
     pub user: Option<UserId>,
+    /// How often they have been removed from everything, as it was read before.
+    pub cuts: u32,
 }
 
 /// What became of a row.
@@ -52,13 +56,15 @@ pub struct CreateInvitations {
     pub rows: Vec<(usize, InviteAsk)>,
     /// Whether the refusal of a row refuses the whole.
     pub all_or_nothing: bool,
+    /// The letters that take the links to them, if there are to be any.
+    pub mail: Option<Posting>,
 }
 
 /// What the organization's home says of a row.
 #[derive(Debug)]
 pub struct RowRead {
     asked: AskRead,
-    member: Option<MemberStatus>,
+    member: Option<Member>,
     pending: bool,
 }
 
@@ -82,7 +88,7 @@ impl Operation for CreateInvitations {
         for (_, row) in &self.rows {
             let asked = row.access.load(view).await?;
             let member = match row.user {
-                Some(user) => view.get(&TheMember(user)).await?.map(|member| member.status),
+                Some(user) => view.get(&TheMember(user)).await?,
                 None => None,
             };
             let pending = match view.get(&address(row)).await? {
@@ -101,7 +107,7 @@ impl Operation for CreateInvitations {
     ) -> Result<Decision<Self::Output>, Refusal> {
         let (organization, standing) = visible.open()?;
         let mut decision = Decision::unchanged(Vec::with_capacity(self.rows.len()));
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut letters) = (BTreeSet::new(), Vec::new());
         for ((number, row), read) in self.rows.iter().zip(reads) {
             if !seen.insert(row.email.key()) {
                 decision.output.push((*number, InviteOutcome::Unchanged));
@@ -114,6 +120,7 @@ impl Operation for CreateInvitations {
                     let event = Event::new("invitation.created", "invitation", invitation.id)
                         .after(fields(&invitation));
                     let address = row.email.key().to_owned();
+                    letters.push(Letter::Invitation { invitation: invitation.id, link: invitation.link });
                     decision.puts.push(Record::InvitedAddress(address, invitation.id));
                     decision.puts.push(Record::Invitation(invitation.clone()));
                     decision.events.push(event);
@@ -121,7 +128,13 @@ impl Operation for CreateInvitations {
                 }
             }
         }
+        let mail = self.mail.and_then(|posting| Mail::of(posting.id, letters, facts.now));
+        decision.puts.extend(mail.map(Record::Mail));
         Ok(decision)
+    }
+
+    fn not_after(&self) -> Option<Timestamp> {
+        self.mail.map(|posting| posting.not_after)
     }
 }
 
@@ -145,7 +158,7 @@ fn invited(
     let policy = facts.policies.access.as_ref();
     require_on(policy, standing, "invitations:manage", &granting.access)?;
     policy.may_grant(standing, &granting.access)?;
-    is_not_in(read.member)?;
+    is_not_in(read.member.as_ref(), row.cuts, facts.now)?;
     if read.pending {
         return Err(Refusal::InvitationExists);
     }
@@ -155,7 +168,7 @@ fn invited(
         email: row.email.clone(),
         name: row.name.clone(),
         status: InvitationStatus::Pending,
-        invited_by: Inviter::of(&facts.actor),
+        invited_by: Inviter::of(&facts.actor, facts.now),
         holds_seat: organization.settings.invitations_hold_seats && !granting.access.is_empty(),
         access: granting.access,
         link: 1,

@@ -3,6 +3,8 @@
 mod accept;
 mod create;
 mod decline;
+mod lapse;
+mod overtake;
 mod resend;
 mod revoke;
 mod scene;
@@ -11,14 +13,18 @@ mod update;
 pub use accept::AcceptInvitation;
 pub use create::{CreateInvitations, InviteAsk, InviteOutcome, ROWS};
 pub use decline::DeclineInvitation;
+pub(crate) use lapse::{LapseInvitations, let_go};
+pub(crate) use overtake::{load_pending, overtaken};
 pub use resend::ResendInvitation;
 pub use revoke::RevokeInvitation;
+pub use scene::InviterHead;
 pub use update::{InvitationPatch, UpdateInvitation};
 
 use serde_json::{Value, json};
 
-use crate::model::{Invitation, MemberStatus};
+use crate::model::{Invitation, Member, MemberStatus};
 use crate::refusal::Refusal;
+use crate::time::Timestamp;
 
 /// What the log says of an invitation. The address is nobody's yet whom the log could forget, so it is left out.
 fn fields(invitation: &Invitation) -> Value {
@@ -28,9 +34,13 @@ fn fields(invitation: &Invitation) -> Value {
     })
 }
 
-/// Refuses to invite somebody who is in, or in for the way back (rule I7).
-fn is_not_in(status: Option<MemberStatus>) -> Result<(), Refusal> {
-    match status {
+/// Refuses to invite somebody who is in, or in for the way back (rule I7), and who has been removed from everything so
+/// often; in conflict where that has happened once more meanwhile.
+fn is_not_in(member: Option<&Member>, cuts: u32, now: Timestamp) -> Result<(), Refusal> {
+    if member.is_some_and(|member| member.epoch > cuts) {
+        return Err(Refusal::Conflict);
+    }
+    match member.map(|member| member.after_cuts(cuts, now).status) {
         Some(MemberStatus::Active) => Err(Refusal::AlreadyMember),
         Some(MemberStatus::Deactivated) => Err(Refusal::MemberDeactivated),
         Some(MemberStatus::Former) | None => Ok(()),

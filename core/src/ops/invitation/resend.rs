@@ -1,14 +1,16 @@
 //! Sending an invitation again: a new link, a new life (rule I4).
 
-use super::scene::{InvitationRead, may_manage};
+use super::scene::{InvitationRead, all_there, load_accounts, may_manage};
 use super::{fields, is_not_in};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, TheInvitedAddress, TheMember};
 use crate::id::{InvitationId, OrganizationId, UserId};
-use crate::model::{Invitation, InvitationStatus, Inviter, MemberStatus};
+use crate::model::{Invitation, InvitationStatus, Inviter, Letter, Mail, Member};
 use crate::op::{Decision, Event, Operation, View};
+use crate::ops::mail::Posting;
 use crate::refusal::Refusal;
 use crate::store::StoreError;
+use crate::time::Timestamp;
 
 /// Replaces the link of an invitation; brings an expired one back. Whoever does it stands for it from then on.
 #[derive(Debug)]
@@ -19,10 +21,23 @@ pub struct ResendInvitation {
     pub invitation: InvitationId,
     /// Whose the invited address is, if anybody's.
     pub user: Option<UserId>,
+    /// How often they have been removed from everything, as it was read before.
+    pub cuts: u32,
+    /// The letter that takes the link to them, if there is to be one.
+    pub mail: Option<Posting>,
+}
+
+/// What the organization's home says.
+#[derive(Debug)]
+pub struct ResendRead {
+    read: InvitationRead,
+    other: bool,
+    member: Option<Member>,
+    accounts_there: bool,
 }
 
 impl Operation for ResendInvitation {
-    type State = (InvitationRead, Option<InvitationId>, Option<MemberStatus>);
+    type State = ResendRead;
     type Output = Invitation;
 
     fn home(&self) -> Home {
@@ -40,23 +55,22 @@ impl Operation for ResendInvitation {
             None => None,
         };
         let other = match other.filter(|other| *other != self.invitation) {
-            Some(id) => {
-                view.get(&id).await?.filter(|it| it.status == InvitationStatus::Pending).map(|it| it.id)
-            }
-            None => None,
+            Some(id) => view.get(&id).await?.is_some_and(|it| it.status == InvitationStatus::Pending),
+            None => false,
         };
         let member = match self.user {
-            Some(user) => view.get(&TheMember(user)).await?.map(|member| member.status),
+            Some(user) => view.get(&TheMember(user)).await?,
             None => None,
         };
-        Ok((read, other, member))
+        let accounts_there = match &read.invitation {
+            Some(invitation) => load_accounts(view, &invitation.access).await?,
+            None => true,
+        };
+        Ok(ResendRead { read, other, member, accounts_there })
     }
 
-    fn decide(
-        &self,
-        (read, other, member): Self::State,
-        facts: &Facts,
-    ) -> Result<Decision<Invitation>, Refusal> {
+    fn decide(&self, state: Self::State, facts: &Facts) -> Result<Decision<Invitation>, Refusal> {
+        let ResendRead { read, other, member, accounts_there } = state;
         let (organization, standing) = read.visible.open()?;
         let before = read.invitation.ok_or(Refusal::NotFound)?;
         may_manage(&standing, &before.access, facts)?;
@@ -64,14 +78,15 @@ impl Operation for ResendInvitation {
         if !matches!(before.status, InvitationStatus::Pending | InvitationStatus::Expired) {
             return Err(Refusal::InvitationNotPending);
         }
-        is_not_in(member)?;
-        if other.is_some() {
+        is_not_in(member.as_ref(), self.cuts, facts.now)?;
+        if other {
             return Err(Refusal::InvitationExists);
         }
+        all_there(&before.access, standing.roles(), accounts_there)?;
         let holds = before.status == InvitationStatus::Pending && before.holds_seat;
         let after = Invitation {
             status: InvitationStatus::Pending,
-            invited_by: Inviter::of(&facts.actor),
+            invited_by: Inviter::of(&facts.actor, facts.now),
             holds_seat: holds || organization.settings.invitations_hold_seats && !before.access.is_empty(),
             link: before.link + 1,
             sent_at: facts.now,
@@ -82,9 +97,17 @@ impl Operation for ResendInvitation {
         let event = Event::new("invitation.resent", "invitation", after.id)
             .before(fields(&before))
             .after(fields(&after));
-        Ok(Decision::unchanged(after.clone())
+        let letter = Letter::Invitation { invitation: after.id, link: after.link };
+        let mail = self.mail.and_then(|posting| Mail::of(posting.id, [letter], facts.now));
+        let mut decision = Decision::unchanged(after.clone())
             .put(Record::InvitedAddress(after.email.key().to_owned(), after.id))
             .put(Record::Invitation(after))
-            .event(event))
+            .event(event);
+        decision.puts.extend(mail.map(Record::Mail));
+        Ok(decision)
+    }
+
+    fn not_after(&self) -> Option<Timestamp> {
+        self.mail.map(|posting| posting.not_after)
     }
 }

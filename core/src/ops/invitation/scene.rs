@@ -3,12 +3,13 @@
 use crate::facts::Facts;
 use crate::home::TheMember;
 use crate::id::{InvitationId, UserId};
-use crate::model::{Access, AccountStatus, ApiKey, Invitation, Inviter, Member};
+use crate::model::{Access, AccountStatus, ApiKey, Invitation, Inviter, Member, MemberStatus};
 use crate::op::{View, Visible};
 use crate::ops::member::{custom, require_on};
 use crate::policy::{Roles, Standing};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
+use crate::time::Timestamp;
 
 /// The organization and the invitation, as they were read.
 #[derive(Debug)]
@@ -37,6 +38,17 @@ pub(super) fn may_manage(standing: &Standing, access: &Access, facts: &Facts) ->
     require_on(facts.policies.access.as_ref(), standing, "invitations:manage", access)
 }
 
+/// What the home of whoever stands for an invitation says of them, read before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct InviterHead {
+    /// Who.
+    pub user: UserId,
+    /// Neither suspended nor erased.
+    pub active: bool,
+    /// How often they have been removed from everything.
+    pub cuts: u32,
+}
+
 /// Who stands for an invitation, as they were read.
 #[derive(Debug)]
 pub(super) enum InviterRead {
@@ -54,7 +66,7 @@ impl InviterRead {
                 let access = key.as_ref().map(|key| key.access.clone());
                 (Self::Key(key), access)
             }
-            Inviter::User { id } => {
+            Inviter::User { id, .. } => {
                 let member = view.get(&TheMember(id)).await?;
                 let access = member.as_ref().map(|member| member.access.clone());
                 (Self::Member(member), access)
@@ -66,10 +78,26 @@ impl InviterRead {
         Ok(read)
     }
 
-    /// Whether they may still grant what the invitation gives (rule I6).
+    /// Whether they are gone for good, so that what they sent is dead (rule M7): the key, or the membership by which it
+    /// was sent. A person counts as often as they were removed from everything.
+    pub(super) fn has_left(&self, invitation: &Invitation, cuts: u32, now: Timestamp) -> bool {
+        match self {
+            Self::Always => false,
+            Self::Key(key) => key.as_ref().is_none_or(|key| !key.is_live(now)),
+            Self::Member(member) => member.as_ref().is_none_or(|member| {
+                let since = invitation.invited_by.since().unwrap_or(invitation.sent_at);
+                !member.survives(cuts)
+                    || member.has_cut(since)
+                    || member.at(now).status != MemberStatus::Active
+            }),
+        }
+    }
+
+    /// Whether they may still grant what the invitation gives (rule I6). `head` is what their own home says of a person.
     pub(super) fn still_may(
         &self,
         invitation: &Invitation,
+        head: Option<InviterHead>,
         roles: &Roles,
         facts: &Facts,
     ) -> Result<(), Refusal> {
@@ -78,7 +106,10 @@ impl InviterRead {
             Self::Always => return Ok(()),
             Self::Key(key) => Standing::of_key(key.as_ref(), facts.now),
             Self::Member(member) => {
-                if member.as_ref().is_some_and(|member| member.has_cut(invitation.sent_at)) {
+                // Another stands for it than was read: decided afresh with them.
+                let head = head.filter(|head| invitation.invited_by.user() == Some(head.user));
+                let head = head.ok_or(Refusal::Conflict)?;
+                if !head.active || self.has_left(invitation, head.cuts, facts.now) {
                     return Err(policy.inviter_left());
                 }
                 Standing::of_member(member.as_ref(), facts.now)

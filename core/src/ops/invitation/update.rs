@@ -85,7 +85,7 @@ impl Operation for UpdateInvitation {
             let holds = organization.settings.invitations_hold_seats || before.holds_seat;
             after.holds_seat = holds && !access.is_empty();
             // Whoever gives the access vouches for it, the same access too (rule I6).
-            after.invited_by = Inviter::of(&facts.actor);
+            after.invited_by = Inviter::of(&facts.actor, facts.now);
         }
         if self.patch.expires_in.is_some() {
             after.expires_at = facts.now.plus_seconds(i64::from(life));
@@ -93,7 +93,7 @@ impl Operation for UpdateInvitation {
         if after == before {
             return Ok(Decision::unchanged(before));
         }
-        after.invited_by = Inviter::of(&facts.actor);
+        after.invited_by = Inviter::of(&facts.actor, facts.now);
         let event = Event::new("invitation.updated", "invitation", after.id)
             .before(fields(&before))
             .after(fields(&after));

@@ -305,8 +305,9 @@ impl LeaveByPlan {
         invitations: Vec<Invitation>,
         facts: &Facts,
     ) -> Result<Decision<T>, Refusal> {
-        let theirs = Inviter::User { id: self.user };
-        let pending = |it: &Invitation| it.status == InvitationStatus::Pending && it.invited_by == theirs;
+        let pending = |it: &Invitation| {
+            it.status == InvitationStatus::Pending && it.invited_by.user() == Some(self.user)
+        };
         for invitation in invitations.into_iter().filter(pending) {
             decision = match self.fate {
                 InvitationFate::Revoke => {
@@ -324,7 +325,8 @@ impl LeaveByPlan {
                     policy
                         .may_grant(&plan.scene.standing, &invitation.access)
                         .map_err(|_| Refusal::InviterCannotGrant)?;
-                    let after = Invitation { invited_by: Inviter::of(&facts.actor), ..invitation.clone() };
+                    let after =
+                        Invitation { invited_by: Inviter::of(&facts.actor, facts.now), ..invitation.clone() };
                     let event = Event::new("invitation.updated", "invitation", invitation.id)
                         .before(json!({"invited_by": invitation.invited_by}))
                         .after(json!({"invited_by": after.invited_by}));

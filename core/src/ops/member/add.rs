@@ -7,8 +7,9 @@ use super::scene::SceneRead;
 use crate::facts::Facts;
 use crate::home::{Home, Record};
 use crate::id::{OrganizationId, UserId};
-use crate::model::{Access, Card, Member, MemberStatus};
+use crate::model::{Access, Card, Invitation, Member, MemberStatus};
 use crate::op::{Decision, Event, Operation, View};
+use crate::ops::invitation::overtaken;
 use crate::refusal::Refusal;
 use crate::store::StoreError;
 use crate::time::Timestamp;
@@ -42,7 +43,7 @@ pub struct Joining {
 }
 
 impl Operation for AddMember {
-    type State = (SceneRead, AskRead);
+    type State = (SceneRead, AskRead, Option<Invitation>);
     type Output = Member;
 
     fn home(&self) -> Home {
@@ -51,10 +52,16 @@ impl Operation for AddMember {
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         let asked = self.joining.access.load(view).await?;
-        Ok((SceneRead::load_to_return(view, self.user, self.cuts).await?, asked))
+        let scene = SceneRead::load_to_return(view, self.user, self.cuts).await?;
+        let pending = scene.pending(view, self.card.email.as_ref(), self.cuts).await?;
+        Ok((scene, asked, pending))
     }
 
-    fn decide(&self, (scene, asked): Self::State, facts: &Facts) -> Result<Decision<Member>, Refusal> {
+    fn decide(
+        &self,
+        (scene, asked, pending): Self::State,
+        facts: &Facts,
+    ) -> Result<Decision<Member>, Refusal> {
         let scene = scene.after_cuts(self.cuts, facts.now)?.open()?;
         check_times(self.joining.starts_at, self.joining.expires_at, facts.now)?;
         let granting = self.joining.access.resolve(&asked)?;
@@ -77,7 +84,8 @@ impl Operation for AddMember {
             ..Member::joining(self.user, self.card.clone(), granting.access, facts.now)
                 .after(scene.member.as_ref())
         };
-        Ok(scene.held.left_vacated(added(member), scene.member.as_ref(), facts.now))
+        let joined = scene.held.left_vacated(added(member), scene.member.as_ref(), facts.now);
+        Ok(overtaken(joined, pending.as_ref(), facts.now))
     }
 }
 

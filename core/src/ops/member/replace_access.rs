@@ -10,8 +10,9 @@ use super::scene::{Scene, SceneRead};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, OrganizationId, UserId};
-use crate::model::{Access, Member, MemberStatus, Post, PostName};
+use crate::model::{Access, Invitation, Member, MemberStatus, Post, PostName};
 use crate::op::{Decision, Event, Operation, View};
+use crate::ops::invitation::overtaken;
 use crate::permission::RoleRef;
 use crate::policy::Reach;
 use crate::refusal::Refusal;
@@ -99,7 +100,7 @@ fn lines(access: &Access) -> BTreeMap<Option<AccountId>, RoleRef> {
 }
 
 impl Operation for ReplaceAccess {
-    type State = (SceneRead, AskRead);
+    type State = (SceneRead, AskRead, Option<Invitation>);
     type Output = (Member, AccessDiff);
 
     fn home(&self) -> Home {
@@ -112,10 +113,16 @@ impl Operation for ReplaceAccess {
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         let asked = self.access.load(view).await?;
-        Ok((SceneRead::load_with_posts(view, self.user).await?, asked))
+        let scene = SceneRead::load_with_posts(view, self.user).await?;
+        let pending = scene.pending(view, scene.address().as_ref(), self.cuts).await?;
+        Ok((scene, asked, pending))
     }
 
-    fn decide(&self, (scene, asked): Self::State, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
+    fn decide(
+        &self,
+        (scene, asked, pending): Self::State,
+        facts: &Facts,
+    ) -> Result<Decision<Self::Output>, Refusal> {
         let scene = scene.after_cuts(self.cuts, facts.now)?.open()?;
         let granting = self.access.resolve(&asked)?;
         let member = scene.known()?;
@@ -128,7 +135,8 @@ impl Operation for ReplaceAccess {
         let decision = if member.status == MemberStatus::Former {
             let back = Member::joining(self.user, member.card.clone(), granting.access, facts.now);
             let back = added(Member { epoch: self.cuts, ..back.after(Some(member)) });
-            scene.held.left_vacated(back, Some(member), facts.now)
+            let back = scene.held.left_vacated(back, Some(member), facts.now);
+            overtaken(back, pending.as_ref(), facts.now)
         } else if granting.access == member.access {
             Decision::unchanged(member.clone())
         } else {

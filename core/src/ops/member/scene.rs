@@ -2,12 +2,14 @@
 
 use crate::home::{Key, TheMember};
 use crate::id::UserId;
-use crate::model::{Member, MemberStatus, Organization};
+use crate::model::{Invitation, Member, MemberStatus, Organization};
 use crate::op::{View, Visible};
+use crate::ops::invitation::load_pending;
 use crate::ops::post::HeldRead;
 use crate::policy::{Standing, custom_roles};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
+use crate::text::Email;
 use crate::time::Timestamp;
 
 /// As it was read.
@@ -61,6 +63,24 @@ impl SceneRead {
             view.fetch_roles(custom_roles(&member.access).collect::<Vec<_>>()).await?;
         }
         Ok(Self { visible: view.open_organization().await?, member, held })
+    }
+
+    /// The pending invitation of one who is not in: it ends when they join in another way.
+    pub async fn pending(
+        &self,
+        view: &mut View<'_>,
+        address: Option<&Email>,
+        cuts: u32,
+    ) -> Result<Option<Invitation>, StoreError> {
+        match &self.member {
+            Some(member) if member.status == MemberStatus::Active && member.survives(cuts) => Ok(None),
+            _ => load_pending(view, address).await,
+        }
+    }
+
+    /// The address that lists show of the member.
+    pub fn address(&self) -> Option<Email> {
+        self.member.as_ref().and_then(|member| member.card.email.clone())
     }
 
     /// Takes the member for what they are to one who has been removed from everything so often (rule M5); in conflict

@@ -8,8 +8,9 @@ use super::scene::{Scene, SceneRead};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, OrganizationId, UserId};
-use crate::model::{Access, AccountStatus, Card, MAX_ACCOUNTS, Member, MemberStatus};
+use crate::model::{Access, AccountStatus, Card, Invitation, MAX_ACCOUNTS, Member, MemberStatus};
 use crate::op::{Decision, Event, Operation, View};
+use crate::ops::invitation::overtaken;
 use crate::permission::{Permission, RoleRef};
 use crate::policy::Reach;
 use crate::reference::AccountRef;
@@ -49,7 +50,7 @@ pub struct RoleSet {
 }
 
 impl Operation for SetRole {
-    type State = (SceneRead, Option<(AccountId, AccountStatus)>);
+    type State = (SceneRead, Option<(AccountId, AccountStatus)>, Option<Invitation>);
     type Output = RoleSet;
 
     fn home(&self) -> Home {
@@ -63,10 +64,16 @@ impl Operation for SetRole {
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         let account = find_accounts(view, &[&self.account]).await?.pop().flatten();
         view.fetch_roles(custom(&[self.role]).collect::<Vec<_>>()).await?;
-        Ok((SceneRead::load_to_return(view, self.user, self.cuts).await?, account))
+        let scene = SceneRead::load_to_return(view, self.user, self.cuts).await?;
+        let pending = scene.pending(view, self.card.email.as_ref(), self.cuts).await?;
+        Ok((scene, account, pending))
     }
 
-    fn decide(&self, (scene, account): Self::State, facts: &Facts) -> Result<Decision<RoleSet>, Refusal> {
+    fn decide(
+        &self,
+        (scene, account, pending): Self::State,
+        facts: &Facts,
+    ) -> Result<Decision<RoleSet>, Refusal> {
         let scene = scene.after_cuts(self.cuts, facts.now)?.open()?;
         let (account, status) = account.ok_or(Refusal::NotFound)?;
         known_role(scene.standing.roles(), self.role)?;
@@ -93,7 +100,8 @@ impl Operation for SetRole {
                 let access = Access::Accounts([(account, self.role)].into());
                 let member = Member::joining(self.user, self.card.clone(), access, facts.now);
                 let joined = added(Member { epoch: self.cuts, ..member.after(before.as_ref()) });
-                scene.held.left_vacated(joined, before.as_ref(), facts.now)
+                let joined = scene.held.left_vacated(joined, before.as_ref(), facts.now);
+                overtaken(joined, pending.as_ref(), facts.now)
             }
         };
         let output = RoleSet { member: shown(&decision.output), account, previous, joined };

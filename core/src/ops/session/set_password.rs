@@ -1,10 +1,12 @@
 //! Setting a password: every session ends with it.
 
+use serde_json::json;
+
 use crate::facts::Facts;
-use crate::home::{Home, Key, Record, TheCredential, TheUser};
-use crate::id::{InvitationId, SessionId, UserId};
-use crate::model::{Credential, Session, User, UserStatus};
-use crate::op::{Decision, Operation, View};
+use crate::home::{Home, Key, Record, TheCredential, ThePasswordReset, TheUser};
+use crate::id::{InvitationId, PasswordResetId, SessionId, UserId};
+use crate::model::{Credential, PasswordReset, Session, User, UserStatus};
+use crate::op::{Decision, Event, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
 
@@ -15,6 +17,8 @@ pub enum PasswordGuard {
     None(InvitationId),
     /// The password that was shown to be known, by its generation.
     Known(u64),
+    /// A password reset whose link was opened.
+    Reset(PasswordResetId),
 }
 
 /// Sets the password of a user, and ends every session.
@@ -30,8 +34,17 @@ pub struct SetPassword {
     pub sessions: Vec<SessionId>,
 }
 
+/// What the person's home says.
+#[derive(Debug)]
+pub struct PasswordRead {
+    user: Option<User>,
+    credential: Option<Credential>,
+    sessions: Vec<Session>,
+    reset: Option<PasswordReset>,
+}
+
 impl Operation for SetPassword {
-    type State = (Option<User>, Option<Credential>, Vec<Session>);
+    type State = PasswordRead;
     type Output = Credential;
 
     fn home(&self) -> Home {
@@ -40,21 +53,21 @@ impl Operation for SetPassword {
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         let sessions = self.sessions.iter().map(|id| Key::Session(*id));
-        view.fetch(sessions.chain([Key::User, Key::Credential])).await?;
+        view.fetch(sessions.chain([Key::User, Key::Credential, Key::PasswordReset])).await?;
         let (user, credential) = (view.get(&TheUser).await?, view.get(&TheCredential).await?);
+        let reset = view.get(&ThePasswordReset).await?;
         let mut sessions = Vec::new();
         for id in &self.sessions {
             sessions.extend(view.get(id).await?);
         }
-        Ok((user, credential, sessions))
+        Ok(PasswordRead { user, credential, sessions, reset })
     }
 
-    fn decide(
-        &self,
-        (user, found, sessions): Self::State,
-        facts: &Facts,
-    ) -> Result<Decision<Credential>, Refusal> {
-        if user.is_none_or(|user| user.status != UserStatus::Active) {
+    fn decide(&self, read: Self::State, facts: &Facts) -> Result<Decision<Credential>, Refusal> {
+        let PasswordRead { user, credential: found, sessions, reset } = read;
+        if let PasswordGuard::Reset(id) = self.guard {
+            PasswordReset::check(reset.as_ref(), id, user.as_ref(), found.as_ref(), facts.now)?;
+        } else if user.is_none_or(|user| user.status != UserStatus::Active) {
             return Err(Refusal::Unauthenticated);
         }
         let (generation, set_by) = match (self.guard, found) {
@@ -62,11 +75,23 @@ impl Operation for SetPassword {
             (PasswordGuard::None(_), Some(_)) => return Err(Refusal::Unauthenticated),
             (PasswordGuard::Known(known), Some(found)) if found.generation == known => (known + 1, None),
             (PasswordGuard::Known(_), _) => return Err(Refusal::InvalidCredentials),
+            (PasswordGuard::Reset(_), found) => (found.map_or(1, |found| found.generation + 1), None),
         };
         let credential =
             Credential { password_hash: self.hash.clone(), generation, set_by, changed_at: facts.now };
         let mut decision = Decision::unchanged(credential.clone()).put(Record::Credential(credential));
+        if let (PasswordGuard::Reset(_), Some(reset)) = (self.guard, reset) {
+            decision.events.push(self.reset_event());
+            decision.puts.push(Record::PasswordReset(PasswordReset { used_at: Some(facts.now), ..reset }));
+        }
         decision.removes.extend(sessions.iter().map(|session| Key::Session(session.id)));
         Ok(decision)
+    }
+}
+
+impl SetPassword {
+    fn reset_event(&self) -> Event {
+        let event = Event::new("user.updated", "user", self.user).after(json!({"password": "reset"}));
+        Event { user: Some(self.user), ..event }
     }
 }

@@ -2,10 +2,10 @@
 
 use super::update::{UpdateUser, UserPatch};
 use crate::facts::Facts;
-use crate::home::{Home, Key, TheCredential, TheUser};
+use crate::home::{Home, Key, TheCredential, ThePasswordReset, TheUser};
 use crate::id::UserId;
 use crate::model::customer::{TheUserClock, UserClock};
-use crate::model::{TraitPatch, User, UserStatus};
+use crate::model::{PasswordReset, TraitPatch, User, UserStatus};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -31,7 +31,7 @@ pub struct SetUserBySource {
 }
 
 impl Operation for SetUserBySource {
-    type State = (Option<User>, bool, UserClock);
+    type State = (Option<User>, bool, UserClock, Option<PasswordReset>);
     type Output = (User, User);
 
     fn home(&self) -> Home {
@@ -43,14 +43,15 @@ impl Operation for SetUserBySource {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        view.fetch([Key::User, Key::Credential]).await?;
+        view.fetch([Key::User, Key::Credential, Key::PasswordReset]).await?;
         let clock = view.get(&TheUserClock).await?.unwrap_or_default();
-        Ok((view.get(&TheUser).await?, view.get(&TheCredential).await?.is_some(), clock))
+        let reset = view.get(&ThePasswordReset).await?;
+        Ok((view.get(&TheUser).await?, view.get(&TheCredential).await?.is_some(), clock, reset))
     }
 
     fn decide(
         &self,
-        (found, signs_in, mut clock): Self::State,
+        (found, signs_in, mut clock, reset): Self::State,
         facts: &Facts,
     ) -> Result<Decision<Self::Output>, Refusal> {
         let user = found.filter(|user| user.status != UserStatus::Erased).ok_or(Refusal::NotFound)?;
@@ -67,7 +68,7 @@ impl Operation for SetUserBySource {
         let traits = crate::ops::source::news(&self.traits, &user.traits, &mut clock.at, self.at);
         let patch = UserPatch { name: name.map(Some), email: email.map(Some), external_id: None, traits };
         let update = UpdateUser { user: self.user, patch, not_after: None };
-        let decision = update.decide(Some(user), facts)?;
+        let decision = update.decide((Some(user), reset), facts)?;
         Ok(if before == clock { decision } else { decision.put(clock.into()) })
     }
 

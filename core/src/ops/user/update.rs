@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::facts::Facts;
-use crate::home::{Home, Key, Record, TheUser};
+use crate::home::{Home, Key, Record, ThePasswordReset, TheUser};
 use crate::id::UserId;
-use crate::model::{TraitPatch, User};
+use crate::model::{PasswordReset, TraitPatch, User};
 use crate::op::{Decision, Event, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -44,7 +44,7 @@ pub struct UpdateUser {
 }
 
 impl Operation for UpdateUser {
-    type State = Option<User>;
+    type State = (Option<User>, Option<PasswordReset>);
     type Output = (User, User);
 
     fn home(&self) -> Home {
@@ -56,10 +56,11 @@ impl Operation for UpdateUser {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        view.get(&TheUser).await
+        view.fetch([Key::User, Key::PasswordReset]).await?;
+        Ok((view.get(&TheUser).await?, view.get(&ThePasswordReset).await?))
     }
 
-    fn decide(&self, found: Option<User>, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
+    fn decide(&self, (found, reset): Self::State, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
         let before = found.ok_or(Refusal::NotFound)?;
         let patch = &self.patch;
         let traits = before
@@ -92,7 +93,12 @@ impl Operation for UpdateUser {
         let event = Event { user: Some(self.user), ..Event::new("user.updated", "user", self.user) }
             .before(fields(&before))
             .after(fields(&after));
-        Ok(Decision::unchanged((before, after.clone())).put(Record::User(after)).event(event))
+        let mut decision = Decision::unchanged((before.clone(), after.clone()));
+        if before.email != after.email && reset.is_some() {
+            // Whoever reads the old mailbox opens nothing any more.
+            decision.removes.push(Key::PasswordReset);
+        }
+        Ok(decision.put(Record::User(after)).event(event))
     }
 
     fn not_after(&self) -> Option<Timestamp> {

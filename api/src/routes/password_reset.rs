@@ -1,0 +1,88 @@
+//! Password resets: asked for by anybody, mailed to the person, used once.
+
+use roster_core::facts::Request;
+use roster_core::flows::{
+    ask_password_reset, begin_receipt, finish_receipt, reset_member_password, reset_password, resolve_user,
+};
+use roster_core::home::Home;
+use roster_core::secret::Password;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::answer::Answer;
+use crate::call::{Call, Visit, replayed};
+use crate::error::Problem;
+use crate::route::Route;
+
+/// The routes.
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::post("/password-resets", "ask_password_reset", ask)
+            .says(
+                "Ask for a new password",
+                "A link is mailed to the address if it is somebody's. The answer is the same, and as fast, if it is \
+                 nobody's, or if no mail can be sent here.",
+            )
+            .for_anybody()
+            .takes(json!({"email": "ada@example.com"}))
+            .answers(202, ""),
+        Route::post("/password-resets/{token}", "reset_password", reset)
+            .says("Set a new password", "By the link of a reset, once. All sessions of the person end.")
+            .for_anybody()
+            .takes(json!({"password": "battery staple correct"}))
+            .answers(204, "")
+            .refuses(&["reset_used", "reset_expired"]),
+        Route::post(
+            "/organizations/{organization}/members/{user}/password-reset",
+            "reset_member_password",
+            of_member,
+        )
+        .says(
+            "Mail a member a link to a new password",
+            "Needs `members:reset_password` on the whole organization, and every permission that the member holds. \
+             The link goes to the member and is shown to nobody.",
+        )
+        .answers(202, "")
+        .refuses(&["target_not_active", "mail_not_configured", "cannot_grant_unheld"]),
+    ]
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ask {
+    email: String,
+}
+
+async fn ask(Visit(call): Visit<Ask>) -> Result<Answer, Problem> {
+    ask_password_reset(call.roster(), &call.request, &call.body.email).await?;
+    Ok(Answer::noted())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reset {
+    password: String,
+}
+
+async fn reset(Visit(call): Visit<Reset>) -> Result<Answer, Problem> {
+    let token: String = call.param("token")?;
+    let password =
+        Password::new(&call.body.password).map_err(|bad| Problem::invalid("/password", bad.to_string()))?;
+    reset_password(call.roster(), &call.request, &token, &password).await?;
+    Ok(Answer::nothing())
+}
+
+async fn of_member(call: Call) -> Result<Answer, Problem> {
+    let organization = call.organization()?;
+    let user = resolve_user(call.roster(), &call.user()?).await?;
+    let home = Home::Organization(organization);
+    let request = match replayed(begin_receipt(call.roster(), &call.request, &home).await)? {
+        Ok(request) => request,
+        Err(sealed) => return Answer::replay(&call, &sealed),
+    };
+    let plain = Request { receipt: None, ..request.clone() };
+    reset_member_password(call.roster(), &plain, organization, user).await?;
+    let answer = Answer::noted();
+    finish_receipt(call.roster(), &request, &home, answer.sealed(&call)).await?;
+    Ok(answer)
+}

@@ -1,0 +1,147 @@
+//! The section `mail`: by what mail is sent, from whom, and in whose words.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::keys::{self, Key};
+use super::problem::{Fault, Source};
+use super::read::{Found, Reader, Shown};
+use super::secret_file;
+use crate::mail::{MailSettings, check_url};
+
+/// Whom letters in a folder come from, where nobody says.
+const NOBODY: &str = "roster@localhost";
+
+/// Reads the section; outer `None` when a problem was noted, inner where no mail is set up.
+#[expect(clippy::option_option, reason = "the reader tells what cannot be used so, for all settings")]
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<MailSettings>> {
+    let before = reader.problems.len();
+    let url = read_url(reader);
+    let from = read_from(reader, url.as_ref());
+    let templates = if reader.given(&keys::MAIL_TEMPLATES) {
+        reader.path(&keys::MAIL_TEMPLATES)
+    } else {
+        reader.record(&keys::MAIL_TEMPLATES, Shown::Unset, Source::Default);
+        None
+    };
+    if reader.problems.len() > before {
+        return None;
+    }
+    let Some(url) = url else { return Some(None) };
+    let source = templates.as_ref().map_or(Source::Default, |found| found.source.clone());
+    let settings = MailSettings { url, from: from?, templates: templates.map(|found| found.value) };
+    if let Err(bad) = settings.carrier() {
+        let fault = Fault::new(bad, "correct it; `[mail]` names a server or a folder, an address, and texts");
+        reader.fail(source, &keys::MAIL_TEMPLATES, fault);
+        return None;
+    }
+    Some(Some(settings))
+}
+
+fn read_url(reader: &mut Reader<'_>) -> Option<SecretString> {
+    let cwd = reader.cwd.to_owned();
+    let given = [&keys::MAIL_URL, &keys::MAIL_URL_FILE].map(|key| reader.given(key));
+    let value = reader.parse(&keys::MAIL_URL, |text| url(&cwd, text), |_| String::new());
+    let file = reader.path(&keys::MAIL_URL_FILE);
+    if let (true, Some(file)) = (given[0], &file) {
+        let fault = Fault::new("is given beside mail.url", "keep one of the two");
+        reader.fail(file.source.clone(), &keys::MAIL_URL_FILE, fault);
+        return None;
+    }
+    for (key, given) in [&keys::MAIL_URL, &keys::MAIL_URL_FILE].into_iter().zip(given) {
+        if !given {
+            reader.unset(key);
+        }
+    }
+    match (value, file) {
+        (Some(value), _) => Some(value.value),
+        (None, Some(file)) => from_file(reader, &file),
+        (None, None) => None,
+    }
+}
+
+fn from_file(reader: &mut Reader<'_>, file: &Found<std::path::PathBuf>) -> Option<SecretString> {
+    let missing = || {
+        let fix = "make it, readable by this user alone, or name another one";
+        Fault::new(format!("{} does not exist", file.value.display()), fix)
+    };
+    let cwd = reader.cwd.to_owned();
+    let read = secret_file::read(&file.value)
+        .and_then(|text| text.ok_or_else(missing))
+        .and_then(|text| url(&cwd, text.trim()));
+    read.map_err(|fault| reader.fail(file.source.clone(), &keys::MAIL_URL_FILE, fault)).ok()
+}
+
+/// An address of mail, with a folder from the working folder on.
+fn url(cwd: &std::path::Path, text: &str) -> Result<SecretString, Fault> {
+    check_url(text).map_err(|bad| {
+        Fault::new(bad, "write it like smtp://HOST:PORT, smtps://USER:PASSWORD@HOST or file:FOLDER")
+    })?;
+    let Some(folder) = text.strip_prefix("file:") else { return Ok(SecretString::from(text)) };
+    let folder = super::read::absolute(cwd, folder.strip_prefix("//").unwrap_or(folder))?;
+    Ok(SecretString::from(format!("file:{}", folder.display())))
+}
+
+fn read_from(reader: &mut Reader<'_>, url: Option<&SecretString>) -> Option<String> {
+    let key: &'static Key = &keys::MAIL_FROM;
+    if reader.given(key) {
+        let parse = |text: &str| {
+            text.parse::<lettre::message::Mailbox>().map(|_| text.to_owned()).map_err(|_| {
+                let fix = "write it like roster@example.com or Roster <roster@example.com>";
+                Fault::new(format!("\"{text}\" is no address"), fix)
+            })
+        };
+        return reader.parse(key, parse, Clone::clone).map(|found| found.value);
+    }
+    match url.map(|url| url.expose_secret().starts_with("file:")) {
+        Some(true) => {
+            reader.record(key, Shown::Text(NOBODY.to_owned()), Source::Default);
+            Some(NOBODY.to_owned())
+        }
+        Some(false) => {
+            let fix = format!(
+                "set it to the address that mail comes from (in roster.toml or as {})",
+                key.variable()
+            );
+            reader.fail(Source::Default, key, Fault::new("is needed to send mail", fix));
+            None
+        }
+        None => {
+            reader.record(key, Shown::Unset, Source::Default);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Flags, Problems};
+
+    fn load(env: &[(&str, &str)]) -> Result<Config, Problems> {
+        let env = env.iter().map(|(name, value)| (format!("ROSTER_MAIL__{name}"), (*value).to_owned()));
+        Config::load(&Flags::default(), env, std::path::Path::new("/nowhere"))
+    }
+
+    #[test]
+    fn mail_is_set_up_by_an_address_and_whom_it_comes_from() {
+        assert_eq!(load(&[]).unwrap().mail, None);
+        let folder = load(&[("URL", "file:mails")]).unwrap().mail.unwrap();
+        assert_eq!((folder.shown().as_str(), folder.from.as_str()), ("into /nowhere/mails", NOBODY));
+        let secret = "smtps://roster:hunter2@mail.example.com";
+        let server = load(&[("URL", secret), ("FROM", "Roster <roster@example.com>")]).unwrap();
+        let shown = format!("{:?}{}", server.settings(), server.mail.as_ref().unwrap().shown());
+        assert!(!shown.contains("hunter2") && !format!("{server:?}").contains("hunter2"), "{shown}");
+        assert!(shown.ends_with("by smtps://mail.example.com"), "{shown}");
+        for (env, told) in [
+            (vec![("URL", "smtp://mail.example.com")], "is needed to send mail"),
+            (vec![("URL", "mail.example.com")], "is no address of a mail server"),
+            (vec![("URL", "http://mail.example.com")], "is no address of a mail server"),
+            (vec![("URL", "file:")], "names no folder"),
+            (vec![("URL", "file:x"), ("FROM", "nobody")], "is no address"),
+            (vec![("URL", "file:x"), ("URL_FILE", "y")], "is given beside mail.url"),
+        ] {
+            let problems = load(&env).unwrap_err().to_string();
+            assert!(problems.contains(told), "{problems}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Letters on a real socket: a mail server that takes them, refuses them, hangs, hangs up, or answers twice.
+
+use std::sync::{Arc, Mutex};
+
+use roster_core::mail::{Carrier, Undelivered, Written};
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+
+/// How a server behaves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Takes,
+    RefusesForNow,
+    RefusesForGood,
+    HangsUp,
+    Hangs,
+    AnswersTwice,
+}
+
+/// A mail server; what it took.
+async fn server(manner: Manner) -> (u16, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&taken);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let kept = Arc::clone(&kept);
+            tokio::spawn(async move { talk(stream, manner, &kept).await });
+        }
+    });
+    (port, taken)
+}
+
+/// One conversation (RFC 5321).
+async fn talk(stream: TcpStream, manner: Manner, kept: &Mutex<Vec<String>>) -> Option<()> {
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    let mut letter = None::<String>;
+    let mut say = "220 mail.example.com\r\n".to_owned();
+    loop {
+        if manner == Manner::AnswersTwice {
+            say = format!("{say}{say}");
+        }
+        stream.write_all(say.as_bytes()).await.ok()?;
+        line.clear();
+        stream.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
+        while let Some(text) = &mut letter {
+            if line == ".\r\n" {
+                kept.lock().unwrap().extend(letter.take());
+                break;
+            }
+            text.push_str(&line);
+            line.clear();
+            stream.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
+        }
+        let verb = line.split([' ', '\r']).next().unwrap_or_default().to_ascii_uppercase();
+        say = match (verb.as_str(), manner) {
+            ("MAIL", Manner::RefusesForNow) => "451 try again later\r\n",
+            ("RCPT", Manner::RefusesForGood) => "550 <rita@example.com> is not here\r\n",
+            ("DATA", Manner::HangsUp) => return None,
+            ("DATA", Manner::Hangs) => std::future::pending().await,
+            ("DATA", _) => {
+                letter = Some(String::new());
+                "354 go on\r\n"
+            }
+            ("QUIT", _) => "221 bye\r\n",
+            _ => "250 ok\r\n",
+        }
+        .to_owned();
+    }
+}
+
+fn letter() -> Written {
+    Written {
+        to: "rita@example.com".parse().unwrap(),
+        kind: "invitation",
+        reference: "mai_1.inv_1.1".to_owned(),
+        fields: json!({
+            "organization": "Cloud", "inviter": "Anna", "name": null,
+            "url": format!("https://roster.example.com/invitations/rkl_{}", "0".repeat(112)),
+            "expires_at": "2026-01-01T10:30:00.000Z",
+        }),
+    }
+}
+
+async fn carried(manner: Manner) -> (Result<(), Undelivered>, Vec<String>) {
+    let (port, taken) = server(manner).await;
+    let url = format!("smtp://127.0.0.1:{port}").parse().unwrap();
+    let from = "Roster <roster@example.com>".parse().unwrap();
+    let smtp = Smtp::new(&url, from, Words::load(None).unwrap()).unwrap();
+    let outcome = smtp.carry(&letter()).await;
+    let taken = taken.lock().unwrap().clone();
+    (outcome, taken)
+}
+
+#[tokio::test]
+async fn i9_a_server_takes_a_letter_as_plain_text_and_as_html() {
+    let (outcome, taken) = carried(Manner::Takes).await;
+    assert_eq!((outcome, taken.len()), (Ok(()), 1));
+    let text = &taken[0];
+    for part in [
+        "From: Roster <roster@example.com>\r\n",
+        "To: rita@example.com\r\n",
+        "Subject: Anna invites you to Cloud\r\n",
+        "Message-ID: <mai_1.inv_1.1@example.com>\r\n",
+        "Auto-Submitted: auto-generated\r\n",
+        "Content-Type: multipart/alternative;",
+        "Content-Type: text/plain; charset=utf-8\r\n",
+        "Content-Type: text/html; charset=utf-8\r\n",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let url = format!("https://roster.example.com/invitations/rkl_{}", "0".repeat(112));
+    assert_eq!(text.matches(&url).count(), 2, "the link is whole in both: {text}");
+}
+
+#[tokio::test]
+async fn i9_what_a_server_refuses_is_told_without_the_address() {
+    let (outcome, _) = carried(Manner::RefusesForNow).await;
+    let refused = outcome.unwrap_err();
+    assert_eq!((refused.why.as_str(), refused.for_good), ("the mail server answered 451", false));
+    let (outcome, taken) = carried(Manner::RefusesForGood).await;
+    let refused = outcome.unwrap_err();
+    assert_eq!((refused.why.as_str(), refused.for_good), ("the mail server answered 550", true));
+    assert_eq!(taken.len(), 0);
+}
+
+#[tokio::test]
+async fn i9_a_server_that_hangs_up_or_answers_twice_ends_in_one_way_or_the_other() {
+    let (outcome, taken) = carried(Manner::HangsUp).await;
+    assert_eq!((outcome.unwrap_err().for_good, taken.len()), (false, 0));
+    let (_, taken) = carried(Manner::AnswersTwice).await;
+    assert!(taken.len() <= 1, "it comes to an end, and nothing is sent twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn i9_a_server_that_hangs_is_given_up() {
+    let (port, _) = server(Manner::Hangs).await;
+    let url = format!("smtp://127.0.0.1:{port}").parse().unwrap();
+    let smtp = Smtp::new(&url, "roster@example.com".parse().unwrap(), Words::load(None).unwrap()).unwrap();
+    let refused = smtp.carry(&letter()).await.unwrap_err();
+    assert!(!refused.for_good);
+}
+
+#[tokio::test]
+async fn i9_a_folder_gets_one_file_a_letter_for_this_user_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let within = tempfile::tempdir().unwrap();
+    let folder = within.path().join("a/letters");
+    let from = "roster@example.com".parse().unwrap();
+    let carrier = Folder::new(folder.clone(), from, Words::load(None).unwrap());
+    carrier.carry(&letter()).await.unwrap();
+    carrier.carry(&letter()).await.unwrap();
+    let names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(names, ["mai_1.inv_1.1.eml"]);
+    let file = folder.join("mai_1.inv_1.1.eml");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(std::fs::read_to_string(file).unwrap().contains("\r\nSubject: Anna invites you to Cloud\r\n"));
+    std::fs::write(within.path().join("file"), "").unwrap();
+    let from = "roster@example.com".parse().unwrap();
+    let blocked = Folder::new(within.path().join("file"), from, Words::load(None).unwrap());
+    assert!(blocked.reach().is_err());
+    assert!(!blocked.carry(&letter()).await.unwrap_err().for_good);
+}

@@ -1,0 +1,84 @@
+//! Invitations whose inviter has left: dead without this, and given up by it, so that they hold no seats (rules M7, S1).
+
+use std::collections::BTreeMap;
+
+use crate::facts::Request;
+use crate::home::{Home, Key, Record};
+use crate::id::{InvitationId, OrganizationId, UserId};
+use crate::listing::{Listing, PageRequest, Scope};
+use crate::model::{InvitationStatus, Inviter};
+use crate::op::{Roster, run};
+use crate::ops::invitation::LapseInvitations;
+use crate::refusal::OpError;
+use crate::store::StoreError;
+
+/// So many invitations are looked through at a time.
+const PAGE: u16 = 200;
+/// So many pages: of more, the rest is found when a seat is needed again.
+const PAGES: usize = 10;
+/// So many end by one commit.
+const AT_ONCE: usize = 100;
+
+/// Ends pending invitations of an organization whose inviter has left: of these inviters, or of anybody. How many.
+pub(crate) async fn lapse_invitations(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    of: Option<&[Inviter]>,
+) -> Result<usize, OpError> {
+    let (found, cuts) = candidates(roster, organization, of).await?;
+    let mut ended = 0;
+    for (n, some) in found.chunks(AT_ONCE).enumerate() {
+        let invitations = some.to_vec();
+        let operation = LapseInvitations { organization, invitations, cuts: cuts.clone() };
+        ended += run(roster, &request.as_system(&format!("lapse {n}")), &operation).await?.output;
+    }
+    Ok(ended)
+}
+
+async fn candidates(
+    roster: &Roster,
+    organization: OrganizationId,
+    of: Option<&[Inviter]>,
+) -> Result<(Vec<InvitationId>, BTreeMap<UserId, u32>), StoreError> {
+    let status = Some(InvitationStatus::Pending);
+    let listing = Listing::Invitations { organization, status, scope: Scope::All };
+    let mut page = PageRequest { after: None, limit: PAGE };
+    let (mut ids, mut cuts) = (Vec::new(), BTreeMap::new());
+    for _ in 0..PAGES {
+        let found = roster.store.list(&listing, &page).await?;
+        page.after = found.rows.last().map(|row| row.position.clone());
+        for row in found.rows {
+            let Record::Invitation(invitation) = row.stored.record else { continue };
+            if !of.is_none_or(|of| of.iter().any(|it| is_same(it, &invitation.invited_by))) {
+                continue;
+            }
+            if let Some(user) = invitation.invited_by.user()
+                && !cuts.contains_key(&user)
+            {
+                cuts.insert(user, cuts_of(roster, user).await?);
+            }
+            ids.push(invitation.id);
+        }
+        if !found.more {
+            break;
+        }
+    }
+    Ok((ids, cuts))
+}
+
+fn is_same(one: &Inviter, other: &Inviter) -> bool {
+    match (one, other) {
+        (Inviter::User { id, .. }, Inviter::User { id: other, .. }) => id == other,
+        (Inviter::ApiKey { id }, Inviter::ApiKey { id: other }) => id == other,
+        _ => false,
+    }
+}
+
+async fn cuts_of(roster: &Roster, user: UserId) -> Result<u32, StoreError> {
+    let read = roster.store.read(&Home::User(user), &[Key::User], &[]).await?;
+    Ok(match read.records.get(&Key::User).map(|stored| &stored.record) {
+        Some(Record::User(user)) => user.cuts,
+        _ => 0,
+    })
+}

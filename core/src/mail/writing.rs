@@ -1,0 +1,154 @@
+//! From a line of the outbox to a letter: what it is about is read now, and its link derived. One that has been overtaken
+//! is not written any more.
+
+use serde_json::json;
+
+use super::{Written, harmless};
+use crate::home::{Home, Key, Record};
+use crate::id::{InvitationId, MailId, OrganizationId, UserId};
+use crate::model::{
+    EmailChange, Invitation, InvitationStatus, Letter, Organization, OrganizationStatus, PasswordReset, User,
+};
+use crate::op::Roster;
+use crate::secret::{EmailChangeLink, InvitationLink, ResetLink};
+use crate::store::{Read, StoreError};
+use crate::text::Name;
+
+/// The letter, if it is still to be sent.
+pub(super) async fn write(
+    roster: &Roster,
+    home: &Home,
+    mail: MailId,
+    letter: Letter,
+) -> Result<Option<Written>, StoreError> {
+    let written = match (letter, home) {
+        (Letter::Invitation { invitation, link }, Home::Organization(organization)) => {
+            of_invitation(roster, *organization, invitation, link).await?
+        }
+        (
+            Letter::PasswordReset { .. } | Letter::EmailChange { .. } | Letter::EmailChanged { .. },
+            Home::User(user),
+        ) => of_person(roster, *user, letter).await?,
+        _ => None,
+    };
+    Ok(written.map(|written| Written { reference: format!("{mail}.{}", written.reference), ..written }))
+}
+
+async fn of_invitation(
+    roster: &Roster,
+    organization: OrganizationId,
+    id: InvitationId,
+    number: u32,
+) -> Result<Option<Written>, StoreError> {
+    let keys = [Key::Organization, Key::Invitation(id)];
+    let read = roster.store.read(&Home::Organization(organization), &keys, &[]).await?;
+    let (Some(Record::Organization(shown)), Some(Record::Invitation(invitation))) =
+        (record(&read, &keys[0]), record(&read, &keys[1]))
+    else {
+        return Ok(None);
+    };
+    let open = shown.status == OrganizationStatus::Active;
+    let pending = invitation.at(read.now()).status == InvitationStatus::Pending && invitation.link == number;
+    if !open || !pending {
+        return Ok(None);
+    }
+    let url = roster.links.invitation_url(&InvitationLink { organization, invitation: id, number });
+    Ok(Some(Written {
+        to: invitation.email.clone(),
+        kind: "invitation",
+        reference: format!("{id}.{number}"),
+        fields: json!({
+            "organization": harmless(shown.name.as_str()),
+            "inviter": inviter(roster, shown, invitation).await?.map(|name| harmless(name.as_str())),
+            "name": shown_name(invitation.name.as_ref()),
+            "url": url, "expires_at": invitation.expires_at.to_string(),
+        }),
+    }))
+}
+
+/// What whoever invited is called, if it is a person.
+async fn inviter(
+    roster: &Roster,
+    organization: &Organization,
+    invitation: &Invitation,
+) -> Result<Option<Name>, StoreError> {
+    let Some(user) = invitation.invited_by.user() else { return Ok(None) };
+    let key = Key::Member(user);
+    let home = Home::Organization(organization.id);
+    let read = roster.store.read(&home, std::slice::from_ref(&key), &[]).await?;
+    Ok(match record(&read, &key) {
+        Some(Record::Member(member)) => member.card.name.clone(),
+        _ => None,
+    })
+}
+
+async fn of_person(roster: &Roster, id: UserId, letter: Letter) -> Result<Option<Written>, StoreError> {
+    let keys = [Key::User, Key::Credential, Key::PasswordReset, Key::NewAddress];
+    let read = roster.store.read(&Home::User(id), &keys, &[]).await?;
+    let Some(Record::User(user)) = record(&read, &keys[0]) else { return Ok(None) };
+    Ok(match letter {
+        Letter::PasswordReset { reset } => {
+            let link = ResetLink { user: id, reset };
+            of_reset(&read, user, link).map(|(to, expires_at)| Written {
+                to,
+                kind: "password_reset",
+                reference: reset.to_string(),
+                fields: json!({
+                    "name": shown_name(user.name.as_ref()), "url": roster.links.reset_url(&link),
+                    "expires_at": expires_at,
+                }),
+            })
+        }
+        Letter::EmailChange { change } => {
+            let found = change_of(&read);
+            EmailChange::check(found, change, Some(user), read.now()).ok().map(|found| Written {
+                to: found.to.clone(),
+                kind: "email_change",
+                reference: change.to_string(),
+                fields: json!({
+                    "name": shown_name(user.name.as_ref()),
+                    "url": roster.links.email_change_url(&EmailChangeLink { user: id, change }),
+                    "expires_at": found.expires_at.to_string(),
+                }),
+            })
+        }
+        Letter::EmailChanged { change } => {
+            let done = change_of(&read).filter(|found| found.id == change && found.used_at.is_some());
+            done.and_then(|found| found.from.clone()).map(|to| Written {
+                to,
+                kind: "email_changed",
+                reference: format!("{change}.done"),
+                fields: json!({"name": shown_name(user.name.as_ref())}),
+            })
+        }
+        Letter::Invitation { .. } => None,
+    })
+}
+
+fn of_reset(read: &Read, user: &User, link: ResetLink) -> Option<(crate::text::Email, String)> {
+    let reset = match record(read, &Key::PasswordReset) {
+        Some(Record::PasswordReset(reset)) => Some(reset),
+        _ => None,
+    };
+    let known = match record(read, &Key::Credential) {
+        Some(Record::Credential(known)) => Some(known),
+        _ => None,
+    };
+    PasswordReset::check(reset, link.reset, Some(user), known, read.now()).ok()?;
+    Some((user.email.clone()?, reset?.expires_at.to_string()))
+}
+
+fn change_of(read: &Read) -> Option<&EmailChange> {
+    match record(read, &Key::NewAddress) {
+        Some(Record::NewAddress(change)) => Some(change),
+        _ => None,
+    }
+}
+
+fn record<'a>(read: &'a Read, key: &Key) -> Option<&'a Record> {
+    read.records.get(key).map(|stored| &stored.record)
+}
+
+fn shown_name(name: Option<&Name>) -> Option<String> {
+    name.map(|name| harmless(name.as_str()))
+}

@@ -1,0 +1,46 @@
+//! A change of a user's own address: done once the new mailbox is proved.
+
+use serde::{Deserialize, Serialize};
+
+use super::{User, UserStatus};
+use crate::id::EmailChangeId;
+use crate::refusal::Refusal;
+use crate::text::Email;
+use crate::time::Timestamp;
+
+/// The last change that a user asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EmailChange {
+    /// Its id.
+    pub id: EmailChangeId,
+    /// The address before.
+    pub from: Option<Email>,
+    /// The address after.
+    pub to: Email,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// From this instant on the link is dead.
+    pub expires_at: Timestamp,
+    /// When the new mailbox was proved.
+    pub used_at: Option<Timestamp>,
+}
+
+impl EmailChange {
+    /// Whether the link of an id proves anything for a person at an instant: of the last change asked for, within its
+    /// life, not used, while the address is still the one that it changes.
+    pub fn check<'a>(
+        found: Option<&'a Self>,
+        id: EmailChangeId,
+        user: Option<&User>,
+        now: Timestamp,
+    ) -> Result<&'a Self, Refusal> {
+        let this = found.filter(|change| change.id == id).ok_or(Refusal::ResetExpired)?;
+        if this.used_at.is_some() {
+            return Err(Refusal::ResetUsed);
+        }
+        let stands = user.is_some_and(|user| {
+            user.status == UserStatus::Active && !user.has_cut(this.created_at) && user.email == this.from
+        });
+        if stands && now < this.expires_at { Ok(this) } else { Err(Refusal::ResetExpired) }
+    }
+}

@@ -1,0 +1,225 @@
+//! What an invitation is worth while people come and go around it: rules I6, I7, M5, M7, M9, S1.
+
+use roster_core::verify::verify_all;
+use roster_tests::http::{Caller, Reply, text};
+use roster_tests::stores::selected;
+use roster_tests::world::{World, on_accounts};
+use serde_json::{Value, json};
+
+const CLOUD: &str = "/v1/organizations/ext:cloud";
+const INVITATIONS: &str = "/v1/organizations/ext:cloud/invitations";
+const PASSWORD: &str = "correct horse battery";
+
+fn wide(role: &str) -> Value {
+    json!({"type": "organization", "role": role})
+}
+
+async fn invite(caller: &Caller<'_>, name: &str, access: Value) -> Reply {
+    let body = json!({"email": format!("{name}@example.com"), "access": access});
+    caller.post(INVITATIONS, body).await
+}
+
+async fn invited(caller: &Caller<'_>, name: &str, access: Value) -> String {
+    text(&invite(caller, name, access).await.is(201), "/id")
+}
+
+async fn token(world: &World, id: &str) -> String {
+    let link = world.operator().get(&format!("{INVITATIONS}/{id}/link")).await.is(200);
+    text(&link, "/url").rsplit('/').next().unwrap().to_owned()
+}
+
+async fn sign_up(world: &World, token: &str) -> Reply {
+    let body = json!({"name": "Rita", "password": PASSWORD});
+    world.service.nobody().post(&format!("/v1/invitations/{token}/accept"), body).await
+}
+
+async fn used(world: &World) -> i64 {
+    world.operator().get(&format!("{CLOUD}/seats")).await.is(200)["used"].as_i64().unwrap()
+}
+
+async fn status(world: &World, id: &str) -> Value {
+    world.operator().get(&format!("{INVITATIONS}/{id}")).await.is(200)["status"].clone()
+}
+
+async fn assert_sound(world: &World) {
+    let verdict = verify_all(&world.service.roster, &mut |_| {}).await.unwrap();
+    assert_eq!(verdict.findings, []);
+}
+
+/// I6, L9: while whoever invited is suspended, nobody comes in by it.
+#[tokio::test]
+async fn i6_a_suspended_inviter_lets_nobody_in() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let id = invited(&world.person("anna"), "rita", wide("viewer")).await;
+        let link = token(&world, &id).await;
+        world.operator().post("/v1/users/ext:anna/suspend", json!({})).await.is(200);
+        sign_up(&world, &link).await.refused(410, "invitation_revoked");
+        assert_eq!(status(&world, &id).await, "pending", "a suspension may end");
+        world.operator().post("/v1/users/ext:anna/unsuspend", json!({})).await.is(200);
+        sign_up(&world, &link).await.is(200);
+        assert_sound(&world).await;
+    }
+}
+
+/// M5, M7: one who is removed from everything counts no more, swept or not.
+#[tokio::test]
+async fn m5_an_inviter_cut_from_everything_lets_nobody_in() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let id = invited(&world.person("anna"), "rita", wide("viewer")).await;
+        let link = token(&world, &id).await;
+        world.operator().delete("/v1/users/ext:anna/accounts").await.is(202);
+        sign_up(&world, &link).await.refused(410, "invitation_revoked");
+        let again = invited(&world.operator(), "anna", wide("viewer")).await;
+        assert_eq!(status(&world, &again).await, "pending", "M6: no member any more, swept or not");
+        world.operator().post(&format!("{INVITATIONS}/{again}/resend"), json!({})).await.is(200);
+    }
+}
+
+/// I6: whoever edits stands for it from then on, also one who had left before and is back.
+#[tokio::test]
+async fn i6_one_who_came_back_may_stand_for_an_older_invitation() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let id = invited(&operator, "rita", wide("viewer")).await;
+        let other = invited(&operator, "rosa", wide("viewer")).await;
+        world.test().clock.advance_seconds(1);
+        operator.delete(&format!("{CLOUD}/members/ext:anna")).await.is(200);
+        world.test().clock.advance_seconds(1);
+        let back = json!({"roles": [{"role": "admin", "accounts": "all"}]});
+        operator.put(&format!("{CLOUD}/members/ext:anna/access"), back).await.is(200);
+        world.test().clock.advance_seconds(1);
+        let anna = world.person("anna");
+        let access = json!({"access": wide("member")});
+        let changed = anna.patch(&format!("{INVITATIONS}/{id}"), access).await.is(200);
+        assert_eq!(changed["invited_by"]["type"], "user");
+        sign_up(&world, &token(&world, &id).await).await.is(200);
+        anna.post(&format!("{INVITATIONS}/{other}/resend"), json!({})).await.is(200);
+        world.test().clock.advance_seconds(1);
+        operator.post(&format!("{CLOUD}/members/ext:anna/deactivate"), json!({})).await.is(200);
+        assert_eq!(status(&world, &other).await, "revoked", "M7: dead with the deactivation");
+        assert_sound(&world).await;
+    }
+}
+
+/// M7, S1: the invitations of one who leaves, and of a key that is revoked, hold no seat any more.
+#[tokio::test]
+async fn s1_dead_invitations_hold_no_seats() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let (operator, anna) = (world.operator(), world.person("anna"));
+        let key = world.service.bearer(&world.admin_key);
+        let before = used(&world).await;
+        let ids = [
+            invited(&anna, "rita", wide("viewer")).await,
+            invited(&key, "rosa", wide("viewer")).await,
+            invited(&operator, "ruth", wide("viewer")).await,
+        ];
+        assert_eq!(used(&world).await, before + 3);
+        operator.delete(&format!("{CLOUD}/members/ext:anna")).await.is(200);
+        assert_eq!(used(&world).await, before + 1, "her own, and the one that hers held");
+        let keys = operator.get(&format!("{CLOUD}/api-keys")).await.is(200);
+        let keys = keys["data"].as_array().unwrap();
+        let admin = keys.iter().find(|key| key["name"] == "admin").unwrap();
+        operator.delete(&format!("{CLOUD}/api-keys/{}", text(admin, "/id"))).await.is(204);
+        assert_eq!(used(&world).await, before);
+        let told =
+            [status(&world, &ids[0]).await, status(&world, &ids[1]).await, status(&world, &ids[2]).await];
+        assert_eq!(told, ["revoked", "revoked", "pending"].map(Value::from));
+        invited(&operator, "rita", wide("viewer")).await;
+        let audit =
+            operator.get(&format!("{CLOUD}/audit?action=invitation.revoked&actor=system")).await.is(200);
+        assert_eq!(audit["data"].as_array().unwrap().len(), 2);
+        assert_sound(&world).await;
+    }
+}
+
+/// I7, S1: whoever is added needs no invitation; their seat is the one that it held.
+#[tokio::test]
+async fn i7_an_invited_address_that_is_added_is_invited_no_more() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let ids = [
+            invited(&operator, "rita", wide("viewer")).await,
+            invited(&operator, "rosa", wide("viewer")).await,
+            invited(&operator, "fred", wide("viewer")).await,
+        ];
+        let links = [token(&world, &ids[0]).await, token(&world, &ids[1]).await];
+        let seats = used(&world).await;
+        operator.patch(&format!("{CLOUD}/seats"), json!({"purchased": seats})).await.is(200);
+        let rita = json!({"email": "RITA@example.com", "access": wide("member")});
+        operator.post(&format!("{CLOUD}/members"), rita).await.is(201);
+        operator.post("/v1/users", json!({"email": "rosa@example.com", "external_id": "rosa"})).await.is(201);
+        let rosa = format!("{CLOUD}/accounts/ext:north/members/ext:rosa");
+        operator.put(&rosa, json!({"role": "viewer"})).await.is(201);
+        let fred = json!({"roles": [{"role": "viewer", "accounts": "all"}]});
+        operator.put(&format!("{CLOUD}/members/ext:fred/access"), fred).await.is(200);
+        assert_eq!(used(&world).await, seats);
+        for id in &ids {
+            assert_eq!(status(&world, id).await, "revoked");
+        }
+        for link in &links {
+            sign_up(&world, link).await.refused(410, "invitation_revoked");
+        }
+        assert_sound(&world).await;
+    }
+}
+
+/// I6: what cannot be accepted any more is not sent again.
+#[tokio::test]
+async fn i6_nothing_is_sent_again_whose_role_or_account_is_gone() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let id = invited(&operator, "rita", on_accounts(&[("south", "viewer")])).await;
+        operator.delete(&format!("{CLOUD}/accounts/ext:south")).await.is(200);
+        let resend = format!("{INVITATIONS}/{id}/resend");
+        operator.post(&resend, json!({})).await.refused(409, "account_gone");
+        operator.patch(&format!("{CLOUD}/accounts/ext:south"), json!({"status": "active"})).await.is(200);
+        operator.post(&resend, json!({})).await.is(200);
+        let role = json!({"name": "Guest", "permissions": ["members:read"]});
+        let role = text(&operator.post(&format!("{CLOUD}/roles"), role).await.is(201), "/id");
+        let id = invited(&operator, "rosa", wide(&role)).await;
+        world.test().clock.advance_seconds(16 * 86_400);
+        assert_eq!(status(&world, &id).await, "expired");
+        operator.get(&format!("/v1/invitations/{}", "x")).await.refused(404, "not_found");
+        invite(&operator, "rosa", wide("viewer")).await.is(201);
+        let late = format!("{INVITATIONS}/{id}/resend");
+        operator.post(&late, json!({})).await.refused(409, "invitation_exists");
+        let list = operator.get(&format!("{INVITATIONS}?status=pending")).await.is(200);
+        let rosa =
+            list["data"].as_array().unwrap().iter().find(|row| row["email"] == "rosa@example.com").unwrap();
+        operator.delete(&format!("{INVITATIONS}/{}", text(rosa, "/id"))).await.is(204);
+        operator.delete(&format!("{CLOUD}/roles/{role}")).await.is(204);
+        operator.post(&late, json!({})).await.refused(409, "role_gone");
+        assert_sound(&world).await;
+    }
+}
+
+/// Conventions: an acceptance that is sent again is answered as it was, with the same session.
+#[tokio::test]
+async fn i2_an_acceptance_may_be_sent_again() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let id = invited(&world.operator(), "rita", wide("viewer")).await;
+        let path = format!("/v1/invitations/{}/accept", token(&world, &id).await);
+        let body = json!({"name": "Rita", "password": PASSWORD});
+        let nobody = world.service.nobody().with("idempotency-key", "k1");
+        let first = nobody.post(&path, body.clone()).await.is(200);
+        let again = nobody.post(&path, body).await;
+        assert_eq!(again.header("idempotency-replayed"), Some("true"));
+        assert_eq!(again.is(200), first);
+        let other = json!({"name": "Rita", "password": "another password"});
+        nobody.post(&path, other).await.refused(422, "idempotency_mismatch");
+        let second = invited(&world.operator(), "rosa", wide("viewer")).await;
+        let path = format!("/v1/invitations/{}/accept", token(&world, &second).await);
+        let rosa = json!({"name": "Rosa", "password": PASSWORD});
+        let answer = nobody.post(&path, rosa).await;
+        assert_eq!(answer.header("idempotency-replayed"), None, "another link, another visitor");
+        answer.is(200);
+        assert_sound(&world).await;
+    }
+}

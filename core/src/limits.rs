@@ -107,7 +107,9 @@ impl Limits {
         let (pace, room) = (rate.pace(), u64::from(rate.seconds) * 1_000);
         let key = self.secret.hash_one((what, key));
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = full_at.get(&key).copied().unwrap_or(0).max(now) + pace;
+        // Further ahead than this only where the clock has gone back.
+        let told = full_at.get(&key).copied().filter(|full_at| *full_at <= now + room);
+        let next = told.unwrap_or(0).max(now) + pace;
         if next > now + room {
             let wait = (next - now - room).div_ceil(1_000);
             return Err(Refusal::RateLimited(u32::try_from(wait).unwrap_or(u32::MAX)));
@@ -165,6 +167,13 @@ mod tests {
             limits.take(Tried::SignIn, "ada", 5_000).unwrap();
             limits.give_back(Tried::SignIn, "ada");
         }
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_shuts_nobody_out() {
+        let limits = limits();
+        limits.take(Tried::SignIn, "ada", 9_000_000).unwrap();
+        assert_eq!(limits.take(Tried::SignIn, "ada", 1_000_000), Ok(()));
     }
 
     #[test]

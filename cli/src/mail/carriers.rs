@@ -12,12 +12,16 @@ use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use roster_core::mail::{Carrier, Undelivered, Written};
+use tokio::time::timeout;
 use url::Url;
 
 use super::words::Words;
 
 /// How long a mail server may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a letter may take from connecting to the last answer: the transport has a limit for connecting only.
+const WHOLE: Duration = Duration::from_secs(60);
+const LATE: &str = "the mail server did not answer in time";
 
 /// Sent by a program: others do not answer (RFC 3834, section 5).
 #[derive(Clone)]
@@ -160,10 +164,11 @@ impl Smtp {
 
     /// Whether the server answers, and takes the password.
     pub async fn reach(&self) -> Result<(), String> {
-        match self.transport.test_connection().await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err("it does not answer as a mail server does".to_owned()),
-            Err(error) => Err(format!("{}: start it, or correct mail.url", reason(&error))),
+        match timeout(WHOLE, self.transport.test_connection()).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err("it does not answer as a mail server does".to_owned()),
+            Ok(Err(error)) => Err(format!("{}: start it, or correct mail.url", reason(&error))),
+            Err(_) => Err(format!("{LATE}: start it, or correct mail.url")),
         }
     }
 }
@@ -172,9 +177,10 @@ impl Smtp {
 impl Carrier for Smtp {
     async fn carry(&self, letter: &Written) -> Result<(), Undelivered> {
         let message = message(&self.from, &self.words, letter)?;
-        match self.transport.send(message).await {
-            Ok(_) => Ok(()),
-            Err(error) => {
+        match timeout(WHOLE, self.transport.send(message)).await {
+            Ok(Ok(_)) => Ok(()),
+            Err(_) => Err(Undelivered { why: LATE.to_owned(), for_good: false }),
+            Ok(Err(error)) => {
                 let about_us = error.status().is_some_and(|it| it.to_string().starts_with("53"));
                 Err(Undelivered { why: reason(&error), for_good: error.is_permanent() && !about_us })
             }
@@ -186,7 +192,7 @@ impl Carrier for Smtp {
 fn reason(error: &lettre::transport::smtp::Error) -> String {
     match error.status() {
         Some(status) => format!("the mail server answered {status}"),
-        None if error.is_timeout() => "the mail server did not answer in time".to_owned(),
+        None if error.is_timeout() => LATE.to_owned(),
         None if error.is_tls() => "the mail server cannot be trusted: TLS failed".to_owned(),
         None => "the mail server cannot be reached".to_owned(),
     }

@@ -136,6 +136,8 @@ async fn polled(future: impl Future, k: usize) -> bool {
         if poll!(&mut future).is_ready() {
             return true;
         }
+        // Futures that wait together are polled only once they have been woken.
+        tokio::task::yield_now().await;
     }
     false
 }

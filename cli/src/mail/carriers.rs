@@ -20,7 +20,7 @@ use super::words::Words;
 /// How long a mail server may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a letter may take from connecting to the last answer: the transport has a limit for connecting only.
-const WHOLE: Duration = Duration::from_secs(60);
+const WHOLE: Duration = Duration::from_mins(1);
 const LATE: &str = "the mail server did not answer in time";
 
 /// Sent by a program: others do not answer (RFC 3834, section 5).

@@ -1,19 +1,22 @@
 //! What names an erased person goes: organization by organization, then from their own home, their names last (rule L5).
 //! Every step may be done again.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Held, Interrupted, as_asked};
 use crate::facts::Request;
 use crate::flows::claims;
 use crate::flows::refresh::refresh_user;
+use crate::flows::store_parts;
 use crate::home::{Home, Key, Record};
 use crate::id::{ApiKeyId, InvitationId, JobId, OrganizationId, UserId};
 use crate::listing::{Listing, PageRequest, Scope};
-use crate::model::{ClaimName, ClaimTarget, Job, User};
+use crate::model::{ClaimName, ClaimTarget, Job, JobPart, JobPartId, JobSide, PartContent, User};
 use crate::op::run;
 use crate::ops::job::{Advance, ForgetItems};
 use crate::ops::member::EraseTraces;
 use crate::ops::user::BlankUser;
-use crate::text::Email;
+use crate::text::{Email, ExternalId, Name};
 
 /// Records of one look, and traces taken away in one commit.
 const PAGE: u16 = 200;
@@ -22,7 +25,9 @@ const AT_ONCE: usize = 100;
 impl Held {
     pub(super) async fn erase(&self, mut job: Job, user: UserId, cuts: u32) -> Result<(), Interrupted> {
         let request = as_asked(&job);
-        let named = Named::of(self.user(user).await?);
+        let kept = JobPartId { job: job.id, side: JobSide::Foreseen, n: 0 };
+        let names = self.names(&request, kept, user).await?;
+        let named = Named::of(&names);
         loop {
             let organizations = self.next_organizations(user, job.cursor.as_deref()).await?;
             let Some(last) = organizations.last() else { break };
@@ -35,7 +40,24 @@ impl Held {
             let advance = Advance { outcomes, cursor: Some(last.to_string()), ..Advance::default() };
             job = self.say(&request, job.id, advance).await?;
         }
-        self.erase_names(&request, user).await
+        self.erase_names(&request, user, names).await?;
+        let advance = Advance { forgets: vec![kept], ..Advance::default() };
+        self.say(&request, job.id, advance).await.map(drop)
+    }
+
+    /// What the person is called. It is kept beside the job until nothing else names them: whoever goes on after their
+    /// record was blanked knows no more from it what is still to be freed.
+    async fn names(&self, request: &Request, kept: JobPartId, user: UserId) -> Result<Names, Interrupted> {
+        if let Some(PartContent::Items(items)) = self.part(kept.job, kept.side, u64::from(kept.n)).await?
+            && let [names] = items.as_slice()
+        {
+            return serde_json::from_str(names).map_err(|bad| Interrupted::Hopeless(bad.to_string()));
+        }
+        let names = self.user(user).await?.map(Names::of).unwrap_or_default();
+        let text = serde_json::to_string(&names).map_err(|bad| Interrupted::Hopeless(bad.to_string()))?;
+        let part = JobPart { id: kept, content: PartContent::Items(vec![text]) };
+        store_parts(&self.roster, request, &self.home, vec![part], "names").await?;
+        Ok(names)
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, Interrupted> {
@@ -143,15 +165,14 @@ impl Held {
     }
 
     /// The person's own home: what names them, what the log says of it, then the names, the address last.
-    async fn erase_names(&self, request: &Request, user: UserId) -> Result<(), Interrupted> {
-        let Some(record) = self.user(user).await? else { return Ok(()) };
+    async fn erase_names(&self, request: &Request, user: UserId, names: Names) -> Result<(), Interrupted> {
         let target = ClaimTarget::User(user);
         let mut leaving: Vec<ClaimName> = Vec::new();
-        if let Some(external) = &record.external_id {
+        if let Some(external) = &names.external_id {
             claims::take(&self.roster, request, &[claims::erased(&self.roster, external)], target).await?;
             leaving.push(ClaimName::UserExternalId(external.clone()));
         }
-        leaving.extend(record.email.as_ref().map(ClaimName::email));
+        leaving.extend(names.email.as_ref().map(ClaimName::email));
         let held = claims::standing(&self.roster, &leaving, target).await?;
         run(&self.roster, &request.as_system("blank"), &BlankUser { user }).await?;
         refresh_user(&self.roster, request, user).await?;
@@ -164,6 +185,20 @@ impl Held {
     }
 }
 
+/// What a person is called.
+#[derive(Default, Serialize, Deserialize)]
+struct Names {
+    email: Option<Email>,
+    external_id: Option<ExternalId>,
+    name: Option<Name>,
+}
+
+impl Names {
+    fn of(user: User) -> Self {
+        Self { email: user.email, external_id: user.external_id, name: user.name }
+    }
+}
+
 /// By what a person is named.
 struct Named {
     /// The key of their address.
@@ -172,11 +207,11 @@ struct Named {
 }
 
 impl Named {
-    fn of(user: Option<User>) -> Self {
-        let email = user.as_ref().and_then(|user| user.email.as_ref()).map(|email| email.key().to_owned());
-        let shown = user.as_ref().and_then(|user| user.email.as_ref()).map(ToString::to_string);
-        let external = user.as_ref().and_then(|user| user.external_id.as_ref()).map(ToString::to_string);
-        let name = user.and_then(|user| user.name).map(|name| name.to_string());
+    fn of(names: &Names) -> Self {
+        let email = names.email.as_ref().map(|email| email.key().to_owned());
+        let shown = names.email.as_ref().map(ToString::to_string);
+        let external = names.external_id.as_ref().map(ToString::to_string);
+        let name = names.name.as_ref().map(ToString::to_string);
         let texts = email.clone().into_iter().chain(shown).chain(external).chain(name).collect();
         Self { email, texts }
     }

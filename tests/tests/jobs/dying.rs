@@ -6,8 +6,10 @@ crate::on_every_store! {
 }
 
 mod cases {
+    use std::fmt::Write as _;
     use std::sync::Arc;
 
+    use roster_core::log::LogFilter;
     use roster_core::op::Roster;
     use roster_tests::crash::{Afterwards, Crash, Loss};
     use roster_tests::gate::Between;
@@ -21,6 +23,7 @@ mod cases {
         Everywhere,
         Bulk,
         Import,
+        Erase,
     }
 
     /// A job that is asked for, with something to refuse.
@@ -46,6 +49,10 @@ mod cases {
                     ada@example.com,north,viewer\ncyd@example.com,nowhere,viewer\n";
                 upload(service, &format!("/v1/organizations/{one}/imports"), file).await.is(202)
             }
+            Kind::Erase => {
+                let path = format!("/v1/users/{ada}/erase");
+                operator.post(&path, json!({"confirm": true})).await.is(202)
+            }
         }
     }
 
@@ -66,6 +73,23 @@ mod cases {
         (json!([job["status"], job["summary"], job["progress"]]), outcomes, actions)
     }
 
+    /// Whether an address stands anywhere in the store, in what a home is called too.
+    async fn is_named(service: &Service, address: &str) -> bool {
+        let store = &service.roster.store;
+        for home in store.homes(None, 10_000).await.unwrap() {
+            let mut all = format!("{home} {:?}", store.dump(&home).await.unwrap());
+            if home.has_log() {
+                for logged in store.log(&home, 0, 10_000, &LogFilter::ALL).await.unwrap() {
+                    write!(all, "{} {:?}", String::from_utf8_lossy(&logged.body), logged.personal).unwrap();
+                }
+            }
+            if all.contains(address) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// A service with the job asked for, and a worker whose store is cut off at the n-th commit; how many it made.
     async fn one_life(store: &str, kind: Kind, crash: &Arc<Crash>) -> (Service, Value) {
         let service = Service::on(store).await;
@@ -77,11 +101,12 @@ mod cases {
     }
 
     pub async fn x3_whenever_the_worker_dies_another_ends_the_job(store: &str) {
-        for kind in [Kind::Everywhere, Kind::Bulk, Kind::Import] {
+        for kind in [Kind::Everywhere, Kind::Bulk, Kind::Import, Kind::Erase] {
             let whole = Crash::never();
             let (service, accepted) = one_life(store, kind, &whole).await;
             let expected = told(&service, &accepted).await;
-            assert_eq!(expected.0[0], "completed_with_conflicts", "{expected:?}");
+            let ended = if matches!(kind, Kind::Erase) { "completed" } else { "completed_with_conflicts" };
+            assert_eq!(expected.0[0], ended, "{expected:?}");
             for n in 0..whole.commits() {
                 for loss in [Loss::Commit, Loss::Answer] {
                     let crash = Crash::at(n, loss, Afterwards::Down);
@@ -92,6 +117,8 @@ mod cases {
                     let found = told(&service, &accepted).await;
                     assert_eq!(found, expected, "{kind:?}, cut off at commit {n} ({loss:?})");
                     is_clean(&service).await;
+                    let named = matches!(kind, Kind::Erase) && is_named(&service, "ada@example.com").await;
+                    assert!(!named, "cut off at commit {n} ({loss:?}): L5");
                 }
             }
         }

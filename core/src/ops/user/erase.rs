@@ -39,8 +39,8 @@ impl Operation for EraseUser {
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         let sessions = self.sessions.iter().map(|id| Key::Session(*id));
-        view.fetch(sessions.chain([Key::User, Key::Credential, Key::PasswordReset, Key::Job(self.asked.id)]))
-            .await?;
+        let own = [Key::User, Key::Credential, Key::PasswordReset, Key::NewAddress, Key::Job(self.asked.id)];
+        view.fetch(sessions.chain(own)).await?;
         Ok((view.get(&TheUser).await?, view.get(&self.asked.id).await?))
     }
 
@@ -68,7 +68,8 @@ impl Operation for EraseUser {
             .put(Record::User(after))
             .put(Record::Job(Box::new(job)))
             .remove(Key::Credential)
-            .remove(Key::PasswordReset);
+            .remove(Key::PasswordReset)
+            .remove(Key::NewAddress);
         decision.removes.extend(self.sessions.iter().map(|id| Key::Session(*id)));
         if user.status == UserStatus::Erased {
             return Ok(decision);

@@ -26,8 +26,8 @@ impl Held {
     pub(super) async fn erase(&self, mut job: Job, user: UserId, cuts: u32) -> Result<(), Interrupted> {
         let request = as_asked(&job);
         let kept = JobPartId { job: job.id, side: JobSide::Foreseen, n: 0 };
-        let names = self.names(&request, kept, user).await?;
-        let named = Named::of(&names);
+        let person = self.names(&request, kept, user).await?;
+        let named = Named::of(&person);
         loop {
             let organizations = self.next_organizations(user, job.cursor.as_deref()).await?;
             let Some(last) = organizations.last() else { break };
@@ -40,7 +40,7 @@ impl Held {
             let advance = Advance { outcomes, cursor: Some(last.to_string()), ..Advance::default() };
             job = self.say(&request, job.id, advance).await?;
         }
-        self.erase_names(&request, user, names).await?;
+        self.erase_names(&request, user, person).await?;
         let advance = Advance { forgets: vec![kept], ..Advance::default() };
         self.say(&request, job.id, advance).await.map(drop)
     }

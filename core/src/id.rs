@@ -10,6 +10,20 @@ use uuid::Uuid;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
+/// What [`DIGITS`] says of a byte that is no digit.
+const NO_DIGIT: u8 = u8::MAX;
+
+/// The value of each byte as a digit.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < ALPHABET.len() {
+        digits[ALPHABET[value] as usize] = value as u8;
+        value += 1;
+    }
+    digits
+};
+
 /// The text was not an id of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not an id of this kind: expected `{prefix}_` and 26 characters")]
@@ -36,8 +50,11 @@ pub(crate) fn decode(text: &str) -> Option<Uuid> {
     }
     let mut value = 0_u128;
     for byte in bytes {
-        let digit = ALPHABET.iter().position(|known| known == byte)?;
-        value = (value << 5) | u128::try_from(digit).ok()?;
+        let digit = DIGITS[usize::from(*byte)];
+        if digit == NO_DIGIT {
+            return None;
+        }
+        value = (value << 5) | u128::from(digit);
     }
     Some(Uuid::from_u128(value))
 }

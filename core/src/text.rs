@@ -61,7 +61,7 @@ impl FromStr for Name {
         if text.len() > 4096 {
             return Err(BadText("too long: a name has at most 200 characters"));
         }
-        let name: String = text.trim().nfc().collect();
+        let name = nfc(text.trim());
         if name.is_empty() {
             return Err(BadText("empty: a name has at least one character"));
         }
@@ -219,7 +219,7 @@ impl FromStr for Email {
         if text.chars().any(looks_like_ascii) {
             return Err(SHAPE);
         }
-        let shown: String = text.trim().nfc().collect();
+        let shown = nfc(text.trim());
         let (local, domain) = shown.rsplit_once('@').ok_or(SHAPE)?;
         if !local_part_is_plain(local) {
             return Err(SHAPE);
@@ -254,12 +254,20 @@ fn local_part_is_plain(local: &str) -> bool {
     };
     !local.is_empty()
         && local.split('.').all(|run| !run.is_empty() && run.chars().all(atom))
-        && local.nfkc().eq(local.chars())
+        && (local.is_ascii() || local.nfkc().eq(local.chars()))
         && !local.chars().any(|c| matches!(c, '\u{131}' | '\u{130}' | '\u{17f}'))
+}
+
+/// The composed form; of ASCII that is the text itself.
+fn nfc(text: &str) -> String {
+    if text.is_ascii() { text.to_owned() } else { text.nfc().collect() }
 }
 
 /// The form in which text is searched and sorted: NFC of the lower case.
 pub fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     text.nfc().flat_map(char::to_lowercase).nfc().collect()
 }
 

@@ -77,13 +77,13 @@ fn options(config: &PostgresConfig) -> Result<PgConnectOptions, OpenError> {
 
 /// Limits are set by statement: a pooler between would not pass them on as parameters of the start. Statements are
 /// planned once a connection: those that take arrays would be planned anew for every length, which takes longer than
-/// they do.
+/// they do. A plan made while a table was small must not read all of it once it has grown: every statement has an index.
 fn pool(config: &PostgresConfig, options: PgConnectOptions) -> Pool {
     let limit = config.statement_timeout.as_millis();
     let settings = format!(
         "SET statement_timeout = {limit}; SET lock_timeout = {limit}; \
          SET idle_in_transaction_session_timeout = '10s'; SET synchronous_commit = on; \
-         SET plan_cache_mode = force_generic_plan"
+         SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off"
     );
     Pool::new(options, settings, config.connections, config.acquire_timeout)
 }

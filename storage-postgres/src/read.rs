@@ -293,8 +293,9 @@ async fn feed(connection: &mut PgConnection, home: &Home, asked: &Asked) -> Resu
             SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS clock, seq, time,
                 encode(hash, 'hex') AS hash FROM (VALUES (1)) one LEFT JOIN place ON true) r
         UNION ALL SELECT 90, row_to_json(r)::text FROM (
-            SELECT name, reached, at, spans, version FROM feed_lines JOIN place USING (home)
-            WHERE name = ANY ($2)) r"#,
+            SELECT t.name, t.reached, t.at, t.spans, t.version FROM place CROSS JOIN UNNEST($2::text[]) AS asked (name)
+            CROSS JOIN LATERAL (SELECT * FROM feed_lines f WHERE f.home = place.home AND f.name = asked.name LIMIT 1) t
+            ) r"#,
         home.to_string(),
         &asked.of(Kind::Feed).texts
     );

@@ -194,7 +194,7 @@ async fn usual(connection: &mut PgConnection, question: &Question) -> Result<Vec
                NULL::uuid AS "version?", (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS "number?"
         UNION ALL SELECT -2, t.home, NULL, NULL, NULL, t.commit_id, NULL
             FROM UNNEST($1::bigint[], $2::uuid[]) AS a (home, id)
-            CROSS JOIN LATERAL (SELECT * FROM log WHERE home = a.home AND commit_id = a.id LIMIT 1) t
+            CROSS JOIN LATERAL (SELECT home, commit_id FROM log WHERE commit_id = a.id OFFSET 0) t WHERE t.home = a.home
         UNION ALL SELECT -2, t.home, NULL, NULL, NULL, t.id, NULL
             FROM UNNEST($1::bigint[], $2::uuid[]) AS a (home, id)
             CROSS JOIN LATERAL (SELECT * FROM commits WHERE home = a.home AND id = a.id LIMIT 1) t

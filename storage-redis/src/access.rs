@@ -1,9 +1,8 @@
-//! The hot path: what `check` needs. Each organization and each user that is asked about is read once, all at a time; only
+//! The hot path: what `check` needs. Each organization and each user that is asked about is read once, all in one go; only
 //! where a role of the organization's own is named, what it holds is read after that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::try_join_all;
 use roster_core::home::{Home, Key, Record};
 use roster_core::id::RoleId;
 use roster_core::model::Role;
@@ -12,7 +11,7 @@ use roster_core::time::Timestamp;
 
 use crate::error::Fault;
 use crate::keys::field;
-use crate::read::{Fields, fields};
+use crate::read::{Fields, fields, fields_of};
 use crate::record;
 use crate::store::Inner;
 
@@ -88,12 +87,11 @@ async fn read(store: &Inner, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, Fau
     if wanted.is_empty() {
         wanted.insert(Home::Deployment, BTreeSet::new());
     }
-    let read = wanted.iter().map(|(home, keys)| async move {
-        let names: Vec<String> = keys.iter().map(field).collect();
-        let found = fields(store, home, &names).await?;
-        Ok::<_, Fault>((home.clone(), known(keys, found)?))
-    });
-    let known: BTreeMap<Home, Known> = try_join_all(read).await?.into_iter().collect();
+    let names: Vec<Vec<String>> = wanted.values().map(|keys| keys.iter().map(field).collect()).collect();
+    let homes: Vec<(&Home, &[String])> = wanted.keys().zip(names.iter().map(Vec::as_slice)).collect();
+    let found = fields_of(store, &homes).await?;
+    let known = wanted.iter().zip(found).map(|((home, keys), found)| Ok((home.clone(), known(keys, found)?)));
+    let known: BTreeMap<Home, Known> = known.collect::<Result<_, Fault>>()?;
     Ok(asks.iter().map(|ask| answer(&known, ask)).collect())
 }
 

@@ -162,7 +162,9 @@ impl Arguments {
             self.text(term);
         }
         self.text(head::text(guess));
-        self.text(hex(&guess.after(entry).hash));
+        let foreseen = guess.after(entry).hash;
+        self.text(hex(&foreseen));
+        self.0.push(foreseen.to_vec());
         Ok(())
     }
 }

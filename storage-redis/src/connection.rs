@@ -131,6 +131,16 @@ impl Connection {
         }
     }
 
+    /// Commands that write nothing, in one go: asked once more where the connection broke.
+    pub(crate) async fn ask_together<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, Fault> {
+        match pipeline.query_async(&mut self.clone()).await {
+            Err(error) if was_cut_off(&error) && !error.is_timeout() => {
+                Ok(pipeline.query_async(&mut self.clone()).await?)
+            }
+            answer => Ok(answer?),
+        }
+    }
+
     /// Runs a plain command.
     pub(crate) async fn command<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
         command.query_async(&mut self.clone()).await

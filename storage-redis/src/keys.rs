@@ -60,6 +60,11 @@ impl HomeKeys {
     }
 }
 
+/// The key of a home's records, tallies and end of the log.
+pub(crate) fn home_key(prefix: &str, home: &Home) -> String {
+    format!("{prefix}{{{}}}", tag(home))
+}
+
 /// The keys of a home under a prefix, whether they are there or not.
 pub fn keys_of(prefix: &str, home: &Home) -> Vec<String> {
     HomeKeys::of(prefix, home).all.into()

@@ -71,7 +71,7 @@ if next_argument() == 'entry' then
   for n = 1, count() do
     terms[n] = next_argument()
   end
-  local expected, foreseen = next_argument(), next_argument()
+  local expected, foreseen, raw = next_argument(), next_argument(), next_argument()
   local before = redis.call('HGET', HOME, '.head') or start
   local seq, last, hash = string.match(before, '^(%d+) (%d+) (%x+)$')
   seq, time = tonumber(seq) + 1, math.max(tonumber(last), time)
@@ -79,11 +79,12 @@ if next_argument() == 'entry' then
     hash = foreseen
   else
     hash = sha256(bytes_of(hash) .. be64(seq) .. be64(time) .. digest)
+    raw = bytes_of(hash)
   end
   head = decimal(seq) .. ' ' .. decimal(time) .. ' ' .. hash
   local number = string.format('%016x', seq)
   -- The entry comes first of all writes.
-  table.insert(redo, 1, { 'HSET', LOG, number, string.format('%020.0f', time) .. bytes_of(hash) .. id .. body })
+  table.insert(redo, 1, { 'HSET', LOG, number, string.format('%020.0f', time) .. raw .. id .. body })
   if personal ~= '' then
     write('HSET', PERSONAL, number, personal)
   end

@@ -50,6 +50,7 @@ fn job() -> Value {
                     "remove_everywhere",
                     "bulk",
                     "import_members",
+                    "import_accounts",
                     "map_owners",
                     "reassign_records",
                     "erase_user",

@@ -6,7 +6,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use roster_core::facts::Request;
-use roster_core::flows::import::{ImportOptions, parse_members};
+use roster_core::flows::import::{AccountLine, ImportLine, ImportOptions, parse_accounts, parse_members};
 use roster_core::flows::{self, BulkAct, begin_bulk, begin_receipt, finish_receipt};
 use roster_core::home::Home;
 use roster_core::id::JobId;
@@ -68,13 +68,16 @@ pub fn routes() -> Vec<Route> {
             .refuses(&["confirmation_required", "mail_not_configured"]),
         Route::post("/organizations/{organization}/imports", "import_members", import)
             .says(
-                "Import members from CSV",
-                "Operators only. The body is the file, at most 64 MiB, with the columns `user_external_id`, `email`, \
-                 `name`, `account_external_id`, `role`. A job: one outcome a row. Seats are admitted for the whole \
-                 file; where they are too few the job fails with nothing done.",
+                "Import members or accounts from CSV",
+                "Needs `imports:run` on the whole organization, and for each row what the same act by itself needs: \
+                 operators give people external ids, others name people of their own organization by them, and \
+                 anybody by address. The body is the file, at most 64 MiB, with the columns `user_external_id`, \
+                 `email`, `name`, `account_external_id`, `role`; of accounts `account_external_id`, `name`. A job: one \
+                 outcome a row. Seats are admitted for the whole file; where they are too few the job fails with \
+                 nothing done.",
             )
             .asks(const { &[
-                ("kind", "`members`, which is meant if it is left out."),
+                ("kind", "`members`, which is meant if it is left out, or `accounts`."),
                 ("create_accounts", "`true` makes accounts that do not exist."),
                 ("dry_run", "`true` reports what would be done."),
             ] })
@@ -225,33 +228,56 @@ async fn bulk(call: Call<BulkBody>) -> Result<Answer, Problem> {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ImportQuery {
-    kind: Option<Kind>,
+    #[serde(default)]
+    kind: Kind,
     #[serde(default)]
     create_accounts: bool,
     #[serde(default)]
     dry_run: bool,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
+    #[default]
     Members,
+    Accounts,
+}
+
+/// What was read of the file.
+enum File {
+    Members(Vec<ImportLine>),
+    Accounts(Vec<AccountLine>),
 }
 
 async fn import(Upload { call, file }: Upload<ImportQuery>) -> Result<Answer, Problem> {
     let organization = call.organization()?;
     let home = Home::Organization(organization);
-    let Some(Kind::Members) = call.query.kind.or(Some(Kind::Members)) else {
-        return Err(Problem::invalid("#kind", "members"));
+    let ImportQuery { kind, create_accounts, dry_run } = call.query;
+    if matches!(kind, Kind::Accounts) && create_accounts {
+        return Err(Problem::invalid(
+            "#create_accounts",
+            "only an import of members makes accounts by the way",
+        ));
+    }
+    let file = match kind {
+        Kind::Members => File::Members(parse_members(&file)?),
+        Kind::Accounts => File::Accounts(parse_accounts(&file)?),
     };
-    let options = ImportOptions { create_accounts: call.query.create_accounts, dry_run: call.query.dry_run };
-    let lines = parse_members(&file)?;
     let request = match replayed(begin_receipt(call.roster(), &call.request, &home).await)? {
         Ok(request) => request,
         Err(sealed) => return Answer::replay(&call, &sealed),
     };
     let plain = Request { receipt: None, ..request.clone() };
-    let done = flows::begin_import(call.roster(), &plain, organization, &lines, options).await?;
+    let done = match &file {
+        File::Members(lines) => {
+            let options = ImportOptions { create_accounts, dry_run };
+            flows::begin_import(call.roster(), &plain, organization, lines, options).await?
+        }
+        File::Accounts(lines) => {
+            flows::begin_account_import(call.roster(), &plain, organization, lines, dry_run).await?
+        }
+    };
     call.api.jobs.notify_one();
     let answer = accepted(&done.output);
     finish_receipt(call.roster(), &request, &home, answer.sealed(&call)).await?;

@@ -1,8 +1,9 @@
 //! Answers to offers of ownership.
 
+use roster_core::flows;
 use roster_core::model::Transfer;
-use roster_core::op::{Done, run, run_sealed};
-use roster_core::ops::ownership::{AnswerOffer, OfferAnswer};
+use roster_core::op::Done;
+use roster_core::ops::ownership::OfferAnswer;
 
 use crate::answer::Answer;
 use crate::call::Call;
@@ -50,17 +51,17 @@ async fn decline(call: Call) -> Result<Answer, Problem> {
 }
 
 async fn answer(call: &Call, answer: OfferAnswer) -> Result<Answer, Problem> {
-    let organization = call.organization()?;
-    let operation = AnswerOffer { organization, transfer: call.param("transfer")?, answer };
+    let (organization, transfer) = (call.organization()?, call.param("transfer")?);
     let make = |done: &Done<Transfer>| Answer::ok(shapes::transfer(&done.output)).tagged(done.version);
     let seal = |done: &Done<_>| make(done).sealed(call);
-    let outcome = run_sealed(call.roster(), &call.request, &operation, Some(&seal)).await;
+    let outcome =
+        flows::answer_offer(call.roster(), &call.request, organization, transfer, answer, Some(&seal)).await;
     Answer::of(call, outcome, make)
 }
 
 async fn cancel(call: Call) -> Result<Answer, Problem> {
     let (organization, transfer) = (call.organization()?, call.param("transfer")?);
-    let operation = AnswerOffer { organization, transfer, answer: OfferAnswer::Cancel };
-    run(call.roster(), &call.request, &operation).await?;
+    let cancel = OfferAnswer::Cancel;
+    flows::answer_offer(call.roster(), &call.request, organization, transfer, cancel, None).await?;
     Ok(Answer::nothing())
 }

@@ -73,11 +73,13 @@ struct Put {
 
 async fn put(call: Call<Put>) -> Result<Answer, Problem> {
     let organization = call.organization()?;
+    let owner = find_user(call.roster(), &call.body.owner).await?;
     let operation = PutRecord {
         organization,
         kind: call.param("type")?,
         external_id: call.param("external_id")?,
-        owner: find_user(call.roster(), &call.body.owner).await?.id,
+        owner: owner.id,
+        cuts: owner.cuts,
         account: call.body.account.clone(),
         title: call.body.title.clone(),
     };

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use roster_api::{csv, shapes};
+use roster_core::flows;
 use roster_core::flows::import::{
-    ImportOptions, ImportReport, RowOutcome, RowStatus, import_members, parse_members,
+    ImportOptions, ImportReport, RowOutcome, RowStatus, import_members, parse_accounts, parse_members,
 };
 use serde_json::{Value, json};
 
-use super::open;
+use super::{job, open};
 use crate::args::{Global, InOrganization};
 use crate::failure::Failure;
 use crate::output::{Column, line, table, text};
@@ -24,6 +25,23 @@ pub enum Command {
     /// The header is required: `user_external_id`, `email`, `name`, `account_external_id` and `role`, in any order. `name` may
     /// be left out, and one of the first two. The same file twice changes nothing.
     Members(Members),
+    /// Accounts: made where they are not known, renamed where the file says another name.
+    ///
+    /// The header is required: `account_external_id`, and `name` if you like, in any order. An account without a name is named
+    /// by its external id. The same file twice changes nothing.
+    Accounts(Accounts),
+}
+
+/// Flags of `accounts`.
+#[derive(Debug, Args)]
+pub struct Accounts {
+    /// The file; `-` is standard input.
+    file: PathBuf,
+    #[command(flatten)]
+    within: InOrganization,
+    /// Report what would be done, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Flags of `members`.
@@ -49,7 +67,22 @@ const COLUMNS: &[Column] =
 
 /// Does it.
 pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
-    let Command::Members(asked) = command;
+    match command {
+        Command::Members(asked) => members(asked, global).await,
+        Command::Accounts(asked) => accounts(asked, global).await,
+    }
+}
+
+async fn accounts(asked: Accounts, global: &Global) -> Result<(), Failure> {
+    let lines = parse_accounts(&read(&asked.file)?)?;
+    let session = open(global).await?;
+    let organization = session.organization(&asked.within.organization).await?;
+    let (roster, request) = (&session.roster, session.request());
+    let begun = flows::begin_account_import(roster, &request, organization, &lines, asked.dry_run).await?;
+    job::work_off(&session, begun.output.id).await
+}
+
+async fn members(asked: Members, global: &Global) -> Result<(), Failure> {
     let bytes = read(&asked.file)?;
     let lines = parse_members(&bytes)?;
     let session = open(global).await?;

@@ -7,7 +7,7 @@ use roster_core::id::{OrganizationId, TransferId};
 use roster_core::model::{OrganizationStatus, SettingsPatch, TraitPatch};
 use roster_core::op::run as run_operation;
 use roster_core::ops::organization::{OrganizationPatch, SetSeats};
-use roster_core::ops::ownership::{AnswerOffer, OfferAnswer, TransferOwnership};
+use roster_core::ops::ownership::{OfferAnswer, TransferOwnership};
 use roster_core::permission::RoleRef;
 use roster_core::reads;
 use roster_core::reference::{OrganizationRef, UserRef};
@@ -316,7 +316,7 @@ async fn cancel_offer(
     transfer: TransferId,
 ) -> Result<(), Failure> {
     let organization = session.organization(named).await?;
-    let operation = AnswerOffer { organization, transfer, answer: OfferAnswer::Cancel };
-    let transfer = run_operation(&session.roster, &session.request(), &operation).await?.output;
+    let (roster, request, cancel) = (&session.roster, session.request(), OfferAnswer::Cancel);
+    let transfer = flows::answer_offer(roster, &request, organization, transfer, cancel, None).await?.output;
     session.out.say(&format!("The offer {} is taken back.", transfer.id), &shapes::transfer(&transfer))
 }

@@ -111,11 +111,13 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
         Command::Show(one) => show(open(global).await?, &one).await,
         Command::Put { one, owner, account, title } => {
             let session = open(global).await?;
+            let owner = flows::find_user(&session.roster, &owner).await?;
             let operation = PutRecord {
                 organization: session.organization(&one.within.organization).await?,
                 kind: one.kind,
                 external_id: one.external_id,
-                owner: session.user(&owner).await?,
+                owner: owner.id,
+                cuts: owner.cuts,
                 account,
                 title,
             };

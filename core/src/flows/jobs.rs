@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::import::{ImportLine, ImportOptions};
+use super::import::{AccountLine, ImportLine, ImportOptions};
 use crate::facts::{Facts, Request};
 use crate::home::{Home, Key, Record};
 use crate::id::{JobId, OrganizationId, UserId};
@@ -24,6 +24,9 @@ use crate::time::Timestamp;
 
 /// The most members of one bulk act.
 pub const MAX_BULK: usize = 10_000;
+
+/// What an import needs on the whole organization; what its rows do is judged row by row.
+const IMPORTS: &str = "imports:run";
 
 /// An act on each of many members.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -136,7 +139,21 @@ pub async fn begin_import(
     let work = Work::ImportMembers { organization, create_accounts, dry_run };
     let items = lines.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
     let items = items.map_err(|bad| Refusal::invalid("", bad.to_string()))?;
-    begin(roster, request, work, None, items).await
+    begin(roster, request, work, Some(IMPORTS), items).await
+}
+
+/// Queues the import of accounts from a file that has been read.
+pub async fn begin_account_import(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    lines: &[AccountLine],
+    dry_run: bool,
+) -> Result<Done<Job>, OpError> {
+    let work = Work::ImportAccounts { organization, dry_run };
+    let items = lines.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
+    let items = items.map_err(|bad| Refusal::invalid("", bad.to_string()))?;
+    begin(roster, request, work, Some(IMPORTS), items).await
 }
 
 /// Sets which traits name owners, and has a job look at everything again (rule T2).
@@ -274,7 +291,7 @@ async fn may_see_job(roster: &Roster, request: &Request, job: &Job) -> Result<bo
         Err(OpError::Refused(Refusal::NotFound)) => return Ok(false),
         Err(error) => return Err(error),
     };
-    Ok(standing.holds(&Permission::of("imports:run"), Reach::Organization)
+    Ok(standing.holds(&Permission::of(IMPORTS), Reach::Organization)
         || job.actor.fingerprint() == request.actor.fingerprint())
 }
 

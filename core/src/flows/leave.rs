@@ -10,8 +10,7 @@ use crate::model::InvitationStatus;
 use crate::op::{Done, Roster, Seal, preflight, run_sealed};
 use crate::ops::leaving::{InvitationFate, LeaveByPlan, LeavingMode, Left};
 use crate::reference::UserRef;
-use crate::refusal::OpError;
-use crate::store::StoreError;
+use crate::refusal::{OpError, Refusal};
 
 /// A leaving plan to be executed.
 #[derive(Clone, PartialEq, Debug)]
@@ -51,13 +50,14 @@ pub async fn leave_by_plan(
         posts_to: resolved(roster, leave.posts_to.as_ref()).await?,
         owner_to: resolved(roster, leave.owner_to.as_ref()).await?,
         fate: leave.fate,
-        invitations: invitations_of(roster, organization, user).await?,
+        invitations: invitations_of(roster, organization, user, leave.fate).await?,
         asked: asked(request),
         not_after: None,
     };
-    // What was answered before is answered again, though the plan is another by now.
-    if request.receipt.is_none() {
-        preflight(roster, request, &operation).await?;
+    match preflight(roster, request, &operation).await {
+        // What was answered before is answered again, though the plan is another by now.
+        Ok(_) | Err(OpError::Replay(_)) => {}
+        Err(error) => return Err(error),
     }
     if operation.records_to.is_some() {
         operation.not_after = Some(announce(roster, request, operation.asked.id, &home).await?);
@@ -65,9 +65,12 @@ pub async fn leave_by_plan(
     run_sealed(roster, request, &operation, seal).await
 }
 
-async fn resolved(roster: &Roster, named: Option<&UserRef>) -> Result<Option<UserId>, OpError> {
+async fn resolved(roster: &Roster, named: Option<&UserRef>) -> Result<Option<(UserId, u32)>, OpError> {
     match named {
-        Some(named) => Ok(Some(find_user(roster, named).await?.id)),
+        Some(named) => {
+            let user = find_user(roster, named).await?;
+            Ok(Some((user.id, user.cuts)))
+        }
         None => Ok(None),
     }
 }
@@ -77,7 +80,8 @@ async fn invitations_of(
     roster: &Roster,
     organization: OrganizationId,
     user: UserId,
-) -> Result<Vec<InvitationId>, StoreError> {
+    fate: InvitationFate,
+) -> Result<Vec<InvitationId>, OpError> {
     let status = Some(InvitationStatus::Pending);
     let listing = Listing::Invitations { organization, status, scope: Scope::All };
     let (mut found, mut page) = (Vec::new(), PageRequest { after: None, limit: 200 });
@@ -90,8 +94,13 @@ async fn invitations_of(
                 _ => {}
             }
         }
-        if !rows.more || found.len() >= LeaveByPlan::MOST_INVITATIONS {
-            found.truncate(LeaveByPlan::MOST_INVITATIONS);
+        let most = LeaveByPlan::MOST_INVITATIONS;
+        if found.len() > most && fate == InvitationFate::HandOver {
+            let text = format!("at most {most} invitations can be handed over: revoke others of them first");
+            return Err(Refusal::invalid("/invitations", text).into());
+        }
+        if !rows.more || found.len() >= most {
+            found.truncate(most);
             return Ok(found);
         }
     }

@@ -2,6 +2,7 @@
 
 mod accept_invitation;
 mod add_member;
+mod answer_offer;
 mod authenticate;
 mod change_email;
 mod change_password;
@@ -40,6 +41,7 @@ pub use accept_invitation::{
 };
 pub(crate) use accept_invitation::{read_link, settle as settle_invitation};
 pub use add_member::{NewMember, Person, Who, add_member};
+pub use answer_offer::answer_offer;
 pub use authenticate::{Caller, authenticate};
 pub use change_email::{ask_email_change, confirm_email_change, look_at_email_change};
 pub use change_password::change_password;
@@ -54,7 +56,8 @@ pub use erase::erase_user;
 pub use invite::{InvitedRow, invite, invite_many, resend};
 pub(crate) use jobs::store_parts;
 pub use jobs::{
-    BulkAct, MAX_BULK, begin_bulk, begin_import, cancel_job, find_job, put_mappings, remove_everywhere,
+    BulkAct, MAX_BULK, begin_account_import, begin_bulk, begin_import, cancel_job, find_job, put_mappings,
+    remove_everywhere,
 };
 pub(crate) use lapse_invitations::lapse_invitations;
 pub use leave::{Leave, leave_by_plan};

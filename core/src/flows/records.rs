@@ -35,12 +35,13 @@ pub async fn reassign_records(
     organization: OrganizationId,
     asked_for: &Reassign,
 ) -> Result<Done<Job>, OpError> {
-    let (from, to) =
-        (find_user(roster, &asked_for.from).await?.id, find_user(roster, &asked_for.to).await?.id);
+    let (from, to) = (find_user(roster, &asked_for.from).await?.id, find_user(roster, &asked_for.to).await?);
+    let (to, cuts) = (to.id, to.cuts);
     let (kind, account) = (asked_for.kind.clone(), asked_for.account.clone());
     let home = Home::Organization(organization);
     let asked = asked(request);
-    let mut operation = ReassignRecords { organization, from, to, kind, account, asked, not_after: None };
+    let mut operation =
+        ReassignRecords { organization, from, to, cuts, kind, account, asked, not_after: None };
     preflight(roster, request, &operation).await?;
     operation.not_after = Some(announce(roster, request, operation.asked.id, &home).await?);
     let mut tries = 0;

@@ -23,6 +23,20 @@ pub async fn set_role(
     user: &UserRef,
     role: RoleRef,
 ) -> Result<Done<RoleSet>, OpError> {
+    let only_known = !request.actor.is_operator();
+    set_role_of(roster, request, organization, account, user, role, only_known).await
+}
+
+/// The same; `only_known` says whether the person must be of the organization already.
+pub(super) async fn set_role_of(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    account: &AccountRef,
+    user: &UserRef,
+    role: RoleRef,
+    only_known: bool,
+) -> Result<Done<RoleSet>, OpError> {
     let (user, request) = &find_with_pointer(roster, request, organization, user).await?;
     let mut operation = SetRole {
         organization,
@@ -31,7 +45,7 @@ pub async fn set_role(
         card: user.card(),
         cuts: user.cuts,
         role,
-        only_known: !request.actor.is_operator(),
+        only_known,
     };
     preflight(roster, request, &operation).await?;
     let pointer = PointToOrganization { user: user.id, organization };

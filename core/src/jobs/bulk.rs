@@ -1,5 +1,7 @@
 //! One act on each of many members, in the order given: each with its outcome in one commit.
 
+use std::collections::BTreeSet;
+
 use super::{Held, Interrupted, as_asked};
 use crate::facts::Request;
 use crate::flows::{BulkAct, find_user, mail_password_reset};
@@ -22,6 +24,14 @@ impl Held {
     ) -> Result<(), Interrupted> {
         let act: BulkAct =
             serde_json::from_str(action).map_err(|bad| Interrupted::Hopeless(bad.to_string()))?;
+        let mut seen = BTreeSet::new();
+        for n in 0..job.done.div_ceil(Job::PART as u64) {
+            let items = self.items(job.id, n).await?;
+            let before = usize::try_from(job.done - n * Job::PART as u64).unwrap_or(usize::MAX);
+            for item in items.iter().take(before) {
+                seen.extend(self.named(item).await.ok().map(|(user, _)| user));
+            }
+        }
         while job.done < job.total {
             let n = job.done;
             let items = self.items(job.id, n / Job::PART as u64).await?;
@@ -29,7 +39,7 @@ impl Held {
             let Some(item) = items.get(within) else {
                 return Err(Interrupted::Hopeless("a part of the request is missing".into()));
             };
-            job = self.one(&job, organization, &act, n, item).await?;
+            job = self.one(&job, organization, &act, n, item, &mut seen).await?;
         }
         Ok(())
     }
@@ -41,13 +51,16 @@ impl Held {
         act: &BulkAct,
         n: u64,
         item: &str,
+        seen: &mut BTreeSet<UserId>,
     ) -> Result<Job, Interrupted> {
         let request = self.as_asker(job).await.map(|request| request.step(&format!("row {n}")));
-        let row = Row { job: job.id, holder: self.holder, n, item: item.to_owned() };
-        let named = match item.parse::<UserRef>() {
-            Ok(named) => find_user(&self.roster, &named).await.map(|user| (user.id, user.cuts)),
-            Err(bad) => Err(Refusal::invalid("", bad.to_string()).into()),
-        };
+        let row = Row { job: job.id, holder: self.holder, n, item: item.to_owned(), line: None };
+        let named = self.named(item).await;
+        if let Ok((user, _)) = &named
+            && !seen.insert(*user)
+        {
+            return self.noted(job, item, OutcomeStatus::Unchanged, None).await;
+        }
         let done = match (request, named) {
             (Ok(request), Ok(user)) => self.act(&request, row, organization, act, user).await,
             (Err(error), _) | (Ok(_), Err(error)) => Err(error),
@@ -57,18 +70,35 @@ impl Held {
             Ok(None) => Err(Interrupted::Lost),
             Err(error @ OpError::Refused(Refusal::Conflict)) => Err(error.into()),
             Err(OpError::Refused(refusal)) => {
-                let code = Some(refusal.code().to_owned());
-                let status = OutcomeStatus::Refused;
-                let outcome = Outcome { item: item.to_owned(), line: None, status, code, warning: None };
-                let advance = Advance { outcomes: vec![outcome], ..Advance::default() };
-                self.say(&as_asked(job), job.id, advance).await
+                self.noted(job, item, OutcomeStatus::Refused, Some(refusal.code())).await
             }
             Err(error) => Err(error.into()),
         }
     }
 
+    /// Who an item names, and how often they have been removed from everything.
+    async fn named(&self, item: &str) -> Result<(UserId, u32), OpError> {
+        let named =
+            item.parse::<UserRef>().map_err(|bad| OpError::from(Refusal::invalid("", bad.to_string())))?;
+        find_user(&self.roster, &named).await.map(|user| (user.id, user.cuts))
+    }
+
+    /// An outcome of an item on which nothing is done.
+    async fn noted(
+        &self,
+        job: &Job,
+        item: &str,
+        status: OutcomeStatus,
+        code: Option<&str>,
+    ) -> Result<Job, Interrupted> {
+        let code = code.map(str::to_owned);
+        let outcome = Outcome { item: item.to_owned(), line: None, status, code, warning: None };
+        let advance = Advance { outcomes: vec![outcome], ..Advance::default() };
+        self.say(&as_asked(job), job.id, advance).await
+    }
+
     /// The request of whoever asked, as they stand now: nothing is done for one who is shut out by now (rules M7, L9).
-    async fn as_asker(&self, job: &Job) -> Result<Request, OpError> {
+    pub(super) async fn as_asker(&self, job: &Job) -> Result<Request, OpError> {
         let request = as_asked(job);
         let Some(user) = job.actor.user() else { return Ok(request) };
         let user = find_user(&self.roster, &UserRef::Id(user)).await?;

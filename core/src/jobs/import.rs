@@ -64,6 +64,7 @@ impl Held {
             let advance = Advance { cursor: Some(ADMITTED.to_owned()), ..Advance::default() };
             return self.say(&request, job.id, advance).await.map(Some);
         }
+        let asker = self.asker(&job).await?;
         let run = on_overlay(&self.roster);
         let above = Self { roster: run.0.clone(), ..self.clone() };
         let before = above.seats().await?;
@@ -72,7 +73,7 @@ impl Held {
         for n in 0..parts {
             let lines = parsed(&self.items(job.id, n).await?)?;
             let from = report.rows.len();
-            import_rows(&run, &request, organization, &lines, options, &mut report).await?;
+            import_rows(&run, &asker, organization, &lines, options, &mut report).await?;
             // What an attempt that was cut off has said is not said again.
             let said = job.done > from as u64;
             let outcomes = if options.dry_run && !said {
@@ -153,7 +154,7 @@ impl Held {
         let letting_go = Advance { seats_held: left, ..Advance::default() };
         let (_, version) = self.said(&request.step("let go"), id, letting_go).await?;
         let fence = version.map(|version| Fence { home: self.home.clone(), key: Key::Job(id), version });
-        let fenced = Request { fence, ..request.clone() };
+        let fenced = Request { fence, ..self.asker(rows.job).await? };
         let mut report = ImportReport::default();
         let (organization, lines, options) = (rows.organization, rows.lines, rows.options);
         match overlaid {
@@ -174,6 +175,14 @@ impl Held {
         let forgets = vec![rows.part, JobPartId { side: JobSide::Input, ..rows.part }];
         let advance = Advance { outcomes, seats_held, forgets, ..Advance::default() };
         self.say(&request.step("chunk"), id, advance).await
+    }
+
+    /// Whoever asked, as they stand now; nothing more is done for one who is shut out by now (rules M7, L9).
+    async fn asker(&self, job: &Job) -> Result<Request, Interrupted> {
+        self.as_asker(job).await.map_err(|error| match error {
+            OpError::Refused(refusal) => Interrupted::Hopeless(refusal.code().to_owned()),
+            error => Interrupted::Failed(error),
+        })
     }
 
     /// Seats in use, those that are held among them.

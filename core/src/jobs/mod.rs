@@ -7,6 +7,7 @@
 mod bulk;
 mod erase;
 mod import;
+mod import_accounts;
 mod map_owners;
 mod reassign;
 mod remove_everywhere;
@@ -232,6 +233,9 @@ impl Held {
                     dry_run: *dry_run,
                 };
                 self.import(job, *organization, options).await
+            }
+            Work::ImportAccounts { organization, dry_run } => {
+                self.import_accounts(job, *organization, *dry_run).await
             }
         };
         let ending = match outcome {

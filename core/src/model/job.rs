@@ -91,6 +91,13 @@ pub enum Work {
         /// Does nothing, and reports what would be done.
         dry_run: bool,
     },
+    /// Makes and renames the accounts of a file.
+    ImportAccounts {
+        /// Where to.
+        organization: OrganizationId,
+        /// Does nothing, and reports what would be done.
+        dry_run: bool,
+    },
     /// Looks again at whom traits name as owners.
     MapOwners {
         /// In one organization, or everywhere.
@@ -107,6 +114,7 @@ impl Work {
             Self::EraseUser { .. } => "erase_user",
             Self::Bulk { .. } => "bulk",
             Self::ImportMembers { .. } => "import_members",
+            Self::ImportAccounts { .. } => "import_accounts",
             Self::MapOwners { .. } => "map_owners",
         }
     }
@@ -118,6 +126,7 @@ impl Work {
             Self::MapOwners { organization } => *organization,
             Self::Bulk { organization, .. }
             | Self::ImportMembers { organization, .. }
+            | Self::ImportAccounts { organization, .. }
             | Self::ReassignRecords { organization, .. } => Some(*organization),
         }
     }
@@ -130,6 +139,7 @@ impl Work {
             Self::MapOwners { organization: Some(organization) }
             | Self::Bulk { organization, .. }
             | Self::ImportMembers { organization, .. }
+            | Self::ImportAccounts { organization, .. }
             | Self::ReassignRecords { organization, .. } => Home::Organization(*organization),
         }
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Access;
 use crate::id::UserId;
 use crate::permission::RoleRef;
+use crate::refusal::Refusal;
 use crate::text::{Email, ExternalId, Name};
 use crate::time::Timestamp;
 
@@ -144,6 +145,16 @@ impl Member {
     #[must_use]
     pub fn after_cuts(&self, cuts: u32, now: Timestamp) -> Self {
         if self.survives(cuts) || self.status == MemberStatus::Former { self.clone() } else { self.left(now) }
+    }
+
+    /// The member as they stand, where something may be given to them; `cuts` is how often they have been removed from
+    /// everything, as it was read before this record (rules M5, M9, M12).
+    pub(crate) fn able(self, cuts: u32, now: Timestamp) -> Result<Self, Refusal> {
+        if self.epoch > cuts {
+            return Err(Refusal::Conflict);
+        }
+        let member = self.after_cuts(cuts, now);
+        if member.is_in(now) { Ok(member) } else { Err(Refusal::TargetNotActive) }
     }
 
     /// When the record ends by itself, if it does.

@@ -249,3 +249,29 @@ async fn l7_a_plan_that_cannot_be_executed_is_refused() {
         verified(&world).await;
     }
 }
+
+/// M5, M9, L7: nobody who was removed from everything inherits, though it has not been swept yet.
+#[tokio::test]
+async fn m5_one_removed_from_everything_inherits_nothing() {
+    for store in selected() {
+        let world = World::on(store).await;
+        laden(&world).await;
+        let operator = world.operator();
+        operator.delete("/v1/users/ext:nora/accounts").await.is(202);
+        for heir in ["records_to", "posts_to"] {
+            let mut body =
+                json!({"mode": "remove", "revision": revision(&world).await, "invitations": "revoke"});
+            body[heir] = "ext:nora".into();
+            operator.post(PLAN, body).await.refused(409, "target_not_active");
+        }
+        let reassign = json!({"from": "ext:nils", "to": "ext:nora"});
+        operator.post(&format!("{CLOUD}/records/reassign"), reassign).await.refused(409, "target_not_active");
+        let record = json!({"owner": "ext:nora"});
+        operator.put(&format!("{CLOUD}/records/deal/0"), record).await.refused(409, "target_not_active");
+        let owner = format!("{CLOUD}/members/ext:olga/leaving-plan");
+        let plan = operator.get(&owner).await.is(200);
+        let body = json!({"mode": "remove", "revision": plan["revision"], "owner_to": "ext:nora"});
+        operator.post(&owner, body).await.refused(409, "target_not_active");
+        verified(&world).await;
+    }
+}

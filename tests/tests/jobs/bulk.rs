@@ -41,7 +41,7 @@ mod cases {
             "/owner/user_id",
         );
         let ids = people(&service, &one, 3).await;
-        let users = [&ids[2], "ext:nobody", &ids[0], &owner, "not an id", &ids[0]];
+        let users = [&ids[2], "ext:nobody", &ids[0], &owner, "not an id", &ids[0], &owner];
         let path = format!("/v1/organizations/{one}/members/bulk");
         let body = json!({"action": "remove", "users": users});
         let accepted = service.operator().post(&path, body).await.is(202);
@@ -60,6 +60,7 @@ mod cases {
             ("removed", None),
             ("refused", Some("owner_must_transfer")),
             ("refused", Some("invalid")),
+            ("unchanged", None),
             ("unchanged", None),
         ];
         assert_eq!(outcomes, expected.map(|(status, code)| (json!(status), json!(code))));
@@ -160,7 +161,7 @@ mod cases {
         let cancel = format!("/v1/jobs/{id}/cancel");
         assert_eq!(service.operator().post(&cancel, json!({})).await.is(200)["status"], "running");
         let act = RemoveMember { organization: one.parse().unwrap(), user: ids[0].parse().unwrap() };
-        let row = Row { job: id.parse().unwrap(), holder, n: 0, item: ids[0].clone() };
+        let row = Row { job: id.parse().unwrap(), holder, n: 0, item: ids[0].clone(), line: None };
         let row = RowInJob { row, act, changed: OutcomeStatus::Removed };
         let after = run(&service.roster, &system, &row).await.unwrap().output.unwrap();
         assert_eq!((after.status, after.done), (JobStatus::Cancelled, 0));

@@ -4,6 +4,8 @@ crate::on_every_store! {
     x4_the_real_file_comes_in_and_a_second_time_changes_nothing
     x4_too_few_seats_for_the_file_and_nothing_is_done
     x4_bad_files_are_refused_at_once
+    x4_accounts_come_in_and_a_second_time_nothing_changes
+    p5_an_administrator_imports_by_address_and_people_of_their_own
     x3_nothing_comes_in_once_an_import_is_stopped
 }
 
@@ -26,7 +28,7 @@ mod cases {
     use roster_tests::http::{Service, text};
     use serde_json::json;
 
-    use crate::{done, is_clean, organization, results, upload};
+    use crate::{add, done, is_clean, organization, results, upload};
 
     pub async fn x4_the_real_file_comes_in_and_a_second_time_changes_nothing(store: &str) {
         let service = Service::on(store).await;
@@ -74,6 +76,67 @@ mod cases {
         assert_eq!(job["summary"], json!({"added": 3}));
         let seats = service.operator().get(&format!("/v1/organizations/{one}/seats")).await.is(200);
         assert_eq!(seats["used"], 4, "what was held is spent or given back");
+        is_clean(&service).await;
+    }
+
+    pub async fn x4_accounts_come_in_and_a_second_time_nothing_changes(store: &str) {
+        let service = Service::on(store).await;
+        let one = organization(&service, "one", None).await;
+        let file = "account_external_id,name\nnorth,North\neast,\nwest,West\neast,East\n,Nameless\n";
+        let path = format!("/v1/organizations/{one}/imports?kind=accounts");
+        let dry =
+            done(&service, &upload(&service, &format!("{path}&dry_run=true"), file).await.is(202)).await;
+        let foreseen = results(&service, &dry).await;
+        let accounts = format!("/v1/organizations/{one}/accounts");
+        let before = service.operator().get(&accounts).await.is(200);
+        assert!(!before.to_string().contains("\"East\""), "a dry run does nothing");
+        let run = done(&service, &upload(&service, &path, file).await.is(202)).await;
+        assert_eq!((&run["kind"], &run["summary"]), (&json!("import_accounts"), &dry["summary"]));
+        let rows = results(&service, &run).await;
+        assert_eq!(rows, foreseen);
+        let told: Vec<_> = rows.iter().map(|row| (row["line"].clone(), row["status"].clone())).collect();
+        let expected = [(2, "unchanged"), (3, "added"), (4, "added"), (5, "changed"), (6, "refused")];
+        assert_eq!(told, expected.map(|(line, status)| (json!(line), json!(status))));
+        assert_eq!(rows[4]["code"], "invalid");
+        let east = service.operator().get(&format!("{accounts}/ext:east")).await.is(200);
+        assert_eq!(east["name"], "East");
+        let again = done(
+            &service,
+            &upload(&service, &path, "name,account_external_id\nEast,east\n,west\n").await.is(202),
+        )
+        .await;
+        assert_eq!(again["summary"], json!({"unchanged": 2}));
+        for bad in ["", "name\nNorth\n", "account_external_id\n"] {
+            upload(&service, &path, bad).await.refused(422, "invalid");
+        }
+        upload(&service, &format!("{path}&create_accounts=true"), file).await.refused(422, "invalid");
+        is_clean(&service).await;
+    }
+
+    pub async fn p5_an_administrator_imports_by_address_and_people_of_their_own(store: &str) {
+        let service = Service::on(store).await;
+        let (one, other) =
+            (organization(&service, "one", None).await, organization(&service, "two", None).await);
+        let mine = json!({"external_id": "mine", "email": "mine@example.com", "access": {"type": "organization", "role": "viewer"}});
+        service.operator().post(&format!("/v1/organizations/{one}/members"), mine).await.is(201);
+        let theirs = json!({"external_id": "theirs", "email": "theirs@example.com", "access": {"type": "organization", "role": "viewer"}});
+        service.operator().post(&format!("/v1/organizations/{other}/members"), theirs).await.is(201);
+        let key = json!({"name": "importer", "access": {"type": "organization", "role": "admin"}});
+        let key = service.operator().post(&format!("/v1/organizations/{one}/api-keys"), key).await.is(201);
+        let admin = service.bearer(&text(&key, "/secret"));
+        let file = "user_external_id,email,account_external_id,role\nmine,,north,member\ntheirs,,north,member\n,new@example.com,north,member\nnobody,,north,member\n";
+        let path = format!("/v1/organizations/{one}/imports");
+        let reply =
+            admin.clone().with("content-type", "text/csv").send(Method::POST, &path, file.into()).await;
+        let job = done(&service, &reply.is(202)).await;
+        let told: Vec<_> = results(&service, &job)
+            .await
+            .iter()
+            .map(|row| (row["status"].clone(), row["code"].clone()))
+            .collect();
+        let wide = (json!("refused"), json!("implicit_access"));
+        let unknown = (json!("refused"), json!("not_found"));
+        assert_eq!(told, [wide, unknown.clone(), (json!("added"), json!(null)), unknown]);
         is_clean(&service).await;
     }
 
@@ -126,11 +189,9 @@ mod cases {
         upload(&service, &format!("{path}?kind=birds"), "").await.refused(422, "invalid");
         let caller = service.operator().with("content-type", "application/json");
         caller.send(Method::POST, &path, b"{}".to_vec()).await.refused(415, "unsupported_media_type");
-        let owner = text(
-            &service.operator().get(&format!("/v1/organizations/{one}")).await.is(200),
-            "/owner/user_id",
-        );
-        let caller = service.user(&owner).with("content-type", "text/csv");
+        upload(&service, &path, "email,account_external_id,role\n").await.refused(422, "invalid");
+        let member = text(&add(&service, &one, "max@example.com", "member").await.is(201), "/user_id");
+        let caller = service.user(&member).with("content-type", "text/csv");
         let file = b"email,account_external_id,role\nada@example.com,north,viewer\n".to_vec();
         caller.send(Method::POST, &path, file).await.refused(403, "forbidden");
         assert_eq!(service.operator().get("/v1/jobs").await.is(200)["data"], json!([]));

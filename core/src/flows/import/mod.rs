@@ -1,12 +1,14 @@
 //! Importing members from CSV (rule X4): the dry run and the run are the same flows, on an overlay that is thrown
 //! away or flushed.
 
+mod accounts;
 mod ahead;
 mod parse;
 mod row;
 
 use std::sync::Arc;
 
+pub use accounts::{AccountLine, AccountRow, parse_accounts};
 pub use parse::{ImportLine, ImportRow, parse_members};
 pub use row::{RowOutcome, RowStatus, Warning};
 

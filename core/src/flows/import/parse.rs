@@ -48,8 +48,17 @@ struct Columns {
     count: usize,
 }
 
-/// Reads a file; 422 for one whose header cannot be used, in which case nothing is read.
+/// Reads a file; 422 for one whose header cannot be used or that has no rows, in which case nothing is done.
 pub fn parse_members(bytes: &[u8]) -> Result<Vec<ImportLine>, Refusal> {
+    parse(bytes, columns, line)
+}
+
+/// The rows of a file, each with the line on which it begins.
+pub(super) fn parse<C, T>(
+    bytes: &[u8],
+    columns: impl Fn(&csv::ByteRecord) -> Result<C, Refusal>,
+    line: impl Fn(u64, &[u8], &csv::ByteRecord, &C) -> T,
+) -> Result<Vec<T>, Refusal> {
     let bad = |detail: &str| Refusal::invalid("", detail);
     if bytes.len() > MAX_BYTES {
         return Err(bad("the file is larger than 64 MiB"));
@@ -66,6 +75,7 @@ pub fn parse_members(bytes: &[u8]) -> Result<Vec<ImportLine>, Refusal> {
         let begin = byte(reader.position());
         match reader.read_byte_record(&mut record) {
             Ok(true) => {}
+            Ok(false) if lines.is_empty() => return Err(bad("the file has no rows below its header")),
             Ok(false) => return Ok(lines),
             Err(error) => return Err(bad(&format!("the file cannot be read: {error}"))),
         }
@@ -138,14 +148,7 @@ fn row(raw: &[u8], record: &csv::ByteRecord, columns: &Columns) -> Result<Import
     if record.len() != columns.count {
         return Err(format!("{} cells where the header has {}", record.len(), columns.count));
     }
-    let cell = |name: &str, at: usize| -> Result<Option<String>, String> {
-        let bytes = record.get(at).unwrap_or_default();
-        if bytes.len() > MAX_CELL {
-            return Err(format!("{name}: longer than {MAX_CELL} bytes"));
-        }
-        let text = std::str::from_utf8(bytes).map_err(|_| format!("{name}: not UTF-8"))?;
-        Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
-    };
+    let cell = |name: &str, at: usize| cell(record, name, at);
     let optional = |name: &str, at: Option<usize>| at.map_or(Ok(None), |at| cell(name, at));
     let external_id = optional("user_external_id", columns.external_id)?;
     let email = optional("email", columns.email)?;
@@ -164,12 +167,25 @@ fn row(raw: &[u8], record: &csv::ByteRecord, columns: &Columns) -> Result<Import
     })
 }
 
-fn read<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> Result<T, String> {
+/// The text of a cell; nothing for an empty one.
+pub(super) fn cell(record: &csv::ByteRecord, name: &str, at: usize) -> Result<Option<String>, String> {
+    let bytes = record.get(at).unwrap_or_default();
+    if bytes.len() > MAX_CELL {
+        return Err(format!("{name}: longer than {MAX_CELL} bytes"));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| format!("{name}: not UTF-8"))?;
+    Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+}
+
+pub(super) fn read<T: std::str::FromStr<Err: std::fmt::Display>>(
+    name: &str,
+    text: &str,
+) -> Result<T, String> {
     text.parse().map_err(|error: T::Err| format!("{name}: {error}"))
 }
 
 /// Whether quotation marks stand only around whole cells, or doubled inside them (RFC 4180, section 2, rule 5).
-fn quotes_are_plain(raw: &[u8]) -> bool {
+pub(super) fn quotes_are_plain(raw: &[u8]) -> bool {
     #[derive(PartialEq)]
     enum At {
         Start,
@@ -216,6 +232,7 @@ mod tests {
         for text in [
             "",
             "\n",
+            "email,account_external_id,role\n",
             "email\n",
             "email,role\n",
             "email,role,account_external_id,email\n",

@@ -2,11 +2,14 @@
 
 use super::{ImportLine, ImportOptions, ImportReport, ImportRow};
 use crate::facts::Request;
-use crate::flows::{Found, NewAccount, NewUser, create_account, find_or_create_user, set_role};
+use crate::flows::create_user::{find, fresh_id};
+use crate::flows::set_role::set_role_of;
+use crate::flows::{Found, NewAccount, NewUser, create_account, find_or_create_user, find_user};
 use crate::home::{Home, TypedKey};
 use crate::id::OrganizationId;
-use crate::op::Roster;
-use crate::ops::member::RoleSet;
+use crate::model::Card;
+use crate::op::{Roster, preflight};
+use crate::ops::member::{RoleSet, SetRole};
 use crate::permission::RoleRef;
 use crate::reference::{AccountRef, UserRef};
 use crate::refusal::{OpError, Refusal};
@@ -137,10 +140,21 @@ async fn act(
         name: row.name.clone(),
         ..NewUser::default()
     };
-    let Found { user, created, external_id_differs } = find_or_create_user(roster, request, &person).await?;
-    report.users_created += usize::from(created);
     let account = AccountRef::External(row.account.clone());
-    let done = set_role(roster, request, organization, &account, &UserRef::Id(user.id), row.role).await?;
+    // As when a member is added: operators give people external ids, others name people of their own organization by
+    // it, and anybody by address.
+    let by_id = row.external_id.clone().map(UserRef::External).filter(|_| !request.actor.is_operator());
+    let (user, external_id_differs) = if let Some(named) = &by_id {
+        (find_user(roster, named).await?, false)
+    } else {
+        may_add(roster, request, organization, row, &person).await?;
+        let Found { user, created, external_id_differs } =
+            find_or_create_user(roster, request, &person).await?;
+        report.users_created += usize::from(created);
+        (user, external_id_differs)
+    };
+    let (named, only_known) = (UserRef::Id(user.id), by_id.is_some());
+    let done = set_role_of(roster, request, organization, &account, &named, row.role, only_known).await?;
     let RoleSet { previous, .. } = done.output;
     let status = match previous {
         None => RowStatus::Added,
@@ -148,6 +162,29 @@ async fn act(
         Some(_) => RowStatus::Changed,
     };
     Ok((status, external_id_differs.then_some(Warning::ExternalIdDiffers)))
+}
+
+/// Nobody is made by one who may not add them.
+async fn may_add(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    row: &ImportRow,
+    person: &NewUser,
+) -> Result<(), OpError> {
+    if request.actor.is_operator() || find(roster, request, person).await?.is_some() {
+        return Ok(());
+    }
+    let operation = SetRole {
+        organization,
+        account: AccountRef::External(row.account.clone()),
+        user: fresh_id(&request.step("person 0")),
+        card: Card { email: row.email.clone(), ..Card::default() },
+        cuts: 0,
+        role: row.role,
+        only_known: false,
+    };
+    preflight(roster, request, &operation).await.map(|_| ())
 }
 
 async fn account_is_missing(

@@ -24,6 +24,8 @@ pub struct Row {
     pub n: u64,
     /// What names it in the results.
     pub item: String,
+    /// Where it stands in a file.
+    pub line: Option<u64>,
 }
 
 /// The act on it, in the home that holds the job. Answers the job after it; nothing for a worker that has lost it.
@@ -82,8 +84,13 @@ impl<O: Operation> Operation for RowInJob<O> {
             }
         };
         let mut job = Job { attempts: 0, ..renewed(job, self.row.holder, facts) };
-        let part =
-            job.record(Outcome { item: self.row.item.clone(), line: None, status, code, warning: None });
+        let part = job.record(Outcome {
+            item: self.row.item.clone(),
+            line: self.row.line,
+            status,
+            code,
+            warning: None,
+        });
         let job = Box::new(job);
         let decision = part.into_iter().map(Record::JobPart).fold(decision, Decision::put);
         Ok(decision.put(Record::Job(job.clone())).giving(Some(job)))

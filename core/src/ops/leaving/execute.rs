@@ -45,12 +45,12 @@ pub struct LeaveByPlan {
     pub mode: LeavingMode,
     /// The plan as it was read.
     pub revision: String,
-    /// Whose their records will be.
-    pub records_to: Option<UserId>,
+    /// Whose their records will be, and how often each heir has been removed from everything, as it was read before.
+    pub records_to: Option<(UserId, u32)>,
     /// Whose their posts will be.
-    pub posts_to: Option<UserId>,
+    pub posts_to: Option<(UserId, u32)>,
     /// The new owner, where they are the owner.
-    pub owner_to: Option<UserId>,
+    pub owner_to: Option<(UserId, u32)>,
     /// What becomes of their invitations.
     pub fate: InvitationFate,
     /// The invitations that they stand for, as they were listed: at most [`Self::MOST_INVITATIONS`].
@@ -94,7 +94,7 @@ impl Operation for LeaveByPlan {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<LeaveRead, StoreError> {
-        let heirs = [self.records_to, self.posts_to, self.owner_to];
+        let heirs = [self.records_to, self.posts_to, self.owner_to].map(|heir| heir.map(|(user, _)| user));
         let people = heirs.iter().flatten().copied().chain([self.user]).map(Key::Member);
         view.fetch(people.chain(self.invitations.iter().map(|id| Key::Invitation(*id))).collect::<Vec<_>>())
             .await?;
@@ -114,7 +114,7 @@ impl Operation for LeaveByPlan {
             }
         }
         let posts_heir = match self.posts_to {
-            Some(heir) => Some(HeldRead::load(view, heir).await?),
+            Some((heir, _)) => Some(HeldRead::load(view, heir).await?),
             None => None,
         };
         let plan = PlanRead::load(view, self.user, Some(self.asked.id)).await?;
@@ -124,17 +124,13 @@ impl Operation for LeaveByPlan {
     fn decide(&self, read: LeaveRead, facts: &Facts) -> Result<Decision<Left>, Refusal> {
         let LeaveRead { plan, heirs, posts_heir, invitations } = read;
         let plan = plan.open()?;
-        let [records_heir, posts_to, owner_to] = self.known(heirs)?;
+        let heirs = self.known(heirs)?;
         let member = plan.scene.known()?.clone();
         self.judge(&plan, &member, facts)?;
         if self.revision != plan.revision {
             return Err(Refusal::PlanChanged);
         }
-        for heir in [&records_heir, &posts_to, &owner_to].into_iter().flatten() {
-            if !heir.is_in(facts.now) {
-                return Err(Refusal::TargetNotActive);
-            }
-        }
+        let [_, posts_to, owner_to] = self.able(heirs, facts)?;
         let mut decision = Decision::unchanged(None);
         decision.exact = plan.exact(self.user);
         if let Some(heir) = owner_to {
@@ -144,8 +140,8 @@ impl Operation for LeaveByPlan {
         let decision = self.posts_go(decision, &plan, posts_to.zip(posts_heir), facts)?;
         let decision = self.invitations_go(decision, &plan, invitations, facts)?;
         let transfer = decision.output.clone();
-        let (decision, job) = match self.records_to.filter(|_| !plan.records.is_empty()) {
-            Some(to) => self.records_go(decision, plan, to, facts)?,
+        let (decision, job) = match self.records_to.filter(|_| plan.hand_over.is_needed(self.user)) {
+            Some((to, _)) => self.records_go(decision, plan, to, facts)?,
             None => (decision.giving(()), None),
         };
         let member = match decision.find(&Key::Member(self.user)) {
@@ -175,13 +171,27 @@ impl LeaveByPlan {
     fn known(&self, heirs: [Option<Member>; 3]) -> Result<[Option<Member>; 3], Refusal> {
         let named =
             [(self.records_to, "/records_to"), (self.posts_to, "/posts_to"), (self.owner_to, "/owner_to")];
-        if let Some((_, field)) = named.iter().find(|(heir, _)| *heir == Some(self.user)) {
+        if let Some((_, field)) =
+            named.iter().find(|(heir, _)| heir.is_some_and(|(user, _)| user == self.user))
+        {
             return Err(Refusal::invalid(*field, "name somebody else"));
         }
         if named.iter().zip(&heirs).any(|((named, _), found)| named.is_some() && found.is_none()) {
             return Err(Refusal::NotFound);
         }
         Ok(heirs)
+    }
+
+    /// Whoever inherits stands here, also where a removal from everything has not been swept.
+    fn able(&self, heirs: [Option<Member>; 3], facts: &Facts) -> Result<[Option<Member>; 3], Refusal> {
+        let mut able = [None, None, None];
+        let named = [self.records_to, self.posts_to, self.owner_to];
+        for ((place, heir), named) in able.iter_mut().zip(heirs).zip(named) {
+            if let (Some(heir), Some((_, cuts))) = (heir, named) {
+                *place = Some(heir.able(cuts, facts.now)?);
+            }
+        }
+        Ok(able)
     }
 
     fn judge(&self, plan: &PlanNumbers, member: &Member, facts: &Facts) -> Result<(), Refusal> {
@@ -201,6 +211,8 @@ impl LeaveByPlan {
                     return Err(Refusal::ReauthenticationRequired);
                 }
             }
+            // Of a plan that was read while they were the owner, that is what has changed.
+            (false, Some(_)) if self.revision != plan.revision => return Err(Refusal::PlanChanged),
             (false, Some(_)) => return Err(Refusal::invalid("/owner_to", "this member is not the owner")),
             (false, None) => {}
         }

@@ -32,6 +32,8 @@ pub struct AnswerOffer {
     pub transfer: TransferId,
     /// What is said.
     pub answer: OfferAnswer,
+    /// How often whoever is to be the owner has been removed from everything, as it was read before.
+    pub cuts: u32,
 }
 
 /// What is there before.
@@ -88,7 +90,7 @@ impl Operation for AnswerOffer {
         if organization.owner != transfer.from {
             return Err(Refusal::OwnerChanged);
         }
-        let to = read.to.filter(|to| to.is_in(facts.now)).ok_or(Refusal::TargetNotActive)?;
+        let to = read.to.ok_or(Refusal::TargetNotActive)?.able(self.cuts, facts.now)?;
         let from = read.from.ok_or(Refusal::OwnerChanged)?;
         if to.has_cut(transfer.created_at) || from.has_cut(transfer.created_at) {
             return Err(Refusal::OfferExpired);

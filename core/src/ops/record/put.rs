@@ -4,9 +4,7 @@ use super::{fields, reach};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, TheMember, TheRecordTypes, TheSuccessions};
 use crate::id::{AccountId, OrganizationId, RecordId, UserId};
-use crate::model::{
-    AccountStatus, Holding, HoldingName, HoldingTypes, MAX_TYPES, Member, MemberStatus, Successions,
-};
+use crate::model::{AccountStatus, Holding, HoldingName, HoldingTypes, MAX_TYPES, Member, Successions};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::ops::member::find_accounts;
 use crate::reference::AccountRef;
@@ -25,6 +23,8 @@ pub struct PutRecord {
     pub external_id: ExternalId,
     /// Who owns it.
     pub owner: UserId,
+    /// How often that one has been removed from everything, as it was read before.
+    pub cuts: u32,
     /// On which account it lies.
     pub account: Option<AccountRef>,
     /// What people call it.
@@ -96,8 +96,8 @@ impl Operation for PutRecord {
             policy.require(&standing, "records:manage", reach(before.account))?;
         }
         let kept = before.as_ref().is_some_and(|before| before.owner == self.owner);
-        if owner.status != MemberStatus::Active && !kept {
-            return Err(Refusal::TargetNotActive);
+        if !kept {
+            owner.able(self.cuts, facts.now)?;
         }
         let (types, kind_number) = self.number(read.types)?;
         let holding = Holding {

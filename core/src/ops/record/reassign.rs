@@ -9,7 +9,7 @@ use crate::facts::Facts;
 use crate::home::{Home, Key, Record, Tally, TheMember, TheRecordTypes, TheSuccessions};
 use crate::id::{AccountId, JobId, OrganizationId, UserId};
 use crate::model::{
-    AccountStatus, HoldingTypes, Job, MAX_SUCCESSIONS, Member, MemberStatus, Succession, Successions, Work,
+    AccountStatus, HoldingTypes, Job, MAX_SUCCESSIONS, Member, Succession, Successions, Work,
 };
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::ops::job::Asked;
@@ -64,6 +64,12 @@ impl HandOver {
             },
             types,
         })
+    }
+
+    /// Whether anything is to be handed over: records that they own, or that are on their way to them by an earlier
+    /// hand-over on one account, which nobody counts.
+    pub fn is_needed(&self, from: UserId) -> bool {
+        !self.owned.is_empty() || self.successions.open.iter().any(|one| one.to == from && !one.done)
     }
 
     /// The same decision, by which the records are handed over, and the job that rewrites them. The tallies must be as
@@ -127,6 +133,8 @@ pub struct ReassignRecords {
     pub from: UserId,
     /// Whose they will be.
     pub to: UserId,
+    /// How often that one has been removed from everything, as it was read before.
+    pub cuts: u32,
     /// Only of this type.
     pub kind: Option<RecordType>,
     /// Only on this account.
@@ -179,9 +187,7 @@ impl Operation for ReassignRecords {
             (_, found) => found.map(|(id, _)| id),
         };
         facts.policies.access.require(&standing, "records:manage", reach(account))?;
-        if to.status != MemberStatus::Active {
-            return Err(Refusal::TargetNotActive);
-        }
+        to.able(self.cuts, facts.now)?;
         let terms = Terms {
             organization: self.organization,
             from: self.from,

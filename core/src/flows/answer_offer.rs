@@ -1,0 +1,32 @@
+//! Answering an offer of ownership: whoever accepts may have been removed from everything meanwhile.
+
+use super::find_user;
+use crate::facts::Request;
+use crate::home::{Home, Key, Record};
+use crate::id::{OrganizationId, TransferId};
+use crate::model::Transfer;
+use crate::op::{Done, Roster, Seal, run_sealed};
+use crate::ops::ownership::{AnswerOffer, OfferAnswer};
+use crate::reference::UserRef;
+use crate::refusal::OpError;
+
+/// Answers an offer (rule O4).
+pub async fn answer_offer(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    transfer: TransferId,
+    answer: OfferAnswer,
+    seal: Option<Seal<'_, Transfer>>,
+) -> Result<Done<Transfer>, OpError> {
+    let (home, key) = (Home::Organization(organization), Key::Transfer(transfer));
+    let mut read = roster.store.read(&home, std::slice::from_ref(&key), &[]).await?;
+    let cuts = match read.records.remove(&key).map(|stored| stored.record) {
+        Some(Record::Transfer(transfer)) if answer == OfferAnswer::Accept => {
+            find_user(roster, &UserRef::Id(transfer.to)).await?.cuts
+        }
+        // Nothing is given to anybody.
+        Some(_) | None => 0,
+    };
+    run_sealed(roster, request, &AnswerOffer { organization, transfer, answer, cuts }, seal).await
+}

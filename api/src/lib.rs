@@ -10,6 +10,7 @@ mod json;
 mod member_query;
 mod metrics;
 mod middleware;
+mod once;
 pub mod openapi;
 mod pages;
 pub mod peer;

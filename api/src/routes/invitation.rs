@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use roster_core::facts::Request;
 use roster_core::flows::{
-    Accepted, InvitedRow, SignUp, accept_invitation, begin_receipt, decline_invitation, finish_receipt,
-    invitation_home, invite, invite_many, resend as send_again,
+    Accepted, InvitedRow, SignUp, accept_invitation, decline_invitation, invitation_home, invite,
+    invite_many, resend as send_again,
 };
 use roster_core::home::Home;
 use roster_core::id::InvitationId;
@@ -24,9 +24,10 @@ use serde_json::{Value, json};
 use super::PAGE;
 use crate::access::AccessBody;
 use crate::answer::Answer;
-use crate::call::{Call, Empty, MaybeSigned, Visit, replayed};
+use crate::call::{Call, Empty, MaybeSigned, Visit};
 use crate::error::Problem;
 use crate::json::Patch;
+use crate::once::once;
 use crate::route::Route;
 use crate::shapes;
 
@@ -57,7 +58,7 @@ fn of_organizations() -> Vec<Route> {
             .or_makes()
             .refuses(&[
                 "no_seat", "already_member", "member_deactivated", "invitation_exists", "account_gone",
-                "cannot_grant_unheld", "owner_by_transfer_only",
+                "cannot_grant_unheld", "owner_by_transfer_only", "rate_limited",
             ]),
         Route::get(ALL, "list_invitations", list)
             .says("List invitations", "Needs `invitations:read`; only those that reach accounts on which it is held.")
@@ -93,7 +94,7 @@ fn of_organizations() -> Vec<Route> {
             .answers(200, "Invitation")
             .refuses(&[
                 "no_seat", "invitation_not_pending", "already_member", "member_deactivated", "invitation_exists",
-                "cannot_grant_unheld", "role_gone", "account_gone",
+                "cannot_grant_unheld", "role_gone", "account_gone", "rate_limited",
             ]),
         Route::get("/organizations/{organization}/invitations/{invitation}/link", "get_invitation_link", link)
             .says("Copy the link of an invitation", "Needs `invitations:manage`. The link that is good now.")
@@ -191,11 +192,11 @@ async fn create_many(call: &Call<Create>, rows: &[Value]) -> Result<Answer, Prob
     if rows.is_empty() || rows.len() > MOST {
         return Err(Problem::invalid("/invitations", "give 1 to 1,000 invitations"));
     }
-    let home = Home::Organization(organization);
-    let request = match replayed(begin_receipt(call.roster(), &call.request, &home).await)? {
-        Ok(request) => request,
-        Err(sealed) => return Answer::replay(call, &sealed),
-    };
+    once(call, Home::Organization(organization), async |request| invited(call, &request, rows).await).await
+}
+
+async fn invited(call: &Call<Create>, request: &Request, rows: &[Value]) -> Result<Answer, Problem> {
+    let organization = call.organization()?;
     let mut asks = Vec::new();
     let mut results: BTreeMap<usize, Value> = BTreeMap::new();
     for (number, row) in rows.iter().enumerate() {
@@ -206,7 +207,7 @@ async fn create_many(call: &Call<Create>, rows: &[Value]) -> Result<Answer, Prob
             }
         }
     }
-    for (number, outcome) in invite_many(call.roster(), &request, organization, asks).await? {
+    for (number, outcome) in invite_many(call.roster(), request, organization, asks).await? {
         let row = match outcome {
             InviteOutcome::Invited(it) => {
                 shapes::invited_row(number, "invited", Some(&shapes::invitation(organization, &it)), None)
@@ -218,9 +219,7 @@ async fn create_many(call: &Call<Create>, rows: &[Value]) -> Result<Answer, Prob
         };
         results.insert(number, row);
     }
-    let answer = Answer::ok(json!({"results": results.into_values().collect::<Vec<_>>()}));
-    finish_receipt(call.roster(), &request, &home, answer.sealed(call)).await?;
-    Ok(answer)
+    Ok(Answer::ok(json!({"results": results.into_values().collect::<Vec<_>>()})))
 }
 
 #[derive(Debug, Deserialize)]
@@ -337,22 +336,18 @@ async fn accept(MaybeSigned(call): MaybeSigned<Accept>) -> Result<Answer, Proble
         (Some(_), None) => return Err(Problem::invalid("/password", "is missing")),
     };
     let home = invitation_home(call.roster(), &token)?;
-    let request = match replayed(begin_receipt(call.roster(), &call.request, &home).await)? {
-        Ok(request) => request,
-        Err(sealed) => return Answer::replay(&call, &sealed),
-    };
-    let plain = Request { receipt: None, ..request.clone() };
-    let Accepted { organization, member, session } =
-        accept_invitation(call.roster(), &plain, &token, sign_up.as_ref()).await?;
-    let answer = Answer::ok(json!({
-        "organization": {"id": organization.id, "name": organization.name},
-        "member": shapes::member(organization.id, &member),
-        "session": session.map(|begun| json!({
-            "token": begun.token.reveal(), "expires_at": begun.session.expires_at,
-        })),
-    }));
-    finish_receipt(call.roster(), &request, &home, answer.sealed(&call)).await?;
-    Ok(answer)
+    once(&call, home, async |request| {
+        let Accepted { organization, member, session } =
+            accept_invitation(call.roster(), &request, &token, sign_up.as_ref()).await?;
+        Ok(Answer::ok(json!({
+            "organization": {"id": organization.id, "name": organization.name},
+            "member": shapes::member(organization.id, &member),
+            "session": session.map(|begun| json!({
+                "token": begun.token.reveal(), "expires_at": begun.session.expires_at,
+            })),
+        })))
+    })
+    .await
 }
 
 async fn decline(Visit(call): Visit) -> Result<Answer, Problem> {

@@ -5,9 +5,8 @@ use std::time::Duration;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
-use roster_core::facts::Request;
 use roster_core::flows::import::{AccountLine, ImportLine, ImportOptions, parse_accounts, parse_members};
-use roster_core::flows::{self, BulkAct, begin_bulk, begin_receipt, finish_receipt};
+use roster_core::flows::{self, BulkAct, begin_bulk};
 use roster_core::home::Home;
 use roster_core::id::JobId;
 use roster_core::model::Job;
@@ -20,8 +19,9 @@ use serde_json::json;
 use super::PAGE;
 use crate::access::RolesBody;
 use crate::answer::Answer;
-use crate::call::{Call, Empty, Upload, replayed};
+use crate::call::{Call, Empty, Upload};
 use crate::error::Problem;
+use crate::once::once;
 use crate::route::Route;
 use crate::shapes;
 
@@ -213,16 +213,12 @@ impl BulkBody {
 async fn bulk(call: Call<BulkBody>) -> Result<Answer, Problem> {
     let organization = call.organization()?;
     let (act, home) = (call.body.act()?, Home::Organization(organization));
-    let request = match replayed(begin_receipt(call.roster(), &call.request, &home).await)? {
-        Ok(request) => request,
-        Err(sealed) => return Answer::replay(&call, &sealed),
-    };
-    let plain = Request { receipt: None, ..request.clone() };
-    let done = begin_bulk(call.roster(), &plain, organization, &act, call.body.users.clone()).await?;
-    call.api.jobs.notify_one();
-    let answer = accepted(&done.output);
-    finish_receipt(call.roster(), &request, &home, answer.sealed(&call)).await?;
-    Ok(answer)
+    once(&call, home, async |request| {
+        let done = begin_bulk(call.roster(), &request, organization, &act, call.body.users.clone()).await?;
+        call.api.jobs.notify_one();
+        Ok(accepted(&done.output))
+    })
+    .await
 }
 
 #[derive(Debug, Deserialize)]
@@ -264,22 +260,18 @@ async fn import(Upload { call, file }: Upload<ImportQuery>) -> Result<Answer, Pr
         Kind::Members => File::Members(parse_members(&file)?),
         Kind::Accounts => File::Accounts(parse_accounts(&file)?),
     };
-    let request = match replayed(begin_receipt(call.roster(), &call.request, &home).await)? {
-        Ok(request) => request,
-        Err(sealed) => return Answer::replay(&call, &sealed),
-    };
-    let plain = Request { receipt: None, ..request.clone() };
-    let done = match &file {
-        File::Members(lines) => {
-            let options = ImportOptions { create_accounts, dry_run };
-            flows::begin_import(call.roster(), &plain, organization, lines, options).await?
-        }
-        File::Accounts(lines) => {
-            flows::begin_account_import(call.roster(), &plain, organization, lines, dry_run).await?
-        }
-    };
-    call.api.jobs.notify_one();
-    let answer = accepted(&done.output);
-    finish_receipt(call.roster(), &request, &home, answer.sealed(&call)).await?;
-    Ok(answer)
+    once(&call, home, async |request| {
+        let done = match &file {
+            File::Members(lines) => {
+                let options = ImportOptions { create_accounts, dry_run };
+                flows::begin_import(call.roster(), &request, organization, lines, options).await?
+            }
+            File::Accounts(lines) => {
+                flows::begin_account_import(call.roster(), &request, organization, lines, dry_run).await?
+            }
+        };
+        call.api.jobs.notify_one();
+        Ok(accepted(&done.output))
+    })
+    .await
 }

@@ -1,8 +1,7 @@
 //! Members of organizations and accounts.
 
 use roster_core::flows::{
-    NewMember, Person, Who, add_member, begin_receipt, finish_receipt, remove_many, replace_access,
-    require_removal, resolve_user, set_role,
+    NewMember, Person, Who, add_member, remove_many, replace_access, require_removal, resolve_user, set_role,
 };
 use roster_core::home::Home;
 use roster_core::model::{Member, TraitPatch};
@@ -22,10 +21,11 @@ use serde_json::json;
 use super::PAGE;
 use crate::access::{AccessBody, RolesBody};
 use crate::answer::Answer;
-use crate::call::{Call, Empty, replayed};
+use crate::call::{Call, Empty};
 use crate::error::Problem;
 use crate::json::Patch;
 use crate::member_query::MemberQuery;
+use crate::once::once;
 use crate::route::Route;
 use crate::shapes;
 
@@ -207,16 +207,13 @@ async fn remove_several(call: Call<UsersBody>) -> Result<Answer, Problem> {
     let (organization, account) = (call.organization()?, call.account()?);
     let home = Home::Organization(organization);
     require_removal(call.roster(), &call.request, organization, &account, call.body.users.len()).await?;
-    let request = match replayed(begin_receipt(call.roster(), &call.request, &home).await)? {
-        Ok(request) => request,
-        Err(sealed) => return Answer::replay(&call, &sealed),
-    };
     let users = &call.body.users;
-    let rows = remove_many(call.roster(), &request, organization, &account, users).await?;
-    let results: Vec<_> = users.iter().zip(&rows).map(|(user, row)| shapes::removal(user, row)).collect();
-    let answer = Answer::ok(json!({"results": results}));
-    finish_receipt(call.roster(), &request, &home, answer.sealed(&call)).await?;
-    Ok(answer)
+    once(&call, home, async |request| {
+        let rows = remove_many(call.roster(), &request, organization, &account, users).await?;
+        let results: Vec<_> = users.iter().zip(&rows).map(|(user, row)| shapes::removal(user, row)).collect();
+        Ok(Answer::ok(json!({"results": results})))
+    })
+    .await
 }
 
 async fn list(call: Call<Empty, MemberQuery>) -> Result<Answer, Problem> {

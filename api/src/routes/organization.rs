@@ -1,8 +1,7 @@
 //! Organizations, seats, transfers of ownership.
 
 use roster_core::flows::{
-    NewOrganization, NewUser, begin_receipt, close_organization, create_organization, find_user,
-    finish_receipt, update_organization,
+    NewOrganization, NewUser, close_organization, create_organization, find_user, update_organization,
 };
 use roster_core::home::Home;
 use roster_core::model::{OrganizationStatus, SettingsPatch, TraitPatch};
@@ -19,9 +18,10 @@ use serde_json::json;
 
 use super::{PAGE, ownership};
 use crate::answer::Answer;
-use crate::call::{Call, replayed};
+use crate::call::Call;
 use crate::error::Problem;
 use crate::json::Patch;
+use crate::once::once;
 use crate::route::Route;
 use crate::shapes;
 
@@ -162,16 +162,13 @@ async fn create(call: Call<Create>) -> Result<Answer, Problem> {
     if !call.request.actor.is_operator() {
         return Err(Refusal::Forbidden("operator").into());
     }
-    let request = match replayed(begin_receipt(call.roster(), &call.request, &Home::Deployment).await)? {
-        Ok(request) => request,
-        Err(sealed) => return Answer::replay(&call, &sealed),
-    };
-    let id = create_organization(call.roster(), &request, &new).await?.output;
-    let shown = reads::organization(call.roster(), &request, id).await?;
-    let answer = Answer::created(shapes::organization(&shown), format!("/v1/organizations/{id}"))
-        .tagged(Some(shown.organization.version));
-    finish_receipt(call.roster(), &request, &Home::Deployment, answer.sealed(&call)).await?;
-    Ok(answer)
+    once(&call, Home::Deployment, async |request| {
+        let id = create_organization(call.roster(), &request, &new).await?.output;
+        let shown = reads::organization(call.roster(), &request, id).await?;
+        let answer = Answer::created(shapes::organization(&shown), format!("/v1/organizations/{id}"));
+        Ok(answer.tagged(Some(shown.organization.version)))
+    })
+    .await
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,17 +1,15 @@
 //! Password resets: asked for by anybody, mailed to the person, used once.
 
-use roster_core::facts::Request;
-use roster_core::flows::{
-    ask_password_reset, begin_receipt, finish_receipt, reset_member_password, reset_password, resolve_user,
-};
+use roster_core::flows::{ask_password_reset, reset_member_password, reset_password, resolve_user};
 use roster_core::home::Home;
 use roster_core::secret::Password;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::answer::Answer;
-use crate::call::{Call, Visit, replayed};
+use crate::call::{Call, Visit};
 use crate::error::Problem;
+use crate::once::once;
 use crate::route::Route;
 
 /// The routes.
@@ -76,13 +74,9 @@ async fn of_member(call: Call) -> Result<Answer, Problem> {
     let organization = call.organization()?;
     let user = resolve_user(call.roster(), &call.user()?).await?;
     let home = Home::Organization(organization);
-    let request = match replayed(begin_receipt(call.roster(), &call.request, &home).await)? {
-        Ok(request) => request,
-        Err(sealed) => return Answer::replay(&call, &sealed),
-    };
-    let plain = Request { receipt: None, ..request.clone() };
-    reset_member_password(call.roster(), &plain, organization, user).await?;
-    let answer = Answer::noted();
-    finish_receipt(call.roster(), &request, &home, answer.sealed(&call)).await?;
-    Ok(answer)
+    once(&call, home, async |request| {
+        reset_member_password(call.roster(), &request, organization, user).await?;
+        Ok(Answer::noted())
+    })
+    .await
 }

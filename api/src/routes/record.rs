@@ -1,6 +1,6 @@
 //! Records in the vendor's product: who owns what there.
 
-use roster_core::flows::{Reassign, begin_receipt, find_user, finish_receipt, reassign_records};
+use roster_core::flows::{Reassign, find_user, reassign_records};
 use roster_core::home::Home;
 use roster_core::model::HoldingName;
 use roster_core::op::run;
@@ -14,8 +14,9 @@ use serde_json::json;
 use super::PAGE;
 use super::job::accepted;
 use crate::answer::Answer;
-use crate::call::{Call, Empty, replayed};
+use crate::call::{Call, Empty};
 use crate::error::Problem;
+use crate::once::once;
 use crate::route::Route;
 use crate::shapes;
 
@@ -140,14 +141,10 @@ async fn reassign(call: Call<ReassignBody>) -> Result<Answer, Problem> {
         kind: body.r#type.clone(),
         account: body.account.clone(),
     };
-    let request = match replayed(begin_receipt(call.roster(), &call.request, &home).await)? {
-        Ok(request) => request,
-        Err(sealed) => return Answer::replay(&call, &sealed),
-    };
-    let plain = roster_core::facts::Request { receipt: None, ..request.clone() };
-    let done = reassign_records(call.roster(), &plain, organization, &asked).await?;
-    call.api.jobs.notify_one();
-    let answer = accepted(&done.output);
-    finish_receipt(call.roster(), &request, &home, answer.sealed(&call)).await?;
-    Ok(answer)
+    once(&call, home, async |request| {
+        let done = reassign_records(call.roster(), &request, organization, &asked).await?;
+        call.api.jobs.notify_one();
+        Ok(accepted(&done.output))
+    })
+    .await
 }

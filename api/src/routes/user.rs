@@ -1,8 +1,6 @@
 //! Users, what they reach, and who asks.
 
-use roster_core::flows::{
-    NewUser, begin_receipt, create_user, finish_receipt, remove_everywhere, resolve_user, update_user,
-};
+use roster_core::flows::{NewUser, create_user, remove_everywhere, resolve_user, update_user};
 use roster_core::home::Home;
 use roster_core::model::TraitPatch;
 use roster_core::op::run;
@@ -18,9 +16,10 @@ use serde_json::json;
 use super::PAGE;
 use super::job::accepted;
 use crate::answer::Answer;
-use crate::call::{Call, Empty, replayed};
+use crate::call::{Call, Empty};
 use crate::error::Problem;
 use crate::json::Patch;
+use crate::once::once;
 use crate::route::Route;
 use crate::shapes;
 
@@ -98,22 +97,19 @@ async fn create(call: Call<Create>) -> Result<Answer, Problem> {
     if !call.request.actor.is_operator() {
         return Err(Refusal::Forbidden("operator").into());
     }
-    let request = match replayed(begin_receipt(call.roster(), &call.request, &Home::Deployment).await)? {
-        Ok(request) => request,
-        Err(sealed) => return Answer::replay(&call, &sealed),
-    };
     let new = NewUser {
         email: email.clone(),
         external_id: external_id.clone(),
         name: name.clone(),
         traits: traits.clone(),
     };
-    let id = create_user(call.roster(), &request, &new).await?.id;
-    let shown = reads::user(call.roster(), &request, &id.into()).await?;
-    let answer =
-        Answer::created(shapes::user(&shown.value), format!("/v1/users/{id}")).tagged(Some(shown.version));
-    finish_receipt(call.roster(), &request, &Home::Deployment, answer.sealed(&call)).await?;
-    Ok(answer)
+    once(&call, Home::Deployment, async |request| {
+        let id = create_user(call.roster(), &request, &new).await?.id;
+        let shown = reads::user(call.roster(), &request, &id.into()).await?;
+        let answer = Answer::created(shapes::user(&shown.value), format!("/v1/users/{id}"));
+        Ok(answer.tagged(Some(shown.version)))
+    })
+    .await
 }
 
 #[derive(Debug, Deserialize)]

@@ -2,7 +2,7 @@
 //! and completed with the answer at the end. An act cut off in the middle is run again with the same ids.
 
 use crate::facts::{Facts, ReceiptDraft, Request, Seed};
-use crate::home::{Home, Record};
+use crate::home::{Home, Key, Record};
 use crate::model::Receipt;
 use crate::op::{Decision, Operation, Roster, View, run};
 use crate::refusal::{OpError, Refusal};
@@ -18,6 +18,16 @@ pub async fn begin_receipt(roster: &Roster, request: &Request, home: &Home) -> R
     Ok(Request { seed, ..request.clone() })
 }
 
+/// Takes the receipt away again, where it has no answer: refusals are not kept, and the key may come with another body.
+/// Should that fail, the receipt only bars the key.
+pub async fn drop_receipt(roster: &Roster, request: &Request, home: &Home) {
+    let Some(draft) = request.receipt else { return };
+    let forget = Forget { home: home.clone(), draft };
+    if let Err(error) = run(roster, &request.as_system("receipt dropped"), &forget).await {
+        tracing::warn!(%error, "the receipt of a refused request stays");
+    }
+}
+
 /// Completes the receipt with the sealed answer. Does nothing for a request without one.
 pub async fn finish_receipt(
     roster: &Roster,
@@ -28,7 +38,7 @@ pub async fn finish_receipt(
     let Some(draft) = request.receipt else {
         return Ok(());
     };
-    let finish = Finish { home: home.clone(), draft, answer };
+    let finish = Finish { home: home.clone(), draft, seed: request.seed, answer };
     run(roster, &request.step("receipt"), &finish).await.map(|_| ())
 }
 
@@ -55,15 +65,43 @@ impl Operation for Begin {
         if let Some(receipt) = found.filter(|receipt| receipt.is_live(facts.now)) {
             return Ok(Decision::unchanged(Seed { bytes: receipt.seed, millis: receipt.seed_millis }));
         }
-        let receipt = Receipt {
-            id: self.draft.id,
-            digest: self.draft.digest,
-            seed: self.seed.bytes,
-            seed_millis: self.seed.millis,
-            answer: None,
-            created_at: facts.now,
-        };
-        Ok(Decision::unchanged(self.seed).put(Record::Receipt(receipt)))
+        Ok(Decision::unchanged(self.seed).put(Record::Receipt(receipt(self.draft, self.seed, facts))))
+    }
+}
+
+fn receipt(draft: ReceiptDraft, seed: Seed, facts: &Facts) -> Receipt {
+    Receipt {
+        id: draft.id,
+        digest: draft.digest,
+        seed: seed.bytes,
+        seed_millis: seed.millis,
+        answer: None,
+        created_at: facts.now,
+    }
+}
+
+#[derive(Debug)]
+struct Forget {
+    home: Home,
+    draft: ReceiptDraft,
+}
+
+impl Operation for Forget {
+    type State = Option<Receipt>;
+    type Output = ();
+
+    fn home(&self) -> Home {
+        self.home.clone()
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        view.get(&self.draft.id).await
+    }
+
+    fn decide(&self, found: Option<Receipt>, _: &Facts) -> Result<Decision<()>, Refusal> {
+        let open = found.filter(|receipt| receipt.answer.is_none() && receipt.digest == self.draft.digest);
+        let nothing = Decision::unchanged(());
+        Ok(if open.is_some() { nothing.remove(Key::Receipt(self.draft.id)) } else { nothing })
     }
 }
 
@@ -71,6 +109,7 @@ impl Operation for Begin {
 struct Finish {
     home: Home,
     draft: ReceiptDraft,
+    seed: Seed,
     answer: Vec<u8>,
 }
 
@@ -86,14 +125,13 @@ impl Operation for Finish {
         view.get(&self.draft.id).await
     }
 
-    fn decide(&self, found: Option<Receipt>, _: &Facts) -> Result<Decision<()>, Refusal> {
-        let open = found.filter(|receipt| receipt.answer.is_none() && receipt.digest == self.draft.digest);
-        Ok(match open {
-            Some(receipt) => {
-                let receipt = Receipt { answer: Some(self.answer.clone()), ..receipt };
-                Decision::unchanged(()).put(Record::Receipt(receipt))
-            }
-            None => Decision::unchanged(()),
-        })
+    fn decide(&self, found: Option<Receipt>, facts: &Facts) -> Result<Decision<()>, Refusal> {
+        // One who was refused at the same time may have taken it away.
+        let receipt = found.unwrap_or_else(|| receipt(self.draft, self.seed, facts));
+        if receipt.answer.is_some() || receipt.digest != self.draft.digest {
+            return Ok(Decision::unchanged(()));
+        }
+        let receipt = Receipt { answer: Some(self.answer.clone()), ..receipt };
+        Ok(Decision::unchanged(()).put(Record::Receipt(receipt)))
     }
 }

@@ -25,6 +25,7 @@ mod ownership;
 mod pages;
 mod posts;
 mod races;
+mod receipts;
 mod records;
 mod removal;
 mod resets;

@@ -1,0 +1,86 @@
+//! Requests that are sent again: an answer is kept for a day, a refusal is not.
+
+use roster_tests::http::{Caller, text};
+use roster_tests::stores::selected;
+use roster_tests::world::World;
+use serde_json::{Value, json};
+
+const CLOUD: &str = "/v1/organizations/ext:cloud";
+
+/// Sends a body that is refused, then one that is not, by the same key; the latter again is answered the same.
+async fn corrected(caller: &Caller<'_>, path: &str, wrong: (Value, u16, &str), right: (Value, u16)) {
+    let caller = caller.clone().with("idempotency-key", "one");
+    for _ in 0..2 {
+        caller.post(path, wrong.0.clone()).await.refused(wrong.1, wrong.2);
+    }
+    let (body, status) = right;
+    let first = caller.post(path, body.clone()).await;
+    assert_eq!(first.header("idempotency-replayed"), None);
+    let first = first.is(status);
+    let again = caller.post(path, body).await;
+    assert_eq!(again.header("idempotency-replayed"), Some("true"), "{path}");
+    assert_eq!(again.is(status), first);
+    caller.post(path, wrong.0).await.refused(422, "idempotency_mismatch");
+}
+
+/// Conventions: refusals are not kept, so a corrected body may come by the same key; of acts over several homes as well.
+#[tokio::test]
+async fn a_refusal_is_not_kept() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let taken = (json!({"email": "max@example.com"}), 409, "email_exists");
+        corrected(&operator, "/v1/users", taken, (json!({"email": "new@example.com"}), 201)).await;
+        operator.delete("/v1/users/ext:nobody/accounts").await.refused(404, "not_found");
+
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let named =
+            |slug: &str| json!({"name": "Third", "slug": slug, "owner": {"email": "thea@example.com"}});
+        let taken = (named("cloud"), 409, "slug_exists");
+        corrected(&operator, "/v1/organizations", taken, (named("third"), 201)).await;
+
+        let world = World::on(store).await;
+        let reassign = |from: &str| json!({"from": from, "to": "ext:vera"});
+        let unknown = (reassign("ext:nobody"), 404, "not_found");
+        let path = format!("{CLOUD}/records/reassign");
+        corrected(&world.operator(), &path, unknown, (reassign("ext:max"), 202)).await;
+
+        let world = World::on(store).await;
+        let bulk = |users: &[&str]| json!({"action": "deactivate", "users": users});
+        let none = (bulk(&[]), 422, "invalid");
+        corrected(&world.person("anna"), &format!("{CLOUD}/members/bulk"), none, (bulk(&["ext:max"]), 202))
+            .await;
+    }
+}
+
+/// I8: a batch that finds no seats may come again once there are some; an acceptance once it may be.
+#[tokio::test]
+async fn a_refusal_of_invitations_is_not_kept() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let used = operator.get(&format!("{CLOUD}/seats")).await.is(200)["used"].as_u64().unwrap();
+        operator.patch(&format!("{CLOUD}/seats"), json!({"purchased": used + 1})).await.is(200);
+        let row = |n: usize| json!({"email": format!("m{n}@example.com"), "access": {"type": "organization", "role": "viewer"}});
+        let rows = |n: usize| json!({"invitations": (0..n).map(row).collect::<Vec<_>>()});
+        let few = (rows(2), 409, "no_seat");
+        let path = format!("{CLOUD}/invitations");
+        corrected(&operator, &path, few, (rows(1), 200)).await;
+
+        let made = operator.get(&path).await.is(200);
+        let id = text(&made, "/data/0/id");
+        let link = text(&operator.get(&format!("{path}/{id}/link")).await.is(200), "/url");
+        let accept = format!("/v1/invitations/{}/accept", link.rsplit('/').next().unwrap());
+        let rita = json!({"name": "Rita", "password": "correct horse battery"});
+        operator.post("/v1/users/ext:anna/suspend", json!({})).await.is(200);
+        world
+            .person("max")
+            .with("idempotency-key", "two")
+            .post(&accept, json!({}))
+            .await
+            .refused(403, "wrong_recipient");
+        let nobody = world.service.nobody();
+        corrected(&nobody, &accept, (json!({}), 401, "unauthenticated"), (rita, 200)).await;
+    }
+}

@@ -98,7 +98,7 @@ impl Member {
         }
     }
 
-    /// The record after the person has left at an instant.
+    /// The record after the person has left at an instant. What was cut later stays cut.
     #[must_use]
     pub fn left(&self, when: Timestamp) -> Self {
         Self {
@@ -107,7 +107,7 @@ impl Member {
             starts_at: None,
             expires_at: None,
             left_at: Some(when),
-            cut_at: Some(when),
+            cut_at: self.cut_at.max(Some(when)),
             ..self.clone()
         }
     }

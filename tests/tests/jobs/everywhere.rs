@@ -3,6 +3,7 @@
 crate::on_every_store! {
     m5_access_ends_with_the_answer_and_the_sweep_reports
     m5_what_comes_later_survives
+    m9_an_invitation_sent_after_the_removal_holds
     m5_an_addition_that_was_under_way_does_not_count
     m5_one_added_across_a_removal_is_in_or_not_added
     o2_one_who_hands_over_before_the_sweep_is_out
@@ -25,7 +26,7 @@ mod cases {
     use roster_core::refusal::{OpError, Refusal};
     use roster_core::store::{ChangeSet, CommitError, Committed, Store, Write};
     use roster_tests::gate::{Between, Hook};
-    use roster_tests::http::{Service, text};
+    use roster_tests::http::{Reply, Service, text};
     use serde_json::json;
 
     use crate::{add, check, done, is_clean, organization, results};
@@ -94,6 +95,56 @@ mod cases {
         let member = service.operator().get(&format!("/v1/organizations/{two}/members/{ada}")).await.is(200);
         assert_eq!(member["access"]["accounts"][0]["role"], "member");
         is_clean(&service).await;
+    }
+
+    /// Also where the sweep comes between, and where there was no membership yet that it could end.
+    pub async fn m9_an_invitation_sent_after_the_removal_holds(store: &str) {
+        for swept in [false, true] {
+            let service = Service::on(store).await;
+            let (operator, clock) = (service.operator(), &service.test.clock);
+            let was_in = organization(&service, "one", None).await;
+            let never = organization(&service, "two", None).await;
+            let ada = text(&add(&service, &was_in, "ada@example.com", "admin").await.is(201), "/user_id");
+            let (user, organization) = (ada.parse().unwrap(), never.parse().unwrap());
+            let system = Request::new(Actor::System, service.roster.entropy.as_ref());
+            let pointer = roster_core::ops::pointer::PointToOrganization { user, organization };
+            run(&service.roster, &system, &pointer).await.unwrap();
+            let access = json!({"type": "organization", "role": "viewer"});
+            let ask = json!({"email": "ada@example.com", "access": access});
+            let path = |id: &str| format!("/v1/organizations/{id}/invitations");
+            let before = operator.post(&path(&never), ask.clone()).await.is(201);
+            clock.advance_seconds(1);
+            let accepted = operator.delete(&format!("/v1/users/{ada}/accounts")).await.is(202);
+            clock.advance_seconds(1);
+            let old = accept(&service, &never, &text(&before, "/id"), &ada).await;
+            old.refused(410, "invitation_revoked");
+            operator.delete(&format!("{}/{}", path(&never), text(&before, "/id"))).await.is(204);
+            let mut invited = Vec::new();
+            for id in [&was_in, &never] {
+                invited.push((id, text(&operator.post(&path(id), ask.clone()).await.is(201), "/id")));
+            }
+            clock.advance_seconds(1);
+            if swept {
+                done(&service, &accepted).await;
+            }
+            for (id, invitation) in &invited {
+                accept(&service, id, invitation, &ada).await.is(200);
+                assert_eq!(check(&service, id, &ada).await, "granted", "swept: {swept}");
+            }
+            if !swept {
+                done(&service, &accepted).await;
+            }
+            assert_eq!(check(&service, &was_in, &ada).await, "granted");
+            assert_eq!(check(&service, &never, &ada).await, "granted");
+            is_clean(&service).await;
+        }
+    }
+
+    async fn accept(service: &Service, organization: &str, invitation: &str, user: &str) -> Reply {
+        let link = format!("/v1/organizations/{organization}/invitations/{invitation}/link");
+        let url = text(&service.operator().get(&link).await.is(200), "/url");
+        let path = format!("/v1/invitations/{}/accept", url.rsplit('/').next().unwrap());
+        service.user(user).post(&path, json!({})).await
     }
 
     /// The person and the pointer are there, the membership comes after the sweep.

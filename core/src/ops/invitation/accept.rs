@@ -79,21 +79,25 @@ impl Operation for AcceptInvitation {
         let (Some(organization), Some(invitation)) = (open, read.invitation) else {
             return Err(Refusal::NotFound);
         };
+        // Whoever it is not for learns nothing of how it stands; whom it made a member may have another address by now.
+        let used = invitation.status == InvitationStatus::Accepted;
+        if !used && self.address.as_deref() != Some(invitation.email.key()) {
+            return Err(Refusal::WrongRecipient);
+        }
         require_link(&invitation, self.link.number, Some(self.user))?;
-        if invitation.status == InvitationStatus::Accepted {
+        if used {
             let member = read.member.filter(|member| member.survives(self.cuts));
             return still_member(&invitation, member)
                 .map(|member| Decision::unchanged((organization, member)));
         }
-        if self.address.as_deref() != Some(invitation.email.key()) {
-            return Err(Refusal::WrongRecipient);
-        }
-        let before = read.member.map(|member| member.after_cuts(self.cuts, facts.now));
-        let overtaken = before.as_ref().is_some_and(|member| member.epoch > self.cuts)
-            || self.cut_at.is_some_and(|cut| invitation.sent_at <= cut);
-        if overtaken || before.as_ref().is_some_and(|member| member.has_cut(invitation.sent_at)) {
+        let overtaken = self.cut_at.is_some_and(|cut| invitation.sent_at <= cut);
+        let stored = read.member.as_ref();
+        if overtaken || stored.is_some_and(|it| it.epoch > self.cuts || it.has_cut(invitation.sent_at)) {
             return Err(Refusal::InvitationRevoked);
         }
+        // One who was removed from everything left then, swept or not.
+        let left = self.cut_at.map_or(facts.now, |cut| cut.min(facts.now));
+        let before = read.member.map(|member| member.after_cuts(self.cuts, left));
         is_not_in(before.as_ref(), self.cuts, facts.now)?;
         all_there(&invitation.access, &read.roles, read.accounts_there)?;
         read.inviter.still_may(&invitation, self.inviter, &read.roles, facts)?;

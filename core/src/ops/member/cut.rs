@@ -56,7 +56,7 @@ impl Operation for CutMember {
             return Ok(Decision::unchanged(Swept::Unchanged));
         };
         let Some(member) = scene.member else {
-            return Ok(scene.held.all_vacated(self.barred(facts), facts.now));
+            return Ok(scene.held.all_vacated(self.barred(), facts.now));
         };
         let stamped = Member { epoch: self.cuts.max(member.epoch), ..member.clone() };
         if scene.organization.owner == self.user {
@@ -72,7 +72,9 @@ impl Operation for CutMember {
             }
             _ if member.epoch >= self.cuts => Decision::unchanged(Swept::Unchanged),
             MemberStatus::Active | MemberStatus::Deactivated => {
-                removed(&stamped, &scene.held, facts, Swept::Removed)
+                // Whatever was sent them since, such as a new invitation, holds.
+                let when = self.since.max(member.joined_at);
+                removed(&stamped, &scene.held, (when, facts), Swept::Removed)
             }
         })
     }
@@ -80,10 +82,10 @@ impl Operation for CutMember {
 
 impl CutMember {
     /// One who is on their way in since before the cut finds that they have left.
-    fn barred(&self, facts: &Facts) -> Decision<Swept> {
+    fn barred(&self) -> Decision<Swept> {
         let member = Member {
             epoch: self.cuts,
-            ..Member::joining(self.user, Card::default(), Access::NONE, facts.now).left(facts.now)
+            ..Member::joining(self.user, Card::default(), Access::NONE, self.since).left(self.since)
         };
         let event = Event::member("member.removed", self.user).after(json!({"status": member.status}));
         Decision::unchanged(Swept::Unchanged).put(Record::Member(member)).event(event)

@@ -5,7 +5,7 @@ use super::scene::SceneRead;
 use crate::facts::Facts;
 use crate::home::{Home, Key};
 use crate::id::{OrganizationId, UserId};
-use crate::model::Member;
+use crate::model::{Member, MemberStatus};
 use crate::op::{Decision, Operation, View};
 use crate::policy::Reach;
 use crate::refusal::Refusal;
@@ -46,9 +46,9 @@ impl Operation for LeaveOrganization {
             policy.may_manage(&scene.standing, &member.access, Reach::Organization)?;
         }
         scene.not_the_owner(self.user)?;
-        if !scene.is_active() {
+        if member.status == MemberStatus::Former {
             return Ok(Decision::unchanged(member.clone()));
         }
-        Ok(removed(member, &scene.held, facts, member.left(facts.now)))
+        Ok(removed(member, &scene.held, (facts.now, facts), member.left(facts.now)))
     }
 }

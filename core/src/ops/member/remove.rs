@@ -12,6 +12,7 @@ use crate::ops::post::HeldRead;
 use crate::policy::Reach;
 use crate::refusal::Refusal;
 use crate::store::StoreError;
+use crate::time::Timestamp;
 
 /// Ends a membership. Says whether anything changed.
 #[derive(Debug)]
@@ -47,14 +48,21 @@ impl Operation for RemoveMember {
         policy.may_manage(&scene.standing, &member.access, Reach::Organization)?;
         Ok(match member.status {
             MemberStatus::Former => Decision::unchanged(false),
-            MemberStatus::Active | MemberStatus::Deactivated => removed(member, &scene.held, facts, true),
+            MemberStatus::Active | MemberStatus::Deactivated => {
+                removed(member, &scene.held, (facts.now, facts), true)
+            }
         })
     }
 }
 
-/// A membership that ends with the posts that its person holds, and the lines in the log.
-pub(super) fn removed<T>(member: &Member, held: &HeldRead, facts: &Facts, output: T) -> Decision<T> {
-    let left = member.left(facts.now);
+/// A membership that ends at an instant with the posts that its person holds, and the lines in the log.
+pub(super) fn removed<T>(
+    member: &Member,
+    held: &HeldRead,
+    (when, facts): (Timestamp, &Facts),
+    output: T,
+) -> Decision<T> {
+    let left = member.left(when);
     let event = Event::member("member.removed", member.user)
         .before(json!({"status": member.status, "access": member.access}))
         .after(json!({"status": left.status, "access": left.access}));

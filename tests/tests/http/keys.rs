@@ -272,3 +272,40 @@ async fn p3_a_key_is_turned_with_an_overlap() {
         }
     }
 }
+
+/// P6: a key that acts for a member gets no secret of theirs that opens more than it does itself.
+#[tokio::test]
+async fn p6_a_key_that_acts_for_the_owner_makes_no_key_above_itself() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let key = world.service.bearer(&world.admin_key);
+        let personal = json!({"name": "Own", "kind": "personal"});
+        let made = world.person("olga").post(KEYS, personal.clone()).await.is(201);
+        let rotate = format!("{KEYS}/{}/rotate", text(&made, "/id"));
+        let olga = key.clone().on_behalf_of("ext:olga");
+        olga.post(KEYS, personal.clone()).await.refused(403, "cannot_grant_unheld");
+        olga.post(&rotate, json!({})).await.refused(403, "cannot_grant_unheld");
+        world.person("olga").post(&rotate, json!({})).await.is(200);
+        let max = key.on_behalf_of("ext:max");
+        let made = max.post(KEYS, personal).await.is(201);
+        max.post(&format!("{KEYS}/{}/rotate", text(&made, "/id")), json!({})).await.is(200);
+    }
+}
+
+/// P3: a personal key that has leaked ends when it was to end: it makes no others, and does not prolong itself.
+#[tokio::test]
+async fn p3_a_personal_key_makes_no_others_and_lives_no_longer() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let ask = json!({"name": "Own", "kind": "personal", "expires_at": crate::later(&world, 3_600)});
+        let made = world.person("max").post(KEYS, ask.clone()).await.is(201);
+        let key = world.service.bearer(&text(&made, "/secret"));
+        key.post(KEYS, ask).await.refused(403, "forbidden");
+        let one = format!("{KEYS}/{}", text(&made, "/id"));
+        for end in [Value::Null, crate::later(&world, 3_601)] {
+            key.patch(&one, json!({"expires_at": end})).await.refused(403, "forbidden");
+        }
+        key.patch(&one, json!({"expires_at": crate::later(&world, 60), "name": "Short"})).await.is(200);
+        world.person("max").patch(&one, json!({"expires_at": null})).await.is(200);
+    }
+}

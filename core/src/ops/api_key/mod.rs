@@ -13,9 +13,16 @@ pub use rotate::{MAX_OVERLAP, RotateApiKey};
 pub use update::{ApiKeyPatch, UpdateApiKey};
 
 use crate::facts::Facts;
-use crate::model::ApiKey;
+use crate::model::{ApiKey, Member};
 use crate::policy::{Reach, Standing};
 use crate::refusal::Refusal;
+
+/// Whoever gets the secret of a personal key has every right of its member: another key that speaks for them must hold
+/// all of these (rule P6).
+fn require_own(standing: &Standing, member: Option<&Member>, facts: &Facts) -> Result<(), Refusal> {
+    let member = member.ok_or(Refusal::NotFound)?;
+    facts.policies.access.may_manage(standing, &member.access, Reach::Organization)
+}
 
 /// A member manages their own keys; others need the permission.
 fn require_manage(standing: &Standing, key: &ApiKey, facts: &Facts) -> Result<(), Refusal> {

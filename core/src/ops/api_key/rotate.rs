@@ -1,11 +1,11 @@
 //! Turning a key: a new secret, and the old one for a while beside it.
 
 use super::create::fields;
-use super::require_manage;
+use super::{require_manage, require_own};
 use crate::facts::Facts;
-use crate::home::{Home, Key, Record};
+use crate::home::{Home, Key, Record, TheMember};
 use crate::id::{ApiKeyId, OrganizationId};
-use crate::model::{ApiKey, OldSecret};
+use crate::model::{ApiKey, Member, OldSecret};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::policy::custom_roles;
 use crate::refusal::Refusal;
@@ -28,7 +28,7 @@ pub struct RotateApiKey {
 }
 
 impl Operation for RotateApiKey {
-    type State = (Visible, Option<ApiKey>);
+    type State = (Visible, Option<ApiKey>, Option<Member>);
     type Output = (ApiKey, Token);
 
     fn home(&self) -> Home {
@@ -44,10 +44,18 @@ impl Operation for RotateApiKey {
         if let Some(key) = &key {
             view.fetch_roles(custom_roles(&key.access).collect::<Vec<_>>()).await?;
         }
-        Ok((view.open_organization().await?, key))
+        let member = match key.as_ref().and_then(|key| key.user) {
+            Some(user) => view.get(&TheMember(user)).await?,
+            None => None,
+        };
+        Ok((view.open_organization().await?, key, member))
     }
 
-    fn decide(&self, (visible, key): Self::State, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
+    fn decide(
+        &self,
+        (visible, key, member): Self::State,
+        facts: &Facts,
+    ) -> Result<Decision<Self::Output>, Refusal> {
         let (_, standing) = visible.open()?;
         if self.overlap_seconds > MAX_OVERLAP {
             return Err(Refusal::invalid("/overlap_seconds", "at most 2592000 seconds, which is 30 days"));
@@ -57,8 +65,9 @@ impl Operation for RotateApiKey {
         if before.user.is_some() && before.user != facts.actor.user() {
             return Err(Refusal::CannotGrantUnheld);
         }
-        if before.user.is_none() {
-            facts.policies.access.may_grant(&standing, &before.access)?;
+        match before.user {
+            Some(_) => require_own(&standing, member.as_ref(), facts)?,
+            None => facts.policies.access.may_grant(&standing, &before.access)?,
         }
         let kind = match before.user {
             Some(_) => TokenKind::Personal(self.organization, self.key),

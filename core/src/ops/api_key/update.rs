@@ -2,6 +2,7 @@
 
 use super::create::{check_end, fields};
 use super::require_manage;
+use crate::actor::{Actor, Via};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record};
 use crate::id::{ApiKeyId, OrganizationId};
@@ -78,6 +79,9 @@ impl Operation for UpdateApiKey {
             policy.may_grant(&standing, &granting.access)?;
             granting.none_archived_anew(&before.access)?;
         }
+        if self.prolongs(&before) && matches!(facts.actor, Actor::User { via: Via::PersonalKey { .. }, .. }) {
+            return Err(Refusal::lacks("session"));
+        }
         let after = ApiKey {
             name: self.patch.name.clone().unwrap_or_else(|| before.name.clone()),
             access: granting.map_or_else(|| before.access.clone(), |granting| granting.access),
@@ -91,5 +95,16 @@ impl Operation for UpdateApiKey {
             .before(fields(&before))
             .after(fields(&after));
         Ok(Decision::unchanged(after.clone()).put(Record::ApiKey(after)).event(event))
+    }
+}
+
+impl UpdateApiKey {
+    /// Whether the key lives longer after it.
+    fn prolongs(&self, before: &ApiKey) -> bool {
+        match (self.patch.expires_at, before.expires_at) {
+            (Some(Some(after)), Some(before)) => after > before,
+            (Some(None), Some(_)) => true,
+            (Some(_), None) | (None, _) => false,
+        }
     }
 }

@@ -16,8 +16,8 @@ use crate::model::customer::{Customer, CustomerKey};
 use crate::model::{
     Account, ApiKey, Claim, ClaimName, Credential, DirectoryEntry, DirectoryId, DirectoryKind, EmailChange,
     FeedKey, FeedLine, HeldPosts, Holding, HoldingName, HoldingTypes, Invitation, InvitationStatus, Inviter,
-    Job, JobPart, JobPartId, Mail, MailPointer, Member, MemberStatus, Membership, OperatorKey, Organization,
-    PasswordReset, Receipt, ReceiptId, Role, Session, Successions, Transfer, User,
+    Job, JobPart, JobPartId, Mail, MailPointer, Member, MemberStatus, Membership, Note, NoteKey, OperatorKey,
+    Organization, PasswordReset, Receipt, ReceiptId, Role, Session, Successions, Transfer, User,
 };
 use crate::permission::RoleRef;
 use crate::text::ExternalId;
@@ -92,6 +92,7 @@ impl Home {
             Key::Receipt(_) | Key::Job(_) | Key::JobPart(_) | Key::Mail(_) => self.has_log(),
             Key::MailPointer(_) => matches!(self, Self::Outbox(_)),
             Key::Feed(_) => *self == Self::Feed,
+            Key::Note(key) => key.belongs_in(self),
             Key::Customer(key) => key.belongs_in(self),
         }
     }
@@ -202,6 +203,8 @@ pub enum Key {
     Mail(MailId),
     /// User home: the last change of address that was asked for.
     NewAddress,
+    /// Beside a record: see [`NoteKey`].
+    Note(NoteKey),
     /// Outbox home: where letters wait.
     MailPointer(MailId),
     /// Organization home: which posts somebody holds.
@@ -225,6 +228,7 @@ impl Key {
             Self::JobPart(part) => Some(format!("job_part:{part}")),
             Self::Mail(id) => Some(format!("mail:{}", id.uuid().simple())),
             Self::NewAddress => Some("new_address:".to_owned()),
+            Self::Note(key) => Some(format!("note:{key}")),
             Self::MailPointer(id) => Some(format!("post:{}", id.uuid().simple())),
             Self::HeldPosts(user) => Some(format!("posts:{}", user.uuid().simple())),
             Self::RecordTypes => Some("record_types:".to_owned()),
@@ -261,6 +265,7 @@ impl Key {
             "job_part" => rest.parse().ok().map(Self::JobPart),
             "mail" => uuid::Uuid::try_parse(rest).ok().map(|id| Self::Mail(MailId::from_uuid(id))),
             "new_address" => Some(Self::NewAddress),
+            "note" => NoteKey::read(rest).map(Self::Note),
             "post" => uuid::Uuid::try_parse(rest).ok().map(|id| Self::MailPointer(MailId::from_uuid(id))),
             "posts" => uuid::Uuid::try_parse(rest).ok().map(|id| Self::HeldPosts(UserId::from_uuid(id))),
             "record_types" => Some(Self::RecordTypes),
@@ -321,6 +326,8 @@ pub enum Record {
     Mail(Mail),
     /// See [`EmailChange`].
     NewAddress(EmailChange),
+    /// See [`Note`].
+    Note(Note),
     /// See [`MailPointer`].
     MailPointer(MailPointer),
     /// See [`Holding`].
@@ -373,6 +380,7 @@ impl Record {
             Self::JobPart(part) => Key::JobPart(part.id),
             Self::Mail(mail) => Key::Mail(mail.id),
             Self::NewAddress(_) => Key::NewAddress,
+            Self::Note(note) => Key::Note(note.key()),
             Self::MailPointer(pointer) => Key::MailPointer(pointer.id),
             Self::Holding(holding) => Key::Holding(holding.name()),
             Self::HeldPosts(held) => Key::HeldPosts(held.user),
@@ -410,6 +418,7 @@ impl Record {
             | Self::Customer(_)
             | Self::Mail(_)
             | Self::NewAddress(_)
+            | Self::Note(_)
             | Self::MailPointer(_)
             | Self::Credential(_)
             | Self::Session(_)
@@ -479,6 +488,7 @@ impl Record {
             | Self::JobPart(_)
             | Self::Mail(_)
             | Self::NewAddress(_)
+            | Self::Note(_)
             | Self::MailPointer(_)
             | Self::Customer(_) => Vec::new(),
             Self::Holding(holding) => vec![(Tally::Holdings(holding.owner, holding.kind_number), 1)],
@@ -535,6 +545,7 @@ mod tests {
         let mail = |n: u128| MailId::from_uuid(Uuid::from_u128(n << 64));
         keys.extend([Key::MailPointer(mail(1)), Key::NewAddress, Key::Mail(mail(2)), Key::Mail(mail(1))]);
         let user = UserId::from_uuid(Uuid::from_u128(8));
+        keys.push(Key::Note(NoteKey::ShownLink(InvitationId::from_uuid(Uuid::from_u128(8)))));
         keys.extend([Key::Successions, Key::RecordTypes, Key::HeldPosts(user)]);
         keys.sort();
         let names: Vec<String> = keys.iter().filter_map(Key::document).collect();

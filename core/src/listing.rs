@@ -317,6 +317,7 @@ pub fn key_uuid(key: &Key) -> Uuid {
         | Key::Holding(_)
         | Key::HeldPosts(_)
         | Key::RecordTypes
+        | Key::Note(_)
         | Key::Successions
         | Key::Feed(_)
         | Key::JobPart(_)

@@ -154,6 +154,7 @@ pub(crate) fn lines(record: &Record) -> Vec<String> {
         | Record::MailPointer(_)
         | Record::HeldPosts(_)
         | Record::RecordTypes(_)
+        | Record::Note(_)
         | Record::Successions(_)
         | Record::Customer(_) => Vec::new(),
     };

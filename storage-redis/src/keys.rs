@@ -140,6 +140,7 @@ pub(crate) fn field(key: &Key) -> String {
         | Key::MailPointer(_)
         | Key::HeldPosts(_)
         | Key::RecordTypes
+        | Key::Note(_)
         | Key::Successions
         | Key::Customer(_) => {
             format!("d:{}", key.document().unwrap_or_default())

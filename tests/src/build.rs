@@ -14,9 +14,9 @@ use roster_core::log::{Body, Change, LogEntry, Personal, digest};
 use roster_core::model::{
     Access, Account, AccountStatus, ApiKey, Card, Claim, ClaimTarget, DirectoryEntry, DirectoryId,
     EmailChange, Invitation, InvitationStatus, Inviter, Job, JobPart, JobPartId, JobSide, JobStatus, Lease,
-    Letter, Mail, MailPointer, Member, OldSecret, OperatorKey, Organization, OrganizationStatus, Outcome,
-    OutcomeStatus, PartContent, Receipt, ReceiptId, Role, Session, Settings, Sought, TraitPatch, Traits,
-    Transfer, TransferState, User, UserStatus, Work,
+    Letter, Mail, MailPointer, Member, Note, OldSecret, OperatorKey, Organization, OrganizationStatus,
+    Outcome, OutcomeStatus, PartContent, Receipt, ReceiptId, Role, Session, Settings, Sought, TraitPatch,
+    Traits, Transfer, TransferState, User, UserStatus, Work,
 };
 use roster_core::permission::RoleRef;
 use roster_core::store::{ChangeSet, Write};
@@ -487,6 +487,11 @@ pub fn mail(n: u64) -> Mail {
     let mail = Mail::of(mail_id(n), [Letter::EmailChange { change }], START).expect("a letter");
     let lease = Some(Lease { holder: uuid::Uuid::from_u128(7), until: START.plus_seconds(120) });
     Mail { lease, ..mail }
+}
+
+/// That a link was shown.
+pub fn shown_link(n: u64) -> Note {
+    Note::ShownLink { invitation: invitation_id(n), link: 7 }
 }
 
 /// Where letters wait.

@@ -6,11 +6,12 @@ use super::find_user;
 use super::invite::user_of;
 use super::refresh::{refresh_card, tidied};
 use super::resolve_waiting;
+use super::shown_link::proves_too_little;
 use super::sign_in::{SignedIn, begin, credential, salt, sign_in};
 use crate::actor::{Actor, Via};
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
-use crate::id::UserId;
+use crate::id::{InvitationId, OrganizationId, UserId};
 use crate::limits::Tried;
 use crate::model::{Card, Credential, Invitation, Member, Organization, User, UserStatus};
 use crate::op::{Roster, preflight, run};
@@ -162,6 +163,9 @@ async fn sign_up_and_join(
     };
     foresee(roster, request, &foreseen).await?;
     let user = if let Some(id) = found {
+        if proves_too_little(roster, link, id).await? {
+            return Err(Refusal::Unauthenticated.into());
+        }
         find_user(roster, &UserRef::Id(id)).await?
     } else {
         let email = Some(invitation.email.clone());
@@ -253,7 +257,7 @@ async fn foresee(roster: &Roster, request: &Request, operation: &AcceptInvitatio
     let outcome = preflight(roster, request, operation).await.map(drop);
     match outcome {
         Err(OpError::Refused(Refusal::InvitationExpired)) => {
-            settle(roster, request, operation.link).await?;
+            settle(roster, request, operation.link.organization, operation.link.invitation).await?;
             outcome
         }
         // What has ended by time may hold the seats that are needed; the commit looks.
@@ -263,9 +267,14 @@ async fn foresee(roster: &Roster, request: &Request, operation: &AcceptInvitatio
 }
 
 /// Writes down that an invitation has ended, so that no clock brings it back.
-pub(crate) async fn settle(roster: &Roster, request: &Request, link: InvitationLink) -> Result<(), OpError> {
-    let home = Home::Organization(link.organization);
-    let settle = SettleDue { home, keys: vec![Key::Invitation(link.invitation)] };
+pub(crate) async fn settle(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    invitation: InvitationId,
+) -> Result<(), OpError> {
+    let home = Home::Organization(organization);
+    let settle = SettleDue { home, keys: vec![Key::Invitation(invitation)] };
     run(roster, &request.as_system("settle expired"), &settle).await.map(drop)
 }
 

@@ -8,8 +8,8 @@ use crate::id::{
 use crate::model::{
     Account, ApiKey, Claim, Credential, DirectoryEntry, DirectoryId, EmailChange, FeedKey, FeedLine,
     HeldPosts, Holding, HoldingName, HoldingTypes, Invitation, Job, JobPart, JobPartId, Mail, MailPointer,
-    Member, Membership, OperatorKey, Organization, PasswordReset, Receipt, ReceiptId, Role, Session,
-    Successions, Transfer, User,
+    Member, Membership, Note, NoteKey, OperatorKey, Organization, PasswordReset, Receipt, ReceiptId, Role,
+    Session, Successions, Transfer, User,
 };
 use crate::text::ExternalId;
 
@@ -102,6 +102,7 @@ typed_keys! {
     TheMail => Mail(Mail), |it| Key::Mail(it.0);
     TheNewAddress => NewAddress(EmailChange), |_it| Key::NewAddress;
     MailId => MailPointer(MailPointer), |it| Key::MailPointer(*it);
+    NoteKey => Note(Note), |it| Key::Note(*it);
 }
 
 impl TypedKey for JobId {

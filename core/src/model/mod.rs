@@ -13,6 +13,7 @@ mod invitation;
 mod job;
 mod mail;
 mod member;
+mod note;
 mod operator_key;
 mod organization;
 mod password_reset;
@@ -41,6 +42,7 @@ pub use job::{
 };
 pub use mail::{Letter, Mail, MailPointer, OUTBOXES, Sought, Waiting};
 pub use member::{Card, Member, MemberStatus};
+pub use note::{Note, NoteKey};
 pub use operator_key::OperatorKey;
 pub use organization::{Organization, OrganizationStatus, Settings, SettingsPatch};
 pub use password_reset::PasswordReset;

@@ -1,21 +1,21 @@
 //! Invitations, and what their links show.
 
 use super::organization::{somewhere, visible_standing};
-use super::{Rows, Shown, pointers};
+use super::{Rows, Shown};
 use crate::facts::Request;
-use crate::flows::{read_link, settle_invitation};
+use crate::flows::{note_shown_link, read_link, settle_invitation};
 use crate::home::{Home, Key, Record, TheOrganization};
 use crate::id::{InvitationId, OrganizationId};
 use crate::known::Known;
 use crate::listing::{Listing, PageRequest};
-use crate::model::{ClaimName, ClaimTarget, Invitation, InvitationStatus, OrganizationStatus};
+use crate::model::{Invitation, InvitationStatus, OrganizationStatus};
 use crate::op::{Roster, View};
 use crate::ops::member::require_on;
 use crate::permission::{Permission, RoleRef};
 use crate::policy::{Standing, custom_roles};
 use crate::refusal::{OpError, Refusal};
 use crate::secret::InvitationLink;
-use crate::text::{Email, Name};
+use crate::text::Name;
 use crate::time::Timestamp;
 
 /// What a link shows to whoever bears it: no address.
@@ -77,7 +77,7 @@ pub async fn invitation(
     Ok(shown)
 }
 
-/// The current link of a pending invitation, for those who may manage it.
+/// The current link of a pending invitation, for those who may manage it. That it was shown is noted before.
 pub async fn invitation_link(
     roster: &Roster,
     request: &Request,
@@ -95,27 +95,11 @@ pub async fn invitation_link(
     if shown.value.status != InvitationStatus::Pending {
         return Err(Refusal::InvitationNotPending.into());
     }
-    if !request.actor.is_operator() && is_elsewhere(roster, &shown.value.email, organization).await? {
-        return Err(Refusal::lacks("operator").into());
-    }
     let to = InvitationLink { organization, invitation: id, number: shown.value.link };
-    Ok((roster.links.invitation_url(&to), shown.value.expires_at))
-}
-
-/// Whether the address is that of somebody without a password who may be in another organization. Who signs up by a
-/// link sets the password of that person everywhere, so only an operator may hand such a link on.
-async fn is_elsewhere(roster: &Roster, email: &Email, here: OrganizationId) -> Result<bool, OpError> {
-    let claim = Home::Claim(ClaimName::email(email));
-    let read = roster.store.read(&claim, &[Key::Claim], &[]).await?;
-    let Some(Record::Claim(claim)) = read.records.get(&Key::Claim).map(|stored| &stored.record) else {
-        return Ok(false);
-    };
-    let ClaimTarget::User(user) = claim.target else { return Ok(false) };
-    let read = roster.store.read(&Home::User(user), &[Key::Credential], &[]).await?;
-    if read.records.contains_key(&Key::Credential) {
-        return Ok(false);
+    if !request.actor.is_operator() {
+        note_shown_link(roster, request, to).await?;
     }
-    Ok(pointers(roster, user).await?.into_iter().any(|organization| organization != here))
+    Ok((roster.links.invitation_url(&to), shown.value.expires_at))
 }
 
 async fn found(
@@ -128,7 +112,25 @@ async fn found(
     let mut view = View::new(roster, Home::Organization(organization), request);
     let value = view.get(&id).await?.ok_or(Refusal::NotFound)?;
     let version = view.version(&Key::Invitation(id)).ok_or(Refusal::NotFound)?;
+    if view.due().contains(&Key::Invitation(id)) {
+        return settled(roster, request, organization, id).await.map(|shown| (shown, standing));
+    }
     Ok((Shown { value, version }, standing))
+}
+
+/// The invitation after it was written down that it has expired, so that no clock brings it back.
+async fn settled(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    id: InvitationId,
+) -> Result<Shown<Invitation>, OpError> {
+    settle_invitation(roster, request, organization, id).await?;
+    let request = Request { known: Known::default(), ..request.clone() };
+    let mut view = View::new(roster, Home::Organization(organization), &request);
+    let value = view.get(&id).await?.ok_or(Refusal::NotFound)?;
+    let version = view.version(&Key::Invitation(id)).ok_or(Refusal::NotFound)?;
+    Ok(Shown { value, version })
 }
 
 /// What a link shows. It consumes nothing; one that was replaced answers 410.
@@ -150,7 +152,7 @@ pub async fn invitation_preview(
         return Err(Refusal::InvitationRevoked.into());
     }
     if !view.due().is_empty() {
-        settle_invitation(roster, request, link).await?;
+        settle_invitation(roster, request, link.organization, link.invitation).await?;
     }
     Ok(InvitationPreview::of(organization.name, &invitation))
 }

@@ -183,6 +183,7 @@ impl Kind {
             | Key::MailPointer(_)
             | Key::HeldPosts(_)
             | Key::RecordTypes
+            | Key::Note(_)
             | Key::Successions
             | Key::Customer(_) => Self::Document,
         }
@@ -227,6 +228,7 @@ impl Names {
             | Key::MailPointer(_)
             | Key::HeldPosts(_)
             | Key::RecordTypes
+            | Key::Note(_)
             | Key::Successions
             | Key::Customer(_) => self.texts.extend(key.document()),
         }
@@ -367,6 +369,7 @@ pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Recor
             | Record::MailPointer(_)
             | Record::HeldPosts(_)
             | Record::RecordTypes(_)
+            | Record::Note(_)
             | Record::Successions(_)
             | Record::Customer(_)) => documents.push(Put { home, commit, it }),
             other => put_one(connection, home, commit, other).await?,
@@ -432,6 +435,7 @@ async fn put_one(
         | Record::MailPointer(_)
         | Record::HeldPosts(_)
         | Record::RecordTypes(_)
+        | Record::Note(_)
         | Record::Successions(_)
         | Record::Customer(_)) => document::put_all(connection, &[Put { home, commit, it }]).await,
     }
@@ -467,6 +471,7 @@ pub(crate) async fn remove(connection: &mut PgConnection, home: i64, key: &Key) 
         | Key::MailPointer(_)
         | Key::HeldPosts(_)
         | Key::RecordTypes
+        | Key::Note(_)
         | Key::Successions
         | Key::Customer(_) => document::remove(connection, home, key).await,
     }

@@ -150,6 +150,7 @@ impl Kind {
             | Key::MailPointer(_)
             | Key::HeldPosts(_)
             | Key::RecordTypes
+            | Key::Note(_)
             | Key::Successions
             | Key::Customer(_) => (Self::Document, key.document().unwrap_or_default()),
         }
@@ -289,6 +290,7 @@ pub(crate) async fn version(
         | Key::MailPointer(_)
         | Key::HeldPosts(_)
         | Key::RecordTypes
+        | Key::Note(_)
         | Key::Successions
         | Key::Customer(_) => document::version(connection, home, key).await,
     }?;
@@ -335,6 +337,7 @@ pub(crate) async fn put(
         | Record::MailPointer(_)
         | Record::HeldPosts(_)
         | Record::RecordTypes(_)
+        | Record::Note(_)
         | Record::Successions(_)
         | Record::Customer(_) => document::put(connection, home, version, record).await,
     }?;
@@ -371,6 +374,7 @@ pub(crate) async fn remove(connection: &mut SqliteConnection, home: i64, key: &K
         | Key::MailPointer(_)
         | Key::HeldPosts(_)
         | Key::RecordTypes
+        | Key::Note(_)
         | Key::Successions
         | Key::Customer(_) => document::remove(connection, home, key).await,
     }?;

@@ -16,8 +16,8 @@ use roster_core::text::ExternalId;
 use crate::build::{
     account, account_id, api_key, card, change, claim, commit_id, directory_entry, email_change, invitation,
     invitation_id, job, job_part, mail, mail_id, mail_pointer, member, on_accounts, operator_key,
-    organization, organization_home, organization_id, receipt, role, role_id, session, session_id, text,
-    traits, transfer, user, user_id,
+    organization, organization_home, organization_id, receipt, role, role_id, session, session_id,
+    shown_link, text, traits, transfer, user, user_id,
 };
 use crate::holdings::{held_posts, holding, holding_types, posts, successions};
 use crate::stores::{START, TestStore};
@@ -108,6 +108,7 @@ pub(super) fn records() -> Vec<(Home, Vec<Record>)> {
         }),
         Record::HeldPosts(held_posts()),
         Record::RecordTypes(holding_types()),
+        Record::Note(shown_link(1)),
         Record::Successions(successions()),
         Record::Holding(holding(1, 1)),
         Record::Holding(holding(2, 2)),

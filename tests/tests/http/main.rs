@@ -32,6 +32,7 @@ mod resets;
 mod roles;
 mod seats;
 mod sessions;
+mod shown_links;
 mod users;
 
 use std::sync::Arc;

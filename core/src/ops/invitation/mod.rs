@@ -8,6 +8,7 @@ mod overtake;
 mod resend;
 mod revoke;
 mod scene;
+mod show_link;
 mod update;
 
 pub use accept::AcceptInvitation;
@@ -18,6 +19,7 @@ pub(crate) use overtake::{load_pending, overtaken};
 pub use resend::ResendInvitation;
 pub use revoke::RevokeInvitation;
 pub use scene::InviterHead;
+pub(crate) use show_link::NoteShownLink;
 pub use update::{InvitationPatch, UpdateInvitation};
 
 use serde_json::{Value, json};

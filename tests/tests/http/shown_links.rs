@@ -1,0 +1,60 @@
+//! Links that were copied instead of mailed: rules I3, I4.
+
+use roster_tests::http::{Caller, Reply, text};
+use roster_tests::stores::selected;
+use roster_tests::world::World;
+use serde_json::json;
+
+const CLOUD: &str = "/v1/organizations/ext:cloud/invitations";
+
+async fn link(caller: &Caller<'_>, id: &str) -> String {
+    let shown = caller.get(&format!("{CLOUD}/{id}/link")).await.is(200);
+    text(&shown, "/url").rsplit('/').next().unwrap().to_owned()
+}
+
+async fn sign_up(world: &World, token: &str) -> Reply {
+    let body = json!({"name": "Pat", "password": "correct horse battery"});
+    world.service.nobody().post(&format!("/v1/invitations/{token}/accept"), body).await
+}
+
+/// I3: whoever copies a link has not read the mailbox. Where its person is in another organization by now, it sets no
+/// password; that they are is told to nobody.
+#[tokio::test]
+async fn i3_a_copied_link_does_not_open_other_organizations() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let (anna, operator) = (world.person("anna"), world.operator());
+        let access = json!({"type": "organization", "role": "viewer"});
+        let ask = json!({"email": "pat@example.com", "access": access});
+        let id = text(&anna.post(CLOUD, ask).await.is(201), "/id");
+        let copied = link(&anna, &id).await;
+        let there = json!({"email": "pat@example.com", "access": access});
+        operator.post("/v1/organizations/ext:other/members", there).await.is(201);
+        assert_eq!(link(&anna, &id).await, copied, "as if they were nowhere else");
+        sign_up(&world, &copied).await.refused(401, "unauthenticated");
+        anna.post(&format!("{CLOUD}/{id}/resend"), json!({})).await.is(200);
+        let key = world.service.bearer(&world.admin_key);
+        sign_up(&world, &link(&key, &id).await).await.refused(401, "unauthenticated");
+        anna.post(&format!("{CLOUD}/{id}/resend"), json!({})).await.is(200);
+        sign_up(&world, &link(&operator, &id).await).await.is(200);
+        crate::verified(&world).await;
+    }
+}
+
+/// I4: a copied link is as good as a mailed one for whoever is nowhere else.
+#[tokio::test]
+async fn i4_a_copied_link_lets_somebody_new_in() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let anna = world.person("anna");
+        let access = json!({"type": "organization", "role": "viewer"});
+        let made = anna.post(CLOUD, json!({"email": "pat@example.com", "access": access})).await.is(201);
+        let id = text(&made, "/id");
+        let shown = anna.get(&format!("{CLOUD}/{id}")).await;
+        let copied = link(&anna, &id).await;
+        let after = anna.get(&format!("{CLOUD}/{id}")).await;
+        assert_eq!(after.header("etag"), shown.header("etag"), "looking changes nothing");
+        sign_up(&world, &copied).await.is(200);
+        crate::verified(&world).await;
+    }
+}

@@ -41,7 +41,7 @@ pub fn routes() -> Vec<Route> {
             .says("Change one's own password", "Needs the one before. All sessions end, this one too.")
             .takes(json!({"current": "correct horse battery", "password": "battery staple correct"}))
             .answers(204, "")
-            .refuses(&["invalid_credentials"]),
+            .refuses(&["invalid_credentials", "rate_limited"]),
     ]
 }
 

@@ -43,7 +43,7 @@ pub async fn ask_email_change(roster: &Roster, request: &Request, to: &Email) ->
 /// The change that a token leads to, if its link holds. It consumes nothing.
 pub async fn look_at_email_change(roster: &Roster, token: &str) -> Result<EmailChange, OpError> {
     let link = roster.links.read_email_change(token).ok_or(Refusal::NotFound)?;
-    let keys = [Key::User, Key::NewAddress];
+    let keys = [Key::User, Key::NewAddress, Key::Credential];
     let read = roster.store.read(&Home::User(link.user), &keys, &[]).await?;
     let record = |key: &Key| read.records.get(key).map(|stored| &stored.record);
     let user = match record(&keys[0]) {
@@ -54,7 +54,11 @@ pub async fn look_at_email_change(roster: &Roster, token: &str) -> Result<EmailC
         Some(Record::NewAddress(change)) => Some(change),
         _ => None,
     };
-    Ok(EmailChange::check(change, link.change, user, read.now())?.clone())
+    let known = match record(&keys[2]) {
+        Some(Record::Credential(known)) => Some(known),
+        _ => None,
+    };
+    Ok(EmailChange::check(change, link.change, user, known, read.now())?.clone())
 }
 
 /// Gives a person the address that a token proves: the name first, then the record, then what lists show, then the name

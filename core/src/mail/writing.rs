@@ -7,7 +7,8 @@ use super::{Written, harmless};
 use crate::home::{Home, Key, Record};
 use crate::id::{InvitationId, MailId, OrganizationId, UserId};
 use crate::model::{
-    EmailChange, Invitation, InvitationStatus, Letter, Organization, OrganizationStatus, PasswordReset, User,
+    Credential, EmailChange, Invitation, InvitationStatus, Letter, Organization, OrganizationStatus,
+    PasswordReset, User,
 };
 use crate::op::Roster;
 use crate::secret::{EmailChangeLink, InvitationLink, ResetLink};
@@ -101,16 +102,18 @@ async fn of_person(roster: &Roster, id: UserId, letter: Letter) -> Result<Option
         }
         Letter::EmailChange { change } => {
             let found = change_of(&read);
-            EmailChange::check(found, change, Some(user), read.now()).ok().map(|found| Written {
-                to: found.to.clone(),
-                kind: "email_change",
-                reference: change.to_string(),
-                fields: json!({
-                    "name": shown_name(user.name.as_ref()),
-                    "url": roster.links.email_change_url(&EmailChangeLink { user: id, change }),
-                    "expires_at": found.expires_at.to_string(),
-                }),
-            })
+            EmailChange::check(found, change, Some(user), credential_of(&read), read.now()).ok().map(
+                |found| Written {
+                    to: found.to.clone(),
+                    kind: "email_change",
+                    reference: change.to_string(),
+                    fields: json!({
+                        "name": shown_name(user.name.as_ref()),
+                        "url": roster.links.email_change_url(&EmailChangeLink { user: id, change }),
+                        "expires_at": found.expires_at.to_string(),
+                    }),
+                },
+            )
         }
         Letter::EmailChanged { change } => {
             let done = change_of(&read).filter(|found| found.id == change && found.used_at.is_some());
@@ -130,12 +133,15 @@ fn of_reset(read: &Read, user: &User, link: ResetLink) -> Option<(crate::text::E
         Some(Record::PasswordReset(reset)) => Some(reset),
         _ => None,
     };
-    let known = match record(read, &Key::Credential) {
+    PasswordReset::check(reset, link.reset, Some(user), credential_of(read), read.now()).ok()?;
+    Some((user.email.clone()?, reset?.expires_at.to_string()))
+}
+
+fn credential_of(read: &Read) -> Option<&Credential> {
+    match record(read, &Key::Credential) {
         Some(Record::Credential(known)) => Some(known),
         _ => None,
-    };
-    PasswordReset::check(reset, link.reset, Some(user), known, read.now()).ok()?;
-    Some((user.email.clone()?, reset?.expires_at.to_string()))
+    }
 }
 
 fn change_of(read: &Read) -> Option<&EmailChange> {

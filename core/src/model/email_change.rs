@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{User, UserStatus};
+use super::{Credential, User, UserStatus};
 use crate::id::EmailChangeId;
 use crate::refusal::Refusal;
 use crate::text::Email;
@@ -27,11 +27,13 @@ pub struct EmailChange {
 
 impl EmailChange {
     /// Whether the link of an id proves anything for a person at an instant: of the last change asked for, within its
-    /// life, not used, while the address is still the one that it changes.
+    /// life, not used, while the address is still the one that it changes. A password that was set since ends it: whoever
+    /// asked may have been somebody else.
     pub fn check<'a>(
         found: Option<&'a Self>,
         id: EmailChangeId,
         user: Option<&User>,
+        credential: Option<&Credential>,
         now: Timestamp,
     ) -> Result<&'a Self, Refusal> {
         let this = found.filter(|change| change.id == id).ok_or(Refusal::ResetExpired)?;
@@ -41,6 +43,7 @@ impl EmailChange {
         let stands = user.is_some_and(|user| {
             user.status == UserStatus::Active && !user.has_cut(this.created_at) && user.email == this.from
         });
-        if stands && now < this.expires_at { Ok(this) } else { Err(Refusal::ResetExpired) }
+        let changed = credential.is_some_and(|credential| this.created_at <= credential.changed_at);
+        if stands && !changed && now < this.expires_at { Ok(this) } else { Err(Refusal::ResetExpired) }
     }
 }

@@ -266,6 +266,7 @@ async fn l8_an_address_is_changed_by_a_fresh_sign_in_only() {
         let reset = mailbox.one(&world.service.roster).await;
         let path = format!("/v1/password-resets/{}", token(&reset));
         world.service.nobody().post(&path, json!({"password": PASSWORD})).await.is(204);
+        world.test().clock.advance_seconds(1);
         let max = signed_in(&world, "max@example.com", PASSWORD).await;
         let body = json!({"email": "new@example.com"});
         max.post("/v1/me/email", body.clone()).await.is(202);

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::facts::Facts;
-use crate::home::{Home, Key, Record, TheNewAddress, ThePasswordReset, TheUser};
+use crate::home::{Home, Key, Record, TheCredential, TheNewAddress, ThePasswordReset, TheUser};
 use crate::id::{EmailChangeId, UserId};
-use crate::model::{EmailChange, Letter, Mail, PasswordReset, User, UserStatus};
+use crate::model::{Credential, EmailChange, Letter, Mail, PasswordReset, User, UserStatus};
 use crate::op::{Decision, Event, Operation, View};
 use crate::ops::mail::Posting;
 use crate::refusal::Refusal;
@@ -88,8 +88,17 @@ pub struct ConfirmEmailChange {
     pub mail: Option<Posting>,
 }
 
+/// What the person's home says.
+#[derive(Debug)]
+pub struct ConfirmRead {
+    user: Option<User>,
+    change: Option<EmailChange>,
+    reset: Option<PasswordReset>,
+    credential: Option<Credential>,
+}
+
 impl Operation for ConfirmEmailChange {
-    type State = (Option<User>, Option<EmailChange>, Option<PasswordReset>);
+    type State = ConfirmRead;
     type Output = (User, User);
 
     fn home(&self) -> Home {
@@ -97,17 +106,16 @@ impl Operation for ConfirmEmailChange {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        view.fetch([Key::User, Key::NewAddress, Key::PasswordReset]).await?;
+        view.fetch([Key::User, Key::NewAddress, Key::PasswordReset, Key::Credential]).await?;
         let (user, change) = (view.get(&TheUser).await?, view.get(&TheNewAddress).await?);
-        Ok((user, change, view.get(&ThePasswordReset).await?))
+        let (reset, credential) = (view.get(&ThePasswordReset).await?, view.get(&TheCredential).await?);
+        Ok(ConfirmRead { user, change, reset, credential })
     }
 
-    fn decide(
-        &self,
-        (user, found, reset): Self::State,
-        facts: &Facts,
-    ) -> Result<Decision<Self::Output>, Refusal> {
-        let change = EmailChange::check(found.as_ref(), self.change, user.as_ref(), facts.now)?;
+    fn decide(&self, read: ConfirmRead, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
+        let ConfirmRead { user, change: found, reset, credential } = read;
+        let (found, known) = (found.as_ref(), credential.as_ref());
+        let change = EmailChange::check(found, self.change, user.as_ref(), known, facts.now)?;
         let before = user.ok_or(Refusal::NotFound)?;
         let after = User { email: Some(change.to.clone()), ..before.clone() };
         let event = Event::new("user.updated", "user", self.user)

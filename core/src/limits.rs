@@ -1,4 +1,4 @@
-//! How often something may be tried: sign-ins of an account, resets of an address, links, peers. Counted in this process, in
+//! How often something may be tried: sign-ins of an account, resets of an address, invitations, links, peers. Counted in this process, in
 //! bounded memory; a client that is told to wait is told for how long.
 //!
 //! Each rule lets through a burst and then an even flow (the generic cell rate algorithm, ITU-T I.371): what is kept of a
@@ -40,6 +40,10 @@ pub enum Tried {
     Accept,
     /// Changes of address that one person asks for.
     EmailChange,
+    /// Invitations to one address.
+    Invite,
+    /// Invitations from one organization.
+    InviteFrom,
     /// What one peer sends without having signed in.
     Peer,
 }
@@ -55,6 +59,10 @@ pub struct Rates {
     pub accept: Rate,
     /// See [`Tried::EmailChange`].
     pub email_change: Rate,
+    /// See [`Tried::Invite`].
+    pub invite: Rate,
+    /// See [`Tried::InviteFrom`].
+    pub invite_from: Rate,
     /// See [`Tried::Peer`].
     pub peer: Rate,
 }
@@ -69,6 +77,8 @@ impl Default for Rates {
             reset: rate(5, 3_600),
             accept: rate(100, 600),
             email_change: rate(5, 3_600),
+            invite: rate(20, 3_600),
+            invite_from: rate(10_000, 3_600),
             peer: rate(300, 300),
         }
     }
@@ -81,6 +91,8 @@ impl Rates {
             Tried::Reset => self.reset,
             Tried::Accept => self.accept,
             Tried::EmailChange => self.email_change,
+            Tried::Invite => self.invite,
+            Tried::InviteFrom => self.invite_from,
             Tried::Peer => self.peer,
         }
     }

@@ -84,12 +84,14 @@ pub(super) static LIMITS_SIGN_IN: Key = Key::text("limits.sign_in").or("50/15m")
 pub(super) static LIMITS_RESET: Key = Key::text("limits.password_reset").or("5/1h");
 pub(super) static LIMITS_ACCEPT: Key = Key::text("limits.accept").or("100/10m");
 pub(super) static LIMITS_EMAIL_CHANGE: Key = Key::text("limits.email_change").or("5/1h");
+pub(super) static LIMITS_INVITE: Key = Key::text("limits.invite").or("20/1h");
+pub(super) static LIMITS_INVITE_FROM: Key = Key::text("limits.invite_from").or("10000/1h");
 pub(super) static LIMITS_PEER: Key = Key::text("limits.peer").or("300/5m");
 pub(super) static LOG_FORMAT: Key = Key::text("log.format").or("text").flag("--log-format");
 pub(super) static LOG_LEVEL: Key = Key::text("log.level").or("info").flag("--log-level");
 
 /// Every key, in the order in which `config show` prints them.
-pub(super) static KEYS: [&Key; 39] = [
+pub(super) static KEYS: [&Key; 41] = [
     &LISTEN,
     &TRUSTED_PROXIES,
     &PUBLIC_URL,
@@ -126,6 +128,8 @@ pub(super) static KEYS: [&Key; 39] = [
     &LIMITS_RESET,
     &LIMITS_ACCEPT,
     &LIMITS_EMAIL_CHANGE,
+    &LIMITS_INVITE,
+    &LIMITS_INVITE_FROM,
     &LIMITS_PEER,
     &LOG_FORMAT,
     &LOG_LEVEL,

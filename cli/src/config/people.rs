@@ -106,12 +106,16 @@ fn read_rates(reader: &mut Reader<'_>) -> Option<Rates> {
     let reset = read(&keys::LIMITS_RESET);
     let accept = read(&keys::LIMITS_ACCEPT);
     let email_change = read(&keys::LIMITS_EMAIL_CHANGE);
+    let invite = read(&keys::LIMITS_INVITE);
+    let invite_from = read(&keys::LIMITS_INVITE_FROM);
     let peer = read(&keys::LIMITS_PEER);
     Some(Rates {
         sign_in: sign_in?,
         reset: reset?,
         accept: accept?,
         email_change: email_change?,
+        invite: invite?,
+        invite_from: invite_from?,
         peer: peer?,
     })
 }

@@ -1,14 +1,15 @@
 //! Inviting one or many (rule I8). Whose an address is, other homes say; the organization's home decides.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::claims;
 use super::mail::announce_mail;
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
 use crate::id::{InvitationId, OrganizationId, UserId};
+use crate::limits::Tried;
 use crate::model::{ClaimName, ClaimTarget, Invitation, Organization};
-use crate::op::{Done, Roster, Seal, preflight, run, run_sealed};
+use crate::op::{Done, Roster, Seal, View, preflight, run, run_sealed};
 use crate::ops::invitation::{CreateInvitations, InviteAsk, InviteOutcome, ROWS, ResendInvitation};
 use crate::reads::{somewhere, used_seats, visible_standing};
 use crate::refusal::{OpError, Refusal};
@@ -18,6 +19,9 @@ use crate::text::Email;
 /// A row of a batch, by its number, with what became of it.
 pub type InvitedRow = (usize, InviteOutcome);
 
+/// A row of a batch, by its number.
+type InvitedAsk = (usize, InviteAsk);
+
 /// Invites one person.
 pub async fn invite(
     roster: &Roster,
@@ -26,15 +30,42 @@ pub async fn invite(
     ask: InviteAsk,
     seal: Option<Seal<'_, Vec<InvitedRow>>>,
 ) -> Result<Done<Vec<InvitedRow>>, OpError> {
+    let email = ask.email.clone();
     let rows = vec![(0, named(roster, ask).await?)];
     let mut operation = CreateInvitations { organization, rows, all_or_nothing: true, mail: None };
-    if roster.post.is_set_up() {
-        preflight(roster, request, &operation).await?;
+    let counted = count(roster, organization, &email);
+    let outcome = async {
+        if roster.post.is_set_up() || counted.is_err() {
+            preflight(roster, request, &operation).await?;
+        }
+        counted.clone()?;
         operation.mail = announce_mail(roster, request, &Home::Organization(organization)).await?;
+        run_sealed(roster, request, &operation, seal).await
+    };
+    let outcome = outcome.await;
+    if counted.is_ok() && matches!(outcome, Err(OpError::Refused(_) | OpError::Replay(_))) {
+        uncount(roster, organization, &email);
     }
-    let done = run_sealed(roster, request, &operation, seal).await?;
     roster.post.wake.notify_one();
-    Ok(done)
+    outcome
+}
+
+/// Counts an invitation before it is made or sent again; refused where an address gets too many, or an organization sends
+/// too many.
+fn count(roster: &Roster, organization: OrganizationId, email: &Email) -> Result<(), Refusal> {
+    let (now, from) = (roster.entropy.millis(), organization.to_string());
+    roster.limits.take(Tried::InviteFrom, &from, now)?;
+    let counted = roster.limits.take(Tried::Invite, email.key(), now);
+    if counted.is_err() {
+        roster.limits.give_back(Tried::InviteFrom, &from);
+    }
+    counted
+}
+
+/// It was neither made nor sent.
+fn uncount(roster: &Roster, organization: OrganizationId, email: &Email) {
+    roster.limits.give_back(Tried::InviteFrom, &organization.to_string());
+    roster.limits.give_back(Tried::Invite, email.key());
 }
 
 /// Invites many: nothing is done where the seats do not suffice for all; then each row has an outcome of its own.
@@ -42,17 +73,49 @@ pub async fn invite_many(
     roster: &Roster,
     request: &Request,
     organization: OrganizationId,
-    asks: Vec<(usize, InviteAsk)>,
+    asks: Vec<InvitedAsk>,
 ) -> Result<Vec<InvitedRow>, OpError> {
     let (shown, standing) = visible_standing(roster, request, organization).await?;
     somewhere(&standing, "invitations:manage")?;
-    let (mut outcomes, mut rows, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let (mut outcomes, mut counted, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (number, ask) in asks {
-        if seen.insert(ask.email.key().to_owned()) {
-            rows.push((number, named(roster, ask).await?));
-        } else {
+        if !seen.insert(ask.email.key().to_owned()) {
             outcomes.push((number, InviteOutcome::Unchanged));
+        } else if let Err(limited) = count(roster, organization, &ask.email) {
+            outcomes.push((number, InviteOutcome::Refused(limited)));
+        } else {
+            counted.push((number, ask));
         }
+    }
+    let emails: BTreeMap<usize, Email> =
+        counted.iter().map(|(number, ask)| (*number, ask.email.clone())).collect();
+    let done = make_many(roster, request, &shown.value, counted).await;
+    let made: BTreeSet<usize> =
+        done.iter().flatten().filter(|(_, it)| is_made(it)).map(|(n, _)| *n).collect();
+    for (_, email) in emails.iter().filter(|(number, _)| !made.contains(number)) {
+        uncount(roster, organization, email);
+    }
+    outcomes.extend(done?);
+    roster.post.wake.notify_one();
+    outcomes.sort_by_key(|(number, _)| *number);
+    Ok(outcomes)
+}
+
+const fn is_made(outcome: &InviteOutcome) -> bool {
+    matches!(outcome, InviteOutcome::Invited(_))
+}
+
+/// The rows that are not over a limit, each address once.
+async fn make_many(
+    roster: &Roster,
+    request: &Request,
+    shown: &Organization,
+    asks: Vec<InvitedAsk>,
+) -> Result<Vec<InvitedRow>, OpError> {
+    let organization = shown.id;
+    let mut rows = Vec::with_capacity(asks.len());
+    for (number, ask) in asks {
+        rows.push((number, named(roster, ask).await?));
     }
     let batches: Vec<CreateInvitations> = rows
         .chunks(ROWS)
@@ -63,12 +126,11 @@ pub async fn invite_many(
             mail: None,
         })
         .collect();
-    admit(roster, request, &shown.value, &batches).await?;
+    admit(roster, request, shown, &batches).await?;
+    let mut outcomes = Vec::with_capacity(rows.len());
     for (n, batch) in batches.into_iter().enumerate() {
         outcomes.extend(commit(roster, &request.step(&format!("batch {n}")), batch).await?);
     }
-    roster.post.wake.notify_one();
-    outcomes.sort_by_key(|(number, _)| *number);
     Ok(outcomes)
 }
 
@@ -110,7 +172,8 @@ fn seats(outcome: &InviteOutcome) -> i64 {
     }
 }
 
-/// One commit; where others took seats meanwhile, its rows go one by one as far as seats go.
+/// One commit; where others took seats meanwhile, its rows go one by one as far as seats go. Their ids are the same then:
+/// whoever sends the batch again finds what was made.
 async fn commit(
     roster: &Roster,
     request: &Request,
@@ -126,10 +189,9 @@ async fn commit(
     let mut outcomes = Vec::with_capacity(batch.rows.len());
     for row in &batch.rows {
         let rows = vec![row.clone()];
-        let request = request.step(&format!("row {}", row.0));
-        let mail = announce_mail(roster, &request, &home).await?;
+        let mail = announce_mail(roster, &request.step(&format!("row {}", row.0)), &home).await?;
         let one = CreateInvitations { organization: batch.organization, rows, all_or_nothing: false, mail };
-        match run(roster, &request, &one).await {
+        match run(roster, request, &one).await {
             Ok(done) => outcomes.extend(done.output),
             Err(OpError::Refused(Refusal::NoSeat)) => {
                 outcomes.push((row.0, InviteOutcome::Refused(Refusal::NoSeat)));
@@ -148,16 +210,27 @@ pub async fn resend(
     invitation: InvitationId,
     seal: Option<Seal<'_, Invitation>>,
 ) -> Result<Done<Invitation>, OpError> {
-    let shown = crate::reads::invitation(roster, request, organization, invitation).await?;
-    let (user, cuts) = known(roster, &shown.value.email).await?;
+    visible_standing(roster, request, organization).await?;
+    // Whether the actor may is decided below; it takes no right to read it.
+    let mut view = View::new(roster, Home::Organization(organization), request);
+    let email = view.get(&invitation).await?.ok_or(Refusal::NotFound)?.email;
+    let (user, cuts) = known(roster, &email).await?;
     let mut operation = ResendInvitation { organization, invitation, user, cuts, mail: None };
-    if roster.post.is_set_up() {
-        preflight(roster, request, &operation).await?;
+    let counted = count(roster, organization, &email);
+    let outcome = async {
+        if roster.post.is_set_up() || counted.is_err() {
+            preflight(roster, request, &operation).await?;
+        }
+        counted.clone()?;
         operation.mail = announce_mail(roster, request, &Home::Organization(organization)).await?;
+        run_sealed(roster, request, &operation, seal).await
+    };
+    let outcome = outcome.await;
+    if counted.is_ok() && matches!(outcome, Err(OpError::Refused(_) | OpError::Replay(_))) {
+        uncount(roster, organization, &email);
     }
-    let done = run_sealed(roster, request, &operation, seal).await?;
     roster.post.wake.notify_one();
-    Ok(done)
+    outcome
 }
 
 async fn named(roster: &Roster, ask: InviteAsk) -> Result<InviteAsk, StoreError> {

@@ -119,12 +119,29 @@ async fn attempt<O: Operation>(
 
 /// Gives back the seats of invitations whose inviter has left by this. They are dead without it.
 async fn tidy(roster: &Roster, request: &Request, home: &Home, gone: &[Inviter]) {
-    if let (Home::Organization(organization), false) = (home, gone.is_empty()) {
-        let lapse = lapse_invitations(roster, request, *organization, Some(gone));
-        if let Err(error) = Box::pin(lapse).await {
-            tracing::warn!(%error, "invitations of one who has left hold seats until one is needed");
+    let Home::Organization(organization) = home else { return };
+    let lapse = async {
+        let gone = who_invited(roster, home, gone).await?;
+        if gone.is_empty() {
+            return Ok(0);
         }
+        Box::pin(lapse_invitations(roster, request, *organization, Some(&gone))).await
+    };
+    if let Err(error) = lapse.await {
+        tracing::warn!(%error, "invitations of one who has left hold seats until one is needed");
     }
+}
+
+/// Those of some who stand for a pending invitation: of people that is counted, whatever they hold by now.
+async fn who_invited(roster: &Roster, home: &Home, some: &[Inviter]) -> Result<Vec<Inviter>, OpError> {
+    let of = |inviter: &Inviter| inviter.user().map(Tally::Invitations);
+    let tallies: Vec<Tally> = some.iter().filter_map(of).collect();
+    if tallies.is_empty() {
+        return Ok(some.to_vec());
+    }
+    let counted = roster.store.read(home, &[], &tallies).await?.tallies;
+    let stands = |tally| counted.get(&tally).is_some_and(|count| *count > 0);
+    Ok(some.iter().copied().filter(|inviter| of(inviter).is_none_or(stands)).collect())
 }
 
 /// The same without commit: what would be done, or the refusal. Bounds of tallies are checked as they stand.
@@ -275,7 +292,9 @@ fn judge<O: Operation>(
         _ => false,
     };
     match decided {
-        Err(refusal) if !outdated || refusal.kind() != RefusalKind::Conflict => Err(refusal),
+        Err(refusal) if !outdated || !matches!(refusal.kind(), RefusalKind::Conflict | RefusalKind::Gone) => {
+            Err(refusal)
+        }
         Ok(decision) if !outdated => Ok(decision),
         Ok(_) | Err(_) => Err(Refusal::PreconditionFailed),
     }

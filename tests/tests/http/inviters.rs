@@ -1,5 +1,12 @@
 //! What an invitation is worth while people come and go around it: rules I6, I7, M5, M7, M9, S1.
 
+use roster_core::actor::Actor;
+use roster_core::facts::Request;
+use roster_core::flows::invite_many;
+use roster_core::ops::invitation::{InviteAsk, InviteOutcome};
+use roster_core::ops::member::AccessAsk;
+use roster_core::permission::{RoleRef, SystemRole};
+use roster_core::refusal::Refusal;
 use roster_core::verify::verify_all;
 use roster_tests::http::{Caller, Reply, text};
 use roster_tests::stores::selected;
@@ -220,6 +227,78 @@ async fn i2_an_acceptance_may_be_sent_again() {
         let answer = nobody.post(&path, rosa).await;
         assert_eq!(answer.header("idempotency-replayed"), None, "another link, another visitor");
         answer.is(200);
+        assert_sound(&world).await;
+    }
+}
+
+/// M7, S1: what one has sent ends with them, whatever they held last.
+#[tokio::test]
+async fn m7_invitations_end_with_one_who_was_lowered_before() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let before = used(&world).await;
+        let id = invited(&world.person("anna"), "rita", wide("viewer")).await;
+        let lower = json!({"roles": [{"role": "viewer", "accounts": "all"}]});
+        operator.put(&format!("{CLOUD}/members/ext:anna/access"), lower).await.is(200);
+        operator.delete(&format!("{CLOUD}/members/ext:anna")).await.is(200);
+        assert_eq!((status(&world, &id).await, used(&world).await), (json!("revoked"), before - 1));
+        assert_sound(&world).await;
+    }
+}
+
+/// Permissions: whoever may manage invitations sends them again, without the right to read them.
+#[tokio::test]
+async fn i4_sending_again_takes_the_right_to_manage_only() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let role = json!({"name": "Door", "permissions": ["invitations:manage", "organization:read", "accounts:read", "members:read"]});
+        let role = text(&operator.post(&format!("{CLOUD}/roles"), role).await.is(201), "/id");
+        let door = json!({"roles": [{"role": role, "accounts": "all"}]});
+        operator.put(&format!("{CLOUD}/members/ext:max/access"), door).await.is(200);
+        let id = invited(&operator, "rita", wide("viewer")).await;
+        let max = world.person("max");
+        max.get(&format!("{INVITATIONS}/{id}")).await.refused(403, "forbidden");
+        max.post(&format!("{INVITATIONS}/{id}/resend"), json!({})).await.is(200);
+        world
+            .person("mia")
+            .post(&format!("{INVITATIONS}/{id}/resend"), json!({}))
+            .await
+            .refused(404, "not_found");
+    }
+}
+
+/// I8: a batch that was cut off after it was made, sent again, finds its own rows as it made them.
+#[tokio::test]
+async fn i8_a_batch_that_is_done_again_finds_its_own_rows() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let roster = &world.service.roster;
+        let seats = used(&world).await + 2;
+        world.operator().patch(&format!("{CLOUD}/seats"), json!({"purchased": seats})).await.is(200);
+        let cloud = text(&world.operator().get(CLOUD).await.is(200), "/id").parse().unwrap();
+        let request = Request::new(Actor::CLI, roster.entropy.as_ref());
+        let ask = |n: usize, email: &str| {
+            let access = AccessAsk::Organization(RoleRef::System(SystemRole::Viewer));
+            let email = email.parse().unwrap();
+            (n, InviteAsk { email, access, expires_in: None, name: None, user: None, cuts: 0 })
+        };
+        let asks = || vec![ask(0, "rita@example.com"), ask(1, "max@example.com"), ask(2, "rosa@example.com")];
+        let first = invite_many(roster, &request, cloud, asks()).await.unwrap();
+        let again = invite_many(roster, &request, cloud, asks()).await.unwrap();
+        assert!(
+            matches!(first[0].1, InviteOutcome::Invited(_))
+                && matches!(first[2].1, InviteOutcome::Invited(_))
+        );
+        assert_eq!((again, used(&world).await), (first, seats));
+        let other = Request::new(Actor::CLI, roster.entropy.as_ref());
+        let refused = invite_many(roster, &other, cloud, asks()).await.unwrap();
+        assert_eq!(
+            refused[0].1,
+            InviteOutcome::Refused(Refusal::InvitationExists),
+            "another request's are not"
+        );
         assert_sound(&world).await;
     }
 }

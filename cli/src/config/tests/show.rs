@@ -65,6 +65,8 @@ fn show_prints_each_setting_once_with_its_source() {
         "limits.password_reset 5/1h default",
         "limits.accept 100/10m default",
         "limits.email_change 5/1h default",
+        "limits.invite 20/1h default",
+        "limits.invite_from 10000/1h default",
         "limits.peer 300/5m default",
         "log.format text default",
         "log.level warn ./roster.toml",

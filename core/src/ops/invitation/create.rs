@@ -65,7 +65,7 @@ pub struct CreateInvitations {
 pub struct RowRead {
     asked: AskRead,
     member: Option<Member>,
-    pending: bool,
+    pending: Option<Invitation>,
 }
 
 impl Operation for CreateInvitations {
@@ -92,8 +92,8 @@ impl Operation for CreateInvitations {
                 None => None,
             };
             let pending = match view.get(&address(row)).await? {
-                Some(id) => view.get(&id).await?.is_some_and(|it| it.status == InvitationStatus::Pending),
-                None => false,
+                Some(id) => view.get(&id).await?.filter(|it| it.status == InvitationStatus::Pending),
+                None => None,
             };
             rows.push(RowRead { asked, member, pending });
         }
@@ -116,6 +116,9 @@ impl Operation for CreateInvitations {
             match invited(&organization, &standing, row, &read, *number, facts) {
                 Err(refusal) if self.all_or_nothing => return Err(refusal),
                 Err(refusal) => decision.output.push((*number, InviteOutcome::Refused(refusal))),
+                Ok(own) if read.pending.is_some() => {
+                    decision.output.push((*number, InviteOutcome::Invited(Box::new(own))));
+                }
                 Ok(invitation) => {
                     let event = Event::new("invitation.created", "invitation", invitation.id)
                         .after(fields(&invitation));
@@ -159,12 +162,16 @@ fn invited(
     require_on(policy, standing, "invitations:manage", &granting.access)?;
     policy.may_grant(standing, &granting.access)?;
     is_not_in(read.member.as_ref(), row.cuts, facts.now)?;
-    if read.pending {
-        return Err(Refusal::InvitationExists);
+    let id = InvitationId::from_uuid(facts.fresh(&format!("invitation {number}")));
+    match &read.pending {
+        // This very request has made it before it was cut off.
+        Some(own) if own.id == id => return Ok(own.clone()),
+        Some(_) => return Err(Refusal::InvitationExists),
+        None => {}
     }
     granting.none_archived_anew(&Access::NONE)?;
     Ok(Invitation {
-        id: InvitationId::from_uuid(facts.fresh(&format!("invitation {number}"))),
+        id,
         email: row.email.clone(),
         name: row.name.clone(),
         status: InvitationStatus::Pending,

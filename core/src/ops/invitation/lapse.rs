@@ -10,7 +10,6 @@ use crate::home::{Home, Key, Record};
 use crate::id::{InvitationId, OrganizationId, UserId};
 use crate::model::{Invitation, InvitationStatus, Inviter, Member, MemberStatus};
 use crate::op::{Decision, Operation, View};
-use crate::permission::{RoleRef, SystemRole};
 use crate::refusal::Refusal;
 use crate::store::{StoreError, Stored};
 
@@ -68,12 +67,10 @@ impl Operation for LapseInvitations {
     }
 }
 
-/// Who has left by a change, and may have sent invitations: members who held more than the roles that cannot, and keys.
+/// Who has left by a change: members and keys.
 pub(crate) fn let_go(seen: &BTreeMap<Key, Option<Stored>>, puts: &[Record], removes: &[Key]) -> Vec<Inviter> {
     let was_in = |after: &Member| match seen.get(&Key::Member(after.user)) {
-        Some(Some(Stored { record: Record::Member(before), .. })) => {
-            before.status == MemberStatus::Active && may_have_invited(before)
-        }
+        Some(Some(Stored { record: Record::Member(before), .. })) => before.status == MemberStatus::Active,
         _ => false,
     };
     let members = puts.iter().filter_map(|record| match record {
@@ -87,9 +84,4 @@ pub(crate) fn let_go(seen: &BTreeMap<Key, Option<Stored>>, puts: &[Record], remo
         _ => None,
     });
     members.chain(keys).collect()
-}
-
-fn may_have_invited(member: &Member) -> bool {
-    let weak = [SystemRole::Member, SystemRole::Viewer].map(RoleRef::System);
-    member.access.roles().iter().any(|role| !weak.contains(role))
 }

@@ -82,6 +82,15 @@ impl Problem {
         document
     }
 
+    /// Seconds to wait before trying again; 0 where that would not help.
+    pub fn wait(&self) -> u16 {
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            self.retry_after.max(1)
+        } else {
+            self.retry_after
+        }
+    }
+
     /// The response, with the id of the request.
     pub fn render(&self, request_id: Option<&str>) -> Response {
         let body = self.document(request_id).to_string();
@@ -92,11 +101,8 @@ impl Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        if self.retry_after > 0 {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after));
+        if self.wait() > 0 {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(self.wait()));
         }
         response.extensions_mut().insert(self.clone());
         response

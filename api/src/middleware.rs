@@ -1,7 +1,7 @@
 //! What surrounds every request: its id, its limits in time, problems instead of bare errors and panics, one line in
 //! the log, the counts.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::LazyLock;
@@ -71,9 +71,11 @@ async fn surround(State(api): State<ApiState>, mut http: Request, next: Next) ->
     response
 }
 
-/// What anybody may send is counted by peer; whoever bears a secret is not, an operator's key included.
+/// What anybody may send is counted by peer, whatever it bears: nobody looks at it. Where a secret is looked at, whoever
+/// bears one gets no further without being known.
 fn admitted(api: &ApiState, route: &str, http: &Request) -> Result<(), Problem> {
-    if !OPEN.contains(route) || http.headers().contains_key(header::AUTHORIZATION) {
+    let bears = http.headers().contains_key(header::AUTHORIZATION);
+    if OPEN.get(route).is_none_or(|looked_at| *looked_at && bears) {
         return Ok(());
     }
     let peer = http.extensions().get::<Peer>().copied();
@@ -81,10 +83,11 @@ fn admitted(api: &ApiState, route: &str, http: &Request) -> Result<(), Problem> 
     Ok(api.roster.limits.take(Tried::Peer, &client, api.roster.entropy.millis())?)
 }
 
-/// Paths that anybody may ask.
-static OPEN: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+/// Paths that anybody may ask, and whether a secret is looked at there.
+static OPEN: LazyLock<BTreeMap<String, bool>> = LazyLock::new(|| {
     let open = routes::all().into_iter().filter(|route| route.open);
-    open.map(|route| format!("/v1{}", route.path)).chain(pages::PATHS.map(str::to_owned)).collect()
+    let open = open.map(|route| (format!("/v1{}", route.path), route.may_be_sent_again()));
+    open.chain(pages::PATHS.map(|path| (path.to_owned(), false))).collect()
 });
 
 /// Events may be waited for.
@@ -333,6 +336,35 @@ pub(crate) mod tests {
         assert!(text.contains(r#"{method="GET",route="/ok/{id}",status="200"} 2"#), "{text}");
         assert!(text.contains(r#"{method="other",route="unmatched",status="404"} 1"#), "{text}");
         assert!(text.contains(r#"roster_refusals_total{code="not_found"} 1"#) && !text.contains("secret"));
+    }
+
+    #[tokio::test]
+    async fn counts_peers_whatever_they_bear() {
+        let api = api();
+        let ask = |path: &str, bears: bool| {
+            let request =
+                Request::builder().header(header::AUTHORIZATION, if bears { "Bearer x" } else { "" });
+            let mut request = request.body(Body::empty()).unwrap();
+            if !bears {
+                request.headers_mut().clear();
+            }
+            request.extensions_mut().insert(Peer("203.0.113.9".parse().unwrap()));
+            admitted(&api, path, &request).map_err(|problem| problem.code)
+        };
+        for _ in 0..300 {
+            assert_eq!(ask("/v1/sessions", true), Ok(()));
+        }
+        for path in ["/v1/sessions", "/v1/password-resets", "/v1/invitations/{token}", "/invitations/{token}"]
+        {
+            assert_eq!(
+                (ask(path, true), ask(path, false)),
+                (Err("rate_limited"), Err("rate_limited")),
+                "{path}"
+            );
+        }
+        assert_eq!(ask("/v1/invitations/{token}/accept", false), Err("rate_limited"));
+        assert_eq!(ask("/v1/invitations/{token}/accept", true), Ok(()), "the secret is looked at there");
+        assert_eq!(ask("/v1/organizations", false), Ok(()));
     }
 
     #[tokio::test]

@@ -54,6 +54,9 @@ pub struct IsPage;
 struct Page {
     #[serde(skip)]
     status: StatusCode,
+    /// Seconds to wait before trying again; 0 for none.
+    #[serde(skip)]
+    retry_after: u16,
     title: String,
     /// What went wrong.
     alert: Option<String>,
@@ -128,14 +131,15 @@ impl Page {
         } else {
             &problem.detail
         };
-        Self { status: problem.status, ..Self::new(heading).line(line) }
+        let retry_after = problem.wait();
+        Self { status: problem.status, retry_after, ..Self::new(heading).line(line) }
     }
 
     /// The same, saying what went wrong with what was sent.
     fn alerting(self, problem: &Problem) -> Self {
         let alert =
             Some(problem.errors.first().map_or_else(|| problem.detail.clone(), |error| error.detail.clone()));
-        Self { status: problem.status, alert, ..self }
+        Self { status: problem.status, retry_after: problem.wait(), alert, ..self }
     }
 }
 
@@ -159,6 +163,9 @@ impl IntoResponse for Page {
         ] {
             headers.insert(name, HeaderValue::from_static(value));
         }
+        if self.retry_after > 0 {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after));
+        }
         response
     }
 }
@@ -176,7 +183,24 @@ fn sent<'a>(form: &'a Form, name: &str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
+    use roster_core::refusal::Refusal;
+
     use super::*;
+
+    #[test]
+    fn pages_say_how_long_to_wait() {
+        let busy = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Later.");
+        for (problem, wait) in [
+            (Refusal::RateLimited(18).into(), Some("18")),
+            (busy, Some("1")),
+            (Refusal::NotFound.into(), None),
+        ] {
+            for page in [Page::refused(&problem), Page::new("Join").alerting(&problem)] {
+                let response = page.into_response();
+                assert_eq!(response.headers().get("retry-after").map(|it| it.to_str().unwrap()), wait);
+            }
+        }
+    }
 
     #[tokio::test]
     async fn what_is_not_ours_is_text() {

@@ -13,10 +13,10 @@ use roster_core::id::{
 use roster_core::log::{Body, Change, LogEntry, Personal, digest};
 use roster_core::model::{
     Access, Account, AccountStatus, ApiKey, Card, Claim, ClaimTarget, DirectoryEntry, DirectoryId,
-    EmailChange, Invitation, InvitationStatus, Inviter, Job, JobPart, JobPartId, JobSide, JobStatus, Lease,
-    Letter, Mail, MailPointer, Member, Note, OldSecret, OperatorKey, Organization, OrganizationStatus,
-    Outcome, OutcomeStatus, PartContent, Receipt, ReceiptId, Role, Session, Settings, Sought, TraitPatch,
-    Traits, Transfer, TransferState, User, UserStatus, Work,
+    DoneEmailChange, EmailChange, Invitation, InvitationStatus, Inviter, Job, JobPart, JobPartId, JobSide,
+    JobStatus, Lease, Letter, Mail, MailPointer, Member, Note, OldSecret, OperatorKey, Organization,
+    OrganizationStatus, Outcome, OutcomeStatus, PartContent, Receipt, ReceiptId, Role, Session, Settings,
+    Sought, TraitPatch, Traits, Transfer, TransferState, User, UserStatus, Work,
 };
 use roster_core::permission::RoleRef;
 use roster_core::store::{ChangeSet, Write};
@@ -508,5 +508,10 @@ pub fn email_change(n: u64) -> EmailChange {
         created_at: START,
         expires_at: START.plus_seconds(60),
         used_at: None,
+        done: vec![DoneEmailChange {
+            id: EmailChangeId::from_uuid(uuid(9, 9)),
+            from: text("Old@example.com"),
+            at: START,
+        }],
     }
 }

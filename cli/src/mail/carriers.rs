@@ -12,6 +12,7 @@ use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use roster_core::mail::{Carrier, Undelivered, Written};
+use roster_core::text::Email;
 use tokio::time::timeout;
 use url::Url;
 
@@ -45,8 +46,7 @@ fn message(from: &Mailbox, words: &Words, letter: &Written) -> Result<Message, U
     let for_good = |why: String| Undelivered { why, for_good: true };
     let worded =
         words.of(letter).map_err(|bad| for_good(format!("its text cannot be made: {}", bad.kind())))?;
-    let to: Address =
-        letter.to.as_str().parse().map_err(|_| for_good("no mail goes to this address".to_owned()))?;
+    let to = envelope(&letter.to).ok_or_else(|| for_good("no mail goes to this address".to_owned()))?;
     Message::builder()
         .from(from.clone())
         .to(Mailbox::new(None, to))
@@ -59,6 +59,13 @@ fn message(from: &Mailbox, words: &Words, letter: &Written) -> Result<Message, U
                 .singlepart(part(ContentType::TEXT_HTML, worded.html)),
         )
         .map_err(|bad| for_good(format!("it cannot be put together: {bad}")))
+}
+
+/// The address as mail servers know it: the mailbox as it was typed, the domain in ASCII (RFC 5891).
+fn envelope(to: &Email) -> Option<Address> {
+    let (mailbox, _) = to.as_str().rsplit_once('@')?;
+    let (_, domain) = to.key().rsplit_once('@')?;
+    Address::new(mailbox, domain).ok()
 }
 
 /// One form of a letter. ASCII goes as it is, with lines as long as RFC 5322 allows them (section 2.1.1), so that a link stays

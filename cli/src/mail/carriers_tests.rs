@@ -166,3 +166,10 @@ async fn i9_a_folder_gets_one_file_a_letter_for_this_user_alone() {
     assert!(blocked.reach().is_err());
     assert!(!blocked.carry(&letter()).await.unwrap_err().for_good);
 }
+
+#[test]
+fn domains_are_written_in_ascii() {
+    let envelope = |text: &str| envelope(&text.parse().unwrap()).unwrap().to_string();
+    assert_eq!(envelope("Rita@B\u{fc}cher.example.com"), "Rita@xn--bcher-kva.example.com");
+    assert_eq!(envelope("rita@example.com"), "rita@example.com");
+}

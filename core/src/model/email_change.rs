@@ -23,9 +23,43 @@ pub struct EmailChange {
     pub expires_at: Timestamp,
     /// When the new mailbox was proved.
     pub used_at: Option<Timestamp>,
+    /// Changes that were done before, whose letter to the address before may not be sent yet.
+    #[serde(default)]
+    pub done: Vec<DoneEmailChange>,
+}
+
+/// A change that was done.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DoneEmailChange {
+    /// Its id.
+    pub id: EmailChangeId,
+    /// The address before.
+    pub from: Email,
+    /// When.
+    pub at: Timestamp,
 }
 
 impl EmailChange {
+    /// How long one that was done is remembered, in seconds: its letter is sent or given up by then.
+    const REMEMBERED: i64 = 86_400;
+
+    /// What is to be remembered of it when another takes its place.
+    pub fn remembered(self, now: Timestamp) -> Vec<DoneEmailChange> {
+        let own = match (self.used_at, self.from) {
+            (Some(at), Some(from)) => Some(DoneEmailChange { id: self.id, from, at }),
+            _ => None,
+        };
+        self.done.into_iter().chain(own).filter(|it| now < it.at.plus_seconds(Self::REMEMBERED)).collect()
+    }
+
+    /// The address before a change that was done, this one or one before.
+    pub fn before(&self, id: EmailChangeId) -> Option<&Email> {
+        if self.id == id {
+            return self.from.as_ref().filter(|_| self.used_at.is_some());
+        }
+        self.done.iter().find(|done| done.id == id).map(|done| &done.from)
+    }
+
     /// Whether the link of an id proves anything for a person at an instant: of the last change asked for, within its
     /// life, not used, while the address is still the one that it changes. A password that was set since ends it: whoever
     /// asked may have been somebody else.

@@ -32,7 +32,7 @@ pub use credential::Credential;
 pub use directory::{
     Claim, ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, DirectoryKind, Membership, SHARDS,
 };
-pub use email_change::EmailChange;
+pub use email_change::{DoneEmailChange, EmailChange};
 pub use feed::{FeedKey, FeedLine, FeedSpan};
 pub use holding::{Holding, HoldingName, HoldingTypes, MAX_SUCCESSIONS, MAX_TYPES, Succession, Successions};
 pub use invitation::{Invitation, InvitationStatus, Inviter};

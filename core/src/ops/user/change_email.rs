@@ -50,7 +50,7 @@ impl Operation for BeginEmailChange {
             return Err(Refusal::ReauthenticationRequired);
         }
         if user.email.as_ref().map(Email::as_str) == Some(self.to.as_str())
-            || found.is_some_and(|found| found.id == self.id)
+            || found.as_ref().is_some_and(|found| found.id == self.id)
         {
             return Ok(Decision::unchanged(()));
         }
@@ -61,6 +61,7 @@ impl Operation for BeginEmailChange {
             created_at: facts.now,
             expires_at: facts.now.plus_seconds(self.life),
             used_at: None,
+            done: found.map(|found| found.remembered(facts.now)).unwrap_or_default(),
         };
         let letter = Letter::EmailChange { change: self.id };
         let mail = self.mail.and_then(|posting| Mail::of(posting.id, [letter], facts.now));

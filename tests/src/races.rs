@@ -289,7 +289,7 @@ async fn deactivation_and_role(scene: &mut Scene) -> Result<String, String> {
         ended => return Err(format!("{ended:?}")),
     };
     kept_for_the_way_back(scene, role.is_ok()).await?;
-    scene.act(ReactivateMember { organization, user: people.mia }).await;
+    scene.act(ReactivateMember { organization, user: people.mia, cuts: 0 }).await;
     let access = scene.on_both();
     scene.act(ReplaceAccess { organization, user: people.mia, cuts: 0, access }).await;
     Ok(outcome.into())

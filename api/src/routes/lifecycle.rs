@@ -1,6 +1,6 @@
 //! How people go for now or for good, and come back: of an organization, and of the whole deployment.
 
-use roster_core::flows::resolve_user;
+use roster_core::flows::{find_user, resolve_user};
 use roster_core::id::UserId;
 use roster_core::model::{Member, User};
 use roster_core::op::{Done, Operation, run_sealed};
@@ -89,8 +89,8 @@ async fn deactivate(call: Call) -> Result<Answer, Problem> {
 
 async fn reactivate(call: Call) -> Result<Answer, Problem> {
     let organization = call.organization()?;
-    let user = resolve_user(call.roster(), &call.user()?).await?;
-    member(&call, &ReactivateMember { organization, user }).await
+    let user = find_user(call.roster(), &call.user()?).await?;
+    member(&call, &ReactivateMember { organization, user: user.id, cuts: user.cuts }).await
 }
 
 async fn member(call: &Call, operation: &impl Operation<Output = Member>) -> Result<Answer, Problem> {

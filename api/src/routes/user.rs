@@ -54,7 +54,7 @@ pub fn routes() -> Vec<Route> {
             )
             .takes(json!({"name": "Ada King"}))
             .answers(200, "User")
-            .refuses(&["email_exists", "external_id_exists", "external_id_immutable"]),
+            .refuses(&["email_exists", "external_id_exists", "external_id_immutable", "target_not_active"]),
         Route::get("/users/{user}/accounts", "list_user_accounts", accounts)
             .says("List what a user reaches", "Operators and the person see all; others what they may see.")
             .asks(PAGE)

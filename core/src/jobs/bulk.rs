@@ -124,7 +124,7 @@ impl Held {
                 self.in_job(request, row, DeactivateMember { organization, user }, Changed).await
             }
             BulkAct::Reactivate => {
-                self.in_job(request, row, ReactivateMember { organization, user }, Changed).await
+                self.in_job(request, row, ReactivateMember { organization, user, cuts }, Changed).await
             }
             BulkAct::Delete => {
                 let act = DeleteMember { organization, user, confirmed: true };

@@ -177,3 +177,53 @@ async fn l9_a_suspended_user_has_no_access_until_it_ends() {
         is_clean(&world).await;
     }
 }
+
+/// M5, L2: one who was removed from everything does not come back by a reactivation, swept or not.
+#[tokio::test]
+async fn m5_one_who_was_removed_from_everything_is_not_reactivated() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        turned(&operator, "max", "deactivate").await;
+        operator.delete("/v1/users/ext:max/accounts").await.is(202);
+        refused(&operator, "max", "reactivate", 409, "target_not_active").await;
+        crate::work_off(&world).await;
+        refused(&operator, "max", "reactivate", 409, "target_not_active").await;
+        is_clean(&world).await;
+    }
+}
+
+/// M11: whoever may remove members has one leave who is deactivated.
+#[tokio::test]
+async fn m11_a_deactivated_member_may_be_made_to_leave() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let anna = world.person("anna");
+        turned(&anna, "max", "deactivate").await;
+        for _ in 0..2 {
+            assert_eq!(turned(&anna, "max", "leave").await["status"], "former");
+        }
+        is_clean(&world).await;
+    }
+}
+
+/// L5: nothing is written about one who is erased.
+#[tokio::test]
+async fn l5_an_erased_user_is_changed_no_more() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let mia = operator.get("/v1/users/ext:mia").await.is(200)["id"].as_str().unwrap().to_owned();
+        operator.post("/v1/users/ext:mia/erase", json!({"confirm": true})).await.is(202);
+        let path = format!("/v1/users/{mia}");
+        for _ in 0..2 {
+            for body in
+                [json!({"name": "Mia"}), json!({"email": "mia@example.org"}), json!({"traits": {"a": 1}})]
+            {
+                operator.patch(&path, body).await.refused(409, "target_not_active");
+            }
+            crate::work_off(&world).await;
+        }
+        is_clean(&world).await;
+    }
+}

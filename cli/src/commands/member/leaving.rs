@@ -1,7 +1,9 @@
 //! `roster member deactivate`, `reactivate` and `delete`.
 
+use roster_core::flows::find_user;
 use roster_core::op::run as run_operation;
 use roster_core::ops::member::{DeactivateMember, DeleteMember, ReactivateMember};
+use roster_core::reference::UserRef;
 use serde_json::json;
 
 use super::One;
@@ -20,7 +22,8 @@ pub async fn deactivate(session: Session, one: &One) -> Result<(), Failure> {
 /// Brings a deactivated member back.
 pub async fn reactivate(session: Session, one: &One) -> Result<(), Failure> {
     let (organization, user) = ids(&session, one).await?;
-    let operation = ReactivateMember { organization, user };
+    let cuts = find_user(&session.roster, &UserRef::Id(user)).await?.cuts;
+    let operation = ReactivateMember { organization, user, cuts };
     let done = run_operation(&session.roster, &session.request(), &operation).await?;
     print(&session, organization, &done.output)
 }

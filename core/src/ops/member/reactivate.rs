@@ -20,6 +20,8 @@ pub struct ReactivateMember {
     pub organization: OrganizationId,
     /// Whom.
     pub user: UserId,
+    /// How often they have been removed from everything, as it was read before.
+    pub cuts: u32,
 }
 
 impl Operation for ReactivateMember {
@@ -39,7 +41,7 @@ impl Operation for ReactivateMember {
     }
 
     fn decide(&self, scene: SceneRead, facts: &Facts) -> Result<Decision<Member>, Refusal> {
-        let scene = scene.open()?;
+        let scene = scene.after_cuts(self.cuts, facts.now)?.open()?;
         let member = scene.known()?;
         let policy = facts.policies.access.as_ref();
         policy.require(&scene.standing, "members:deactivate", Reach::Organization)?;

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, ThePasswordReset, TheUser};
 use crate::id::UserId;
-use crate::model::{PasswordReset, TraitPatch, User};
+use crate::model::{PasswordReset, TraitPatch, User, UserStatus};
 use crate::op::{Decision, Event, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -70,6 +70,9 @@ impl Operation for UpdateUser {
         let own = facts.actor.user() == Some(self.user) && patch.is_name_only();
         if !facts.actor.names_people() && !own {
             return Err(Refusal::lacks("operator"));
+        }
+        if before.status == UserStatus::Erased {
+            return Err(Refusal::TargetNotActive);
         }
         if patch.external_id.is_some()
             && before.external_id.is_some()

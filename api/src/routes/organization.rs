@@ -1,11 +1,12 @@
 //! Organizations, seats, transfers of ownership.
 
 use roster_core::flows::{
-    NewOrganization, NewUser, close_organization, create_organization, find_user, update_organization,
+    NewOrganization, NewUser, close_organization, create_organization, find_user, transfer_ownership,
+    update_organization,
 };
 use roster_core::home::Home;
 use roster_core::model::{OrganizationStatus, SettingsPatch, TraitPatch};
-use roster_core::op::{Done, run, run_sealed};
+use roster_core::op::{Done, run};
 use roster_core::ops::organization::{OrganizationPatch, SetSeats};
 use roster_core::ops::ownership::TransferOwnership;
 use roster_core::permission::RoleRef;
@@ -295,7 +296,7 @@ async fn transfer(call: Call<TransferBody>) -> Result<Answer, Problem> {
         .tagged(done.version)
     };
     let seal = |done: &Done<_>| make(done).sealed(&call);
-    let outcome = run_sealed(call.roster(), &call.request, &operation, Some(&seal)).await;
+    let outcome = transfer_ownership(call.roster(), &call.request, operation, Some(&seal)).await;
     Answer::of(&call, outcome, make)
 }
 

@@ -297,7 +297,7 @@ async fn transfer(
     let to = flows::find_user(&session.roster, to).await?;
     let operation = TransferOwnership::new(organization, (to.id, to.cuts), previous_owner_role)
         .offered(require_acceptance);
-    let done = run_operation(&session.roster, &session.request(), &operation).await?;
+    let done = flows::transfer_ownership(&session.roster, &session.request(), operation, None).await?;
     let transfer = done.output;
     if require_acceptance {
         let text = format!("{organization} is offered to {}: {}.", transfer.to, transfer.id);

@@ -16,8 +16,10 @@ macro_rules! texts {
     };
 }
 
-const KINDS: [&str; 4] = ["invitation", "password_reset", "email_change", "email_changed"];
-const TEXTS: [(&str, &str); 12] = texts!("invitation", "password_reset", "email_change", "email_changed");
+const KINDS: [&str; 5] =
+    ["invitation", "password_reset", "email_change", "email_changed", "ownership_transferred"];
+const TEXTS: [(&str, &str); 15] =
+    texts!("invitation", "password_reset", "email_change", "email_changed", "ownership_transferred");
 
 /// The texts in force.
 #[derive(Debug)]
@@ -91,7 +93,7 @@ fn read(path: &Path) -> Result<Option<String>, String> {
 
 fn sample(chosen: &Value) -> Value {
     json!({
-        "organization": "Cloud", "inviter": chosen, "name": chosen, "url": "https://roster.example.com/invitations/x",
+        "organization": "Cloud", "inviter": chosen, "owner": chosen, "name": chosen, "url": "https://roster.example.com/invitations/x",
         "expires_at": "2026-01-01T00:00:00.000Z",
     })
 }

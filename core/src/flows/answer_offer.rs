@@ -1,6 +1,7 @@
 //! Answering an offer of ownership: whoever accepts may have been removed from everything meanwhile.
 
 use super::find_user;
+use super::transfer_ownership::posting;
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
 use crate::id::{OrganizationId, TransferId};
@@ -28,5 +29,11 @@ pub async fn answer_offer(
         // Nothing is given to anybody.
         Some(_) | None => 0,
     };
-    run_sealed(roster, request, &AnswerOffer { organization, transfer, answer, cuts }, seal).await
+    let mut operation = AnswerOffer { organization, transfer, answer, cuts, mail: None };
+    if answer == OfferAnswer::Accept {
+        operation.mail = posting(roster, request, &operation).await?;
+    }
+    let outcome = run_sealed(roster, request, &operation, seal).await;
+    roster.post.wake.notify_one();
+    outcome
 }

@@ -23,7 +23,8 @@ use crate::text::Email;
 pub struct Written {
     /// To whom.
     pub to: Email,
-    /// What kind of letter: `invitation`, `password_reset`, `email_change`, `email_changed`.
+    /// What kind of letter: `invitation`, `password_reset`, `email_change`, `email_changed`,
+    /// `ownership_transferred`.
     pub kind: &'static str,
     /// The same whenever this letter is sent, and of no other.
     pub reference: String,

@@ -5,10 +5,10 @@ use serde_json::json;
 
 use super::{Written, harmless};
 use crate::home::{Home, Key, Record};
-use crate::id::{InvitationId, MailId, OrganizationId, UserId};
+use crate::id::{InvitationId, MailId, OrganizationId, TransferId, UserId};
 use crate::model::{
     Credential, EmailChange, Invitation, InvitationStatus, Letter, Organization, OrganizationStatus,
-    PasswordReset, User,
+    PasswordReset, User, UserStatus,
 };
 use crate::op::Roster;
 use crate::secret::{EmailChangeLink, InvitationLink, ResetLink};
@@ -25,6 +25,9 @@ pub(super) async fn write(
     let written = match (letter, home) {
         (Letter::Invitation { invitation, link }, Home::Organization(organization)) => {
             of_invitation(roster, *organization, invitation, link).await?
+        }
+        (Letter::OwnershipTransferred { transfer, to }, Home::Organization(organization)) => {
+            of_transfer(roster, *organization, transfer, to).await?
         }
         (
             Letter::PasswordReset { .. } | Letter::EmailChange { .. } | Letter::EmailChanged { .. },
@@ -65,6 +68,40 @@ async fn of_invitation(
             "url": url, "expires_at": invitation.expires_at.to_string(),
         }),
     }))
+}
+
+async fn of_transfer(
+    roster: &Roster,
+    organization: OrganizationId,
+    id: TransferId,
+    to: UserId,
+) -> Result<Option<Written>, StoreError> {
+    let keys = [Key::Organization, Key::Transfer(id)];
+    let read = roster.store.read(&Home::Organization(organization), &keys, &[]).await?;
+    let (Some(Record::Organization(shown)), Some(Record::Transfer(transfer))) =
+        (record(&read, &keys[0]), record(&read, &keys[1]))
+    else {
+        return Ok(None);
+    };
+    let (person, owner) = (user(roster, to).await?, user(roster, transfer.to).await?);
+    let Some((person, email)) = person.and_then(|it| Some((it.name, it.email?))) else { return Ok(None) };
+    Ok(Some(Written {
+        to: email,
+        kind: "ownership_transferred",
+        reference: format!("{id}.{to}"),
+        fields: json!({
+            "organization": harmless(shown.name.as_str()), "name": shown_name(person.as_ref()),
+            "owner": shown_name(owner.and_then(|owner| owner.name).as_ref()),
+        }),
+    }))
+}
+
+async fn user(roster: &Roster, id: UserId) -> Result<Option<User>, StoreError> {
+    let mut read = roster.store.read(&Home::User(id), &[Key::User], &[]).await?;
+    Ok(match read.records.remove(&Key::User).map(|stored| stored.record) {
+        Some(Record::User(user)) if user.status != UserStatus::Erased => Some(user),
+        _ => None,
+    })
 }
 
 /// What whoever invited is called, if it is a person.
@@ -116,15 +153,14 @@ async fn of_person(roster: &Roster, id: UserId, letter: Letter) -> Result<Option
             )
         }
         Letter::EmailChanged { change } => {
-            let done = change_of(&read).filter(|found| found.id == change && found.used_at.is_some());
-            done.and_then(|found| found.from.clone()).map(|to| Written {
-                to,
+            change_of(&read).and_then(|found| found.before(change)).map(|to| Written {
+                to: to.clone(),
                 kind: "email_changed",
                 reference: format!("{change}.done"),
                 fields: json!({"name": shown_name(user.name.as_ref())}),
             })
         }
-        Letter::Invitation { .. } => None,
+        Letter::Invitation { .. } | Letter::OwnershipTransferred { .. } => None,
     })
 }
 

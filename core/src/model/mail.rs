@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Lease;
 use crate::home::Home;
-use crate::id::{EmailChangeId, InvitationId, MailId, PasswordResetId};
+use crate::id::{EmailChangeId, InvitationId, MailId, PasswordResetId, TransferId, UserId};
 use crate::text::Email;
 use crate::time::Timestamp;
 
@@ -34,6 +34,13 @@ pub enum Letter {
     EmailChanged {
         /// By which change.
         change: EmailChangeId,
+    },
+    /// That an organization has another owner, to the one before and the one after.
+    OwnershipTransferred {
+        /// By which transfer.
+        transfer: TransferId,
+        /// To whom of them.
+        to: UserId,
     },
 }
 

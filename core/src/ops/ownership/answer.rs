@@ -2,15 +2,18 @@
 
 use serde_json::json;
 
+use super::told;
 use super::transfer::handed_over;
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, TheMember, TheOrganization};
 use crate::id::{OrganizationId, TransferId};
 use crate::model::{Member, Organization, Transfer, TransferState};
 use crate::op::{Decision, Event, Operation, View, Visible};
+use crate::ops::mail::Posting;
 use crate::ops::member::custom;
 use crate::refusal::Refusal;
 use crate::store::StoreError;
+use crate::time::Timestamp;
 
 /// What is said to an offer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +37,8 @@ pub struct AnswerOffer {
     pub answer: OfferAnswer,
     /// How often whoever is to be the owner has been removed from everything, as it was read before.
     pub cuts: u32,
+    /// The letters that tell both owners, if there are to be any.
+    pub mail: Option<Posting>,
 }
 
 /// What is there before.
@@ -98,7 +103,11 @@ impl Operation for AnswerOffer {
         if !standing.roles().stands(transfer.previous_owner_role) {
             return Err(Refusal::RoleGone);
         }
-        Ok(handed_over(organization, from, to, &transfer))
+        Ok(told(handed_over(organization, from, to, &transfer), self.mail, facts.now))
+    }
+
+    fn not_after(&self) -> Option<Timestamp> {
+        self.mail.map(|posting| posting.not_after)
     }
 }
 

@@ -6,3 +6,4 @@ mod transfer;
 pub use answer::{AnswerOffer, OfferAnswer};
 pub use transfer::TransferOwnership;
 pub(crate) use transfer::handed_over;
+use transfer::told;

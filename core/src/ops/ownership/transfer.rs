@@ -7,12 +7,14 @@ use serde_json::json;
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, TheMember};
 use crate::id::{OrganizationId, TransferId, UserId};
-use crate::model::{Access, Member, Organization, Transfer, TransferState};
+use crate::model::{Access, Letter, Mail, Member, Organization, Transfer, TransferState};
 use crate::op::{Decision, Event, Operation, View, Visible};
+use crate::ops::mail::Posting;
 use crate::ops::member::{custom, known_role};
 use crate::permission::RoleRef;
 use crate::refusal::Refusal;
 use crate::store::StoreError;
+use crate::time::Timestamp;
 
 /// Makes another active member the owner; the owner before stays, as `previous_owner_role`.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub struct TransferOwnership {
     pub require_acceptance: bool,
     /// How often the member has been removed from everything, as it was read before.
     pub cuts: u32,
+    /// The letters that tell both owners, if there are to be any.
+    pub mail: Option<Posting>,
     seen_owner: OnceLock<UserId>,
 }
 
@@ -47,7 +51,15 @@ impl TransferOwnership {
         previous_owner_role: RoleRef,
     ) -> Self {
         let seen_owner = OnceLock::new();
-        Self { organization, to, previous_owner_role, require_acceptance: false, cuts, seen_owner }
+        Self {
+            organization,
+            to,
+            previous_owner_role,
+            require_acceptance: false,
+            cuts,
+            mail: None,
+            seen_owner,
+        }
     }
 
     /// The same as an offer.
@@ -119,8 +131,25 @@ impl Operation for TransferOwnership {
             return Ok(offered(organization.id, &transfer, facts));
         }
         let from = read.from.ok_or(Refusal::NotFound)?;
-        Ok(handed_over(organization, from, target, &transfer))
+        Ok(told(handed_over(organization, from, target, &transfer), self.mail, facts.now))
     }
+
+    fn not_after(&self) -> Option<Timestamp> {
+        self.mail.map(|posting| posting.not_after)
+    }
+}
+
+/// A hand-over with the letters that tell of it.
+pub(super) fn told(
+    mut done: Decision<Transfer>,
+    mail: Option<Posting>,
+    now: Timestamp,
+) -> Decision<Transfer> {
+    let transfer = &done.output;
+    let letter = |to| Letter::OwnershipTransferred { transfer: transfer.id, to };
+    let letters = [letter(transfer.from), letter(transfer.to)];
+    done.puts.extend(mail.and_then(|posting| Mail::of(posting.id, letters, now)).map(Record::Mail));
+    done
 }
 
 /// An offer that waits for the member's answer; nothing else changes (rule O4).

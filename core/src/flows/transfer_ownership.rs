@@ -1,0 +1,37 @@
+//! Handing an organization over: both owners are told by mail.
+
+use super::mail::announce_mail;
+use crate::facts::Request;
+use crate::model::Transfer;
+use crate::op::{Done, Operation, Roster, Seal, preflight, run_sealed};
+use crate::ops::mail::Posting;
+use crate::ops::ownership::TransferOwnership;
+use crate::refusal::OpError;
+
+/// Hands an organization over, or offers it.
+pub async fn transfer_ownership(
+    roster: &Roster,
+    request: &Request,
+    mut operation: TransferOwnership,
+    seal: Option<Seal<'_, Transfer>>,
+) -> Result<Done<Transfer>, OpError> {
+    if !operation.require_acceptance {
+        operation.mail = posting(roster, request, &operation).await?;
+    }
+    let outcome = run_sealed(roster, request, &operation, seal).await;
+    roster.post.wake.notify_one();
+    outcome
+}
+
+/// Where the letters will be, once it is known that there is something to tell.
+pub(super) async fn posting(
+    roster: &Roster,
+    request: &Request,
+    operation: &impl Operation,
+) -> Result<Option<Posting>, OpError> {
+    if !roster.post.is_set_up() {
+        return Ok(None);
+    }
+    preflight(roster, request, operation).await?;
+    announce_mail(roster, request, &operation.home()).await
+}

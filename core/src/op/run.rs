@@ -1,5 +1,6 @@
 //! The one way from an operation to a durable change.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::stage::stage;
@@ -8,14 +9,14 @@ use crate::actor::Actor;
 use crate::facts::{Facts, Request, Seed};
 use crate::flows::lapse_invitations;
 use crate::home::{Home, Key, Record, Tally};
-use crate::id::{CommitId, Version};
+use crate::id::{CommitId, UserId, Version};
 use crate::listing::{Listing, PageRequest};
 use crate::model::{Inviter, Receipt};
 use crate::observe::operation_name;
 use crate::ops::invitation::let_go;
 use crate::refusal::{OpError, Refusal, RefusalKind};
 use crate::settle::SettleDue;
-use crate::store::{CommitError, StoreError, Write};
+use crate::store::{ChangeSet, CommitError, StoreError, Write};
 use crate::time::Timestamp;
 
 /// How often a decision is made afresh when others change what it read.
@@ -61,6 +62,7 @@ async fn attempt<O: Operation>(
     seal: Option<Seal<'_, O::Output>>,
 ) -> Result<Done<O::Output>, OpError> {
     let mut settled_for_room = false;
+    let mut inviting = BTreeSet::new();
     let mut attempt = 0;
     while attempt < TRIES {
         attempt += 1;
@@ -78,6 +80,7 @@ async fn attempt<O: Operation>(
         let done_version = if decision.is_empty() { before } else { Some(id) };
         let gone = let_go(&view.seen, &decision.puts, &decision.removes);
         let mut staged = stage(roster, request, operation, view, &decision, id);
+        let gone = who_may_have_invited(gone, &mut staged, &inviting);
         let done = Done { output: decision.output, version: done_version };
         if let (Some(draft), Some(seal)) = (receipt, seal) {
             staged.writes.push(Write::Put(Record::Receipt(Receipt {
@@ -104,6 +107,7 @@ async fn attempt<O: Operation>(
             }
             Err(CommitError::TooLate) => return Err(OpError::Busy),
             Err(CommitError::Store(error)) => return Err(error.into()),
+            Err(CommitError::OutOfBounds(Tally::Invitations(user))) if inviting.insert(user) => {}
             Err(CommitError::OutOfBounds(tally)) => {
                 let room =
                     !settled_for_room && settle_due(roster, request, operation.home(), attempt).await?;
@@ -119,29 +123,34 @@ async fn attempt<O: Operation>(
 
 /// Gives back the seats of invitations whose inviter has left by this. They are dead without it.
 async fn tidy(roster: &Roster, request: &Request, home: &Home, gone: &[Inviter]) {
-    let Home::Organization(organization) = home else { return };
-    let lapse = async {
-        let gone = who_invited(roster, home, gone).await?;
-        if gone.is_empty() {
-            return Ok(0);
+    if let (Home::Organization(organization), false) = (home, gone.is_empty()) {
+        let lapse = lapse_invitations(roster, request, *organization, Some(gone));
+        if let Err(error) = Box::pin(lapse).await {
+            tracing::warn!(%error, "invitations of one who has left hold seats until one is needed");
         }
-        Box::pin(lapse_invitations(roster, request, *organization, Some(&gone))).await
-    };
-    if let Err(error) = lapse.await {
-        tracing::warn!(%error, "invitations of one who has left hold seats until one is needed");
     }
 }
 
-/// Those of some who stand for a pending invitation: of people that is counted, whatever they hold by now.
-async fn who_invited(roster: &Roster, home: &Home, some: &[Inviter]) -> Result<Vec<Inviter>, OpError> {
-    let of = |inviter: &Inviter| inviter.user().map(Tally::Invitations);
-    let tallies: Vec<Tally> = some.iter().filter_map(of).collect();
-    if tallies.is_empty() {
-        return Ok(some.to_vec());
-    }
-    let counted = roster.store.read(home, &[], &tallies).await?.tallies;
-    let stands = |tally| counted.get(&tally).is_some_and(|count| *count > 0);
-    Ok(some.iter().copied().filter(|inviter| of(inviter).is_none_or(stands)).collect())
+/// Those of some who leave by a commit that may stand for pending invitations. Of the others, the commit makes sure that
+/// they stand for none.
+fn who_may_have_invited(
+    some: Vec<Inviter>,
+    staged: &mut ChangeSet,
+    inviting: &BTreeSet<UserId>,
+) -> Vec<Inviter> {
+    let counted: BTreeSet<Tally> = staged
+        .writes
+        .iter()
+        .filter_map(|write| if let Write::Add { tally, .. } = write { Some(*tally) } else { None })
+        .collect();
+    let (may, none): (Vec<_>, Vec<_>) = some.into_iter().partition(|inviter| {
+        inviter
+            .user()
+            .is_none_or(|user| inviting.contains(&user) || counted.contains(&Tally::Invitations(user)))
+    });
+    let tallies = none.iter().filter_map(Inviter::user).map(Tally::Invitations);
+    staged.writes.extend(tallies.map(|tally| Write::Add { tally, by: 0, within: 0..=0 }));
+    may
 }
 
 /// The same without commit: what would be done, or the refusal. Bounds of tallies are checked as they stand.
@@ -287,8 +296,8 @@ fn judge<O: Operation>(
         seed: request.seed,
     };
     let decided = operation.decide(state, &facts);
-    let outdated = match (request.if_match, operation.subject()) {
-        (Some(wanted), Some(subject)) => view.version(&subject) != Some(wanted),
+    let outdated = match (&request.if_match, operation.subject()) {
+        (Some(expected), Some(subject)) => !expected.fits(view.version(&subject)),
         _ => false,
     };
     match decided {

@@ -11,10 +11,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::LengthLimitError;
 use roster_core::actor::Actor;
-use roster_core::facts::{ReceiptDraft, Request, Seed};
+use roster_core::facts::{Expected, ReceiptDraft, Request, Seed};
 use roster_core::flows::{self, Caller};
-use roster_core::home::Key;
-use roster_core::id::{CommitId, OrganizationId};
+use roster_core::home::{Home, Key};
+use roster_core::id::OrganizationId;
 use roster_core::known::Known;
 use roster_core::listing::{PageRequest, Position};
 use roster_core::model::ReceiptId;
@@ -149,16 +149,24 @@ where
         mut request: Request,
         path: Vec<(String, String)>,
     ) -> Result<Self, Problem> {
-        let organization = organization(api, &request, &path).await?;
+        let organization = organization(api, &path).await?;
+        let seen = match organization {
+            Some(id) => visible(api, &request, id).await,
+            None => Ok(()),
+        };
         let begun = Instant::now();
-        let bytes = whole(body).await?;
+        let bytes = match seen {
+            Ok(()) => whole(body).await?,
+            // Whoever has gone by this very request may send it again.
+            Err(hidden) => answered_before(api, &parts, &request, organization, body).await.ok_or(hidden)?,
+        };
         if begun.elapsed() > STILL_KNOWN {
             request.known = Known::default();
         }
         let query = query::parse(parts.uri.query())?;
         check_content_type(&parts, &bytes)?;
         let parsed = json::parse(&bytes)?;
-        request.receipt = receipt(&parts, &request, &bytes)?;
+        request.receipt = receipt(api, &parts, &request, &bytes)?;
         request.if_match = if_match(&parts);
         let (scope, target, row) = (scope(&parts), without_cursor(&parts), row(&parts));
         Ok(Self {
@@ -381,17 +389,32 @@ async fn path_params(parts: &mut Parts, api: &ApiState) -> Result<Vec<(String, S
     Ok(params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
-async fn organization(
-    api: &ApiState,
-    request: &Request,
-    path: &[(String, String)],
-) -> Result<Option<OrganizationId>, Problem> {
+async fn organization(api: &ApiState, path: &[(String, String)]) -> Result<Option<OrganizationId>, Problem> {
     let Some((_, text)) = path.iter().find(|(name, _)| name == "organization") else { return Ok(None) };
     let named: OrganizationRef =
         text.parse().map_err(|bad| Problem::invalid("#organization", format!("{bad}")))?;
-    let id = flows::resolve_organization(&api.roster, &named).await?;
-    reads::require_visible(&api.roster, request, id).await?;
-    Ok(Some(id))
+    Ok(Some(flows::resolve_organization(&api.roster, &named).await?))
+}
+
+async fn visible(api: &ApiState, request: &Request, id: OrganizationId) -> Result<(), Problem> {
+    Ok(reads::require_visible(&api.roster, request, id).await?)
+}
+
+/// The body of a request whose organization is not to be seen, if the same was answered there before.
+async fn answered_before(
+    api: &ApiState,
+    parts: &Parts,
+    request: &Request,
+    organization: Option<OrganizationId>,
+    body: Body,
+) -> Option<Bytes> {
+    if !parts.headers.contains_key("idempotency-key") {
+        return None;
+    }
+    let bytes = whole(body).await.ok()?;
+    let draft = receipt(api, parts, request, &bytes).ok()??;
+    let home = Home::Organization(organization?);
+    flows::was_answered(&api.roster, &home, draft).await.ok()?.then_some(bytes)
 }
 
 /// The body, if it is not too long.
@@ -433,7 +456,12 @@ fn check_content_type(parts: &Parts, bytes: &Bytes) -> Result<(), Problem> {
 }
 
 /// What to remember of a POST that bears an idempotency key.
-fn receipt(parts: &Parts, request: &Request, bytes: &Bytes) -> Result<Option<ReceiptDraft>, Problem> {
+fn receipt(
+    api: &ApiState,
+    parts: &Parts,
+    request: &Request,
+    bytes: &Bytes,
+) -> Result<Option<ReceiptDraft>, Problem> {
     if parts.method != Method::POST {
         return Ok(None);
     }
@@ -453,20 +481,24 @@ fn receipt(parts: &Parts, request: &Request, bytes: &Bytes) -> Result<Option<Rec
     let mut digest = Sha256::new();
     digest.update(format!("{} {target}\n", parts.method));
     digest.update(bytes);
-    Ok(Some(ReceiptDraft { id: ReceiptId(id.into()), digest: digest.finalize().into() }))
+    // A body may hold a password, which a plain digest would give away.
+    let digest = api.sealer.digest(&digest.finalize().into());
+    Ok(Some(ReceiptDraft { id: ReceiptId(id.into()), digest }))
 }
 
-/// The version in `If-Match`; one that nothing bears for an entity tag that is not ours.
-fn if_match(parts: &Parts) -> Option<CommitId> {
-    if !matches!(parts.method, Method::PATCH | Method::PUT | Method::DELETE) {
+/// What `If-Match` asks for; entity tags that are not ours fit nothing.
+fn if_match(parts: &Parts) -> Option<Expected> {
+    let given: Vec<_> = parts.headers.get_all(header::IF_MATCH).iter().collect();
+    if given.is_empty() || !matches!(parts.method, Method::PATCH | Method::PUT | Method::DELETE) {
         return None;
     }
-    let text = parts.headers.get(header::IF_MATCH)?.to_str().unwrap_or_default().trim();
-    if text == "*" {
-        return None;
+    let tags = given.into_iter().flat_map(|tags| tags.to_str().unwrap_or_default().split(','));
+    let tags: Vec<&str> = tags.map(str::trim).collect();
+    if tags == ["*"] {
+        return Some(Expected::Something);
     }
-    let tag = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    Some(tag.and_then(|tag| tag.parse().ok()).unwrap_or_else(|| CommitId::from_uuid(uuid::Uuid::nil())))
+    let version = |tag: &str| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok();
+    Some(Expected::OneOf(tags.into_iter().filter_map(version).collect()))
 }
 
 /// The schema of the rows of a list, by its path.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::state::ApiState;
 
 /// Answers that bear the version of one thing.
-const VERSIONED: [&str; 17] = [
+const VERSIONED: [&str; 20] = [
     "Organization",
     "Seats",
     "Account",
@@ -27,6 +27,9 @@ const VERSIONED: [&str; 17] = [
     "Record",
     "LeftByPlan",
     "View",
+    "Indicator",
+    "Job",
+    "TraitMappings",
 ];
 
 /// How an operation answers.

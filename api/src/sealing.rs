@@ -13,6 +13,7 @@ const NONCE: usize = 12;
 pub struct Sealer {
     sealing: [u8; 32],
     naming: [u8; 32],
+    digesting: [u8; 32],
 }
 
 impl Sealer {
@@ -21,6 +22,7 @@ impl Sealer {
         Self {
             sealing: hmac_sha256(&key, b"roster sealing: cipher"),
             naming: hmac_sha256(&key, b"roster sealing: nonce"),
+            digesting: hmac_sha256(&key, b"roster sealing: digest"),
         }
     }
 
@@ -31,6 +33,11 @@ impl Sealer {
         nonce.copy_from_slice(&hmac_sha256(&self.naming, &message)[..NONCE]);
         let sealed = self.cipher().encrypt(&Nonce::from(nonce), plain).unwrap_or_default();
         [nonce.as_slice(), &sealed].concat()
+    }
+
+    /// A digest under the key: nobody without it finds out by trying what a text was.
+    pub fn digest(&self, digest: &[u8; 32]) -> [u8; 32] {
+        hmac_sha256(&self.digesting, digest)
     }
 
     /// The text, if this key sealed it and nobody changed it.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::actor::Actor;
 use crate::home::{Home, Key};
-use crate::id::Version;
+use crate::id::{CommitId, Version};
 use crate::known::Known;
 use crate::model::ReceiptId;
 use crate::policy::Policies;
@@ -81,13 +81,35 @@ pub struct Request {
     /// From what ids are drawn.
     pub seed: Seed,
     /// The version that the thing acted on must bear.
-    pub if_match: Option<Version>,
+    pub if_match: Option<Expected>,
     /// For an idempotency key: what to remember.
     pub receipt: Option<ReceiptDraft>,
     /// What it has read already.
     pub known: Known,
     /// What must still be so when it commits, beside what its operations read.
     pub fence: Option<Fence>,
+}
+
+/// The version of what was never set, where that is shown as well.
+pub const NOTHING: Version = CommitId::from_uuid(Uuid::nil());
+
+/// What must be there before something is changed (RFC 9110, section 13.1.1).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Expected {
+    /// Anything at all.
+    Something,
+    /// One of these versions.
+    OneOf(Vec<Version>),
+}
+
+impl Expected {
+    /// Whether what is there will do.
+    pub fn fits(&self, found: Option<Version>) -> bool {
+        match self {
+            Self::Something => found.is_some(),
+            Self::OneOf(versions) => versions.contains(&found.unwrap_or(NOTHING)),
+        }
+    }
 }
 
 /// A record that must still bear a version: under it goes what is done for a job, so that a worker that has lost the job

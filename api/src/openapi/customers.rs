@@ -314,8 +314,9 @@ fn message() -> Value {
 }
 
 /// How what a source sends is refused.
-pub const REFUSALS: [&str; 8] = [
+pub const REFUSALS: [&str; 9] = [
     "malformed",
+    "invalid",
     "unauthenticated",
     "too_large",
     "unsupported_media_type",

@@ -1,6 +1,8 @@
 //! Changing one's own address, by a link that proves the new mailbox.
 
 use roster_core::flows::{ask_email_change, confirm_email_change};
+use roster_core::home::Home;
+use roster_core::refusal::Refusal;
 use roster_core::text::Email;
 use serde::Deserialize;
 use serde_json::json;
@@ -8,6 +10,7 @@ use serde_json::json;
 use crate::answer::Answer;
 use crate::call::{Call, Visit};
 use crate::error::Problem;
+use crate::once::once;
 use crate::route::Route;
 
 /// The routes.
@@ -40,8 +43,12 @@ struct Ask {
 }
 
 async fn ask(call: Call<Ask>) -> Result<Answer, Problem> {
-    ask_email_change(call.roster(), &call.request, &call.body.email).await?;
-    Ok(Answer::noted())
+    let user = call.request.actor.user().ok_or(Refusal::Forbidden("user"))?;
+    once(&call, Home::User(user), async |request| {
+        ask_email_change(call.roster(), &request, &call.body.email).await?;
+        Ok(Answer::noted())
+    })
+    .await
 }
 
 async fn confirm(Visit(call): Visit) -> Result<Answer, Problem> {

@@ -1,6 +1,7 @@
 //! Erasing a person, and everything about them before that.
 
 use roster_core::flows::erase_user;
+use roster_core::home::Home;
 use roster_core::reads;
 use roster_core::refusal::Refusal;
 use serde::Deserialize;
@@ -10,6 +11,7 @@ use super::job::accepted;
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::error::Problem;
+use crate::once::once;
 use crate::route::Route;
 use crate::shapes;
 
@@ -40,16 +42,19 @@ struct Confirmation {
 }
 
 async fn erase(call: Call<Confirmation>) -> Result<Answer, Problem> {
+    if !call.body.confirm {
+        return Err(Refusal::ConfirmationRequired.into());
+    }
     let id = reads::user(call.roster(), &call.request, &call.user()?).await?.value.id;
     if !call.request.actor.is_operator() {
         return Err(Refusal::Forbidden("operator").into());
     }
-    if !call.body.confirm {
-        return Err(Refusal::ConfirmationRequired.into());
-    }
-    let done = erase_user(call.roster(), &call.request, id).await?;
-    call.api.jobs.notify_one();
-    Ok(accepted(&done.output))
+    once(&call, Home::User(id), async |request| {
+        let done = erase_user(call.roster(), &request, id).await?;
+        call.api.jobs.notify_one();
+        Ok(accepted(&done.output))
+    })
+    .await
 }
 
 async fn export(call: Call) -> Result<Answer, Problem> {

@@ -121,6 +121,9 @@ async fn authenticated(api: &ApiState, http: HttpRequest) -> Result<(Source, Vec
     let (parts, body) = http.into_parts();
     let key = write_key(&parts.headers).ok_or(Refusal::Unauthenticated)?;
     let source = authenticate_source(&api.roster, &key).await?;
+    if parts.headers.contains_key("roster-on-behalf-of") {
+        return Err(Problem::invalid("#Roster-On-Behalf-Of", "a write key speaks for its source only"));
+    }
     Ok((source, plain(&parts.headers, body).await?))
 }
 

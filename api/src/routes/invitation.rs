@@ -178,7 +178,7 @@ async fn create(call: Call<Create>) -> Result<Answer, Problem> {
     let make = |done: &Done<Vec<InvitedRow>>| match done.output.first() {
         Some((_, InviteOutcome::Invited(it))) => {
             let place = format!("/v1/organizations/{organization}/invitations/{}", it.id);
-            Answer::created(shapes::invitation(organization, it), place)
+            Answer::created(shapes::invitation(organization, it), place).tagged(done.version)
         }
         _ => Answer::nothing(),
     };

@@ -111,8 +111,8 @@ async fn list(call: Call<Empty, ListQuery>) -> Result<Answer, Problem> {
 }
 
 async fn show(call: Call) -> Result<Answer, Problem> {
-    let job = flows::find_job(call.roster(), &call.request, call.param("job")?).await?;
-    Ok(Answer::ok(shapes::job(&job)))
+    let (job, version) = flows::shown_job(call.roster(), &call.request, call.param("job")?).await?;
+    Ok(Answer::ok(shapes::job(&job)).tagged(Some(version)).unless_known(&call))
 }
 
 #[derive(Debug, Deserialize)]
@@ -133,8 +133,14 @@ async fn results(call: Call<Empty, PageQuery>) -> Result<Answer, Problem> {
 }
 
 async fn cancel(call: Call) -> Result<Answer, Problem> {
-    let job = flows::cancel_job(call.roster(), &call.request, call.param("job")?).await?;
-    Ok(Answer::ok(shapes::job(&job)))
+    let id = call.param("job")?;
+    let home = flows::find_job(call.roster(), &call.request, id).await?.work.home();
+    once(&call, home, async |request| {
+        flows::cancel_job(call.roster(), &request, id).await?;
+        let (job, version) = flows::shown_job(call.roster(), &request, id).await?;
+        Ok(Answer::ok(shapes::job(&job)).tagged(Some(version)))
+    })
+    .await
 }
 
 /// The first look is before the answer begins, so that a refusal is one.

@@ -1,6 +1,6 @@
 //! Which traits name owners (rule T2).
 
-use roster_core::flows::{mappings, put_mappings};
+use roster_core::flows::{put_mappings, shown_mappings};
 use roster_core::home::Home;
 use roster_core::id::OrganizationId;
 use roster_core::model::customer::Mappings;
@@ -71,7 +71,8 @@ async fn show(call: Call) -> Result<Answer, Problem> {
         None if call.request.actor.is_operator() => {}
         None => return Err(Refusal::lacks("operator").into()),
     }
-    Ok(Answer::ok(shapes::mappings(&mappings(call.roster(), &home).await?)))
+    let (mappings, version) = shown_mappings(call.roster(), &home).await?;
+    Ok(Answer::ok(shapes::mappings(&mappings)).tagged(Some(version)).unless_known(&call))
 }
 
 async fn put(call: Call<Body>) -> Result<Answer, Problem> {

@@ -1,6 +1,7 @@
 //! Signing in and out.
 
 use roster_core::flows::{change_password, sign_in};
+use roster_core::home::Home;
 use roster_core::id::SessionId;
 use roster_core::op::run;
 use roster_core::ops::session::EndSession;
@@ -14,6 +15,7 @@ use super::PAGE;
 use crate::answer::Answer;
 use crate::call::{Call, Empty, Visit};
 use crate::error::Problem;
+use crate::once::once;
 use crate::route::Route;
 use crate::shapes;
 
@@ -93,6 +95,10 @@ struct Change {
 async fn change(call: Call<Change>) -> Result<Answer, Problem> {
     let Change { current, password } = &call.body;
     let password = Password::new(password).map_err(|bad| Problem::invalid("/password", bad.to_string()))?;
-    change_password(call.roster(), &call.request, &Password::given(current), &password).await?;
-    Ok(Answer::nothing())
+    let user = call.request.actor.user().ok_or(Refusal::Forbidden("user"))?;
+    once(&call, Home::User(user), async |request| {
+        change_password(call.roster(), &request, &Password::given(current), &password).await?;
+        Ok(Answer::nothing())
+    })
+    .await
 }

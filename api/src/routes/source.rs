@@ -1,6 +1,7 @@
 //! Sources of events about customers, and what of them could not be applied. Operators only.
 
 use roster_core::flows::resolve_organization;
+use roster_core::home::Home;
 use roster_core::id::DeadLetterId;
 use roster_core::ingest;
 use roster_core::model::customer::{EventNames, Groups, Source};
@@ -20,6 +21,7 @@ use crate::answer::Answer;
 use crate::call::{Call, Empty};
 use crate::error::Problem;
 use crate::json::Patch;
+use crate::once::once;
 use crate::route::Route;
 use crate::shapes;
 
@@ -237,7 +239,12 @@ async fn replay(call: Call<Replay>) -> Result<Answer, Problem> {
         return Err(Problem::invalid("/ids", "give 1 to 200 ids, or none for all"));
     }
     let source = call.param("source")?;
-    let replayed = ingest::replay(call.roster(), &call.request, source, call.body.ids.as_deref()).await?;
-    call.api.ingested.notify_one();
-    Ok(Answer::ok(json!({"replayed": replayed})))
+    // Whoever may not leaves no receipt.
+    reads::source(call.roster(), &call.request, source).await?;
+    once(&call, Home::Deployment, async |request| {
+        let replayed = ingest::replay(call.roster(), &request, source, call.body.ids.as_deref()).await?;
+        call.api.ingested.notify_one();
+        Ok(Answer::ok(json!({"replayed": replayed})))
+    })
+    .await
 }

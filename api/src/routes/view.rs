@@ -217,7 +217,7 @@ async fn list_indicators(call: Call<Empty, PageQuery>) -> Result<Answer, Problem
 
 async fn show_indicator(call: Call) -> Result<Answer, Problem> {
     let shown = reads::indicator(call.roster(), &call.request, call.param("indicator")?).await?;
-    Ok(Answer::ok(shapes::indicator(&shown.value)))
+    Ok(Answer::ok(shapes::indicator(&shown.value)).tagged(Some(shown.version)).unless_known(&call))
 }
 
 #[derive(Debug, Deserialize)]
@@ -236,7 +236,7 @@ async fn update_indicator(call: Call<ChangedIndicator>) -> Result<Answer, Proble
     };
     let indicator: IndicatorId = call.param("indicator")?;
     let done = run(call.roster(), &call.request, &UpdateIndicator { indicator, patch }).await?;
-    Ok(Answer::ok(shapes::indicator(&done.output)))
+    Ok(Answer::ok(shapes::indicator(&done.output)).tagged(done.version))
 }
 
 async fn delete_indicator(call: Call) -> Result<Answer, Problem> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::import::{AccountLine, ImportLine, ImportOptions};
 use crate::facts::{Facts, Request};
 use crate::home::{Home, Key, Record};
-use crate::id::{JobId, OrganizationId, UserId};
+use crate::id::{JobId, OrganizationId, UserId, Version};
 use crate::model::customer::Mappings;
 use crate::model::{DirectoryEntry, DirectoryId, Job, JobPart, JobPartId, JobSide, PartContent, Work};
 use crate::op::{Decision, Done, Operation, Roster, View, preflight, run};
@@ -269,6 +269,11 @@ pub(crate) async fn store_parts(
 /// The home of a job and the job, if the actor may see it: operators, whoever asked for it, and those who hold
 /// `imports:run` on the whole organization.
 pub async fn find_job(roster: &Roster, request: &Request, id: JobId) -> Result<Job, OpError> {
+    Ok(shown_job(roster, request, id).await?.0)
+}
+
+/// The same with its version.
+pub async fn shown_job(roster: &Roster, request: &Request, id: JobId) -> Result<(Job, Version), OpError> {
     let entry_home = Home::directory(DirectoryId::Job(id));
     let key = Key::DirectoryEntry(DirectoryId::Job(id));
     let mut read = roster.store.read(&entry_home, std::slice::from_ref(&key), &[]).await?;
@@ -278,7 +283,8 @@ pub async fn find_job(roster: &Roster, request: &Request, id: JobId) -> Result<J
     let home = entry.home().ok_or(Refusal::NotFound)?;
     let mut view = View::new(roster, home, request);
     let job = view.get(&id).await?.ok_or(Refusal::NotFound)?;
-    if may_see_job(roster, request, &job).await? { Ok(job) } else { Err(Refusal::NotFound.into()) }
+    let version = view.version(&Key::Job(id)).ok_or(Refusal::NotFound)?;
+    if may_see_job(roster, request, &job).await? { Ok((job, version)) } else { Err(Refusal::NotFound.into()) }
 }
 
 async fn may_see_job(roster: &Roster, request: &Request, job: &Job) -> Result<bool, OpError> {

@@ -2,9 +2,9 @@
 
 use super::find_user;
 use super::refresh::tidied;
-use crate::facts::Request;
+use crate::facts::{NOTHING, Request};
 use crate::home::{Home, Key, Record, TypedKey};
-use crate::id::{AccountId, OrganizationId, UserId};
+use crate::id::{AccountId, OrganizationId, UserId, Version};
 use crate::ingest::as_external_id;
 use crate::listing::{Listing, PageRequest, Scope};
 use crate::model::customer::{Customer, Mappings, TheMappings};
@@ -16,9 +16,15 @@ use crate::refusal::{OpError, Refusal};
 use crate::store::{Read, StoreError};
 
 /// The mappings in force: the organization's own beat the deployment's.
-pub async fn mappings(roster: &Roster, home: &Home) -> Result<Mappings, StoreError> {
+async fn mappings(roster: &Roster, home: &Home) -> Result<Mappings, StoreError> {
+    Ok(shown_mappings(roster, home).await?.0)
+}
+
+/// The same with their version.
+pub async fn shown_mappings(roster: &Roster, home: &Home) -> Result<(Mappings, Version), StoreError> {
     let key = TheMappings.key();
-    Ok(kept(&roster.store.read(home, std::slice::from_ref(&key), &[]).await?))
+    let read = roster.store.read(home, std::slice::from_ref(&key), &[]).await?;
+    Ok((kept(&read), read.records.get(&key).map_or(NOTHING, |stored| stored.version)))
 }
 
 fn kept(read: &Read) -> Mappings {

@@ -59,17 +59,17 @@ pub use invite::{InvitedRow, invite, invite_many, resend};
 pub(crate) use jobs::store_parts;
 pub use jobs::{
     BulkAct, MAX_BULK, begin_account_import, begin_bulk, begin_import, cancel_job, find_job, put_mappings,
-    remove_everywhere,
+    remove_everywhere, shown_job,
 };
 pub(crate) use lapse_invitations::lapse_invitations;
 pub use leave::{Leave, leave_by_plan};
 pub(crate) use map_owner::resolve_waiting;
-pub use map_owner::{map_owner, mappings};
+pub use map_owner::{map_owner, shown_mappings};
 pub use password_reset::{
     ask_password_reset, look_at_password_reset, reset_member_password, reset_password, show_password_reset,
 };
 pub(crate) use password_reset::{mail_password_reset, write_down_reset};
-pub use receipt::{begin_receipt, drop_receipt, finish_receipt};
+pub use receipt::{begin_receipt, drop_receipt, finish_receipt, was_answered};
 pub use records::{Reassign, reassign_records};
 pub use remove_many::{RemovalRow, remove_many, require_removal};
 pub use replace_access::replace_access;

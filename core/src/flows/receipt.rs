@@ -18,6 +18,18 @@ pub async fn begin_receipt(roster: &Roster, request: &Request, home: &Home) -> R
     Ok(Request { seed, ..request.clone() })
 }
 
+/// Whether the very request was answered in a home before.
+pub async fn was_answered(roster: &Roster, home: &Home, draft: ReceiptDraft) -> Result<bool, StoreError> {
+    let key = Key::Receipt(draft.id);
+    let read = roster.store.read(home, std::slice::from_ref(&key), &[]).await?;
+    Ok(match read.records.get(&key).map(|stored| &stored.record) {
+        Some(Record::Receipt(found)) => {
+            found.is_live(read.now()) && found.digest == draft.digest && found.answer.is_some()
+        }
+        _ => false,
+    })
+}
+
 /// Takes the receipt away again, where it has no answer: refusals are not kept, and the key may come with another body.
 /// Should that fail, the receipt only bars the key.
 pub async fn drop_receipt(roster: &Roster, request: &Request, home: &Home) {

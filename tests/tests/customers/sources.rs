@@ -75,3 +75,17 @@ async fn a_write_key_and_others_are_not_taken_for_each_other() {
         assert_eq!(text(&audit, "/data/0/target/id"), at.source);
     }
 }
+
+/// Conventions: a write key speaks for its source only.
+#[tokio::test]
+async fn a_write_key_acts_for_nobody() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let sender = at.sender().on_behalf_of("ext:anna");
+        for path in ["/v1/identify", "/segment/v1/identify"] {
+            sender.post(path, json!({"userId": "zoe"})).await.refused(422, "invalid");
+        }
+        let nobody = at.service().nobody().with("authorization", &basic("rkw_x")).on_behalf_of("ext:anna");
+        nobody.post("/v1/identify", json!({"userId": "zoe"})).await.refused(401, "unauthenticated");
+    }
+}

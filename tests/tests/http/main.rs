@@ -35,6 +35,7 @@ mod seats;
 mod sessions;
 mod shown_links;
 mod users;
+mod versions;
 
 use std::sync::Arc;
 

@@ -58,3 +58,23 @@ async fn i4_a_copied_link_lets_somebody_new_in() {
         crate::verified(&world).await;
     }
 }
+
+/// I2: that it has expired is final once anybody has seen it, whoever that was.
+#[tokio::test]
+async fn i2_an_expiry_that_was_seen_is_final() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let anna = world.person("anna");
+        let access = json!({"type": "organization", "role": "viewer"});
+        let made = anna.post(CLOUD, json!({"email": "pat@example.com", "access": access})).await.is(201);
+        let id = text(&made, "/id");
+        let token = link(&anna, &id).await;
+        world.test().clock.advance_seconds(15 * 86_400);
+        assert_eq!(anna.get(&format!("{CLOUD}/{id}")).await.is(200)["status"], "expired");
+        world.test().clock.advance_seconds(-3_600);
+        sign_up(&world, &token).await.refused(410, "invitation_expired");
+        let wrong = world.person("mia").post(&format!("/v1/invitations/{token}/accept"), json!({})).await;
+        wrong.refused(403, "wrong_recipient");
+        crate::verified(&world).await;
+    }
+}

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::facts::Facts;
-use crate::home::{Home, Record};
+use crate::home::{Home, Key, Record, TypedKey as _};
 use crate::model::customer::{Mappings, TheMappings};
 use crate::model::{Job, Work};
 use crate::op::{Decision, Event, Operation, View, Visible};
@@ -32,6 +32,10 @@ impl Operation for PutMappings {
 
     fn home(&self) -> Home {
         self.home.clone()
+    }
+
+    fn subject(&self) -> Option<Key> {
+        Some(TheMappings.key())
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {

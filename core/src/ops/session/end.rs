@@ -25,6 +25,10 @@ impl Operation for EndSession {
         Home::User(self.user)
     }
 
+    fn subject(&self) -> Option<Key> {
+        Some(Key::Session(self.session))
+    }
+
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         view.get(&self.session).await
     }

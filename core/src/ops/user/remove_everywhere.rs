@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::facts::Facts;
-use crate::home::{Home, Record, TheUser};
+use crate::home::{Home, Key, Record, TheUser};
 use crate::id::UserId;
 use crate::model::{Job, User, Work};
 use crate::op::{Decision, Event, Operation, View};
@@ -31,6 +31,10 @@ impl Operation for RemoveEverywhere {
 
     fn home(&self) -> Home {
         Home::User(self.user)
+    }
+
+    fn subject(&self) -> Option<Key> {
+        Some(Key::User)
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {

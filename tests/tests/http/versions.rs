@@ -1,0 +1,153 @@
+//! Entity tags and what is asked of them: RFC 9110, section 13; order of refusals.
+
+use http::Method;
+use roster_tests::http::{Caller, Reply, text};
+use roster_tests::stores::selected;
+use roster_tests::world::World;
+use serde_json::{Value, json};
+
+const CLOUD: &str = "/v1/organizations/ext:cloud";
+
+fn tag(reply: &Reply) -> String {
+    reply.header("etag").unwrap_or_else(|| panic!("no entity tag: {}", reply.text)).to_owned()
+}
+
+async fn shown(caller: &Caller<'_>, path: &str) -> String {
+    let reply = caller.get(path).await;
+    let tag = tag(&reply);
+    let same = caller.clone().with("if-none-match", &tag).get(path).await;
+    assert_eq!(same.status.as_u16(), 304, "{path}");
+    tag
+}
+
+/// Single resources bear their version, at their making as well.
+#[tokio::test]
+async fn single_resources_bear_their_version() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let access = json!({"type": "organization", "role": "viewer"});
+        let ask = json!({"email": "rita@example.com", "access": access});
+        let made = operator.post(&format!("{CLOUD}/invitations"), ask).await;
+        let one = format!("{CLOUD}/invitations/{}", text(&made.body, "/id"));
+        assert_eq!(tag(&made), shown(&operator, &one).await);
+
+        let view = json!({"name": "All", "kind": "accounts", "filter": null, "columns": ["name"]});
+        let view = text(&operator.post("/v1/views", view).await.is(201), "/id");
+        let indicator = json!({"name": "Any", "view_id": view});
+        let indicator = text(&operator.post("/v1/indicators", indicator).await.is(201), "/id");
+        let path = format!("/v1/indicators/{indicator}");
+        let changed = operator.patch(&path, json!({"name": "Each"})).await;
+        assert_eq!(tag(&changed), shown(&operator, &path).await);
+
+        for path in ["/v1/trait-mappings".to_owned(), format!("{CLOUD}/trait-mappings")] {
+            let none = operator.clone().with("if-match", &shown(&operator, &path).await);
+            let body = json!({"account_owner_trait": "ownerId", "organization_owner_trait": null});
+            let job = none.put(&path, body.clone()).await.is(202);
+            none.put(&path, body.clone()).await.refused(412, "precondition_failed");
+            shown(&operator, &format!("/v1/jobs/{}", text(&job, "/job/id"))).await;
+            let tag = shown(&operator, &path).await;
+            let stale = operator.clone().with("if-match", "\"00000000-0000-0000-0000-000000000000\"");
+            stale.put(&path, body.clone()).await.refused(412, "precondition_failed");
+            operator.clone().with("if-match", &tag).put(&path, body).await.is(202);
+        }
+    }
+}
+
+/// RFC 9110, 13.1.1: `*` asks for anything at all, a list for any of it.
+#[tokio::test]
+async fn a_star_asks_for_something_and_a_list_for_any_of_it() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let (path, body) = (format!("{CLOUD}/records/deal/D1"), json!({"owner": "ext:max"}));
+        let star = operator.clone().with("if-match", "*");
+        star.put(&path, body.clone()).await.refused(412, "precondition_failed");
+        operator.get(&path).await.refused(404, "not_found");
+        let tag = tag(&operator.put(&path, body.clone()).await);
+        star.put(&path, body.clone()).await.is(200);
+        for (fits, tags) in [
+            (true, format!("\"a\", {tag}")),
+            (true, format!("{tag},\"b\"")),
+            (false, "\"a\", \"b\"".to_owned()),
+            (false, format!("W/{tag}")),
+            (false, tag.replace('"', "")),
+            (false, "*, \"a\"".to_owned()),
+        ] {
+            let reply = operator.clone().with("if-match", &tags).put(&path, body.clone()).await;
+            if fits {
+                reply.is(200)
+            } else {
+                reply.refused(412, "precondition_failed")
+            };
+        }
+    }
+}
+
+/// `If-Match` is honoured on every DELETE; an outdated version comes before what is over (410).
+#[tokio::test]
+async fn outdated_versions_are_refused_before_what_is_over() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let stale = operator.clone().with("if-match", "\"00000000-0000-0000-0000-000000000000\"");
+        stale.delete("/v1/users/ext:max/accounts").await.refused(412, "precondition_failed");
+        let tag = tag(&operator.get("/v1/users/ext:max").await);
+        operator.clone().with("if-match", &tag).delete("/v1/users/ext:max/accounts").await.is(202);
+
+        let offer = json!({"to": "ext:anna", "require_acceptance": true});
+        let offer = operator.post(&format!("{CLOUD}/ownership-transfers"), offer).await.is(201);
+        let path = format!("{CLOUD}/ownership-transfers/{}", text(&offer, "/id"));
+        world.test().clock.advance_seconds(8 * 86_400);
+        stale.delete(&path).await.refused(412, "precondition_failed");
+        operator.delete(&path).await.refused(410, "offer_expired");
+    }
+}
+
+/// Order of refusals: what the body lacks (422) before who is named (404) and who asks (403).
+#[tokio::test]
+async fn what_is_not_confirmed_is_refused_first() {
+    for store in selected() {
+        let world = World::on(store).await;
+        for (who, user) in [("max", "ext:max"), ("max", "ext:nobody"), ("anna", "ext:otto")] {
+            let path = format!("/v1/users/{user}/erase");
+            world.person(who).post(&path, json!({})).await.refused(422, "confirmation_required");
+        }
+        let sure = json!({"confirm": true});
+        world.person("anna").post("/v1/users/ext:max/erase", sure.clone()).await.refused(403, "forbidden");
+        world.person("anna").post("/v1/users/ext:otto/erase", sure).await.refused(404, "not_found");
+    }
+}
+
+/// Requests that are sent again: what ends jobs, people and addresses, and what was done by one who is out by it.
+#[tokio::test]
+async fn answers_are_kept_of_every_post() {
+    for store in selected() {
+        let (world, mailbox) = World::with_mail(store).await;
+        let operator = world.operator();
+        let again = async |caller: Caller<'_>, path: &str, body: Value, status: u16| {
+            let caller = caller.with("idempotency-key", "again");
+            let first = caller.post(path, body.clone()).await.is(status);
+            let reply = caller.post(path, body).await;
+            assert_eq!(reply.header("idempotency-replayed"), Some("true"), "{path}");
+            assert_eq!(reply.is(status), first);
+            first
+        };
+        again(world.person("max"), "/v1/me/email", json!({"email": "own@example.com"}), 202).await;
+        mailbox.one(&world.service.roster).await;
+        let job = operator.call(Method::DELETE, "/v1/users/ext:vera/accounts", None).await.is(202);
+        again(operator.clone(), &format!("/v1/jobs/{}/cancel", text(&job, "/job/id")), json!({}), 200).await;
+        again(operator.clone(), "/v1/users/ext:mia/erase", json!({"confirm": true}), 202).await;
+        let source = json!({"name": "Product", "groups": {"to": "each"}});
+        let source = text(&operator.post("/v1/sources", source).await.is(201), "/id");
+        again(operator, &format!("/v1/sources/{source}/dead-letters/replay"), json!({}), 200).await;
+        let leave = format!("{CLOUD}/members/ext:max/leave");
+        let left = again(world.person("max"), &leave, json!({}), 200).await;
+        assert_eq!(left["status"], "former");
+        world.person("max").post(&leave, json!({})).await.refused(404, "not_found");
+        let other = world.person("max").with("idempotency-key", "again");
+        other.post(&format!("{CLOUD}/members/ext:anna/leave"), json!({})).await.refused(404, "not_found");
+        let own = format!("{CLOUD}/members/ext:anna/deactivate");
+        assert_eq!(again(world.person("anna"), &own, json!({}), 200).await["status"], "deactivated");
+    }
+}

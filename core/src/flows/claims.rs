@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
-use crate::id::Version;
+use crate::id::{UserId, Version};
 use crate::model::{Claim, ClaimName, ClaimTarget, UserStatus};
 use crate::op::{Roster, run};
 use crate::ops::pointer::{DEAD_AFTER, FreeClaim, NOT_AFTER, TakeClaim, Took};
@@ -127,10 +127,16 @@ impl Held {
             if !names_back(roster, name, self.target).await? {
                 let operation = FreeClaim { name: name.clone(), version: *version };
                 run(roster, &request.as_system("free"), &operation).await?;
+                forget(roster, name).await?;
             }
         }
         Ok(())
     }
+}
+
+/// Nothing is kept of a name that nobody bears.
+async fn forget(roster: &Roster, name: &ClaimName) -> Result<(), StoreError> {
+    roster.store.forget(&Home::Claim(name.clone()), UserId::from_uuid(uuid::Uuid::nil())).await
 }
 
 /// Takes names for a target, in sorted order; all or none.
@@ -164,7 +170,7 @@ async fn take_one(
     target: ClaimTarget,
 ) -> Result<Option<(Took, Version)>, OpError> {
     if let ClaimName::UserExternalId(id) = name
-        && target_of_erased(roster, id).await?
+        && is_erased(roster, id).await?
     {
         return Ok(None);
     }
@@ -184,7 +190,7 @@ pub(crate) fn erased(roster: &Roster, id: &ExternalId) -> ClaimName {
 }
 
 /// Whether an erased person had an external id.
-async fn target_of_erased(roster: &Roster, id: &ExternalId) -> Result<bool, StoreError> {
+pub(crate) async fn is_erased(roster: &Roster, id: &ExternalId) -> Result<bool, StoreError> {
     Ok(target(roster, &erased(roster, id)).await?.is_some())
 }
 
@@ -217,6 +223,7 @@ pub(crate) async fn sweep(roster: &Roster, request: &Request, name: &ClaimName) 
     if dead {
         let operation = FreeClaim { name: name.clone(), version };
         run(roster, &request.as_system("sweep"), &operation).await?;
+        forget(roster, name).await?;
     }
     Ok(dead)
 }

@@ -76,8 +76,13 @@ pub async fn find_or_create_user(
         if let Some(found) = find(roster, request, new).await? {
             return Ok(found);
         }
-        if let Ok(user) = make(roster, &request.step(&format!("person {attempt}")), new).await? {
-            return Ok(Found { user, created: true, external_id_differs: false });
+        match make(roster, &request.step(&format!("person {attempt}")), new).await? {
+            Ok(user) => return Ok(Found { user, created: true, external_id_differs: false }),
+            // It never is anybody's again (rule L5).
+            Err(ClaimName::UserExternalId(id)) if claims::is_erased(roster, &id).await? => {
+                return Err(Refusal::ExternalIdExists.into());
+            }
+            Err(_) => {}
         }
     }
     Err(Refusal::Conflict.into())

@@ -15,7 +15,7 @@ use crate::home::{Home, Key, Record, TypedKey};
 use crate::id::{AccountId, OrganizationId, UserId, Version};
 use crate::log::{Body, LogFilter};
 use crate::model::customer::{Groups, Source};
-use crate::model::{Access, Member, User};
+use crate::model::{Access, Member, MemberStatus, User};
 use crate::op::{Roster, run};
 use crate::ops::account::SetAccountBySource;
 use crate::ops::member::{LinkBySource, Linked, RemoveFromAccount, SetRole, UnlinkBySource};
@@ -26,12 +26,20 @@ use crate::reference::AccountRef;
 use crate::refusal::{OpError, Refusal};
 use crate::store::StoreErrorKind;
 use crate::text::{ExternalId, Name};
+use crate::time::Timestamp;
 
 /// How often a link is looked at afresh when the membership changes meanwhile.
 const TRIES: u32 = 5;
 
 /// Signs of people, gathered over a request so that each person's are written at once.
-pub(super) type Signs = BTreeMap<(OrganizationId, UserId), Vec<Sign>>;
+pub(super) type Signs = BTreeMap<(OrganizationId, UserId), Vec<Told>>;
+
+/// A sign, and whether its message or its source says in which organization; else it counts wherever the person was a
+/// member then.
+pub(super) struct Told {
+    pub sign: Sign,
+    pub within: bool,
+}
 
 /// What a message is applied in.
 #[derive(Debug)]
@@ -63,7 +71,7 @@ impl Applying<'_> {
             }
             Some(company) => {
                 let (organization, account) =
-                    self.account(&company.group, &company.traits, message.at).await?;
+                    self.account(Some(external), &company.group, &company.traits, message.at).await?;
                 self.link(organization, account, &user, message.at).await
             }
         }
@@ -71,7 +79,8 @@ impl Applying<'_> {
 
     async fn group(&self, message: &Message) -> Result<(), Unapplied> {
         let group = message.group.as_ref().ok_or(Unapplied::Dead("missing_group_id"))?;
-        let (organization, account) = self.account(group, &message.traits, message.at).await?;
+        let user = message.user.as_ref();
+        let (organization, account) = self.account(user, group, &message.traits, message.at).await?;
         let Some(external) = &message.user else { return Ok(()) };
         let user = people::known_or_new(self.roster, self.request, external, None).await?;
         self.link(organization, account, &user, message.at).await
@@ -85,18 +94,22 @@ impl Applying<'_> {
         self.leave(user.id, group, &message.traits, message.at).await
     }
 
-    /// The account of a group, made if there is none, with what is said about it.
+    /// The account of a group, made if there is none, with what is said about it. Where nothing says in which organization,
+    /// it is one of the user's accounts.
     async fn account(
         &self,
+        user: Option<&ExternalId>,
         group: &ExternalId,
         traits: &Map<String, Value>,
-        at: crate::time::Timestamp,
+        at: Timestamp,
     ) -> Result<(OrganizationId, AccountId), Unapplied> {
         let found = organization_of(self.roster, self.source, group, traits).await?;
-        let organization = found.ok_or(Unapplied::Dead("missing_organization"))?;
-        let account = match account_of(self.roster, organization, group).await? {
-            Some(account) => account,
-            None => self.new_account(organization, group, traits).await?,
+        let (organization, account) = match found {
+            Some(organization) => match account_of(self.roster, organization, group).await? {
+                Some(account) => (organization, account),
+                None => (organization, self.new_account(organization, group, traits).await?),
+            },
+            None => self.account_of_user(user, group).await?,
         };
         let (name, traits) = (message::name(traits), message::patch(traits));
         if self.source.groups == Groups::Each {
@@ -106,11 +119,38 @@ impl Applying<'_> {
         let operation = SetAccountBySource { organization, account, at, name, traits };
         run(self.roster, &self.request.step("account traits"), &operation).await?;
         // Whom its traits name (rule T2).
-        map_owner(self.roster, &self.request.step("owner"), organization, Some(account)).await?;
+        self.map(organization, Some(account)).await?;
         if self.source.groups == Groups::Each {
-            map_owner(self.roster, &self.request.step("owner"), organization, None).await?;
+            self.map(organization, None).await?;
         }
         Ok((organization, account))
+    }
+
+    /// Has the owner follow the trait. That it cannot is no reason not to link anybody.
+    async fn map(&self, organization: OrganizationId, account: Option<AccountId>) -> Result<(), Unapplied> {
+        match map_owner(self.roster, &self.request.step("owner"), organization, account).await {
+            Ok(_) => Ok(()),
+            Err(error @ OpError::Refused(_)) => {
+                tracing::warn!(%organization, %error, "an owner does not follow their trait");
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// An account that exists in one of the organizations of a user who is known.
+    async fn account_of_user(
+        &self,
+        user: Option<&ExternalId>,
+        group: &ExternalId,
+    ) -> Result<(OrganizationId, AccountId), Unapplied> {
+        const MISSING: Unapplied = Unapplied::Dead("missing_organization");
+        let Some(user) = user else { return Err(MISSING) };
+        let Some(user) = people::known(self.roster, user).await? else { return Err(MISSING) };
+        match account_among(self.roster, user.id, group).await {
+            Err(Unapplied::Dead(code)) if code == Refusal::NotFound.code() => Err(MISSING),
+            found => found,
+        }
     }
 
     async fn new_account(
@@ -140,7 +180,7 @@ impl Applying<'_> {
         organization: OrganizationId,
         account: AccountId,
         user: &User,
-        at: crate::time::Timestamp,
+        at: Timestamp,
     ) -> Result<(), Unapplied> {
         let pointer = PointToOrganization { user: user.id, organization };
         for _ in 0..TRIES {
@@ -215,7 +255,7 @@ impl Applying<'_> {
         user: UserId,
         group: &ExternalId,
         traits: &Map<String, Value>,
-        at: crate::time::Timestamp,
+        at: Timestamp,
     ) -> Result<(), Unapplied> {
         let found = organization_of(self.roster, self.source, group, traits).await?;
         let (organization, account) = match found {
@@ -234,14 +274,14 @@ impl Applying<'_> {
     async fn sign(&self, message: &Message, signs: &mut Signs) -> Result<(), Unapplied> {
         let Some(external) = &message.user else { return Ok(()) };
         let user = people::known_or_new(self.roster, self.request, external, None).await?.id;
-        let named = match &message.group {
-            Some(group) => organization_of(self.roster, self.source, group, &message.traits).await?,
-            None => None,
+        let named = match (&self.source.groups, &message.group) {
+            (Groups::One(organization), _) => Some(*organization),
+            (Groups::Each | Groups::Trait(_), Some(group)) => self.place_of(user, group, message).await?,
+            (Groups::Each | Groups::Trait(_), None) => None,
         };
-        let within = match (&self.source.groups, named) {
-            (Groups::One(organization), _) => vec![*organization],
-            (_, Some(organization)) => vec![organization],
-            (Groups::Each | Groups::Trait(_), None) => organizations_of(self.roster, user).await?,
+        let within = match named {
+            Some(organization) => vec![organization],
+            None => organizations_of(self.roster, user).await?,
         };
         let messages = &self.source.events;
         let sign = Sign {
@@ -251,9 +291,28 @@ impl Applying<'_> {
             sent: messages.message_sent.contains(&message.event),
         };
         for organization in within {
-            signs.entry((organization, user)).or_default().push(sign.clone());
+            let told = Told { sign: sign.clone(), within: named.is_some() };
+            signs.entry((organization, user)).or_default().push(told);
         }
         Ok(())
+    }
+
+    /// The organization that a group lies in: where nothing says which, one of the user's that has such an account.
+    async fn place_of(
+        &self,
+        user: UserId,
+        group: &ExternalId,
+        message: &Message,
+    ) -> Result<Option<OrganizationId>, Unapplied> {
+        let found = organization_of(self.roster, self.source, group, &message.traits).await?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        match account_among(self.roster, user, group).await {
+            Ok((organization, _)) => Ok(Some(organization)),
+            Err(Unapplied::Dead(code)) if code == Refusal::NotFound.code() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Two known users are not made one; an id that was never used is not a person.
@@ -287,6 +346,12 @@ fn moved(action: &str, before: &Value, after: &Value, account: AccountId) -> Opt
             (false, false) => None,
         },
     }
+}
+
+/// Whether somebody was a member at an instant, as far as their membership now tells.
+pub(super) fn was_in(member: &Member, at: Timestamp) -> bool {
+    let then = member.at(at);
+    then.status == MemberStatus::Active || then.cut_at.is_some_and(|cut| at <= cut)
 }
 
 /// A member's last deletion, and whether they are out of the statistics now.

@@ -1,6 +1,6 @@
 //! The worker that applies what stands in the inboxes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,8 +10,9 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::Unapplied;
-use super::apply::{Applying, Signs, standing};
+use super::apply::{Applying, Signs, Told, standing, was_in};
 use super::message::{self, MAX_MESSAGE};
+use super::people::ERASED;
 use super::receive::find_source;
 use crate::actor::Actor;
 use crate::facts::{Request, Seed};
@@ -31,6 +32,8 @@ const LOOK: Duration = Duration::from_millis(300);
 const FORGET: Duration = Duration::from_hours(1);
 /// How many requests of one source are applied before the next source's turn.
 const TURN: u16 = 16;
+/// How often a message is tried that loses against others, before it becomes a dead letter.
+const GIVEN_UP: u32 = 20;
 
 /// Applies what sources send until it is told to stop.
 #[derive(Clone, Debug)]
@@ -39,13 +42,15 @@ pub struct Drain {
     wake: Arc<Notify>,
     holder: Uuid,
     held: Arc<Mutex<BTreeSet<SourceId>>>,
+    /// How often each message has lost against others.
+    lost: Arc<Mutex<BTreeMap<(Uuid, usize), u32>>>,
 }
 
 impl Drain {
     /// A worker on a store. `wake` tells it that something was taken in by this process.
     pub fn new(roster: Roster, wake: Arc<Notify>) -> Self {
         let holder = Seed::draw(roster.entropy.as_ref()).uuid("drain");
-        Self { roster, wake, holder, held: Arc::default() }
+        Self { roster, wake, holder, held: Arc::default(), lost: Arc::default() }
     }
 
     /// Works until the word to stop is given.
@@ -136,6 +141,18 @@ impl Drain {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn lost(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Uuid, usize), u32>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a message has lost against others so often that it must not keep its source waiting any longer.
+    fn is_given_up(&self, inbox: Uuid, n: usize) -> bool {
+        let mut lost = self.lost();
+        let times = lost.entry((inbox, n)).or_default();
+        *times += 1;
+        *times >= GIVEN_UP
+    }
+
     /// One turn of every source; whether there was anything.
     async fn look(&self, stop: &Stop) -> Result<bool, OpError> {
         let mut after = Home::Stream(SourceId::from_uuid(Uuid::nil()), 0);
@@ -181,6 +198,7 @@ impl Drain {
                 self.apply(&source, &inbox).await?;
             }
             run(&self.roster, &system.step("finish"), &FinishInbox { source: id, id: inbox.id }).await?;
+            self.lost().retain(|(request, _), _| *request != inbox.id);
             any = true;
         }
         Ok(any)
@@ -203,6 +221,9 @@ impl Drain {
             let request = whole.step(&format!("message {n}"));
             let applying = Applying { roster: &self.roster, source, request: &request };
             let (kind, text) = &inbox.messages[n];
+            if text.is_empty() {
+                continue;
+            }
             let read = match value {
                 _ if text.len() > MAX_MESSAGE => Err("too_large"),
                 None => Err("malformed"),
@@ -215,6 +236,9 @@ impl Drain {
             match outcome {
                 Ok(()) => {}
                 Err(Unapplied::Dead(reason)) => dead.push(letter(&request, source.id, inbox, n, reason)),
+                Err(Unapplied::Later(OpError::Refused(refusal))) if self.is_given_up(inbox.id, n) => {
+                    dead.push(letter(&request, source.id, inbox, n, refusal.code()));
+                }
                 Err(Unapplied::Later(error)) => return Err(error),
             }
         }
@@ -267,8 +291,12 @@ impl Drain {
             if member.as_ref().is_some_and(crate::model::Member::is_deleted) {
                 continue;
             }
-            let since = member.and_then(|member| member.deleted_at);
-            let signs: Vec<_> = signs.into_iter().filter(|sign| Some(sign.at) > since).collect();
+            let since = member.as_ref().and_then(|member| member.deleted_at);
+            let counts = |told: &Told| {
+                let there = told.within || member.as_ref().is_some_and(|it| was_in(it, told.sign.at));
+                there && Some(told.sign.at) > since
+            };
+            let signs: Vec<_> = signs.into_iter().filter(counts).map(|told| told.sign).collect();
             if signs.is_empty() {
                 continue;
             }
@@ -285,7 +313,10 @@ fn hash(id: &str) -> Uuid {
 }
 
 fn letter(request: &Request, source: SourceId, inbox: &Inbox, n: usize, reason: &str) -> DeadLetter {
-    let (kind, payload) = inbox.messages[n].clone();
+    let (kind, mut payload) = inbox.messages[n].clone();
+    if reason == ERASED {
+        "{}".clone_into(&mut payload);
+    }
     DeadLetter {
         id: DeadLetterId::from_uuid(request.seed.uuid("dead letter")),
         source,

@@ -1,5 +1,6 @@
 //! Dead letters: read and replayed by operators (rule G5).
 
+use super::people::ERASED;
 use super::receive::{find_source, store};
 use crate::actor::Actor;
 use crate::facts::Request;
@@ -68,9 +69,12 @@ async fn put_back(
     source: &Source,
     letters: Vec<DeadLetter>,
 ) -> Result<u64, OpError> {
+    // Of what was said about an erased person nothing is left that could be said again.
+    let letters: Vec<_> = letters.into_iter().filter(|letter| letter.reason != ERASED).collect();
     for letter in &letters {
         let message = (letter.kind.clone(), letter.payload.clone());
-        store(roster, source, vec![message], letter.sent_at.clone(), true).await?;
+        let came = Some(letter.received_at);
+        store(roster, source, vec![message], letter.sent_at.clone(), came).await?;
         let system = Request { actor: Actor::System, ..request.step("replay") };
         let gone = RemoveDeadLetters { source: source.id, letters: vec![letter.id] };
         run(roster, &system, &gone).await?;

@@ -15,11 +15,17 @@ use crate::refusal::{OpError, Refusal};
 use crate::text::{Email, ExternalId};
 use crate::time::Timestamp;
 
+/// Why nothing is applied about an erased person. Such a letter holds nothing of what was said.
+pub(super) const ERASED: &str = "erased";
+
 /// The user of an external id; nobody for one that is not known.
 pub(super) async fn known(roster: &Roster, external: &ExternalId) -> Result<Option<User>, Unapplied> {
     match find_user(roster, &UserRef::External(external.clone())).await {
-        Ok(user) if user.status == UserStatus::Erased => Err(Unapplied::Dead("erased")),
+        Ok(user) if user.status == UserStatus::Erased => Err(Unapplied::Dead(ERASED)),
         Ok(user) => Ok(Some(user)),
+        Err(OpError::Refused(Refusal::NotFound)) if claims::is_erased(roster, external).await? => {
+            Err(Unapplied::Dead(ERASED))
+        }
         Err(OpError::Refused(Refusal::NotFound)) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -39,7 +45,7 @@ pub(super) async fn known_or_new(
     let new = NewUser { email: email.cloned(), external_id: Some(external.clone()), ..NewUser::default() };
     match find_or_create_user(roster, &request.step("user"), &new).await {
         Ok(found) if found.external_id_differs => Err(Unapplied::Dead("email_exists")),
-        Ok(found) if found.user.status == UserStatus::Erased => Err(Unapplied::Dead("erased")),
+        Ok(found) if found.user.status == UserStatus::Erased => Err(Unapplied::Dead(ERASED)),
         Ok(found) => Ok(found.user),
         Err(OpError::Refused(Refusal::ExternalIdExists)) => Err(Unapplied::Dead("email_exists")),
         Err(error) => Err(error.into()),

@@ -3,6 +3,7 @@
 
 mod activity;
 mod dying;
+mod erased;
 mod input;
 mod links;
 mod order;

@@ -18,7 +18,7 @@ pub const REMEMBERED: i64 = 7 * 86_400;
 pub struct StoreInbox {
     /// Whose.
     pub source: SourceId,
-    /// What; when it came is filled in.
+    /// What; when it came is filled in, unless it came before.
     pub inbox: Inbox,
 }
 
@@ -36,7 +36,8 @@ impl Operation for StoreInbox {
 
     fn decide(&self, found: Self::State, facts: &Facts) -> Result<Decision<()>, Refusal> {
         let nothing = Decision::unchanged(());
-        let inbox = Inbox { received_at: facts.now, ..self.inbox.clone() };
+        let received_at = if self.inbox.again { self.inbox.received_at } else { facts.now };
+        let inbox = Inbox { received_at, ..self.inbox.clone() };
         Ok(if found.is_some() { nothing } else { nothing.put(inbox.into()) })
     }
 }
@@ -207,5 +208,40 @@ impl Operation for FinishInbox {
         let nothing = Decision::unchanged(());
         let key: Key = TheInbox(self.id).key();
         Ok(if found.is_some() { nothing.remove(key) } else { nothing })
+    }
+}
+
+/// Takes messages about an erased person out of a request that is not applied yet (rule L5). The others keep their number.
+#[derive(Debug)]
+pub struct ForgetInInbox {
+    /// Whose.
+    pub source: SourceId,
+    /// Which request.
+    pub id: Uuid,
+    /// Which of its messages.
+    pub messages: Vec<usize>,
+}
+
+impl Operation for ForgetInInbox {
+    type State = Option<Inbox>;
+    type Output = ();
+
+    fn home(&self) -> Home {
+        Home::Stream(self.source, 0)
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        view.get(&TheInbox(self.id)).await
+    }
+
+    fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
+        let nothing = Decision::unchanged(());
+        let Some(mut inbox) = found else { return Ok(nothing) };
+        for n in &self.messages {
+            if let Some((_, text)) = inbox.messages.get_mut(*n) {
+                text.clear();
+            }
+        }
+        Ok(nothing.put(inbox.into()))
     }
 }

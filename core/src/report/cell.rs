@@ -16,14 +16,29 @@ pub enum Cell {
     Nothing,
     /// A number.
     Number(f64),
-    /// An instant.
-    Time(Timestamp),
+    /// An instant. Kept to the microsecond, where answers show milliseconds.
+    Time(#[serde(with = "micros")] Timestamp),
     /// Text.
     Text(String),
     /// True or false.
     Truth(bool),
     /// An array or an object, as JSON text.
     Other(String),
+}
+
+mod micros {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::time::Timestamp;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+    pub(super) fn serialize<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_i64(time.micros())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+        i64::deserialize(from).map(Timestamp::from_micros)
+    }
 }
 
 impl Cell {
@@ -98,5 +113,18 @@ impl Cell {
             Self::Truth(_) => 4,
             Self::Other(_) => 5,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t5_an_instant_in_a_position_is_the_one_that_rows_are_ordered_by() {
+        let cell = Cell::Time(Timestamp::from_micros(1_767_225_600_000_123));
+        let kept: Cell = serde_json::from_str(&serde_json::to_string(&cell).unwrap()).unwrap();
+        assert_eq!(kept.order(&cell), Ordering::Equal);
+        assert_eq!(cell.shown(), json!("2026-01-01T00:00:00.000Z"));
     }
 }

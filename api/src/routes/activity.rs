@@ -1,6 +1,5 @@
 //! What people did.
 
-use roster_core::flows::resolve_user;
 use roster_core::reads::{self, ActivityAsk};
 use roster_core::reference::UserRef;
 use roster_core::time::Timestamp;
@@ -53,11 +52,7 @@ async fn list(call: Call<Empty, ListQuery>) -> Result<Answer, Problem> {
     let (by_user, by_event, by_day) = group_by(query.group_by.as_deref())?;
     let from = query.from.as_deref().map(|text| instant("#from", text)).transpose()?;
     let to = query.to.as_deref().map(|text| instant("#to", text)).transpose()?;
-    let user = match &query.user {
-        Some(named) => Some(resolve_user(call.roster(), named).await?),
-        None => None,
-    };
-    let event = query.event.clone();
+    let (user, event) = (query.user.clone(), query.event.clone());
     let ask = ActivityAsk { user, event, from, to, by_user, by_event, by_day };
     let after = call.cursor(query.cursor.as_deref())?;
     let organization = call.organization()?;

@@ -58,13 +58,9 @@ fn instant(text: &str) -> Result<Timestamp, String> {
 pub async fn run(asked: Activity, global: &Global) -> Result<(), Failure> {
     let session = open(global).await?;
     let organization = session.organization(&asked.within.organization).await?;
-    let user = match &asked.user {
-        Some(named) => Some(session.user(named).await?),
-        None => None,
-    };
     let by = |key| asked.group_by.is_empty() || asked.group_by.contains(&key);
     let ask = ActivityAsk {
-        user,
+        user: asked.user.clone(),
         event: asked.event.clone(),
         from: asked.from,
         to: asked.to,

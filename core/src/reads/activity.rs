@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::audit::person;
 use super::visible_standing;
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
@@ -12,6 +13,7 @@ use crate::model::Member;
 use crate::model::customer::{ActivityMonth, Customer, CustomerKey};
 use crate::op::Roster;
 use crate::policy::Reach;
+use crate::reference::UserRef;
 use crate::refusal::OpError;
 use crate::time::{Timestamp, date_text, day_of, month_of};
 
@@ -22,7 +24,7 @@ const SLICE: u16 = 200;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ActivityAsk {
     /// Only of this user.
-    pub user: Option<UserId>,
+    pub user: Option<UserRef>,
     /// Only this event.
     pub event: Option<String>,
     /// From the day of this instant on.
@@ -59,11 +61,15 @@ pub async fn activity(
     limit: u16,
 ) -> Result<(Vec<ActivityRow>, Option<ActivityKey>), OpError> {
     let (_, standing) = visible_standing(roster, request, organization).await?;
+    let user = match &ask.user {
+        Some(named) => Some(person(roster, request, Some(organization), named).await?),
+        None => None,
+    };
     roster.policies.access.require(&standing, "activity:read", Reach::Organization)?;
     let mut sums: BTreeMap<ActivityKey, u64> = BTreeMap::new();
     let home = Home::Activity(organization);
     let nobody = UserId::from_uuid(uuid::Uuid::nil());
-    let mut place = Key::Customer(CustomerKey::Activity(ask.user.unwrap_or(nobody), 0));
+    let mut place = Key::Customer(CustomerKey::Activity(user.unwrap_or(nobody), 0));
     loop {
         let found = roster.store.records(&home, Some(&place), SLICE).await?;
         let whole = found.len() == usize::from(SLICE);
@@ -71,7 +77,7 @@ pub async fn activity(
         for stored in found {
             let Record::Customer(it) = stored.record else { continue };
             let Customer::Activity(month) = *it else { continue };
-            if ask.user.is_none_or(|user| user == month.user) {
+            if user.is_none_or(|user| user == month.user) {
                 months.push(month);
             }
         }

@@ -168,7 +168,8 @@ pub async fn audit_filter(
     Ok(LogFilter { user, actor, action, from: ask.from, to: ask.to })
 }
 
-async fn person(
+/// The user whom a filter names. Whether somebody exists who never was in the organization is told to operators only.
+pub(super) async fn person(
     roster: &Roster,
     request: &Request,
     within: Option<OrganizationId>,

@@ -1,9 +1,9 @@
 //! Records in the vendor's product, with their owners as they are: hand-overs apply at once.
 
+use super::audit::person;
 use super::organization::{somewhere, visible_standing};
 use super::{Rows, Shown};
 use crate::facts::Request;
-use crate::flows::resolve_user;
 use crate::home::{Home, Key, Record, TheSuccessions};
 use crate::id::OrganizationId;
 use crate::listing::{Listing, PageRequest};
@@ -43,7 +43,7 @@ pub async fn records(
 ) -> Result<Rows<Shown<Holding>>, OpError> {
     let (_, standing) = visible_standing(roster, request, organization).await?;
     let owner = match owner {
-        Some(named) => Some(resolve_user(roster, named).await?),
+        Some(named) => Some(person(roster, request, Some(organization), named).await?),
         None => None,
     };
     somewhere(&standing, "records:read")?;

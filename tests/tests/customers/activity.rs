@@ -1,5 +1,6 @@
 //! What people did: counted once, in every order, without those who were deleted (rules T7, L1, L4).
 
+use roster_core::store::Clock as _;
 use serde_json::{Value, json};
 
 use crate::{Customers, selected, text};
@@ -52,6 +53,55 @@ async fn t7_activity_is_counted_once_by_user_event_and_day() {
         assert_eq!(rest["data"].as_array().unwrap().len(), 2);
         at.world.operator().get(&format!("{ACTIVITY}?group_by=week")).await.refused(422, "invalid");
         at.is_clean().await;
+    }
+}
+
+#[tokio::test]
+async fn t7_what_somebody_does_elsewhere_counts_no_more_where_they_have_left() {
+    for store in selected() {
+        let at = Customers::with(store, json!({"to": "trait", "trait": "tenant"})).await;
+        let operator = at.world.operator();
+        for organization in ["cloud", "other"] {
+            let traits = json!({"tenant": organization});
+            let group = json!({"userId": "zoe", "groupId": format!("{organization}-east"), "traits": traits});
+            at.says("/v1/group", group).await;
+        }
+        let early = at.world.test().clock.now().to_string();
+        operator.delete("/v1/organizations/ext:cloud/members/ext:zoe").await.is(200);
+        at.says("/v1/track", json!({"userId": "zoe", "event": "Opened"})).await;
+        assert_eq!(counts(&at, "group_by=event").await, [], "{store}");
+        let other = "/v1/organizations/ext:other/activity?group_by=event";
+        assert_eq!(operator.get(other).await.is(200)["data"][0]["count"], json!(1), "{store}");
+        // What they did while they were here comes late, and counts.
+        at.says("/v1/track", json!({"userId": "zoe", "event": "Opened", "timestamp": early})).await;
+        assert_eq!(counts(&at, "group_by=event").await[0].3, 1, "{store}");
+        // What names an account counts where that is.
+        let context = json!({"groupId": "other-east"});
+        at.says("/v1/track", json!({"userId": "zoe", "event": "Closed", "context": context})).await;
+        assert_eq!(counts(&at, "group_by=event&event=Closed").await, []);
+        assert_eq!(operator.get(other).await.is(200)["data"][0]["event"], json!("Closed"));
+        // A link that does not say in which organization means an account of theirs.
+        let linked = json!({"userId": "zoe", "accountId": "other-east", "messageId": "m-1"});
+        at.says("/analytics/v1/link", linked).await;
+        assert_eq!(at.dead().await, [""; 0], "{store}");
+        at.is_clean().await;
+    }
+}
+
+/// Rule P5: whether somebody exists who never was here is not told.
+#[tokio::test]
+async fn p5_people_of_other_organizations_are_as_unknown_as_nobody() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let anna = at.world.person("anna");
+        for path in
+            ["/v1/organizations/ext:cloud/activity?user=", "/v1/organizations/ext:cloud/records?owner="]
+        {
+            for unknown in ["ext:mia", "ext:nobody"] {
+                anna.get(&format!("{path}{unknown}")).await.refused(404, "not_found");
+            }
+            anna.get(&format!("{path}ext:fred")).await.is(200);
+        }
     }
 }
 

@@ -81,6 +81,11 @@ pub trait Operation: Send + Sync {
     /// Decides: no I/O, no clock, no randomness.
     fn decide(&self, state: Self::State, facts: &Facts) -> Result<Decision<Self::Output>, Refusal>;
 
+    /// Whom it is done to, where somebody may say why: their erasure takes the words away.
+    fn about(&self) -> Option<UserId> {
+        None
+    }
+
     /// The refusal when a tally would leave its range.
     fn out_of_bounds(&self, tally: Tally) -> Refusal {
         Refusal::out_of_bounds(tally)
@@ -175,6 +180,10 @@ impl<T> Decision<T> {
     }
 }
 
+/// The field of an event that holds the external id of somebody who may not be known, or not be the person it is about: the
+/// log keeps its HMAC.
+pub(crate) const SOMEBODY: &str = "$external_id";
+
 /// A line of the log, before personal values are detached.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Event {
@@ -213,19 +222,19 @@ impl Event {
         Self { after, ..self }
     }
 
-    fn detach(self, personal: &mut Detached<'_>) -> Change {
-        let mut hide = |value: Value| match (self.user, value) {
-            (Some(user), Value::Object(fields)) => Value::Object(
-                fields
-                    .into_iter()
-                    .map(|(name, value)| {
-                        let own = matches!(name.as_str(), "email" | "name" | "external_id" | "traits");
-                        let value = if own { personal.hide(user, &value) } else { value };
-                        (name, value)
-                    })
-                    .collect(),
-            ),
-            (_, value) => value,
+    fn detach(self, personal: &mut Detached<'_>, links: &Links) -> Change {
+        let mut field = |name: String, value: Value| match (name.as_str(), self.user) {
+            (SOMEBODY, _) => {
+                ("external_id_hmac".to_owned(), value.as_str().map(|it| links.pseudonym(it)).into())
+            }
+            ("email" | "name" | "external_id" | "traits", Some(user)) => (name, personal.hide(user, &value)),
+            _ => (name, value),
+        };
+        let mut hide = |value: Value| match value {
+            Value::Object(fields) => {
+                Value::Object(fields.into_iter().map(|(name, value)| field(name, value)).collect())
+            }
+            value => value,
         };
         Change {
             action: self.action.to_owned(),

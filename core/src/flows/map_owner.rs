@@ -1,5 +1,6 @@
 //! Owners that traits name (rules T2, T3): the mapping in force, whom the trait names, who that is, then the post.
 
+use super::claims;
 use super::find_user;
 use super::refresh::tidied;
 use crate::facts::{NOTHING, Request};
@@ -59,17 +60,19 @@ pub async fn map_owner(
             return Ok(MappedOwner::Unchanged);
         }
         let external = mapped_by.as_ref().and_then(|name| traits.get(name)).and_then(as_external_id);
-        let user = match &external {
+        let (user, erased) = match &external {
             Some(external) => match find_user(roster, &UserRef::External(external.clone())).await {
-                Ok(user) if user.status == UserStatus::Erased => None,
-                Ok(user) => Some((user.id, user.cuts)),
-                Err(OpError::Refused(Refusal::NotFound)) => None,
+                Ok(user) if user.status == UserStatus::Erased => (None, true),
+                Ok(user) => (Some((user.id, user.cuts)), false),
+                Err(OpError::Refused(Refusal::NotFound)) => {
+                    (None, claims::is_erased(roster, external).await?)
+                }
                 Err(error) => return Err(error),
             },
-            None => None,
+            None => (None, false),
         };
         let name = PostName { account, key_role: None };
-        let operation = MapOwner { organization, name, mapped_by, external, user };
+        let operation = MapOwner { organization, name, mapped_by, external, erased, user };
         let step = request.as_system(&format!("map owner {attempt}"));
         match run(roster, &step, &operation).await?.output {
             MappedOwner::Outdated => {}

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Decision, Event, Operation, Roster, View};
 use crate::facts::Request;
 use crate::home::{Key, Record, Tally};
-use crate::id::{CommitId, Version};
+use crate::id::{CommitId, UserId, Version};
 use crate::log::{Body, Change, Detached, LogEntry};
 use crate::store::{ChangeSet, Write};
 use crate::time::Timestamp;
@@ -66,19 +66,32 @@ pub(super) fn stage<O: Operation>(
         };
         writes.push(Write::Add { tally, by, within });
     }
-    let entry = view.home.has_log().then(|| log_entry(request, view.now(), id, decision.events.clone()));
+    let entry = view.home.has_log().then(|| {
+        let about = operation.about();
+        log_entry(roster, request, about, view.now(), id, decision.events.clone())
+    });
     ChangeSet { id, home: view.home, not_after: operation.not_after(), guards, writes, entry }
 }
 
-fn log_entry(request: &Request, time: Timestamp, id: CommitId, events: Vec<Event>) -> LogEntry {
+fn log_entry(
+    roster: &Roster,
+    request: &Request,
+    about: Option<UserId>,
+    time: Timestamp,
+    id: CommitId,
+    events: Vec<Event>,
+) -> LogEntry {
     let salts = |n: u16| {
         let mut salt = [0_u8; 16];
         salt.copy_from_slice(&request.seed.derive(&format!("salt {id} {n}"))[..16]);
         salt
     };
     let mut personal = Detached::new(&salts);
-    let changes: Vec<Change> = events.into_iter().map(|event| event.detach(&mut personal)).collect();
-    let subject = request.actor.user().or_else(|| changes.first().and_then(|change| change.user));
+    let changes: Vec<Change> =
+        events.into_iter().map(|event| event.detach(&mut personal, &roster.links)).collect();
+    // What somebody says of another is about the other.
+    let about = about.or_else(|| request.actor.user());
+    let subject = about.or_else(|| changes.first().and_then(|change| change.user));
     let reason = match (&request.reason, subject) {
         (None, _) => Value::Null,
         (Some(reason), Some(subject)) => personal.hide(subject, &json!(reason)),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{ended, is_held, renewed};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, Tally};
-use crate::id::JobId;
+use crate::id::{JobId, UserId};
 use crate::model::{Job, JobStatus, Outcome, OutcomeStatus};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
@@ -54,6 +54,10 @@ impl<O: Operation> Operation for RowInJob<O> {
 
     fn subject(&self) -> Option<Key> {
         self.act.subject()
+    }
+
+    fn about(&self) -> Option<UserId> {
+        self.act.about()
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {

@@ -93,6 +93,10 @@ impl Operation for LeaveByPlan {
         Some(Key::Member(self.user))
     }
 
+    fn about(&self) -> Option<UserId> {
+        Some(self.user)
+    }
+
     async fn load(&self, view: &mut View<'_>) -> Result<LeaveRead, StoreError> {
         let heirs = [self.records_to, self.posts_to, self.owner_to].map(|heir| heir.map(|(user, _)| user));
         let people = heirs.iter().flatten().copied().chain([self.user]).map(Key::Member);

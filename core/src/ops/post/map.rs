@@ -1,6 +1,6 @@
 //! Putting whom a trait names into the post of the owner (rules T2, T3).
 
-use super::held::{put_list, too_many};
+use super::held::put_list;
 use super::set::{place, predecessor, without};
 use super::{HeldRead, Place, event, subject};
 use crate::facts::Facts;
@@ -25,6 +25,8 @@ pub struct MapOwner {
     pub mapped_by: Option<String>,
     /// Whom the trait named when it was read.
     pub external: Option<ExternalId>,
+    /// Whether that was an erased person, whom nothing names any more (rule L5).
+    pub erased: bool,
     /// Who bears that id, with how often they have been removed from everything.
     pub user: Option<(UserId, u32)>,
 }
@@ -93,6 +95,7 @@ impl Operation for MapOwner {
         if named != self.external {
             return Ok(Decision::unchanged(MappedOwner::Outdated));
         }
+        let named = named.filter(|_| !self.erased);
         let TheMapped(subject) = self.mapped();
         let now = Mapped { subject, by: self.mapped_by.clone(), external: named.clone() };
         let news = read.last.as_ref() != Some(&now);
@@ -107,11 +110,14 @@ impl Operation for MapOwner {
             let reaches = self.name.account.is_none_or(|id| member.access.role_on(id).is_some());
             member.is_in(facts.now) && reaches
         });
-        let user = in_place.map(|member| member.user);
+        // One who holds as many posts as anybody can is waited for until they hold fewer.
+        let room = |held: &HeldRead| held.posts().contains(&self.name) || held.posts().len() < MAX_POSTS;
+        let user = in_place.map(|member| member.user).filter(|_| read.held.as_ref().is_some_and(room));
         let after = match (&before, named) {
             // By hand, until the trait says something else.
             (Some(Post::Manual { .. }), None) => return Ok(noted),
-            (Some(Post::Manual { .. }), Some(_)) if !news => return Ok(noted),
+            // Emptied by hand as well.
+            (Some(Post::Manual { .. }) | None, Some(_)) if !news => return Ok(noted),
             (Some(Post::Mapping { external_id, user: held, .. }), Some(named))
                 if *external_id == named && *held == user =>
             {
@@ -128,9 +134,6 @@ impl Operation for MapOwner {
         if let (Some(user), Some(held)) = (user, read.held) {
             let mut list = held.posts().clone();
             list.insert(self.name.clone());
-            if list.len() > MAX_POSTS {
-                return Err(too_many("/traits"));
-            }
             decision = put_list(decision, user, list);
         }
         let place = place.with(None, after);

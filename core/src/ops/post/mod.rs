@@ -1,11 +1,13 @@
 //! Posts: account owners and key roles, set by hand; emptied when their holder goes (rules T3, T4).
 
 mod clear;
+mod forget;
 mod held;
 mod map;
 mod set;
 
 pub use clear::ClearPost;
+pub use forget::ForgetMapped;
 pub use held::HeldRead;
 pub use map::{MapOwner, MappedOwner};
 pub use set::SetPost;
@@ -15,7 +17,7 @@ use serde_json::{Value, json};
 use crate::facts::Facts;
 use crate::home::{Key, Record};
 use crate::model::{Account, Organization, Post, PostName, Posts};
-use crate::op::Event;
+use crate::op::{Event, SOMEBODY};
 use crate::policy::{Reach, Standing};
 use crate::refusal::Refusal;
 use crate::text::KeyRole;
@@ -103,7 +105,7 @@ fn event(name: &PostName, place: &Place, before: Option<&Post>, after: Option<&P
         (post, Some(role)) => json!({"key_role": role, "user_id": post.and_then(Post::holder)}),
         (Some(Post::Manual { user, .. }), None) => json!({"source": "manual", "user_id": user}),
         (Some(Post::Mapping { external_id, user, .. }), None) => {
-            json!({"source": "mapping", "user_id": user, "external_id": external_id})
+            json!({"source": "mapping", "user_id": user, SOMEBODY: external_id})
         }
     };
     Event { user, ..about }.before(fields(before)).after(fields(after))

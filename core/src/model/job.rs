@@ -131,6 +131,11 @@ impl Work {
         }
     }
 
+    /// Whether it is neither stopped nor given up: what it tidies has happened already.
+    pub const fn must_end(&self) -> bool {
+        matches!(self, Self::EraseUser { .. } | Self::ReassignRecords { .. })
+    }
+
     /// The home that holds the job.
     pub const fn home(&self) -> Home {
         match self {

@@ -13,6 +13,7 @@ mod invitation;
 mod job;
 mod mail;
 mod member;
+mod names;
 mod note;
 mod operator_key;
 mod organization;
@@ -42,6 +43,7 @@ pub use job::{
 };
 pub use mail::{Letter, Mail, MailPointer, OUTBOXES, Sought, Waiting};
 pub use member::{Card, Member, MemberStatus};
+pub use names::Names;
 pub use note::{Note, NoteKey};
 pub use operator_key::OperatorKey;
 pub use organization::{Organization, OrganizationStatus, Settings, SettingsPatch};

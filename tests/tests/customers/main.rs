@@ -4,6 +4,7 @@
 mod activity;
 mod dying;
 mod erased;
+mod erasing;
 mod input;
 mod links;
 mod order;

@@ -24,7 +24,7 @@ pub struct Inbox {
     pub received_at: Timestamp,
     /// When the client says that it sent the whole.
     pub sent_at: Option<String>,
-    /// The messages as JSON text, each with its kind where the path named it.
+    /// The messages as JSON text, each with its kind where the path named it; no text of one that was forgotten.
     pub messages: Vec<(Option<String>, String)>,
 }
 

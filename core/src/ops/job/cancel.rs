@@ -33,7 +33,8 @@ impl Operation for CancelJob {
 
     fn decide(&self, found: Self::State, facts: &Facts) -> Result<Decision<Job>, Refusal> {
         let mut job = found.ok_or(Refusal::NotFound)?;
-        if job.status.is_finished() {
+        // An erasure and a hand-over have happened already; what is left is to be seen through.
+        if job.status.is_finished() || job.work.must_end() {
             return Err(Refusal::JobFinished);
         }
         if job.cancelled {

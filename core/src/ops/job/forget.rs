@@ -1,9 +1,10 @@
-//! Leaving out of a job's items those that name an erased person (rule L5).
+//! Leaving out of a job what names an erased person (rule L5).
 
 use crate::facts::Facts;
+use crate::flows::import::ImportLine;
 use crate::home::{Home, Record};
-use crate::id::JobId;
-use crate::model::{Job, JobPart, JobPartId, Outcome, PartContent};
+use crate::id::{JobId, UserId};
+use crate::model::{Job, JobPart, JobPartId, JobSide, Names, Outcome, PartContent};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -11,7 +12,8 @@ use crate::store::StoreError;
 /// What stands in the place of an item.
 const ERASED: &str = "(erased)";
 
-/// Replaces the items of a job or of a part of it in which one of some names stands. Their number stays.
+/// Replaces the items of a job or of a part of it that are a name of the person; their number stays, and so does every
+/// other item. Of a job that the person asked for, the words in which they said why go as well.
 #[derive(Debug)]
 pub struct ForgetItems {
     /// Where.
@@ -20,12 +22,14 @@ pub struct ForgetItems {
     pub job: JobId,
     /// Which part of it; the job itself if none.
     pub part: Option<JobPartId>,
-    /// The names.
-    pub names: Vec<String>,
+    /// Who.
+    pub user: UserId,
+    /// What they are and were called.
+    pub names: Names,
 }
 
 impl Operation for ForgetItems {
-    type State = (Option<Job>, Option<JobPart>);
+    type State = Option<Record>;
     type Output = ();
 
     fn home(&self) -> Home {
@@ -34,37 +38,107 @@ impl Operation for ForgetItems {
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         Ok(match &self.part {
-            Some(part) => (None, view.get(part).await?),
-            None => (view.get(&self.job).await?, None),
+            Some(part) => view.get(part).await?.map(Record::JobPart),
+            None => view.get(&self.job).await?.map(|job| Record::Job(Box::new(job))),
         })
     }
 
-    fn decide(&self, (job, part): Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
+    fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
         let nothing = Decision::unchanged(());
-        if let Some(job) = job {
-            let fresh = job.fresh.iter().map(|outcome| self.without(outcome.clone())).collect();
-            return Ok(nothing.put(Record::Job(Box::new(Job { fresh, ..job }))));
-        }
-        let Some(part) = part else { return Ok(nothing) };
-        let content = match part.content {
-            PartContent::Items(items) => {
-                PartContent::Items(items.into_iter().map(|item| self.kept(item)).collect())
-            }
-            PartContent::Outcomes(outcomes) => {
-                PartContent::Outcomes(outcomes.into_iter().map(|outcome| self.without(outcome)).collect())
-            }
-        };
-        Ok(nothing.put(Record::JobPart(JobPart { id: part.id, content })))
+        let Some(before) = found else { return Ok(nothing) };
+        let after = self.without(&before);
+        Ok(if after == before { nothing } else { nothing.put(after) })
     }
 }
 
 impl ForgetItems {
-    fn kept(&self, item: String) -> String {
-        let named = self.names.iter().any(|name| item.contains(name.as_str()));
-        if named { ERASED.to_owned() } else { item }
+    /// Whether there is anything to replace.
+    pub fn concerns(&self, record: &Record) -> bool {
+        self.without(record) != *record
     }
 
-    fn without(&self, outcome: Outcome) -> Outcome {
-        Outcome { item: self.kept(outcome.item.clone()), ..outcome }
+    fn without(&self, record: &Record) -> Record {
+        let outcomes = |outcomes: &[Outcome]| outcomes.iter().map(|it| self.outcome(it)).collect();
+        match record {
+            Record::Job(job) => {
+                let reason = job.reason.clone().filter(|_| job.actor.user() != Some(self.user));
+                Record::Job(Box::new(Job { fresh: outcomes(&job.fresh), reason, ..Job::clone(job) }))
+            }
+            // What an erasure keeps to find the names by goes with its end.
+            Record::JobPart(part) => {
+                let content = match &part.content {
+                    PartContent::Items(items) if part.id.side == JobSide::Input => {
+                        PartContent::Items(items.iter().map(|item| self.item(item)).collect())
+                    }
+                    PartContent::Items(items) => PartContent::Items(items.clone()),
+                    PartContent::Outcomes(it) => PartContent::Outcomes(outcomes(it)),
+                };
+                Record::JobPart(JobPart { id: part.id, content })
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// An item as jobs take them: a row of a file, or what names a person.
+    fn item(&self, item: &str) -> String {
+        let Ok(line) = serde_json::from_str::<ImportLine>(item) else { return self.named(item) };
+        let theirs = self.names.are(&line.item)
+            || line.row.as_ref().is_ok_and(|row| {
+                row.external_id.as_ref().is_some_and(|it| self.names.is(it))
+                    || row.email.as_ref().is_some_and(|it| self.names.has(it))
+            });
+        if !theirs {
+            return item.to_owned();
+        }
+        let line = ImportLine { item: ERASED.to_owned(), row: Err("erased".to_owned()), ..line };
+        serde_json::to_string(&line).unwrap_or_default()
+    }
+
+    fn named(&self, item: &str) -> String {
+        if self.names.are(item) { ERASED.to_owned() } else { item.to_owned() }
+    }
+
+    fn outcome(&self, outcome: &Outcome) -> Outcome {
+        Outcome { item: self.named(&outcome.item), ..outcome.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn l5_only_what_names_the_person_is_left_out_of_a_job() {
+        let id = JobPartId { job: JobId::from_uuid(Uuid::nil()), side: JobSide::Input, n: 0 };
+        let names = Names {
+            external_id: Some("é\"1".parse().unwrap()),
+            addresses: ["al@example.com".to_owned()].into(),
+        };
+        let operation = ForgetItems {
+            home: Home::Deployment,
+            job: id.job,
+            part: Some(id),
+            user: UserId::from_uuid(Uuid::nil()),
+            names,
+        };
+        let row = |line: u64, id: &str, email: &str| {
+            let row = serde_json::json!({
+                "external_id": id, "email": email, "name": null, "account": "al", "role": "member",
+            });
+            serde_json::json!({"line": line, "item": id, "row": {"Ok": row}}).to_string()
+        };
+        let gone = r#"{"line":4,"item":"(erased)","row":{"Err":"erased"}}"#;
+        let cases = [
+            ("ext:é\"1".to_owned(), "(erased)".to_owned()),
+            ("ext:é\"10".to_owned(), "ext:é\"10".to_owned()),
+            (row(4, "é\"1", "x@example.com"), gone.to_owned()),
+            (row(4, "u-2", "AL@example.com"), gone.to_owned()),
+            (row(4, "u-2", "val@example.com"), row(4, "u-2", "val@example.com")),
+        ];
+        let (before, after): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
+        let part = |items| Record::JobPart(JobPart { id, content: PartContent::Items(items) });
+        assert_eq!(operation.without(&part(before)), part(after.clone()));
+        assert!(!operation.concerns(&part(after)));
     }
 }

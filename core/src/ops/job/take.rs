@@ -59,7 +59,7 @@ impl Operation for TakeJob {
             let job = ended(job, JobStatus::Cancelled, facts.now);
             return Ok(Decision::unchanged(Taken::Finished).put(Record::Job(Box::new(job))));
         }
-        if job.attempts >= MAX_ATTEMPTS {
+        if job.attempts >= MAX_ATTEMPTS && !job.work.must_end() {
             let why = format!("given up after {MAX_ATTEMPTS} attempts in a row without getting on");
             job.failure.get_or_insert(why);
             let job = ended(job, JobStatus::Failed, facts.now);

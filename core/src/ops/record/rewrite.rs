@@ -81,7 +81,7 @@ impl Operation for RewriteRecords {
     }
 }
 
-/// Notes that all records of some hand-overs are rewritten; once no other is open, reads need not apply them.
+/// Notes that all records of some hand-overs are rewritten; once none before them is open, reads need not apply them.
 #[derive(Debug)]
 pub struct FinishHandOvers {
     /// Where.
@@ -108,9 +108,9 @@ impl Operation for FinishHandOvers {
         for one in &mut after.open {
             one.done |= one.number <= self.up_to;
         }
-        if after.open.iter().all(|one| one.done) {
-            after.open.clear();
-        }
+        // What comes after one that is not done may be applied to what that one moves; what comes before it, to nothing.
+        let done = after.open.iter().take_while(|one| one.done).count();
+        after.open.drain(..done);
         let nothing = Decision::unchanged(());
         Ok(if after == before { nothing } else { nothing.put(Record::Successions(after)) })
     }

@@ -4,6 +4,8 @@ mod inbox;
 mod letters;
 mod observe;
 
-pub use inbox::{FinishInbox, ForgetMessages, ReleaseInbox, StoreInbox, TakeInbox, TakeMessages};
+pub use inbox::{
+    FinishInbox, ForgetInInbox, ForgetMessages, ReleaseInbox, StoreInbox, TakeInbox, TakeMessages,
+};
 pub use letters::{PutDeadLetters, RemoveDeadLetters};
 pub use observe::{Observe, Sign};

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use crate::facts::Facts;
-use crate::home::{Home, Key, Record, TheUser};
+use crate::home::{Home, Key, Record, TheUser, TypedKey};
 use crate::id::{SessionId, UserId};
+use crate::model::customer::{TheUserClock, UserClock};
 use crate::model::{Job, Traits, User, UserStatus, Work};
 use crate::op::{Decision, Event, Operation, View};
 use crate::ops::job::Asked;
@@ -93,7 +94,7 @@ pub struct BlankUser {
 }
 
 impl Operation for BlankUser {
-    type State = Option<User>;
+    type State = (Option<User>, Option<UserClock>);
     type Output = ();
 
     fn home(&self) -> Home {
@@ -101,12 +102,15 @@ impl Operation for BlankUser {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        view.get(&TheUser).await
+        view.fetch([Key::User, TheUserClock.key()]).await?;
+        Ok((view.get(&TheUser).await?, view.get(&TheUserClock).await?))
     }
 
-    fn decide(&self, found: Option<User>, _: &Facts) -> Result<Decision<()>, Refusal> {
-        let nothing = Decision::unchanged(());
+    fn decide(&self, (found, clock): Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
+        let mut nothing = Decision::unchanged(());
         let Some(user) = found.filter(|user| user.status == UserStatus::Erased) else { return Ok(nothing) };
+        // It bears the names of their traits.
+        nothing.removes.extend(clock.map(|_| TheUserClock.key()));
         let blank =
             User { email: None, external_id: None, name: None, traits: Traits::default(), ..user.clone() };
         Ok(if blank == user { nothing } else { nothing.put(Record::User(blank)) })

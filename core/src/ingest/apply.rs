@@ -71,7 +71,7 @@ impl Applying<'_> {
             }
             Some(company) => {
                 let (organization, account) =
-                    self.account(Some(external), &company.group, &company.traits, message.at).await?;
+                    self.account(None, &company.group, &company.traits, message.at).await?;
                 self.link(organization, account, &user, message.at).await
             }
         }
@@ -79,7 +79,8 @@ impl Applying<'_> {
 
     async fn group(&self, message: &Message) -> Result<(), Unapplied> {
         let group = message.group.as_ref().ok_or(Unapplied::Dead("missing_group_id"))?;
-        let user = message.user.as_ref();
+        // A link has no traits that could say in which organization.
+        let user = message.user.as_ref().filter(|_| message.kind == Kind::Link);
         let (organization, account) = self.account(user, group, &message.traits, message.at).await?;
         let Some(external) = &message.user else { return Ok(()) };
         let user = people::known_or_new(self.roster, self.request, external, None).await?;

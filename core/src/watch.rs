@@ -7,16 +7,18 @@ use uuid::Uuid;
 
 use crate::actor::Actor;
 use crate::facts::Request;
+use crate::flows::refresh::tidied;
 use crate::home::{Home, Key, Record, TypedKey};
-use crate::id::{IndicatorId, OrganizationId};
+use crate::id::{AlertId, IndicatorId, OrganizationId};
 use crate::listing::PageRequest;
-use crate::model::customer::{Customer, CustomerKey, Indicator, TheView, View};
+use crate::model::customer::{Customer, CustomerKey, Indicator, ReportKind, TheEvaluation, TheView, View};
 use crate::op::{Roster, run};
-use crate::ops::customer::{Evaluated, Judge, Seen};
+use crate::ops::customer::{BeginEvaluation, DeleteIndicator, Evaluated, ForgetIndicator, Judge, Seen};
 use crate::reads::documents;
 use crate::refusal::OpError;
 use crate::report::{Filter, Needs, each_row};
 use crate::stop::Stop;
+use crate::time::Timestamp;
 
 /// How often it is looked whether an indicator is due.
 const LOOK: Duration = Duration::from_secs(20);
@@ -42,11 +44,21 @@ pub async fn watch(roster: &Roster, stop: &Stop) {
 pub async fn watch_once(roster: &Roster) -> Result<(), OpError> {
     let now = roster.store.read(&Home::Deployment, &[], &[]).await?.now();
     for indicator in all(roster).await? {
-        if indicator.evaluated_at.is_none_or(|at| at.plus_seconds(EVERY) <= now) {
-            evaluate(roster, &indicator).await?;
+        // What is wrong with one does not keep the others waiting.
+        if is_due(roster, indicator.id, now).await?
+            && let Err(error) = evaluate(roster, &indicator).await
+        {
+            tracing::warn!(indicator = %indicator.id, %error, "an indicator cannot be evaluated; trying again");
         }
     }
     Ok(())
+}
+
+async fn is_due(roster: &Roster, indicator: IndicatorId, now: Timestamp) -> Result<bool, OpError> {
+    let key = TheEvaluation(indicator).key();
+    let mut read = roster.store.read(&Home::Deployment, std::slice::from_ref(&key), &[]).await?;
+    let found = read.records.remove(&key).and_then(|stored| TheEvaluation::pick(stored.record));
+    Ok(found.and_then(|it| it.evaluated_at).is_none_or(|at| at.plus_seconds(EVERY) <= now))
 }
 
 async fn all(roster: &Roster) -> Result<Vec<Indicator>, OpError> {
@@ -63,10 +75,37 @@ async fn all(roster: &Roster) -> Result<Vec<Indicator>, OpError> {
     }
 }
 
-/// Looks at everything that the indicator's view could hold, and at what it knows to be in it.
+/// Looks at everything that the indicator's view could hold, and at what it knows to be in it, unless another is at it. In
+/// a view that is gone there is nothing.
 pub async fn evaluate(roster: &Roster, indicator: &Indicator) -> Result<(), OpError> {
     let system = Request::new(Actor::System, roster.entropy.as_ref());
-    let Some(view) = view_of(roster, indicator).await? else { return Ok(()) };
+    let (view, holder) = (view_of(roster, indicator).await?, system.seed.uuid("evaluation"));
+    let kind = view.as_ref().map(|view| view.kind);
+    let begin = BeginEvaluation { indicator: indicator.id, kind, holder };
+    let Some(begun) = run(roster, &system.step("begin"), &begin).await?.output else { return Ok(()) };
+    let found = match &view {
+        Some(view) => look(roster, view).await?,
+        None => BTreeMap::new(),
+    };
+    let mut seen: Vec<Seen> = found
+        .iter()
+        .map(|(subject, organization)| Seen { subject: *subject, organization: *organization, is_in: true })
+        .collect();
+    seen.extend(gone(roster, indicator.id, &found).await?);
+    // Without a kind there never was a view to look at, and nothing was seen.
+    let kind = begun.kind.unwrap_or(ReportKind::Accounts);
+    for (n, some) in seen.chunks(CHUNK).enumerate() {
+        let judge = Judge { indicator: indicator.id, kind, holder, seen: some.to_vec() };
+        if !run(roster, &system.step(&format!("judge {n}")), &judge).await?.output {
+            return Ok(());
+        }
+    }
+    run(roster, &system.step("evaluated"), &Evaluated { indicator: indicator.id, holder }).await?;
+    Ok(())
+}
+
+/// What is in a view.
+async fn look(roster: &Roster, view: &View) -> Result<BTreeMap<Uuid, OrganizationId>, OpError> {
     let filter = match view.filter.as_deref().map(serde_json::from_str) {
         Some(Ok(value)) => Some(Filter::read(view.kind, &value, "/filter")?),
         Some(Err(_)) | None => None,
@@ -82,16 +121,46 @@ pub async fn evaluate(roster: &Roster, indicator: &Indicator) -> Result<(), OpEr
         }
     })
     .await?;
-    let mut seen: Vec<Seen> = found
-        .iter()
-        .map(|(subject, organization)| Seen { subject: *subject, organization: *organization, is_in: true })
-        .collect();
-    seen.extend(gone(roster, indicator.id, &found).await?);
-    for (n, some) in seen.chunks(CHUNK).enumerate() {
-        let judge = Judge { indicator: indicator.id, kind: view.kind, seen: some.to_vec() };
-        run(roster, &system.step(&format!("judge {n}")), &judge).await?;
+    Ok(found)
+}
+
+/// Deletes an indicator, and then what is left of it.
+pub async fn delete_indicator(
+    roster: &Roster,
+    request: &Request,
+    indicator: IndicatorId,
+) -> Result<(), OpError> {
+    run(roster, request, &DeleteIndicator { indicator }).await?;
+    tidied(sweep(roster, request, indicator).await);
+    Ok(())
+}
+
+async fn sweep(roster: &Roster, request: &Request, indicator: IndicatorId) -> Result<(), OpError> {
+    let evaluation = ForgetIndicator { indicator, keys: vec![CustomerKey::Evaluation(indicator)] };
+    run(roster, &request.as_system("evaluation"), &evaluation).await?;
+    let firsts = [
+        CustomerKey::Alert(indicator, AlertId::from_uuid(Uuid::nil())),
+        CustomerKey::Watched(indicator, Uuid::nil()),
+    ];
+    for first in firsts {
+        loop {
+            let found = roster.store.records(&Home::Deployment, Some(&Key::Customer(first)), 400).await?;
+            let keys = found.iter().map_while(|stored| match (stored.record.key(), first) {
+                (Key::Customer(key @ CustomerKey::Alert(of, _)), CustomerKey::Alert(..))
+                | (Key::Customer(key @ CustomerKey::Watched(of, _)), CustomerKey::Watched(..))
+                    if of == indicator =>
+                {
+                    Some(key)
+                }
+                _ => None,
+            });
+            let keys: Vec<CustomerKey> = keys.collect();
+            if keys.is_empty() {
+                break;
+            }
+            run(roster, &request.as_system("sweep"), &ForgetIndicator { indicator, keys }).await?;
+        }
     }
-    run(roster, &system.step("evaluated"), &Evaluated { indicator: indicator.id }).await?;
     Ok(())
 }
 

@@ -4,12 +4,11 @@ use roster_core::id::{IndicatorId, ViewId};
 use roster_core::model::customer::{Indicator, ReportKind, View};
 use roster_core::op::{Done, run, run_sealed};
 use roster_core::ops::customer::{
-    CreateIndicator, CreateView, DeleteIndicator, DeleteView, IndicatorPatch, UpdateIndicator, UpdateView,
-    ViewPatch,
+    CreateIndicator, CreateView, DeleteView, IndicatorPatch, UpdateIndicator, UpdateView, ViewPatch,
 };
 use roster_core::reads;
 use roster_core::text::Name;
-use roster_core::watch::evaluate;
+use roster_core::watch::{delete_indicator as delete_with_alerts, evaluate};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -47,7 +46,7 @@ pub fn routes() -> Vec<Route> {
             .takes(json!({"name": "Silent for a week"}))
             .answers(200, "View"),
         Route::delete(ONE, "delete_view", delete)
-            .says("Delete a view", "Operators only. Indicators on it see nothing any more.")
+            .says("Delete a view", "Operators only. Indicators on it stay, and what was in it has left it.")
             .answers(204, ""),
     ]
     .into_iter()
@@ -158,14 +157,16 @@ struct Update {
 }
 
 async fn update(call: Call<Update>) -> Result<Answer, Problem> {
-    let id: ViewId = call.param("view")?;
-    let kind = reads::view(call.roster(), &call.request, id).await?.value.kind;
-    let body = &call.body;
+    let (id, body): (ViewId, _) = (call.param("view")?, &call.body);
     let wanted = body.filter.clone().into_option_option();
     let names = body.columns.clone().into_option_option().map(Option::unwrap_or_default);
     let order = body.sort.clone().into_option_option().map(Option::unwrap_or_default);
     let asked = wanted.as_ref().and_then(Option::as_ref);
-    check(kind, asked, names.as_deref().unwrap_or_default(), order.as_deref().unwrap_or_default())?;
+    let fits =
+        |kind| check(kind, asked, names.as_deref().unwrap_or_default(), order.as_deref().unwrap_or_default());
+    // What fits no view at all is wrong whichever is meant.
+    fits(ReportKind::Accounts).or_else(|_| fits(ReportKind::Organizations))?;
+    fits(reads::view(call.roster(), &call.request, id).await?.value.kind)?;
     let patch = ViewPatch {
         name: body.name.clone().set_only("/name")?,
         filter: wanted.map(|filter| filter.map(|filter| filter.to_string())),
@@ -240,8 +241,7 @@ async fn update_indicator(call: Call<ChangedIndicator>) -> Result<Answer, Proble
 }
 
 async fn delete_indicator(call: Call) -> Result<Answer, Problem> {
-    let indicator = call.param("indicator")?;
-    run(call.roster(), &call.request, &DeleteIndicator { indicator }).await?;
+    delete_with_alerts(call.roster(), &call.request, call.param("indicator")?).await?;
     Ok(Answer::nothing())
 }
 

@@ -4,10 +4,10 @@ use clap::{Args, Subcommand};
 use roster_api::shapes::customer as shapes;
 use roster_core::id::{IndicatorId, ViewId};
 use roster_core::op::run as run_operation;
-use roster_core::ops::customer::{CreateIndicator, DeleteIndicator};
+use roster_core::ops::customer::CreateIndicator;
 use roster_core::reads;
 use roster_core::text::Name;
-use roster_core::watch::evaluate;
+use roster_core::watch::{delete_indicator, evaluate};
 use serde_json::json;
 
 use super::{open, open_to_destroy};
@@ -100,7 +100,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
         }
         Command::Delete { indicator } => {
             let session = open_to_destroy(global, &format!("Delete the indicator {indicator}?")).await?;
-            run_operation(&session.roster, &session.request(), &DeleteIndicator { indicator }).await?;
+            delete_indicator(&session.roster, &session.request(), indicator).await?;
             session.out.say(&format!("The indicator {indicator} is deleted."), &json!({"changed": true}))
         }
     }

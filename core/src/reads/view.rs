@@ -14,9 +14,9 @@ use crate::refusal::{OpError, Refusal};
 
 /// One view.
 pub async fn view(roster: &Roster, request: &Request, id: ViewId) -> Result<Shown<SavedView>, OpError> {
-    require_operator(request)?;
     let mut view = View::new(roster, Home::Deployment, request);
     let value = view.get(&TheView(id)).await?.ok_or(Refusal::NotFound)?;
+    require_operator(request)?;
     let version = view.version(&TheView(id).key()).ok_or(Refusal::NotFound)?;
     Ok(Shown { value, version })
 }
@@ -39,9 +39,9 @@ pub async fn indicator(
     request: &Request,
     id: IndicatorId,
 ) -> Result<Shown<Indicator>, OpError> {
-    require_operator(request)?;
     let mut view = View::new(roster, Home::Deployment, request);
     let value = view.get(&TheIndicator(id)).await?.ok_or(Refusal::NotFound)?;
+    require_operator(request)?;
     let version = view.version(&TheIndicator(id).key()).ok_or(Refusal::NotFound)?;
     Ok(Shown { value, version })
 }

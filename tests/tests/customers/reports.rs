@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use roster_core::home::{Home, Record};
 use roster_core::jobs::Worker;
+use roster_core::model::customer::Customer;
 use roster_core::watch::watch_once;
 use serde_json::{Value, json};
 
@@ -172,5 +174,115 @@ async fn t6_an_indicator_tells_once_what_enters_and_once_what_leaves() {
         let audit = operator.get("/v1/audit?action=indicator.entered").await.is(200);
         assert_eq!(audit["data"].as_array().unwrap().len(), 3);
         at.is_clean().await;
+    }
+}
+
+/// Several evaluations at a time tell what one would; a view that is gone is an empty one; nothing is left of an indicator
+/// that was deleted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t6_an_indicator_is_evaluated_by_one_at_a_time_and_leaves_nothing_behind() {
+    for store in selected() {
+        let at = world(store).await;
+        let operator = at.world.operator();
+        let filter = json!({"field": "traits.plan", "op": "eq", "value": "pro"});
+        let view = json!({"name": "Pro", "kind": "accounts", "filter": filter});
+        let view = text(&operator.post("/v1/views", view).await.is(201), "/id");
+        let made = operator.post("/v1/indicators", json!({"name": "Pro", "view_id": view})).await;
+        let tag = made.header("etag").unwrap().to_owned();
+        let id = text(&made.is(201), "/id");
+        let path = format!("/v1/indicators/{id}");
+        let told = async || {
+            let page = operator.get(&format!("{path}/alerts")).await.is(200);
+            let rows = page["data"].as_array().unwrap().iter();
+            rows.map(|row| text(row, "/state")).collect::<Vec<_>>()
+        };
+        for (account, plan) in [("south", "pro"), ("north", "free"), ("north", "pro")] {
+            let account = format!("/v1/organizations/ext:cloud/accounts/ext:{account}");
+            operator.patch(&account, json!({"traits": {"plan": plan}})).await.is(200);
+            at.world.test().clock.advance_seconds(400);
+            let roster = &at.service().roster;
+            let (one, two, three) = tokio::join!(watch_once(roster), watch_once(roster), watch_once(roster));
+            one.and(two).and(three).unwrap();
+        }
+        let mut states = told().await;
+        states.sort();
+        assert_eq!(states, ["entered", "entered", "left"], "{store}");
+        let shown = operator.get(&path).await;
+        assert_eq!(shown.header("etag"), Some(tag.as_str()), "what is evaluated is not changed");
+        let stale = operator.clone().with("if-match", "\"nothing\"");
+        stale.patch(&path, json!({"name": "P"})).await.refused(412, "precondition_failed");
+        operator.delete(&format!("/v1/views/{view}")).await.is(204);
+        at.world.test().clock.advance_seconds(400);
+        watch_once(&at.service().roster).await.unwrap();
+        let left = told().await.iter().filter(|state| *state == "left").count();
+        assert_eq!(left, 1 + in_view(&at).await, "{store}: nothing is in a view that is gone");
+        operator.delete(&path).await.is(204);
+        let dump = at.service().roster.store.dump(&Home::Deployment).await.unwrap();
+        let of_it = dump.records.iter().filter(|stored| {
+            matches!(&stored.record, Record::Customer(it) if matches!(&**it,
+                Customer::Alert(_) | Customer::Watched(_) | Customer::Evaluation(_)))
+        });
+        assert_eq!(of_it.count(), 0, "{store}");
+    }
+}
+
+/// How many accounts are on the plan that is watched.
+async fn in_view(at: &Customers) -> usize {
+    let filter = json!({"field": "traits.plan", "op": "eq", "value": "pro"});
+    let page = at.world.operator().post("/v1/reports/accounts", json!({"filter": filter})).await.is(200);
+    page["data"].as_array().unwrap().len()
+}
+
+/// Rules M8, T5: members by when they were last seen, and reports that do not show who has left.
+#[tokio::test]
+async fn t5_m8_members_are_listed_by_when_they_were_last_seen_and_reports_may_hide_who_left() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        for (n, who) in ["nora", "anna", "max", "fred"].into_iter().enumerate() {
+            let when = format!("2026-01-0{}T00:00:00Z", n + 1);
+            at.says("/v1/page", json!({"userId": who, "timestamp": when})).await;
+        }
+        let cloud = "/v1/organizations/ext:cloud";
+        let listed = async |query: &str| {
+            let (mut found, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let page = operator.get(&format!("{cloud}/{query}{cursor}")).await.is(200);
+                for row in page["data"].as_array().unwrap() {
+                    found.push((text(row, "/external_id"), row["last_seen_at"].clone()));
+                }
+                match page["next_cursor"].as_str() {
+                    Some(next) => cursor = format!("&cursor={next}"),
+                    None => return found,
+                }
+            }
+        };
+        let down = listed("members?sort=-last_seen_at&limit=2").await;
+        let names: Vec<&str> = down.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names[..3], ["max", "anna", "nora"], "{store}");
+        assert_eq!(down[0].1, json!("2026-01-03T00:00:00.000Z"));
+        assert_eq!(down[3].1, serde_json::Value::Null);
+        assert_eq!(names.len(), 8, "each once");
+        let mut up = listed("members?sort=last_seen_at&limit=3").await;
+        up.reverse();
+        assert_eq!(up, down, "{store}");
+        let former = listed("members?status=former&sort=last_seen_at").await;
+        assert_eq!(former[0].1, json!("2026-01-04T00:00:00.000Z"));
+        let north = listed("accounts/ext:north/members?sort=-last_seen_at").await;
+        assert_eq!(north[0].0, "max");
+        let shown = operator.get(cloud).await.is(200);
+        assert_eq!(shown["settings"]["former_members"], json!("show"));
+        let former = async || {
+            let filter = json!({"field": "external_id", "op": "eq", "value": "cloud"});
+            let body = json!({"columns": ["members.former"], "filter": filter});
+            let page = operator.post("/v1/reports/organizations", body).await.is(200);
+            page["data"][0]["members.former"].clone()
+        };
+        assert_eq!(former().await, json!(1));
+        let hide = json!({"settings": {"former_members": "hide"}});
+        assert_eq!(operator.patch(cloud, hide).await.is(200)["settings"]["former_members"], json!("hide"));
+        assert_eq!(former().await, serde_json::Value::Null, "{store}");
+        let unknown = json!({"settings": {"former_members": "forget"}});
+        operator.patch(cloud, unknown).await.refused(422, "invalid");
     }
 }

@@ -11,7 +11,7 @@ pub use activity::{ActivityMonth, Day, Presence, SESSION_GAP, Span};
 pub use clock::{AccountClock, Instants, LinkClock, LinkMark, UserClock};
 pub use source::{EventNames, Groups, Source};
 pub use stream::{DRAINER_SECONDS, DeadLetter, Drainer, Inbox, Seen};
-pub use view::{Alert, AlertState, Indicator, Mapped, Mappings, ReportKind, View, Watched};
+pub use view::{Alert, AlertState, Evaluation, Indicator, Mapped, Mappings, ReportKind, View, Watched};
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -34,6 +34,8 @@ pub enum CustomerKey {
     View(ViewId),
     /// Deployment home: an indicator.
     Indicator(IndicatorId),
+    /// Deployment home: how far an indicator's evaluation has come.
+    Evaluation(IndicatorId),
     /// Deployment home: an alert of an indicator.
     Alert(IndicatorId, AlertId),
     /// Deployment home: what an indicator knows about an account or an organization.
@@ -78,6 +80,7 @@ impl CustomerKey {
             "source" => Self::Source(SourceId::from_uuid(id(rest)?)),
             "view" => Self::View(ViewId::from_uuid(id(rest)?)),
             "indicator" => Self::Indicator(IndicatorId::from_uuid(id(rest)?)),
+            "evaluation" => Self::Evaluation(IndicatorId::from_uuid(id(rest)?)),
             "alert" => {
                 let (indicator, alert) = two()?;
                 Self::Alert(IndicatorId::from_uuid(indicator), AlertId::from_uuid(alert))
@@ -107,9 +110,12 @@ impl CustomerKey {
     /// Whether it names something of a home.
     pub fn belongs_in(self, home: &Home) -> bool {
         match self {
-            Self::Source(_) | Self::View(_) | Self::Indicator(_) | Self::Alert(..) | Self::Watched(..) => {
-                *home == Home::Deployment
-            }
+            Self::Source(_)
+            | Self::View(_)
+            | Self::Indicator(_)
+            | Self::Evaluation(_)
+            | Self::Alert(..)
+            | Self::Watched(..) => *home == Home::Deployment,
             Self::Mappings => matches!(home, Home::Deployment | Home::Organization(_)),
             Self::Inbox(_) | Self::Drainer => matches!(home, Home::Stream(_, 0)),
             Self::DeadLetter(_) => matches!(home, Home::Stream(_, 1)),
@@ -131,6 +137,7 @@ impl fmt::Display for CustomerKey {
             Self::Source(id) => write!(f, "source:{}", id.uuid().simple()),
             Self::View(id) => write!(f, "view:{}", id.uuid().simple()),
             Self::Indicator(id) => write!(f, "indicator:{}", id.uuid().simple()),
+            Self::Evaluation(id) => write!(f, "evaluation:{}", id.uuid().simple()),
             Self::Alert(indicator, id) => {
                 write!(f, "alert:{}:{}", indicator.uuid().simple(), id.uuid().simple())
             }
@@ -175,6 +182,8 @@ pub enum Customer {
     View(View),
     /// See [`Indicator`].
     Indicator(Indicator),
+    /// See [`Evaluation`].
+    Evaluation(Evaluation),
     /// See [`Alert`].
     Alert(Alert),
     /// See [`Watched`].
@@ -210,6 +219,7 @@ impl Customer {
             Self::Source(it) => CustomerKey::Source(it.id),
             Self::View(it) => CustomerKey::View(it.id),
             Self::Indicator(it) => CustomerKey::Indicator(it.id),
+            Self::Evaluation(it) => CustomerKey::Evaluation(it.indicator),
             Self::Alert(it) => CustomerKey::Alert(it.indicator, it.id),
             Self::Watched(it) => CustomerKey::Watched(it.indicator, it.subject),
             Self::Mappings(_) => CustomerKey::Mappings,
@@ -265,6 +275,7 @@ customers! {
     Source(Source), TheSource(id: SourceId);
     View(View), TheView(id: ViewId);
     Indicator(Indicator), TheIndicator(id: IndicatorId);
+    Evaluation(Evaluation), TheEvaluation(indicator: IndicatorId);
     Alert(Alert), TheAlert(indicator: IndicatorId, id: AlertId);
     Watched(Watched), TheWatched(indicator: IndicatorId, subject: Uuid);
     Mappings(Mappings), TheMappings;
@@ -292,6 +303,7 @@ mod tests {
             CustomerKey::Source(SourceId::from_uuid(id(1))),
             CustomerKey::Alert(IndicatorId::from_uuid(id(1)), AlertId::from_uuid(id(2))),
             CustomerKey::Watched(IndicatorId::from_uuid(id(1)), id(2)),
+            CustomerKey::Evaluation(IndicatorId::from_uuid(id(1))),
             CustomerKey::Mappings,
             CustomerKey::Inbox(id(3)),
             CustomerKey::Drainer,

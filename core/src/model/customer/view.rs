@@ -49,8 +49,31 @@ pub struct Indicator {
     pub holds_for_days: u32,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// How far the evaluation of an indicator has come, apart from it, so that its own version stands still.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Of which indicator.
+    pub indicator: IndicatorId,
     /// When it was last evaluated; never, if it has not begun: what is in the view then is no news.
     pub evaluated_at: Option<Timestamp>,
+    /// What its view had rows for.
+    pub kind: Option<ReportKind>,
+    /// Who evaluates it, by a number drawn for this time, and until when: nobody else judges meanwhile.
+    pub by: Option<(Uuid, Timestamp)>,
+}
+
+impl Evaluation {
+    /// Of an indicator that nobody has looked at.
+    pub const fn none(indicator: IndicatorId) -> Self {
+        Self { indicator, evaluated_at: None, kind: None, by: None }
+    }
+
+    /// Whether it is this one's to judge.
+    pub fn is_by(&self, holder: Uuid) -> bool {
+        self.by.is_some_and(|(by, _)| by == holder)
+    }
 }
 
 /// What an indicator knows about an account or an organization that is in its view.

@@ -1,12 +1,12 @@
 //! Questions about customers that are asked again and again, and which traits name owners.
 
 mod indicator;
+mod judge;
 mod mappings;
 mod view;
 
-pub use indicator::{
-    CreateIndicator, DeleteIndicator, Evaluated, IndicatorPatch, Judge, Seen, UpdateIndicator,
-};
+pub use indicator::{CreateIndicator, DeleteIndicator, IndicatorPatch, UpdateIndicator};
+pub use judge::{BeginEvaluation, Evaluated, ForgetIndicator, Judge, Seen};
 pub use mappings::PutMappings;
 pub use view::{CreateView, DeleteView, UpdateView, ViewPatch};
 

@@ -94,8 +94,8 @@ impl Operation for UpdateView {
     }
 
     fn decide(&self, found: Self::State, facts: &Facts) -> Result<Decision<SavedView>, Refusal> {
-        require_operator(facts)?;
         let before = found.ok_or(Refusal::NotFound)?;
+        require_operator(facts)?;
         let ViewPatch { name, filter, columns, sort } = self.patch.clone();
         let after = SavedView {
             name: name.unwrap_or_else(|| before.name.clone()),
@@ -113,7 +113,7 @@ impl Operation for UpdateView {
     }
 }
 
-/// Deletes a view; indicators on it see nothing any more.
+/// Deletes a view; for indicators on it, what was in it has left it.
 #[derive(Debug)]
 pub struct DeleteView {
     /// Which.
@@ -137,8 +137,8 @@ impl Operation for DeleteView {
     }
 
     fn decide(&self, found: Self::State, facts: &Facts) -> Result<Decision<()>, Refusal> {
-        require_operator(facts)?;
         let view = found.ok_or(Refusal::NotFound)?;
+        require_operator(facts)?;
         let event = Event::new("view.deleted", "view", view.id).before(fields(&view));
         Ok(Decision::unchanged(()).remove(TheView(self.view).key()).event(event))
     }

@@ -24,5 +24,8 @@ pub(crate) fn reach(account: Option<AccountId>) -> Reach {
 
 /// What the log says of a record.
 fn fields(holding: &Holding) -> Value {
-    json!({"type": holding.kind, "record": holding.name(), "owner": holding.owner, "account": holding.account})
+    json!({
+        "type": holding.kind, "record": holding.name(), "owner": holding.owner, "account": holding.account,
+        "title": holding.title,
+    })
 }

@@ -48,15 +48,17 @@ impl MemberQuery {
             "name" => MemberSort::Name,
             "email" => MemberSort::Email,
             "joined_at" => MemberSort::JoinedAt,
+            "last_seen_at" => MemberSort::Id,
             "id" if self.sort.is_none() => MemberSort::Id,
             _ => {
                 return Err(Problem::invalid(
                     "#sort",
-                    "sort by name, email or joined_at; `-` in front reverses",
+                    "sort by name, email, joined_at or last_seen_at; `-` in front reverses",
                 ));
             }
         };
+        let by_last_seen = field == "last_seen_at";
         let (account, role, q) = (self.account.clone(), self.role, self.q.clone());
-        Ok(MemberFilter { status, account, role, q, sort, descending })
+        Ok(MemberFilter { status, account, role, q, sort, by_last_seen, descending })
     }
 }

@@ -3,6 +3,7 @@
 use roster_core::permission::CATALOGUE;
 use serde_json::{Map, Value, json};
 
+use super::people::{member, names, seen};
 use super::schema::{
     closed, count, email, external_id, flag, id, list, map_of, matching, name, object, of, one_of, or_null,
     permission, role, text, time, traits,
@@ -65,16 +66,13 @@ fn entities() -> Vec<(&'static str, Value)> {
             ),
         ),
         ("Access", json!({"description": "What a member or a key reaches.", "oneOf": [wide, narrow]})),
-        ("Member", object("A user in an organization.", member())),
-        (
-            "AccountMember",
-            object("A member as an account's list shows them.", {
-                let mut fields = member();
-                fields.push(("role", role(), "Their role on this account."));
-                fields.push(("source", one_of(&["account", "organization"]), "Where the role comes from."));
-                fields
-            }),
-        ),
+        ("Member", closed("A user in an organization.", &names(&member()), seen(member()))),
+        ("AccountMember", {
+            let mut fields = member();
+            fields.push(("role", role(), "Their role on this account."));
+            fields.push(("source", one_of(&["account", "organization"]), "Where the role comes from."));
+            closed("A member as an account's list shows them.", &names(&fields), seen(fields.clone()))
+        }),
         (
             "Role",
             object(
@@ -281,6 +279,7 @@ fn organization() -> Vec<super::schema::Field> {
                 vec![
                     ("invitations_hold_seats", flag(true), "Whether a pending invitation holds a seat."),
                     ("invitation_expires_in", count(1_296_000), "How long a link lives, in seconds."),
+                    ("former_members", one_of(&["show", "hide"]), "Whether reports show who has left."),
                 ],
             ),
             "Its settings.",
@@ -301,22 +300,6 @@ fn account() -> Vec<super::schema::Field> {
         ("key_roles", map_of(&id("usr")), "Named responsibilities of the vendor's staff."),
         ("traits", traits(), "JSON values under names."),
         ("created_at", time(), "When it was made."),
-    ]
-}
-
-fn member() -> Vec<super::schema::Field> {
-    vec![
-        ("user_id", id("usr"), "Who."),
-        ("organization_id", id("org"), "Where."),
-        ("external_id", or_null(external_id("ada")), "The vendor's id of the person."),
-        ("email", or_null(email()), "Their address."),
-        ("name", or_null(name("Ada")), "Their name."),
-        ("status", one_of(&["active", "deactivated", "former"]), "Whether they have access."),
-        ("access", of("Access"), "What they reach."),
-        ("starts_at", or_null(time()), "No access before this instant."),
-        ("expires_at", or_null(time()), "No access from this instant on."),
-        ("joined_at", time(), "When they came."),
-        ("left_at", or_null(time()), "When they went."),
     ]
 }
 

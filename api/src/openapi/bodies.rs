@@ -31,6 +31,11 @@ pub fn of_operation(id: &str) -> Option<Value> {
                                 "Whether a pending invitation holds a seat.",
                             ),
                             ("invitation_expires_in", count(1_296_000), "How long a link lives, in seconds."),
+                            (
+                                "former_members",
+                                one_of(&["show", "hide"]),
+                                "Whether reports show who has left.",
+                            ),
                         ],
                     ),
                     "Its settings.",

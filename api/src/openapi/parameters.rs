@@ -83,7 +83,8 @@ fn query(name: &str, about: &str) -> Value {
             json!({"type": "string", "enum": words, "default": words.first()})
         }
         "sort" => {
-            json!({"type": "string", "enum": ["name", "-name", "email", "-email", "joined_at", "-joined_at"]})
+            json!({"type": "string", "enum": ["name", "-name", "email", "-email", "joined_at", "-joined_at",
+                "last_seen_at", "-last_seen_at"]})
         }
         "mode" => {
             json!({"type": "string", "enum": ["deactivate", "remove", "delete"], "default": "deactivate"})

@@ -4,6 +4,7 @@ use roster_core::flows::{
     NewMember, Person, Who, add_member, remove_many, replace_access, require_removal, resolve_user, set_role,
 };
 use roster_core::home::Home;
+use roster_core::listing::PageRequest;
 use roster_core::model::{Member, TraitPatch};
 use roster_core::op::{Done, run, run_sealed};
 use roster_core::ops::member::{
@@ -11,7 +12,7 @@ use roster_core::ops::member::{
     UpdateMember,
 };
 use roster_core::permission::RoleRef;
-use roster_core::reads::{self, AccountMember};
+use roster_core::reads::{self, AccountMember, MemberFilter, Rows, SeenMember};
 use roster_core::reference::UserRef;
 use roster_core::text::{Email, ExternalId, Name};
 use roster_core::time::Timestamp;
@@ -39,7 +40,7 @@ const FILTERS: &[(&str, &str)] = &[
     ("account", "Only those with access to this account, from either source."),
     ("role", "Only those who hold this role."),
     ("q", "Prefix of a word of the name, of the e-mail, or the whole external id."),
-    ("sort", "`name`, `email` or `joined_at`; `-` in front reverses."),
+    ("sort", "`name`, `email`, `joined_at` or `last_seen_at`; `-` in front reverses."),
     PAGE[0],
     PAGE[1],
 ];
@@ -162,6 +163,21 @@ async fn list_of_account(call: Call<Empty, MemberQuery>) -> Result<Answer, Probl
     let organization = call.organization()?;
     let filter = call.query.filter()?;
     let page = call.page(call.query.limit, call.query.cursor.as_deref())?;
+    if filter.by_last_seen {
+        let account = call.account()?;
+        let filter = MemberFilter { account: Some(account.clone()), ..filter };
+        let found = last_seen(&call, &filter, &page).await?;
+        let account = reads::account_id(call.roster(), &call.request, organization, &account).await?;
+        let shape = |row: &SeenMember| {
+            let mut shape = shapes::seen_member(organization, row);
+            let access = &row.member.value.access;
+            shape["role"] = json!(access.role_on(account));
+            shape["source"] = shapes::source(access.organization_role().is_some()).into();
+            shape
+        };
+        let rows: Vec<_> = found.rows.iter().map(shape).collect();
+        return Ok(Answer::list(&call, &rows, found.next.as_ref()));
+    }
     let found =
         reads::account_members(call.roster(), &call.request, organization, &call.account()?, &filter, &page)
             .await?;
@@ -216,10 +232,24 @@ async fn remove_several(call: Call<UsersBody>) -> Result<Answer, Problem> {
     .await
 }
 
+async fn last_seen(
+    call: &Call<Empty, MemberQuery>,
+    filter: &MemberFilter,
+    page: &PageRequest,
+) -> Result<Rows<SeenMember>, Problem> {
+    let organization = call.organization()?;
+    Ok(reads::members_by_last_seen(call.roster(), &call.request, organization, filter, page).await?)
+}
+
 async fn list(call: Call<Empty, MemberQuery>) -> Result<Answer, Problem> {
     let organization = call.organization()?;
     let filter = call.query.filter()?;
     let page = call.page(call.query.limit, call.query.cursor.as_deref())?;
+    if filter.by_last_seen {
+        let found = last_seen(&call, &filter, &page).await?;
+        let rows: Vec<_> = found.rows.iter().map(|row| shapes::seen_member(organization, row)).collect();
+        return Ok(Answer::list(&call, &rows, found.next.as_ref()));
+    }
     let found = reads::members(call.roster(), &call.request, organization, &filter, &page).await?;
     let rows: Vec<_> = found.rows.iter().map(|row| shapes::member(organization, &row.value)).collect();
     Ok(Answer::list(&call, &rows, found.next.as_ref()))

@@ -10,7 +10,6 @@ use roster_core::ops::source::{CreateSource, DeleteSource, SourcePatch, UpdateSo
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::reads;
 use roster_core::reference::OrganizationRef;
-use roster_core::refusal::Refusal;
 use roster_core::secret::Token;
 use roster_core::text::Name;
 use serde::Deserialize;
@@ -103,10 +102,6 @@ impl EventsBody {
 }
 
 async fn groups<B>(call: &Call<B>, body: &GroupsBody) -> Result<Groups, Problem> {
-    // Who may ask comes before what is named.
-    if !call.request.actor.is_operator() {
-        return Err(Refusal::lacks("operator").into());
-    }
     match (body.to, &body.organization, &body.name) {
         (To::One, Some(named), None) => Ok(Groups::One(resolve(call, named).await?)),
         (To::One, None, _) => Err(Problem::invalid("/groups/organization", "say which organization")),
@@ -162,6 +157,7 @@ async fn create(call: Call<Create>) -> Result<Answer, Problem> {
             .as_ref()
             .map_or_else(EventNames::default, |it| it.over(EventNames::default())),
     };
+    reads::require_default_role(call.roster(), &operation.groups, operation.default_role).await?;
     let outcome = run_sealed(call.roster(), &call.request, &operation, Some(&seal)).await;
     Answer::of(&call, outcome, make)
 }
@@ -200,8 +196,8 @@ struct Update {
 
 async fn update(call: Call<Update>) -> Result<Answer, Problem> {
     let id = call.param("source")?;
-    let before = reads::source(call.roster(), &call.request, id).await?.value;
     let body = &call.body;
+    let before = reads::source(call.roster(), &call.request, id).await?.value;
     let patch = SourcePatch {
         name: body.name.clone().set_only("/name")?,
         groups: match body.groups.clone().set_only("/groups")? {
@@ -209,8 +205,11 @@ async fn update(call: Call<Update>) -> Result<Answer, Problem> {
             None => None,
         },
         default_role: body.default_role.set_only("/default_role")?,
-        events: body.events.clone().set_only("/events")?.map(|events| events.over(before.events)),
+        events: body.events.clone().set_only("/events")?.map(|events| events.over(before.events.clone())),
     };
+    let (groups, role) = (patch.groups.as_ref(), patch.default_role);
+    let (groups, role) = (groups.unwrap_or(&before.groups), role.unwrap_or(before.default_role));
+    reads::require_default_role(call.roster(), groups, role).await?;
     let done = run(call.roster(), &call.request, &UpdateSource { source: id, patch }).await?;
     Ok(Answer::ok(shapes::customer::source(&done.output)).tagged(done.version))
 }

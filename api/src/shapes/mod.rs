@@ -17,7 +17,7 @@ use roster_core::model::{
 use roster_core::ops::member::{AccessDiff, GrantChange, GrantLine};
 use roster_core::permission::{CATALOGUE, RoleRef, SystemRole};
 use roster_core::reads::{
-    AuditRow, Event, InvitationPreview, Me, OrganizationShown, SeatsShown, UserAccount,
+    AuditRow, Event, InvitationPreview, Me, OrganizationShown, SeatsShown, SeenMember, UserAccount,
 };
 use serde_json::{Value, json};
 
@@ -94,6 +94,13 @@ pub fn member(organization: OrganizationId, member: &Member) -> Value {
         "starts_at": member.starts_at, "expires_at": member.expires_at, "joined_at": member.joined_at,
         "left_at": member.left_at,
     })
+}
+
+/// One member with when they were last seen.
+pub fn seen_member(organization: OrganizationId, it: &SeenMember) -> Value {
+    let mut shape = member(organization, &it.member.value);
+    shape["last_seen_at"] = json!(it.last_seen_at);
+    shape
 }
 
 /// One member as an account's list shows them.

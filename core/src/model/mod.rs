@@ -46,7 +46,7 @@ pub use member::{Card, Member, MemberStatus};
 pub use names::Names;
 pub use note::{Note, NoteKey};
 pub use operator_key::OperatorKey;
-pub use organization::{Organization, OrganizationStatus, Settings, SettingsPatch};
+pub use organization::{FormerMembers, Organization, OrganizationStatus, Settings, SettingsPatch};
 pub use password_reset::PasswordReset;
 pub use post::{HeldPosts, MAX_POSTS, Post, PostName, Posts};
 pub use receipt::{Receipt, ReceiptId};

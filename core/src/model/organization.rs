@@ -17,6 +17,17 @@ pub enum OrganizationStatus {
     Closed,
 }
 
+/// Whether reports show people who have left (rule M8).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FormerMembers {
+    /// They do.
+    #[default]
+    Show,
+    /// They do not; lists and filters find them all the same.
+    Hide,
+}
+
 /// What an organization decides for itself. A name joins with the rule that reads it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -25,12 +36,18 @@ pub struct Settings {
     pub invitations_hold_seats: bool,
     /// How long an invitation lives where nobody says otherwise, in seconds.
     pub invitation_expires_in: u32,
+    /// Whether reports show people who have left.
+    pub former_members: FormerMembers,
 }
 
 impl Default for Settings {
-    /// Invitations hold seats, and live 15 days.
+    /// Invitations hold seats, and live 15 days; reports show who has left.
     fn default() -> Self {
-        Self { invitations_hold_seats: true, invitation_expires_in: 15 * 86_400 }
+        Self {
+            invitations_hold_seats: true,
+            invitation_expires_in: 15 * 86_400,
+            former_members: FormerMembers::Show,
+        }
     }
 }
 
@@ -42,6 +59,8 @@ pub struct SettingsPatch {
     pub invitations_hold_seats: Option<bool>,
     /// See [`Settings::invitation_expires_in`].
     pub invitation_expires_in: Option<u32>,
+    /// See [`Settings::former_members`].
+    pub former_members: Option<FormerMembers>,
 }
 
 impl Settings {
@@ -51,6 +70,7 @@ impl Settings {
         Self {
             invitations_hold_seats: patch.invitations_hold_seats.unwrap_or(self.invitations_hold_seats),
             invitation_expires_in: patch.invitation_expires_in.unwrap_or(self.invitation_expires_in),
+            former_members: patch.former_members.unwrap_or(self.former_members),
         }
     }
 }

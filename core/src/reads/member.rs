@@ -7,13 +7,15 @@ use crate::facts::Request;
 use crate::flows::resolve_user;
 use crate::home::{Home, Key, Record, TheMember};
 use crate::id::OrganizationId;
-use crate::listing::{Listing, MemberSort, PageRequest, Scope};
+use crate::listing::{Listing, MemberSort, PageRequest, Position, Scope, sortable};
 use crate::model::{Access, Member, MemberStatus};
 use crate::op::{Roster, View};
 use crate::permission::{Permission, RoleRef};
 use crate::policy::{Reach, Standing};
 use crate::reference::{AccountRef, UserRef};
 use crate::refusal::{OpError, Refusal};
+use crate::report::presences;
+use crate::time::Timestamp;
 
 /// Which members.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,6 +30,8 @@ pub struct MemberFilter {
     pub q: Option<String>,
     /// Order.
     pub sort: MemberSort,
+    /// In the order in which they were last seen instead; those who never were come first.
+    pub by_last_seen: bool,
     /// Turned round.
     pub descending: bool,
 }
@@ -42,6 +46,18 @@ pub struct AccountMember {
     /// Whether it comes from organization-wide access.
     pub organization_wide: bool,
 }
+
+/// A member, and when they were last seen in the organization.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SeenMember {
+    /// The member.
+    pub member: Shown<Member>,
+    /// When, if ever.
+    pub last_seen_at: Option<Timestamp>,
+}
+
+/// How many members are looked at in one go.
+const SLICE: u16 = 200;
 
 /// One member, former ones too, as far as the actor may see: 404 for one who never was, 403 for one out of reach.
 pub async fn member(
@@ -113,6 +129,47 @@ pub async fn members(
         _ => None,
     });
     Ok(Rows { rows: rows.collect(), next })
+}
+
+/// The same with when each was last seen, in that order: everybody is looked at for each page.
+pub async fn members_by_last_seen(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    filter: &MemberFilter,
+    page: &PageRequest,
+) -> Result<Rows<SeenMember>, OpError> {
+    let order = |one: &Position, other: &Position| {
+        let order = one.cmp(other);
+        if filter.descending { order.reverse() } else { order }
+    };
+    let by_id = MemberFilter { sort: MemberSort::Id, descending: false, ..filter.clone() };
+    let most = usize::from(page.limit) + 1;
+    let mut best: Vec<(Position, SeenMember)> = Vec::new();
+    let mut slice = PageRequest { after: None, limit: SLICE };
+    loop {
+        let found = members(roster, request, organization, &by_id, &slice).await?;
+        let known = found.rows.iter().map(|row| (row.value.user, row.value.clone())).collect();
+        let seen = presences(roster, organization, &known).await?;
+        for member in found.rows {
+            let last_seen_at = seen.get(&member.value.user).and_then(|presence| presence.last_seen_at);
+            let by = last_seen_at.map(sortable).unwrap_or_default();
+            let position = Position { by, id: member.value.user.uuid() };
+            if page.after.as_ref().is_none_or(|after| order(&position, after).is_gt()) {
+                let at = best.partition_point(|(known, _)| order(known, &position).is_lt());
+                best.insert(at, (position, SeenMember { member, last_seen_at }));
+                best.truncate(most);
+            }
+        }
+        match found.next {
+            Some(next) => slice.after = Some(next),
+            None => break,
+        }
+    }
+    let more = best.len() == most;
+    best.truncate(usize::from(page.limit));
+    let next = best.last().map(|(position, _)| position.clone()).filter(|_| more);
+    Ok(Rows { rows: best.into_iter().map(|(_, row)| row).collect(), next })
 }
 
 /// Active members with access to an account, from either source.

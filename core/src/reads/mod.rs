@@ -34,7 +34,9 @@ pub use invitation::{InvitationPreview, invitation, invitation_link, invitation_
 pub use job::{job_results, jobs};
 pub use key::{api_key, api_keys, operator_keys};
 pub use leaving::{LeavingPlan, leaving_plan};
-pub use member::{AccountMember, MemberFilter, account_members, member, members};
+pub use member::{
+    AccountMember, MemberFilter, SeenMember, account_members, member, members, members_by_last_seen,
+};
 pub use organization::{
     OrganizationShown, SeatsShown, organization, organizations, require_roles, require_visible, seats,
     transfer, visible_standing,
@@ -43,7 +45,7 @@ pub(crate) use organization::{somewhere, used_seats};
 pub use record::{record, records};
 pub use role::{role, roles};
 pub use session::sessions;
-pub use source::{require_customers, source, sources};
+pub use source::{require_customers, require_default_role, source, sources};
 pub(crate) use user::pointers;
 pub use user::{Me, MembershipShown, UserAccount, account_of_user, me, user, user_accounts, users};
 pub use view::{alerts, indicator, indicators, view, views};

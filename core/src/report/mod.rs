@@ -12,5 +12,5 @@ pub use cell::Cell;
 pub use field::{Field, usual_columns};
 pub use filter::{Filter, Moment, Op, Test};
 pub use scan::{Asked, ReportPage, ReportPosition, report};
-pub(crate) use scan::{Needs, each_row};
+pub(crate) use scan::{Needs, each_row, presences};
 pub use text::parse_where;

@@ -13,7 +13,7 @@ use crate::home::{Home, Key, Record, Tally, TypedKey};
 use crate::id::{AccountId, OrganizationId, UserId};
 use crate::listing::{Listing, MemberSort, PageRequest, Scope};
 use crate::model::customer::{Customer, Presence, ReportKind, ThePresence};
-use crate::model::{Account, DirectoryKind, Member, MemberStatus, Organization, Post, Posts};
+use crate::model::{Account, DirectoryKind, FormerMembers, Member, MemberStatus, Organization, Post, Posts};
 use crate::op::Roster;
 use crate::permission::Permission;
 use crate::reads::{pointers, visible_standing};
@@ -153,8 +153,7 @@ impl Needs {
             members: any(&|name| name.starts_with("members")),
             owners: any(&|name| name.starts_with("owner") || name.starts_with("governor")),
             presence: any(&|name| {
-                name.starts_with("owner.last_")
-                    || ["owner.joined_at", "owner.first_seen_at", "owner.sessions"].contains(&name)
+                name.starts_with("owner.last_") || ["owner.first_seen_at", "owner.sessions"].contains(&name)
             }),
             accounts: any(&|name| name == "accounts"),
         }
@@ -252,6 +251,9 @@ impl ReportRow<'_> {
 
     fn members(&self, name: &str) -> Cell {
         let counts = &self.place.counts;
+        if name == "former" && self.place.organization.settings.former_members == FormerMembers::Hide {
+            return Cell::Nothing;
+        }
         let on = |n: usize| match self.account {
             Some(account) => counts.wide[n] + counts.accounts.get(&account.id).map_or(0, |own| own[n]),
             None => [counts.active, counts.deactivated][n],
@@ -279,12 +281,7 @@ impl ReportRow<'_> {
             }
             "email" => Cell::text(member.and_then(|member| member.card.email.as_ref())),
             "name" => Cell::text(member.and_then(|member| member.card.name.as_ref())),
-            "joined_at" => {
-                let first = presence.and_then(|presence| presence.first_seen_at);
-                Cell::time(
-                    member.map(|member| first.map_or(member.joined_at, |first| first.min(member.joined_at))),
-                )
-            }
+            "joined_at" => Cell::time(member.map(|member| member.joined_at)),
             "first_seen_at" => seen(&|presence| presence.first_seen_at),
             "last_seen_at" => seen(&|presence| presence.last_seen_at),
             "last_message_received_at" => seen(&|presence| presence.last_message_received_at),

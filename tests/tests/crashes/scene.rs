@@ -133,6 +133,7 @@ impl Scene {
             role: None,
             q: None,
             sort: MemberSort::Id,
+            by_last_seen: false,
             descending: false,
         };
         let members = reads::members(roster, request, organization.id, &filter, &PAGE).await.unwrap();

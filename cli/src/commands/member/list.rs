@@ -111,6 +111,7 @@ pub async fn list(session: Session, asked: List) -> Result<(), Failure> {
         role: asked.role,
         q: asked.q,
         sort: sort.by,
+        by_last_seen: false,
         descending: sort.descending,
     };
     let (roster, request) = (&session.roster, session.request());

@@ -191,7 +191,7 @@ pub struct Event {
     pub action: &'static str,
     /// The kind and id of the thing.
     pub target: (&'static str, String),
-    /// The person it is about: their `email`, `name`, `external_id` and `traits` are detached.
+    /// The person it is about: their `email`, `name`, `external_id` and `traits` are detached, and a `title`.
     pub user: Option<UserId>,
     /// Fields before.
     pub before: Value,
@@ -227,7 +227,9 @@ impl Event {
             (SOMEBODY, _) => {
                 ("external_id_hmac".to_owned(), value.as_str().map(|it| links.pseudonym(it)).into())
             }
-            ("email" | "name" | "external_id" | "traits", Some(user)) => (name, personal.hide(user, &value)),
+            ("email" | "name" | "external_id" | "traits" | "title", Some(user)) => {
+                (name, personal.hide(user, &value))
+            }
             _ => (name, value),
         };
         let mut hide = |value: Value| match value {

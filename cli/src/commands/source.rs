@@ -165,6 +165,7 @@ async fn create(session: Session, asked: Create) -> Result<(), Failure> {
         }
     };
     let events = asked.events.over(EventNames::default());
+    reads::require_default_role(&session.roster, &groups, asked.default_role).await?;
     let operation = CreateSource { name: asked.name, groups, default_role: asked.default_role, events };
     let done = run_operation(&session.roster, &session.request(), &operation).await?;
     let (source, token) = done.output;

@@ -5,7 +5,6 @@ use super::create_user::{NewUser, find_or_create_user, fresh_id};
 use super::find_user;
 use super::invite::user_of;
 use super::refresh::{refresh_card, tidied};
-use super::resolve_waiting;
 use super::shown_link::proves_too_little;
 use super::sign_in::{SignedIn, begin, credential, salt, sign_in};
 use crate::actor::{Actor, Via};
@@ -220,7 +219,6 @@ async fn join(
     (operation.cuts, operation.cut_at) = (cuts.number, cuts.last);
     let (shown, member) = run(roster, request, &operation).await?.output;
     tidied(refresh_card(roster, request, organization, user.id, user.card()).await);
-    resolve_waiting(roster, request, organization, user.id).await;
     let session = match by {
         Some(by) => Some(begin(roster, request, user.id, by, None).await?),
         None => None,

@@ -1,8 +1,8 @@
 //! Adding a member: the person, the pointer in their home, then the membership (rules M6, M11).
 
 use super::create_user::{NewUser, find, find_or_create_user, fresh_id};
+use super::find_user;
 use super::refresh::{refresh_card, tidied};
-use super::{find_user, resolve_waiting};
 use crate::facts::Request;
 use crate::id::OrganizationId;
 use crate::model::{Card, Member};
@@ -75,7 +75,6 @@ pub async fn add_member(
     operation.cuts = run(roster, &request.as_system("pointer"), &pointer).await?.output.number;
     let done = run_sealed(roster, request, &operation, seal).await?;
     tidied(refresh_card(roster, request, organization, operation.user, operation.card).await);
-    resolve_waiting(roster, request, organization, operation.user).await;
     Ok(done)
 }
 

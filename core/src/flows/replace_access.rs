@@ -1,6 +1,6 @@
 //! Replacing a member's whole access: how often they were removed from everything is read first.
 
-use super::{find_user, resolve_waiting};
+use super::find_user;
 use crate::facts::Request;
 use crate::id::OrganizationId;
 use crate::model::Member;
@@ -19,9 +19,5 @@ pub async fn replace_access(
 ) -> Result<Done<(Member, AccessDiff)>, OpError> {
     let user = find_user(roster, user).await?;
     let operation = ReplaceAccess { organization, user: user.id, cuts: user.cuts, access };
-    let done = run(roster, request, &operation).await?;
-    if !done.output.1.added.is_empty() {
-        resolve_waiting(roster, request, organization, user.id).await;
-    }
-    Ok(done)
+    run(roster, request, &operation).await
 }

@@ -2,7 +2,6 @@
 
 use super::refresh::{refresh_card, tidied};
 use super::resolve_user;
-use super::resolve_waiting;
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
 use crate::id::OrganizationId;
@@ -54,9 +53,6 @@ pub(super) async fn set_role_of(
     // The card of one who was in already follows their record by itself.
     if done.output.joined {
         tidied(refresh_card(roster, request, organization, user.id, operation.card).await);
-    }
-    if done.output.previous.is_none() {
-        resolve_waiting(roster, request, organization, user.id).await;
     }
     Ok(done)
 }

@@ -10,7 +10,7 @@ use super::{Unapplied, people};
 use crate::actor::Actor;
 use crate::facts::Request;
 use crate::flows::refresh::{refresh_card, tidied};
-use crate::flows::{NewAccount, create_account, map_owner, resolve_waiting};
+use crate::flows::{NewAccount, create_account, map_owner};
 use crate::home::{Home, Key, Record, TypedKey};
 use crate::id::{AccountId, OrganizationId, UserId, Version};
 use crate::log::{Body, LogFilter};
@@ -201,7 +201,6 @@ impl Applying<'_> {
                 Ok(done) => {
                     let shown = user.card();
                     tidied(refresh_card(self.roster, self.request, organization, user.id, shown).await);
-                    resolve_waiting(self.roster, self.request, organization, user.id).await;
                     let out = done.output == Linked::RemovedByHand;
                     return if out { Err(Unapplied::Dead("removed_by_hand")) } else { Ok(()) };
                 }

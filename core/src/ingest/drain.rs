@@ -32,6 +32,8 @@ const LOOK: Duration = Duration::from_millis(300);
 const FORGET: Duration = Duration::from_hours(1);
 /// How many requests of one source are applied before the next source's turn.
 const TURN: u16 = 16;
+/// After how many messages a worker makes sure that it is at the source still.
+const RENEW: usize = 10;
 /// How often a message is tried that loses against others, before it becomes a dead letter.
 const GIVEN_UP: u32 = 20;
 
@@ -188,14 +190,16 @@ impl Drain {
             let Record::Customer(it) = stored.record else { break };
             let Customer::Inbox(inbox) = *it else { break };
             let system = Request::new(Actor::System, self.roster.entropy.as_ref());
-            let take = TakeInbox { source: id, holder: self.holder };
-            if stop.is_given() || !run(&self.roster, &system, &take).await?.output {
+            if stop.is_given() || !self.holds(id).await? {
                 break;
             }
             self.held().insert(id);
             // One that was deleted has nothing to say any more.
-            if let Some(source) = find_source(&self.roster, id).await? {
-                self.apply(&source, &inbox).await?;
+            let source = find_source(&self.roster, id).await?;
+            if let Some(source) = source
+                && !self.apply(&source, &inbox).await?
+            {
+                break;
             }
             run(&self.roster, &system.step("finish"), &FinishInbox { source: id, id: inbox.id }).await?;
             self.lost().retain(|(request, _), _| *request != inbox.id);
@@ -204,8 +208,16 @@ impl Drain {
         Ok(any)
     }
 
-    /// Applies a request; what cannot be applied becomes dead letters.
-    async fn apply(&self, source: &Source, inbox: &Inbox) -> Result<(), OpError> {
+    /// Whether this worker is the one who applies what a source sends, for a while from now on.
+    async fn holds(&self, source: SourceId) -> Result<bool, OpError> {
+        let system = Request::new(Actor::System, self.roster.entropy.as_ref());
+        let take = TakeInbox { source, holder: self.holder };
+        Ok(run(&self.roster, &system, &take).await?.output)
+    }
+
+    /// Applies a request; what cannot be applied becomes dead letters. Whether this worker is at the source still: else
+    /// another goes on, and does again what was done.
+    async fn apply(&self, source: &Source, inbox: &Inbox) -> Result<bool, OpError> {
         let whole = Request {
             seed: Seed { bytes: inbox.seed, millis: inbox.seed_millis },
             ..Request::new(Actor::Source { source: source.id }, self.roster.entropy.as_ref())
@@ -223,6 +235,9 @@ impl Drain {
             let (kind, text) = &inbox.messages[n];
             if text.is_empty() {
                 continue;
+            }
+            if n % RENEW == RENEW - 1 && !self.holds(source.id).await? {
+                return Ok(false);
             }
             let read = match value {
                 _ if text.len() > MAX_MESSAGE => Err("too_large"),
@@ -242,12 +257,15 @@ impl Drain {
                 Err(Unapplied::Later(error)) => return Err(error),
             }
         }
+        if !self.holds(source.id).await? {
+            return Ok(false);
+        }
         self.observe(&whole, inbox, signs).await?;
         for letters in dead.chunks(100) {
             let put = PutDeadLetters { source: source.id, letters: letters.to_vec() };
             run(&self.roster, &whole.step("letters"), &put).await?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Which messages are this request's: those whose id came with no other one.
@@ -263,7 +281,7 @@ impl Drain {
         }
         for part in 0..SEEN_PARTS {
             let ids = parsed.iter().enumerate().filter_map(|(n, value)| {
-                let hash = hash(message::id_of(value.as_ref()?)?);
+                let hash = hash(&message::id_of(value.as_ref()?)?);
                 (hash.as_bytes()[0] % SEEN_PARTS == part).then_some((n, hash))
             });
             let ids: Vec<(usize, Uuid)> = ids.collect();

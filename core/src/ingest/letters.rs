@@ -1,5 +1,7 @@
 //! Dead letters: read and replayed by operators (rule G5).
 
+use std::collections::BTreeSet;
+
 use super::people::ERASED;
 use super::receive::{find_source, store};
 use crate::actor::Actor;
@@ -38,7 +40,8 @@ pub async fn replay(
 ) -> Result<u64, OpError> {
     let source = source_for(roster, request, id).await?;
     if let Some(named) = named {
-        let letters = find(roster, id, named).await?;
+        let named: Vec<_> = named.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        let letters = find(roster, id, &named).await?;
         return put_back(roster, request, &source, letters).await;
     }
     let all = async |after| {
@@ -106,8 +109,9 @@ async fn find_there(
 }
 
 async fn source_for(roster: &Roster, request: &Request, id: SourceId) -> Result<Source, OpError> {
+    let source = find_source(roster, id).await?.ok_or(Refusal::NotFound)?;
     if !request.actor.is_operator() {
         return Err(Refusal::lacks("operator").into());
     }
-    Ok(find_source(roster, id).await?.ok_or(Refusal::NotFound)?)
+    Ok(source)
 }

@@ -84,8 +84,13 @@ pub(super) struct Company {
 }
 
 /// The id of a message by which it is told from others; none if it bears none.
-pub(super) fn id_of(message: &Value) -> Option<&str> {
-    message.get("messageId")?.as_str().filter(|id| !id.is_empty())
+pub(super) fn id_of(message: &Value) -> Option<String> {
+    match message.get("messageId")? {
+        Value::String(id) => Some(id.clone()).filter(|id| !id.is_empty()),
+        // Apart from the same digits as text.
+        number @ Value::Number(_) => Some(format!("#{number}")),
+        _ => None,
+    }
 }
 
 /// Reads one, or says why it cannot be applied.

@@ -7,11 +7,11 @@ use super::stage::stage;
 use super::{Decision, Operation, Roster, View};
 use crate::actor::Actor;
 use crate::facts::{Facts, Request, Seed};
-use crate::flows::lapse_invitations;
+use crate::flows::{lapse_invitations, resolve_waiting};
 use crate::home::{Home, Key, Record, Tally};
 use crate::id::{CommitId, UserId, Version};
 use crate::listing::{Listing, PageRequest};
-use crate::model::{Inviter, Receipt};
+use crate::model::{Access, Inviter, Member, MemberStatus, Receipt};
 use crate::observe::operation_name;
 use crate::ops::invitation::let_go;
 use crate::refusal::{OpError, Refusal, RefusalKind};
@@ -79,6 +79,7 @@ async fn attempt<O: Operation>(
         let id = fresh_id(roster);
         let done_version = if decision.is_empty() { before } else { Some(id) };
         let gone = let_go(&view.seen, &decision.puts, &decision.removes);
+        let come = who_comes(&view, &decision.puts);
         let mut staged = stage(roster, request, operation, view, &decision, id);
         let gone = who_may_have_invited(gone, &mut staged, &inviting);
         let done = Done { output: decision.output, version: done_version };
@@ -96,6 +97,11 @@ async fn attempt<O: Operation>(
         match roster.store.commit(&staged).await {
             Ok(_) => {
                 tidy(roster, request, &staged.home, &gone).await;
+                if let Home::Organization(organization) = staged.home {
+                    for user in come {
+                        Box::pin(resolve_waiting(roster, request, organization, user)).await;
+                    }
+                }
                 return Ok(done);
             }
             Err(CommitError::Conflict(_)) => {
@@ -151,6 +157,37 @@ fn who_may_have_invited(
     let tallies = none.iter().filter_map(Inviter::user).map(Tally::Invitations);
     staged.writes.extend(tallies.map(|tally| Write::Add { tally, by: 0, within: 0..=0 }));
     may
+}
+
+/// Who reaches more after a decision, or bears an external id now, by whatever act: posts may wait for them (rule T3).
+fn who_comes(view: &View<'_>, puts: &[Record]) -> Vec<UserId> {
+    let before = |user: UserId| match view.seen.get(&Key::Member(user)) {
+        Some(Some(stored)) => match &stored.record {
+            Record::Member(member) => Some(member),
+            _ => None,
+        },
+        _ => None,
+    };
+    let come = puts.iter().filter_map(|record| match record {
+        Record::Member(after) if reaches_more(before(after.user), after) => Some(after.user),
+        _ => None,
+    });
+    come.collect()
+}
+
+fn reaches_more(before: Option<&Member>, after: &Member) -> bool {
+    if after.status != MemberStatus::Active || after.card.external_id.is_none() {
+        return false;
+    }
+    let Some(before) = before.filter(|it| it.status == MemberStatus::Active) else { return true };
+    before.card.external_id != after.card.external_id
+        || match (&before.access, &after.access) {
+            (Access::Organization(_), _) => false,
+            (Access::Accounts(_), Access::Organization(_)) => true,
+            (Access::Accounts(before), Access::Accounts(after)) => {
+                after.keys().any(|account| !before.contains_key(account))
+            }
+        }
 }
 
 /// The same without commit: what would be done, or the refusal. Bounds of tallies are checked as they stand.

@@ -10,6 +10,7 @@ mod links;
 mod order;
 mod owners;
 mod reports;
+mod rules;
 mod sources;
 
 use std::sync::Arc;

@@ -39,7 +39,6 @@ impl Operation for CreateSource {
     }
 
     fn decide(&self, (): (), facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
-        require_operator(facts)?;
         let id = SourceId::from_uuid(facts.fresh("source"));
         let token = Token::new(TokenKind::Write(id), facts.seed.derive("write key"));
         let source = Source {
@@ -52,6 +51,7 @@ impl Operation for CreateSource {
             created_at: facts.now,
         };
         check(&source)?;
+        require_operator(facts)?;
         let event = Event::new("source.created", "source", id).after(fields(&source));
         Ok(Decision::unchanged((source.clone(), token)).put(source.into()).event(event))
     }
@@ -96,8 +96,8 @@ impl Operation for UpdateSource {
     }
 
     fn decide(&self, found: Self::State, facts: &Facts) -> Result<Decision<Source>, Refusal> {
-        require_operator(facts)?;
         let before = found.ok_or(Refusal::NotFound)?;
+        require_operator(facts)?;
         let SourcePatch { name, groups, default_role, events } = self.patch.clone();
         let after = Source {
             name: name.unwrap_or_else(|| before.name.clone()),
@@ -140,8 +140,8 @@ impl Operation for DeleteSource {
     }
 
     fn decide(&self, found: Self::State, facts: &Facts) -> Result<Decision<()>, Refusal> {
-        require_operator(facts)?;
         let source = found.ok_or(Refusal::NotFound)?;
+        require_operator(facts)?;
         let event = Event::new("source.deleted", "source", source.id).before(fields(&source));
         Ok(Decision::unchanged(()).remove(TheSource(self.source).key()).event(event))
     }

@@ -166,6 +166,10 @@ impl Store for Observed {
         self.hear("forget", self.store.forget(home, subject), failure).await
     }
 
+    async fn scrub(&self) -> Result<(), StoreError> {
+        self.hear("scrub", self.store.scrub(), failure).await
+    }
+
     async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {
         self.hear("enter", self.store.enter(presence), failure).await
     }

@@ -99,6 +99,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// as before. Of a home without a log that holds nothing, the name is forgotten.
     async fn forget(&self, home: &Home, subject: UserId) -> Result<(), StoreError>;
 
+    /// Leaves nothing of what was deleted in the files that are the store's own. What a server keeps beside them goes as that
+    /// server is told.
+    async fn scrub(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Takes a place: `None` where one that is there forbids it, as [`Presence`] says.
     async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError>;
 

@@ -1,5 +1,6 @@
 //! Checks every invariant of a store, online, from outside the path that writes.
 
+mod erased;
 mod feed;
 mod home;
 mod links;
@@ -98,6 +99,9 @@ pub async fn verify_home(roster: &Roster, home: &Home) -> Result<Verdict, StoreE
     };
     home::check(&dump, &mut report);
     links::check(roster, home, &dump, &mut report).await?;
+    if matches!(home, Home::User(_)) {
+        erased::check(roster, home, &dump, &mut report).await?;
+    }
     if *home == Home::Feed {
         feed::check(roster, &dump, &mut report).await?;
     }

@@ -79,6 +79,8 @@ fn options(config: &SqliteConfig) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(config.busy_timeout)
+        // What is deleted is overwritten: an erasure reaches the file.
+        .pragma("secure_delete", "ON")
         .statement_cache_capacity(200)
         .disable_statement_logging()
 }

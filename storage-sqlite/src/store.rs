@@ -17,7 +17,7 @@ use roster_core::store::{
     AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreClock, StoreError,
     StoreErrorKind, Stored,
 };
-use sqlx::query_scalar;
+use sqlx::{Executor, query_scalar};
 use tracing::Instrument as _;
 
 use crate::config::SqliteConfig;
@@ -251,6 +251,14 @@ impl Store for SqliteStore {
             return Err(fault.during("forget"));
         }
         session.commit().await.map_err(|error| Fault::from(error).at_commit())
+    }
+
+    async fn scrub(&self) -> Result<(), StoreError> {
+        let failed = |error: sqlx::Error| Fault::from(error).during("scrub");
+        let mut held = self.writer.pool().take().await.map_err(failed)?;
+        held.connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").await.map_err(failed)?;
+        held.give_back();
+        Ok(())
     }
 
     async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {

@@ -109,6 +109,11 @@ impl Store for Between {
         self.store.forget(home, subject).await
     }
 
+    async fn scrub(&self) -> Result<(), StoreError> {
+        self.hook.before_read().await?;
+        self.store.scrub().await
+    }
+
     async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {
         self.store.enter(presence).await
     }

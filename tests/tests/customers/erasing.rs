@@ -332,3 +332,27 @@ async fn l5_when_sources_said_what_of_an_erased_person_goes() {
         assert_eq!(clocks().await, 0, "{store}");
     }
 }
+
+/// What is deleted is overwritten, in the file of the store itself.
+#[tokio::test]
+async fn l5_the_file_of_an_embedded_store_holds_nothing_of_an_erased_person() {
+    for store in selected().into_iter().filter(|store| *store == "sqlite") {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        let body =
+            json!({"email": "zoe-of-the-file@example.com", "external_id": "zoe-of-the-file", "name": "Zoe"});
+        operator.post("/v1/users", body).await.is(201);
+        let access = json!({"type": "organization", "role": "viewer"});
+        let add = json!({"user": "ext:zoe-of-the-file", "access": access});
+        operator.post(&format!("{CLOUD}/members"), add).await.is(201);
+        at.asks_to_erase("ext:zoe-of-the-file").await;
+        at.works_off().await;
+        let folder = at.world.test().dir.as_ref().unwrap();
+        for file in std::fs::read_dir(folder.path()).unwrap() {
+            let file = file.unwrap().path();
+            let bytes = std::fs::read(&file).unwrap_or_default();
+            let found = bytes.windows(15).any(|part| part == b"zoe-of-the-file");
+            assert!(!found, "{}", file.display());
+        }
+    }
+}

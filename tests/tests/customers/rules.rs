@@ -29,8 +29,8 @@ async fn t3_a_post_that_waits_resolves_by_whatever_brings_the_person_in() {
         assert_eq!(state().await, json!("resolved"), "{store}: reactivated");
         names("empty").await;
         assert_eq!(state().await, json!("unresolved"));
-        let access = json!({"type": "accounts", "accounts": [{"account": "ext:north", "role": "viewer"}]});
-        let bulk = json!({"action": "set_access", "users": ["ext:empty"], "access": access});
+        let roles = json!([{"role": "viewer", "accounts": ["ext:north"]}]);
+        let bulk = json!({"action": "set_access", "users": ["ext:empty"], "roles": roles});
         operator.post(&format!("{CLOUD}/members/bulk"), bulk).await.is(202);
         at.works_off().await;
         assert_eq!(state().await, json!("resolved"), "{store}: access given by a job");

@@ -203,6 +203,7 @@ impl Erasing<'_> {
             // Also of addresses that were given up long ago.
             roster.store.forget(&Home::Claim(name), user).await?;
         }
+        roster.store.scrub().await?;
         let forgets = self.left_parts().await?;
         let advance = Advance { forgets, ..Advance::default() };
         self.held.say(&self.request, self.job, advance).await.map(drop)

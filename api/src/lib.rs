@@ -5,6 +5,7 @@ mod answer;
 mod call;
 pub mod csv;
 mod cursor;
+mod erased;
 mod error;
 mod json;
 mod member_query;

@@ -17,6 +17,7 @@ use roster_core::facts::Entropy;
 use roster_core::limits::Tried;
 use tracing::Instrument as _;
 
+use crate::erased::without_erased;
 use crate::error::Problem;
 use crate::pages::{self, IsPage};
 use crate::peer::Peer;
@@ -62,7 +63,13 @@ async fn surround(State(api): State<ApiState>, mut http: Request, next: Next) ->
     let span = tracing::error_span!("request", request_id = %id.0);
     let limit = time_limit(&route);
     let answer = match admitted(&api, &route, &http) {
-        Ok(()) => guard(limit, &method, next.run(http)).instrument(span).await,
+        Ok(()) => {
+            let answered = async {
+                let answer = next.run(http).await;
+                without_erased(&api.roster, answer).await.unwrap_or_else(IntoResponse::into_response)
+            };
+            guard(limit, &method, answered).instrument(span).await
+        }
         Err(problem) => problem.into_response(),
     };
     let mut response = with_problem(answer, &id);

@@ -2,10 +2,10 @@
 
 use crate::facts::Request;
 use crate::flows::find_user;
-use crate::home::{Home, Key, Record, TheHeldPosts, TheMember, TheOrganization};
+use crate::home::{Home, Key, Record, TheHeldPosts, TheMember, TheOrganization, TheSuccessions};
 use crate::id::{OrganizationId, UserId};
 use crate::listing::{Listing, PageRequest, Scope};
-use crate::model::{ApiKey, Holding, Invitation, Member, Organization, PostName, Session, User};
+use crate::model::{ApiKey, Holding, Invitation, Member, Organization, PostName, Session, Successions, User};
 use crate::op::{Roster, View};
 use crate::reference::UserRef;
 use crate::refusal::{OpError, Refusal};
@@ -66,15 +66,18 @@ async fn in_organization(
     user: &User,
 ) -> Result<Option<ExportedOrganization>, OpError> {
     let mut view = View::new(roster, Home::Organization(organization), request);
-    view.fetch([Key::Organization, Key::Member(user.id), Key::HeldPosts(user.id)]).await?;
+    let keys = [Key::Organization, Key::Member(user.id), Key::HeldPosts(user.id), Key::Successions];
+    view.fetch(keys).await?;
     let Some(found) = view.get(&TheOrganization).await? else { return Ok(None) };
-    let member = view.get(&TheMember(user.id)).await?;
+    let now = view.now();
+    let member = view.get(&TheMember(user.id)).await?.map(|it| it.at(now).after_cuts(user.cuts, now));
+    let successions = view.get(&TheSuccessions).await?.unwrap_or_default();
     let posts = view.get(&TheHeldPosts(user.id)).await?.map(|held| held.posts).unwrap_or_default();
     Ok(Some(ExportedOrganization {
         organization: found,
         member,
         posts: posts.into_iter().collect(),
-        records: records_of(roster, organization, user.id).await?,
+        records: records_of(roster, organization, user.id, &successions).await?,
         api_keys: all(roster, &Listing::ApiKeys { organization }, |record| match record {
             Record::ApiKey(key) if key.user == Some(user.id) => Some(key),
             _ => None,
@@ -88,10 +91,13 @@ async fn records_of(
     roster: &Roster,
     organization: OrganizationId,
     user: UserId,
+    successions: &Successions,
 ) -> Result<Vec<Holding>, OpError> {
-    let listing = Listing::Holdings { organization, owners: vec![user], kind: None, scope: Scope::All };
+    let owners = successions.sources(user);
+    let listing = Listing::Holdings { organization, owners, kind: None, scope: Scope::All };
     all(roster, &listing, |record| match record {
-        Record::Holding(holding) => Some(holding),
+        // As they are, hand-overs that are not written down yet included.
+        Record::Holding(stored) => Some(successions.apply(&stored)).filter(|it| it.owner == user),
         _ => None,
     })
     .await

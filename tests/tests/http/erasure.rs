@@ -149,6 +149,26 @@ async fn l5_who_is_erased_by_whom() {
     }
 }
 
+/// L5: what was answered once is not answered again with what names an erased person.
+#[tokio::test]
+async fn l5_an_answer_that_is_given_again_names_nobody_who_was_erased() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let once = world.operator().with("idempotency-key", "once");
+        let body = json!({"email": "eva.wild@example.com", "external_id": "eva-1", "traits": {"colour": "teal"}});
+        let made = once.post("/v1/users", body.clone()).await.is(201);
+        let again = once.post("/v1/users", body.clone()).await;
+        assert_eq!((again.header("idempotency-replayed"), &again.body), (Some("true"), &made));
+        world.operator().post(&format!("{EVA}/erase"), json!({"confirm": true})).await.is(202);
+        work_off(&world).await;
+        let again = once.post("/v1/users", body).await;
+        assert_eq!(again.header("idempotency-replayed"), Some("true"));
+        let again = again.is(201);
+        assert_eq!((&again["id"], &again["status"]), (&made["id"], &json!("erased")));
+        assert_eq!((&again["email"], &again["external_id"], &again["traits"]), (&Value::Null, &Value::Null, &json!({})));
+    }
+}
+
 /// L5: everything that is kept is exported, for the person and for operators.
 #[tokio::test]
 async fn l5_an_export_holds_everything() {

@@ -155,7 +155,8 @@ async fn l5_an_answer_that_is_given_again_names_nobody_who_was_erased() {
     for store in selected() {
         let world = World::on(store).await;
         let once = world.operator().with("idempotency-key", "once");
-        let body = json!({"email": "eva.wild@example.com", "external_id": "eva-1", "traits": {"colour": "teal"}});
+        let body =
+            json!({"email": "eva.wild@example.com", "external_id": "eva-1", "traits": {"colour": "teal"}});
         let made = once.post("/v1/users", body.clone()).await.is(201);
         let again = once.post("/v1/users", body.clone()).await;
         assert_eq!((again.header("idempotency-replayed"), &again.body), (Some("true"), &made));
@@ -165,7 +166,10 @@ async fn l5_an_answer_that_is_given_again_names_nobody_who_was_erased() {
         assert_eq!(again.header("idempotency-replayed"), Some("true"));
         let again = again.is(201);
         assert_eq!((&again["id"], &again["status"]), (&made["id"], &json!("erased")));
-        assert_eq!((&again["email"], &again["external_id"], &again["traits"]), (&Value::Null, &Value::Null, &json!({})));
+        assert_eq!(
+            (&again["email"], &again["external_id"], &again["traits"]),
+            (&Value::Null, &Value::Null, &json!({}))
+        );
     }
 }
 

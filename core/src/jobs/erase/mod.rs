@@ -203,10 +203,10 @@ impl Erasing<'_> {
             // Also of addresses that were given up long ago.
             roster.store.forget(&Home::Claim(name), user).await?;
         }
-        roster.store.scrub().await?;
         let forgets = self.left_parts().await?;
         let advance = Advance { forgets, ..Advance::default() };
-        self.held.say(&self.request, self.job, advance).await.map(drop)
+        self.held.say(&self.request, self.job, advance).await?;
+        Ok(self.held.roster.store.scrub().await?)
     }
 
     /// Parts in the person's home in which they may be named: this job's, and those of earlier ones that never ended.

@@ -24,8 +24,11 @@ pub fn routes() -> Vec<Route> {
     const ONE: &str = "/organizations/{organization}/accounts/{account}";
     vec![
         Route::post(ALL, "create_account", create)
-            .says("Create an account", "Needs `accounts:create` on the whole organization.")
-            .takes(json!({"name": "South", "external_id": "south"}))
+            .says(
+                "Create an account",
+                "Needs `accounts:create` on the whole organization. Its owner follows its traits, where they are mapped.",
+            )
+            .takes(json!({"name": "South", "external_id": "south", "traits": {"region": "eu"}}))
             .answers(201, "Account")
             .refuses(&["external_id_exists"]),
         Route::get(ALL, "list_accounts", list)
@@ -60,11 +63,14 @@ pub fn routes() -> Vec<Route> {
 struct Create {
     name: Name,
     external_id: Option<ExternalId>,
+    #[serde(default)]
+    traits: TraitPatch,
 }
 
 async fn create(call: Call<Create>) -> Result<Answer, Problem> {
     let organization = call.organization()?;
-    let new = NewAccount { name: call.body.name.clone(), external_id: call.body.external_id.clone() };
+    let Create { name, external_id, traits } = &call.body;
+    let new = NewAccount { name: name.clone(), external_id: external_id.clone(), traits: traits.clone() };
     let make = |done: &Done<Account>| {
         let place = format!("/v1/organizations/{organization}/accounts/{}", done.output.id);
         Answer::created(shapes::account(organization, &done.output), place).tagged(done.version)

@@ -54,6 +54,8 @@ pub struct Create {
     #[arg(long, value_name = "ID")]
     external_id: Option<ExternalId>,
     #[command(flatten)]
+    traits: TraitArgs,
+    #[command(flatten)]
     within: InOrganization,
 }
 
@@ -133,7 +135,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
 
 async fn create(session: Session, new: Create) -> Result<(), Failure> {
     let organization = session.organization(&new.within.organization).await?;
-    let new = NewAccount { name: new.name, external_id: new.external_id };
+    let new = NewAccount { name: new.name, external_id: new.external_id, traits: new.traits.patch() };
     let done = flows::create_account(&session.roster, &session.request(), organization, &new, None).await?;
     print(&session, organization, &done.output)
 }

@@ -1,24 +1,28 @@
-//! Making an account: the pointer from its id to the organization, then the account.
+//! Making an account: the pointer from its id to the organization, then the account, then the owner whom its traits
+//! name (rule T2).
 
 use super::claims::{self, Taken};
+use super::update_account::with_mapped_owner;
 use crate::facts::Request;
 use crate::id::{AccountId, OrganizationId};
-use crate::model::{Account, ClaimName, ClaimTarget};
+use crate::model::{Account, ClaimName, ClaimTarget, TraitPatch};
 use crate::op::{Done, Roster, Seal, preflight, run_sealed};
 use crate::ops::account::CreateAccount;
 use crate::refusal::{OpError, Refusal};
 use crate::text::{ExternalId, Name};
 
 /// What an account is made from.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct NewAccount {
     /// Its name.
     pub name: Name,
     /// The vendor's id.
     pub external_id: Option<ExternalId>,
+    /// What is known of it.
+    pub traits: TraitPatch,
 }
 
-/// Makes an account in an organization.
+/// Makes an account in an organization. The account with the owner that its traits name.
 pub async fn create_account(
     roster: &Roster,
     request: &Request,
@@ -27,8 +31,8 @@ pub async fn create_account(
     seal: Option<Seal<'_, Account>>,
 ) -> Result<Done<Account>, OpError> {
     let id = AccountId::from_uuid(request.seed.uuid("account"));
-    let (name, external_id) = (new.name.clone(), new.external_id.clone());
-    let mut operation = CreateAccount { organization, id, name, external_id, not_after: None };
+    let NewAccount { name, external_id, traits } = new.clone();
+    let mut operation = CreateAccount { organization, id, name, external_id, traits, not_after: None };
     preflight(roster, request, &operation).await?;
     let target = ClaimTarget::Organization(organization);
     let held = match claims::take(roster, request, &[ClaimName::Account(id)], target).await? {
@@ -36,5 +40,9 @@ pub async fn create_account(
         Taken::Not(_) => return Err(Refusal::Conflict.into()),
     };
     operation.not_after = Some(held.not_after);
-    held.through(roster, request, run_sealed(roster, request, &operation, seal)).await
+    let done = held.through(roster, request, run_sealed(roster, request, &operation, seal)).await?;
+    if operation.traits.0.is_empty() {
+        return Ok(done);
+    }
+    with_mapped_owner(roster, request, organization, done).await
 }

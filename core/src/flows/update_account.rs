@@ -4,6 +4,7 @@ use super::map_owner;
 use super::refresh::tidied;
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
+use crate::id::OrganizationId;
 use crate::model::Account;
 use crate::op::{Done, Roster, run};
 use crate::ops::account::UpdateAccount;
@@ -20,8 +21,18 @@ pub async fn update_account(
     if operation.patch.traits.0.is_empty() {
         return Ok(done);
     }
-    let (organization, account) = (operation.organization, operation.account);
-    match map_owner(roster, request, organization, Some(account)).await {
+    with_mapped_owner(roster, request, operation.organization, done).await
+}
+
+/// An account whose traits have been set, with the owner that they name. Where that cannot be done now the owner
+/// follows later.
+pub(super) async fn with_mapped_owner(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    done: Done<Account>,
+) -> Result<Done<Account>, OpError> {
+    match map_owner(roster, request, organization, Some(done.output.id)).await {
         Ok(MappedOwner::Changed(_)) => {}
         Ok(MappedOwner::Unchanged | MappedOwner::Outdated) => return Ok(done),
         Err(error) => {
@@ -29,7 +40,7 @@ pub async fn update_account(
             return Ok(done);
         }
     }
-    let key = Key::Account(account);
+    let key = Key::Account(done.output.id);
     let mut read =
         roster.store.read(&Home::Organization(organization), std::slice::from_ref(&key), &[]).await?;
     Ok(match read.records.remove(&key) {

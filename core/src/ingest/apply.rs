@@ -15,7 +15,7 @@ use crate::home::{Home, Key, Record, TypedKey};
 use crate::id::{AccountId, OrganizationId, UserId, Version};
 use crate::log::{Body, LogFilter};
 use crate::model::customer::{Groups, Source};
-use crate::model::{Access, Member, MemberStatus, User};
+use crate::model::{Access, Member, MemberStatus, TraitPatch, User};
 use crate::op::{Roster, run};
 use crate::ops::account::SetAccountBySource;
 use crate::ops::member::{LinkBySource, Linked, RemoveFromAccount, SetRole, UnlinkBySource};
@@ -163,7 +163,7 @@ impl Applying<'_> {
         let short: String = group.as_str().chars().take(200).collect();
         let name: Option<Name> = message::name(traits).or_else(|| short.parse().ok());
         let name = name.ok_or(Unapplied::Dead("invalid_group_id"))?;
-        let new = NewAccount { name, external_id: Some(group.clone()) };
+        let new = NewAccount { name, external_id: Some(group.clone()), traits: TraitPatch::default() };
         let made = create_account(self.roster, &self.request.step("account"), organization, &new, None).await;
         match made {
             Ok(done) => Ok(done.output.id),

@@ -196,6 +196,7 @@ fn new_account(
         id: AccountId::from_uuid(request.seed.uuid("account")),
         name: row.name.clone().map_or_else(named, Ok)?,
         external_id: Some(row.external_id.clone()),
+        traits: crate::model::TraitPatch::default(),
         not_after: None,
     })
 }

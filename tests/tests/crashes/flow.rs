@@ -11,7 +11,7 @@ use roster_core::flows::{
 use roster_core::home::Home;
 use roster_core::id::{OrganizationId, UserId};
 use roster_core::known::Known;
-use roster_core::model::ReceiptId;
+use roster_core::model::{ReceiptId, TraitPatch};
 use roster_core::op::Roster;
 use roster_core::ops::member::{AccessAsk, Joining};
 use roster_core::ops::organization::OrganizationPatch;
@@ -150,7 +150,11 @@ impl Flow {
             }
             Self::CreateAccount => {
                 let name = "West".parse().unwrap();
-                let new = NewAccount { name, external_id: Some("west".parse().unwrap()) };
+                let new = NewAccount {
+                    name,
+                    external_id: Some("west".parse().unwrap()),
+                    traits: TraitPatch::default(),
+                };
                 create_account(roster, request, cloud, &new, Some(&|_| vec![1])).await.map(drop)
             }
             Self::ChangeEmail => {

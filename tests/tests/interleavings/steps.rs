@@ -121,7 +121,11 @@ impl Act {
             }
             Self::TakeSlug => new_organization(roster, request, "Hill", Some("meadow")).await,
             Self::CreateAccount => {
-                let new = NewAccount { name: "West".parse().unwrap(), external_id: None };
+                let new = NewAccount {
+                    name: "West".parse().unwrap(),
+                    external_id: None,
+                    traits: TraitPatch::default(),
+                };
                 create_account(roster, request, organization, &new, None).await.map(drop)
             }
             Self::Close => close_organization(roster, request, organization, true).await,

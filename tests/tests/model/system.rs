@@ -12,7 +12,7 @@ use roster_core::flows::{
 use roster_core::home::{Home, Record, Tally};
 use roster_core::id::{AccountId, CommitId, OrganizationId, UserId};
 use roster_core::log::{Body, Head, LogFilter, Logged};
-use roster_core::model::{AccountStatus, Card};
+use roster_core::model::{AccountStatus, Card, TraitPatch};
 use roster_core::op::{Roster, run};
 use roster_core::ops::account::{AccountPatch, ArchiveAccount, UpdateAccount};
 use roster_core::ops::member::{
@@ -212,7 +212,11 @@ impl System {
                 format!("{:?}", run(roster, request, &ArchiveAccount { organization, account }).await?)
             }
             Act::CreateAccount => {
-                let new = NewAccount { name: "more".parse().unwrap(), external_id: None };
+                let new = NewAccount {
+                    name: "more".parse().unwrap(),
+                    external_id: None,
+                    traits: TraitPatch::default(),
+                };
                 let done = create_account(roster, request, organization, &new, None).await?;
                 let answer = format!("{done:?}");
                 self.ids.accounts.push(done.output.id);

@@ -7,7 +7,7 @@ use crate::flows::set_role::set_role_of;
 use crate::flows::{Found, NewAccount, NewUser, create_account, find_or_create_user, find_user};
 use crate::home::{Home, TypedKey};
 use crate::id::OrganizationId;
-use crate::model::Card;
+use crate::model::{Card, TraitPatch};
 use crate::op::{Roster, preflight};
 use crate::ops::member::{RoleSet, SetRole};
 use crate::permission::RoleRef;
@@ -130,7 +130,7 @@ async fn act(
         let name: Name = row.account.as_str().parse().map_err(|bad: crate::text::BadText| {
             Refusal::invalid("/account_external_id", format!("cannot name an account: {bad}"))
         })?;
-        let new = NewAccount { name, external_id: Some(row.account.clone()) };
+        let new = NewAccount { name, external_id: Some(row.account.clone()), traits: TraitPatch::default() };
         create_account(roster, &request.step("account"), organization, &new, None).await?;
         report.accounts_created += 1;
     }

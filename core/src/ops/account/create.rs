@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::facts::Facts;
 use crate::home::{Home, Record};
 use crate::id::{AccountId, OrganizationId};
-use crate::model::{Account, AccountStatus, Traits};
+use crate::model::{Account, AccountStatus, TraitPatch, Traits};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::policy::Reach;
 use crate::refusal::Refusal;
@@ -24,6 +24,8 @@ pub struct CreateAccount {
     pub name: Name,
     /// The vendor's id.
     pub external_id: Option<ExternalId>,
+    /// What is known of it.
+    pub traits: TraitPatch,
     /// The pointer leads here until then.
     pub not_after: Option<Timestamp>,
 }
@@ -54,6 +56,9 @@ impl Operation for CreateAccount {
 
     fn decide(&self, read: CreateAccountRead, facts: &Facts) -> Result<Decision<Account>, Refusal> {
         let (_, standing) = read.visible.open()?;
+        let traits = Traits::default()
+            .merged(&self.traits)
+            .map_err(|bad| Refusal::invalid("/traits", bad.to_string()))?;
         facts.policies.access.require(&standing, "accounts:create", Reach::Organization)?;
         if read.taken.is_some() {
             return Err(Refusal::ExternalIdExists);
@@ -63,12 +68,15 @@ impl Operation for CreateAccount {
             external_id: self.external_id.clone(),
             name: self.name.clone(),
             status: AccountStatus::Active,
-            traits: Traits::default(),
+            traits,
             posts: crate::model::Posts::default(),
             created_at: facts.now,
         };
-        let event = Event::new("account.created", "account", self.id)
-            .after(json!({"name": self.name, "external_id": self.external_id}));
+        let mut created = json!({"name": self.name, "external_id": self.external_id});
+        if !account.traits.is_empty() {
+            created["traits"] = json!(account.traits);
+        }
+        let event = Event::new("account.created", "account", self.id).after(created);
         let decision = Decision::unchanged(account.clone()).put(Record::Account(account)).event(event);
         Ok(match &self.external_id {
             Some(external) => decision.put(Record::AccountExternalId(external.clone(), self.id)),

@@ -28,6 +28,16 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     })
 }
 
+/// A row of a body as its own type, as strictly as the body itself is read.
+pub fn row<T: DeserializeOwned>(value: Value) -> Result<T, serde_json::Error> {
+    T::deserialize(Node(value))
+}
+
+/// What a row names: its text, or for what is no text its JSON, which is no reference to anything.
+pub fn name_of(row: &Value) -> String {
+    row.as_str().map_or_else(|| row.to_string(), str::to_owned)
+}
+
 fn strict(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     let mut input = serde_json::Deserializer::from_slice(bytes);
     let value = Strict { depth: 0 }.deserialize(&mut input)?;

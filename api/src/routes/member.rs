@@ -1,30 +1,28 @@
 //! Members of organizations and accounts.
 
 use roster_core::flows::{
-    NewMember, Person, Who, add_member, remove_many, replace_access, require_removal, resolve_user, set_role,
+    NewMember, Person, Who, add_member, remove_from_account as remove_member, remove_many, replace_access,
+    require_removal, resolve_user, set_role, update_member,
 };
 use roster_core::home::Home;
 use roster_core::listing::PageRequest;
 use roster_core::model::{Member, TraitPatch};
 use roster_core::op::{Done, run, run_sealed};
-use roster_core::ops::member::{
-    AccessAsk, Joining, LeaveOrganization, MemberPatch, RemoveFromAccount, RemoveMember, RoleSet,
-    UpdateMember,
-};
+use roster_core::ops::member::{AccessAsk, Joining, LeaveOrganization, MemberPatch, RemoveMember, RoleSet};
 use roster_core::permission::RoleRef;
 use roster_core::reads::{self, AccountMember, MemberFilter, Rows, SeenMember};
 use roster_core::reference::UserRef;
 use roster_core::text::{Email, ExternalId, Name};
 use roster_core::time::Timestamp;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::PAGE;
 use crate::access::{AccessBody, RolesBody};
 use crate::answer::Answer;
 use crate::call::{Call, Empty};
 use crate::error::Problem;
-use crate::json::Patch;
+use crate::json::{Patch, name_of};
 use crate::member_query::MemberQuery;
 use crate::once::once;
 use crate::route::Route;
@@ -109,7 +107,7 @@ fn of_organizations() -> Vec<Route> {
         Route::post(ALL, "add_member", add)
             .says(
                 "Add a member",
-                "By `user`, or by `email` and `external_id`. Needs `members:add` on everything given, and every \
+                "By `user`, or by `email` and `external_id`; `name` is for one who is new. Needs `members:add` on everything given, and every \
                  permission that the roles hold. Operators may name anybody and give external ids; others name \
                  people of their own organization, and anybody by address.",
             )
@@ -130,7 +128,8 @@ fn of_organizations() -> Vec<Route> {
             .says("Get a member", "Former ones too. Needs `members:read` where they are.")
             .answers(200, "Member"),
         Route::patch(ONE, "update_member", update)
-            .says("Change when a membership begins and ends", "Needs `members:update` on the whole organization.")
+            .says("Change when a membership begins and ends", "Needs `members:update` on the whole organization. One who has left comes back by being added, \
+                 not by this.")
             .takes(json!({"expires_at": "2099-12-31T00:00:00Z"}))
             .answers(200, "Member")
             .refuses(&["owner_must_transfer", "target_not_active", "cannot_grant_unheld"]),
@@ -207,25 +206,24 @@ async fn set(call: Call<RoleBody>) -> Result<Answer, Problem> {
 }
 
 async fn remove_from_account(call: Call) -> Result<Answer, Problem> {
-    let (organization, account) = (call.organization()?, call.account()?);
-    let user = resolve_user(call.roster(), &call.user()?).await?;
-    let done = run(call.roster(), &call.request, &RemoveFromAccount { organization, account, user }).await?;
+    let (organization, account, user) = (call.organization()?, call.account()?, call.user()?);
+    let done = remove_member(call.roster(), &call.request, organization, &account, &user).await?;
     Ok(Answer::ok(json!({"changed": done.output})))
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct UsersBody {
-    users: Vec<String>,
+    users: Vec<Value>,
 }
 
 async fn remove_several(call: Call<UsersBody>) -> Result<Answer, Problem> {
     let (organization, account) = (call.organization()?, call.account()?);
     let home = Home::Organization(organization);
     require_removal(call.roster(), &call.request, organization, &account, call.body.users.len()).await?;
-    let users = &call.body.users;
+    let users: Vec<String> = call.body.users.iter().map(name_of).collect();
     once(&call, home, async |request| {
-        let rows = remove_many(call.roster(), &request, organization, &account, users).await?;
+        let rows = remove_many(call.roster(), &request, organization, &account, &users).await?;
         let results: Vec<_> = users.iter().zip(&rows).map(|(user, row)| shapes::removal(user, row)).collect();
         Ok(Answer::ok(json!({"results": results})))
     })
@@ -270,10 +268,8 @@ struct AddBody {
 impl AddBody {
     fn who(&self) -> Result<Who, Problem> {
         match (&self.user, self.email.is_some() || self.external_id.is_some()) {
-            (Some(user), false) if self.name.is_none() => Ok(Who::Known(user.clone())),
-            (Some(_), _) => {
-                Err(Problem::invalid("/user", "give either user, or email, external_id and name"))
-            }
+            (Some(user), false) => Ok(Who::Known(user.clone())),
+            (Some(_), true) => Err(Problem::invalid("/user", "give either user, or email and external_id")),
             (None, false) => Err(Problem::invalid("/email", "give user, email or external_id")),
             (None, true) => Ok(Who::Person(Person {
                 email: self.email.clone(),
@@ -320,8 +316,7 @@ async fn update(call: Call<UpdateBody>) -> Result<Answer, Problem> {
         starts_at: call.body.starts_at.into_option_option(),
         expires_at: call.body.expires_at.into_option_option(),
     };
-    let user = resolve_user(call.roster(), &call.user()?).await?;
-    let done = run(call.roster(), &call.request, &UpdateMember { organization, user, patch }).await?;
+    let done = update_member(call.roster(), &call.request, organization, &call.user()?, patch).await?;
     Ok(Answer::ok(shapes::member(organization, &done.output)).tagged(done.version))
 }
 

@@ -142,7 +142,7 @@ impl Create {
                 "give the owner's e-mail address, external id, or both",
             ));
         }
-        Ok(NewOrganization {
+        let new = NewOrganization {
             name: self.name.clone(),
             external_id: self.external_id.clone(),
             slug: self.slug.clone(),
@@ -154,7 +154,9 @@ impl Create {
             },
             purchased: self.seats.as_ref().and_then(|seats| seats.purchased),
             accounts: self.accounts.iter().map(|it| (it.name.clone(), it.external_id.clone())).collect(),
-        })
+        };
+        new.check()?;
+        Ok(new)
     }
 }
 

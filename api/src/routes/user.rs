@@ -1,10 +1,10 @@
 //! Users, what they reach, and who asks.
 
-use roster_core::flows::{NewUser, create_user, remove_everywhere, resolve_user, update_user};
+use roster_core::flows::{
+    NewUser, create_user, remove_everywhere, remove_from_account, resolve_user, update_user,
+};
 use roster_core::home::Home;
 use roster_core::model::TraitPatch;
-use roster_core::op::run;
-use roster_core::ops::member::RemoveFromAccount;
 use roster_core::ops::user::UserPatch;
 use roster_core::reads;
 use roster_core::reference::AccountRef;
@@ -173,11 +173,13 @@ async fn accounts(call: Call<Empty, PageQuery>) -> Result<Answer, Problem> {
 }
 
 async fn remove(call: Call) -> Result<Answer, Problem> {
-    let user = resolve_user(call.roster(), &call.user()?).await?;
+    let (user, account) = (call.user()?, call.account()?);
+    let user = resolve_user(call.roster(), &user).await?;
     let (organization, account) =
-        reads::account_of_user(call.roster(), &call.request, user, &call.account()?).await?;
+        reads::account_of_user(call.roster(), &call.request, user, &account).await?;
     let account = AccountRef::Id(account);
-    let done = run(call.roster(), &call.request, &RemoveFromAccount { organization, account, user }).await?;
+    let done =
+        remove_from_account(call.roster(), &call.request, organization, &account, &user.into()).await?;
     Ok(Answer::ok(json!({"changed": done.output})))
 }
 

@@ -33,13 +33,38 @@ pub struct NewOrganization {
 /// The most accounts that one request can make with an organization.
 pub const MAX_FIRST_ACCOUNTS: usize = 100;
 
+impl NewOrganization {
+    /// Whether such an organization can be, whoever asks for it.
+    pub fn check(&self) -> Result<(), Refusal> {
+        if self.purchased == Some(0) {
+            return Err(Refusal::invalid("/seats/purchased", "must be at least 1, or null for unlimited"));
+        }
+        if self.accounts.len() > MAX_FIRST_ACCOUNTS {
+            return Err(Refusal::invalid(
+                "/accounts",
+                "at most 100 accounts can be made with an organization",
+            ));
+        }
+        let mut externals: Vec<_> =
+            self.accounts.iter().filter_map(|(_, external)| external.as_ref()).collect();
+        externals.sort_unstable();
+        if externals.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(Refusal::invalid("/accounts", "two accounts have the same external id"));
+        }
+        Ok(())
+    }
+}
+
 /// Makes an organization. Operators only.
 pub async fn create_organization(
     roster: &Roster,
     request: &Request,
     new: &NewOrganization,
 ) -> Result<Done<OrganizationId>, OpError> {
-    check(request, new)?;
+    new.check()?;
+    if !request.actor.is_operator() {
+        return Err(Refusal::lacks("operator").into());
+    }
     let id = OrganizationId::from_uuid(request.seed.uuid("organization"));
     let accounts = first_accounts(request, new);
     let target = ClaimTarget::Organization(id);
@@ -88,26 +113,6 @@ async fn make(
     let done = run(roster, &Request { receipt: None, ..request.clone() }, &operation).await?;
     tidied(refresh_card(roster, request, id, owner.id, owner.card()).await);
     Ok(done)
-}
-
-fn check(request: &Request, new: &NewOrganization) -> Result<(), OpError> {
-    if new.purchased == Some(0) {
-        return Err(Refusal::invalid("/seats/purchased", "must be at least 1, or null for unlimited").into());
-    }
-    if new.accounts.len() > MAX_FIRST_ACCOUNTS {
-        return Err(
-            Refusal::invalid("/accounts", "at most 100 accounts can be made with an organization").into()
-        );
-    }
-    let mut externals: Vec<_> = new.accounts.iter().filter_map(|(_, external)| external.as_ref()).collect();
-    externals.sort_unstable();
-    if externals.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(Refusal::invalid("/accounts", "two accounts have the same external id").into());
-    }
-    if !request.actor.is_operator() {
-        return Err(Refusal::lacks("operator").into());
-    }
-    Ok(())
 }
 
 fn first_accounts(request: &Request, new: &NewOrganization) -> Vec<FirstAccount> {

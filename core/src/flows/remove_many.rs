@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::resolve_user;
+use super::{remove_from_account, resolve_user};
 use crate::facts::Request;
 use crate::home::Home;
 use crate::id::OrganizationId;
-use crate::op::{Roster, View, run};
-use crate::ops::member::{RemoveFromAccount, find_accounts};
+use crate::op::{Roster, View};
+use crate::ops::member::find_accounts;
 use crate::policy::Reach;
 use crate::reference::{AccountRef, UserRef};
 use crate::refusal::{OpError, Refusal};
@@ -61,10 +61,9 @@ pub async fn remove_many(
             Ok(named) => match resolve_user(roster, &named).await {
                 Ok(user) if !seen.insert(user) => RemovalRow::Unchanged,
                 Ok(user) => {
-                    let operation = RemoveFromAccount { organization, account: account.clone(), user };
-                    row(run(roster, &request.step(&format!("row {n}")), &operation)
-                        .await
-                        .map(|done| done.output))?
+                    let (step, user) = (request.step(&format!("row {n}")), user.into());
+                    let done = remove_from_account(roster, &step, organization, account, &user).await;
+                    row(done.map(|done| done.output))?
                 }
                 Err(error) => row(Err(error))?,
             },

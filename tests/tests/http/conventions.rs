@@ -67,6 +67,39 @@ async fn refusals_come_in_their_order() {
     }
 }
 
+/// What is wrong in itself is said before what is unknown, and that before what is not allowed.
+#[tokio::test]
+async fn what_cannot_be_is_refused_before_who_asks_is_judged() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let vera = world.person("vera");
+        let past = json!({"expires_at": "2001-01-01T00:00:00Z"});
+        for user in ["ext:nobody", "ext:mia", "usr_01kb2y0v4tejq8vt0d7c3w4n5e", "ext:nils"] {
+            let path = format!("{CLOUD}/members/{user}");
+            assert_eq!(
+                pointers(&vera.patch(&path, past.clone()).await.refused(422, "invalid")),
+                ["/expires_at"]
+            );
+        }
+        let to_the_owner = json!({"to": "ext:olga"});
+        let refused = vera.post(&format!("{CLOUD}/ownership-transfers"), to_the_owner).await;
+        assert_eq!(pointers(&refused.refused(422, "invalid")), ["/to"]);
+        let plan = format!("{CLOUD}/members/ext:nils/leaving-plan");
+        let revision = text(&world.operator().get(&plan).await.is(200), "/revision");
+        let body = json!({"mode": "deactivate", "revision": revision, "owner_to": "ext:anna"});
+        assert_eq!(pointers(&vera.post(&plan, body).await.refused(422, "invalid")), ["/owner_to"]);
+        world.operator().delete("/v1/users/ext:nobody/accounts/north").await.refused(422, "invalid");
+        let body = json!({"name": "New", "owner": {"email": "new@example.com"}, "seats": {"purchased": 0}});
+        let refused = vera.post("/v1/organizations", body).await.refused(422, "invalid");
+        assert_eq!(pointers(&refused), ["/seats/purchased"]);
+        let (nils, mine) = (world.person("nils"), json!({"name": "Mine", "kind": "personal"}));
+        let personal = nils.post(&format!("{CLOUD}/api-keys"), mine).await.is(201);
+        let key = format!("{CLOUD}/api-keys/{}", text(&personal, "/id"));
+        let wide = json!({"access": {"type": "organization", "role": "viewer"}});
+        assert_eq!(pointers(&vera.patch(&key, wide).await.refused(422, "invalid")), ["/access"]);
+    }
+}
+
 /// Bodies that cannot be read, each with what to do about it.
 #[tokio::test]
 async fn bodies_are_read_strictly() {

@@ -361,6 +361,10 @@ impl Model {
                     return Ok(());
                 }
                 seen.push(*user);
+                // M10: one who never was in is not linked; an operator's row says so.
+                if actor.is_none() && self.known(*user).is_err() {
+                    return Ok(());
+                }
                 let mut tried = self.clone();
                 let outcome = tried.remove_from_account(actor, account, *user);
                 if outcome.is_ok() {

@@ -5,9 +5,7 @@ use roster_core::flows::{self, NewMember, NewUser};
 use roster_core::id::{OrganizationId, UserId};
 use roster_core::model::{Access, Member, TraitPatch};
 use roster_core::op::run as run_operation;
-use roster_core::ops::member::{
-    Joining, LeaveOrganization, MemberPatch, RemoveFromAccount, RemoveMember, UpdateMember,
-};
+use roster_core::ops::member::{Joining, LeaveOrganization, MemberPatch, RemoveMember, UpdateMember};
 use roster_core::permission::RoleRef;
 use roster_core::reads;
 use roster_core::reference::AccountRef;
@@ -107,8 +105,9 @@ pub async fn remove(session: Session, one: &One) -> Result<(), Failure> {
 /// Removes a member from one account.
 pub async fn remove_from_account(session: Session, one: &One, account: AccountRef) -> Result<(), Failure> {
     let (organization, user) = ids(&session, one).await?;
-    let operation = RemoveFromAccount { organization, account: account.clone(), user };
-    let changed = run_operation(&session.roster, &session.request(), &operation).await?.output;
+    let (roster, request) = (&session.roster, session.request());
+    let done = flows::remove_from_account(roster, &request, organization, &account, &user.into()).await?;
+    let changed = done.output;
     let text = if changed {
         format!("{user} does not reach the account {account} any more.")
     } else {

@@ -65,15 +65,15 @@ impl Operation for UpdateApiKey {
         let (_, standing) = visible.open()?;
         check_end(self.patch.expires_at.flatten(), facts.now)?;
         let before = key.ok_or(Refusal::NotFound)?;
+        if before.user.is_some() && self.patch.access.is_some() {
+            return Err(Refusal::invalid("/access", "a personal key has the rights of its member"));
+        }
         let granting = match self.patch.access.as_ref().zip(asked.as_ref()) {
             Some((access, asked)) => Some(access.resolve(asked)?),
             None => None,
         };
         let policy = facts.policies.access.as_ref();
         require_manage(&standing, &before, facts)?;
-        if before.user.is_some() && granting.is_some() {
-            return Err(Refusal::invalid("/access", "a personal key has the rights of its member"));
-        }
         policy.may_manage(&standing, &before.access, Reach::Organization)?;
         if let Some(granting) = &granting {
             policy.may_grant(&standing, &granting.access)?;

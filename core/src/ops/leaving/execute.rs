@@ -128,6 +128,11 @@ impl Operation for LeaveByPlan {
     fn decide(&self, read: LeaveRead, facts: &Facts) -> Result<Decision<Left>, Refusal> {
         let LeaveRead { plan, heirs, posts_heir, invitations } = read;
         let plan = plan.open()?;
+        let owns = plan.scene.organization.owner == self.user;
+        // Of a plan that was read while they were the owner, that is what has changed.
+        if self.owner_to.is_some() && !owns && self.revision == plan.revision {
+            return Err(Refusal::invalid("/owner_to", "this member is not the owner"));
+        }
         let heirs = self.known(heirs)?;
         let member = plan.scene.known()?.clone();
         self.judge(&plan, &member, facts)?;
@@ -215,9 +220,7 @@ impl LeaveByPlan {
                     return Err(Refusal::ReauthenticationRequired);
                 }
             }
-            // Of a plan that was read while they were the owner, that is what has changed.
-            (false, Some(_)) if self.revision != plan.revision => return Err(Refusal::PlanChanged),
-            (false, Some(_)) => return Err(Refusal::invalid("/owner_to", "this member is not the owner")),
+            (false, Some(_)) => return Err(Refusal::PlanChanged),
             (false, None) => {}
         }
         policy.may_manage(&scene.standing, &member.access, Reach::Organization)

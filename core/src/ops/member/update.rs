@@ -52,7 +52,10 @@ impl Operation for UpdateMember {
 
     fn decide(&self, scene: SceneRead, facts: &Facts) -> Result<Decision<Member>, Refusal> {
         let scene = scene.open()?;
-        let member = scene.known()?;
+        let Some(member) = &scene.member else {
+            check_times(self.patch.starts_at.flatten(), self.patch.expires_at.flatten(), facts.now)?;
+            return Err(Refusal::NotFound);
+        };
         let after = Member {
             starts_at: self.patch.starts_at.unwrap_or(member.starts_at),
             expires_at: self.patch.expires_at.unwrap_or(member.expires_at),

@@ -99,6 +99,9 @@ impl Operation for TransferOwnership {
         if read.first_owner != Some(organization.owner) {
             return Err(Refusal::OwnerChanged);
         }
+        if self.to == organization.owner {
+            return Err(Refusal::invalid("/to", "this member is the owner already"));
+        }
         let target = read.target.ok_or(Refusal::NotFound)?;
         if target.epoch > self.cuts {
             return Err(Refusal::Conflict);
@@ -108,9 +111,6 @@ impl Operation for TransferOwnership {
         facts.policies.ownership.may_transfer(&facts.actor, organization.owner)?;
         if !facts.actor.is_fresh(facts.now) {
             return Err(Refusal::ReauthenticationRequired);
-        }
-        if self.to == organization.owner {
-            return Err(Refusal::invalid("/to", "this member is the owner already"));
         }
         if self.previous_owner_role == RoleRef::OWNER {
             return Err(Refusal::OwnerByTransferOnly);

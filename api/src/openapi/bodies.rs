@@ -66,7 +66,19 @@ pub fn of_operation(id: &str) -> Option<Value> {
                 ),
             ],
         ),
-        "create_account" => first_account(),
+        "create_account" => closed(
+            "A new account.",
+            &["name"],
+            vec![
+                ("name", name("South"), "Its name."),
+                (
+                    "external_id",
+                    or_null(external_id("south")),
+                    "The vendor's id, unique in the organization.",
+                ),
+                ("traits", traits(), "What is known of it."),
+            ],
+        ),
         "update_account" => closed(
             "What to change; what is left out stays.",
             &[],
@@ -99,7 +111,7 @@ pub fn of_operation(id: &str) -> Option<Value> {
             "Who, and what they reach.",
             &["access"],
             vec![
-                ("user", user(), "Somebody who exists; without the three below."),
+                ("user", user(), "Somebody who exists; without address and external id."),
                 ("email", email(), "Somebody by address."),
                 ("external_id", external_id("ada"), "Somebody by the vendor's id."),
                 ("name", or_null(name("Ada")), "Their name, for one who is new."),

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::call::{Call, at_once};
 use crate::error::Problem;
+use crate::json::name_of;
 use crate::route::Route;
 use crate::shapes;
 use crate::state::ApiState;
@@ -78,19 +79,19 @@ struct BatchBody {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CheckRow {
-    user: String,
+    user: Value,
     permission: Permission,
-    organization: Option<String>,
-    account: Option<String>,
+    organization: Option<Value>,
+    account: Option<Value>,
 }
 
 impl CheckRow {
     fn well_formed(&self) -> Option<CheckBody> {
         Some(CheckBody {
-            user: self.user.parse().ok()?,
+            user: name_of(&self.user).parse().ok()?,
             permission: self.permission.clone(),
-            organization: self.organization.as_ref().map(|text| text.parse()).transpose().ok()?,
-            account: self.account.as_ref().map(|text| text.parse()).transpose().ok()?,
+            organization: self.organization.as_ref().map(|it| name_of(it).parse()).transpose().ok()?,
+            account: self.account.as_ref().map(|it| name_of(it).parse()).transpose().ok()?,
         })
     }
 }

@@ -26,7 +26,7 @@ use crate::access::AccessBody;
 use crate::answer::Answer;
 use crate::call::{Call, Empty, MaybeSigned, Visit};
 use crate::error::Problem;
-use crate::json::Patch;
+use crate::json::{self, Patch};
 use crate::once::once;
 use crate::route::Route;
 use crate::shapes;
@@ -200,7 +200,7 @@ async fn invited(call: &Call<Create>, request: &Request, rows: &[Value]) -> Resu
     let mut asks = Vec::new();
     let mut results: BTreeMap<usize, Value> = BTreeMap::new();
     for (number, row) in rows.iter().enumerate() {
-        match serde_json::from_value::<Row>(row.clone()) {
+        match json::row::<Row>(row.clone()) {
             Ok(row) => asks.push((number, row.ask())),
             Err(_) => {
                 drop(results.insert(number, shapes::invited_row(number, "refused", None, Some("invalid"))));

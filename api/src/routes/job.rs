@@ -21,6 +21,7 @@ use crate::access::RolesBody;
 use crate::answer::Answer;
 use crate::call::{Call, Empty, Upload};
 use crate::error::Problem;
+use crate::json::{name_of, row};
 use crate::once::once;
 use crate::route::Route;
 use crate::shapes;
@@ -180,7 +181,7 @@ async fn next(call: &Call, seen: &Job) -> Option<Job> {
 #[serde(deny_unknown_fields)]
 struct BulkBody {
     action: Action,
-    users: Vec<String>,
+    users: Vec<serde_json::Value>,
     roles: Option<serde_json::Value>,
     confirm: Option<bool>,
 }
@@ -206,7 +207,7 @@ impl BulkBody {
             (Action::Delete, None) if self.confirm == Some(true) => Ok(BulkAct::Delete),
             (Action::Delete, None) => Err(Refusal::ConfirmationRequired.into()),
             (Action::SetAccess, Some(roles)) => {
-                let body: RolesBody = serde_json::from_value(json!({"roles": roles}))
+                let body: RolesBody = row(json!({"roles": roles}))
                     .map_err(|bad| Problem::invalid("/roles", bad.to_string()))?;
                 Ok(BulkAct::set_access(&body.ask()?))
             }
@@ -219,8 +220,9 @@ impl BulkBody {
 async fn bulk(call: Call<BulkBody>) -> Result<Answer, Problem> {
     let organization = call.organization()?;
     let (act, home) = (call.body.act()?, Home::Organization(organization));
+    let users: Vec<String> = call.body.users.iter().map(name_of).collect();
     once(&call, home, async |request| {
-        let done = begin_bulk(call.roster(), &request, organization, &act, call.body.users.clone()).await?;
+        let done = begin_bulk(call.roster(), &request, organization, &act, users).await?;
         call.api.jobs.notify_one();
         Ok(accepted(&done.output))
     })

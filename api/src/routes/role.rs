@@ -93,11 +93,22 @@ async fn permissions(call: Call<Empty, PageQuery>) -> Result<Answer, Problem> {
     slice(&call, &shapes::permissions())
 }
 
+/// In the order of [`RoleRef`]; the place is the last role shown, which need not be there any more.
 async fn list(call: Call<Empty, PageQuery>) -> Result<Answer, Problem> {
+    let after: Option<String> = call.cursor(call.query.cursor.as_deref())?;
+    let limit = usize::from(crate::query::limit(call.query.limit)?);
     let own = reads::roles(call.roster(), &call.request, call.organization()?).await?;
-    let rows: Vec<Value> =
-        SystemRole::ALL.into_iter().map(shapes::role).chain(own.iter().map(shapes::custom_role)).collect();
-    slice(&call, &rows)
+    let system = SystemRole::ALL.into_iter().map(|role| (RoleRef::System(role), shapes::role(role)));
+    let own = own.iter().map(|role| (RoleRef::Custom(role.id), shapes::custom_role(role)));
+    let mut rows: Vec<(RoleRef, Value)> = system.chain(own).collect();
+    if let Some(after) = after.and_then(|after| after.parse::<RoleRef>().ok()) {
+        rows.retain(|(role, _)| *role > after);
+    }
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().map(|(role, _)| role.to_string()).filter(|_| more);
+    let rows: Vec<Value> = rows.into_iter().map(|(_, row)| row).collect();
+    Ok(Answer::list(&call, &rows, next.as_ref()))
 }
 
 async fn show(call: Call) -> Result<Answer, Problem> {

@@ -5,6 +5,7 @@ mod access;
 mod addresses;
 mod audit;
 mod check;
+mod contract;
 mod conventions;
 mod economy;
 mod erasure;

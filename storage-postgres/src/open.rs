@@ -59,7 +59,11 @@ pub(crate) async fn inspect(config: &PostgresConfig, with_key: bool) -> Result<I
 pub(crate) async fn migrate(config: &PostgresConfig) -> Result<(), OpenError> {
     let mut connection = connect(&options(config)?).await?;
     Rule::all_hold(server_rules(&mut connection).await?)?;
-    schema(&mut connection).await?;
+    if let Schema::Ours { applied: 1.., .. } = schema(&mut connection).await? {
+        // Whoever may not open it may not change it either.
+        Rule::all_hold(vec![whole_rule(&mut connection).await?])?;
+        Rule::all_hold(vec![key_rule(&mut connection, config).await?])?;
+    }
     let done = MIGRATIONS.run_direct(None, &mut connection, false).await;
     done.map_err(|error| match error {
         MigrateError::Execute(source) => database(source),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
-use redis::{Value, cmd};
+use redis::cmd;
 use roster_core::health::{Description, Durability, Inspection};
 use roster_core::home::{Home, Key, Tally};
 use roster_core::id::UserId;
@@ -259,7 +259,16 @@ impl Store for RedisStore {
     async fn ping(&self) -> Result<(), StoreError> {
         let mut command = cmd("EXISTS");
         command.arg(keys::meta(&self.inner.prefix));
-        let there: Result<Value, _> = self.inner.quick.command(&command).await;
-        there.map(|_| ()).map_err(|error| Fault::from(error).during("ping"))
+        let there: Result<u64, _> = self.inner.quick.command(&command).await;
+        match there {
+            Ok(0) => Err(emptied("ping")),
+            Ok(_) => Ok(()),
+            Err(error) => Err(Fault::from(error).during("ping")),
+        }
     }
+}
+
+fn emptied(operation: &'static str) -> StoreError {
+    let detail = "what it held under this prefix is gone".to_owned();
+    StoreError { kind: StoreErrorKind::Unavailable, operation, detail }
 }

@@ -40,7 +40,7 @@ pub(crate) async fn inspect(config: &SqliteConfig, with_key: bool) -> Inspection
 }
 
 /// The folder that the file would be made in, or the nearest above it that is there.
-fn nearest(path: &Path) -> std::path::PathBuf {
+pub(crate) fn nearest(path: &Path) -> std::path::PathBuf {
     let folder = folder(path);
     folder.ancestors().find(|above| above.exists()).map_or_else(|| ".".into(), Path::to_owned)
 }

@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, query, query_scalar};
 
 use crate::config::SqliteConfig;
 use crate::error::OpenError;
-use crate::inspect::{file_system_rule, key_rule, library_rule, refuse, schema_rules, whole_rule};
+use crate::inspect::{file_system_rule, key_rule, library_rule, nearest, refuse, schema_rules, whole_rule};
 use crate::pool::Pool;
 use crate::schema::{APPLICATION_ID, MIGRATIONS, newest};
 
@@ -23,6 +23,7 @@ pub(crate) struct Pools {
 
 /// Checks the file, makes it if it is missing, and connects.
 pub(crate) async fn open(config: &SqliteConfig) -> Result<Pools, OpenError> {
+    Rule::all_hold(vec![file_system_rule(&nearest(&config.path))?])?;
     let _alone = stand_alone(&config.path).await?;
     let mut connection = connect(config).await?;
     Rule::all_hold(schema_rules(&mut connection, config).await?)?;
@@ -37,9 +38,14 @@ pub(crate) async fn open(config: &SqliteConfig) -> Result<Pools, OpenError> {
 
 /// Brings an older file up to this program's schema; makes it if it is missing.
 pub(crate) async fn migrate(config: &SqliteConfig) -> Result<(), OpenError> {
+    Rule::all_hold(vec![file_system_rule(&nearest(&config.path))?])?;
     let _alone = stand_alone(&config.path).await?;
     let mut connection = connect(config).await?;
-    schema(&mut connection, config).await?;
+    if let Schema::Ours { applied: 1.., .. } = schema(&mut connection, config).await? {
+        // Whoever may not open it may not change it either.
+        Rule::all_hold(vec![whole_rule(&mut connection, config).await?])?;
+        Rule::all_hold(vec![key_rule(&mut connection, config).await?])?;
+    }
     apply_migrations(&mut connection, config).await?;
     leave_key(&mut connection, config).await?;
     connection.close().await.map_err(|source| database(config, source))

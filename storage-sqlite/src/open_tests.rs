@@ -117,6 +117,17 @@ async fn an_older_schema_is_refused_until_it_is_migrated() {
     assert!(refused.to_string().contains("run `roster migrate`"));
 }
 
+/// Whoever bears another key changes nothing, migrations included.
+#[tokio::test]
+async fn an_older_schema_is_not_migrated_under_another_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = tampered(&dir, "DELETE FROM roster_migrations WHERE version > 1").await;
+    let other = SqliteConfig { fingerprint: [2; 32], ..config.clone() };
+    assert!(matches!(SqliteStore::migrate(&other).await, Err(OpenError::AnotherKey { .. })));
+    let mut connection = SqliteConnectOptions::new().filename(&config.path).connect().await.unwrap();
+    assert_eq!(applied(&mut connection).await.unwrap(), 1);
+}
+
 #[tokio::test]
 async fn an_unknown_schema_is_refused() {
     for statement in [

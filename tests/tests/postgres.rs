@@ -81,6 +81,19 @@ async fn a_schema_that_is_not_known_is_refused() {
     assert!(refusal(config(&older)).await.contains("older schema (0, this program needs "));
 }
 
+/// Whoever bears another key changes nothing, migrations included.
+#[tokio::test]
+async fn an_older_schema_is_not_migrated_under_another_key() {
+    if !is_wanted() {
+        return;
+    }
+    let older = ours().await;
+    older.execute("DELETE FROM roster_migrations WHERE version > 1").await;
+    let other = PostgresConfig { fingerprint: [99; 32], ..config(&older) };
+    assert!(matches!(PostgresStore::migrate(&other).await, Err(OpenError::AnotherKey)));
+    assert!(refusal(config(&older)).await.contains("older schema (1, this program needs "));
+}
+
 /// The lines of a look are those of the refusals, and a look changes nothing.
 #[tokio::test]
 async fn a_look_names_what_would_be_refused() {

@@ -40,6 +40,21 @@ async fn refusal(config: RedisConfig) -> String {
     made(config).await.unwrap_err().to_string()
 }
 
+/// A server that was emptied is not ready: what it held is gone.
+#[tokio::test]
+async fn an_emptied_server_does_not_answer_a_ping_well() {
+    if !is_wanted() {
+        return;
+    }
+    let server = Redis::with(&[]);
+    let store = made(config(&server)).await.unwrap();
+    assert_eq!(store.ping().await, Ok(()));
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    cmd("FLUSHALL").exec_async(&mut connection).await.unwrap();
+    assert_eq!(store.ping().await.unwrap_err().kind, StoreErrorKind::Unavailable);
+}
+
 #[tokio::test]
 async fn what_would_lose_data_is_refused_at_the_start() {
     if !is_wanted() {

@@ -24,7 +24,7 @@ pub fn healthz() -> Ready<Json<Value>> {
     ready(Json(json!({"status": "ok"})))
 }
 
-/// 200 while requests can be served: the store answers, and the process is not on its way out. With `verbose` every
+/// 200 while requests can be served: the store answers, its schema is current, and the process is not on its way out. With `verbose` every
 /// check is listed.
 pub async fn readyz(State(api): State<ApiState>, RawQuery(query): RawQuery) -> Result<Json<Value>, Problem> {
     let Asked { verbose } = query::parse(query.as_deref())?;
@@ -45,7 +45,10 @@ async fn ready_or_not(api: &ApiState) -> Result<(), Problem> {
     if api.stop.is_given() {
         return Err(unready("The process is stopping."));
     }
-    in_time(api.roster.store.ping()).await.map_err(unready)
+    let store = api.roster.store.as_ref();
+    in_time(store.ping()).await.map_err(unready)?;
+    let (current, why) = schema(&in_time(store.describe()).await.map_err(unready)?);
+    if current { Ok(()) } else { Err(unready(&why)) }
 }
 
 /// An answer of the store, or why there is none.
@@ -80,8 +83,12 @@ async fn all_checks(api: &ApiState) -> Result<Json<Value>, Problem> {
         check("schema", current, &schema),
         check("durability", durable, &durability),
     ]);
-    // Ready or not is said by the same rule as without `verbose`: what a store says about itself takes nobody out.
-    let refusal = if stays { reached.err() } else { Some(staying) };
+    // Ready or not is said by the same rule as without `verbose`; durability takes nobody out.
+    let refusal = match (stays, &described) {
+        (false, _) => Some(staying),
+        (true, Err(why)) => Some(*why),
+        (true, Ok(_)) => (!current).then_some(schema.as_str()),
+    };
     match refusal {
         None => Ok(Json(json!({"status": "ok", "checks": checks}))),
         Some(why) => Err(Problem { checks: Some(Box::new(checks)), ..unready(why) }),

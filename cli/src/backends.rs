@@ -76,10 +76,10 @@ static BACKENDS: &[Line] = &[
     },
 ];
 
-/// In tables, records are of the schema that the tables have: bringing those up is all there is to do.
+/// In tables, records are of the schema that the tables have, which must be there: `migrate` brings them up.
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 async fn migrated(config: &Config, secrets: &Secrets) -> Result<Upgraded, Failure> {
-    open(config, secrets, Tables::MayBeMade).await.map(|_| Upgraded::default())
+    open(config, secrets, Tables::MustBeThere).await.map(|_| Upgraded::default())
 }
 
 /// Opens the store that the configuration names.
@@ -145,15 +145,15 @@ mod sqlite {
 
     fn failure(error: &OpenError) -> Failure {
         match error {
-            OpenError::AnotherKey { .. } => Failure::Failed(error.to_string()),
-            OpenError::OldLibrary { .. }
+            OpenError::AnotherKey { .. }
+            | OpenError::OldLibrary { .. }
             | OpenError::NetworkFileSystem { .. }
-            | OpenError::NotADatabase { .. }
             | OpenError::AnotherProgram { .. }
             | OpenError::NewerSchema { .. }
-            | OpenError::OlderSchema { .. }
             | OpenError::UnknownSchema { .. }
-            | OpenError::HalfLoaded { .. }
+            | OpenError::HalfLoaded { .. } => Failure::Failed(error.to_string()),
+            OpenError::OlderSchema { .. }
+            | OpenError::NotADatabase { .. }
             | OpenError::File { .. }
             | OpenError::Database { .. } => Failure::Store(error.to_string()),
         }
@@ -192,18 +192,18 @@ mod postgres {
 
     fn failure(error: &OpenError) -> Failure {
         match error {
-            OpenError::AnotherKey => Failure::Failed(error.to_string()),
-            OpenError::Url { .. } => Failure::Usage(error.to_string()),
-            OpenError::OldServer { .. }
+            OpenError::AnotherKey
+            | OpenError::OldServer { .. }
             | OpenError::NotDurable { .. }
             | OpenError::InRecovery
             | OpenError::Encoding { .. }
-            | OpenError::Empty
             | OpenError::NewerSchema { .. }
-            | OpenError::OlderSchema { .. }
             | OpenError::UnknownSchema { .. }
-            | OpenError::HalfLoaded
-            | OpenError::Database { .. } => Failure::Store(error.to_string()),
+            | OpenError::HalfLoaded => Failure::Failed(error.to_string()),
+            OpenError::Url { .. } => Failure::Usage(error.to_string()),
+            OpenError::Empty | OpenError::OlderSchema { .. } | OpenError::Database { .. } => {
+                Failure::Store(error.to_string())
+            }
         }
     }
 }
@@ -253,19 +253,18 @@ mod redis {
 
     fn failure(error: &OpenError) -> Failure {
         match error {
-            OpenError::AnotherKey => Failure::Failed(error.to_string()),
-            OpenError::Url { .. } => Failure::Usage(error.to_string()),
-            OpenError::OldServer { .. }
+            OpenError::AnotherKey
+            | OpenError::OldServer { .. }
             | OpenError::Setting { .. }
             | OpenError::ConfigHidden { .. }
             | OpenError::Replica
             | OpenError::ClusterNode
             | OpenError::NoCluster
             | OpenError::HalfLoaded
-            | OpenError::Empty
             | OpenError::NewerSchema { .. }
-            | OpenError::Foreign { .. }
-            | OpenError::Redis { .. } => Failure::Store(error.to_string()),
+            | OpenError::Foreign { .. } => Failure::Failed(error.to_string()),
+            OpenError::Url { .. } => Failure::Usage(error.to_string()),
+            OpenError::Empty | OpenError::Redis { .. } => Failure::Store(error.to_string()),
         }
     }
 }

@@ -86,11 +86,11 @@ pub fn working_folder() -> Result<std::path::PathBuf, Failure> {
 pub fn secrets(config: &Config) -> Result<Secrets, Failure> {
     match master_key::resolve(config) {
         Ok(key) => Ok(Secrets::derive(&key)),
-        // A folder that holds no key holds no store either.
-        Err(problem) if matches!(config.master_key, MasterKeySource::Generated(_)) => {
-            Err(Failure::Store(problem.to_string()))
-        }
-        Err(problem) => Err(problem.into()),
+        // A folder that can hold no key holds no store either; a key that is there and of no use is a mistake.
+        Err(problem) => match &config.master_key {
+            MasterKeySource::Generated(path) if !path.exists() => Err(Failure::Store(problem.to_string())),
+            _ => Err(problem.into()),
+        },
     }
 }
 

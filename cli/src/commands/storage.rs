@@ -36,7 +36,7 @@ pub enum Command {
     /// Write records anew that are kept in an older schema, while the store is in use.
     ///
     /// Records are read in any schema that this program knows, so nothing waits for this; a later release may ask for
-    /// it. Stores with tables are migrated, which is all there is to it.
+    /// it. In stores with tables there is nothing to do but `roster migrate`, whose schema must be current.
     Upgrade,
 }
 

@@ -14,6 +14,7 @@ use figment::{Metadata, Profile, Provider};
 use super::Flags;
 use super::keys::{self, KEYS, Key, PREFIX};
 use super::problem::{Fault, Problem, Source};
+use super::secret_file;
 
 const FILE_NAME: &str = "roster.toml";
 pub(super) const ENVIRONMENT: &str = "environment";
@@ -95,10 +96,23 @@ pub(super) fn file(
     };
     let mut layer = Layer::new(Metadata::from("file", path.as_path()));
     match toml::from_str::<Dict>(&text) {
-        Ok(dict) => take_table(&mut layer, "", dict, &path, problems),
+        Ok(dict) => {
+            take_table(&mut layer, "", dict, &path, problems);
+            if layer.values.contains_key(keys::MASTER_KEY.path) {
+                problems.extend(readable_by_others(&path));
+            }
+        }
         Err(error) => problems.push(Problem::whole(Source::File(path.clone()), not_toml(&text, &error))),
     }
     Some((layer, path))
+}
+
+/// A file that holds the master key is as private as the key's own file has to be.
+fn readable_by_others(path: &Path) -> Option<Problem> {
+    let fault = secret_file::check(path).err()?;
+    let said = fault.problem.strip_prefix(&format!("{} ", path.display())).unwrap_or(&fault.problem);
+    let problem = format!("stands in a file that {said}");
+    Some(Problem::at(Source::File(path.to_owned()), &keys::MASTER_KEY, Fault { problem, ..fault }))
 }
 
 /// Says the line, not its text, which may hold a secret.

@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::keys::{self, Key};
 use super::problem::{Fault, Source};
-use super::read::{Found, Reader, Shown};
+use super::read::{Found, Reader, Shown, ValueOrFile};
 use super::secret_file;
 use crate::mail::{MailSettings, check_url};
 
@@ -42,20 +42,12 @@ fn read_url(reader: &mut Reader<'_>) -> Option<SecretString> {
     let given = [&keys::MAIL_URL, &keys::MAIL_URL_FILE].map(|key| reader.given(key));
     let value = reader.parse(&keys::MAIL_URL, |text| url(&cwd, text), |_| String::new());
     let file = reader.path(&keys::MAIL_URL_FILE);
-    if let (true, Some(file)) = (given[0], &file) {
-        let fault = Fault::new("is given beside mail.url", "keep one of the two");
-        reader.fail(file.source.clone(), &keys::MAIL_URL_FILE, fault);
+    if value.is_some() != given[0] || file.is_some() != given[1] {
         return None;
     }
-    for (key, given) in [&keys::MAIL_URL, &keys::MAIL_URL_FILE].into_iter().zip(given) {
-        if !given {
-            reader.unset(key);
-        }
-    }
-    match (value, file) {
-        (Some(value), _) => Some(value.value),
-        (None, Some(file)) => from_file(reader, &file),
-        (None, None) => None,
+    match reader.higher((&keys::MAIL_URL, value), (&keys::MAIL_URL_FILE, file)).ok()?? {
+        ValueOrFile::Value(value) => Some(value.value),
+        ValueOrFile::File(file) => from_file(reader, &file),
     }
 }
 

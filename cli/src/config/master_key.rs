@@ -65,7 +65,9 @@ pub fn resolve(config: &Config) -> Result<MasterKey, Problem> {
         MasterKeySource::Generated(path) => {
             read_or_make(path).map_err(|fault| generated_problem(path, fault))
         }
-        MasterKeySource::Given(_) | MasterKeySource::File(_) => given(config),
+        MasterKeySource::Given(_) | MasterKeySource::File(_) => {
+            given(&config.master_key, &config.source(&keys::MASTER_KEY_FILE))
+        }
     }
 }
 
@@ -82,21 +84,27 @@ pub fn check(config: &Config) -> Result<(), Problem> {
 /// # Errors
 /// As [`resolve`].
 pub fn find(config: &Config) -> Result<Option<MasterKey>, Problem> {
-    match &config.master_key {
+    find_at(&config.master_key, &config.source(&keys::MASTER_KEY_FILE))
+}
+
+/// The same of a key that is to be in one place, with where the name of its file came from.
+pub(super) fn find_at(key: &MasterKeySource, file: &Source) -> Result<Option<MasterKey>, Problem> {
+    match key {
         MasterKeySource::Generated(path) => read(path).map_err(|fault| generated_problem(path, fault)),
-        MasterKeySource::Given(_) | MasterKeySource::File(_) => given(config).map(Some),
+        MasterKeySource::Given(_) | MasterKeySource::File(_) => given(key, file).map(Some),
     }
 }
 
-fn given(config: &Config) -> Result<MasterKey, Problem> {
-    let (key, result) = match &config.master_key {
+/// A key that is given was found good when it was read.
+fn given(key: &MasterKeySource, file: &Source) -> Result<MasterKey, Problem> {
+    let (key, result) = match key {
         MasterKeySource::Given(text) => (&keys::MASTER_KEY, MasterKey::decode(text.expose_secret())),
         MasterKeySource::File(path) | MasterKeySource::Generated(path) => {
             let found = read(path).and_then(|found| found.ok_or_else(|| missing(path)));
             (&keys::MASTER_KEY_FILE, found)
         }
     };
-    result.map_err(|fault| Problem::at(config.source(key), key, fault))
+    result.map_err(|fault| Problem::at(file.clone(), key, fault))
 }
 
 fn missing(path: &Path) -> Fault {

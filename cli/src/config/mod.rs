@@ -30,7 +30,7 @@ use secrecy::{ExposeSecret, SecretString};
 pub use self::people::People;
 use self::problem::Fault;
 pub use self::problem::{Problem, Problems, Source};
-use self::read::{Found, Reader};
+use self::read::{Found, Reader, ValueOrFile};
 pub use self::read::{Setting, Shown};
 pub use self::secret_file::shell_quoted;
 use crate::mail::MailSettings;
@@ -221,6 +221,16 @@ impl Config {
         env: impl Iterator<Item = (String, String)>,
         cwd: &Path,
     ) -> Result<Self, Problems> {
+        Self::examine(flags, env, cwd).map_err(|(problems, _)| Problems(problems))
+    }
+
+    /// The same, with the master key's place where that is known though something else is wrong.
+    #[expect(clippy::type_complexity, reason = "problems, and what to look at besides them")]
+    fn examine(
+        flags: &Flags,
+        env: impl Iterator<Item = (String, String)>,
+        cwd: &Path,
+    ) -> Result<Self, (Vec<Problem>, Option<(MasterKeySource, Source)>)> {
         let mut problems = Vec::new();
         let mut figment = Figment::from(layers::defaults());
         let mut file = None;
@@ -231,22 +241,28 @@ impl Config {
         figment = figment.merge(layers::environment(env, &mut problems));
         figment = figment.merge(layers::flags(flags, &mut problems));
         let mut reader = Reader { figment: &figment, cwd, settings: Vec::new(), problems };
-        let config = Self::read(&mut reader, file);
+        let mut key = None;
+        let config = Self::read(&mut reader, file, &mut key);
         let Reader { settings, problems, .. } = reader;
         match config {
             Some(config) if problems.is_empty() => Ok(Self { settings: in_order(settings), ..config }),
-            _ => Err(Problems(problems)),
+            _ => Err((problems, key.map(|key| (key, source_in(&settings, &keys::MASTER_KEY_FILE))))),
         }
     }
 
     /// `None` only when a problem was noted. Each setting is read before the first `?`, so that all are
     /// checked.
-    fn read(reader: &mut Reader<'_>, file: Option<PathBuf>) -> Option<Self> {
+    fn read(
+        reader: &mut Reader<'_>,
+        file: Option<PathBuf>,
+        key: &mut Option<MasterKeySource>,
+    ) -> Option<Self> {
         let listen = read_listen(reader);
         let proxies = read_proxies(reader);
         let public_url = read_public_url(reader, listen.as_ref());
         let data_dir = reader.path(&keys::DATA_DIR).map(|found| found.value);
         let master_key = read_master_key(reader, data_dir.as_deref());
+        key.clone_from(&master_key);
         let backend = reader.choice(&keys::BACKEND, Backend::NAMES);
         let path = read_sqlite_path(reader, data_dir.as_deref());
         let postgres = servers::read_postgres(reader, backend);
@@ -302,9 +318,13 @@ impl Config {
     }
 
     fn source(&self, key: &keys::Key) -> Source {
-        let setting = self.settings.iter().find(|setting| setting.key == key.path);
-        setting.map_or(Source::Default, |setting| setting.source.clone())
+        source_in(&self.settings, key)
     }
+}
+
+fn source_in(settings: &[Setting], key: &keys::Key) -> Source {
+    let setting = settings.iter().find(|setting| setting.key == key.path);
+    setting.map_or(Source::Default, |setting| setting.source.clone())
 }
 
 /// The environment of this process, for [`Config::load`].
@@ -386,26 +406,10 @@ fn read_master_key(reader: &mut Reader<'_>, data_dir: Option<&Path>) -> Option<M
     if value.is_some() != value_given || file.is_some() != file_given {
         return None;
     }
-    let value_rank = value.as_ref().map(|found| found.source.rank());
-    match (value, file) {
-        (Some(_), Some(file)) if value_rank == Some(file.source.rank()) => {
-            let fault = Fault::new("is given beside master_key", "keep one of the two");
-            reader.fail(file.source, &keys::MASTER_KEY_FILE, fault);
-            None
-        }
-        (_, Some(file)) if value_rank < Some(file.source.rank()) => {
-            reader.unset(&keys::MASTER_KEY);
-            Some(MasterKeySource::File(file.value))
-        }
-        (Some(value), _) => {
-            reader.unset(&keys::MASTER_KEY_FILE);
-            Some(MasterKeySource::Given(value.value))
-        }
-        (None, _) => {
-            reader.unset(&keys::MASTER_KEY);
-            reader.unset(&keys::MASTER_KEY_FILE);
-            Some(MasterKeySource::Generated(data_dir?.join(master_key::FILE_NAME)))
-        }
+    match reader.higher((&keys::MASTER_KEY, value), (&keys::MASTER_KEY_FILE, file)).ok()? {
+        Some(ValueOrFile::File(file)) => Some(MasterKeySource::File(file.value)),
+        Some(ValueOrFile::Value(value)) => Some(MasterKeySource::Given(value.value)),
+        None => Some(MasterKeySource::Generated(data_dir?.join(master_key::FILE_NAME))),
     }
 }
 

@@ -37,6 +37,15 @@ pub(super) struct Found<T> {
     pub source: Source,
 }
 
+/// A secret, or the file that holds it.
+pub(super) enum ValueOrFile<V, F> {
+    Value(Found<V>),
+    File(Found<F>),
+}
+
+/// A problem was noted.
+pub(super) struct Noted;
+
 /// Collects the settings in effect and the problems met on the way.
 pub(super) struct Reader<'a> {
     pub figment: &'a Figment,
@@ -89,6 +98,40 @@ impl Reader<'_> {
     /// Whether anybody, including the defaults, gave a value.
     pub fn given(&self, key: &Key) -> bool {
         self.figment.contains(key.path)
+    }
+
+    /// Which of a value and a file with the value counts: what was given at the higher layer; both at one layer
+    /// contradict each other, which is noted. The other one is shown as not set.
+    pub fn higher<V, F>(
+        &mut self,
+        (key, value): (&'static Key, Option<Found<V>>),
+        (file_key, file): (&'static Key, Option<Found<F>>),
+    ) -> Result<Option<ValueOrFile<V, F>>, Noted> {
+        let rank = |source: &Source| source.rank();
+        match (value, file) {
+            (Some(value), Some(file)) if rank(&value.source) == rank(&file.source) => {
+                let fault = Fault::new(format!("is given beside {}", key.path), "keep one of the two");
+                self.fail(file.source, file_key, fault);
+                Err(Noted)
+            }
+            (Some(value), Some(file)) if rank(&value.source) < rank(&file.source) => {
+                self.unset(key);
+                Ok(Some(ValueOrFile::File(file)))
+            }
+            (Some(value), _) => {
+                self.unset(file_key);
+                Ok(Some(ValueOrFile::Value(value)))
+            }
+            (None, Some(file)) => {
+                self.unset(key);
+                Ok(Some(ValueOrFile::File(file)))
+            }
+            (None, None) => {
+                self.unset(key);
+                self.unset(file_key);
+                Ok(None)
+            }
+        }
     }
 
     /// Notes a value in effect that was not parsed: unset, or derived from others.

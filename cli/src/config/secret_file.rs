@@ -32,6 +32,15 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Fault> {
     Ok(Some(text))
 }
 
+/// Whether a file that is there is for this user alone, as [`read`] wants it.
+pub(super) fn check(path: &Path) -> Result<(), Fault> {
+    match File::open(path) {
+        Ok(file) => check_mode(path, &file),
+        // What cannot be read is said by whoever reads it.
+        Err(_) => Ok(()),
+    }
+}
+
 /// Refuses a file that group or others can use. Where the mode cannot be changed, because the file system is
 /// mounted read-only (secrets of Kubernetes and Docker, mode 0444 or 0440), who can reach it is the
 /// platform's doing.

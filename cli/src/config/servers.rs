@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use super::keys::{self, Key};
 use super::problem::{Fault, Source};
-use super::read::{Found, Reader, Shown};
+use super::read::{Found, Noted, Reader, Shown, ValueOrFile};
 use super::{Backend, DURABILITIES, PostgresStorage, RedisStorage, secret_file};
 
 /// How the address of a server is given.
@@ -61,10 +61,7 @@ pub(super) fn read_redis(reader: &mut Reader<'_>, backend: Option<Backend>) -> O
     })
 }
 
-/// A problem was noted.
-struct Noted;
-
-/// The address or a file with it, one of them whenever it is needed.
+/// The address or a file with it, one of them whenever it is needed. Files of stores that are not in use are not read.
 fn read_address(
     reader: &mut Reader<'_>,
     address: &'static Address,
@@ -73,25 +70,17 @@ fn read_address(
     let given = [address.key, address.file].map(|key| reader.given(key));
     let value = reader.parse(address.key, |text| address.parse(text), |_| String::new());
     let file = reader.path(address.file);
-    let url = match (value, file) {
-        (Some(_), Some(file)) => {
-            let fault = Fault::new(format!("is given beside {}", address.key.path), "keep one of the two");
-            reader.fail(file.source, address.file, fault);
-            return Err(Noted);
-        }
-        (Some(value), None) => Some(value.value),
-        (None, Some(file)) => Some(address.read_file(reader, &file).ok_or(Noted)?),
-        (None, None) => None,
-    };
-    for (key, given) in [address.key, address.file].into_iter().zip(given) {
-        if !given {
-            reader.unset(key);
-        }
-    }
-    if url.is_none() && given.contains(&true) {
+    if value.is_some() != given[0] || file.is_some() != given[1] {
         return Err(Noted);
     }
-    if url.is_none() && backend == Some(address.backend) {
+    let in_use = backend == Some(address.backend);
+    let url = match reader.higher((address.key, value), (address.file, file))? {
+        Some(ValueOrFile::Value(value)) => Some(value.value),
+        Some(ValueOrFile::File(file)) if in_use => Some(address.read_file(reader, &file).ok_or(Noted)?),
+        Some(ValueOrFile::File(_)) => return Ok(None),
+        None => None,
+    };
+    if url.is_none() && in_use {
         let fix = format!(
             "set {} to {} (in roster.toml or as {}), or {} to a file that holds it",
             address.key.path,

@@ -47,11 +47,25 @@ pub struct Check {
 
 /// Reads the configuration and looks at the master key, and writes nothing.
 pub fn check(flags: &Flags, env: impl Iterator<Item = (String, String)>, cwd: &Path) -> Check {
-    let problems = match Config::load(flags, env, cwd) {
-        Ok(config) => master_key::check(&config).err().into_iter().collect(),
-        Err(problems) => problems.0,
-    };
-    Check { problems }
+    Check { problems: problems(flags, env, cwd).1 }
+}
+
+/// The configuration, if it can be used, and every problem of it, those of the master key's file included.
+pub fn problems(
+    flags: &Flags,
+    env: impl Iterator<Item = (String, String)>,
+    cwd: &Path,
+) -> (Option<Config>, Vec<Problem>) {
+    match Config::examine(flags, env, cwd) {
+        Ok(config) => {
+            let problems = master_key::check(&config).err().into_iter().collect();
+            (Some(config), problems)
+        }
+        Err((mut problems, key)) => {
+            problems.extend(key.and_then(|(key, source)| master_key::find_at(&key, &source).err()));
+            (None, problems)
+        }
+    }
 }
 
 impl Check {

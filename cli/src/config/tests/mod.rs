@@ -4,6 +4,7 @@ mod refusals;
 mod show;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use secrecy::ExposeSecret;
@@ -18,7 +19,9 @@ type Env<'a> = &'a [(&'a str, &'a str)];
 fn folder(toml: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     if !toml.is_empty() {
-        fs::write(folder.path().join("roster.toml"), toml).unwrap();
+        let file = folder.path().join("roster.toml");
+        fs::write(&file, toml).unwrap();
+        fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
     }
     folder
 }
@@ -186,4 +189,39 @@ fn all_flags_arrive() {
     let from_flags = config.settings().iter().filter(|setting| matches!(setting.source, Source::Flag(_)));
     assert_eq!(from_flags.count(), 5);
     assert_eq!(config.data_dir, Path::new("/srv/roster/data"));
+}
+
+#[test]
+fn the_address_of_a_server_is_that_of_the_higher_layer_and_files_of_other_stores_are_not_read() {
+    let folder = folder("storage.backend = 'postgres'\n[storage.postgres]\nurl_file = 'nowhere'");
+    let url = "postgres://roster@db.example.com/roster";
+    let env = [("ROSTER_STORAGE__POSTGRES__URL", url)];
+    let config = load(&Flags::default(), &env, folder.path()).unwrap();
+    assert_eq!(config.storage.postgres.url.as_ref().map(ExposeSecret::expose_secret), Some(url));
+    assert_eq!(setting(&config, "storage.postgres.url_file").value, Shown::Unset);
+    let env = [("ROSTER_STORAGE__BACKEND", "sqlite")];
+    let config = load(&Flags::default(), &env, folder.path()).unwrap();
+    assert!(config.storage.postgres.url.is_none(), "the file is not there, and nobody needs it");
+    let both = [("ROSTER_STORAGE__POSTGRES__URL", url), ("ROSTER_STORAGE__POSTGRES__URL_FILE", "f")];
+    assert!(load(&Flags::default(), &both, folder.path()).is_err());
+}
+
+#[test]
+fn a_file_that_holds_the_master_key_is_for_this_user_alone() {
+    let folder = folder(&format!("master_key = '{KEY}'"));
+    load(&Flags::default(), &[], folder.path()).unwrap();
+    let file = folder.path().join("roster.toml");
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+    let found = load(&Flags::default(), &[], folder.path()).unwrap_err().to_string();
+    assert!(found.contains("can be used by other users (mode 0644); run: chmod 600 "), "{found}");
+    fs::write(&file, "log.level = 'debug'").unwrap();
+    load(&Flags::default(), &[], folder.path()).unwrap();
+}
+
+#[test]
+fn a_check_tells_of_the_key_file_beside_everything_else() {
+    let folder = folder("master_key_file = 'nowhere'\nlog.level = 'loud'");
+    let check = super::show::check(&Flags::default(), pairs(&[]), folder.path());
+    let found: Vec<_> = check.problems.iter().filter_map(|problem| problem.key.as_deref()).collect();
+    assert_eq!(found, ["log.level", "master_key_file"]);
 }

@@ -91,7 +91,7 @@ fn single_slips_are_refused() {
             "./roster.toml: storage.postgres.url_file: is given beside storage.postgres.url; keep one of the two",
         ),
         (
-            "[storage.postgres]\nurl_file = 'nowhere'",
+            "storage.backend = 'postgres'\n[storage.postgres]\nurl_file = 'nowhere'",
             &[],
             "./roster.toml: storage.postgres.url_file: ./nowhere does not exist; make it",
         ),

@@ -404,11 +404,11 @@ impl Model {
     fn transfer(&mut self, actor: Option<User>, to: User, role: Role) -> Outcome {
         self.seen(actor)?;
         let target = self.known(to)?;
-        if actor.is_some_and(|actor| actor != self.owner) {
-            return Err("forbidden");
-        }
         if to == self.owner {
             return Err("invalid");
+        }
+        if actor.is_some_and(|actor| actor != self.owner) {
+            return Err("forbidden");
         }
         if role == Role::Owner {
             return Err("owner_by_transfer_only");

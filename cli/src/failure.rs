@@ -63,6 +63,24 @@ impl Failure {
     }
 }
 
+/// So many refused items are named; how many more there are is said.
+const NAMED: usize = 20;
+
+/// Says on stderr which items were refused, each with the code of the API contract.
+pub fn note_refused<'a>(refused: impl IntoIterator<Item = (&'a str, String)>) {
+    let mut more = 0;
+    for (n, (code, item)) in refused.into_iter().enumerate() {
+        if n < NAMED {
+            note(&format!("refused: {code}: {item}"));
+        } else {
+            more += 1;
+        }
+    }
+    if more > 0 {
+        note(&format!("refused: {more} more"));
+    }
+}
+
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let text = match &refusal {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{job, open};
 use crate::args::{Global, InOrganization};
-use crate::failure::Failure;
+use crate::failure::{Failure, note_refused};
 use crate::output::{Column, line, table, text};
 use crate::progress::Progress;
 
@@ -101,7 +101,14 @@ async fn members(asked: Members, global: &Global) -> Result<(), Failure> {
     } else {
         print(&report, asked.dry_run)?;
     }
-    if report.count(RowStatus::Refused) == 0 { Ok(()) } else { Err(Failure::Said) }
+    if report.count(RowStatus::Refused) == 0 {
+        return Ok(());
+    }
+    note_refused(report.rows.iter().filter_map(|row| {
+        let code = row.code.filter(|_| row.status == RowStatus::Refused)?;
+        Some((code, format!("line {}: {}", row.line, row.item)))
+    }));
+    Err(Failure::Said)
 }
 
 fn as_u64(count: usize) -> u64 {

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::{open, open_to_destroy};
 use crate::args::{Global, Limit};
-use crate::failure::Failure;
+use crate::failure::{Failure, note_refused};
 use crate::output::{Column, line, note, table};
 use crate::progress::Progress;
 use crate::session::{Listed, Session, all_pages};
@@ -35,6 +35,13 @@ pub enum Command {
     Follow {
         /// By id.
         job: JobId,
+    },
+    /// List what came of each item of a job.
+    Results {
+        /// By id.
+        job: JobId,
+        #[command(flatten)]
+        limit: Limit,
     },
     /// Stop a job; what is done stays done.
     Cancel {
@@ -77,6 +84,14 @@ const FIELDS: &[Column] = &[
     ("finished", "/finished_at"),
 ];
 
+const RESULTS: &[Column] = &[
+    ("ITEM", "/item"),
+    ("LINE", "/line"),
+    ("OUTCOME", "/status"),
+    ("CODE", "/code"),
+    ("WARNING", "/warning"),
+];
+
 const REFUSED: &[Column] = &[("ITEM", "/item"), ("LINE", "/line"), ("CODE", "/code")];
 
 /// Does it.
@@ -93,6 +108,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
             let job = wait(&session, job).await?;
             end(&session, &job).await
         }
+        Command::Results { job, limit } => results(&open(global).await?, job, limit.rows()).await,
         Command::Cancel { job } => {
             let session = open_to_destroy(global, &format!("Stop {job}?")).await?;
             let job = flows::cancel_job(&session.roster, &session.request(), job).await?;
@@ -117,13 +133,8 @@ pub async fn work_off(session: &Session, id: JobId) -> Result<(), Failure> {
     end(session, &job).await
 }
 
-/// The same without a word, but for what went wrong.
-pub async fn finish(session: &Session, id: JobId) -> Result<(), Failure> {
-    let job = worked_off(session, id).await?;
-    if job.status == JobStatus::Completed { Ok(()) } else { end(session, &job).await }
-}
-
-async fn worked_off(session: &Session, id: JobId) -> Result<Job, Failure> {
+/// Works on a job here, unless a server is quicker.
+pub async fn worked_off(session: &Session, id: JobId) -> Result<Job, Failure> {
     let (worker, stop) = (Worker::new(session.roster.clone(), Arc::default()), Stop::default());
     let stopped = stop.clone();
     let worker = tokio::spawn(async move { worker.work(stopped).await });
@@ -163,7 +174,22 @@ async fn wait(session: &Session, id: JobId) -> Result<Job, Failure> {
 
 async fn end(session: &Session, job: &Job) -> Result<(), Failure> {
     show(session, job).await?;
-    if job.status == JobStatus::Completed { Ok(()) } else { Err(Failure::Said) }
+    ended_well(session, job).await
+}
+
+/// Whether a job did all that was asked; what it did not is said on stderr.
+pub async fn ended_well(session: &Session, job: &Job) -> Result<(), Failure> {
+    if job.status == JobStatus::Completed {
+        return Ok(());
+    }
+    let refused = refused(session, job).await?;
+    note_refused(refused.iter().filter_map(|it| Some((it.code.as_deref()?, it.item.clone()))));
+    if let Some(why) = &job.failure {
+        note(&format!("failed: {}: {why}", job.id));
+    } else if refused.is_empty() {
+        note(&format!("failed: {} is {}", job.id, job.status.name()));
+    }
+    Err(Failure::Said)
 }
 
 async fn show(session: &Session, job: &Job) -> Result<(), Failure> {
@@ -180,6 +206,19 @@ async fn show(session: &Session, job: &Job) -> Result<(), Failure> {
         line(&table(&refused.iter().map(shapes::outcome).collect::<Vec<_>>(), REFUSED))?;
     }
     Ok(())
+}
+
+async fn results(session: &Session, job: JobId, limit: Option<usize>) -> Result<(), Failure> {
+    let (mut rows, mut from) = (Vec::new(), Some(0));
+    while let Some(at) = from.filter(|_| limit.is_none_or(|limit| rows.len() < limit)) {
+        let room = limit.map_or(200, |limit| (limit - rows.len()).min(200));
+        let room = u16::try_from(room).unwrap_or(200);
+        let (found, next) = reads::job_results(&session.roster, &session.request(), job, at, room).await?;
+        rows.extend(found.iter().map(shapes::outcome));
+        from = next;
+    }
+    let listed = Listed { rows, more: from.is_some() };
+    session.out.list("JobResult", &listed, RESULTS, "Nothing came of it yet.")
 }
 
 async fn refused(session: &Session, job: &Job) -> Result<Vec<Outcome>, Failure> {

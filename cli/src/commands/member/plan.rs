@@ -19,9 +19,9 @@ use crate::output::{Column, line};
 pub struct LeavePlan {
     #[command(flatten)]
     one: One,
-    /// How they go.
-    #[arg(long, value_name = "MODE", default_value = "deactivate")]
-    mode: LeavingMode,
+    /// How they go [default: deactivate]; this flag, or one of those below, executes the plan.
+    #[arg(long, value_name = "MODE")]
+    mode: Option<LeavingMode>,
     /// Whose their records will be, by id or `ext:VALUE` [default: they stay theirs].
     #[arg(long, value_name = "USER")]
     records_to: Option<UserRef>,
@@ -31,15 +31,24 @@ pub struct LeavePlan {
     /// The new owner, where they are the owner, by id or `ext:VALUE`.
     #[arg(long, value_name = "USER")]
     owner_to: Option<UserRef>,
-    /// What becomes of the invitations that they sent.
-    #[arg(long, value_enum, default_value_t = Invitations::Revoke)]
-    invitations: Invitations,
+    /// What becomes of the invitations that they sent [default: revoke].
+    #[arg(long, value_enum)]
+    invitations: Option<Invitations>,
     /// Why, for the audit trail.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Show the plan and do nothing.
+    /// Show the plan and do nothing, whatever else is given.
     #[arg(long)]
     show: bool,
+}
+
+impl LeavePlan {
+    /// Whether the plan is only to be read: nothing says how they go.
+    const fn is_for_reading(&self) -> bool {
+        let heirs = self.records_to.is_some() || self.posts_to.is_some() || self.owner_to.is_some();
+        let how = self.mode.is_some() || self.invitations.is_some() || self.reason.is_some();
+        self.show || !(heirs || how)
+    }
 }
 
 /// What becomes of invitations.
@@ -48,6 +57,7 @@ enum Invitations {
     /// They are taken back.
     Revoke,
     /// You stand for them from now on.
+    #[value(alias = "hand_over")]
     HandOver,
 }
 
@@ -72,26 +82,27 @@ const LEFT: &[Column] = &[
     ("job", "/job/id"),
 ];
 
-/// Shows the plan, and executes it once somebody has said yes.
+/// Shows the plan; where it says how they go, executes it once somebody has said yes. Machines read one of the two.
 pub async fn run(global: &Global, asked: LeavePlan) -> Result<(), Failure> {
     let session = open(global).await?;
     let organization = session.organization(&asked.one.within.organization).await?;
     let (request, user) = (session.request(), asked.one.user.clone());
-    let plan = reads::leaving_plan(&session.roster, &request, organization, &user, asked.mode).await?;
-    if asked.show || !session.out.is_for_machines() {
+    let (mode, reading) = (asked.mode.unwrap_or(LeavingMode::RECOMMENDED), asked.is_for_reading());
+    let plan = reads::leaving_plan(&session.roster, &request, organization, &user, mode).await?;
+    if reading || !session.out.is_for_machines() {
         session.out.one(&shapes::leaving_plan(organization, &plan), FIELDS)?;
     }
-    if asked.show {
+    if reading {
         return Ok(());
     }
-    confirm(global.yes, &format!("Let {user} go ({})?", asked.mode))?;
+    confirm(global.yes, &format!("Let {user} go ({mode})?"))?;
     let fate = match asked.invitations {
-        Invitations::Revoke => InvitationFate::Revoke,
-        Invitations::HandOver => InvitationFate::HandOver,
+        None | Some(Invitations::Revoke) => InvitationFate::Revoke,
+        Some(Invitations::HandOver) => InvitationFate::HandOver,
     };
     let leave = Leave {
         user,
-        mode: asked.mode,
+        mode,
         revision: plan.revision,
         records_to: asked.records_to,
         posts_to: asked.posts_to,
@@ -103,9 +114,10 @@ pub async fn run(global: &Global, asked: LeavePlan) -> Result<(), Failure> {
     if !session.out.is_for_machines() {
         line("")?;
     }
-    session.out.one(&shapes::left(organization, &done.output), LEFT)?;
-    match done.output.job {
-        Some(begun) => job::finish(&session, begun.id).await,
-        None => Ok(()),
-    }
+    let mut left = shapes::left(organization, &done.output);
+    let Some(begun) = done.output.job else { return session.out.one(&left, LEFT) };
+    let ended = job::worked_off(&session, begun.id).await?;
+    left["job"] = shapes::job(&ended);
+    session.out.one(&left, LEFT)?;
+    job::ended_well(&session, &ended).await
 }

@@ -67,14 +67,11 @@ impl Printer {
         none: &str,
     ) -> Result<(), Failure> {
         match self.format {
-            Format::Json => return self.value(&json!({"data": listed.rows, "next_cursor": null})),
-            Format::Csv => return text(&csv::table(&fields(schema), &listed.rows)),
-            Format::Table => {}
+            Format::Json => self.value(&json!({"data": listed.rows, "next_cursor": null}))?,
+            Format::Csv => text(&csv::table(&fields(schema), &listed.rows))?,
+            Format::Table if listed.rows.is_empty() => line(none)?,
+            Format::Table => line(&table(&listed.rows, columns))?,
         }
-        if listed.rows.is_empty() {
-            return line(none);
-        }
-        line(&table(&listed.rows, columns))?;
         if listed.more {
             note("More follow; --limit cut the list here.");
         }

@@ -89,17 +89,15 @@ pub(super) async fn show(
         }
     };
     match global.output {
-        Format::Json => session.out.value(&json!({"data": rows, "next_cursor": null})),
-        Format::Csv => text(&roster_api::csv::table(&names, &rows)),
-        Format::Table if rows.is_empty() => line("Nothing fits."),
-        Format::Table => {
-            line(&table(&names, &rows))?;
-            if more {
-                note("More follow; --limit cut the report here.");
-            }
-            Ok(())
-        }
+        Format::Json => session.out.value(&json!({"data": rows, "next_cursor": null}))?,
+        Format::Csv => text(&roster_api::csv::table(&names, &rows))?,
+        Format::Table if rows.is_empty() => line("Nothing fits.")?,
+        Format::Table => line(&table(&names, &rows))?,
     }
+    if more {
+        note("More follow; --limit cut the report here.");
+    }
+    Ok(())
 }
 
 fn table(names: &[String], rows: &[Value]) -> String {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::args::Global;
 use crate::backends::{self, Tables};
-use crate::config::{Config, MasterKeySource, Problem, environment, master_key, shell_quoted};
+use crate::config::{Config, MasterKeySource, Problem, environment, master_key, shell_quoted, show};
 use crate::entropy::SystemEntropy;
 use crate::failure::Failure;
 use crate::logging;
@@ -22,21 +22,32 @@ use crate::session::working_folder;
 /// How far the clocks of this machine and of the store may be apart, in milliseconds.
 const CLOCKS: u64 = 5_000;
 const OTHERS: u32 = 0o077;
+/// What is not looked at while the configuration cannot be used.
+const UNSEEN: [&str; 4] = ["public_url", "data folder", "mail", "store"];
 
 /// Looks at everything and changes nothing; status 1 where something is bad, 3 where the store is not reached.
 pub async fn run(global: &Global) -> Result<(), Failure> {
     let out = Printer::new(global.output);
-    let config = match Config::load(&global.flags(), environment(), &working_folder()?) {
-        Ok(config) => config,
-        Err(problems) => {
-            say(out, &problems.0.iter().map(unusable).collect::<Vec<_>>())?;
-            return Err(Failure::Said);
-        }
+    let (config, problems) = show::problems(&global.flags(), environment(), &working_folder()?);
+    let Some(config) = config else {
+        let mut checks: Vec<Check> = problems.iter().map(unusable).collect();
+        let why = "is looked at once the configuration can be used";
+        checks.extend(UNSEEN.map(|name| Check::new(name, "not looked at", "to be looked at").or(Some(why))));
+        say(out, &checks)?;
+        return Err(Failure::Said);
     };
     logging::start(&config.log, false);
     let (key, secrets) = master_key(&config);
     let mut checks = vec![public_url(&config), key, data_folder(&config), mail(&config).await];
-    let looked = backends::inspect(&config, secrets.map(|secrets| secrets.fingerprint)).await?;
+    let looked = match backends::inspect(&config, secrets.map(|secrets| secrets.fingerprint)).await {
+        Ok(looked) => looked,
+        Err(failure) => {
+            let problem = failure.to_string();
+            checks.push(Check::new("store", "cannot be looked at", "answers").or(Some(problem)));
+            say(out, &checks)?;
+            return Err(failure);
+        }
+    };
     let whole = looked.reach == Reach::Whole && looked.checks.iter().all(Check::is_good);
     checks.extend(looked.checks);
     if let (true, Some(secrets)) = (whole, secrets) {

@@ -43,13 +43,16 @@ pub async fn run(global: &Global, demo: bool) -> Result<(), Failure> {
 
 async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failure> {
     logging::start(&config.log, true);
+    let mut signals = Signals::catch()?;
     // First of all, so that an address that is taken leaves no trace in the store.
     let (listener, bound) = listen(&config).await?;
     let secrets = secrets(&config)?;
-    let session = Session {
-        roster: open_roster(&config, &secrets, Tables::MayBeMade).await?,
-        out: Printer::new(global.output),
+    let roster = tokio::select! {
+        biased;
+        () = signals.next() => return Ok(()),
+        opened = open_roster(&config, &secrets, Tables::MayBeMade) => opened?,
     };
+    let session = Session { roster, out: Printer::new(global.output) };
     let links = session.roster.links.at(config.public_url_at(bound));
     let session = Session { roster: Roster { links: Arc::new(links), ..session.roster }, ..session };
     session.roster.store.ping().await?;
@@ -57,10 +60,9 @@ async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failur
     // A copy may have begun and broken off between the opening and now.
     let looked = backends::inspect(&config, Some(secrets.fingerprint)).await?;
     if let Some(problem) = looked.checks.into_iter().find_map(|check| check.problem) {
-        return Err(Failure::Store(problem));
+        return Err(Failure::Failed(problem));
     }
     let next = if demo || has_key(&session).await? { None } else { Some(next_step(global)) };
-    let signals = Signals::catch()?;
     announce(&config, bound, next.as_deref());
     if demo {
         demo::begin(&session, bound).await?;
@@ -76,11 +78,7 @@ async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failur
     let worker = do_work(api.roster.clone(), Arc::clone(&api.jobs), drain, &stopping);
     let ended = tokio::select! {
         ended = Server::new(listener, api).run(signals) => ended,
-        () = lost(&place) => Err(Failure::Failed(
-            "this server was away for so long that everything may be being copied from or to its store: start again \
-             when that is done"
-                .to_owned(),
-        )),
+        () = lost(&place) => Err(lost_place("this server")),
     };
     stopping.give();
     end(worker, feed, &stop, place).await;
@@ -125,22 +123,26 @@ fn do_work(roster: Roster, wake: Arc<Notify>, drain: Drain, stop: &Stop) -> Join
 pub async fn work(global: &Global) -> Result<(), Failure> {
     let config = load_config(global)?;
     logging::start(&config.log, true);
-    let secrets = secrets(&config)?;
-    let roster = open_roster(&config, &secrets, Tables::MustBeThere).await?;
-    let place = enter(&roster).await?;
     let mut signals = Signals::catch()?;
+    let secrets = secrets(&config)?;
+    let roster = tokio::select! {
+        biased;
+        () = signals.next() => return Ok(()),
+        opened = open_roster(&config, &secrets, Tables::MustBeThere) => opened?,
+    };
+    let place = enter(&roster).await?;
     let (stop, stopping) = (Stop::default(), Stop::default());
     let feed = keep_feed(roster.clone(), &stop);
     let drain = Drain::new(roster.clone(), Arc::default());
     let worker = do_work(roster, Arc::default(), drain, &stopping);
     note(&format!("Roster {} does jobs on {}", env!("CARGO_PKG_VERSION"), store(&config)));
-    tokio::select! {
-        () = signals.next() => {}
-        () = lost(&place) => {}
-    }
+    let ended = tokio::select! {
+        () = signals.next() => Ok(()),
+        () = lost(&place) => Err(lost_place("this worker")),
+    };
     stopping.give();
     end(worker, feed, &stop, place).await;
-    Ok(())
+    ended
 }
 
 /// What is at hand comes to the end of its chunk; a lease that could not be released ends by itself.
@@ -165,6 +167,13 @@ async fn lost(place: &Stay) {
     while place.is_held() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+fn lost_place(who: &str) -> Failure {
+    Failure::Failed(format!(
+        "{who} was away for so long that everything may be being copied from or to its store: start again when that \
+         is done"
+    ))
 }
 
 async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), Failure> {

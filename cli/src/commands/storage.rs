@@ -90,7 +90,10 @@ async fn of_source(config: &Config) -> Result<Secrets, Failure> {
     let secrets = Secrets::derive(&key);
     let looked = backends::inspect(config, Some(secrets.fingerprint)).await?;
     if let Some(problem) = looked.checks.into_iter().find_map(|check| check.problem) {
-        return Err(Failure::Store(problem));
+        return Err(match looked.reach {
+            Reach::Whole => Failure::Failed(problem),
+            Reach::Nothing | Reach::Empty => Failure::Store(problem),
+        });
     }
     if looked.reach == Reach::Whole {
         Ok(secrets)

@@ -8,7 +8,8 @@ use roster_core::reference::OrganizationRef;
 use crate::commands::shell::Shell;
 use crate::commands::{
     account, activity, api_key, audit, check, config, dead_letter, events, import, indicator, invitation,
-    job, member, operator_key, organization, post, record, report, role, source, storage, user, view,
+    job, member, operator_key, organization, post, record, report, role, source, storage, trait_mappings,
+    user, view,
 };
 use crate::config::Flags;
 
@@ -167,6 +168,9 @@ pub enum Command {
     Indicator(indicator::Command),
     /// What people did, by user, event and day.
     Activity(activity::Activity),
+    /// Which traits name the owners of accounts and organizations.
+    #[command(subcommand)]
+    TraitMappings(trait_mappings::Command),
     /// Where events about customers come from.
     #[command(subcommand)]
     Source(source::Command),

@@ -8,7 +8,7 @@ use roster_core::reference::AccountRef;
 /// One role on named accounts, or on all of them.
 #[derive(Debug, Args)]
 pub struct AccessArgs {
-    /// The role: owner, admin, member, viewer or a `rol_` id.
+    /// The role: admin, member, viewer or a `rol_` id.
     #[arg(long)]
     role: RoleRef,
     #[command(flatten)]
@@ -53,11 +53,39 @@ pub struct WholeAccess {
 }
 
 impl WholeAccess {
+    /// Whether it takes everything away.
+    pub const fn is_nothing(&self) -> bool {
+        self.none
+    }
+
     /// As core takes it.
     pub fn ask(self) -> AccessAsk {
         match self.all_accounts {
             Some(role) => AccessAsk::Organization(role),
             None => AccessAsk::Accounts(self.grant),
+        }
+    }
+}
+
+/// Another access in place of the whole, if one is named.
+#[derive(Debug, Args)]
+#[group(required = false, multiple = false)]
+pub struct OtherAccess {
+    /// One role on every account, future ones too, in place of what is reached now.
+    #[arg(long, value_name = "ROLE")]
+    all_accounts: Option<RoleRef>,
+    /// A role on one account, by id or `ext:VALUE`, in place of what is reached now; once per account.
+    #[arg(long, value_name = "ACCOUNT=ROLE", value_parser = parse_grant)]
+    grant: Vec<(AccountRef, RoleRef)>,
+}
+
+impl OtherAccess {
+    /// As core takes it.
+    pub fn ask(self) -> Option<AccessAsk> {
+        match self.all_accounts {
+            Some(role) => Some(AccessAsk::Organization(role)),
+            None if self.grant.is_empty() => None,
+            None => Some(AccessAsk::Accounts(self.grant)),
         }
     }
 }

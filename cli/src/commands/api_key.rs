@@ -12,7 +12,7 @@ use roster_core::text::Name;
 use roster_core::time::Timestamp;
 use serde_json::json;
 
-use super::access::AccessArgs;
+use super::access::{AccessArgs, OtherAccess};
 use super::{open, open_to_destroy};
 use crate::args::{Global, InOrganization, Limit};
 use crate::failure::Failure;
@@ -33,7 +33,7 @@ pub enum Command {
     },
     /// Show one key, without its secret.
     Show(One),
-    /// Change a key's name or end.
+    /// Change a key's name, what it reaches, or its end.
     Update(Update),
     /// Give a key a new secret and print it, this once.
     Rotate {
@@ -78,6 +78,8 @@ pub struct Update {
     /// A new name.
     #[arg(long)]
     name: Option<Name>,
+    #[command(flatten)]
+    access: OtherAccess,
     /// Dead from this instant on (RFC 3339).
     #[arg(long, value_name = "TIME")]
     expires_at: Option<Timestamp>,
@@ -165,7 +167,7 @@ async fn update(session: Session, asked: Update) -> Result<(), Failure> {
     let organization = session.organization(&asked.one.within.organization).await?;
     let patch = ApiKeyPatch {
         name: asked.name,
-        access: None,
+        access: asked.access.ask(),
         expires_at: if asked.no_expires_at { Some(None) } else { asked.expires_at.map(Some) },
     };
     let operation = UpdateApiKey { organization, key: asked.one.key, patch };

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use roster_api::shapes::customer as shapes;
 use roster_core::id::{IndicatorId, ViewId};
 use roster_core::op::run as run_operation;
-use roster_core::ops::customer::CreateIndicator;
+use roster_core::ops::customer::{CreateIndicator, IndicatorPatch, UpdateIndicator};
 use roster_core::reads;
 use roster_core::text::Name;
 use roster_core::watch::{delete_indicator, evaluate};
@@ -25,6 +25,22 @@ pub enum Command {
     List {
         #[command(flatten)]
         limit: Limit,
+    },
+    /// Show one indicator.
+    Show {
+        /// By id.
+        indicator: IndicatorId,
+    },
+    /// Change an indicator; its view stays.
+    Update {
+        /// By id.
+        indicator: IndicatorId,
+        /// What you call it.
+        #[arg(long)]
+        name: Option<Name>,
+        /// For how many days something must be in the view before it counts.
+        #[arg(long, value_name = "DAYS")]
+        holds_for_days: Option<u32>,
     },
     /// List what entered and left.
     Alerts {
@@ -89,6 +105,17 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
             let rows = rows.iter().map(shapes::indicator).collect();
             let none = "There are no indicators. Make one: roster indicator create NAME --view VIEW";
             session.out.list("Indicator", &Listed { rows, more }, COLUMNS, none)
+        }
+        Command::Show { indicator } => {
+            let session = open(global).await?;
+            let shown = reads::indicator(&session.roster, &session.request(), indicator).await?;
+            session.out.one(&shapes::indicator(&shown.value), FIELDS)
+        }
+        Command::Update { indicator, name, holds_for_days } => {
+            let session = open(global).await?;
+            let operation = UpdateIndicator { indicator, patch: IndicatorPatch { name, holds_for_days } };
+            let done = run_operation(&session.roster, &session.request(), &operation).await?;
+            session.out.one(&shapes::indicator(&done.output), FIELDS)
         }
         Command::Alerts { indicator, limit } => {
             let session = open(global).await?;

@@ -81,7 +81,7 @@ pub struct Add {
     #[command(flatten)]
     who: Who,
     /// Their name, for one who is new here.
-    #[arg(long, conflicts_with = "user")]
+    #[arg(long)]
     name: Option<Name>,
     #[command(flatten)]
     access: AccessArgs,
@@ -150,6 +150,11 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
         Command::Add(new) => act::add(open(global).await?, new).await,
         Command::SetRole { one, account, role } => {
             act::set_role(open(global).await?, &one, &account, role).await
+        }
+        Command::SetAccess { one, access } if access.is_nothing() => {
+            let question =
+                format!("Take everything that {} reaches in {}?", one.user, one.within.organization);
+            act::set_access(open_to_destroy(global, &question).await?, &one, access).await
         }
         Command::SetAccess { one, access } => act::set_access(open(global).await?, &one, access).await,
         Command::Remove { one, account: None } => {

@@ -26,6 +26,7 @@ mod serve;
 pub mod shell;
 pub mod source;
 pub mod storage;
+pub mod trait_mappings;
 pub mod user;
 pub mod verify;
 pub mod view;
@@ -63,6 +64,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::View(command) => view::run(command, global).await,
         Command::Indicator(command) => indicator::run(command, global).await,
         Command::Activity(asked) => activity::run(asked, global).await,
+        Command::TraitMappings(command) => trait_mappings::run(command, global).await,
         Command::Source(command) => source::run(command, global).await,
         Command::DeadLetter(command) => dead_letter::run(command, global).await,
         Command::Storage(command) => storage::run(command, global).await,

@@ -31,7 +31,7 @@ pub enum Command {
         /// By id or `ext:VALUE`.
         organization: OrganizationRef,
     },
-    /// Change name, slug, external id (once) or traits.
+    /// Change name, slug, external id (once), settings or traits.
     Update(Update),
     /// Close an organization for good: every access and key in it ends.
     Close {
@@ -125,8 +125,16 @@ pub struct Update {
     /// Your own id for it; never changes once it is set.
     #[arg(long, value_name = "ID")]
     external_id: Option<ExternalId>,
+    /// A setting to change, as the API names it, such as `invitations_hold_seats=false`; once per setting.
+    #[arg(long = "setting", value_name = "NAME=VALUE", value_parser = parse_setting)]
+    settings: Vec<(String, serde_json::Value)>,
     #[command(flatten)]
     traits: TraitArgs,
+}
+
+fn parse_setting(text: &str) -> Result<(String, serde_json::Value), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
 }
 
 /// Which organizations.
@@ -179,6 +187,7 @@ const FIELDS: &[Column] = &[
     ("owner suspended", "/owner_unavailable"),
     ("seats used", "/seats/used"),
     ("seats paid for", "/seats/purchased"),
+    ("settings", "/settings"),
     ("traits", "/traits"),
     ("created", "/created_at"),
 ];
@@ -256,12 +265,15 @@ async fn show(session: &Session, id: OrganizationId) -> Result<(), Failure> {
 }
 
 async fn update(session: Session, asked: Update) -> Result<(), Failure> {
+    let settings = serde_json::Value::Object(asked.settings.into_iter().collect());
+    let settings: SettingsPatch =
+        serde_json::from_value(settings).map_err(|bad| Failure::Usage(format!("--setting: {bad}")))?;
     let id = session.organization(&asked.organization).await?;
     let patch = OrganizationPatch {
         name: asked.name,
         slug: asked.slug,
         external_id: asked.external_id,
-        settings: SettingsPatch::default(),
+        settings,
         traits: asked.traits.patch(),
     };
     flows::update_organization(&session.roster, &session.request(), id, &patch).await?;

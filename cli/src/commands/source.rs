@@ -71,6 +71,15 @@ pub struct Update {
     /// What you call it.
     #[arg(long)]
     name: Option<Name>,
+    /// Where its groups go from now on: accounts of one organization, an organization each, or by a trait of the group.
+    #[arg(long, value_enum)]
+    groups: Option<To>,
+    /// For `--groups one`: the organization, by id or `ext:VALUE`.
+    #[arg(long, value_name = "ORG", requires = "groups")]
+    organization: Option<OrganizationRef>,
+    /// For `--groups trait`: the trait that holds the external id of the organization.
+    #[arg(long = "trait", value_name = "NAME", requires = "groups")]
+    name_of_trait: Option<String>,
     /// What it makes people in their accounts.
     #[arg(long, value_name = "ROLE")]
     default_role: Option<RoleRef>,
@@ -151,19 +160,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
 }
 
 async fn create(session: Session, asked: Create) -> Result<(), Failure> {
-    let groups = match (asked.groups, asked.organization, asked.name_of_trait) {
-        (To::One, Some(named), None) => Groups::One(session.organization(&named).await?),
-        (To::One, None, _) => {
-            return Err(Failure::Usage("say which organization: --organization ORG".to_owned()));
-        }
-        (To::Each, None, None) => Groups::Each,
-        (To::Trait, None, Some(name)) => Groups::Trait(name),
-        (To::Trait, None, None) => return Err(Failure::Usage("name the trait: --trait NAME".to_owned())),
-        _ => {
-            let usage = "--organization goes with `--groups one`, --trait with `--groups trait`";
-            return Err(Failure::Usage(usage.to_owned()));
-        }
-    };
+    let groups = groups(&session, asked.groups, asked.organization, asked.name_of_trait).await?;
     let events = asked.events.over(EventNames::default());
     reads::require_default_role(&session.roster, &groups, asked.default_role).await?;
     let operation = CreateSource { name: asked.name, groups, default_role: asked.default_role, events };
@@ -179,10 +176,35 @@ async fn create(session: Session, asked: Create) -> Result<(), Failure> {
     session.out.secret(token.reveal(), &shown, &note)
 }
 
+async fn groups(
+    session: &Session,
+    to: To,
+    organization: Option<OrganizationRef>,
+    name_of_trait: Option<String>,
+) -> Result<Groups, Failure> {
+    Ok(match (to, organization, name_of_trait) {
+        (To::One, Some(named), None) => Groups::One(session.organization(&named).await?),
+        (To::One, None, _) => {
+            return Err(Failure::Usage("say which organization: --organization ORG".to_owned()));
+        }
+        (To::Each, None, None) => Groups::Each,
+        (To::Trait, None, Some(name)) => Groups::Trait(name),
+        (To::Trait, None, None) => return Err(Failure::Usage("name the trait: --trait NAME".to_owned())),
+        _ => {
+            let usage = "--organization goes with `--groups one`, --trait with `--groups trait`";
+            return Err(Failure::Usage(usage.to_owned()));
+        }
+    })
+}
+
 async fn update(session: Session, asked: Update) -> Result<(), Failure> {
     let before = reads::source(&session.roster, &session.request(), asked.source).await?.value;
     let events = Some(asked.events.over(before.events));
-    let patch = SourcePatch { name: asked.name, groups: None, default_role: asked.default_role, events };
+    let groups = match asked.groups {
+        Some(to) => Some(groups(&session, to, asked.organization, asked.name_of_trait).await?),
+        None => None,
+    };
+    let patch = SourcePatch { name: asked.name, groups, default_role: asked.default_role, events };
     let operation = UpdateSource { source: asked.source, patch };
     let done = run_operation(&session.roster, &session.request(), &operation).await?;
     session.out.one(&shapes::source(&done.output), FIELDS)

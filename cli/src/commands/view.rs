@@ -5,7 +5,7 @@ use roster_api::shapes::customer as shapes;
 use roster_core::id::ViewId;
 use roster_core::model::customer::ReportKind;
 use roster_core::op::run as run_operation;
-use roster_core::ops::customer::{CreateView, DeleteView};
+use roster_core::ops::customer::{CreateView, DeleteView, UpdateView, ViewPatch};
 use roster_core::reads;
 use roster_core::report::{Field, Filter};
 use roster_core::text::Name;
@@ -35,6 +35,8 @@ pub enum Command {
         #[command(flatten)]
         limit: Limit,
     },
+    /// Change a view; what it has a row for stays.
+    Update(Update),
     /// Delete a view.
     Delete {
         /// By id.
@@ -59,6 +61,28 @@ pub struct Create {
     /// By which columns, with commas; `-` in front turns the order round.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',', allow_hyphen_values = true)]
     sort: Vec<String>,
+}
+
+/// Flags of `update`.
+#[derive(Debug, Args)]
+pub struct Update {
+    /// By id.
+    view: ViewId,
+    /// What you call it.
+    #[arg(long)]
+    name: Option<Name>,
+    /// Which rows, as `roster report` takes it.
+    #[arg(long = "where", value_name = "FILTER")]
+    filter: Option<String>,
+    /// All rows.
+    #[arg(long, conflicts_with = "filter")]
+    no_where: bool,
+    /// The columns, with commas.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    columns: Option<Vec<String>>,
+    /// By which columns, with commas; `-` in front turns the order round.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', allow_hyphen_values = true)]
+    sort: Option<Vec<String>>,
 }
 
 /// What a view has a row for.
@@ -114,6 +138,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
             drop(session);
             show(view.kind, columns, filter, sort, limit.rows(), global).await
         }
+        Command::Update(asked) => update(asked, global).await,
         Command::Delete { view } => {
             let question = format!("Delete the view {view}? Indicators on it see nothing any more.");
             let session = open_to_destroy(global, &question).await?;
@@ -128,13 +153,34 @@ async fn create(asked: Create, global: &Global) -> Result<(), Failure> {
         Kind::Accounts => ReportKind::Accounts,
         Kind::Organizations => ReportKind::Organizations,
     };
-    for name in asked.columns.iter().chain(&asked.sort) {
-        let name = name.strip_prefix('-').unwrap_or(name);
-        Field::of(kind, name).map_err(|wrong| Failure::Usage(format!("{name}: {wrong}")))?;
-    }
+    check(kind, asked.columns.iter().chain(&asked.sort))?;
     let filter = filter(kind, asked.filter.as_deref())?.map(|filter| filter.shown().to_string());
     let session = open(global).await?;
     let operation = CreateView { name: asked.name, kind, filter, columns: asked.columns, sort: asked.sort };
+    let done = run_operation(&session.roster, &session.request(), &operation).await?;
+    session.out.one(&shapes::view(&done.output), FIELDS)
+}
+
+fn check<'a>(kind: ReportKind, names: impl Iterator<Item = &'a String>) -> Result<(), Failure> {
+    for name in names {
+        let name = name.strip_prefix('-').unwrap_or(name);
+        Field::of(kind, name).map_err(|wrong| Failure::Usage(format!("{name}: {wrong}")))?;
+    }
+    Ok(())
+}
+
+async fn update(asked: Update, global: &Global) -> Result<(), Failure> {
+    let session = open(global).await?;
+    let kind = reads::view(&session.roster, &session.request(), asked.view).await?.value.kind;
+    check(kind, asked.columns.iter().flatten().chain(asked.sort.iter().flatten()))?;
+    let wanted = filter(kind, asked.filter.as_deref())?.map(|filter| filter.shown().to_string());
+    let patch = ViewPatch {
+        name: asked.name,
+        filter: if asked.no_where { Some(None) } else { wanted.map(Some) },
+        columns: asked.columns,
+        sort: asked.sort,
+    };
+    let operation = UpdateView { view: asked.view, patch };
     let done = run_operation(&session.roster, &session.request(), &operation).await?;
     session.out.one(&shapes::view(&done.output), FIELDS)
 }

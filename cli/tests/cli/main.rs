@@ -4,6 +4,7 @@
 mod demo;
 mod import;
 mod kill;
+mod leavers;
 mod logs;
 mod nouns;
 mod people;

@@ -121,7 +121,7 @@ on_every_store! {
             place.refused("member remove ext:bob --organization ext:acme --account ext:north --yes"),
             "implicit_access"
         );
-        place.done(&format!("{set} --none"));
+        place.done(&format!("{set} --none --yes"));
         let bob = place.json("member show ext:bob --organization ext:acme");
         assert_eq!(
             (bob["status"].as_str(), bob["access"]["accounts"].as_array().map(Vec::len)),

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use roster_api::shapes::customer as shapes;
-use roster_core::flows::{mappings, put_mappings};
+use roster_core::flows::{put_mappings, shown_mappings};
 use roster_core::home::Home;
 use roster_core::model::customer::Mappings;
 use roster_core::reads;
@@ -72,7 +72,7 @@ async fn home(session: &Session, whose: &Whose) -> Result<Home, Failure> {
 }
 
 async fn show(session: &Session, home: &Home) -> Result<(), Failure> {
-    session.out.one(&shapes::mappings(&mappings(&session.roster, home).await?), FIELDS)
+    session.out.one(&shapes::mappings(&shown_mappings(&session.roster, home).await?.0), FIELDS)
 }
 
 fn parse_name(text: &str) -> Result<String, String> {

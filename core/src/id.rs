@@ -16,9 +16,9 @@ const NO_DIGIT: u8 = u8::MAX;
 /// The value of each byte as a digit.
 const DIGITS: [u8; 256] = {
     let mut digits = [NO_DIGIT; 256];
-    let mut value = 0;
-    while value < ALPHABET.len() {
-        digits[ALPHABET[value] as usize] = value as u8;
+    let mut value = 0_u8;
+    while (value as usize) < ALPHABET.len() {
+        digits[ALPHABET[value as usize] as usize] = value;
         value += 1;
     }
     digits

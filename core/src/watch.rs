@@ -81,8 +81,8 @@ pub async fn evaluate(roster: &Roster, indicator: &Indicator) -> Result<(), OpEr
     let system = Request::new(Actor::System, roster.entropy.as_ref());
     let (view, holder) = (view_of(roster, indicator).await?, system.seed.uuid("evaluation"));
     let kind = view.as_ref().map(|view| view.kind);
-    let begin = BeginEvaluation { indicator: indicator.id, kind, holder };
-    let Some(begun) = run(roster, &system.step("begin"), &begin).await?.output else { return Ok(()) };
+    let taking = BeginEvaluation { indicator: indicator.id, kind, holder };
+    let Some(begun) = run(roster, &system.step("begin"), &taking).await?.output else { return Ok(()) };
     let found = match &view {
         Some(view) => look(roster, view).await?,
         None => BTreeMap::new(),

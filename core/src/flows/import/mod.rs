@@ -7,6 +7,7 @@ mod parse;
 mod row;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub use accounts::{AccountLine, AccountRow, parse_accounts};
 pub use parse::{ImportLine, ImportRow, parse_members};
@@ -23,6 +24,9 @@ use crate::store::{CommitError, StoreError};
 
 /// How many rows are committed together.
 const CHUNK: usize = 250;
+
+/// Somewhat longer than names that nothing bears are held.
+const PATIENCE: Duration = Duration::from_secs(75);
 
 /// How an import is done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,7 +76,10 @@ pub async fn import_members(
     if tried {
         let trial = on_overlay(roster);
         for chunk in lines.chunks(CHUNK) {
-            import_rows(&trial, request, organization, chunk, options, &mut report).await?;
+            patiently(&mut report, async |report| {
+                import_rows(&trial, request, organization, chunk, options, report).await
+            })
+            .await?;
             trial.1.forget();
             done += chunk.len();
             progress(done, steps);
@@ -86,11 +93,33 @@ pub async fn import_members(
         report = ImportReport::default();
     }
     for chunk in lines.chunks(CHUNK) {
-        import_chunk(roster, request, organization, chunk, options, &mut report).await?;
+        patiently(&mut report, async |report| {
+            import_chunk(roster, request, organization, chunk, options, report).await
+        })
+        .await?;
         done += chunk.len();
         progress(done, steps);
     }
     Ok(report)
+}
+
+/// Waits for names that an import took which was killed before it made what they name: they are free after a minute.
+async fn patiently(
+    report: &mut ImportReport,
+    mut act: impl AsyncFnMut(&mut ImportReport) -> Result<(), OpError>,
+) -> Result<(), OpError> {
+    let (rows, accounts, users) = (report.rows.len(), report.accounts_created, report.users_created);
+    let begun = Instant::now();
+    loop {
+        match act(report).await {
+            Err(OpError::Busy) if begun.elapsed() < PATIENCE => {
+                report.rows.truncate(rows);
+                (report.accounts_created, report.users_created) = (accounts, users);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            told => return told,
+        }
+    }
 }
 
 /// Whether a file may need more seats than there are.

@@ -239,7 +239,7 @@ impl Route {
 
     /// Whether its answer bears an entity tag.
     pub fn has_version(&self) -> bool {
-        self.answer.is_some_and(|answer| VERSIONED.contains(&answer))
+        self.form == Form::One && self.answer.is_some_and(|answer| VERSIONED.contains(&answer))
     }
 
     /// Whether it answers events, which can be followed in a stream.

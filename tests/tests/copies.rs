@@ -34,7 +34,17 @@ async fn real_life(rows: usize) -> (Service, OrganizationId) {
     let organization = resolve_organization(roster, &"ext:cloud".parse().unwrap()).await.unwrap();
     let request = Request::new(Actor::CLI, roster.entropy.as_ref());
     let options = ImportOptions { create_accounts: true, dry_run: false };
-    import_members(roster, &request, organization, &lines, options, &mut |_, _| {}).await.unwrap();
+    import_members(
+        roster,
+        &request,
+        organization,
+        &lines,
+        options,
+        std::time::Duration::ZERO,
+        &mut |_, _| {},
+    )
+    .await
+    .unwrap();
     service.operator().delete("/v1/organizations/ext:cloud/members/ext:amberlemur").await.is(200);
     (service, organization)
 }

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use roster_api::{csv, shapes};
@@ -59,6 +60,8 @@ pub struct Members {
     dry_run: bool,
 }
 
+/// Somewhat longer than names that nothing bears are held.
+const PATIENCE: Duration = Duration::from_secs(75);
 /// Larger files are refused by the core; one byte more than it takes is enough to know.
 const MOST: u64 = 64 * 1024 * 1024 + 1;
 
@@ -90,8 +93,16 @@ async fn members(asked: Members, global: &Global) -> Result<(), Failure> {
     let options = ImportOptions { create_accounts: asked.create_accounts, dry_run: asked.dry_run };
     let mut progress = Progress::towards_an_end("rows gone through");
     let mut hear = |done, all| progress.of(as_u64(done), as_u64(all));
-    let report =
-        import_members(&session.roster, &session.request(), organization, &lines, options, &mut hear).await?;
+    let report = import_members(
+        &session.roster,
+        &session.request(),
+        organization,
+        &lines,
+        options,
+        PATIENCE,
+        &mut hear,
+    )
+    .await?;
     progress.end();
     if session.out.is_csv() {
         let rows: Vec<_> = report.rows.iter().map(shapes::import_row).collect();

@@ -187,7 +187,17 @@ impl Flow {
             Self::Import => {
                 let lines = parse_members(ROWS.as_bytes())?;
                 let options = ImportOptions { create_accounts: true, dry_run: false };
-                import_members(roster, &bare, cloud, &lines, options, &mut |_, _| {}).await.map(drop)
+                import_members(
+                    roster,
+                    &bare,
+                    cloud,
+                    &lines,
+                    options,
+                    std::time::Duration::ZERO,
+                    &mut |_, _| {},
+                )
+                .await
+                .map(drop)
             }
             Self::Accept => {
                 let actor = Actor::User { user: fay, via: Via::Operator { key: None } };

@@ -97,7 +97,7 @@ async fn race(
 /// The same end. A transfer that lost to another says so, rather than that its actor owns nothing now (rule O5).
 fn fits(ended: &End, serial: &End) -> bool {
     let same = |ended: Outcome, serial: Outcome| {
-        ended == serial || (ended == Err("owner_changed") && serial == Err("forbidden"))
+        ended == serial || (ended == Err("owner_changed") && matches!(serial, Err("forbidden" | "invalid")))
     };
     same(ended.left, serial.left)
         && same(ended.right, serial.right)

@@ -25,9 +25,6 @@ use crate::store::{CommitError, StoreError};
 /// How many rows are committed together.
 const CHUNK: usize = 250;
 
-/// Somewhat longer than names that nothing bears are held.
-const PATIENCE: Duration = Duration::from_secs(75);
-
 /// How an import is done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ImportOptions {
@@ -56,13 +53,15 @@ impl ImportReport {
 }
 
 /// Imports the rows of a parsed file. Where seats are limited the whole file is gone through first; if they are too few
-/// for it, it is refused as a whole (`no_seat`) and nothing is done. `progress` hears how many of all steps are done.
+/// for it, it is refused as a whole (`no_seat`) and nothing is done. `patience` is how long it waits for names that an import
+/// took which was killed; `progress` hears how many of all steps are done.
 pub async fn import_members(
     roster: &Roster,
     request: &Request,
     organization: OrganizationId,
     lines: &[ImportLine],
     options: ImportOptions,
+    patience: Duration,
     progress: &mut (dyn FnMut(usize, usize) + Send),
 ) -> Result<ImportReport, OpError> {
     require_visible(roster, request, organization).await?;
@@ -76,7 +75,7 @@ pub async fn import_members(
     if tried {
         let trial = on_overlay(roster);
         for chunk in lines.chunks(CHUNK) {
-            patiently(&mut report, async |report| {
+            patiently(patience, &mut report, async |report| {
                 import_rows(&trial, request, organization, chunk, options, report).await
             })
             .await?;
@@ -93,7 +92,7 @@ pub async fn import_members(
         report = ImportReport::default();
     }
     for chunk in lines.chunks(CHUNK) {
-        patiently(&mut report, async |report| {
+        patiently(patience, &mut report, async |report| {
             import_chunk(roster, request, organization, chunk, options, report).await
         })
         .await?;
@@ -105,6 +104,7 @@ pub async fn import_members(
 
 /// Waits for names that an import took which was killed before it made what they name: they are free after a minute.
 async fn patiently(
+    patience: Duration,
     report: &mut ImportReport,
     mut act: impl AsyncFnMut(&mut ImportReport) -> Result<(), OpError>,
 ) -> Result<(), OpError> {
@@ -112,7 +112,7 @@ async fn patiently(
     let begun = Instant::now();
     loop {
         match act(report).await {
-            Err(OpError::Busy) if begun.elapsed() < PATIENCE => {
+            Err(OpError::Busy) if begun.elapsed() < patience => {
                 report.rows.truncate(rows);
                 (report.accounts_created, report.users_created) = (accounts, users);
                 tokio::time::sleep(Duration::from_secs(1)).await;

@@ -62,6 +62,7 @@ pub struct Members {
 
 /// Somewhat longer than names that nothing bears are held.
 const PATIENCE: Duration = Duration::from_secs(75);
+
 /// Larger files are refused by the core; one byte more than it takes is enough to know.
 const MOST: u64 = 64 * 1024 * 1024 + 1;
 

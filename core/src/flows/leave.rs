@@ -11,6 +11,7 @@ use crate::op::{Done, Roster, Seal, preflight, run_sealed};
 use crate::ops::leaving::{InvitationFate, LeaveByPlan, LeavingMode, Left};
 use crate::reference::UserRef;
 use crate::refusal::{OpError, Refusal};
+use crate::store::StoreError;
 
 /// A leaving plan to be executed.
 #[derive(Clone, PartialEq, Debug)]
@@ -41,6 +42,7 @@ pub async fn leave_by_plan(
 ) -> Result<Done<Left>, OpError> {
     let user = find_user(roster, &leave.user).await?.id;
     let home = Home::Organization(organization);
+    let (invitations, more) = invitations_of(roster, organization, user).await?;
     let mut operation = LeaveByPlan {
         organization,
         user,
@@ -50,11 +52,16 @@ pub async fn leave_by_plan(
         posts_to: resolved(roster, leave.posts_to.as_ref()).await?,
         owner_to: resolved(roster, leave.owner_to.as_ref()).await?,
         fate: leave.fate,
-        invitations: invitations_of(roster, organization, user, leave.fate).await?,
+        invitations,
         asked: asked(request),
         not_after: None,
     };
     match preflight(roster, request, &operation).await {
+        Ok(_) if more && leave.fate == InvitationFate::HandOver => {
+            let most = LeaveByPlan::MOST_INVITATIONS;
+            let text = format!("at most {most} invitations can be handed over: revoke others of them first");
+            return Err(Refusal::invalid("/invitations", text).into());
+        }
         // What was answered before is answered again, though the plan is another by now.
         Ok(_) | Err(OpError::Replay(_)) => {}
         Err(error) => return Err(error),
@@ -75,13 +82,12 @@ async fn resolved(roster: &Roster, named: Option<&UserRef>) -> Result<Option<(Us
     }
 }
 
-/// Pending invitations that somebody stands for, as many as one commit takes.
+/// Pending invitations that somebody stands for, as many as one commit takes, and whether there are more.
 async fn invitations_of(
     roster: &Roster,
     organization: OrganizationId,
     user: UserId,
-    fate: InvitationFate,
-) -> Result<Vec<InvitationId>, OpError> {
+) -> Result<(Vec<InvitationId>, bool), StoreError> {
     let status = Some(InvitationStatus::Pending);
     let listing = Listing::Invitations { organization, status, scope: Scope::All };
     let (mut found, mut page) = (Vec::new(), PageRequest { after: None, limit: 200 });
@@ -95,13 +101,10 @@ async fn invitations_of(
             }
         }
         let most = LeaveByPlan::MOST_INVITATIONS;
-        if found.len() > most && fate == InvitationFate::HandOver {
-            let text = format!("at most {most} invitations can be handed over: revoke others of them first");
-            return Err(Refusal::invalid("/invitations", text).into());
-        }
-        if !rows.more || found.len() >= most {
+        if !rows.more || found.len() > most {
+            let more = found.len() > most;
             found.truncate(most);
-            return Ok(found);
+            return Ok((found, more));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::parse::{cell, parse, quotes_are_plain, read};
+use super::parse::{cell, is_whole, parse, places, read};
 use crate::refusal::Refusal;
 use crate::text::{ExternalId, Name};
 
@@ -42,34 +42,13 @@ pub fn parse_accounts(bytes: &[u8]) -> Result<Vec<AccountLine>, Refusal> {
 }
 
 fn columns(record: &csv::ByteRecord) -> Result<Columns, Refusal> {
-    const KNOWN: &str = "account_external_id, name";
-    let (mut external_id, mut name) = (None, None);
-    for (at, cell) in record.iter().enumerate() {
-        let place = match cell {
-            b"account_external_id" => &mut external_id,
-            b"name" => &mut name,
-            other => {
-                let other: String = String::from_utf8_lossy(other).chars().take(60).collect();
-                let detail = format!("unknown column {other:?} in the header; the columns are {KNOWN}");
-                return Err(Refusal::invalid("", detail));
-            }
-        };
-        if place.replace(at).is_some() {
-            return Err(Refusal::invalid("", "the header names a column twice"));
-        }
-    }
-    let missing =
-        || Refusal::invalid("", format!("the header must name account_external_id; known are {KNOWN}"));
+    let [external_id, name] = places(record, ["account_external_id", "name"])?;
+    let missing = || Refusal::invalid("", "the header must name account_external_id, and may name name");
     Ok(Columns { external_id: external_id.ok_or_else(missing)?, name, count: record.len() })
 }
 
 fn row(raw: &[u8], record: &csv::ByteRecord, columns: &Columns) -> Result<AccountRow, String> {
-    if !quotes_are_plain(raw) {
-        return Err("a quotation mark stands bare: quote the whole cell and double the marks inside".into());
-    }
-    if record.len() != columns.count {
-        return Err(format!("{} cells where the header has {}", record.len(), columns.count));
-    }
+    is_whole(raw, record, columns.count)?;
     let external_id =
         cell(record, "account_external_id", columns.external_id)?.ok_or("account_external_id: empty")?;
     let name = columns.name.map_or(Ok(None), |at| cell(record, "name", at))?;

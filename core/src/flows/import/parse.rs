@@ -38,7 +38,7 @@ pub struct ImportLine {
     pub row: Result<ImportRow, String>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Columns {
     external_id: Option<usize>,
     email: Option<usize>,
@@ -97,35 +97,38 @@ fn line_ends(text: &[u8]) -> u64 {
     (0..text.len()).filter(|at| ends(*at)).count() as u64
 }
 
-fn columns(record: &csv::ByteRecord) -> Result<Columns, Refusal> {
-    const KNOWN: &str = "user_external_id, email, name, account_external_id, role";
-    let mut found = Columns { count: record.len(), ..Columns::default() };
-    let (mut account, mut role) = (None, None);
+/// Where the header has each of the columns that are known.
+pub(super) fn places<const N: usize>(
+    record: &csv::ByteRecord,
+    known: [&str; N],
+) -> Result<[Option<usize>; N], Refusal> {
+    let mut places = [None; N];
     for (at, cell) in record.iter().enumerate() {
-        let place = match cell {
-            b"user_external_id" => &mut found.external_id,
-            b"email" => &mut found.email,
-            b"name" => &mut found.name,
-            b"account_external_id" => &mut account,
-            b"role" => &mut role,
-            other => {
-                let other: String = String::from_utf8_lossy(other).chars().take(60).collect();
-                let detail = format!("unknown column {other:?} in the header; the columns are {KNOWN}");
-                return Err(Refusal::invalid("", detail));
-            }
+        let Some(which) = known.iter().position(|name| name.as_bytes() == cell) else {
+            let other: String = String::from_utf8_lossy(cell).chars().take(60).collect();
+            let known = known.join(", ");
+            let detail = format!("unknown column {other:?} in the header; the columns are {known}");
+            return Err(Refusal::invalid("", detail));
         };
-        if place.replace(at).is_some() {
+        if places[which].replace(at).is_some() {
             return Err(Refusal::invalid("", "the header names a column twice"));
         }
     }
+    Ok(places)
+}
+
+fn columns(record: &csv::ByteRecord) -> Result<Columns, Refusal> {
+    const KNOWN: [&str; 5] = ["user_external_id", "email", "name", "account_external_id", "role"];
+    let [external_id, email, name, account, role] = places(record, KNOWN)?;
     match (account, role) {
-        (Some(account), Some(role)) if found.external_id.or(found.email).is_some() => {
-            Ok(Columns { account, role, ..found })
+        (Some(account), Some(role)) if external_id.or(email).is_some() => {
+            Ok(Columns { external_id, email, name, account, role, count: record.len() })
         }
         _ => Err(Refusal::invalid(
             "",
             format!(
-                "the header must name account_external_id, role, and user_external_id or email; known are {KNOWN}"
+                "the header must name account_external_id, role, and user_external_id or email; known are {}",
+                KNOWN.join(", ")
             ),
         )),
     }
@@ -142,12 +145,7 @@ fn line(line: u64, raw: &[u8], record: &csv::ByteRecord, columns: &Columns) -> I
 }
 
 fn row(raw: &[u8], record: &csv::ByteRecord, columns: &Columns) -> Result<ImportRow, String> {
-    if !quotes_are_plain(raw) {
-        return Err("a quotation mark stands bare: quote the whole cell and double the marks inside".into());
-    }
-    if record.len() != columns.count {
-        return Err(format!("{} cells where the header has {}", record.len(), columns.count));
-    }
+    is_whole(raw, record, columns.count)?;
     let cell = |name: &str, at: usize| cell(record, name, at);
     let optional = |name: &str, at: Option<usize>| at.map_or(Ok(None), |at| cell(name, at));
     let external_id = optional("user_external_id", columns.external_id)?;
@@ -165,6 +163,17 @@ fn row(raw: &[u8], record: &csv::ByteRecord, columns: &Columns) -> Result<Import
         account: read("account_external_id", &account)?,
         role: read("role", &role)?,
     })
+}
+
+/// A row that can be read: quoted as it should be, with as many cells as the header has.
+pub(super) fn is_whole(raw: &[u8], record: &csv::ByteRecord, count: usize) -> Result<(), String> {
+    if !quotes_are_plain(raw) {
+        return Err("a quotation mark stands bare: quote the whole cell and double the marks inside".into());
+    }
+    if record.len() != count {
+        return Err(format!("{} cells where the header has {count}", record.len()));
+    }
+    Ok(())
 }
 
 /// The text of a cell; nothing for an empty one.
@@ -185,7 +194,7 @@ pub(super) fn read<T: std::str::FromStr<Err: std::fmt::Display>>(
 }
 
 /// Whether quotation marks stand only around whole cells, or doubled inside them (RFC 4180, section 2, rule 5).
-pub(super) fn quotes_are_plain(raw: &[u8]) -> bool {
+fn quotes_are_plain(raw: &[u8]) -> bool {
     #[derive(PartialEq)]
     enum At {
         Start,

@@ -316,6 +316,23 @@ pub fn reveal(value: &Value, personal: &[Personal]) -> Value {
     }
 }
 
+/// Renumbers the digests of a value whose entry is put behind another that has so many.
+pub fn shift_marks(value: &mut Value, by: u16) {
+    match value {
+        Value::Object(map) => {
+            let alone = map.len() == 1;
+            for (name, within) in map.iter_mut() {
+                match within.get("n").and_then(Value::as_u64) {
+                    Some(n) if alone && name == MARK => within["n"] = (n + u64::from(by)).into(),
+                    _ => shift_marks(within, by),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| shift_marks(value, by)),
+        _ => {}
+    }
+}
+
 /// Whether every value beside an entry fits a digest in its body.
 pub fn personal_fits(body: &Value, personal: &[Personal]) -> bool {
     let mut digests = std::collections::BTreeMap::new();

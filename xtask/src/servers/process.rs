@@ -15,6 +15,9 @@ use super::PATIENCE;
 /// A folder that is kept in memory, where there is one: a server there waits for no disk.
 const MEMORY: &str = "/dev/shm";
 
+/// A server has so long to quit.
+const QUIT_WITHIN: Duration = Duration::from_secs(5);
+
 /// As much must be free in memory.
 const NEEDED: u64 = 4 << 30;
 
@@ -131,12 +134,19 @@ impl Server {
 }
 
 impl Drop for Server {
-    /// Nothing in it is worth an orderly end.
+    /// Nothing in it is worth an orderly end; but Postgres ends its own processes when it is asked to quit. Whatever does
+    /// not, as where a shell has told what it runs in the background to ignore it, is killed.
     fn drop(&mut self) {
         let quit = Command::new("kill").args(["-s", "QUIT", &self.child.id().to_string()]).status();
-        if !quit.is_ok_and(|status| status.success()) {
-            let _gone = self.child.kill();
+        let begun = Instant::now();
+        let asked = quit.is_ok_and(|status| status.success());
+        while asked && begun.elapsed() < QUIT_WITHIN {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
         }
+        let _gone = self.child.kill();
         let _ended = self.child.wait();
     }
 }

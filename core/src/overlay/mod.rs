@@ -1,6 +1,8 @@
 //! A store that reads through to another and keeps its commits in memory: what a dry run runs on. Its commits can be
 //! flushed to the store below in large groups, so that a run does exactly what its dry run reported.
 
+mod together;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -152,7 +154,7 @@ impl Overlay {
         let mut pending = std::mem::take(&mut self.layer().pending);
         pending.sort_by_key(|set| rank(&set.home));
         for wave in pending.chunk_by(|a, b| rank(&a.home) == rank(&b.home)) {
-            for group in wave.chunks(GROUP) {
+            for group in together::together(wave.to_vec()).chunks(GROUP) {
                 for outcome in self.base.commit_all(group).await {
                     outcome?;
                 }

@@ -1,0 +1,214 @@
+//! Commits to one home put together, so that a file of many rows is not as many commits.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use uuid::Uuid;
+
+use crate::home::{Home, Key, Tally};
+use crate::id::CommitId;
+use crate::log::{Body, LogEntry, Personal, digest, shift_marks};
+use crate::store::{ChangeSet, MAX_WRITES, Write};
+use crate::time::Timestamp;
+
+/// The same commits with as few as there may be to each home. Each does at once what those that it stands for do one
+/// after the other, and its entry holds their changes in their order.
+pub(super) fn together(sets: Vec<ChangeSet>) -> Vec<ChangeSet> {
+    let mut homes: BTreeMap<Home, Vec<ChangeSet>> = BTreeMap::new();
+    for set in sets {
+        homes.entry(set.home.clone()).or_default().push(set);
+    }
+    homes.into_values().flat_map(of_one_home).collect()
+}
+
+fn of_one_home(sets: Vec<ChangeSet>) -> Vec<ChangeSet> {
+    if sets.len() == 1 {
+        return sets;
+    }
+    let (mut done, mut open) = (Done::default(), None::<Joined>);
+    for mut set in sets {
+        let Some(part) = Joined::of(&set) else {
+            done.take(open.take());
+            done.look_for_new_names(&mut set.guards);
+            done.sets.push(set);
+            continue;
+        };
+        open = match open.take() {
+            Some(before) if before.fits(&part) => Some(before.then(part)),
+            before => {
+                done.take(before);
+                Some(part)
+            }
+        };
+    }
+    done.take(open);
+    done.sets
+}
+
+/// What has been put together, and what those are called now that it stands for.
+#[derive(Default)]
+struct Done {
+    sets: Vec<ChangeSet>,
+    names: BTreeMap<CommitId, CommitId>,
+}
+
+impl Done {
+    fn take(&mut self, joined: Option<Joined>) {
+        let Some(mut joined) = joined else { return };
+        self.look_for_new_names(&mut joined.guards);
+        let ids = joined.ids.clone();
+        let set = joined.close();
+        self.names.extend(ids.into_iter().map(|id| (id, set.id)));
+        self.sets.push(set);
+    }
+
+    /// What one of them wrote bears the name of all.
+    fn look_for_new_names(&self, guards: &mut BTreeMap<Key, Option<CommitId>>) {
+        for version in guards.values_mut().flatten() {
+            *version = self.names.get(version).copied().unwrap_or(*version);
+        }
+    }
+}
+
+/// Commits to one home on the way to be one.
+struct Joined {
+    home: Home,
+    ids: Vec<CommitId>,
+    not_after: Option<Timestamp>,
+    guards: BTreeMap<Key, Option<CommitId>>,
+    records: BTreeMap<Key, Write>,
+    sums: BTreeMap<Tally, (i64, RangeInclusive<i64>)>,
+    log: Option<Log>,
+}
+
+/// Their entries.
+struct Log {
+    body: Body,
+    time: Timestamp,
+    personal: Vec<Personal>,
+}
+
+impl Joined {
+    /// One commit; nothing where it must stay alone: it names what a tally has to be, or its entry cannot be read.
+    fn of(set: &ChangeSet) -> Option<Self> {
+        let (mut records, mut sums) = (BTreeMap::new(), BTreeMap::new());
+        for write in &set.writes {
+            match write {
+                Write::Put(record) => drop(records.insert(record.key(), write.clone())),
+                Write::Remove(key) => drop(records.insert(key.clone(), write.clone())),
+                Write::Add { within, .. } if within.start() == within.end() => return None,
+                Write::Add { tally, by, within } => add(&mut sums, *tally, *by, within.clone()),
+            }
+        }
+        let log = match &set.entry {
+            None => None,
+            Some(entry) => Some(Log {
+                body: serde_json::from_slice(&entry.body).ok()?,
+                time: entry.time,
+                personal: entry.personal.clone(),
+            }),
+        };
+        let (home, ids, guards) = (set.home.clone(), vec![set.id], set.guards.clone());
+        Some(Self { home, ids, not_after: set.not_after, guards, records, sums, log })
+    }
+
+    /// Whether what comes next may be done together with this: by the same actor, for the same reason, and not too much.
+    fn fits(&self, next: &Self) -> bool {
+        let alike = match (&self.log, &next.log) {
+            (None, None) => true,
+            (Some(log), Some(more)) => {
+                log.body.actor == more.body.actor
+                    && log.body.request_id == more.body.request_id
+                    && log.body.reason.is_null()
+                    && more.body.reason.is_null()
+            }
+            _ => false,
+        };
+        alike && self.writes() + next.writes() <= MAX_WRITES
+    }
+
+    fn writes(&self) -> usize {
+        self.records.len() + self.sums.len()
+    }
+
+    fn then(mut self, next: Self) -> Self {
+        for (key, expected) in next.guards {
+            // What was written here has the version that was looked for, or nobody would have come so far.
+            if !self.records.contains_key(&key) {
+                self.guards.entry(key).or_insert(expected);
+            }
+        }
+        self.ids.extend(next.ids);
+        self.not_after = self.not_after.into_iter().chain(next.not_after).min();
+        self.records.extend(next.records);
+        for (tally, (by, within)) in next.sums {
+            add(&mut self.sums, tally, by, within);
+        }
+        if let (Some(log), Some(more)) = (&mut self.log, next.log) {
+            log.take(more);
+        }
+        self
+    }
+
+    fn close(self) -> ChangeSet {
+        let id = name(&self.ids);
+        let added = self.sums.into_iter().map(|(tally, (by, within))| Write::Add { tally, by, within });
+        let entry = self.log.map(|log| {
+            let body = Body { commit: id, ..log.body };
+            let entry = LogEntry::new(&body, body.canonical(), log.personal);
+            LogEntry { time: log.time, ..entry }
+        });
+        ChangeSet {
+            id,
+            home: self.home,
+            not_after: self.not_after,
+            guards: self.guards,
+            writes: self.records.into_values().chain(added).collect(),
+            entry,
+        }
+    }
+}
+
+impl Log {
+    fn take(&mut self, more: Self) {
+        let shift = u16::try_from(self.personal.len()).unwrap_or(u16::MAX);
+        for mut change in more.body.changes {
+            shift_marks(&mut change.before, shift);
+            shift_marks(&mut change.after, shift);
+            self.body.changes.push(change);
+        }
+        let moved = more.personal.into_iter().map(|it| Personal { n: it.n.saturating_add(shift), ..it });
+        self.personal.extend(moved);
+        self.body.time = self.body.time.max(more.body.time);
+        self.time = self.time.max(more.time);
+    }
+}
+
+/// Adds up; the sum of all has to lie where each of them had to.
+fn add(
+    sums: &mut BTreeMap<Tally, (i64, RangeInclusive<i64>)>,
+    tally: Tally,
+    by: i64,
+    within: RangeInclusive<i64>,
+) {
+    let (sum, range) = sums.entry(tally).or_insert((0, i64::MIN..=i64::MAX));
+    *sum += by;
+    *range = *range.start().max(within.start())..=*range.end().min(within.end());
+}
+
+/// The first's instant, and the rest by all of them, so that others put together have another name.
+fn name(ids: &[CommitId]) -> CommitId {
+    let [first, _, ..] = ids else {
+        return ids.first().copied().unwrap_or_else(|| CommitId::from_uuid(Uuid::nil()));
+    };
+    let all: Vec<u8> = ids.iter().flat_map(|id| id.uuid().into_bytes()).collect();
+    let (mut bytes, sum) = (first.uuid().into_bytes(), digest(&all));
+    // The variant's two bits stay.
+    bytes[8] = (bytes[8] & 0xc0) | (sum[8] & 0x3f);
+    bytes[9..].copy_from_slice(&sum[9..16]);
+    CommitId::from_uuid(Uuid::from_bytes(bytes))
+}
+
+#[cfg(test)]
+#[path = "together_tests.rs"]
+mod tests;

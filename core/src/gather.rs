@@ -1,8 +1,8 @@
 //! Calls of a store that wait at the same time and go to it together.
 //!
 //! Nobody waits for others to come: a call that finds room is sent at once, alone. While as many are under way as may
-//! be, those that come queue, and the next one sent takes along those that wait in the same lane. So whatever is read
-//! is read after it was asked for, and one call at a time costs no more than before.
+//! be, those that come queue, and the next one sent takes along those that wait, of as many lanes as a group may be of. So
+//! whatever is read is read after it was asked for, and one call at a time costs no more than before.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -21,8 +21,8 @@ use crate::home::Home;
 /// Answers many questions, each with an answer of its own in their order.
 type Work<Q, A> = Box<dyn Fn(Vec<Q>) -> BoxFuture<'static, Vec<A>> + Send + Sync>;
 
-/// The home in whose lane a question goes. Of a lane one group at a time is under way, and a group is of one lane;
-/// questions without a lane go with any other such.
+/// The home in whose lane a question goes. Of a lane one group at a time is under way; questions without a lane go with any
+/// other such.
 pub type LaneOf<Q> = fn(&Q) -> Option<&Home>;
 
 /// Questions on their way to a store. The work goes on when who asked goes away.
@@ -41,6 +41,8 @@ pub struct Limits {
     pub groups: usize,
     /// Questions of a group.
     pub questions: usize,
+    /// Lanes of a group.
+    pub lanes: usize,
     /// Calls that wait.
     pub waiting: usize,
     /// How long a call waits until it is sent.
@@ -79,8 +81,8 @@ struct Waiting<Q, A> {
     settled: Arc<AtomicBool>,
 }
 
-/// Those who are sent together, with their lane.
-type Group<Q, A> = (Option<Home>, Vec<Waiting<Q, A>>);
+/// Those who are sent together, with their lanes.
+type Group<Q, A> = (Vec<Option<Home>>, Vec<Waiting<Q, A>>);
 
 impl<Q, A> Default for Lane<Q, A> {
     fn default() -> Self {
@@ -144,15 +146,15 @@ impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
     /// Sends groups until nothing waits.
     async fn serve(self: Arc<Self>) {
         loop {
-            let taken = self.state().take(self.limits.questions);
-            let Some((lane, group)) = taken else { break };
+            let taken = self.state().take(self.limits);
+            let Some((lanes, group)) = taken else { break };
             let (questions, askers): (Vec<_>, Vec<_>) =
                 group.into_iter().map(|waiting| (waiting.questions, waiting.answer)).unzip();
             let lengths: Vec<usize> = questions.iter().map(Vec::len).collect();
             let questions = questions.into_iter().flatten().collect();
             // After a panic all who asked hear that there is no answer, and the others go on.
             let answers = AssertUnwindSafe(async { (self.work)(questions).await }).catch_unwind().await;
-            self.state().leave(lane);
+            self.state().leave(lanes);
             deal(answers.unwrap_or_default(), &lengths, askers);
         }
         self.empty.notify_waiters();
@@ -203,39 +205,54 @@ impl<Q, A> State<Q, A> {
         }
     }
 
-    /// The next group; nothing when there is none, and one group less is under way then.
-    fn take(&mut self, most: usize) -> Option<Group<Q, A>> {
-        while let Some(name) = self.ready.pop_front() {
+    /// The next group, of lanes in the order in which they became ready; nothing when there is none, and one group less
+    /// is under way then.
+    fn take(&mut self, limits: Limits) -> Option<Group<Q, A>> {
+        let (mut lanes, mut group, mut length) = (Vec::new(), Vec::new(), 0);
+        while lanes.len() < limits.lanes && length < limits.questions {
+            let Some(name) = self.ready.pop_front() else { break };
             let Some(lane) = self.lanes.get_mut(&name) else { continue };
             lane.ready = false;
             let before = lane.waiting.len();
-            let group = lane.take(most);
+            let some = lane.take(limits.questions - length, group.is_empty());
             self.waiting -= before - lane.waiting.len();
-            lane.taken = name.is_some() && !group.is_empty();
+            lane.taken = name.is_some() && !some.is_empty();
             self.make_ready(name.clone());
-            if !group.is_empty() {
-                return Some((name, group));
+            if some.is_empty() {
+                if self.ready.back() == Some(&name) {
+                    // What waits there has no room in this group.
+                    break;
+                }
+                continue;
             }
+            length += some.iter().map(|waiting| waiting.questions.len()).sum::<usize>();
+            group.extend(some);
+            lanes.push(name);
         }
-        self.under_way -= 1;
-        None
+        if group.is_empty() {
+            self.under_way -= 1;
+            return None;
+        }
+        Some((lanes, group))
     }
 
     /// A group has come to its end.
-    fn leave(&mut self, name: Option<Home>) {
-        if let Some(lane) = self.lanes.get_mut(&name) {
-            lane.taken = false;
-            self.make_ready(name);
+    fn leave(&mut self, names: Vec<Option<Home>>) {
+        for name in names {
+            if let Some(lane) = self.lanes.get_mut(&name) {
+                lane.taken = false;
+                self.make_ready(name);
+            }
         }
     }
 }
 
 impl<Q, A> Lane<Q, A> {
-    /// Those at the front that have not given up, up to so many questions; one at least.
-    fn take(&mut self, most: usize) -> Vec<Waiting<Q, A>> {
+    /// Those at the front that have not given up, up to so many questions; `one` at least, however many it asks.
+    fn take(&mut self, most: usize, one: bool) -> Vec<Waiting<Q, A>> {
         let (mut group, mut length) = (Vec::new(), 0);
         while let Some(next) = self.waiting.pop_front() {
-            if !group.is_empty() && length + next.questions.len() > most {
+            if !(one && group.is_empty()) && length + next.questions.len() > most {
                 self.waiting.push_front(next);
                 break;
             }

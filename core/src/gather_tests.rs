@@ -11,10 +11,19 @@ type Groups = mpsc::UnboundedReceiver<Vec<u32>>;
 
 /// Answers each number with its double, once it is let go; says which numbers went together.
 fn gather(groups: usize, lane: LaneOf<u32>) -> (Arc<Gather<u32, u32>>, Groups, Arc<Semaphore>) {
+    gather_of(groups, 1, lane)
+}
+
+/// The same with groups of so many lanes.
+fn gather_of(
+    groups: usize,
+    lanes: usize,
+    lane: LaneOf<u32>,
+) -> (Arc<Gather<u32, u32>>, Groups, Arc<Semaphore>) {
     let (said, heard) = mpsc::unbounded_channel();
     let gate = Arc::new(Semaphore::new(0));
     let pass = Arc::clone(&gate);
-    let limits = Limits { groups, questions: 4, waiting: 5, patience: Duration::from_secs(5) };
+    let limits = Limits { groups, questions: 4, lanes, waiting: 5, patience: Duration::from_secs(5) };
     let gather = Gather::new(limits, lane, move |questions: Vec<u32>| {
         said.send(questions.clone()).unwrap();
         let pass = Arc::clone(&pass);
@@ -111,12 +120,61 @@ async fn the_work_goes_on_when_who_asked_goes_away() {
     assert_eq!(next.await.unwrap().unwrap(), [4]);
 }
 
+static HOMES: std::sync::LazyLock<[Home; 3]> = std::sync::LazyLock::new(|| {
+    [1, 2, 3].map(|n| Home::User(UserId::from_uuid(uuid::Uuid::from_u128(n))))
+});
+
+/// The lane of a number is that of its last digit.
+fn by_digit(number: &u32) -> Option<&Home> {
+    HOMES.get(*number as usize % 10)
+}
+
+#[tokio::test]
+async fn of_many_lanes_what_waits_goes_together() {
+    let (gather, mut groups, gate) = gather_of(1, 3, by_digit);
+    let first = ask(&gather, &[10]).await;
+    assert_eq!(groups.recv().await.unwrap(), [10]);
+    let (one, two, again) = (ask(&gather, &[11]).await, ask(&gather, &[12]).await, ask(&gather, &[21]).await);
+    gate.add_permits(2);
+    assert_eq!(groups.recv().await.unwrap(), [11, 21, 12]);
+    for (asked, answer) in [(first, 20), (one, 22), (two, 24), (again, 42)] {
+        assert_eq!(asked.await.unwrap().unwrap(), [answer]);
+    }
+}
+
+#[tokio::test]
+async fn of_many_lanes_nothing_overtakes_what_is_under_way_in_its_own() {
+    let (gather, mut groups, gate) = gather_of(2, 3, by_digit);
+    let first = ask(&gather, &[10]).await;
+    assert_eq!(groups.recv().await.unwrap(), [10]);
+    let (same, other) = (ask(&gather, &[20]).await, ask(&gather, &[11]).await);
+    assert_eq!(groups.recv().await.unwrap(), [11], "there is room for another lane");
+    assert!(groups.try_recv().is_err(), "the lane of 20 is under way");
+    gate.add_permits(3);
+    for (asked, answer) in [(first, 20), (same, 40), (other, 22)] {
+        assert_eq!(asked.await.unwrap().unwrap(), [answer]);
+    }
+    gather.rest().await;
+}
+
+#[tokio::test]
+async fn of_many_lanes_what_has_no_room_in_a_group_goes_in_the_next() {
+    let (gather, mut groups, gate) = gather_of(1, 3, by_digit);
+    let first = ask(&gather, &[10]).await;
+    assert_eq!(groups.recv().await.unwrap(), [10]);
+    let (some, many, rest) =
+        (ask(&gather, &[11, 21]).await, ask(&gather, &[12, 22, 32]).await, ask(&gather, &[30]).await);
+    gate.add_permits(4);
+    assert_eq!(groups.recv().await.unwrap(), [11, 21]);
+    assert_eq!(groups.recv().await.unwrap(), [30, 12, 22, 32]);
+    for asked in [first, some, many, rest] {
+        asked.await.unwrap().unwrap();
+    }
+}
+
 #[tokio::test]
 async fn homes_that_wait_do_not_go_together() {
-    use std::sync::LazyLock;
-    static HOMES: LazyLock<[Home; 3]> =
-        LazyLock::new(|| [1, 2, 3].map(|n| Home::User(UserId::from_uuid(uuid::Uuid::from_u128(n)))));
-    let (gather, mut groups, gate) = gather(1, |number| HOMES.get(*number as usize % 10));
+    let (gather, mut groups, gate) = gather(1, by_digit);
     let first = ask(&gather, &[10]).await;
     assert_eq!(groups.recv().await.unwrap(), [10]);
     let (one, two, one_again) =
@@ -165,7 +223,7 @@ async fn one_who_waited_too_long_is_not_sent_and_one_who_was_sent_waits_on() {
 #[tokio::test]
 async fn where_answers_are_missing_nobody_gets_those_of_another() {
     let gather: Arc<Gather<u32, u32>> = Gather::new(
-        Limits { groups: 1, questions: 4, waiting: 5, patience: Duration::from_secs(5) },
+        Limits { groups: 1, questions: 4, lanes: 1, waiting: 5, patience: Duration::from_secs(5) },
         |_| None,
         |questions| async move { questions.into_iter().skip(1).collect() },
     );

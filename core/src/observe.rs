@@ -1,6 +1,7 @@
 //! Who hears what operations and the store do, to count it. Nothing is decided by it, and no name in it comes from a
 //! request.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -112,6 +113,10 @@ impl Store for Observed {
         let outcome = self.hear("commit", self.store.commit(changes), refusal).await;
         self.news.hear(changes, &outcome);
         outcome
+    }
+
+    async fn missing(&self, homes: &[Home]) -> Result<BTreeSet<Home>, StoreError> {
+        self.hear("missing", self.store.missing(homes), failure).await
     }
 
     /// One call, with the outcome of the first set that was refused.

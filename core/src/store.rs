@@ -4,7 +4,7 @@
 //! guarded by versions; tallies with bounds; a due index; one log a home, dense and chained; listings.
 //! Postgres, `SQLite`, Redis and the memory store give the same answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -31,6 +31,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Reads records, tallies and the log head of one home at one instant of the store: what stands in the answer
     /// stood there together. A key that is not there is not in the answer; a tally never added to is 0.
     async fn read(&self, home: &Home, keys: &[Key], tallies: &[Tally]) -> Result<Read, StoreError>;
+
+    /// Homes among these in which nothing was ever kept, by one look; a store may leave some out. Reading them is spared
+    /// to whoever is going to make many.
+    async fn missing(&self, homes: &[Home]) -> Result<BTreeSet<Home>, StoreError> {
+        let _ = homes;
+        Ok(BTreeSet::new())
+    }
 
     /// Applies a change set wholly or not at all. One that breaks its own form ([`ChangeSet::check`]) is an error.
     ///

@@ -84,7 +84,8 @@ pub(crate) async fn count(connection: &mut PgConnection, sums: &[(i64, Tally, i6
     Ok(())
 }
 
-/// Where there is no log, a commit is remembered beside the records; the oldest are let go a few at a time.
+/// Where there is no log, commits are remembered beside the records. As many of the oldest are let go as come, and a few
+/// more.
 async fn remember(
     connection: &mut PgConnection,
     commits: &[(i64, CommitId)],
@@ -94,7 +95,7 @@ async fn remember(
     let ids: Vec<Uuid> = commits.iter().map(|(_, commit)| commit.uuid()).collect();
     query!(
         "WITH old AS (
-             SELECT home, id FROM commits WHERE at < $4 ORDER BY at LIMIT 16 FOR UPDATE SKIP LOCKED
+             SELECT home, id FROM commits WHERE at < $4 ORDER BY at LIMIT $5 FOR UPDATE SKIP LOCKED
          ), forgotten AS (
              DELETE FROM commits USING old WHERE commits.home = old.home AND commits.id = old.id
          )
@@ -103,7 +104,8 @@ async fn remember(
         &homes,
         &ids,
         now.micros(),
-        now.plus_seconds(-KEPT_SECONDS).micros()
+        now.plus_seconds(-KEPT_SECONDS).micros(),
+        i64::try_from(commits.len()).unwrap_or(i64::MAX).saturating_add(16)
     )
     .execute(connection)
     .await?;

@@ -8,7 +8,7 @@ use roster_core::judge::Appended;
 use roster_core::log::{Head, LogFilter, Logged, Personal};
 use roster_core::store::StoreClock;
 use roster_core::time::Timestamp;
-use sqlx::{PgConnection, query, query_scalar};
+use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Fault;
@@ -51,16 +51,41 @@ pub(crate) async fn hold(
     homes: &BTreeMap<String, &Home>,
 ) -> Result<BTreeMap<Home, Place>, Fault> {
     let names: Vec<String> = homes.keys().cloned().collect();
-    let rows = query!(
+    let rows = query_as!(
+        HomeRow,
         "SELECT name, home, seq, time, hash FROM homes WHERE name = ANY ($1) ORDER BY home FOR NO KEY UPDATE",
         &names
     );
-    let mut places = BTreeMap::new();
-    for row in rows.fetch_all(connection).await? {
-        let home = homes.get(&row.name).ok_or_else(|| bad("name", &row.name))?;
-        places.insert((*home).clone(), Place { home: row.home, head: head(row.seq, row.time, row.hash)? });
+    rows.fetch_all(connection).await?.into_iter().map(|row| row.placed(homes)).collect()
+}
+
+/// The same without waiting: those that somebody else holds are left out as well.
+pub(crate) async fn hold_free(
+    connection: &mut PgConnection,
+    homes: &BTreeMap<String, &Home>,
+) -> Result<BTreeMap<Home, Place>, Fault> {
+    let names: Vec<String> = homes.keys().cloned().collect();
+    let rows = query_as!(
+        HomeRow,
+        "SELECT name, home, seq, time, hash FROM homes WHERE name = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED",
+        &names
+    );
+    rows.fetch_all(connection).await?.into_iter().map(|row| row.placed(homes)).collect()
+}
+
+struct HomeRow {
+    name: String,
+    home: i64,
+    seq: i64,
+    time: i64,
+    hash: Vec<u8>,
+}
+
+impl HomeRow {
+    fn placed(self, homes: &BTreeMap<String, &Home>) -> Result<(Home, Place), Fault> {
+        let home = homes.get(&self.name).ok_or_else(|| bad("name", &self.name))?;
+        Ok(((*home).clone(), Place { home: self.home, head: head(self.seq, self.time, self.hash)? }))
     }
-    Ok(places)
 }
 
 /// Makes homes that are not there, with the heads of empty logs. Whoever makes homes holds none yet, and makes them in

@@ -1,6 +1,6 @@
 //! Records, tallies and the log head of one home, in one statement, so in one snapshot and one round trip.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use roster_core::home::{Home, Key, Tally};
 use roster_core::log::Head;
@@ -337,6 +337,14 @@ pub(crate) async fn homes(
         limit
     );
     names.fetch_all(connection).await?.iter().map(|name| parse("name", name)).collect()
+}
+
+/// An answer of `missing`.
+pub(crate) async fn missing(connection: &mut PgConnection, homes: &[Home]) -> Result<BTreeSet<Home>, Fault> {
+    let asked: Vec<String> = homes.iter().map(ToString::to_string).collect();
+    let there = query_scalar!("SELECT name FROM homes WHERE name = ANY($1)", &asked);
+    let there: BTreeSet<String> = there.fetch_all(connection).await?.into_iter().collect();
+    Ok(homes.iter().filter(|home| !there.contains(&home.to_string())).cloned().collect())
 }
 
 /// An answer of `records`: kinds come in the order of their keys, and within a kind names sort as keys do.

@@ -1,6 +1,6 @@
 //! The store: every call runs in a task of its own, which goes on when the caller goes away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -38,8 +38,9 @@ const MAX_SETS: usize = 500;
 /// How often a commit whose answer was lost is sent again: the store knows its id.
 const RESENDS: u32 = 2;
 
-/// Checks that go together, and how many such groups at a time.
+/// Groups of checks, and of commits to several homes, that are under way at a time.
 const CHECK_GROUPS: usize = 2;
+const COMMIT_GROUPS: usize = 2;
 /// The most questions of a group.
 const GROUP: usize = 64;
 /// The most calls that wait to be sent.
@@ -52,7 +53,10 @@ const TRY: Duration = Duration::from_secs(5);
 pub struct PostgresStore {
     base: Base,
     checks: Arc<Gather<AccessKey, Result<AccessFacts, StoreError>>>,
-    commits: Arc<Gather<ChangeSet, Outcome>>,
+    /// Commits to homes that nobody holds go together.
+    commits: Arc<Gather<ChangeSet, Option<Outcome>>>,
+    /// The others: a home that is held elsewhere delays nobody but those who commit to it.
+    apart: Arc<Gather<ChangeSet, Outcome>>,
 }
 
 /// What every call works with.
@@ -66,22 +70,31 @@ impl PostgresStore {
     /// Opens a database that has Roster's tables. Needs a Tokio runtime.
     pub async fn open(config: PostgresConfig, clock: StoreClock) -> Result<Self, OpenError> {
         let base = Base { pool: open::open(&config).await?, clock };
-        let (checker, writer) = (base.clone(), base.clone());
+        let (checker, writer, alone) = (base.clone(), base.clone(), base.clone());
         let check = move |asks: Vec<AccessKey>| {
             let base = checker.clone();
             async move { base.check(asks).await }
         };
-        let commit = move |sets: Vec<ChangeSet>| {
+        let commit_free = move |sets: Vec<ChangeSet>| {
             let base = writer.clone();
+            async move { base.commit_free(sets).await }
+        };
+        let commit = move |sets: Vec<ChangeSet>| {
+            let base = alone.clone();
             async move { base.commit_surely(&sets).await }
         };
-        let limits =
-            |groups| Limits { groups, questions: GROUP, waiting: WAITING, patience: config.acquire_timeout };
-        let checks = Gather::new(limits(CHECK_GROUPS), |_| None, check);
-        // A home that is locked elsewhere delays nobody but those who commit to it.
+        let limits = |groups, lanes| Limits {
+            groups,
+            questions: GROUP,
+            lanes,
+            waiting: WAITING,
+            patience: config.acquire_timeout,
+        };
         let connections = usize::try_from(config.connections).unwrap_or(usize::MAX);
-        let commits = Gather::new(limits(connections), |set: &ChangeSet| Some(&set.home), commit);
-        Ok(Self { base, checks, commits })
+        let checks = Gather::new(limits(CHECK_GROUPS, 1), |_| None, check);
+        let commits = Gather::new(limits(COMMIT_GROUPS, GROUP), |set| Some(&set.home), commit_free);
+        let apart = Gather::new(limits(connections, 1), |set: &ChangeSet| Some(&set.home), commit);
+        Ok(Self { base, checks, commits, apart })
     }
 
     /// Makes the tables, or brings older ones up to this program's schema.
@@ -98,6 +111,7 @@ impl PostgresStore {
     pub async fn close(&self) {
         self.checks.rest().await;
         self.commits.rest().await;
+        self.apart.rest().await;
         self.base.pool.close().await;
     }
 }
@@ -152,7 +166,11 @@ impl Base {
 
     /// The same; sets of which nobody knows are sent again, since the store knows their ids.
     async fn commit_surely(&self, sets: &[ChangeSet]) -> Vec<Outcome> {
-        let mut outcomes = self.commit_sets(sets).await;
+        let outcomes = self.commit_sets(sets).await;
+        self.resend(sets, outcomes).await
+    }
+
+    async fn resend(&self, sets: &[ChangeSet], mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
         for n in 1..=RESENDS {
             let unknown: Vec<usize> = (0..sets.len()).filter(|n| is_unknown(&outcomes[*n])).collect();
             if unknown.is_empty() {
@@ -167,6 +185,55 @@ impl Base {
             }
         }
         outcomes
+    }
+
+    /// Sets to homes that nobody holds, in one transaction, which waits for nobody. `None` for the others, for those whose
+    /// home was never made, and for all where anything fails before COMMIT: nothing of them was done.
+    async fn commit_free(&self, sets: Vec<ChangeSet>) -> Vec<Option<Outcome>> {
+        let mut told: Vec<Option<Outcome>> = sets.iter().map(|_| None).collect();
+        let prepared = timeout(CALL_LIMIT, self.prepare_free(sets)).await;
+        let Ok(Ok(Some(Free { session, places, sets, outcomes }))) = prepared else { return told };
+        let any = outcomes.iter().any(|outcome| matches!(outcome, Ok(Committed::Now(_))));
+        let outcomes = if any {
+            match session.commit().await {
+                Ok(()) => outcomes,
+                Err(error) => self.resend(&sets, Failed::AtCommit(error.into()).of(&sets)).await,
+            }
+        } else {
+            session.roll_back().await;
+            outcomes
+        };
+        for (place, outcome) in places.into_iter().zip(outcomes) {
+            told[place] = Some(outcome);
+        }
+        told
+    }
+
+    async fn prepare_free(&self, sets: Vec<ChangeSet>) -> Result<Option<Free>, Fault> {
+        let homes: BTreeMap<String, &Home> =
+            sets.iter().map(|set| (set.home.to_string(), &set.home)).collect();
+        let mut session = Session::begin(&self.pool, WRITE).await?;
+        let applied = match log::hold_free(session.connection(), &homes).await {
+            Ok(held) => {
+                let (places, sets): (Vec<usize>, Vec<ChangeSet>) =
+                    sets.iter().cloned().enumerate().filter(|(_, set)| held.contains_key(&set.home)).unzip();
+                let outcomes = match sets.as_slice() {
+                    [] => Ok(Vec::new()),
+                    some => commit::apply(session.connection(), some, held, &self.clock).await,
+                };
+                outcomes.map(|outcomes| (places, sets, outcomes))
+            }
+            Err(fault) => Err(fault),
+        };
+        match applied {
+            Ok((places, sets, outcomes)) if !sets.is_empty() => {
+                Ok(Some(Free { session, places, sets, outcomes }))
+            }
+            other => {
+                session.roll_back().await;
+                other.map(|_| None)
+            }
+        }
     }
 
     async fn transact(&self, sets: &[ChangeSet]) -> Result<Vec<Outcome>, Failed> {
@@ -247,6 +314,15 @@ impl Base {
     }
 }
 
+/// Some of many sets in a transaction of their own, before its COMMIT.
+struct Free {
+    session: Session,
+    /// Which of the many they are.
+    places: Vec<usize>,
+    sets: Vec<ChangeSet>,
+    outcomes: Vec<Outcome>,
+}
+
 /// Why a transaction came to nothing, or perhaps not.
 enum Failed {
     Before(Fault),
@@ -270,6 +346,13 @@ async fn make_and_hold(
 ) -> Result<BTreeMap<Home, Place>, Fault> {
     log::make(connection, homes).await?;
     log::hold(connection, homes).await
+}
+
+fn no_outcome(why: NoAnswer) -> CommitError {
+    match why {
+        NoAnswer::Unsent => busy("commit").into(),
+        NoAnswer::HalfWay => lost("commit").into(),
+    }
 }
 
 fn is_unknown(outcome: &Outcome) -> bool {
@@ -319,12 +402,32 @@ impl Store for PostgresStore {
         .await
     }
 
+    async fn missing(&self, homes: &[Home]) -> Result<BTreeSet<Home>, StoreError> {
+        let (store, homes) = (self.base.clone(), homes.to_vec());
+        detached("missing", async move {
+            let mut again = true;
+            loop {
+                let mut held = store.take("missing").await?;
+                let found = read::missing(held.connection(), &homes).await;
+                if let Some(answer) = Base::answered(held, "missing", again, found) {
+                    return answer;
+                }
+                again = false;
+            }
+        })
+        .await
+    }
+
     async fn commit(&self, changes: &ChangeSet) -> Outcome {
-        match self.commits.ask(vec![changes.clone()]).await {
-            Ok(mut outcomes) => outcomes.pop().unwrap_or_else(|| Err(lost("commit").into())),
-            Err(NoAnswer::Unsent) => Err(busy("commit").into()),
-            Err(NoAnswer::HalfWay) => Err(lost("commit").into()),
+        // Others are made by their first commit, and seldom written to by two at a time.
+        if matches!(changes.home, Home::Organization(_)) && changes.check().is_ok() {
+            let told = self.commits.ask(vec![changes.clone()]).await.map_err(no_outcome)?;
+            if let Some(outcome) = told.into_iter().next().flatten() {
+                return outcome;
+            }
         }
+        let told = self.apart.ask(vec![changes.clone()]).await.map_err(no_outcome)?;
+        told.into_iter().next().unwrap_or_else(|| Err(lost("commit").into()))
     }
 
     async fn commit_all(&self, sets: &[ChangeSet]) -> Vec<Outcome> {

@@ -1,8 +1,6 @@
 //! Change sets within the writer's transaction. One statement reads all that the checks need; the sets are judged in
 //! memory, in the contract's order, each on what those before it leave; then what is left of them is written.
 
-use std::collections::BTreeMap;
-
 use roster_core::home::Tally;
 use roster_core::id::CommitId;
 use roster_core::judge::{Change, Ground};
@@ -11,8 +9,9 @@ use roster_core::time::Timestamp;
 use sqlx::{SqliteConnection, query, query_scalar};
 
 use crate::error::Fault;
-use crate::log::{self, Place};
-use crate::{kind, standing};
+use crate::kind::{self, Put};
+use crate::row::to_json;
+use crate::{log, standing};
 
 /// How long a commit of a home without a log can be found again: 49 hours, in seconds.
 const KEPT_SECONDS: i64 = 49 * 3600;
@@ -33,25 +32,31 @@ pub(crate) async fn apply(
     Ok(outcomes)
 }
 
-/// What is left of the sets.
+/// What is left of the sets: what comes of many homes goes in one journey a kind.
 async fn write(connection: &mut SqliteConnection, ground: Ground<'_>, now: Timestamp) -> Result<(), Fault> {
+    let mut puts = Vec::new();
+    let (mut sums, mut entries, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for site in ground.sites.into_values() {
         let home = site.number;
-        for (key, change) in &site.changed {
+        for (key, change) in site.changed {
             match change {
-                Change::Put(commit, record) => kind::put(connection, home, *commit, record).await?,
-                Change::Remove => kind::remove(connection, home, key).await?,
+                Change::Put(commit, it) => puts.push(Put { home, commit, it }),
+                Change::Remove => kind::remove(connection, home, &key).await?,
             }
         }
-        let sums = site.counted.iter().map(|tally| (*tally, site.tallies[tally])).collect();
-        put_sums(connection, home, &sums).await?;
-        for appended in &site.entries {
-            let place = Place { home, head: appended.head };
-            log::append(connection, place, appended.commit, appended.entry).await?;
-        }
-        for commit in site.without_entry {
-            remember(connection, home, commit, now).await?;
-        }
+        sums.extend(site.counted.iter().map(|tally| (home, *tally, site.tallies[tally])));
+        entries.extend(site.entries);
+        others.extend(site.without_entry.into_iter().map(|commit| (home, commit)));
+    }
+    kind::put_all(connection, &puts).await?;
+    if !sums.is_empty() {
+        count(connection, &sums).await?;
+    }
+    if !entries.is_empty() {
+        log::append(connection, &entries).await?;
+    }
+    if !others.is_empty() {
+        remember(connection, &others, now).await?;
     }
     Ok(())
 }
@@ -64,40 +69,44 @@ pub(crate) async fn sum(connection: &mut SqliteConnection, home: i64, tally: Tal
 }
 
 /// Puts tallies.
-pub(crate) async fn put_sums(
+pub(crate) async fn count(
     connection: &mut SqliteConnection,
-    home: i64,
-    sums: &BTreeMap<Tally, i64>,
+    sums: &[(i64, Tally, i64)],
 ) -> Result<(), Fault> {
-    for (tally, sum) in sums {
-        let name = tally.name();
-        query!(
-            "INSERT INTO tallies (home, tally, sum) VALUES (?, ?, ?)
-             ON CONFLICT (home, tally) DO UPDATE SET sum = excluded.sum",
-            home,
-            name,
-            sum
-        )
-        .execute(&mut *connection)
-        .await?;
-    }
+    let rows: Vec<_> = sums.iter().map(|(home, tally, sum)| (home, tally.name(), sum)).collect();
+    let rows = to_json("tallies", &rows)?;
+    query!(
+        "INSERT INTO tallies (home, tally, sum)
+         SELECT value ->> 0, value ->> 1, value ->> 2 FROM jsonb_each(?) WHERE true
+         ON CONFLICT (home, tally) DO UPDATE SET sum = excluded.sum",
+        rows
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
-/// Where there is no log, a commit is remembered beside the records; the oldest are let go a few at a time.
+/// Where there is no log, commits are remembered beside the records. As many of the oldest are let go as come, and a few
+/// more.
 async fn remember(
     connection: &mut SqliteConnection,
-    home: i64,
-    commit: CommitId,
+    commits: &[(i64, CommitId)],
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let (id, at, forgotten) = (commit.uuid(), now.micros(), now.plus_seconds(-KEPT_SECONDS).micros());
+    let rows: Vec<_> =
+        commits.iter().map(|(home, commit)| (home, commit.uuid().simple().to_string())).collect();
+    let rows = to_json("commits", &rows)?;
+    let (at, forgotten) = (now.micros(), now.plus_seconds(-KEPT_SECONDS).micros());
+    let many = i64::try_from(commits.len()).unwrap_or(i64::MAX).saturating_add(16);
     query!(
-        "DELETE FROM commits WHERE (home, id) IN (SELECT home, id FROM commits WHERE at < ? ORDER BY at LIMIT 16)",
-        forgotten
+        "DELETE FROM commits WHERE (home, id) IN (SELECT home, id FROM commits WHERE at < ? ORDER BY at LIMIT ?);
+         INSERT INTO commits (home, id, at) SELECT value ->> 0, unhex(value ->> 1), ? FROM jsonb_each(?)",
+        forgotten,
+        many,
+        at,
+        rows
     )
-    .execute(&mut *connection)
+    .execute(connection)
     .await?;
-    query!("INSERT INTO commits (home, id, at) VALUES (?, ?, ?)", home, id, at).execute(connection).await?;
     Ok(())
 }

@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 
 use roster_core::home::Key;
+use roster_core::judge::Appended;
 use roster_core::load::{Load, Part, already_there, check_parts, not_begun, not_chained, not_empty, refused};
-use roster_core::store::{StoreClock, StoreError};
+use roster_core::log::Logged;
+use roster_core::store::{StoreClock, StoreError, Stored};
 use sqlx::{SqliteConnection, query, query_scalar};
 
 use crate::error::Fault;
+use crate::kind::{self, Put};
 use crate::read::{self, by_kind};
-use crate::row::to_json;
-use crate::{commit, kind, log};
+use crate::row::{bad, to_json};
+use crate::{commit, log};
 
 /// Why a step is not taken.
 pub(crate) enum Stopped {
@@ -85,11 +88,17 @@ pub(crate) async fn is_half(connection: &mut SqliteConnection) -> Result<bool, s
     Ok(mark.fetch_optional(connection).await?.is_some())
 }
 
-async fn load(connection: &mut SqliteConnection, part: &Part, clock: &StoreClock) -> Result<(), Stopped> {
-    let mut place = match log::place(connection, &part.home).await? {
-        Some(place) => place,
-        None => log::settle_in(connection, &part.home).await?,
+async fn load<'p>(
+    connection: &mut SqliteConnection,
+    part: &'p Part,
+    clock: &StoreClock,
+) -> Result<(), Stopped> {
+    let found = log::place(connection, &part.home).await?;
+    let place = match found {
+        Some(place) => Some(place),
+        None => log::settle_in(connection, &[&part.home]).await?.pop().map(|(_, place)| place),
     };
+    let place = place.ok_or_else(|| bad("home", &part.home))?;
     let keys: Vec<Key> = part.records.iter().map(|stored| stored.record.key()).collect();
     for (kind, names) in by_kind(&keys) {
         let names = to_json("key", &names)?;
@@ -97,22 +106,24 @@ async fn load(connection: &mut SqliteConnection, part: &Part, clock: &StoreClock
             return Err(already_there(&part.home).into());
         }
     }
-    for stored in &part.records {
-        kind::put(connection, place.home, stored.version, &stored.record).await?;
-    }
+    let put = |stored: &'p Stored| Put { home: place.home, commit: stored.version, it: &stored.record };
+    kind::put_all(connection, &part.records.iter().map(put).collect::<Vec<_>>()).await?;
     if !part.home.has_log() {
         remember(connection, place.home, part, clock).await?;
     }
-    commit::put_sums(connection, place.home, &part.tallies).await?;
-    for logged in &part.log {
-        let entry = logged.entry().map_err(|error| refused(error.to_string()))?;
-        place.head = place.head.after(&entry);
-        log::append(connection, place, logged.commit, &entry).await?;
-        if place.head != logged.head() {
+    let sums: Vec<_> = part.tallies.iter().map(|(tally, sum)| (place.home, *tally, *sum)).collect();
+    commit::count(connection, &sums).await?;
+    let entries = part.log.iter().map(Logged::entry).collect::<Result<Vec<_>, _>>();
+    let entries = entries.map_err(|error| refused(error.to_string()))?;
+    let (mut head, mut appended) = (place.head, Vec::with_capacity(entries.len()));
+    for (logged, entry) in part.log.iter().zip(&entries) {
+        head = head.after(entry);
+        if head != logged.head() {
             return Err(not_chained(&part.home, logged.seq).into());
         }
+        appended.push(Appended { home: place.home, head, commit: logged.commit, entry });
     }
-    Ok(())
+    Ok(log::append(connection, &appended).await?)
 }
 
 /// The commits that last wrote these records.

@@ -1,15 +1,19 @@
 //! The log of a home and its end; and the clock.
 
+use std::collections::BTreeMap;
+
 use roster_core::home::Home;
 use roster_core::id::{CommitId, UserId};
-use roster_core::log::{Head, LogEntry, LogFilter, Logged, Personal, hex};
+use roster_core::judge::Appended;
+use roster_core::log::{Head, LogFilter, Logged, Personal, hex};
 use roster_core::store::StoreClock;
 use roster_core::time::Timestamp;
+use serde::Serialize;
 use sqlx::{SqliteConnection, query, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Fault;
-use crate::row::{bad, exact, to_json, uuid_list};
+use crate::row::{bad, exact, from_json, to_json};
 
 /// A home's number in this file, and the end of its log.
 #[derive(Clone, Copy, Debug)]
@@ -43,65 +47,104 @@ pub(crate) async fn place(connection: &mut SqliteConnection, home: &Home) -> Res
     Ok(Some(Place { home: row.home, head }))
 }
 
-/// Makes a home's row, with the head of an empty log.
-pub(crate) async fn settle_in(connection: &mut SqliteConnection, home: &Home) -> Result<Place, Fault> {
-    let (name, head) = (home.to_string(), Head::start(home));
-    let (time, hash) = (head.time.micros(), head.hash.as_slice());
-    let number = query_scalar!(
-        r#"INSERT INTO homes (name, seq, time, hash) VALUES (?, 0, ?, ?) RETURNING home AS "home!: i64""#,
-        name,
-        time,
-        hash
+/// Makes the rows of homes that are not there, with the heads of empty logs.
+pub(crate) async fn settle_in<'a>(
+    connection: &mut SqliteConnection,
+    homes: &[&'a Home],
+) -> Result<Vec<(&'a Home, Place)>, Fault> {
+    let heads: BTreeMap<String, (&Home, Head)> =
+        homes.iter().map(|home| (home.to_string(), (*home, Head::start(home)))).collect();
+    let rows: Vec<_> =
+        heads.iter().map(|(name, (_, head))| (name, head.time.micros(), hex(&head.hash))).collect();
+    let rows = to_json("homes", &rows)?;
+    query!(
+        "INSERT INTO homes (name, seq, time, hash)
+         SELECT value ->> 0, 0, value ->> 1, unhex(value ->> 2) FROM jsonb_each(?)",
+        rows
+    )
+    .execute(&mut *connection)
+    .await?;
+    let numbers = query_scalar!(
+        r#"SELECT json_group_array(json_array(h.name, h.home)) AS "numbers!: String"
+           FROM jsonb_each(?) a CROSS JOIN homes h ON h.name = a.value ->> 0"#,
+        rows
     );
-    Ok(Place { home: number.fetch_one(connection).await?, head })
+    let numbers: Vec<(String, i64)> = from_json("numbers", &numbers.fetch_one(connection).await?)?;
+    let placed = numbers.into_iter().map(|(name, home)| {
+        let (named, head) = heads.get(&name).ok_or_else(|| bad("name", &name))?;
+        Ok((*named, Place { home, head: *head }))
+    });
+    placed.collect()
 }
 
-/// Appends an entry with all that hangs on it, in one journey. `place` has the head that the entry makes.
+/// Appends entries with all that hangs on them, in one journey. The heads are those that the entries make, and those of a
+/// home follow one another.
 pub(crate) async fn append(
     connection: &mut SqliteConnection,
-    place: Place,
-    commit: CommitId,
-    entry: &LogEntry,
+    entries: &[Appended<'_>],
 ) -> Result<(), Fault> {
-    let Place { home, head } = place;
-    let seq = i64::try_from(head.seq).map_err(|error| bad("seq", error))?;
-    let (time, hash, commit, body) =
-        (head.time.micros(), head.hash.as_slice(), commit.uuid(), entry.body.as_slice());
-    let users: Vec<Uuid> = entry.users.iter().map(|user| user.uuid()).collect();
-    let (users, actions) = (uuid_list(&users), to_json("actions", &entry.actions)?);
-    let personal: Vec<_> = entry.personal.iter().map(personal_row).collect();
-    let personal = to_json("personal", &personal)?;
+    let rows: Vec<Row<'_>> = entries.iter().map(Row::new).collect::<Result<_, _>>()?;
+    let ends: BTreeMap<i64, &Row<'_>> = rows.iter().map(|row| (row.home, row)).collect();
+    let ends = to_json("heads", &ends.values().map(|row| (row.home, row.seq, row.time, &row.hash)).collect::<Vec<_>>())?;
+    let rows = to_json("log", &rows)?;
     query!(
-        "INSERT INTO log (home, seq, time, hash, commit_id, actor, body) VALUES (?, ?, ?, ?, ?, ?, ?);
-         UPDATE homes SET seq = ?, time = ?, hash = ? WHERE home = ?;
-         INSERT OR IGNORE INTO log_users (home, user_id, seq) SELECT ?, unhex(value), ? FROM json_each(?);
-         INSERT OR IGNORE INTO log_actions (home, action, seq) SELECT ?, value, ? FROM json_each(?);
+        "INSERT INTO log (home, seq, time, hash, commit_id, actor, body)
+             SELECT value ->> 'home', value ->> 'seq', value ->> 'time', unhex(value ->> 'hash'),
+                 unhex(value ->> 'commit'), value ->> 'actor', unhex(value ->> 'body') FROM jsonb_each(?);
+         UPDATE homes SET seq = tip.value ->> 1, time = tip.value ->> 2, hash = unhex(tip.value ->> 3)
+             FROM jsonb_each(?) AS tip WHERE homes.home = tip.value ->> 0;
+         INSERT OR IGNORE INTO log_users (home, user_id, seq)
+             SELECT e.value ->> 'home', unhex(u.value), e.value ->> 'seq'
+             FROM jsonb_each(?) e CROSS JOIN jsonb_each(e.value, '$.users') u;
+         INSERT OR IGNORE INTO log_actions (home, action, seq)
+             SELECT e.value ->> 'home', a.value, e.value ->> 'seq'
+             FROM jsonb_each(?) e CROSS JOIN jsonb_each(e.value, '$.actions') a;
          INSERT INTO log_personal (home, seq, place, n, subject, salt, value)
-             SELECT ?, ?, key, value ->> 0, unhex(value ->> 1), unhex(value ->> 2), value ->> 3 FROM json_each(?)",
-        home,
-        seq,
-        time,
-        hash,
-        commit,
-        entry.actor,
-        body,
-        seq,
-        time,
-        hash,
-        home,
-        home,
-        seq,
-        users,
-        home,
-        seq,
-        actions,
-        home,
-        seq,
-        personal
+             SELECT e.value ->> 'home', e.value ->> 'seq', p.key, p.value ->> 0, unhex(p.value ->> 1),
+                 unhex(p.value ->> 2), p.value ->> 3
+             FROM jsonb_each(?) e CROSS JOIN jsonb_each(e.value, '$.personal') p",
+        rows,
+        ends,
+        rows,
+        rows,
+        rows
     )
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// An entry as it is sent.
+#[derive(Serialize)]
+struct Row<'a> {
+    home: i64,
+    seq: i64,
+    time: i64,
+    hash: String,
+    commit: String,
+    actor: &'a str,
+    body: String,
+    users: Vec<String>,
+    actions: &'a [String],
+    personal: Vec<(u16, String, String, &'a str)>,
+}
+
+impl<'a> Row<'a> {
+    fn new(appended: &Appended<'a>) -> Result<Self, Fault> {
+        let Appended { home, head, commit, entry } = *appended;
+        Ok(Self {
+            home,
+            seq: i64::try_from(head.seq).map_err(|error| bad("seq", error))?,
+            time: head.time.micros(),
+            hash: hex(&head.hash),
+            commit: commit.uuid().simple().to_string(),
+            actor: &entry.actor,
+            body: hex(&entry.body),
+            users: entry.users.iter().map(|user| user.uuid().simple().to_string()).collect(),
+            actions: &entry.actions,
+            personal: entry.personal.iter().map(personal_row).collect(),
+        })
+    }
 }
 
 fn personal_row(kept: &Personal) -> (u16, String, String, &str) {

@@ -1,6 +1,6 @@
 //! Records, tallies and the log head of one home, in one snapshot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use roster_core::home::{Home, Key, Tally};
 use roster_core::log::Head;
@@ -9,7 +9,7 @@ use sqlx::{SqliteConnection, query, query_scalar};
 
 use crate::error::Fault;
 use crate::kind::{self, Kind};
-use crate::row::{bad, parse, to_json};
+use crate::row::{bad, from_json, parse, to_json};
 use crate::{commit, list, log};
 
 /// An answer of `read`.
@@ -66,6 +66,21 @@ pub(crate) async fn records(
         found.extend(records);
     }
     Ok(found)
+}
+
+/// An answer of `missing`.
+pub(crate) async fn missing(
+    connection: &mut SqliteConnection,
+    homes: &[Home],
+) -> Result<BTreeSet<Home>, Fault> {
+    let names = to_json("home", &homes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let names = query_scalar!(
+        r#"SELECT json_group_array(value) AS "names!: String" FROM json_each(?)
+           WHERE NOT EXISTS (SELECT 1 FROM homes WHERE name = value)"#,
+        names
+    );
+    let names: Vec<String> = from_json("home", &names.fetch_one(connection).await?)?;
+    names.iter().map(|name| parse("name", name)).collect()
 }
 
 /// The names to load of each kind.

@@ -108,13 +108,18 @@ pub(crate) async fn read<'a>(
         ground.sites.insert(place, Site::new(home, head));
     }
     answer.fill(&mut ground)?;
-    for set in sets.iter().filter(|set| set.check().is_ok()) {
-        if !ground.sites.contains_key(&set.home) {
-            let place = log::settle_in(connection, &set.home).await?;
-            ground.sites.insert(set.home.clone(), Site::new(place.home, place.head));
+    let mut new: Vec<&Home> =
+        sets.iter().filter(|set| set.check().is_ok()).map(|set| &set.home).collect();
+    new.retain(|home| !ground.sites.contains_key(*home));
+    new.sort_unstable();
+    new.dedup();
+    if !new.is_empty() {
+        for (home, place) in log::settle_in(connection, &new).await? {
+            ground.sites.insert(home.clone(), Site::new(place.home, place.head));
         }
     }
-    for (home, key) in question.rest {
+    // What was made just now holds nothing.
+    for (home, key) in question.rest.into_iter().filter(|(home, _)| new.binary_search(&home).is_err()) {
         let Some(site) = ground.sites.get_mut(&home) else { continue };
         if let Some(version) = kind::version(connection, site.number, &key).await? {
             site.versions.insert(key, version);

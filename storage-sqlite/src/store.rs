@@ -1,5 +1,6 @@
 //! The store: every call runs in a task of its own, which goes on when the caller goes away.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,7 +50,7 @@ impl SqliteStore {
         let writer = Arc::new(Writer::new(pools.writer, clock.clone(), config.queue));
         let (readers, now) = (pools.readers.clone(), clock.clone());
         let limits =
-            Limits { groups: GROUPS, questions: GROUP, waiting: config.queue, patience: config.busy_timeout };
+            Limits { groups: GROUPS, questions: GROUP, lanes: 1, waiting: config.queue, patience: config.busy_timeout };
         let checks = Gather::new(limits, |_| None, move |asks| check(readers.clone(), now.clone(), asks));
         Ok(Self { readers: pools.readers, writer, checks, clock, path: config.path })
     }
@@ -127,6 +128,17 @@ impl Store for SqliteStore {
             let mut session = store.begin("read").await?;
             let found = read::read(session.connection(), &store.clock, &home, &keys, &tallies).await;
             end(session, "read", found).await
+        })
+        .await
+    }
+
+    async fn missing(&self, homes: &[Home]) -> Result<BTreeSet<Home>, StoreError> {
+        let (store, homes) = (self.clone(), homes.to_vec());
+        detached("missing", async move {
+            let mut held = store.readers.take().await.map_err(|error| Fault::from(error).during("missing"))?;
+            let found = read::missing(held.connection(), &homes).await;
+            held.give_back_after(&found);
+            found.map_err(|fault| fault.during("missing"))
         })
         .await
     }

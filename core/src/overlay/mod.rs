@@ -27,6 +27,9 @@ use crate::time::Timestamp;
 /// How many change sets go to the store below at a time.
 const GROUP: usize = 500;
 
+/// So few homes are read at once, without asking first which of them are there.
+const FEW: usize = 8;
+
 /// How many reads of the store below are under way at a time.
 const READS: usize = 32;
 
@@ -95,6 +98,17 @@ impl Layered {
         for tally in wanted.tallies {
             if self.tallies.insert(tally) {
                 self.data.tallies.insert(tally, read.tallies.get(&tally).copied().unwrap_or(0));
+            }
+        }
+    }
+
+    /// Takes in that nothing is there.
+    fn learn_nothing(&mut self, wanted: Wanted) {
+        let Some(known) = self.keys.as_mut() else { return };
+        known.extend(wanted.keys);
+        for tally in wanted.tallies {
+            if self.tallies.insert(tally) {
+                self.data.tallies.insert(tally, 0);
             }
         }
     }
@@ -186,6 +200,7 @@ impl Overlay {
             };
             wanted.into_iter().filter_map(missing).collect()
         };
+        let unknown = self.spare(unknown).await?;
         let reads = stream::iter(unknown).map(|wanted| async move {
             let read = self.base.read(&wanted.home, &wanted.keys, &wanted.tallies).await?;
             Ok::<_, StoreError>((wanted, read))
@@ -198,6 +213,23 @@ impl Overlay {
             layer.homes.entry(home).or_insert_with_key(Layered::new).learn(wanted, read);
         }
         Ok(())
+    }
+
+    /// Takes in of homes that were never made that nothing is there, and gives back the others.
+    async fn spare(&self, wanted: Vec<Wanted>) -> Result<Vec<Wanted>, StoreError> {
+        if wanted.len() < FEW {
+            return Ok(wanted);
+        }
+        let homes: Vec<Home> = wanted.iter().map(|wanted| wanted.home.clone()).collect();
+        let missing = self.base.missing(&homes).await?;
+        let (none, some): (Vec<_>, Vec<_>) =
+            wanted.into_iter().partition(|wanted| missing.contains(&wanted.home));
+        let mut layer = self.layer();
+        for wanted in none {
+            let home = layer.homes.entry(wanted.home.clone()).or_insert_with_key(Layered::new);
+            home.learn_nothing(wanted);
+        }
+        Ok(some)
     }
 
     /// Brings what a commit looks at into memory. Where all is known, nothing is read.

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use sqlx::{PgConnection, query, query_as};
 use uuid::Uuid;
 
+use super::Put;
 use crate::error::Fault;
 use crate::row::bad;
 
@@ -43,22 +44,26 @@ pub(super) async fn load(connection: &mut PgConnection, home: i64) -> Result<Vec
     rows.fetch_all(connection).await?.into_iter().map(Row::stored).collect()
 }
 
-pub(super) async fn put(
-    connection: &mut PgConnection,
-    home: i64,
-    version: Uuid,
-    it: &Claim,
-) -> Result<(), Fault> {
-    let (kind, id) = match it.target {
-        ClaimTarget::User(id) => ("user", id.uuid()),
-        ClaimTarget::Organization(id) => ("organization", id.uuid()),
-    };
-    let since = it.since.micros();
+pub(super) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Claim>]) -> Result<(), Fault> {
+    let targets: Vec<(&str, Uuid)> = puts
+        .iter()
+        .map(|put| match put.it.target {
+            ClaimTarget::User(id) => ("user", id.uuid()),
+            ClaimTarget::Organization(id) => ("organization", id.uuid()),
+        })
+        .collect();
     query!(
         "INSERT INTO claims (home, target_kind, target_id, since, version)
-         VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (home) DO UPDATE SET target_kind = excluded.target_kind, target_id = excluded.target_id, since = excluded.since, version = excluded.version",
-        home, kind, id, since, version
+         SELECT home, target_kind, target_id, since, version
+         FROM UNNEST($1::bigint[], $2::text[], $3::uuid[], $4::bigint[], $5::uuid[])
+             AS given (home, target_kind, target_id, since, version)
+         ON CONFLICT (home) DO UPDATE SET target_kind = excluded.target_kind, target_id = excluded.target_id,
+             since = excluded.since, version = excluded.version",
+        &puts.iter().map(|put| put.home).collect::<Vec<_>>(),
+        &targets.iter().map(|(kind, _)| (*kind).to_owned()).collect::<Vec<_>>(),
+        &targets.iter().map(|(_, id)| *id).collect::<Vec<_>>(),
+        &puts.iter().map(|put| put.it.since.micros()).collect::<Vec<_>>(),
+        &puts.iter().map(|put| put.commit.uuid()).collect::<Vec<_>>()
     )
     .execute(connection)
     .await?;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
+use super::Put;
 use crate::error::Fault;
 use crate::row::{bad, from_json, to_json};
 
@@ -69,32 +70,43 @@ pub(super) async fn names(connection: &mut PgConnection, home: i64) -> Result<Ve
     Ok(names.fetch_all(connection).await?)
 }
 
-pub(super) async fn put(
+pub(super) async fn put_all(
     connection: &mut PgConnection,
-    home: i64,
-    version: Uuid,
-    it: &DirectoryEntry,
+    puts: &[Put<'_, DirectoryEntry>],
 ) -> Result<(), Fault> {
-    let (kind, id) = (it.id.kind().to_string(), it.id.uuid());
-    let search = to_json("search", &it.search)?;
-    let words: Vec<Vec<u8>> = it.search.iter().map(|word| word.clone().into_bytes()).collect();
+    let searches = puts.iter().map(|put| to_json("search", &put.it.search)).collect::<Result<Vec<_>, _>>()?;
+    let (mut places, mut words) = (Vec::new(), Vec::new());
+    for (place, put) in (1_i64..).zip(puts) {
+        for word in &put.it.search {
+            places.push(place);
+            words.push(word.clone().into_bytes());
+        }
+    }
     query!(
-        "WITH entry AS (
+        "WITH given AS MATERIALIZED (
+             SELECT * FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::boolean[], $6::uuid[])
+                 WITH ORDINALITY AS given (home, id, kind, search, active, version, place)
+         ), known AS MATERIALIZED (
+             SELECT DISTINCT g.home, g.kind, g.id, w.word
+             FROM UNNEST($7::bigint[], $8::bytea[]) AS w (place, word) JOIN given g ON g.place = w.place
+         ), entry AS (
              INSERT INTO directory_entries (home, id, kind, search, active, version)
-             VALUES ($1, $2, $3, $4, $5, $6)
+             SELECT home, id, kind, search, active, version FROM given
              ON CONFLICT (home, id) DO UPDATE SET kind = excluded.kind, search = excluded.search,
                  active = excluded.active, version = excluded.version
          ), forgotten AS (
-             DELETE FROM directory_words WHERE home = $1 AND id = $2 AND word <> ALL ($7)
+             DELETE FROM directory_words o USING given g WHERE o.home = g.home AND o.id = g.id
+                 AND NOT EXISTS (SELECT 1 FROM known k WHERE k.home = o.home AND k.id = o.id AND k.word = o.word)
          )
-         INSERT INTO directory_words (home, kind, id, word) SELECT $1, $3, $2, word FROM UNNEST($7::bytea[]) AS word
+         INSERT INTO directory_words (home, kind, id, word) SELECT home, kind, id, word FROM known
          ON CONFLICT DO NOTHING",
-        home,
-        id,
-        kind,
-        search,
-        it.active,
-        version,
+        &puts.iter().map(|put| put.home).collect::<Vec<_>>(),
+        &puts.iter().map(|put| put.it.id.uuid()).collect::<Vec<_>>(),
+        &puts.iter().map(|put| put.it.id.kind().to_string()).collect::<Vec<_>>(),
+        &searches,
+        &puts.iter().map(|put| put.it.active).collect::<Vec<_>>(),
+        &puts.iter().map(|put| put.commit.uuid()).collect::<Vec<_>>(),
+        &places,
         &words
     )
     .execute(connection)

@@ -352,7 +352,7 @@ pub(crate) struct Put<'a, T> {
 /// Puts records with everything that hangs on them, each key once: many of a kind that come together in one statement.
 pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Record>]) -> Result<(), Fault> {
     let (mut members, mut memberships, mut users) = (Vec::new(), Vec::new(), Vec::new());
-    let mut feed_lines = Vec::new();
+    let (mut claims, mut entries, mut feed_lines) = (Vec::new(), Vec::new(), Vec::new());
     let (mut documents, mut holdings) = (Vec::new(), Vec::new());
     for put in puts {
         let Put { home, commit, .. } = *put;
@@ -360,6 +360,8 @@ pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Recor
             Record::Member(it) => members.push(Put { home, commit, it }),
             Record::Membership(it) => memberships.push(Put { home, commit, it }),
             Record::User(it) => users.push(Put { home, commit, it }),
+            Record::Claim(it) => claims.push(Put { home, commit, it }),
+            Record::DirectoryEntry(it) => entries.push(Put { home, commit, it }),
             Record::Feed(it) => feed_lines.push(Put { home, commit, it }),
             Record::Holding(it) => holdings.push(Put { home, commit, it }),
             it @ (Record::Job(_)
@@ -374,6 +376,12 @@ pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Recor
             | Record::Customer(_)) => documents.push(Put { home, commit, it }),
             other => put_one(connection, home, commit, other).await?,
         }
+    }
+    if !claims.is_empty() {
+        claim::put_all(connection, &claims).await?;
+    }
+    if !entries.is_empty() {
+        directory_entry::put_all(connection, &entries).await?;
     }
     if !feed_lines.is_empty() {
         feed::put_all(connection, &feed_lines).await?;
@@ -412,8 +420,8 @@ async fn put_one(
         Record::ApiKey(it) => api_key::put(connection, home, version, it).await,
         Record::Transfer(it) => transfer::put(connection, home, version, it).await,
         Record::OperatorKey(it) => operator_key::put(connection, home, version, it).await,
-        Record::Claim(it) => claim::put(connection, home, version, it).await,
-        Record::DirectoryEntry(it) => directory_entry::put(connection, home, version, it).await,
+        Record::Claim(it) => claim::put_all(connection, &[Put { home, commit, it }]).await,
+        Record::DirectoryEntry(it) => directory_entry::put_all(connection, &[Put { home, commit, it }]).await,
         Record::Receipt(it) => receipt::put(connection, home, version, it).await,
         Record::Role(it) => role::put(connection, home, version, it).await,
         Record::Credential(it) => credential::put(connection, home, version, it).await,

@@ -8,8 +8,9 @@ use roster_core::time::Timestamp;
 use sqlx::{SqliteConnection, query, query_scalar};
 use uuid::Uuid;
 
+use super::Put;
 use crate::error::Fault;
-use crate::row::bad;
+use crate::row::{bad, to_json};
 
 pub(super) async fn load(connection: &mut SqliteConnection, home: i64) -> Result<Vec<Stored>, Fault> {
     let rows = query!(
@@ -35,22 +36,21 @@ pub(super) async fn version(connection: &mut SqliteConnection, home: i64) -> Res
     Ok(version.fetch_optional(connection).await?)
 }
 
-pub(super) async fn put(
-    connection: &mut SqliteConnection,
-    home: i64,
-    version: Uuid,
-    it: &Claim,
-) -> Result<(), Fault> {
-    let (kind, id) = match it.target {
-        ClaimTarget::User(id) => ("user", id.uuid()),
-        ClaimTarget::Organization(id) => ("organization", id.uuid()),
+pub(super) async fn put_all(connection: &mut SqliteConnection, puts: &[Put<'_, Claim>]) -> Result<(), Fault> {
+    let row = |put: &Put<'_, Claim>| {
+        let (kind, id) = match put.it.target {
+            ClaimTarget::User(id) => ("user", id.uuid()),
+            ClaimTarget::Organization(id) => ("organization", id.uuid()),
+        };
+        (put.home, kind, id.simple().to_string(), put.it.since.micros(), put.version())
     };
-    let since = it.since.micros();
+    let rows = to_json("claims", &puts.iter().map(row).collect::<Vec<_>>())?;
     query!(
         "INSERT INTO claims (home, target_kind, target_id, since, version)
-         VALUES (?, ?, ?, ?, ?)
+         SELECT value ->> 0, value ->> 1, unhex(value ->> 2), value ->> 3, unhex(value ->> 4) FROM jsonb_each(?)
+         WHERE true
          ON CONFLICT (home) DO UPDATE SET target_kind = excluded.target_kind, target_id = excluded.target_id, since = excluded.since, version = excluded.version",
-        home, kind, id, since, version
+        rows
     )
     .execute(connection)
     .await?;

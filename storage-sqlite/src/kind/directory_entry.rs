@@ -1,13 +1,15 @@
 //! Entries of one part of a directory, with the words that find them.
 
 use roster_core::home::Record;
+use roster_core::log::hex;
 use roster_core::model::{DirectoryEntry, DirectoryId, DirectoryKind};
 use roster_core::store::Stored;
 use sqlx::{SqliteConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
+use super::Put;
 use crate::error::Fault;
-use crate::row::{bad, from_json, id_list, to_json};
+use crate::row::{bad, from_json, to_json};
 
 /// One row.
 struct Entry {
@@ -84,33 +86,31 @@ pub(super) async fn version(
     Ok(version.fetch_optional(connection).await?)
 }
 
-pub(super) async fn put(
+pub(super) async fn put_all(
     connection: &mut SqliteConnection,
-    home: i64,
-    version: Uuid,
-    it: &DirectoryEntry,
+    puts: &[Put<'_, DirectoryEntry>],
 ) -> Result<(), Fault> {
-    let (kind, id) = (it.id.kind().to_string(), it.id.uuid());
-    let search = to_json("search", &it.search)?;
+    let mut rows = Vec::with_capacity(puts.len());
+    for put in puts {
+        let (kind, id) = (put.it.id.kind().to_string(), put.it.id.uuid().simple().to_string());
+        let words: Vec<String> = put.it.search.iter().map(|word| hex(word.as_bytes())).collect();
+        let search = to_json("search", &put.it.search)?;
+        rows.push((put.home, id, kind, search, i64::from(put.it.active), put.version(), words));
+    }
+    let rows = to_json("directory_entries", &rows)?;
     query!(
         "INSERT INTO directory_entries (home, id, kind, search, active, version)
-         VALUES (?, ?, ?, ?, ?, ?)
-         ON CONFLICT (home, id) DO UPDATE SET kind = excluded.kind, search = excluded.search, active = excluded.active, version = excluded.version",
-        home, id, kind, search, it.active, version
-    )
-    .execute(&mut *connection)
-    .await?;
-    let words = id_list(it.search.iter().map(String::as_bytes));
-    query!("DELETE FROM directory_words WHERE home = ? AND id = ?", home, id)
-        .execute(&mut *connection)
-        .await?;
-    query!(
-        "INSERT OR IGNORE INTO directory_words (home, kind, id, word)
-         SELECT ?1, ?2, ?3, unhex(value) FROM json_each(?4)",
-        home,
-        kind,
-        id,
-        words
+         SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, unhex(value ->> 5)
+         FROM jsonb_each(?) WHERE true
+         ON CONFLICT (home, id) DO UPDATE SET kind = excluded.kind, search = excluded.search, active = excluded.active, version = excluded.version;
+         DELETE FROM directory_words
+         WHERE (home, id) IN (SELECT value ->> 0, unhex(value ->> 1) FROM jsonb_each(?));
+         INSERT OR IGNORE INTO directory_words (home, kind, id, word)
+         SELECT e.value ->> 0, e.value ->> 2, unhex(e.value ->> 1), unhex(w.value)
+         FROM jsonb_each(?) e CROSS JOIN jsonb_each(e.value, '$[6]') w",
+        rows,
+        rows,
+        rows
     )
     .execute(connection)
     .await?;

@@ -7,6 +7,7 @@ use roster_core::time::Timestamp;
 use sqlx::{SqliteConnection, query, query_scalar};
 use uuid::Uuid;
 
+use super::Put;
 use crate::error::Fault;
 use crate::row::{bad, from_json, parse, to_json};
 
@@ -56,20 +57,20 @@ pub(super) async fn version(
     Ok(version.fetch_optional(connection).await?)
 }
 
-pub(super) async fn put(
-    connection: &mut SqliteConnection,
-    home: i64,
-    version: Uuid,
-    it: &FeedLine,
-) -> Result<(), Fault> {
-    let (name, at) = (it.key.as_str(), it.at.micros());
-    let reached = i64::try_from(it.reached).map_err(|error| bad("reached", error))?;
-    let spans = to_json("spans", &it.spans)?;
+pub(super) async fn put_all(connection: &mut SqliteConnection, puts: &[Put<'_, FeedLine>]) -> Result<(), Fault> {
+    let mut rows = Vec::with_capacity(puts.len());
+    for put in puts {
+        let (name, at) = (put.it.key.as_str(), put.it.at.micros());
+        let reached = i64::try_from(put.it.reached).map_err(|error| bad("reached", error))?;
+        rows.push((put.home, name, reached, at, to_json("spans", &put.it.spans)?, put.version()));
+    }
+    let rows = to_json("feed_lines", &rows)?;
     query!(
         "INSERT INTO feed_lines (home, name, reached, at, spans, version)
-         VALUES (?, ?, ?, ?, ?, ?)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, unhex(value ->> 5) FROM jsonb_each(?)
+         WHERE true
          ON CONFLICT (home, name) DO UPDATE SET reached = excluded.reached, at = excluded.at, spans = excluded.spans, version = excluded.version",
-        home, name, reached, at, spans, version
+        rows
     )
     .execute(connection)
     .await?;

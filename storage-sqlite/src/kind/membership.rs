@@ -8,7 +8,9 @@ use serde::Deserialize;
 use sqlx::{SqliteConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
+use super::Put;
 use crate::error::Fault;
+use crate::row::to_json;
 
 /// One row.
 #[derive(Deserialize)]
@@ -63,20 +65,18 @@ pub(super) async fn version(
     Ok(version.fetch_optional(connection).await?)
 }
 
-pub(super) async fn put(
+pub(super) async fn put_all(
     connection: &mut SqliteConnection,
-    home: i64,
-    version: Uuid,
-    it: Membership,
+    puts: &[Put<'_, Membership>],
 ) -> Result<(), Fault> {
-    let id = it.organization.uuid();
+    let row =
+        |put: &Put<'_, Membership>| (put.home, put.it.organization.uuid().simple().to_string(), put.version());
+    let rows = to_json("memberships", &puts.iter().map(row).collect::<Vec<_>>())?;
     query!(
         "INSERT INTO memberships (home, organization_id, version)
-         VALUES (?, ?, ?)
+         SELECT value ->> 0, unhex(value ->> 1), unhex(value ->> 2) FROM jsonb_each(?) WHERE true
          ON CONFLICT (home, organization_id) DO UPDATE SET version = excluded.version",
-        home,
-        id,
-        version
+        rows
     )
     .execute(connection)
     .await?;

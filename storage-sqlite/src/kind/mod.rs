@@ -297,8 +297,62 @@ pub(crate) async fn version(
     Ok(id.map(CommitId::from_uuid))
 }
 
-/// Puts a record with everything that hangs on it.
-pub(crate) async fn put(
+/// A record to put.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Put<'a, T> {
+    pub(crate) home: i64,
+    pub(crate) commit: CommitId,
+    pub(crate) it: &'a T,
+}
+
+impl<T> Put<'_, T> {
+    /// The version in hexadecimal.
+    fn version(&self) -> String {
+        self.commit.uuid().simple().to_string()
+    }
+}
+
+/// Puts records with everything that hangs on them, each key once: many of a kind that come together in one journey.
+pub(crate) async fn put_all(
+    connection: &mut SqliteConnection,
+    puts: &[Put<'_, Record>],
+) -> Result<(), Fault> {
+    let (mut members, mut memberships, mut users) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut claims, mut entries, mut feed_lines) = (Vec::new(), Vec::new(), Vec::new());
+    for put in puts {
+        let Put { home, commit, .. } = *put;
+        match put.it {
+            Record::Member(it) => members.push(Put { home, commit, it }),
+            Record::Membership(it) => memberships.push(Put { home, commit, it }),
+            Record::User(it) => users.push(Put { home, commit, it }),
+            Record::Claim(it) => claims.push(Put { home, commit, it }),
+            Record::DirectoryEntry(it) => entries.push(Put { home, commit, it }),
+            Record::Feed(it) => feed_lines.push(Put { home, commit, it }),
+            other => put_one(connection, home, commit, other).await?,
+        }
+    }
+    if !claims.is_empty() {
+        claim::put_all(connection, &claims).await?;
+    }
+    if !entries.is_empty() {
+        directory_entry::put_all(connection, &entries).await?;
+    }
+    if !feed_lines.is_empty() {
+        feed::put_all(connection, &feed_lines).await?;
+    }
+    if !users.is_empty() {
+        user::put_all(connection, &users).await?;
+    }
+    if !memberships.is_empty() {
+        membership::put_all(connection, &memberships).await?;
+    }
+    if !members.is_empty() {
+        member::put_all(connection, &members).await?;
+    }
+    Ok(())
+}
+
+async fn put_one(
     connection: &mut SqliteConnection,
     home: i64,
     commit: CommitId,
@@ -311,14 +365,14 @@ pub(crate) async fn put(
         Record::AccountExternalId(id, account) => {
             account_external_id::put(connection, home, version, id, *account).await
         }
-        Record::Member(it) => member::put(connection, home, version, it).await,
+        Record::Member(it) => member::put_all(connection, &[Put { home, commit, it }]).await,
         Record::ApiKey(it) => api_key::put(connection, home, version, it).await,
         Record::Transfer(it) => transfer::put(connection, home, version, it).await,
-        Record::User(it) => user::put(connection, home, version, it).await,
-        Record::Membership(it) => membership::put(connection, home, version, *it).await,
+        Record::User(it) => user::put_all(connection, &[Put { home, commit, it }]).await,
+        Record::Membership(it) => membership::put_all(connection, &[Put { home, commit, it }]).await,
         Record::OperatorKey(it) => operator_key::put(connection, home, version, it).await,
-        Record::Claim(it) => claim::put(connection, home, version, it).await,
-        Record::DirectoryEntry(it) => directory_entry::put(connection, home, version, it).await,
+        Record::Claim(it) => claim::put_all(connection, &[Put { home, commit, it }]).await,
+        Record::DirectoryEntry(it) => directory_entry::put_all(connection, &[Put { home, commit, it }]).await,
         Record::Receipt(it) => receipt::put(connection, home, version, it).await,
         Record::Role(it) => role::put(connection, home, version, it).await,
         Record::Credential(it) => credential::put(connection, home, version, it).await,
@@ -328,7 +382,7 @@ pub(crate) async fn put(
         Record::InvitedAddress(address, invitation) => {
             invited_address::put(connection, home, version, address, *invitation).await
         }
-        Record::Feed(it) => feed::put(connection, home, version, it).await,
+        Record::Feed(it) => feed::put_all(connection, &[Put { home, commit, it }]).await,
         Record::Holding(it) => holding::put(connection, home, version, it).await,
         Record::Job(_)
         | Record::JobPart(_)

@@ -1,16 +1,19 @@
 //! What `cargo xtask bench` measures with and against: data by the thousand, and the least that a server of the same
 //! make could do. No part of the product.
 
+mod acts;
 mod bare;
 mod data;
 mod raw;
 mod raw_redis;
+mod raw_rows;
 mod seed;
 
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 
+use crate::acts::Amount;
 use crate::data::Shape;
 
 /// What `cargo xtask bench` measures with and against.
@@ -44,6 +47,23 @@ enum Task {
         #[arg(long)]
         connections: u32,
     },
+    /// Acts that take long, against a server.
+    Acts {
+        /// Its address.
+        url: String,
+        /// The key of an operator.
+        key: String,
+        #[command(flatten)]
+        amount: Amount,
+    },
+    /// Rows beside an import: many to an insert.
+    RawRows {
+        /// The folder, or the address of a Postgres or a Redis.
+        at: String,
+        /// How many.
+        #[arg(long)]
+        rows: u32,
+    },
     /// Commits beside Roster, to a `SQLite` file of its own or by one script on Redis: a head is read and written, a row
     /// is updated, a log row is inserted.
     Raw {
@@ -65,6 +85,8 @@ fn main() -> anyhow::Result<()> {
         match task {
             Task::Seed { config, into, shape } => seed::run(&config, &into, shape).await,
             Task::Bare { backend, place, connections } => bare::run(&backend, &place, connections).await,
+            Task::RawRows { at, rows } => raw_rows::run(&at, rows).await,
+            Task::Acts { url, key, amount } => acts::run(&url, &key, amount).await,
             Task::Raw { at, writers, millis } if at.starts_with("redis://") => {
                 raw_redis::run(&at, writers, millis).await
             }

@@ -119,13 +119,40 @@ pub(crate) async fn read<'a>(
         }
     }
     // What was made just now holds nothing.
-    for (home, key) in question.rest.into_iter().filter(|(home, _)| new.binary_search(&home).is_err()) {
+    let rest = question.rest.into_iter().filter(|(home, _)| new.binary_search(&home).is_err());
+    let (entries, rest): (Vec<_>, Vec<_>) =
+        rest.partition(|(_, key)| matches!(key, Key::DirectoryEntry(_)));
+    if !entries.is_empty() {
+        directory_versions(connection, &mut ground, entries).await?;
+    }
+    for (home, key) in rest {
         let Some(site) = ground.sites.get_mut(&home) else { continue };
         if let Some(version) = kind::version(connection, site.number, &key).await? {
             site.versions.insert(key, version);
         }
     }
     Ok((ground, now))
+}
+
+/// Entries of directories come in hundreds, where many are made.
+async fn directory_versions(
+    connection: &mut SqliteConnection,
+    ground: &mut Ground<'_>,
+    entries: Vec<(Home, Key)>,
+) -> Result<(), Fault> {
+    let asked: BTreeMap<(i64, String), (Home, Key)> = entries
+        .into_iter()
+        .filter_map(|(home, key)| Some(((ground.sites.get(&home)?.number, Kind::of(&key).1), (home, key))))
+        .collect();
+    let rows = to_json("directory_entries", &asked.keys().collect::<Vec<_>>())?;
+    for (home, id, version) in kind::directory_versions(connection, &rows).await? {
+        if let Some((home, key)) = asked.get(&(home, id.simple().to_string()))
+            && let Some(site) = ground.sites.get_mut(home)
+        {
+            site.versions.insert(key.clone(), CommitId::from_uuid(version));
+        }
+    }
+    Ok(())
 }
 
 impl Answer {

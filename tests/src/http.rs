@@ -16,7 +16,7 @@ use tower::ServiceExt;
 
 use crate::contract;
 use crate::mailbox::Mailbox;
-use crate::stores::{CountingEntropy, TestStore, fresh};
+use crate::stores::{CountingEntropy, TestStore, copied, fresh};
 
 /// A service on a fresh store, with an operator's key.
 #[derive(Debug)]
@@ -67,6 +67,16 @@ impl Service {
         let done = run(&roster, &asked, &CreateOperatorKey { name }).await.expect("an operator key");
         let operator = done.output.1.reveal().to_owned();
         Self { test, roster, api, router: service, operator }
+    }
+
+    /// Another service on a copy of the store, with the same keys. What it draws by chance was not drawn before.
+    pub async fn copied(&self) -> Self {
+        let test = copied(&self.test).await;
+        let entropy = CountingEntropy::after(Arc::clone(&test.clock), 1 << 32);
+        let roster = Roster::new(Arc::clone(&test.store), Arc::new(entropy));
+        let api = ApiState::new(roster.clone(), [1; 32], [2; 32]);
+        let router = roster_api::router(api.clone());
+        Self { test, roster, api, router, operator: self.operator.clone() }
     }
 
     /// The operator, by key.

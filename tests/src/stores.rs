@@ -101,11 +101,13 @@ pub struct TestStore {
     pub database: Option<Database>,
     /// Its keys on a Redis, if it has any.
     pub keyspace: Option<Keyspace>,
+    /// Itself, if it is in memory.
+    pub memory: Option<Arc<MemoryStore>>,
 }
 
 impl TestStore {
     fn new(name: &'static str, store: Arc<dyn Store>, clock: Arc<ManualClock>) -> Self {
-        Self { name, store, clock, dir: None, database: None, keyspace: None }
+        Self { name, store, clock, dir: None, database: None, keyspace: None, memory: None }
     }
 }
 
@@ -116,10 +118,7 @@ impl TestStore {
 pub async fn fresh(name: &str) -> TestStore {
     let clock = Arc::new(ManualClock::default());
     match name {
-        "memory" => {
-            let store = Arc::new(MemoryStore::new(clock.clone()));
-            TestStore::new("memory", store, clock)
-        }
+        "memory" => in_memory(MemoryStore::new(clock.clone()), clock),
         "sqlite" => {
             let dir = tempfile::tempdir().expect("a temporary folder");
             let config = sqlite_config(&dir);
@@ -138,6 +137,11 @@ pub async fn fresh(name: &str) -> TestStore {
     }
 }
 
+fn in_memory(store: MemoryStore, clock: Arc<ManualClock>) -> TestStore {
+    let store = Arc::new(store);
+    TestStore { memory: Some(Arc::clone(&store)), ..TestStore::new("memory", store, clock) }
+}
+
 async fn on_postgres(database: &Database, clock: &Arc<ManualClock>) -> Arc<dyn Store> {
     let config = PostgresConfig { connections: 4, ..PostgresConfig::new(database.url(), FINGERPRINT) };
     let store = PostgresStore::open(config, StoreClock::Given(clock.clone())).await;
@@ -151,11 +155,16 @@ async fn in_keyspace(name: &'static str, keyspace: Keyspace, clock: Arc<ManualCl
     TestStore { keyspace: Some(keyspace), ..TestStore::new(name, store, clock) }
 }
 
-/// A store that holds what another on disk does, with a clock of its own at the same instant.
+/// A store that holds what another does, with a clock of its own at the same instant.
 ///
 /// # Panics
-/// Where the other is in memory, or the copy does not open.
+/// Where the copy does not open.
 pub async fn copied(from: &TestStore) -> TestStore {
+    if let Some(memory) = &from.memory {
+        let clock = Arc::new(ManualClock::default());
+        clock.set(from.clock.now());
+        return in_memory(memory.copied(clock.clone()), clock);
+    }
     if let Some(database) = &from.database {
         let database = Database::like(database.name()).await;
         let clock = Arc::new(ManualClock::default());

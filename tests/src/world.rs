@@ -68,6 +68,13 @@ impl World {
         Self { service, admin_key, viewer_key, other_key }
     }
 
+    /// The same world on a copy of its store.
+    pub async fn copied(&self) -> Self {
+        let (admin_key, viewer_key) = (self.admin_key.clone(), self.viewer_key.clone());
+        let other_key = self.other_key.clone();
+        Self { service: self.service.copied().await, admin_key, viewer_key, other_key }
+    }
+
     /// The store under it, with its clock.
     pub const fn test(&self) -> &TestStore {
         &self.service.test

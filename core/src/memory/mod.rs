@@ -40,6 +40,11 @@ impl MemoryStore {
         Self { clock, homes: Mutex::default(), half: AtomicBool::default(), present: Arc::default() }
     }
 
+    /// A store that holds the same, with a clock of its own.
+    pub fn copied(&self, clock: Arc<dyn Clock>) -> Self {
+        Self { homes: Mutex::new(self.homes().clone()), ..Self::new(clock) }
+    }
+
     fn homes(&self) -> MutexGuard<'_, BTreeMap<Home, HomeData>> {
         self.homes.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -116,12 +116,7 @@ impl Joined {
     fn fits(&self, next: &Self) -> bool {
         let alike = match (&self.log, &next.log) {
             (None, None) => true,
-            (Some(log), Some(more)) => {
-                log.body.actor == more.body.actor
-                    && log.body.request_id == more.body.request_id
-                    && log.body.reason.is_null()
-                    && more.body.reason.is_null()
-            }
+            (Some(log), Some(more)) => log.fits(more),
             _ => false,
         };
         alike && self.writes() + next.writes() <= MAX_WRITES
@@ -170,7 +165,18 @@ impl Joined {
 }
 
 impl Log {
+    /// Whether both are of one act, or one of them says of nothing who did it.
+    fn fits(&self, next: &Self) -> bool {
+        let (body, next) = (&self.body, &next.body);
+        let said = body.reason.is_null() && next.reason.is_null();
+        let one = body.actor == next.actor && body.request_id == next.request_id;
+        said && (one || body.changes.is_empty() || next.changes.is_empty())
+    }
+
     fn take(&mut self, more: Self) {
+        if self.body.changes.is_empty() {
+            (self.body.actor, self.body.request_id) = (more.body.actor, more.body.request_id.clone());
+        }
         let shift = u16::try_from(self.personal.len()).unwrap_or(u16::MAX);
         for mut change in more.body.changes {
             shift_marks(&mut change.before, shift);

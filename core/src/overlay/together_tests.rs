@@ -105,6 +105,22 @@ fn what_two_actors_do_stays_two_entries() {
 }
 
 #[test]
+fn what_says_nothing_goes_with_whatever_is_beside_it() {
+    let turns = |n: u32| if n % 2 == 0 { Actor::System } else { Actor::Operator { key: None } };
+    let (_, mut sets) = one_by_one(4, turns);
+    for set in sets.iter_mut().step_by(2) {
+        let mut body: Body = serde_json::from_slice(&set.entry.as_ref().unwrap().body).unwrap();
+        body.changes.clear();
+        set.entry = Some(LogEntry::new(&body, body.canonical(), Vec::new()));
+    }
+    let (joined, commits) = all_at_once(sets);
+    assert_eq!(commits, 1);
+    let told = told(&joined);
+    assert_eq!(told.len(), 2);
+    assert!(told.iter().all(|(actor, _)| *actor == json!(Actor::Operator { key: None })));
+}
+
+#[test]
 fn no_commit_is_larger_than_a_store_takes() {
     let empty = HomeData::new(&home());
     let sets: Vec<ChangeSet> = (0..200)

@@ -25,6 +25,7 @@ pub struct Prepared {
 }
 
 /// Ids that paths name.
+#[derive(Clone)]
 pub struct Ids {
     pub key: String,
     pub transfer: String,
@@ -50,6 +51,17 @@ impl Deref for Prepared {
 
     fn deref(&self) -> &World {
         &self.world
+    }
+}
+
+impl Prepared {
+    /// Another such: a copy, where that is less work.
+    pub async fn another(&self) -> Self {
+        let test = self.world.test();
+        match &test.memory {
+            Some(_) => Self { world: self.world.copied().await, ids: self.ids.clone() },
+            None => prepared(test.name).await,
+        }
     }
 }
 

@@ -35,6 +35,7 @@ async fn other_replica(world: &World) -> Service {
         dir: None,
         database: None,
         keyspace: None,
+        memory: None,
     };
     Service::over(test, Roster::new(store, Arc::new(entropy))).await
 }

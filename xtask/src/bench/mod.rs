@@ -3,6 +3,7 @@
 //! Roster and the raw limit take turns within one run, so that a machine that is busy with something else slows both.
 //! What is said is the median of the turns, and the median of their quotients.
 
+mod acts;
 mod load;
 mod place;
 mod raw;
@@ -50,6 +51,10 @@ pub struct Scale {
     concurrencies: &'static [u32],
     /// Whether the large organization is measured apart from the others.
     large_apart: bool,
+    /// Rows that are imported, organizations and accounts that somebody leaves, batches of events that are taken in.
+    rows: u32,
+    places: u32,
+    batches: u32,
 }
 
 const FULL: Scale = Scale {
@@ -60,6 +65,9 @@ const FULL: Scale = Scale {
     seconds: 1,
     concurrencies: &[1, 16, 64],
     large_apart: true,
+    rows: 100_000,
+    places: 500,
+    batches: 200,
 };
 
 const SMALL: Scale = Scale {
@@ -70,6 +78,9 @@ const SMALL: Scale = Scale {
     seconds: 1,
     concurrencies: &[1, 16],
     large_apart: false,
+    rows: 5_000,
+    places: 50,
+    batches: 20,
 };
 
 /// What is done over HTTP.
@@ -196,7 +207,9 @@ fn measure(repo: &Repo, backend: &'static str, scale: &Scale) -> Result<Report> 
         figures.push(figure);
     }
     let memory_mib = roster.memory_mib()?;
-    Ok(Report { backend, version: place.version.clone(), start_ms, memory_mib, figures })
+    drop((load, bare, roster));
+    let acts = acts::measure(&place, scale)?;
+    Ok(Report { backend, version: place.version.clone(), start_ms, memory_mib, figures, acts })
 }
 
 fn plan(scale: &Scale) -> Vec<(Work, Data, u32)> {

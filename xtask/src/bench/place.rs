@@ -94,6 +94,16 @@ impl Place {
         Command::new(self.programs.join("roster-bench"))
     }
 
+    /// The command line of Roster, on this store and by these settings alone.
+    pub fn roster(&self) -> Command {
+        let mut command = Command::new(self.programs.join("roster"));
+        for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ROSTER_")) {
+            command.env_remove(name);
+        }
+        command.arg("--config").arg(self.config());
+        command
+    }
+
     /// Fills the store.
     pub fn seed(&self, scale: &Scale) -> Result<()> {
         let mut tool = self.tool();
@@ -117,11 +127,8 @@ impl Place {
     /// Roster, once it answers.
     pub fn serve(&self) -> Result<Running> {
         let log = File::create(self.scratch.path().join("roster.log"))?;
-        let mut command = Command::new(self.programs.join("roster"));
-        command.arg("serve").arg("--config").arg(self.config()).stderr(log).stdout(Stdio::null());
-        for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ROSTER_")) {
-            command.env_remove(name);
-        }
+        let mut command = self.roster();
+        command.arg("serve").stderr(log).stdout(Stdio::null());
         let mut running = Running { port: self.port, child: command.spawn().context("cannot start roster")? };
         running.wait()?;
         Ok(running)

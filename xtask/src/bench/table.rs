@@ -100,6 +100,66 @@ pub struct Report {
     pub start_ms: f64,
     pub memory_mib: f64,
     pub figures: Vec<Figure>,
+    pub acts: Acts,
+}
+
+/// What takes long.
+pub struct Acts {
+    pub done: Vec<Act>,
+    /// Rows a second of inserts of many rows.
+    pub limit_rows: f64,
+    pub memory_mib: f64,
+}
+
+/// So many things of one kind, and how long they took together.
+pub struct Act {
+    pub work: String,
+    pub count: u64,
+    pub seconds: f64,
+}
+
+impl Act {
+    /// From a line of JSON.
+    pub fn from_json(said: &Value) -> Result<Self> {
+        let work = said["work"].as_str().with_context(|| format!("no work in {said}"))?.to_owned();
+        let count = said["count"].as_u64().with_context(|| format!("no count in {said}"))?;
+        let seconds = said["seconds"].as_f64().with_context(|| format!("no seconds in {said}"))?;
+        Ok(Self { work, count, seconds })
+    }
+
+    /// The act in one line, in Markdown.
+    pub fn line(&self) -> String {
+        let rate = self.rate();
+        format!("| {:<24} | {:>7} | {:>9.3} | {:>8.0} |", self.work, self.count, self.seconds, rate)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    fn rate(&self) -> f64 {
+        self.count as f64 / self.seconds
+    }
+}
+
+impl Acts {
+    fn text(&self) -> String {
+        let mut text = "\n| act | of | seconds | a second |\n| --- | --: | --: | --: |\n".to_owned();
+        for act in &self.done {
+            text += &act.line();
+            text.push('\n');
+        }
+        let end = format!(
+            "\nInserts of many rows, the limit of an import: {:.0} rows a second. At most {:.0} MiB of memory.\n",
+            self.limit_rows, self.memory_mib
+        );
+        text + &end
+    }
+
+    fn json(&self) -> Value {
+        let act = |act: &Act| json!({"work": act.work, "count": act.count, "seconds": act.seconds});
+        json!({
+            "done": self.done.iter().map(act).collect::<Vec<_>>(), "limit_rows": self.limit_rows,
+            "memory_mib": self.memory_mib,
+        })
+    }
 }
 
 impl Report {
@@ -116,14 +176,14 @@ impl Report {
             "\nFrom start to first answer {:.0} ms. At most {:.0} MiB of memory under this load.\n",
             self.start_ms, self.memory_mib
         );
-        text + &end
+        text + &end + &self.acts.text()
     }
 
     fn json(&self) -> Value {
         let figures: Vec<Value> = self.figures.iter().map(Figure::json).collect();
         json!({
             "backend": self.backend, "version": self.version, "start_ms": self.start_ms,
-            "memory_mib": self.memory_mib, "figures": figures,
+            "memory_mib": self.memory_mib, "figures": figures, "acts": self.acts.json(),
         })
     }
 }

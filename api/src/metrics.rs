@@ -31,6 +31,8 @@ pub struct Metrics {
     retries: Family<OperationLabels, Counter>,
     denials: Family<DenialLabels, Counter>,
     seats_refused: Family<OperationLabels, Counter>,
+    attempts: Family<OutcomeLabels, Counter>,
+    waiting: Gauge,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -62,6 +64,11 @@ struct DenialLabels {
     code: &'static str,
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
 impl Metrics {
     /// All at zero, in a process that began so many milliseconds after the epoch.
     pub fn new(began: u64) -> Self {
@@ -76,6 +83,8 @@ impl Metrics {
             retries: Family::default(),
             denials: Family::default(),
             seats_refused: Family::default(),
+            attempts: Family::default(),
+            waiting: Gauge::default(),
         };
         metrics.register(began);
         metrics
@@ -101,6 +110,10 @@ impl Metrics {
         registry.register("roster_denials", "Operations that a rule refused", self.denials.clone());
         let about = "Operations refused for want of a seat";
         registry.register("roster_seats_refused", about, self.seats_refused.clone());
+        let about = "Attempts to send an event to a webhook";
+        registry.register("roster_webhook_attempts", about, self.attempts.clone());
+        let about = "Deliveries of webhooks that wait for another attempt, in the whole deployment";
+        registry.register("roster_webhook_deliveries_pending", about, self.waiting.clone());
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("roster_build", "This program", version);
         let gauge = Gauge::<f64, AtomicU64>::default();
@@ -154,6 +167,14 @@ impl Observer for Metrics {
             self.seats_refused.get_or_create(&OperationLabels { operation }).inc();
         }
     }
+
+    fn sent(&self, outcome: &'static str) {
+        self.attempts.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    fn waiting(&self, deliveries: u64) {
+        self.waiting.set(i64::try_from(deliveries).unwrap_or(i64::MAX));
+    }
 }
 
 fn histogram() -> Histogram {
@@ -174,6 +195,8 @@ mod tests {
         metrics.conflicted("RemoveMember");
         metrics.retried("RemoveMember");
         Observer::refused(&metrics, "AddMember", "no_seat");
+        metrics.sent("timeout");
+        metrics.waiting(3);
         let text = metrics.render();
         for line in [
             r#"roster_http_requests_total{method="GET",route="/v1/users/{user}",status="200"} 2"#,
@@ -185,6 +208,8 @@ mod tests {
             r#"roster_retries_total{operation="RemoveMember"} 1"#,
             r#"roster_denials_total{operation="AddMember",code="no_seat"} 1"#,
             r#"roster_seats_refused_total{operation="AddMember"} 1"#,
+            r#"roster_webhook_attempts_total{outcome="timeout"} 1"#,
+            "roster_webhook_deliveries_pending 3",
             "process_start_time_seconds 1.5",
             "# EOF",
         ] {

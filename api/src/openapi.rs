@@ -11,6 +11,7 @@ mod people;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::collections::BTreeMap;
 
@@ -76,7 +77,7 @@ pub(crate) fn fields_of_answers() -> BTreeMap<String, Vec<String>> {
 }
 
 /// Tags with the operations they cover: by the last noun of the path that matches first.
-const TAGS: [(&str, &[&str], &str); 15] = [
+const TAGS: [(&str, &[&str], &str); 16] = [
     ("Jobs", &["/jobs", "/imports", "/members/bulk"], "What takes long, and how far it is."),
     ("Records", &["/records"], "What people own in the vendor's product."),
     (
@@ -91,6 +92,7 @@ const TAGS: [(&str, &[&str], &str); 15] = [
     ("Invitations", &["/invitations"], "Asking people in, and what they answer."),
     ("Audit", &["/audit"], "What was done, by whom."),
     ("Events", &["/events"], "Every change as it happens."),
+    ("Webhooks", &["/webhooks"], "Events sent on, signed, and tried again."),
     ("Check", &["/check"], "May this user do this here?"),
     (
         "Customers",

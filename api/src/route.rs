@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::state::ApiState;
 
 /// Answers that bear the version of one thing.
-const VERSIONED: [&str; 20] = [
+const VERSIONED: [&str; 22] = [
     "Organization",
     "Seats",
     "Account",
@@ -30,6 +30,8 @@ const VERSIONED: [&str; 20] = [
     "Indicator",
     "Job",
     "TraitMappings",
+    "Webhook",
+    "NewWebhook",
 ];
 
 /// How an operation answers.

@@ -9,7 +9,7 @@ use crate::commands::shell::Shell;
 use crate::commands::{
     account, activity, api_key, audit, check, config, dead_letter, events, import, indicator, invitation,
     job, member, operator_key, organization, post, record, report, role, source, storage, trait_mappings,
-    user, view,
+    user, view, webhook,
 };
 use crate::config::Flags;
 
@@ -100,7 +100,7 @@ pub enum Command {
         #[arg(long)]
         demo: bool,
     },
-    /// Do jobs and keep the feed without answering requests, beside servers on the same store.
+    /// Do jobs, keep the feed and send mail and events without answering requests, beside servers on the same store.
     Worker,
     /// Make the store, or bring it up to this program's schema.
     Migrate,
@@ -166,6 +166,9 @@ pub enum Command {
     /// What enters and leaves a view.
     #[command(subcommand)]
     Indicator(indicator::Command),
+    /// Who is told of events, and what became of what was sent.
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// What people did, by user, event and day.
     Activity(activity::Activity),
     /// Which traits name the owners of accounts and organizations.

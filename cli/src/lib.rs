@@ -14,6 +14,7 @@ mod progress;
 mod secrets;
 mod server;
 mod session;
+pub mod webhooks;
 
 use std::process::ExitCode;
 

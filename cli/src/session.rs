@@ -13,6 +13,7 @@ use roster_core::op::Roster;
 use roster_core::reads::Rows;
 use roster_core::reference::{OrganizationRef, UserRef};
 use roster_core::refusal::OpError;
+use roster_core::webhooks::Webhooks;
 
 use crate::args::Global;
 use crate::backends::Tables;
@@ -104,6 +105,10 @@ pub async fn open_roster(config: &Config, secrets: &Secrets, tables: Tables) -> 
         policies: Arc::new(people.policies()),
         post: post(config)?,
         limits: Arc::new(Limits::new(people.rates)),
+        webhooks: Webhooks {
+            private_addresses: config.webhooks.allow_private_addresses,
+            ..Webhooks::default()
+        },
         ..roster
     })
 }

@@ -120,9 +120,8 @@ async fn the_work_goes_on_when_who_asked_goes_away() {
     assert_eq!(next.await.unwrap().unwrap(), [4]);
 }
 
-static HOMES: std::sync::LazyLock<[Home; 3]> = std::sync::LazyLock::new(|| {
-    [1, 2, 3].map(|n| Home::User(UserId::from_uuid(uuid::Uuid::from_u128(n))))
-});
+static HOMES: std::sync::LazyLock<[Home; 3]> =
+    std::sync::LazyLock::new(|| [1, 2, 3].map(|n| Home::User(UserId::from_uuid(uuid::Uuid::from_u128(n)))));
 
 /// The lane of a number is that of its last digit.
 fn by_digit(number: &u32) -> Option<&Home> {

@@ -17,7 +17,8 @@ use crate::model::{
     Account, ApiKey, Claim, ClaimName, Credential, DirectoryEntry, DirectoryId, DirectoryKind, EmailChange,
     FeedKey, FeedLine, HeldPosts, Holding, HoldingName, HoldingTypes, Invitation, InvitationStatus, Inviter,
     Job, JobPart, JobPartId, Mail, MailPointer, Member, MemberStatus, Membership, Note, NoteKey, OperatorKey,
-    Organization, PasswordReset, Receipt, ReceiptId, Role, Session, Successions, Transfer, User,
+    Organization, PasswordReset, Receipt, ReceiptId, Role, Session, Successions, Transfer, User, WebhookKey,
+    WebhookRecord,
 };
 use crate::permission::RoleRef;
 use crate::text::ExternalId;
@@ -48,6 +49,8 @@ pub enum Home {
     Activity(OrganizationId),
     /// One part of the pointers to mail that waits.
     Outbox(u8),
+    /// One part of how far webhooks have come, and of what they sent.
+    Webhooks(u8),
 }
 
 impl Home {
@@ -60,7 +63,8 @@ impl Home {
             | Self::Feed
             | Self::Stream(..)
             | Self::Activity(_)
-            | Self::Outbox(_) => false,
+            | Self::Outbox(_)
+            | Self::Webhooks(_) => false,
         }
     }
 
@@ -94,6 +98,7 @@ impl Home {
             Key::Feed(_) => *self == Self::Feed,
             Key::Note(key) => key.belongs_in(self),
             Key::Customer(key) => key.belongs_in(self),
+            Key::Webhook(key) => key.belongs_in(self),
         }
     }
 
@@ -104,7 +109,7 @@ impl Home {
 }
 
 /// `deployment`, `user:usr_…`, `organization:org_…`, `claim:KIND:VALUE`, `directory:KIND:SHARD`, `feed`,
-/// `stream:src_…:PART`, `activity:org_…`, `outbox:N`.
+/// `stream:src_…:PART`, `activity:org_…`, `outbox:N`, `webhooks:N`.
 impl fmt::Display for Home {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -117,6 +122,7 @@ impl fmt::Display for Home {
             Self::Stream(source, part) => write!(f, "stream:{source}:{part:02}"),
             Self::Activity(organization) => write!(f, "activity:{organization}"),
             Self::Outbox(n) => write!(f, "outbox:{n}"),
+            Self::Webhooks(n) => write!(f, "webhooks:{n:02}"),
         }
     }
 }
@@ -135,6 +141,7 @@ impl FromStr for Home {
             "deployment" => Some(Self::Deployment),
             "feed" => Some(Self::Feed),
             "outbox" => rest.parse().ok().map(Self::Outbox),
+            "webhooks" => rest.parse().ok().map(Self::Webhooks),
             "user" => rest.parse().ok().map(Self::User),
             "organization" => rest.parse().ok().map(Self::Organization),
             "activity" => rest.parse().ok().map(Self::Activity),
@@ -215,6 +222,8 @@ pub enum Key {
     Successions,
     /// What is kept about customers: see [`CustomerKey`].
     Customer(CustomerKey),
+    /// What is kept about webhooks: see [`WebhookKey`].
+    Webhook(WebhookKey),
     /// Organization home: something that a user owns in the vendor's product. Behind all documents.
     Holding(HoldingName),
 }
@@ -234,6 +243,7 @@ impl Key {
             Self::RecordTypes => Some("record_types:".to_owned()),
             Self::Successions => Some("successions:".to_owned()),
             Self::Customer(key) => Some(key.to_string()),
+            Self::Webhook(key) => Some(key.to_string()),
             Self::Organization
             | Self::Account(_)
             | Self::AccountExternalId(_)
@@ -271,6 +281,7 @@ impl Key {
             "record_types" => Some(Self::RecordTypes),
             "successions" => Some(Self::Successions),
             CustomerKey::PREFIX => CustomerKey::read(rest).map(Self::Customer),
+            WebhookKey::PREFIX => WebhookKey::read(rest).map(Self::Webhook),
             _ => None,
         }
     }
@@ -340,6 +351,8 @@ pub enum Record {
     Successions(Successions),
     /// See [`Customer`].
     Customer(Box<Customer>),
+    /// See [`WebhookRecord`].
+    Webhook(Box<WebhookRecord>),
 }
 
 /// A line of a home's due index: a record that ends by itself.
@@ -387,6 +400,7 @@ impl Record {
             Self::RecordTypes(_) => Key::RecordTypes,
             Self::Successions(_) => Key::Successions,
             Self::Customer(customer) => Key::Customer(customer.key()),
+            Self::Webhook(it) => Key::Webhook(it.key()),
         }
     }
 
@@ -416,6 +430,7 @@ impl Record {
             | Self::Job(_)
             | Self::JobPart(_)
             | Self::Customer(_)
+            | Self::Webhook(_)
             | Self::Mail(_)
             | Self::NewAddress(_)
             | Self::Note(_)
@@ -490,7 +505,8 @@ impl Record {
             | Self::NewAddress(_)
             | Self::Note(_)
             | Self::MailPointer(_)
-            | Self::Customer(_) => Vec::new(),
+            | Self::Customer(_)
+            | Self::Webhook(_) => Vec::new(),
             Self::Holding(holding) => vec![(Tally::Holdings(holding.owner, holding.kind_number), 1)],
             Self::Successions(open) => open.weighs(),
             Self::Job(job) => vec![(Tally::Seats, job.seats_held)],
@@ -529,6 +545,7 @@ mod tests {
             Home::Stream(SourceId::from_uuid(Uuid::from_u128(9)), 3),
             Home::Activity(OrganizationId::from_uuid(Uuid::from_u128(8))),
             Home::Outbox(7),
+            Home::Webhooks(7),
         ] {
             assert_eq!(home.to_string().parse(), Ok(home));
         }

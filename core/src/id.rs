@@ -154,6 +154,10 @@ typed_ids! {
     IndicatorId = "ind";
     /// An alert of an indicator.
     AlertId = "alr";
+    /// A webhook.
+    WebhookId = "whk";
+    /// What became of an event that a webhook sent.
+    DeliveryId = "dlv";
 }
 
 /// Names one commit; the version of every record that the commit wrote.

@@ -44,3 +44,4 @@ pub mod text;
 pub mod time;
 pub mod verify;
 pub mod watch;
+pub mod webhooks;

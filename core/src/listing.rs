@@ -322,6 +322,7 @@ pub fn key_uuid(key: &Key) -> Uuid {
         | Key::Feed(_)
         | Key::JobPart(_)
         | Key::Customer(_)
+        | Key::Webhook(_)
         | Key::NewAddress => Uuid::nil(),
         Key::Mail(id) | Key::MailPointer(id) => id.uuid(),
     }

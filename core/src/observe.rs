@@ -34,6 +34,12 @@ pub trait Observer: fmt::Debug + Send + Sync + 'static {
 
     /// A rule refuses an operation, with a code of the API contract.
     fn refused(&self, operation: &'static str, code: &'static str);
+
+    /// A webhook has tried to send an event: `delivered`, or why it failed.
+    fn sent(&self, outcome: &'static str);
+
+    /// So many deliveries of webhooks wait for another attempt, in the whole deployment.
+    fn waiting(&self, deliveries: u64);
 }
 
 /// Nobody listens.
@@ -48,6 +54,10 @@ impl Observer for Nobody {
     fn retried(&self, _: &'static str) {}
 
     fn refused(&self, _: &'static str, _: &'static str) {}
+
+    fn sent(&self, _: &'static str) {}
+
+    fn waiting(&self, _: u64) {}
 }
 
 /// The name of an operation: that of its type.

@@ -27,6 +27,7 @@ use crate::secret::Links;
 use crate::sign_in::SignIn;
 use crate::store::{Store, StoreError};
 use crate::time::Timestamp;
+use crate::webhooks::Webhooks;
 
 /// Everything an operation runs in.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub struct Roster {
     pub post: Post,
     /// How often something may be tried.
     pub limits: Arc<Limits>,
+    /// Who sends events on.
+    pub webhooks: Webhooks,
 }
 
 impl Roster {
@@ -56,7 +59,8 @@ impl Roster {
     pub fn new(store: Arc<dyn Store>, entropy: Arc<dyn Entropy>) -> Self {
         let (policies, observer, news) = (Arc::default(), Arc::new(Nobody), Arc::default());
         let (sign_in, links, limits) = (Arc::default(), Arc::default(), Arc::default());
-        Self { store, entropy, policies, observer, news, sign_in, links, post: Post::default(), limits }
+        let (post, webhooks) = (Post::default(), Webhooks::default());
+        Self { store, entropy, policies, observer, news, sign_in, links, post, limits, webhooks }
     }
 }
 

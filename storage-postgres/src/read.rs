@@ -52,7 +52,7 @@ pub(crate) async fn read(
     let lines = match home {
         Home::Organization(_) => organization(connection, home, &asked).await?,
         Home::User(_) => user(connection, home, &asked).await?,
-        Home::Deployment | Home::Stream(..) | Home::Activity(_) | Home::Outbox(_) => {
+        Home::Deployment | Home::Stream(..) | Home::Activity(_) | Home::Outbox(_) | Home::Webhooks(_) => {
             deployment(connection, home, &asked).await?
         }
         Home::Claim(_) | Home::Directory(..) => pointers(connection, home, &asked).await?,

@@ -79,7 +79,8 @@ pub(crate) fn makes_its_home(changes: &ChangeSet) -> bool {
         | Home::Feed
         | Home::Stream(..)
         | Home::Activity(_)
-        | Home::Outbox(_) => return false,
+        | Home::Outbox(_)
+        | Home::Webhooks(_) => return false,
     };
     changes.guards.get(&root) == Some(&None)
 }

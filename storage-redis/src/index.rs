@@ -156,7 +156,8 @@ pub(crate) fn lines(record: &Record) -> Vec<String> {
         | Record::RecordTypes(_)
         | Record::Note(_)
         | Record::Successions(_)
-        | Record::Customer(_) => Vec::new(),
+        | Record::Customer(_)
+        | Record::Webhook(_) => Vec::new(),
     };
     lines.extend(record.due().map(|due| {
         let value = due_value(&sortable(due.at), key_uuid(&due.key));

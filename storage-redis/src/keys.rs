@@ -85,7 +85,7 @@ fn tag(home: &Home) -> String {
         Home::Claim(_) => format!("claim:{}", hex(&digest(home.to_string().as_bytes()))),
         Home::Directory(kind, shard) => format!("{kind}:{shard:02}"),
         Home::Feed => "feed".to_owned(),
-        Home::Stream(..) | Home::Activity(_) | Home::Outbox(_) => home.to_string(),
+        Home::Stream(..) | Home::Activity(_) | Home::Outbox(_) | Home::Webhooks(_) => home.to_string(),
     }
 }
 
@@ -142,7 +142,8 @@ pub(crate) fn field(key: &Key) -> String {
         | Key::RecordTypes
         | Key::Note(_)
         | Key::Successions
-        | Key::Customer(_) => {
+        | Key::Customer(_)
+        | Key::Webhook(_) => {
             format!("d:{}", key.document().unwrap_or_default())
         }
     }

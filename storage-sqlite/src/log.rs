@@ -79,13 +79,13 @@ pub(crate) async fn settle_in<'a>(
 
 /// Appends entries with all that hangs on them, in one journey. The heads are those that the entries make, and those of a
 /// home follow one another.
-pub(crate) async fn append(
-    connection: &mut SqliteConnection,
-    entries: &[Appended<'_>],
-) -> Result<(), Fault> {
+pub(crate) async fn append(connection: &mut SqliteConnection, entries: &[Appended<'_>]) -> Result<(), Fault> {
     let rows: Vec<Row<'_>> = entries.iter().map(Row::new).collect::<Result<_, _>>()?;
     let ends: BTreeMap<i64, &Row<'_>> = rows.iter().map(|row| (row.home, row)).collect();
-    let ends = to_json("heads", &ends.values().map(|row| (row.home, row.seq, row.time, &row.hash)).collect::<Vec<_>>())?;
+    let ends = to_json(
+        "heads",
+        &ends.values().map(|row| (row.home, row.seq, row.time, &row.hash)).collect::<Vec<_>>(),
+    )?;
     let rows = to_json("log", &rows)?;
     query!(
         "INSERT INTO log (home, seq, time, hash, commit_id, actor, body)

@@ -108,8 +108,7 @@ pub(crate) async fn read<'a>(
         ground.sites.insert(place, Site::new(home, head));
     }
     answer.fill(&mut ground)?;
-    let mut new: Vec<&Home> =
-        sets.iter().filter(|set| set.check().is_ok()).map(|set| &set.home).collect();
+    let mut new: Vec<&Home> = sets.iter().filter(|set| set.check().is_ok()).map(|set| &set.home).collect();
     new.retain(|home| !ground.sites.contains_key(*home));
     new.sort_unstable();
     new.dedup();

@@ -49,8 +49,13 @@ impl SqliteStore {
         let pools = open::open(&config).await?;
         let writer = Arc::new(Writer::new(pools.writer, clock.clone(), config.queue));
         let (readers, now) = (pools.readers.clone(), clock.clone());
-        let limits =
-            Limits { groups: GROUPS, questions: GROUP, lanes: 1, waiting: config.queue, patience: config.busy_timeout };
+        let limits = Limits {
+            groups: GROUPS,
+            questions: GROUP,
+            lanes: 1,
+            waiting: config.queue,
+            patience: config.busy_timeout,
+        };
         let checks = Gather::new(limits, |_| None, move |asks| check(readers.clone(), now.clone(), asks));
         Ok(Self { readers: pools.readers, writer, checks, clock, path: config.path })
     }
@@ -135,7 +140,8 @@ impl Store for SqliteStore {
     async fn missing(&self, homes: &[Home]) -> Result<BTreeSet<Home>, StoreError> {
         let (store, homes) = (self.clone(), homes.to_vec());
         detached("missing", async move {
-            let mut held = store.readers.take().await.map_err(|error| Fault::from(error).during("missing"))?;
+            let mut held =
+                store.readers.take().await.map_err(|error| Fault::from(error).during("missing"))?;
             let found = read::missing(held.connection(), &homes).await;
             held.give_back_after(&found);
             found.map_err(|fault| fault.during("missing"))

@@ -16,6 +16,7 @@ use tower::ServiceExt;
 
 use crate::contract;
 use crate::mailbox::Mailbox;
+use crate::receiver::sending;
 use crate::stores::{CountingEntropy, TestStore, copied, fresh};
 
 /// A service on a fresh store, with an operator's key.
@@ -53,6 +54,17 @@ impl Service {
         let roster = Roster::new(Arc::clone(&test.store), Arc::new(entropy));
         let (mailbox, roster) = Mailbox::of(roster);
         (Self::over(test, roster).await, mailbox)
+    }
+
+    /// A service on a fresh store that sends events, also to this machine if that is allowed.
+    ///
+    /// # Panics
+    /// Where the store does not open.
+    pub async fn with_webhooks(store: &str, private_addresses: bool) -> Self {
+        let test = fresh(store).await;
+        let entropy = CountingEntropy::new(Arc::clone(&test.clock));
+        let roster = Roster::new(Arc::clone(&test.store), Arc::new(entropy));
+        Self::over(test, sending(roster, private_addresses)).await
     }
 
     /// A service on a store that may be wrapped.

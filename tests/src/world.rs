@@ -48,7 +48,13 @@ impl World {
         (Self::of(service).await, mailbox)
     }
 
-    async fn of(service: Service) -> Self {
+    /// The same that sends events, also to this machine.
+    pub async fn with_webhooks(store: &str) -> Self {
+        Self::of(Service::with_webhooks(store, true).await).await
+    }
+
+    /// The same on a service that is there.
+    pub async fn of(service: Service) -> Self {
         let operator = service.operator();
         make(&operator, "cloud", "olga", &["north", "south"]).await;
         make(&operator, "other", "otto", &["west"]).await;

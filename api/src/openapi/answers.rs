@@ -21,6 +21,7 @@ pub fn all() -> Map<String, Value> {
         .chain(super::people::all())
         .chain(super::leaving::all())
         .chain(super::customers::all())
+        .chain(super::webhooks::all())
         .chain(others)
     {
         all.insert(name.to_owned(), schema);

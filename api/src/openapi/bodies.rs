@@ -273,7 +273,11 @@ fn of_people_and_keys(id: &str) -> Option<Value> {
                 "In this order.",
             )],
         ),
-        _ => return super::leaving::body(id).or_else(|| super::customers::body(id)),
+        _ => {
+            return super::leaving::body(id)
+                .or_else(|| super::customers::body(id))
+                .or_else(|| super::webhooks::body(id));
+        }
     };
     Some(schema)
 }

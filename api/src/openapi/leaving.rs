@@ -161,6 +161,7 @@ fn leaving_plan() -> Value {
             ("ownerships", list(owned), "What stands in the way."),
             ("records", map_of(&count(12)), "How many records of each type they own."),
             ("api_keys", list(key), "Their personal keys, which end with the membership."),
+            ("webhooks", list(of("Webhook")), "Webhooks that they made, which stay."),
             ("pending_invitations", count(2), "Pending invitations that they stand for."),
             ("posts", list(post()), "Posts that they hold."),
             ("seats_freed", count(1), "Seats that are free afterwards."),

@@ -28,6 +28,8 @@ pub fn components() -> Value {
         "view": path("view", "vew_01kb2y0v4tejq8vt0d7c3w4n5e", "The view, by id."),
         "indicator": path("indicator", "ind_01kb2y0v4tejq8vt0d7c3w4n5e", "The indicator, by id."),
         "source": path("source", "src_01kb2y0v4tejq8vt0d7c3w4n5e", "The source, by id."),
+        "webhook": path("webhook", "whk_01kb2y0v4tejq8vt0d7c3w4n5e", "The webhook, by id."),
+        "delivery": path("delivery", "dlv_01kb2y0v4tejq8vt0d7c3w4n5e", "The delivery, by id."),
         "job": path("job", "job_01kb2y0v4tejq8vt0d7c3w4n5e", "The job, by id."),
         "session": path("session", "ses_01kb2y0v4tejq8vt0d7c3w4n5e", "The session, by id, or `current`."),
         "invitation": path("invitation", "inv_01kb2y0v4tejq8vt0d7c3w4n5e", "The invitation, by id."),

@@ -27,6 +27,7 @@ pub mod session;
 pub mod source;
 pub mod user;
 pub mod view;
+pub mod webhook;
 
 use crate::route::Route;
 
@@ -64,6 +65,7 @@ pub fn all() -> Vec<Route> {
         mapping::routes(),
         report::routes(),
         view::routes(),
+        webhook::routes(),
     ]
     .into_iter()
     .flatten()

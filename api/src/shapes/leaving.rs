@@ -35,12 +35,13 @@ pub fn leaving_plan(organization: OrganizationId, plan: &LeavingPlan) -> Value {
             "last_used_at": null,
         })
     });
+    let webhooks: Vec<Value> = plan.webhooks.iter().map(super::webhook::webhook).collect();
     let posts = plan.posts.iter().map(post);
     json!({
         "user_id": plan.user, "organization_id": organization, "mode": plan.mode.name(),
         "recommended_mode": LeavingMode::RECOMMENDED.name(), "accounts_lost": lost,
         "ownerships": owned.collect::<Vec<_>>(), "records": records, "api_keys": keys.collect::<Vec<_>>(),
-        "pending_invitations": plan.pending_invitations, "posts": posts.collect::<Vec<_>>(),
+        "webhooks": webhooks, "pending_invitations": plan.pending_invitations, "posts": posts.collect::<Vec<_>>(),
         "seats_freed": plan.seats_freed, "revision": plan.revision,
     })
 }

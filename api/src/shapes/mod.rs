@@ -2,6 +2,7 @@
 
 pub mod customer;
 mod leaving;
+pub mod webhook;
 
 pub use leaving::{export, leaving_plan, left, record};
 
@@ -278,18 +279,9 @@ pub fn audit(row: &AuditRow) -> Value {
     })
 }
 
-/// `{id, type, time, organization_id, seq, data}`; the data is what the audit trail says of the change.
+/// `{id, type, time, organization_id, seq, data}`
 pub fn event(event: &Event) -> Value {
-    let (row, change) = (&event.change, &event.change.change);
-    json!({
-        "id": event.id, "type": change.action, "time": row.time, "organization_id": event.organization,
-        "seq": row.seq,
-        "data": {
-            "actor": actor(&row.body.actor), "target": {"type": change.target_type, "id": change.target_id},
-            "user_id": change.user, "before": change.before, "after": change.after,
-            "request_id": row.body.request_id, "reason": row.reason,
-        },
-    })
+    event.told()
 }
 
 /// One row of an import.

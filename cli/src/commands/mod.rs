@@ -30,6 +30,7 @@ pub mod trait_mappings;
 pub mod user;
 pub mod verify;
 pub mod view;
+pub mod webhook;
 
 use crate::args::{Cli, Command, Global};
 use crate::confirm::confirm;
@@ -63,6 +64,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Report(command) => report::run(command, global).await,
         Command::View(command) => view::run(command, global).await,
         Command::Indicator(command) => indicator::run(command, global).await,
+        Command::Webhook(command) => webhook::run(command, global).await,
         Command::Activity(asked) => activity::run(asked, global).await,
         Command::TraitMappings(command) => trait_mappings::run(command, global).await,
         Command::Source(command) => source::run(command, global).await,

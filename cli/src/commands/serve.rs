@@ -15,6 +15,7 @@ use roster_core::presence::{Presence, Stay};
 use roster_core::reads;
 use roster_core::stop::Stop;
 use roster_core::watch::watch;
+use roster_core::webhooks::{Courier, Webhooks};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -28,6 +29,7 @@ use crate::logging;
 use crate::output::{Printer, note};
 use crate::server::{GRACE, Server, Signals};
 use crate::session::{Session, load_config, open_roster, secrets};
+use crate::webhooks::HttpSender;
 
 /// How long what goes on beside the server may take to end.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -104,7 +106,7 @@ fn keep_feed(roster: Roster, stop: &Stop) -> JoinHandle<()> {
     tokio::spawn(async move { feed::keep_feed(&roster, &stop).await })
 }
 
-/// Does jobs, applies what sources sent, and sends mail where that is set up.
+/// Does jobs, applies what sources sent, sends events to webhooks, and mail where that is set up.
 fn do_work(roster: Roster, wake: Arc<Notify>, drain: Drain, stop: &Stop) -> JoinHandle<()> {
     let stop = stop.clone();
     tokio::spawn(async move {
@@ -115,8 +117,24 @@ fn do_work(roster: Roster, wake: Arc<Notify>, drain: Drain, stop: &Stop) -> Join
             }
         };
         let worker = Worker::new(roster.clone(), wake);
-        tokio::join!(worker.work(stop.clone()), drain.work(stop.clone()), mail, watch(&roster, &stop));
+        let (jobs, sources) = (worker.work(stop.clone()), drain.work(stop.clone()));
+        tokio::join!(jobs, sources, mail, watch(&roster, &stop), send_events(&roster, &stop));
     })
+}
+
+/// Sends events to webhooks.
+async fn send_events(roster: &Roster, stop: &Stop) {
+    let sender = match HttpSender::new(roster.webhooks.private_addresses) {
+        Ok(sender) => Arc::new(sender),
+        Err(problem) => {
+            tracing::error!(problem, "no events are sent to webhooks");
+            return;
+        }
+    };
+    let webhooks = Webhooks { sender: Some(sender), ..roster.webhooks.clone() };
+    if let Some(courier) = Courier::new(Roster { webhooks, ..roster.clone() }) {
+        courier.work(stop.clone()).await;
+    }
 }
 
 /// `roster worker`: what a server does beside answering, without one.

@@ -13,11 +13,13 @@ pub(super) struct Key {
     pub secret: bool,
     /// A number may stand without quotes.
     pub number: bool,
+    /// `true` or `false` may stand without quotes.
+    pub boolean: bool,
 }
 
 impl Key {
     const fn text(path: &'static str) -> Self {
-        Self { path, default: None, flag: None, secret: false, number: false }
+        Self { path, default: None, flag: None, secret: false, number: false, boolean: false }
     }
 
     const fn secret(path: &'static str) -> Self {
@@ -26,6 +28,10 @@ impl Key {
 
     const fn number(path: &'static str) -> Self {
         Self { number: true, ..Self::text(path) }
+    }
+
+    const fn boolean(path: &'static str) -> Self {
+        Self { boolean: true, ..Self::text(path) }
     }
 
     const fn duration(path: &'static str) -> Self {
@@ -87,11 +93,12 @@ pub(super) static LIMITS_EMAIL_CHANGE: Key = Key::text("limits.email_change").or
 pub(super) static LIMITS_INVITE: Key = Key::text("limits.invite").or("20/1h");
 pub(super) static LIMITS_INVITE_FROM: Key = Key::text("limits.invite_from").or("10000/1h");
 pub(super) static LIMITS_PEER: Key = Key::text("limits.peer").or("300/5m");
+pub(super) static WEBHOOKS_PRIVATE: Key = Key::boolean("webhooks.allow_private_addresses").or("false");
 pub(super) static LOG_FORMAT: Key = Key::text("log.format").or("text").flag("--log-format");
 pub(super) static LOG_LEVEL: Key = Key::text("log.level").or("info").flag("--log-level");
 
 /// Every key, in the order in which `config show` prints them.
-pub(super) static KEYS: [&Key; 41] = [
+pub(super) static KEYS: [&Key; 42] = [
     &LISTEN,
     &TRUSTED_PROXIES,
     &PUBLIC_URL,
@@ -131,6 +138,7 @@ pub(super) static KEYS: [&Key; 41] = [
     &LIMITS_INVITE,
     &LIMITS_INVITE_FROM,
     &LIMITS_PEER,
+    &WEBHOOKS_PRIVATE,
     &LOG_FORMAT,
     &LOG_LEVEL,
 ];

@@ -17,6 +17,7 @@ mod servers;
 pub mod show;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -33,6 +34,7 @@ pub use self::problem::{Problem, Problems, Source};
 use self::read::{Found, Reader, ValueOrFile};
 pub use self::read::{Setting, Shown};
 pub use self::secret_file::shell_quoted;
+pub use self::webhooks::WebhookSettings;
 use crate::mail::MailSettings;
 
 /// Settings given on the command line. Secrets have no flag.
@@ -69,6 +71,8 @@ pub struct Config {
     pub people: People,
     /// By what mail is sent, if at all.
     pub mail: Option<MailSettings>,
+    /// Where events may be sent.
+    pub webhooks: WebhookSettings,
     /// What is logged, and how.
     pub log: Log,
     /// The file that was read, if any.
@@ -269,6 +273,7 @@ impl Config {
         let redis = servers::read_redis(reader, backend);
         let people = people::read(reader);
         let mail = mail::read(reader);
+        let webhooks = webhooks::read(reader);
         let format = reader.choice(&keys::LOG_FORMAT, LOG_FORMATS);
         let level = reader.choice(&keys::LOG_LEVEL, LOG_LEVELS);
         Some(Self {
@@ -284,6 +289,7 @@ impl Config {
             },
             people: people?,
             mail: mail?,
+            webhooks: webhooks?,
             log: Log { format: format?, level: level? },
             file,
             settings: Vec::new(),

@@ -165,6 +165,9 @@ impl Reader<'_> {
                     .map_or_else(|| "a broken number".to_owned(), |number| number.to_string());
                 return Some(Found { value: text, source });
             }
+            Value::Bool(_, flag) if key.boolean => {
+                return Some(Found { value: flag.to_string(), source });
+            }
             _ => Fault::new("is not text", "put the value in double quotes"),
         };
         self.fail(source, key, fault);

@@ -19,3 +19,4 @@ mod stop;
 mod storage;
 mod stores;
 mod usage;
+mod webhooks;

@@ -39,6 +39,7 @@ mod update_account;
 mod update_member;
 mod update_organization;
 mod update_user;
+mod webhook;
 
 pub use accept_invitation::{
     Accepted, SignUp, accept_by_password, accept_invitation, decline_invitation, invitation_home,
@@ -86,3 +87,8 @@ pub use update_account::update_account;
 pub use update_member::update_member;
 pub use update_organization::{close_organization, update_organization};
 pub use update_user::update_user;
+pub(crate) use webhook::forget_webhook;
+pub use webhook::{
+    NewWebhook, create_webhook, delete_webhook, redeliver, rotate_webhook_secret, update_webhook,
+    webhook_secret,
+};

@@ -7,6 +7,7 @@ mod credential;
 pub mod customer;
 mod directory;
 mod email_change;
+mod event_type;
 mod feed;
 mod holding;
 mod invitation;
@@ -25,6 +26,7 @@ mod session;
 mod traits;
 mod transfer;
 mod user;
+mod webhook;
 
 pub use access::{Access, AccessOverLimit, MAX_ACCOUNTS};
 pub use account::{Account, AccountStatus};
@@ -34,6 +36,7 @@ pub use directory::{
     Claim, ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, DirectoryKind, Membership, SHARDS,
 };
 pub use email_change::{DoneEmailChange, EmailChange};
+pub use event_type::{EVENT_TYPES, EventType};
 pub use feed::{FeedKey, FeedLine, FeedSpan};
 pub use holding::{Holding, HoldingName, HoldingTypes, MAX_SUCCESSIONS, MAX_TYPES, Succession, Successions};
 pub use invitation::{Invitation, InvitationStatus, Inviter};
@@ -55,3 +58,8 @@ pub use session::Session;
 pub use traits::{BadTraits, TraitPatch, Traits};
 pub use transfer::{Transfer, TransferState};
 pub use user::{User, UserStatus};
+pub use webhook::{
+    DeliveredEvent, Delivery, DeliveryError, DeliveryStatus, MAX_DELIVERIES, MAX_WEBHOOKS, Pending, Reached,
+    TheDelivery, TheLine, TheWebhook, TheWebhookList, WEBHOOK_PARTS, Webhook, WebhookKey, WebhookLine,
+    WebhookList, WebhookRecord, WebhookUrl,
+};

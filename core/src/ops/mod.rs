@@ -20,3 +20,4 @@ pub mod session;
 pub mod source;
 pub mod stream;
 pub mod user;
+pub mod webhook;

@@ -271,7 +271,7 @@ impl Overlay {
 /// Pointers are committed before what they lead to.
 const fn rank(home: &Home) -> u8 {
     match home {
-        Home::Claim(_) | Home::Directory(..) | Home::Outbox(_) => 0,
+        Home::Claim(_) | Home::Directory(..) | Home::Outbox(_) | Home::Webhooks(_) => 0,
         Home::User(_) => 1,
         Home::Organization(_) => 2,
         Home::Deployment | Home::Feed | Home::Stream(..) | Home::Activity(_) => 3,

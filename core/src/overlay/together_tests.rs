@@ -76,7 +76,12 @@ fn told(there: &HomeData) -> Vec<(Value, Value)> {
         assert!(personal_fits(&body, &logged.personal), "each value fits its digest");
         let body = reveal(&body, &logged.personal);
         let actor = body["actor"].clone();
-        body["changes"].as_array().unwrap().iter().map(|change| (actor.clone(), change.clone())).collect::<Vec<_>>()
+        body["changes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|change| (actor.clone(), change.clone()))
+            .collect::<Vec<_>>()
     });
     entries.collect()
 }
@@ -126,7 +131,11 @@ fn no_commit_is_larger_than_a_store_takes() {
     let sets: Vec<ChangeSet> = (0..200)
         .map(|n| {
             let records = (0..7).map(|k| Write::Put(record(n * 7 + k, n)));
-            ChangeSet { writes: records.collect(), guards: BTreeMap::new(), ..set(&empty, n, Actor::System, 9) }
+            ChangeSet {
+                writes: records.collect(),
+                guards: BTreeMap::new(),
+                ..set(&empty, n, Actor::System, 9)
+            }
         })
         .collect();
     let joined = together(sets);

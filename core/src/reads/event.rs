@@ -1,6 +1,7 @@
 //! Events: every change, in the order of the log, to be followed by a cursor. A view of the log, as the audit trail is.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::audit::{AuditRow, rows};
 use super::feed;
@@ -9,6 +10,7 @@ use crate::facts::Request;
 use crate::home::Home;
 use crate::id::{EventId, OrganizationId};
 use crate::log::{LogFilter, Logged};
+use crate::model::Reached;
 use crate::op::Roster;
 use crate::policy::Reach;
 use crate::refusal::{OpError, Refusal};
@@ -32,8 +34,35 @@ pub struct Event {
     pub id: EventId,
     /// Where it happened, if it was in one.
     pub organization: Option<OrganizationId>,
+    /// Whose log it stands in.
+    pub home: Home,
+    /// Which of the changes of its entry it is.
+    pub n: usize,
     /// What happened.
     pub change: AuditRow,
+}
+
+impl Event {
+    fn of(home: &Home, n: usize, change: AuditRow) -> Self {
+        let organization = if let Home::Organization(id) = home { Some(*id) } else { None };
+        Self { id: EventId::from_uuid(change.id.uuid()), organization, home: home.clone(), n, change }
+    }
+
+    /// As it is told: `{id, type, time, organization_id, seq, data}`; the data is what the audit trail says of the change.
+    pub fn told(&self) -> Value {
+        let (row, change) = (&self.change, &self.change.change);
+        let actor = &row.body.actor;
+        json!({
+            "id": self.id, "type": change.action, "time": row.time, "organization_id": self.organization,
+            "seq": row.seq,
+            "data": {
+                "actor": {"type": actor.kind(), "id": actor.id(), "via": actor.via()},
+                "target": {"type": change.target_type, "id": change.target_id},
+                "user_id": change.user, "before": change.before, "after": change.after,
+                "request_id": row.body.request_id, "reason": row.reason,
+            },
+        })
+    }
 }
 
 /// The place of an event, or that of the one which is still to come.
@@ -57,6 +86,19 @@ impl EventPlace {
 
     /// Before everything in an entry of the feed.
     pub(super) const FEED: Self = Self { seq: 0, ..Self::START };
+}
+
+impl From<EventPlace> for Reached {
+    fn from(place: EventPlace) -> Self {
+        Self { entry: place.entry, span: place.span as u64, seq: place.seq, n: place.n as u64 }
+    }
+}
+
+impl From<Reached> for EventPlace {
+    fn from(reached: Reached) -> Self {
+        let small = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        Self { entry: reached.entry, span: small(reached.span), seq: reached.seq, n: small(reached.n) }
+    }
 }
 
 /// A page of events.
@@ -102,13 +144,37 @@ pub async fn events(
         EventSource::Organization(organization) => {
             let (_, standing) = visible_standing(roster, request, organization).await?;
             roster.policies.access.require(&standing, "audit:read", Reach::Organization)?;
-            of_organization(roster, organization, from, limit).await
         }
-        EventSource::Deployment if request.actor.is_operator() => {
-            feed::of_deployment(roster, from, limit).await
-        }
-        EventSource::Deployment => Err(Refusal::lacks("operator").into()),
+        EventSource::Deployment if request.actor.is_operator() => {}
+        EventSource::Deployment => return Err(Refusal::lacks("operator").into()),
     }
+    events_behind(roster, source, from, limit).await
+}
+
+/// The same for those who may read all, such as whoever sends them on.
+pub(crate) async fn events_behind(
+    roster: &Roster,
+    source: EventSource,
+    from: EventPlace,
+    limit: u16,
+) -> Result<EventPage, OpError> {
+    match source {
+        EventSource::Organization(organization) => of_organization(roster, organization, from, limit).await,
+        EventSource::Deployment => feed::of_deployment(roster, from, limit).await,
+    }
+}
+
+/// One event by its place in a log; nothing if there is none.
+pub(crate) async fn event_at(
+    roster: &Roster,
+    home: &Home,
+    seq: u64,
+    n: u64,
+) -> Result<Option<Event>, OpError> {
+    let found = roster.store.log(home, seq.saturating_sub(1), 1, &LogFilter::ALL).await?;
+    let Some(logged) = found.first().filter(|logged| logged.seq == seq) else { return Ok(None) };
+    let n = usize::try_from(n).unwrap_or(usize::MAX);
+    Ok(rows(logged)?.into_iter().nth(n).map(|change| Event::of(home, n, change)))
 }
 
 /// The place of what is still to come. The right to read is asked for when that is read.
@@ -140,7 +206,7 @@ async fn of_organization(
             not_beyond(roster, &home, from).await?;
         }
         for logged in &entries {
-            if !page.add(Some(organization), logged, limit)? {
+            if !page.add(&home, logged, limit)? {
                 return Ok(page);
             }
         }
@@ -159,20 +225,14 @@ async fn not_beyond(roster: &Roster, home: &Home, from: EventPlace) -> Result<()
 
 impl EventPage {
     /// Adds what an entry holds from the place on; false when the page is full before that.
-    pub(super) fn add(
-        &mut self,
-        organization: Option<OrganizationId>,
-        logged: &Logged,
-        limit: u16,
-    ) -> Result<bool, OpError> {
+    pub(super) fn add(&mut self, home: &Home, logged: &Logged, limit: u16) -> Result<bool, OpError> {
         let begin = if logged.seq == self.next.seq { self.next.n } else { 0 };
         for (n, change) in rows(logged)?.into_iter().enumerate().skip(begin) {
             if self.rows.len() == usize::from(limit) {
                 return Ok(false);
             }
-            let id = EventId::from_uuid(change.id.uuid());
             self.next = EventPlace { seq: logged.seq, n: n + 1, ..self.next };
-            self.rows.push((Event { id, organization, change }, self.next));
+            self.rows.push((Event::of(home, n, change), self.next));
         }
         self.next = EventPlace { seq: logged.seq + 1, n: 0, ..self.next };
         Ok(true)

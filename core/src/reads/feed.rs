@@ -68,7 +68,7 @@ async fn first_live(roster: &Roster, last: u64) -> Result<u64, StoreError> {
     Ok(low)
 }
 
-pub(super) async fn last_entry(roster: &Roster) -> Result<u64, StoreError> {
+pub(crate) async fn last_entry(roster: &Roster) -> Result<u64, StoreError> {
     let key = Key::Feed(FeedKey::end());
     let read = roster.store.read(&Home::Feed, std::slice::from_ref(&key), &[]).await?;
     let end = read.records.get(&key).and_then(|stored| stored.record.feed_line());
@@ -126,21 +126,10 @@ async fn add_span(
     first: Vec<Logged>,
     limit: u16,
 ) -> Result<bool, OpError> {
-    let organization = match span.home {
-        Home::Organization(id) => Some(id),
-        Home::Deployment
-        | Home::User(_)
-        | Home::Claim(_)
-        | Home::Directory(..)
-        | Home::Feed
-        | Home::Stream(..)
-        | Home::Activity(_)
-        | Home::Outbox(_) => None,
-    };
     let mut found = first;
     while let Some(end) = found.last().map(|logged| logged.seq) {
         for logged in &found {
-            if !page.add(organization, logged, limit)? {
+            if !page.add(&span.home, logged, limit)? {
                 return Ok(false);
             }
         }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::made_by;
 use super::organization::visible_standing;
 use crate::facts::Request;
 use crate::flows::resolve_user;
 use crate::home::{Home, Record};
 use crate::id::{AccountId, OrganizationId, UserId};
 use crate::listing::{Listing, PageRequest};
-use crate::model::{Access, ApiKey, Organization, PostName};
+use crate::model::{Access, ApiKey, Organization, PostName, Webhook};
 use crate::op::{Roster, View};
 use crate::ops::leaving::{LeavingMode, PlanRead};
 use crate::permission::{Permission, RoleRef};
@@ -32,6 +33,8 @@ pub struct LeavingPlan {
     pub records: BTreeMap<RecordType, i64>,
     /// Their personal keys, which end with the membership.
     pub api_keys: Vec<ApiKey>,
+    /// Webhooks that they made, which belong to the organization and stay.
+    pub webhooks: Vec<Webhook>,
     /// Pending invitations that they stand for.
     pub pending_invitations: i64,
     /// Posts that they hold.
@@ -60,6 +63,11 @@ pub async fn leaving_plan(
     } else {
         Vec::new()
     };
+    let webhooks = if standing.holds(&Permission::of("webhooks:manage"), Reach::Organization) {
+        made_by(roster, organization, user).await?
+    } else {
+        Vec::new()
+    };
     let member = plan.scene.known()?;
     let accounts_lost = match &member.access {
         Access::Organization(role) => vec![(None, *role)],
@@ -73,6 +81,7 @@ pub async fn leaving_plan(
         owned: Some(plan.scene.organization.clone()).filter(|organization| organization.owner == user),
         records: plan.records.clone(),
         api_keys,
+        webhooks,
         pending_invitations: plan.invitations - ended,
         posts: plan.scene.held.posts().iter().cloned().collect(),
         seats_freed: plan.seats_freed(),

@@ -20,6 +20,7 @@ mod session;
 mod source;
 mod user;
 mod view;
+mod webhook;
 
 pub use account::{account, account_id, accounts};
 pub use activity::{ActivityAsk, ActivityKey, ActivityRow, activity};
@@ -29,7 +30,9 @@ pub use audit::{
 };
 pub(crate) use document::documents;
 pub use event::{Event, EventPage, EventPlace, EventSource, events, events_end};
+pub(crate) use event::{event_at, events_behind};
 pub use export::{Export, ExportedOrganization, export};
+pub(crate) use feed::last_entry;
 pub use invitation::{InvitationPreview, invitation, invitation_link, invitation_preview, invitations};
 pub use job::{job_results, jobs};
 pub use key::{api_key, api_keys, operator_keys};
@@ -49,6 +52,8 @@ pub use source::{require_customers, require_default_role, source, sources};
 pub(crate) use user::pointers;
 pub use user::{Me, MembershipShown, UserAccount, account_of_user, me, user, user_accounts, users};
 pub use view::{alerts, indicator, indicators, view, views};
+pub(crate) use webhook::{defined, deliveries_behind, lines_of, made_by, organization_of, surplus};
+pub use webhook::{deliveries, webhook, webhooks};
 
 use crate::id::Version;
 use crate::listing::Position;

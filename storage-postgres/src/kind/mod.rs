@@ -98,7 +98,7 @@ impl Kind {
             Home::Claim(_) => &[Self::Claim],
             Home::Directory(..) => &[Self::DirectoryEntry],
             Home::Feed => &[Self::Feed],
-            Home::Stream(..) | Home::Activity(_) | Home::Outbox(_) => &[Self::Document],
+            Home::Stream(..) | Home::Activity(_) | Home::Outbox(_) | Home::Webhooks(_) => &[Self::Document],
         }
     }
 
@@ -185,7 +185,8 @@ impl Kind {
             | Key::RecordTypes
             | Key::Note(_)
             | Key::Successions
-            | Key::Customer(_) => Self::Document,
+            | Key::Customer(_)
+            | Key::Webhook(_) => Self::Document,
         }
     }
 }
@@ -230,7 +231,8 @@ impl Names {
             | Key::RecordTypes
             | Key::Note(_)
             | Key::Successions
-            | Key::Customer(_) => self.texts.extend(key.document()),
+            | Key::Customer(_)
+            | Key::Webhook(_) => self.texts.extend(key.document()),
         }
     }
 }
@@ -373,7 +375,8 @@ pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Recor
             | Record::RecordTypes(_)
             | Record::Note(_)
             | Record::Successions(_)
-            | Record::Customer(_)) => documents.push(Put { home, commit, it }),
+            | Record::Customer(_)
+            | Record::Webhook(_)) => documents.push(Put { home, commit, it }),
             other => put_one(connection, home, commit, other).await?,
         }
     }
@@ -445,7 +448,8 @@ async fn put_one(
         | Record::RecordTypes(_)
         | Record::Note(_)
         | Record::Successions(_)
-        | Record::Customer(_)) => document::put_all(connection, &[Put { home, commit, it }]).await,
+        | Record::Customer(_)
+        | Record::Webhook(_)) => document::put_all(connection, &[Put { home, commit, it }]).await,
     }
 }
 
@@ -481,6 +485,7 @@ pub(crate) async fn remove(connection: &mut PgConnection, home: i64, key: &Key) 
         | Key::RecordTypes
         | Key::Note(_)
         | Key::Successions
-        | Key::Customer(_) => document::remove(connection, home, key).await,
+        | Key::Customer(_)
+        | Key::Webhook(_) => document::remove(connection, home, key).await,
     }
 }

@@ -57,7 +57,10 @@ pub(super) async fn version(
     Ok(version.fetch_optional(connection).await?)
 }
 
-pub(super) async fn put_all(connection: &mut SqliteConnection, puts: &[Put<'_, FeedLine>]) -> Result<(), Fault> {
+pub(super) async fn put_all(
+    connection: &mut SqliteConnection,
+    puts: &[Put<'_, FeedLine>],
+) -> Result<(), Fault> {
     let mut rows = Vec::with_capacity(puts.len());
     for put in puts {
         let (name, at) = (put.it.key.as_str(), put.it.at.micros());

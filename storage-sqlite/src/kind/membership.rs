@@ -69,8 +69,9 @@ pub(super) async fn put_all(
     connection: &mut SqliteConnection,
     puts: &[Put<'_, Membership>],
 ) -> Result<(), Fault> {
-    let row =
-        |put: &Put<'_, Membership>| (put.home, put.it.organization.uuid().simple().to_string(), put.version());
+    let row = |put: &Put<'_, Membership>| {
+        (put.home, put.it.organization.uuid().simple().to_string(), put.version())
+    };
     let rows = to_json("memberships", &puts.iter().map(row).collect::<Vec<_>>())?;
     query!(
         "INSERT INTO memberships (home, organization_id, version)

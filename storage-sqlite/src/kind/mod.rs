@@ -92,7 +92,7 @@ impl Kind {
             Home::Claim(_) => &[Self::Claim],
             Home::Directory(..) => &[Self::DirectoryEntry],
             Home::Feed => &[Self::Feed],
-            Home::Stream(..) | Home::Activity(_) | Home::Outbox(_) => &[Self::Document],
+            Home::Stream(..) | Home::Activity(_) | Home::Outbox(_) | Home::Webhooks(_) => &[Self::Document],
         }
     }
 
@@ -152,7 +152,8 @@ impl Kind {
             | Key::RecordTypes
             | Key::Note(_)
             | Key::Successions
-            | Key::Customer(_) => (Self::Document, key.document().unwrap_or_default()),
+            | Key::Customer(_)
+            | Key::Webhook(_) => (Self::Document, key.document().unwrap_or_default()),
         }
     }
 }
@@ -300,7 +301,8 @@ pub(crate) async fn version(
         | Key::RecordTypes
         | Key::Note(_)
         | Key::Successions
-        | Key::Customer(_) => document::version(connection, home, key).await,
+        | Key::Customer(_)
+        | Key::Webhook(_) => document::version(connection, home, key).await,
     }?;
     Ok(id.map(CommitId::from_uuid))
 }
@@ -401,7 +403,8 @@ async fn put_one(
         | Record::RecordTypes(_)
         | Record::Note(_)
         | Record::Successions(_)
-        | Record::Customer(_) => document::put(connection, home, version, record).await,
+        | Record::Customer(_)
+        | Record::Webhook(_) => document::put(connection, home, version, record).await,
     }?;
     due::put(connection, home, &record.key(), record.due()).await
 }
@@ -438,7 +441,8 @@ pub(crate) async fn remove(connection: &mut SqliteConnection, home: i64, key: &K
         | Key::RecordTypes
         | Key::Note(_)
         | Key::Successions
-        | Key::Customer(_) => document::remove(connection, home, key).await,
+        | Key::Customer(_)
+        | Key::Webhook(_) => document::remove(connection, home, key).await,
     }?;
     due::put(connection, home, key, None).await
 }

@@ -20,6 +20,7 @@ use crate::build::{
     shown_link, text, traits, transfer, user, user_id,
 };
 use crate::holdings::{held_posts, holding, holding_types, posts, successions};
+use crate::hooks;
 use crate::stores::{START, TestStore};
 
 pub async fn an_empty_home_reads_as_empty(at: &TestStore) {
@@ -132,6 +133,8 @@ pub(super) fn records() -> Vec<(Home, Vec<Record>)> {
         Record::InvitedAddress("guest1@example.com".into(), invitation_id(1)),
         Record::InvitedAddress("Guest1@b\u{fc}cher.test".into(), invitation_id(2)),
     ];
+    let organizations: Vec<Record> =
+        organizations.into_iter().chain(hooks::webhooks(Some(organization_id(1)))).collect();
     let nobody = User { email: None, name: None, external_id: None, ..user(2) };
     let users = vec![
         Record::User(User {
@@ -168,16 +171,19 @@ pub(super) fn records() -> Vec<(Home, Vec<Record>)> {
         active: false,
         ..directory_entry(5)
     };
+    let operators = [Record::OperatorKey(operator_key(1)), Record::Receipt(receipt(1))];
+    let operators = operators.into_iter().chain(hooks::webhooks(None)).collect();
     vec![
         (organization_home(1), organizations),
         (Home::User(user_id(2)), users),
-        (Home::Deployment, vec![Record::OperatorKey(operator_key(1)), Record::Receipt(receipt(1))]),
+        (Home::Deployment, operators),
         (named, vec![Record::Claim(roster_core::model::Claim { target, ..claim(1) })]),
         (Home::directory(entry.id), vec![Record::DirectoryEntry(entry)]),
         (Home::Feed, feed_lines()),
         (Home::Activity(organization_id(1)), seen()),
         (Home::Stream(source_id(), 0), sent()),
         (mail_id(1).outbox(), vec![Record::MailPointer(mail_pointer(1))]),
+        hooks::sent(),
         (
             organization_home(2),
             vec![Record::Organization(Organization {

@@ -1,9 +1,13 @@
 //! Calls of the operations in the document, with what they need to succeed.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use http::Method;
+use roster_core::op::Roster;
+use roster_core::webhooks::Webhooks;
 use roster_tests::http::{Caller, Reply, text};
+use roster_tests::receiver::{Nowhere, send_all};
 use roster_tests::world::World;
 use serde_json::{Value, json};
 
@@ -39,6 +43,9 @@ pub struct Ids {
     pub source: String,
     pub view: String,
     pub indicator: String,
+    pub webhook: String,
+    pub delivery: String,
+    pub other_webhook: String,
     pub other_account: String,
     pub other_user: String,
     pub other_key: String,
@@ -86,6 +93,8 @@ pub async fn prepared(store: &str) -> Prepared {
     let indicator = text(&world.operator().post("/v1/indicators", indicator).await.is(201), "/id");
     let source = json!({"name": "Product", "groups": {"to": "each"}});
     let source = text(&world.operator().post("/v1/sources", source).await.is(201), "/id");
+    let (webhook, delivery) = sent(&world).await;
+    let other_webhook = hooked(&world, "other").await;
     let first = async |path: &str, pointer: &str| text(&world.operator().get(path).await.is(200), pointer);
     let role = json!({"name": "Support", "permissions": ["members:read"]});
     let made = async |organization: &str| {
@@ -105,6 +114,9 @@ pub async fn prepared(store: &str) -> Prepared {
         source,
         indicator,
         view: view.clone(),
+        webhook,
+        delivery,
+        other_webhook,
         other_account: first("/v1/organizations/ext:other/accounts/ext:west", "/id").await,
         other_user: first("/v1/users/ext:mia", "/id").await,
         other_key: first("/v1/organizations/ext:other/api-keys", "/data/0/id").await,
@@ -122,6 +134,23 @@ async fn asked(world: &World, organization: &str, account: &str) -> (String, Str
     let id = text(&world.operator().post(&path, body).await.is(201), "/id");
     let url = text(&world.operator().get(&format!("{path}/{id}/link")).await.is(200), "/url");
     (id, url.rsplit('/').next().unwrap().to_owned())
+}
+
+async fn hooked(world: &World, organization: &str) -> String {
+    let body = json!({"url": "https://example.com/", "organization": format!("ext:{organization}")});
+    text(&world.operator().post("/v1/webhooks", body).await.is(201), "/id")
+}
+
+/// A webhook, and something that it has sent.
+async fn sent(world: &World) -> (String, String) {
+    let webhook = hooked(world, "cloud").await;
+    let record = json!({"owner": "ext:nils", "title": "One"});
+    world.operator().put("/v1/organizations/ext:cloud/records/deal/two", record).await.is(201);
+    let webhooks = Webhooks::by(Arc::new(Nowhere), true);
+    send_all(&Roster { webhooks, ..world.service.roster.clone() }).await;
+    let sent = world.operator().get(&format!("/v1/webhooks/{webhook}/deliveries")).await.is(200);
+    let delivery = text(&sent, "/data/0/id");
+    (webhook, delivery)
 }
 
 /// A job that was stopped before it began.
@@ -240,6 +269,8 @@ impl Call {
             .replace("{source}", &world.ids.source)
             .replace("{view}", &world.ids.view)
             .replace("{indicator}", &world.ids.indicator)
+            .replace("{webhook}", &world.ids.webhook)
+            .replace("{delivery}", &world.ids.delivery)
             .replace("{session}", "ses_01kb2y0v4tejq8vt0d7c3w4n5e");
         if self.id == "import_members" {
             let file = "email,account_external_id,role\nnew@example.com,north,viewer\n";

@@ -130,6 +130,7 @@ async fn things_of_another_organization_are_not_there() {
             ("{transfer}", &ids.other_transfer, "trf_01kb2y0v4tejq8vt0d7c3w4n5e"),
             ("{role}", &ids.other_role, "rol_01kb2y0v4tejq8vt0d7c3w4n5e"),
             ("{invitation}", &ids.other_invitation, "inv_01kb2y0v4tejq8vt0d7c3w4n5e"),
+            ("{webhook}", &ids.other_webhook, "whk_01kb2y0v4tejq8vt0d7c3w4n5e"),
         ];
         for call in documented() {
             for (place, foreign, unknown) in foreign.iter().filter(|(place, ..)| call.path.contains(place)) {

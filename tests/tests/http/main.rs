@@ -7,6 +7,7 @@ mod audit;
 mod check;
 mod contract;
 mod conventions;
+mod deliveries;
 mod economy;
 mod erasure;
 mod events;
@@ -37,6 +38,7 @@ mod sessions;
 mod shown_links;
 mod users;
 mod versions;
+mod webhooks;
 
 use std::sync::Arc;
 

@@ -17,7 +17,7 @@ use serde_json::json;
 const CLOUD: &str = "/v1/organizations/ext:cloud";
 
 /// Names of series, each with the names of its labels.
-const SERIES: [(&str, &[&str]); 15] = [
+const SERIES: [(&str, &[&str]); 16] = [
     ("process_start_time_seconds", &[]),
     ("roster_build_info", &["version"]),
     ("roster_conflicts_total", &["operation"]),
@@ -33,6 +33,7 @@ const SERIES: [(&str, &[&str]); 15] = [
     ("roster_store_call_duration_seconds_count", &["call", "outcome"]),
     ("roster_store_call_duration_seconds_sum", &["call", "outcome"]),
     ("roster_store_calls_total", &["call", "outcome"]),
+    ("roster_webhook_deliveries_pending", &[]),
 ];
 
 /// A series, its labels, its value as it stands.

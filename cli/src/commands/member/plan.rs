@@ -69,6 +69,7 @@ const FIELDS: &[Column] = &[
     ("owns", "/ownerships"),
     ("records", "/records"),
     ("keys", "/api_keys"),
+    ("webhooks", "/webhooks"),
     ("pending invitations", "/pending_invitations"),
     ("posts", "/posts"),
     ("seats freed", "/seats_freed"),

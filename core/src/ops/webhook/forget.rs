@@ -1,0 +1,57 @@
+//! Taking away what is not kept any more.
+
+use crate::facts::Facts;
+use crate::home::{Home, TypedKey};
+use crate::id::{DeliveryId, WebhookId};
+use crate::model::{Delivery, DeliveryStatus, TheDelivery, TheLine, WebhookLine};
+use crate::op::{Decision, Operation, View};
+use crate::refusal::Refusal;
+use crate::store::StoreError;
+
+/// Takes away deliveries, at most 400. Of a webhook that is gone all of them, and in the end how far it had come.
+#[derive(Debug)]
+pub struct ForgetDeliveries {
+    /// Of which webhook.
+    pub webhook: WebhookId,
+    /// Which.
+    pub deliveries: Vec<DeliveryId>,
+    /// Whether the webhook is gone: also those go that are still to be tried, and the line.
+    pub gone: bool,
+}
+
+impl Operation for ForgetDeliveries {
+    type State = (Option<WebhookLine>, Vec<Delivery>);
+    type Output = ();
+
+    fn home(&self) -> Home {
+        self.webhook.part()
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        let keys = self.deliveries.iter().map(|id| TheDelivery(self.webhook, *id).key());
+        view.fetch(keys.chain([TheLine(self.webhook).key()])).await?;
+        let mut found = Vec::new();
+        for id in &self.deliveries {
+            found.extend(view.get(&TheDelivery(self.webhook, *id)).await?);
+        }
+        Ok((view.get(&TheLine(self.webhook)).await?, found))
+    }
+
+    fn decide(&self, (line, found): Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
+        let waits = |it: &Delivery| it.status == DeliveryStatus::Pending && !self.gone;
+        let mut decision = Decision::unchanged(());
+        let gone = found.iter().filter(|it| !waits(it)).map(|it| TheDelivery(self.webhook, it.id).key());
+        decision.removes.extend(gone);
+        let count = u32::try_from(decision.removes.len()).unwrap_or(u32::MAX);
+        match line {
+            Some(_) if self.gone && found.is_empty() => {
+                decision.removes.push(TheLine(self.webhook).key());
+            }
+            Some(line) if !self.gone && count > 0 => {
+                decision.puts.push(WebhookLine { kept: line.kept.saturating_sub(count), ..line }.into());
+            }
+            Some(_) | None => {}
+        }
+        Ok(decision)
+    }
+}

@@ -6,6 +6,7 @@ mod home;
 mod links;
 mod log;
 mod repair;
+mod webhooks;
 
 pub use log::{LogVerdict, verify_log};
 pub use repair::{Repair, repair_all};
@@ -98,6 +99,7 @@ pub async fn verify_home(roster: &Roster, home: &Home) -> Result<Verdict, StoreE
         verdict.findings.push(Finding { home: home.clone(), invariant, detail });
     };
     home::check(&dump, &mut report);
+    webhooks::check(&dump, &mut report);
     links::check(roster, home, &dump, &mut report).await?;
     if matches!(home, Home::User(_)) {
         erased::check(roster, home, &dump, &mut report).await?;

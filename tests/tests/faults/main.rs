@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "these are the bodies of tests")]
 
 mod cuts;
+mod https;
 mod leaving;
 mod pooler;
 mod races;

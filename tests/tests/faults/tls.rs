@@ -21,10 +21,20 @@ fn openssl(folder: &Folder, line: &str) {
 const NEW_KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
 
 /// An authority: `NAME.key` and `NAME.crt`.
-fn authority(folder: &Folder, name: &str) {
+pub(super) fn authority(folder: &Folder, name: &str) {
     openssl(
         folder,
         &format!("req -x509 {NEW_KEY} -days 3650 -subj /CN={name} -keyout {name}.key -out {name}.crt"),
+    );
+}
+
+/// A certificate for `localhost` that the authority `ours` has signed: `made.key` and `made.crt`.
+pub(super) fn certified(folder: &Folder) {
+    openssl(folder, &format!("req -new {NEW_KEY} -subj /CN=localhost -keyout made.key -out made.csr"));
+    folder.write("san", "subjectAltName = DNS:localhost\nbasicConstraints = CA:FALSE\n");
+    openssl(
+        folder,
+        "x509 -req -in made.csr -CA ours.crt -CAkey ours.key -CAcreateserial -days 3650 -extfile san -out made.crt",
     );
 }
 
@@ -35,12 +45,7 @@ fn server() -> Postgres {
     let folder = server.folder();
     authority(folder, "ours");
     authority(folder, "another");
-    openssl(folder, &format!("req -new {NEW_KEY} -subj /CN=localhost -keyout made.key -out made.csr"));
-    folder.write("san", "subjectAltName = DNS:localhost\nbasicConstraints = CA:FALSE\n");
-    openssl(
-        folder,
-        "x509 -req -in made.csr -CA ours.crt -CAkey ours.key -CAcreateserial -days 3650 -extfile san -out made.crt",
-    );
+    certified(folder);
     for (made, kept) in [("made.crt", "server.crt"), ("made.key", "server.key")] {
         let text = std::fs::read_to_string(folder.path().join(made)).unwrap();
         folder.write(kept, &text);

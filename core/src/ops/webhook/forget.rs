@@ -39,16 +39,15 @@ impl Operation for ForgetDeliveries {
 
     fn decide(&self, (line, found): Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
         let waits = |it: &Delivery| it.status == DeliveryStatus::Pending && !self.gone;
+        let going: Vec<DeliveryId> = found.iter().filter(|it| !waits(it)).map(|it| it.id).collect();
         let mut decision = Decision::unchanged(());
-        let gone = found.iter().filter(|it| !waits(it)).map(|it| TheDelivery(self.webhook, it.id).key());
-        decision.removes.extend(gone);
-        let count = u32::try_from(decision.removes.len()).unwrap_or(u32::MAX);
+        decision.removes.extend(going.iter().map(|id| TheDelivery(self.webhook, *id).key()));
         match line {
-            Some(_) if self.gone && found.is_empty() => {
-                decision.removes.push(TheLine(self.webhook).key());
-            }
-            Some(line) if !self.gone && count > 0 => {
-                decision.puts.push(WebhookLine { kept: line.kept.saturating_sub(count), ..line }.into());
+            Some(_) if self.gone && found.is_empty() => decision.removes.push(TheLine(self.webhook).key()),
+            Some(mut line) if !going.is_empty() => {
+                line.kept = line.kept.saturating_sub(u32::try_from(going.len()).unwrap_or(u32::MAX));
+                line.pending.retain(|it| !going.contains(&it.delivery));
+                decision.puts.push(line.into());
             }
             Some(_) | None => {}
         }

@@ -45,7 +45,8 @@ const COMMIT_GROUPS: usize = 2;
 const GROUP: usize = 64;
 /// The most calls that wait to be sent.
 const WAITING: usize = 1_024;
-/// How long one try of a group of checks takes, before another connection is tried.
+/// How long one try of a group of checks takes, before another connection is tried, and what leads to a commit together
+/// before each goes apart.
 const TRY: Duration = Duration::from_secs(5);
 
 /// The Postgres store.
@@ -116,6 +117,30 @@ impl PostgresStore {
     }
 }
 
+impl PostgresStore {
+    /// With others, or apart from them.
+    async fn commit_one(&self, set: ChangeSet) -> Outcome {
+        let mut unknown = None;
+        // Others are made by their first commit, and seldom written to by two at a time.
+        if matches!(set.home, Home::Organization(_)) && set.check().is_ok() {
+            let told = self.commits.ask(vec![set.clone()]).await.map_err(no_outcome)?;
+            match told.into_iter().next().flatten() {
+                Some(outcome) if is_unknown(&outcome) => unknown = Some(outcome),
+                Some(outcome) => return outcome,
+                None => {}
+            }
+        }
+        let told = match self.apart.ask(vec![set]).await {
+            Ok(told) => told.into_iter().next().unwrap_or_else(|| Err(lost("commit").into())),
+            Err(why) => Err(no_outcome(why)),
+        };
+        match unknown {
+            Some(unknown) if !is_known(&told) => unknown,
+            _ => told,
+        }
+    }
+}
+
 impl Base {
     /// The facts of many checks by one statement. It is asked again, on another connection, where the one it had broke.
     async fn check(&self, asks: Vec<AccessKey>) -> Vec<Result<AccessFacts, StoreError>> {
@@ -166,11 +191,7 @@ impl Base {
 
     /// The same; sets of which nobody knows are sent again, since the store knows their ids.
     async fn commit_surely(&self, sets: &[ChangeSet]) -> Vec<Outcome> {
-        let outcomes = self.commit_sets(sets).await;
-        self.resend(sets, outcomes).await
-    }
-
-    async fn resend(&self, sets: &[ChangeSet], mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
+        let mut outcomes = self.commit_sets(sets).await;
         for n in 1..=RESENDS {
             let unknown: Vec<usize> = (0..sets.len()).filter(|n| is_unknown(&outcomes[*n])).collect();
             if unknown.is_empty() {
@@ -187,17 +208,25 @@ impl Base {
         outcomes
     }
 
-    /// Sets to homes that nobody holds, in one transaction, which waits for nobody. `None` for the others, for those whose
-    /// home was never made, and for all where anything fails before COMMIT: nothing of them was done.
+    /// Sets to homes that nobody holds, in one transaction, which waits for nobody. `None` for those that are to go apart:
+    /// their home is held elsewhere or was never made, or one of them spoils it for all. Of what was sent to COMMIT and not
+    /// answered nobody knows; that is found out apart too.
     async fn commit_free(&self, sets: Vec<ChangeSet>) -> Vec<Option<Outcome>> {
-        let mut told: Vec<Option<Outcome>> = sets.iter().map(|_| None).collect();
-        let prepared = timeout(CALL_LIMIT, self.prepare_free(sets)).await;
-        let Ok(Ok(Some(Free { session, places, sets, outcomes }))) = prepared else { return told };
-        let any = outcomes.iter().any(|outcome| matches!(outcome, Ok(Committed::Now(_))));
-        let outcomes = if any {
+        let many = sets.len();
+        let mut told: Vec<Option<Outcome>> = (0..many).map(|_| None).collect();
+        let Free { session, places, outcomes } = match timeout(TRY, self.prepare_free(sets)).await {
+            Ok(Ok(Some(free))) => free,
+            Ok(Ok(None)) | Err(_) => return told,
+            Ok(Err(fault)) if fault.is_of_one_set() || fault.is_broken_connection() => return told,
+            Ok(Err(fault)) => return (0..many).map(|_| Some(Err(fault.during("commit").into()))).collect(),
+        };
+        let outcomes = if outcomes.iter().any(|outcome| matches!(outcome, Ok(Committed::Now(_)))) {
             match session.commit().await {
                 Ok(()) => outcomes,
-                Err(error) => self.resend(&sets, Failed::AtCommit(error.into()).of(&sets)).await,
+                Err(error) => {
+                    let unknown = Fault::from(error).at_commit();
+                    outcomes.iter().map(|_| Err(unknown.clone().into())).collect()
+                }
             }
         } else {
             session.roll_back().await;
@@ -221,14 +250,12 @@ impl Base {
                     [] => Ok(Vec::new()),
                     some => commit::apply(session.connection(), some, held, &self.clock).await,
                 };
-                outcomes.map(|outcomes| (places, sets, outcomes))
+                outcomes.map(|outcomes| (places, outcomes))
             }
             Err(fault) => Err(fault),
         };
         match applied {
-            Ok((places, sets, outcomes)) if !sets.is_empty() => {
-                Ok(Some(Free { session, places, sets, outcomes }))
-            }
+            Ok((places, outcomes)) if !places.is_empty() => Ok(Some(Free { session, places, outcomes })),
             other => {
                 session.roll_back().await;
                 other.map(|_| None)
@@ -319,7 +346,6 @@ struct Free {
     session: Session,
     /// Which of the many they are.
     places: Vec<usize>,
-    sets: Vec<ChangeSet>,
     outcomes: Vec<Outcome>,
 }
 
@@ -419,15 +445,9 @@ impl Store for PostgresStore {
     }
 
     async fn commit(&self, changes: &ChangeSet) -> Outcome {
-        // Others are made by their first commit, and seldom written to by two at a time.
-        if matches!(changes.home, Home::Organization(_)) && changes.check().is_ok() {
-            let told = self.commits.ask(vec![changes.clone()]).await.map_err(no_outcome)?;
-            if let Some(outcome) = told.into_iter().next().flatten() {
-                return outcome;
-            }
-        }
-        let told = self.apart.ask(vec![changes.clone()]).await.map_err(no_outcome)?;
-        told.into_iter().next().unwrap_or_else(|| Err(lost("commit").into()))
+        let (store, set) = (self.clone(), changes.clone());
+        let work = async move { store.commit_one(set).await };
+        tokio::spawn(work.in_current_span()).await.unwrap_or_else(|_| Err(lost("commit").into()))
     }
 
     async fn commit_all(&self, sets: &[ChangeSet]) -> Vec<Outcome> {

@@ -77,9 +77,29 @@ pub(crate) async fn settle_in<'a>(
     placed.collect()
 }
 
-/// Appends entries with all that hangs on them, in one journey. The heads are those that the entries make, and those of a
-/// home follow one another.
-pub(crate) async fn append(connection: &mut SqliteConnection, entries: &[Appended<'_>]) -> Result<(), Fault> {
+/// So many bytes of bodies go in one journey.
+const MOST_BYTES: usize = 1 << 20;
+
+/// Appends entries with all that hangs on them, many in one journey. The heads are those that the entries make, and those
+/// of a home follow one another.
+pub(crate) async fn append(
+    connection: &mut SqliteConnection,
+    mut entries: &[Appended<'_>],
+) -> Result<(), Fault> {
+    while !entries.is_empty() {
+        let mut bytes = 0;
+        let fit = entries.iter().take_while(|appended| {
+            bytes += appended.entry.body.len();
+            bytes <= MOST_BYTES
+        });
+        let (some, rest) = entries.split_at(fit.count().max(1));
+        append_some(connection, some).await?;
+        entries = rest;
+    }
+    Ok(())
+}
+
+async fn append_some(connection: &mut SqliteConnection, entries: &[Appended<'_>]) -> Result<(), Fault> {
     let rows: Vec<Row<'_>> = entries.iter().map(Row::new).collect::<Result<_, _>>()?;
     let ends: BTreeMap<i64, &Row<'_>> = rows.iter().map(|row| (row.home, row)).collect();
     let ends = to_json(

@@ -101,7 +101,7 @@ async fn x5_every_store_is_copied_to_every_other_one() {
     for from in selected() {
         let first = fresh(from).await;
         let all = copied(source, first.store.as_ref()).await;
-        assert!(all.entries > 200 && all.records > all.homes, "{all:?}");
+        assert!(all.entries > 80 && all.records > all.homes, "{all:?}");
         for to in selected().into_iter().filter(|to| *to != from) {
             println!("from {from} to {to}");
             let second = fresh(to).await;
@@ -123,7 +123,7 @@ async fn x5_real_life_goes_through_every_store() {
     for to in selected() {
         let next = fresh(to).await;
         let all = copied(from.as_ref(), next.store.as_ref()).await;
-        assert!(all.entries > 4_000, "{all:?}");
+        assert!(all.entries > 1_500, "{all:?}");
         from = Arc::clone(&next.store);
         passed.push(next);
     }

@@ -271,11 +271,11 @@ pub fn me(me: &Me) -> Value {
 /// One audit event.
 pub fn audit(row: &AuditRow) -> Value {
     json!({
-        "id": row.id, "seq": row.seq, "time": row.time, "actor": actor(&row.body.actor),
+        "id": row.id, "seq": row.seq, "time": row.time, "actor": actor(&row.actor),
         "action": row.change.action,
         "target": {"type": row.change.target_type, "id": row.change.target_id},
         "user_id": row.change.user, "before": row.change.before, "after": row.change.after,
-        "request_id": row.body.request_id, "reason": row.reason, "hash": hex(&row.hash),
+        "request_id": row.request_id, "reason": row.reason, "hash": hex(&row.hash),
     })
 }
 

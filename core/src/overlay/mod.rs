@@ -168,9 +168,12 @@ impl Overlay {
         let mut pending = std::mem::take(&mut self.layer().pending);
         pending.sort_by_key(|set| rank(&set.home));
         for wave in pending.chunk_by(|a, b| rank(&a.home) == rank(&b.home)) {
-            for group in together::together(wave.to_vec()).chunks(GROUP) {
-                for outcome in self.base.commit_all(group).await {
-                    outcome?;
+            // What comes later in a home rests on all that came before: it is sent when that is done.
+            for round in together::together(wave.to_vec()) {
+                for group in round.chunks(GROUP) {
+                    for outcome in self.base.commit_all(group).await {
+                        outcome?;
+                    }
                 }
             }
         }

@@ -11,14 +11,26 @@ use crate::log::{Body, LogEntry, Personal, digest, shift_marks};
 use crate::store::{ChangeSet, MAX_WRITES, Write};
 use crate::time::Timestamp;
 
-/// The same commits with as few as there may be to each home. Each does at once what those that it stands for do one
-/// after the other, and its entry holds their changes in their order.
-pub(super) fn together(sets: Vec<ChangeSet>) -> Vec<ChangeSet> {
+/// How many changes an entry may hold: whoever reads one of them reads them all.
+const MOST_CHANGES: usize = 100;
+
+/// The same commits with as few as there may be to each home, in rounds: the first of each home, the second of each … Each
+/// does at once what those that it stands for do one after the other, and its entry holds their changes in their order.
+pub(super) fn together(sets: Vec<ChangeSet>) -> Vec<Vec<ChangeSet>> {
     let mut homes: BTreeMap<Home, Vec<ChangeSet>> = BTreeMap::new();
     for set in sets {
         homes.entry(set.home.clone()).or_default().push(set);
     }
-    homes.into_values().flat_map(of_one_home).collect()
+    let mut rounds: Vec<Vec<ChangeSet>> = Vec::new();
+    for joined in homes.into_values().map(of_one_home) {
+        for (n, set) in joined.into_iter().enumerate() {
+            match rounds.get_mut(n) {
+                Some(round) => round.push(set),
+                None => rounds.push(vec![set]),
+            }
+        }
+    }
+    rounds
 }
 
 fn of_one_home(sets: Vec<ChangeSet>) -> Vec<ChangeSet> {
@@ -170,7 +182,8 @@ impl Log {
         let (body, next) = (&self.body, &next.body);
         let said = body.reason.is_null() && next.reason.is_null();
         let one = body.actor == next.actor && body.request_id == next.request_id;
-        said && (one || body.changes.is_empty() || next.changes.is_empty())
+        let few = body.changes.len() + next.changes.len() <= MOST_CHANGES;
+        said && few && (one || body.changes.is_empty() || next.changes.is_empty())
     }
 
     fn take(&mut self, more: Self) {

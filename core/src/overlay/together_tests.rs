@@ -29,7 +29,7 @@ fn set(there: &HomeData, n: u32, actor: Actor, purchased: i64) -> ChangeSet {
     let guards = BTreeMap::from([(key.clone(), there.records.get(&key).map(|stored| stored.version))]);
     let write = if n % 5 == 4 { Write::Remove(key) } else { Write::Put(record) };
     let subject = UserId::from_uuid(Uuid::from_u128(u128::from(n) << 64));
-    let salts = |k: u16| [u8::try_from(n).unwrap() ^ u8::try_from(k).unwrap(); 16];
+    let salts = |k: u16| [u8::try_from(n % 256).unwrap() ^ u8::try_from(k).unwrap(); 16];
     let mut personal = Detached::new(&salts);
     let name = personal.hide(subject, &json!(format!("name {n}")));
     let list = json!([personal.hide(subject, &json!({"n": n})), {"n": 3}]);
@@ -62,7 +62,7 @@ fn one_by_one(count: u32, actor: fn(u32) -> Actor) -> (HomeData, Vec<ChangeSet>)
 
 fn all_at_once(sets: Vec<ChangeSet>) -> (HomeData, usize) {
     let mut there = HomeData::new(&home());
-    let joined = together(sets);
+    let joined = together(sets).concat();
     for set in &joined {
         assert!(matches!(there.commit(set, NOW), Ok(Committed::Now(Some(_)))));
     }
@@ -126,6 +126,15 @@ fn what_says_nothing_goes_with_whatever_is_beside_it() {
 }
 
 #[test]
+fn no_entry_holds_more_than_a_reader_takes_at_once() {
+    let (apart, sets) = one_by_one(230, |_| Actor::System);
+    let (joined, commits) = all_at_once(sets);
+    assert_eq!(commits, 3);
+    assert_eq!(told(&joined), told(&apart));
+    assert_eq!((kept(&joined), &joined.tallies), (kept(&apart), &apart.tallies));
+}
+
+#[test]
 fn no_commit_is_larger_than_a_store_takes() {
     let empty = HomeData::new(&home());
     let sets: Vec<ChangeSet> = (0..200)
@@ -138,7 +147,9 @@ fn no_commit_is_larger_than_a_store_takes() {
             }
         })
         .collect();
-    let joined = together(sets);
+    let rounds = together(sets);
+    assert!(rounds.iter().all(|round| round.len() == 1), "one after the other");
+    let joined = rounds.concat();
     assert_eq!(joined.len(), 3);
     assert!(joined.iter().all(|set| set.check().is_ok()));
     assert_eq!(joined.iter().map(|set| set.writes.len()).sum::<usize>(), 1400);
@@ -148,7 +159,7 @@ fn no_commit_is_larger_than_a_store_takes() {
 fn s1_together_they_take_no_more_seats_than_there_are() {
     let empty = HomeData::new(&home());
     let sets: Vec<ChangeSet> = (0..3).map(|n| set(&empty, n, Actor::System, 2)).collect();
-    let joined = together(sets);
+    let joined = together(sets).concat();
     let done = HomeData::new(&home()).commit(&joined[0], NOW);
     assert_eq!(done, Err(CommitError::OutOfBounds(Tally::Seats)));
 }
@@ -158,14 +169,14 @@ fn what_somebody_else_wrote_is_seen_by_all_of_them() {
     let (_, sets) = one_by_one(6, |_| Actor::System);
     let mut there = HomeData::new(&home());
     there.commit(&set(&there.clone(), 1, Actor::System, 9), NOW).unwrap();
-    let after = together(sets[3..].to_vec());
+    let after = together(sets[3..].to_vec()).concat();
     assert!(matches!(there.commit(&after[0], NOW), Err(CommitError::Conflict(_))));
 }
 
 #[test]
 fn others_put_together_have_another_name() {
     let (_, sets) = one_by_one(4, |_| Actor::System);
-    let of = |sets: &[ChangeSet]| together(sets.to_vec())[0].id;
+    let of = |sets: &[ChangeSet]| together(sets.to_vec()).concat()[0].id;
     assert_eq!(of(&sets), of(&sets));
     assert_ne!(of(&sets), of(&sets[..3]));
     assert_ne!(of(&sets), sets[0].id);

@@ -32,8 +32,10 @@ pub struct AuditRow {
     pub seq: u64,
     /// When.
     pub time: Timestamp,
-    /// Who acted, and under which request.
-    pub body: Body,
+    /// Who acted.
+    pub actor: Actor,
+    /// Under which request.
+    pub request_id: Option<String>,
     /// What changed, personal values put back while they are there.
     pub change: Change,
     /// Why.
@@ -276,7 +278,7 @@ async fn fill(
 
 /// Of an entry that is wanted, the changes that are.
 fn wanted(row: &AuditRow, filter: &LogFilter) -> bool {
-    let concerns = |user| row.change.user == Some(user) || row.body.actor.user() == Some(user);
+    let concerns = |user| row.change.user == Some(user) || row.actor.user() == Some(user);
     filter.user.is_none_or(concerns)
         && filter.action.as_ref().is_none_or(|action| row.change.action == *action)
 }
@@ -301,7 +303,8 @@ pub(super) fn rows(logged: &Logged) -> Result<Vec<AuditRow>, StoreError> {
             after: reveal(&change.after, &logged.personal),
             ..change.clone()
         },
-        body: body.clone(),
+        actor: body.actor,
+        request_id: body.request_id.clone(),
         reason: reason.clone(),
         hash: logged.hash,
     };

@@ -51,7 +51,7 @@ impl Event {
     /// As it is told: `{id, type, time, organization_id, seq, data}`; the data is what the audit trail says of the change.
     pub fn told(&self) -> Value {
         let (row, change) = (&self.change, &self.change.change);
-        let actor = &row.body.actor;
+        let actor = &row.actor;
         json!({
             "id": self.id, "type": change.action, "time": row.time, "organization_id": self.organization,
             "seq": row.seq,
@@ -59,7 +59,7 @@ impl Event {
                 "actor": {"type": actor.kind(), "id": actor.id(), "via": actor.via()},
                 "target": {"type": change.target_type, "id": change.target_id},
                 "user_id": change.user, "before": change.before, "after": change.after,
-                "request_id": row.body.request_id, "reason": row.reason,
+                "request_id": row.request_id, "reason": row.reason,
             },
         })
     }

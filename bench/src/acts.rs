@@ -27,7 +27,7 @@ pub struct Amount {
 /// How many requests are under way while things are made.
 const AT_A_TIME: u32 = 8;
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(1_800);
+const PATIENCE: Duration = Duration::from_mins(30);
 
 /// Does them all, and prints how each went, an object of JSON a line.
 pub async fn run(url: &str, key: &str, amount: Amount) -> Result<()> {
@@ -67,7 +67,9 @@ impl Server {
     /// An organization with an owner.
     async fn organization(&self, name: &str) -> Result<()> {
         let owner = json!({"email": format!("owner-{name}@example.com")});
-        self.post("/organizations", json!({"name": name, "external_id": name, "owner": owner})).await.map(drop)
+        self.post("/organizations", json!({"name": name, "external_id": name, "owner": owner}))
+            .await
+            .map(drop)
     }
 
     /// Waits for the job of an answer to end; what it counted.
@@ -159,7 +161,8 @@ impl Server {
         let begun = Instant::now();
         let answer = self.ask(Method::DELETE, "/users/ext:everywhere/accounts", None).await?;
         let answered = begun.elapsed();
-        let check = json!({"user": "ext:everywhere", "permission": "members:read", "organization": "ext:of-0"});
+        let check =
+            json!({"user": "ext:everywhere", "permission": "members:read", "organization": "ext:of-0"});
         let allowed = self.post("/check", check).await?;
         if allowed["allowed"] != json!(false) {
             bail!("access is still there after the answer: {allowed}");

@@ -11,7 +11,8 @@ use sqlx::{ConnectOptions, Connection, Executor, PgConnection, QueryBuilder};
 
 /// Rows of a chunk, as many as an import commits together.
 const CHUNK: u32 = 250;
-const TABLE: &str = "CREATE TABLE raw_rows (id bigint PRIMARY KEY, email text, name text, account text, role text)";
+const TABLE: &str =
+    "CREATE TABLE raw_rows (id bigint PRIMARY KEY, email text, name text, account text, role text)";
 
 /// Inserts so many rows at an address, or into a file in a folder, and prints how long that took.
 pub async fn run(at: &str, rows: u32) -> Result<()> {

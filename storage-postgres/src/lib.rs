@@ -45,6 +45,8 @@ mod session;
 mod standing;
 #[cfg(feature = "store")]
 mod store;
+#[cfg(feature = "store")]
+mod writer;
 
 #[cfg(feature = "store")]
 pub use config::PostgresConfig;

@@ -1,8 +1,7 @@
 //! The store: every call runs in a task of its own, which goes on when the caller goes away.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::Future;
-use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +15,9 @@ use roster_core::load::Load;
 use roster_core::log::{LogFilter, Logged};
 use roster_core::presence::{Presence, Stay};
 use roster_core::store::{
-    AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreClock, StoreError,
-    StoreErrorKind, Stored,
+    AccessFacts, AccessKey, ChangeSet, Dump, Read, Store, StoreClock, StoreError, StoreErrorKind, Stored,
 };
-use sqlx::{PgConnection, query_scalar};
+use sqlx::query_scalar;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
@@ -27,26 +25,19 @@ use crate::commit::Outcome;
 use crate::config::PostgresConfig;
 use crate::error::{Fault, OpenError};
 use crate::glance::Glance;
-use crate::log::Place;
 use crate::plain::Plain;
 use crate::pool::{CALL_LIMIT, Held, Pool};
 use crate::session::{READ, Session, WRITE};
-use crate::{access, commit, dump, forget, list, load, log, open, presence, read, schema};
+use crate::writer::Writer;
+use crate::{access, dump, forget, list, load, log, open, presence, read, schema};
 
-/// The most change sets that one transaction carries.
-const MAX_SETS: usize = 500;
-/// How often a commit whose answer was lost is sent again: the store knows its id.
-const RESENDS: u32 = 2;
-
-/// Groups of checks, and of commits to several homes, that are under way at a time.
+/// Checks that go together, and how many such groups at a time.
 const CHECK_GROUPS: usize = 2;
-const COMMIT_GROUPS: usize = 2;
 /// The most questions of a group.
-const GROUP: usize = 64;
+pub(crate) const GROUP: usize = 64;
 /// The most calls that wait to be sent.
-const WAITING: usize = 1_024;
-/// How long one try of a group of checks takes, before another connection is tried, and what leads to a commit together
-/// before each goes apart.
+pub(crate) const WAITING: usize = 1_024;
+/// How long one try of a group of checks takes, before another connection is tried.
 const TRY: Duration = Duration::from_secs(5);
 
 /// The Postgres store.
@@ -54,10 +45,7 @@ const TRY: Duration = Duration::from_secs(5);
 pub struct PostgresStore {
     base: Base,
     checks: Arc<Gather<AccessKey, Result<AccessFacts, StoreError>>>,
-    /// Commits to homes that nobody holds go together.
-    commits: Arc<Gather<ChangeSet, Option<Outcome>>>,
-    /// The others: a home that is held elsewhere delays nobody but those who commit to it.
-    apart: Arc<Gather<ChangeSet, Outcome>>,
+    writer: Writer,
 }
 
 /// What every call works with.
@@ -71,31 +59,20 @@ impl PostgresStore {
     /// Opens a database that has Roster's tables. Needs a Tokio runtime.
     pub async fn open(config: PostgresConfig, clock: StoreClock) -> Result<Self, OpenError> {
         let base = Base { pool: open::open(&config).await?, clock };
-        let (checker, writer, alone) = (base.clone(), base.clone(), base.clone());
+        let checker = base.clone();
         let check = move |asks: Vec<AccessKey>| {
             let base = checker.clone();
             async move { base.check(asks).await }
         };
-        let commit_free = move |sets: Vec<ChangeSet>| {
-            let base = writer.clone();
-            async move { base.commit_free(sets).await }
-        };
-        let commit = move |sets: Vec<ChangeSet>| {
-            let base = alone.clone();
-            async move { base.commit_surely(&sets).await }
-        };
-        let limits = |groups, lanes| Limits {
-            groups,
+        let limits = Limits {
+            groups: CHECK_GROUPS,
             questions: GROUP,
-            lanes,
+            lanes: 1,
             waiting: WAITING,
             patience: config.acquire_timeout,
         };
-        let connections = usize::try_from(config.connections).unwrap_or(usize::MAX);
-        let checks = Gather::new(limits(CHECK_GROUPS, 1), |_| None, check);
-        let commits = Gather::new(limits(COMMIT_GROUPS, GROUP), |set| Some(&set.home), commit_free);
-        let apart = Gather::new(limits(connections, 1), |set: &ChangeSet| Some(&set.home), commit);
-        Ok(Self { base, checks, commits, apart })
+        let writer = Writer::new(base.pool.clone(), base.clock.clone(), &config);
+        Ok(Self { base, checks: Gather::new(limits, |_| None, check), writer })
     }
 
     /// Makes the tables, or brings older ones up to this program's schema.
@@ -111,33 +88,8 @@ impl PostgresStore {
     /// Waits for the calls under way and closes all connections. Calls after that are answered `Unavailable`.
     pub async fn close(&self) {
         self.checks.rest().await;
-        self.commits.rest().await;
-        self.apart.rest().await;
+        self.writer.rest().await;
         self.base.pool.close().await;
-    }
-}
-
-impl PostgresStore {
-    /// With others, or apart from them.
-    async fn commit_one(&self, set: ChangeSet) -> Outcome {
-        let mut unknown = None;
-        // Others are made by their first commit, and seldom written to by two at a time.
-        if matches!(set.home, Home::Organization(_)) && set.check().is_ok() {
-            let told = self.commits.ask(vec![set.clone()]).await.map_err(no_outcome)?;
-            match told.into_iter().next().flatten() {
-                Some(outcome) if is_unknown(&outcome) => unknown = Some(outcome),
-                Some(outcome) => return outcome,
-                None => {}
-            }
-        }
-        let told = match self.apart.ask(vec![set]).await {
-            Ok(told) => told.into_iter().next().unwrap_or_else(|| Err(lost("commit").into())),
-            Err(why) => Err(no_outcome(why)),
-        };
-        match unknown {
-            Some(unknown) if !is_known(&told) => unknown,
-            _ => told,
-        }
     }
 }
 
@@ -173,148 +125,6 @@ impl Base {
         }
     }
 
-    /// Sets in one transaction, each by itself. Where one of them spoils it, each in a transaction of its own.
-    async fn commit_sets(&self, sets: &[ChangeSet]) -> Vec<Outcome> {
-        match self.transact(sets).await {
-            Ok(outcomes) => outcomes,
-            Err(Failed::Before(fault)) if fault.is_of_one_set() && sets.len() > 1 => {
-                let mut outcomes = Vec::with_capacity(sets.len());
-                for set in sets {
-                    let alone = std::slice::from_ref(set);
-                    outcomes.extend(self.transact(alone).await.unwrap_or_else(|failed| failed.of(alone)));
-                }
-                outcomes
-            }
-            Err(failed) => failed.of(sets),
-        }
-    }
-
-    /// The same; sets of which nobody knows are sent again, since the store knows their ids.
-    async fn commit_surely(&self, sets: &[ChangeSet]) -> Vec<Outcome> {
-        let mut outcomes = self.commit_sets(sets).await;
-        for n in 1..=RESENDS {
-            let unknown: Vec<usize> = (0..sets.len()).filter(|n| is_unknown(&outcomes[*n])).collect();
-            if unknown.is_empty() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(u64::from(n) * 100)).await;
-            let again: Vec<ChangeSet> = unknown.iter().map(|n| sets[*n].clone()).collect();
-            for (n, told) in unknown.into_iter().zip(self.commit_sets(&again).await) {
-                if is_known(&told) {
-                    outcomes[n] = told;
-                }
-            }
-        }
-        outcomes
-    }
-
-    /// Sets to homes that nobody holds, in one transaction, which waits for nobody. `None` for those that are to go apart:
-    /// their home is held elsewhere or was never made, or one of them spoils it for all. Of what was sent to COMMIT and not
-    /// answered nobody knows; that is found out apart too.
-    async fn commit_free(&self, sets: Vec<ChangeSet>) -> Vec<Option<Outcome>> {
-        let many = sets.len();
-        let mut told: Vec<Option<Outcome>> = (0..many).map(|_| None).collect();
-        let Free { session, places, outcomes } = match timeout(TRY, self.prepare_free(sets)).await {
-            Ok(Ok(Some(free))) => free,
-            Ok(Ok(None)) | Err(_) => return told,
-            Ok(Err(fault)) if fault.is_of_one_set() || fault.is_broken_connection() => return told,
-            Ok(Err(fault)) => return (0..many).map(|_| Some(Err(fault.during("commit").into()))).collect(),
-        };
-        let outcomes = if outcomes.iter().any(|outcome| matches!(outcome, Ok(Committed::Now(_)))) {
-            match session.commit().await {
-                Ok(()) => outcomes,
-                Err(error) => {
-                    let unknown = Fault::from(error).at_commit();
-                    outcomes.iter().map(|_| Err(unknown.clone().into())).collect()
-                }
-            }
-        } else {
-            session.roll_back().await;
-            outcomes
-        };
-        for (place, outcome) in places.into_iter().zip(outcomes) {
-            told[place] = Some(outcome);
-        }
-        told
-    }
-
-    async fn prepare_free(&self, sets: Vec<ChangeSet>) -> Result<Option<Free>, Fault> {
-        let homes: BTreeMap<String, &Home> =
-            sets.iter().map(|set| (set.home.to_string(), &set.home)).collect();
-        let mut session = Session::begin(&self.pool, WRITE).await?;
-        let applied = match log::hold_free(session.connection(), &homes).await {
-            Ok(held) => {
-                let (places, sets): (Vec<usize>, Vec<ChangeSet>) =
-                    sets.iter().cloned().enumerate().filter(|(_, set)| held.contains_key(&set.home)).unzip();
-                let outcomes = match sets.as_slice() {
-                    [] => Ok(Vec::new()),
-                    some => commit::apply(session.connection(), some, held, &self.clock).await,
-                };
-                outcomes.map(|outcomes| (places, outcomes))
-            }
-            Err(fault) => Err(fault),
-        };
-        match applied {
-            Ok((places, outcomes)) if !places.is_empty() => Ok(Some(Free { session, places, outcomes })),
-            other => {
-                session.roll_back().await;
-                other.map(|_| None)
-            }
-        }
-    }
-
-    async fn transact(&self, sets: &[ChangeSet]) -> Result<Vec<Outcome>, Failed> {
-        let late = |_| Failed::Before(Fault::NoConnection(sqlx::Error::Io(ErrorKind::TimedOut.into())));
-        let (session, outcomes) = timeout(CALL_LIMIT, self.prepare(sets)).await.map_err(late)??;
-        if !outcomes.iter().any(|outcome| matches!(outcome, Ok(Committed::Now(_)))) {
-            session.roll_back().await;
-            return Ok(outcomes);
-        }
-        // Nobody is told anything that rests on a set which may not be there.
-        session.commit().await.map_err(|error| Failed::AtCommit(error.into()))?;
-        Ok(outcomes)
-    }
-
-    /// Everything but the COMMIT.
-    async fn prepare(&self, sets: &[ChangeSet]) -> Result<(Session, Vec<Outcome>), Failed> {
-        let (mut session, places) = self.hold(sets).await.map_err(Failed::Before)?;
-        match commit::apply(session.connection(), sets, places, &self.clock).await {
-            Ok(outcomes) => Ok((session, outcomes)),
-            Err(fault) => {
-                session.roll_back().await;
-                Err(Failed::Before(fault))
-            }
-        }
-    }
-
-    /// A transaction that holds the homes of the sets. Those that are missing are made before any is held, so that
-    /// no two who make and hold wait for each other.
-    async fn hold(&self, sets: &[ChangeSet]) -> Result<(Session, BTreeMap<Home, Place>), Fault> {
-        let homes: BTreeMap<String, &Home> = sets
-            .iter()
-            .filter(|set| set.check().is_ok())
-            .map(|set| (set.home.to_string(), &set.home))
-            .collect();
-        let mut session = Session::begin(&self.pool, WRITE).await?;
-        let mut found = log::hold(session.connection(), &homes).await;
-        if let Ok(places) = &found
-            && places.len() < homes.len()
-        {
-            if !places.is_empty() {
-                session.roll_back().await;
-                session = Session::begin(&self.pool, WRITE).await?;
-            }
-            found = make_and_hold(session.connection(), &homes).await;
-        }
-        match found {
-            Ok(places) => Ok((session, places)),
-            Err(fault) => {
-                session.roll_back().await;
-                Err(fault)
-            }
-        }
-    }
-
     async fn begin(&self, operation: &'static str) -> Result<Session, StoreError> {
         Session::begin(&self.pool, READ).await.map_err(|fault| fault.during(operation))
     }
@@ -339,55 +149,6 @@ impl Base {
     async fn take(&self, operation: &'static str) -> Result<Held, StoreError> {
         self.pool.take().await.map_err(|fault| fault.during(operation))
     }
-}
-
-/// Some of many sets in a transaction of their own, before its COMMIT.
-struct Free {
-    session: Session,
-    /// Which of the many they are.
-    places: Vec<usize>,
-    outcomes: Vec<Outcome>,
-}
-
-/// Why a transaction came to nothing, or perhaps not.
-enum Failed {
-    Before(Fault),
-    AtCommit(Fault),
-}
-
-impl Failed {
-    /// What all the sets are told.
-    fn of(&self, sets: &[ChangeSet]) -> Vec<Outcome> {
-        let error = match self {
-            Self::Before(fault) => fault.during("commit"),
-            Self::AtCommit(fault) => fault.at_commit(),
-        };
-        sets.iter().map(|_| Err(error.clone().into())).collect()
-    }
-}
-
-async fn make_and_hold(
-    connection: &mut PgConnection,
-    homes: &BTreeMap<String, &Home>,
-) -> Result<BTreeMap<Home, Place>, Fault> {
-    log::make(connection, homes).await?;
-    log::hold(connection, homes).await
-}
-
-fn no_outcome(why: NoAnswer) -> CommitError {
-    match why {
-        NoAnswer::Unsent => busy("commit").into(),
-        NoAnswer::HalfWay => lost("commit").into(),
-    }
-}
-
-fn is_unknown(outcome: &Outcome) -> bool {
-    matches!(outcome, Err(CommitError::Store(error)) if error.kind == StoreErrorKind::OutcomeUnknown)
-}
-
-/// Whether an answer to a set that was sent again says how it went: one that the store could not be asked says nothing.
-fn is_known(outcome: &Outcome) -> bool {
-    !matches!(outcome, Err(CommitError::Store(error)) if error.kind != StoreErrorKind::Corrupt)
 }
 
 /// Runs to the end whatever becomes of the caller.
@@ -445,20 +206,14 @@ impl Store for PostgresStore {
     }
 
     async fn commit(&self, changes: &ChangeSet) -> Outcome {
-        let (store, set) = (self.clone(), changes.clone());
-        let work = async move { store.commit_one(set).await };
+        let (writer, set) = (self.writer.clone(), changes.clone());
+        let work = async move { writer.commit(set).await };
         tokio::spawn(work.in_current_span()).await.unwrap_or_else(|_| Err(lost("commit").into()))
     }
 
     async fn commit_all(&self, sets: &[ChangeSet]) -> Vec<Outcome> {
-        let (store, many) = (self.base.clone(), sets.to_vec());
-        let work = async move {
-            let mut outcomes = Vec::with_capacity(many.len());
-            for chunk in many.chunks(MAX_SETS) {
-                outcomes.extend(store.commit_surely(chunk).await);
-            }
-            outcomes
-        };
+        let (writer, many) = (self.writer.clone(), sets.to_vec());
+        let work = async move { writer.commit_all(&many).await };
         tokio::spawn(work.in_current_span())
             .await
             .unwrap_or_else(|_| sets.iter().map(|_| Err(lost("commit_all").into())).collect())
@@ -606,7 +361,7 @@ fn unanswered(operation: &'static str) -> StoreError {
     StoreError { kind: StoreErrorKind::Unavailable, operation, detail }
 }
 
-fn busy(operation: &'static str) -> StoreError {
+pub(crate) fn busy(operation: &'static str) -> StoreError {
     let detail = "too many calls are waiting".to_owned();
     StoreError { kind: StoreErrorKind::Busy, operation, detail }
 }
@@ -616,7 +371,7 @@ fn stopped(operation: &'static str) -> StoreError {
     StoreError { kind: StoreErrorKind::Unavailable, operation, detail }
 }
 
-fn lost(operation: &'static str) -> StoreError {
+pub(crate) fn lost(operation: &'static str) -> StoreError {
     let detail = "the work stopped half-way".to_owned();
     StoreError { kind: StoreErrorKind::OutcomeUnknown, operation, detail }
 }

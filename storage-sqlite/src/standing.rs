@@ -119,8 +119,7 @@ pub(crate) async fn read<'a>(
     }
     // What was made just now holds nothing.
     let rest = question.rest.into_iter().filter(|(home, _)| new.binary_search(&home).is_err());
-    let (entries, rest): (Vec<_>, Vec<_>) =
-        rest.partition(|(_, key)| matches!(key, Key::DirectoryEntry(_)));
+    let (entries, rest): (Vec<_>, Vec<_>) = rest.partition(|(_, key)| matches!(key, Key::DirectoryEntry(_)));
     if !entries.is_empty() {
         directory_versions(connection, &mut ground, entries).await?;
     }

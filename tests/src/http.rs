@@ -82,13 +82,14 @@ impl Service {
     }
 
     /// Another service on a copy of the store, with the same keys. What it draws by chance was not drawn before.
+    #[must_use]
     pub async fn copied(&self) -> Self {
         let test = copied(&self.test).await;
         let entropy = CountingEntropy::after(Arc::clone(&test.clock), 1 << 32);
         let roster = Roster::new(Arc::clone(&test.store), Arc::new(entropy));
         let api = ApiState::new(roster.clone(), [1; 32], [2; 32]);
-        let router = roster_api::router(api.clone());
-        Self { test, roster, api, router, operator: self.operator.clone() }
+        let service = roster_api::router(api.clone());
+        Self { test, roster, api, router: service, operator: self.operator.clone() }
     }
 
     /// The operator, by key.

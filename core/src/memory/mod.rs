@@ -41,6 +41,7 @@ impl MemoryStore {
     }
 
     /// A store that holds the same, with a clock of its own.
+    #[must_use]
     pub fn copied(&self, clock: Arc<dyn Clock>) -> Self {
         Self { homes: Mutex::new(self.homes().clone()), ..Self::new(clock) }
     }

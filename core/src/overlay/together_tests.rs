@@ -111,7 +111,7 @@ fn what_two_actors_do_stays_two_entries() {
 
 #[test]
 fn what_says_nothing_goes_with_whatever_is_beside_it() {
-    let turns = |n: u32| if n % 2 == 0 { Actor::System } else { Actor::Operator { key: None } };
+    let turns = |n: u32| if n.is_multiple_of(2) { Actor::System } else { Actor::Operator { key: None } };
     let (_, mut sets) = one_by_one(4, turns);
     for set in sets.iter_mut().step_by(2) {
         let mut body: Body = serde_json::from_slice(&set.entry.as_ref().unwrap().body).unwrap();

@@ -54,7 +54,11 @@ async fn replica(world: &World, drawn: u64) -> Service {
     let (clock, name) = (Arc::clone(&world.test().clock), world.test().name);
     let entropy = CountingEntropy::after(Arc::clone(&clock), drawn << 32);
     let roster = Roster::new(Arc::clone(&store), Arc::new(entropy));
-    Service::over(TestStore { name, store, clock, dir: None, database: None, keyspace: None, memory: None }, roster).await
+    Service::over(
+        TestStore { name, store, clock, dir: None, database: None, keyspace: None, memory: None },
+        roster,
+    )
+    .await
 }
 
 /// The task of a server, until it is told to stop.

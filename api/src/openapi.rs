@@ -4,6 +4,7 @@ mod answers;
 mod bodies;
 mod customers;
 mod events;
+mod export;
 mod jobs;
 mod leaving;
 mod parameters;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use roster_core::reference::OrganizationRef;
+use serde::de::DeserializeOwned;
 
 use crate::commands::shell::Shell;
 use crate::commands::{
@@ -12,6 +13,8 @@ use crate::commands::{
     user, view, webhook,
 };
 use crate::config::Flags;
+use crate::cursor::Cursor;
+use crate::failure::Failure;
 
 /// Who is in which account, as what, who owns the account, and how people leave.
 ///
@@ -212,12 +215,20 @@ pub struct Limit {
     /// At most so many rows [default: all].
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
+    /// Go on where an earlier call of this list was cut: it said so on stderr, and in `next_cursor` for machines.
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<Cursor>,
 }
 
 impl Limit {
     /// The number of rows.
     pub fn rows(&self) -> Option<usize> {
         self.limit.map(|rows| usize::try_from(rows).unwrap_or(usize::MAX))
+    }
+
+    /// Behind which place the list begins; none at its beginning.
+    pub fn after<T: DeserializeOwned>(&self) -> Result<Option<T>, Failure> {
+        self.cursor.as_ref().map(Cursor::place).transpose()
     }
 }
 

@@ -5,6 +5,7 @@ mod backends;
 mod commands;
 pub mod config;
 mod confirm;
+mod cursor;
 mod entropy;
 mod failure;
 mod logging;

@@ -67,13 +67,13 @@ impl Printer {
         none: &str,
     ) -> Result<(), Failure> {
         match self.format {
-            Format::Json => self.value(&json!({"data": listed.rows, "next_cursor": null}))?,
+            Format::Json => self.value(&json!({"data": listed.rows, "next_cursor": listed.next}))?,
             Format::Csv => text(&csv::table(&fields(schema), &listed.rows))?,
             Format::Table if listed.rows.is_empty() => line(none)?,
             Format::Table => line(&table(&listed.rows, columns))?,
         }
-        if listed.more {
-            note("More follow; --limit cut the list here.");
+        if let Some(cursor) = &listed.next {
+            note_more(cursor);
         }
         Ok(())
     }
@@ -102,6 +102,11 @@ pub fn table(rows: &[Value], columns: &[Column]) -> String {
         table.add_row(columns.iter().map(|(_, pointer)| cell(row.pointer(pointer).unwrap_or(&Value::Null))));
     }
     table.trim_fmt()
+}
+
+/// Says how to go on with a list that was cut.
+pub fn note_more(cursor: &str) {
+    note(&format!("More follow. Go on with --cursor {cursor}"));
 }
 
 /// A line on stderr. Nobody may be there to read it, and that is no failure.

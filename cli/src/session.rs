@@ -15,9 +15,10 @@ use roster_core::reference::{OrganizationRef, UserRef};
 use roster_core::refusal::OpError;
 use roster_core::webhooks::Webhooks;
 
-use crate::args::Global;
+use crate::args::{Global, Limit};
 use crate::backends::Tables;
 use crate::config::{Config, MasterKeySource, master_key};
+use crate::cursor::Cursor;
 use crate::entropy::SystemEntropy;
 use crate::failure::Failure;
 use crate::output::Printer;
@@ -116,27 +117,31 @@ pub async fn open_roster(config: &Config, secrets: &Secrets, tables: Tables) -> 
 /// Who carries mail, as configured.
 fn post(config: &Config) -> Result<Post, Failure> {
     match &config.mail {
-        Some(mail) => mail.carrier().map(Post::by).map_err(Failure::Failed),
+        Some(mail) => {
+            let carrier = mail.carrier().map_err(Failure::Failed)?;
+            Ok(Post::by(carrier).alerting(&mail.alerts_to))
+        }
         None => Ok(Post::default()),
     }
 }
 
-/// Rows of a list, and whether more follow.
+/// Rows of a list, and where it goes on.
 #[derive(Debug)]
 pub struct Listed<T> {
     /// The rows.
     pub rows: Vec<T>,
-    /// Whether `--limit` cut the list.
-    pub more: bool,
+    /// Where the list goes on, if `--limit` cut it.
+    pub next: Option<String>,
 }
 
-/// Follows a list page by page, to its end or to the limit.
+/// Follows a list page by page from where it is to begin, to its end or to the limit.
 pub async fn all_pages<T>(
-    limit: Option<usize>,
+    limit: &Limit,
     mut fetch: impl AsyncFnMut(PageRequest) -> Result<Rows<T>, OpError>,
 ) -> Result<Listed<T>, Failure> {
     let mut rows = Vec::new();
-    let mut after: Option<Position> = None;
+    let mut after: Option<Position> = limit.after()?;
+    let limit = limit.rows();
     loop {
         let room = limit.map_or(usize::from(PAGE), |limit| limit - rows.len());
         let size = u16::try_from(room).unwrap_or(PAGE).min(PAGE);
@@ -145,7 +150,7 @@ pub async fn all_pages<T>(
         match page.next {
             Some(next) if limit.is_none_or(|limit| rows.len() < limit) => after = Some(next),
             next => {
-                return Ok(Listed { rows, more: next.is_some() });
+                return Ok(Listed { rows, next: next.as_ref().map(Cursor::to) });
             }
         }
     }

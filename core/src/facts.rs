@@ -103,6 +103,15 @@ pub enum Expected {
 }
 
 impl Expected {
+    /// The same, or this version.
+    #[must_use]
+    pub(crate) fn or(self, version: Version) -> Self {
+        match self {
+            Self::Something => Self::Something,
+            Self::OneOf(versions) => Self::OneOf(versions.into_iter().chain([version]).collect()),
+        }
+    }
+
     /// Whether what is there will do.
     pub fn fits(&self, found: Option<Version>) -> bool {
         match self {

@@ -562,6 +562,11 @@ mod tests {
         let mail = |n: u128| MailId::from_uuid(Uuid::from_u128(n << 64));
         keys.extend([Key::MailPointer(mail(1)), Key::NewAddress, Key::Mail(mail(2)), Key::Mail(mail(1))]);
         let user = UserId::from_uuid(Uuid::from_u128(8));
+        keys.push(Key::Note(NoteKey::LastUse(ApiKeyId::from_uuid(Uuid::from_u128(9)))));
+        keys.extend([
+            Key::Note(NoteKey::Tenure),
+            Key::Note(NoteKey::Offer(TransferId::from_uuid(Uuid::from_u128(9)))),
+        ]);
         keys.push(Key::Note(NoteKey::ShownLink(InvitationId::from_uuid(Uuid::from_u128(8)))));
         keys.extend([Key::Successions, Key::RecordTypes, Key::HeldPosts(user)]);
         keys.sort();

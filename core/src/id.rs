@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -183,6 +184,16 @@ impl CommitId {
     /// When it was drawn, in milliseconds since the epoch, by the clock of whoever drew it.
     pub const fn unix_millis(self) -> u64 {
         (self.0.as_u128() >> 80) as u64
+    }
+
+    /// The version that is shown where more than the record of this version decides what is shown.
+    #[must_use]
+    pub fn showing(self, shown: &[u8]) -> Self {
+        let digest: [u8; 32] =
+            Sha256::new().chain_update(self.0.as_bytes()).chain_update(shown).finalize().into();
+        let mut id = [0_u8; 16];
+        id.copy_from_slice(&digest[..16]);
+        Self::from_uuid(Uuid::from_bytes(id))
     }
 
     /// The id of the n-th change of this commit.

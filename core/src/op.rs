@@ -1,6 +1,7 @@
 //! An operation is a pure decision; `run` is the one way from it to a durable change.
 
 mod run;
+mod shown;
 mod stage;
 mod view;
 
@@ -16,6 +17,7 @@ pub use view::{View, Visible};
 use crate::facts::{Entropy, Facts};
 use crate::home::{Home, Key, Record, Tally};
 use crate::id::UserId;
+use crate::last_use::LastUses;
 use crate::limits::Limits;
 use crate::log::{Change, Detached};
 use crate::mail::Post;
@@ -52,15 +54,18 @@ pub struct Roster {
     pub limits: Arc<Limits>,
     /// Who sends events on.
     pub webhooks: Webhooks,
+    /// When this process has seen keys last.
+    pub last_uses: Arc<LastUses>,
 }
 
 impl Roster {
     /// With the built-in rules, and nobody who listens.
     pub fn new(store: Arc<dyn Store>, entropy: Arc<dyn Entropy>) -> Self {
         let (policies, observer, news) = (Arc::default(), Arc::new(Nobody), Arc::default());
-        let (sign_in, links, limits) = (Arc::default(), Arc::default(), Arc::default());
+        let (sign_in, links, limits, last_uses) =
+            (Arc::default(), Arc::default(), Arc::default(), Arc::default());
         let (post, webhooks) = (Post::default(), Webhooks::default());
-        Self { store, entropy, policies, observer, news, sign_in, links, post, limits, webhooks }
+        Self { store, entropy, policies, observer, news, sign_in, links, post, limits, webhooks, last_uses }
     }
 }
 

@@ -7,12 +7,13 @@ use uuid::Uuid;
 
 use crate::actor::Actor;
 use crate::facts::Request;
+use crate::flows::announce_mail;
 use crate::flows::refresh::tidied;
 use crate::home::{Home, Key, Record, TypedKey};
 use crate::id::{AlertId, IndicatorId, OrganizationId};
 use crate::listing::PageRequest;
 use crate::model::customer::{Customer, CustomerKey, Indicator, ReportKind, TheEvaluation, TheView, View};
-use crate::op::{Roster, run};
+use crate::op::{Roster, preflight, run};
 use crate::ops::customer::{BeginEvaluation, DeleteIndicator, Evaluated, ForgetIndicator, Judge, Seen};
 use crate::reads::documents;
 use crate::refusal::OpError;
@@ -95,13 +96,27 @@ pub async fn evaluate(roster: &Roster, indicator: &Indicator) -> Result<(), OpEr
     // Without a kind there never was a view to look at, and nothing was seen.
     let kind = begun.kind.unwrap_or(ReportKind::Accounts);
     for (n, some) in seen.chunks(CHUNK).enumerate() {
-        let judge = Judge { indicator: indicator.id, kind, holder, seen: some.to_vec() };
-        if !run(roster, &system.step(&format!("judge {n}")), &judge).await?.output {
+        let readers = u16::try_from(roster.post.alerts_to.len()).unwrap_or(u16::MAX);
+        let judge = Judge { indicator: indicator.id, kind, holder, seen: some.to_vec(), mail: None, readers };
+        if !tell(roster, &system.step(&format!("judge {n}")), judge).await? {
             return Ok(());
         }
     }
     run(roster, &system.step("evaluated"), &Evaluated { indicator: indicator.id, holder }).await?;
     Ok(())
+}
+
+/// Judges some, and has those written to whom alerts are mailed to. Whether this is the one who judges still.
+async fn tell(roster: &Roster, request: &Request, mut judge: Judge) -> Result<bool, OpError> {
+    let mailed = roster.post.is_set_up() && judge.readers > 0;
+    if mailed && preflight(roster, request, &judge).await?.is_some_and(|alerts| alerts > 0) {
+        judge.mail = announce_mail(roster, request, &Home::Deployment).await?;
+    }
+    let told = run(roster, request, &judge).await?.output;
+    if judge.mail.is_some() {
+        roster.post.wake.notify_one();
+    }
+    Ok(told.is_some())
 }
 
 /// What is in a view.

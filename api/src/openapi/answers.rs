@@ -313,7 +313,11 @@ fn key() -> Vec<super::schema::Field> {
         ("access", or_null(of("Access")), "What it reaches; null for a personal key."),
         ("prefix", text("rka_01kb2y0v4tej"), "How its secret begins."),
         ("expires_at", or_null(time()), "Dead from this instant on."),
-        ("last_used_at", json!({"type": "null"}), "Not recorded."),
+        (
+            "last_used_at",
+            or_null(time()),
+            "When it last opened something, to the minute; null if it never has.",
+        ),
     ]
 }
 

@@ -12,7 +12,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
     vec![
         ("AccountOwner", account_owner()),
         ("Record", record()),
-        ("UserExport", user_export()),
+        ("UserExport", super::export::user_export()),
         ("LeavingPlan", leaving_plan()),
         (
             "LeftByPlan",
@@ -170,37 +170,13 @@ fn leaving_plan() -> Value {
     )
 }
 
-fn post() -> Value {
+pub(super) fn post() -> Value {
     object(
         "A post.",
         vec![
             ("type", one_of(&["account_owner", "key_role"]), "Which side's."),
             ("name", or_null(name("csm")), "The name of a key role."),
             ("account", or_null(id("acc")), "The account; null for the organization itself."),
-        ],
-    )
-}
-
-fn user_export() -> Value {
-    let organization =
-        object("Which.", vec![("id", id("org"), "Its id."), ("name", name("Cloud"), "Its name.")]);
-    let one = object(
-        "What is kept of them in one organization.",
-        vec![
-            ("organization", organization, "Which."),
-            ("member", or_null(of("Member")), "How they stand there."),
-            ("posts", list(post()), "Posts that they hold."),
-            ("records", list(of("Record")), "Records that they own."),
-            ("api_keys", list(of("ApiKey")), "Their personal keys."),
-            ("invitations", list(of("Invitation")), "Invitations of their address."),
-        ],
-    );
-    object(
-        "Everything that is kept about a person.",
-        vec![
-            ("user", of("User"), "The person."),
-            ("sessions", list(of("Session")), "Their sessions."),
-            ("organizations", list(one), "Organization by organization."),
         ],
     )
 }

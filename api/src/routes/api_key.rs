@@ -1,11 +1,10 @@
 //! Keys of an organization.
 
+use roster_core::flows::revoke_api_key;
 use roster_core::model::ApiKey;
 use roster_core::op::{Done, run, run_sealed};
-use roster_core::ops::api_key::{
-    ApiKeyPatch, CreateApiKey, CreatePersonalKey, RevokeApiKey, RotateApiKey, UpdateApiKey,
-};
-use roster_core::reads;
+use roster_core::ops::api_key::{ApiKeyPatch, CreateApiKey, CreatePersonalKey, RotateApiKey, UpdateApiKey};
+use roster_core::reads::{self, SeenKey};
 use roster_core::secret::Token;
 use roster_core::text::Name;
 use roster_core::time::Timestamp;
@@ -87,7 +86,7 @@ async fn create(call: Call<Create>) -> Result<Answer, Problem> {
     let organization = call.organization()?;
     let make = |done: &Done<(ApiKey, Token)>| {
         let place = format!("/v1/organizations/{organization}/api-keys/{}", done.output.0.id);
-        Answer::created(with_secret(&done.output), place).tagged(done.version)
+        Answer::created(with_secret(&done.output, None), place).tagged(done.version)
     };
     let seal = |done: &Done<_>| make(done).sealed(&call);
     let Create { name, kind, access, expires_at } = &call.body;
@@ -109,8 +108,8 @@ async fn create(call: Call<Create>) -> Result<Answer, Problem> {
     Answer::of(&call, outcome, make)
 }
 
-fn with_secret((key, token): &(ApiKey, Token)) -> serde_json::Value {
-    let mut shape = shapes::api_key(key);
+fn with_secret((key, token): &(ApiKey, Token), last_used_at: Option<Timestamp>) -> serde_json::Value {
+    let mut shape = shapes::api_key(key, last_used_at);
     shape["secret"] = token.reveal().into();
     shape
 }
@@ -125,7 +124,9 @@ struct Rotate {
 async fn rotate(call: Call<Rotate>) -> Result<Answer, Problem> {
     let (organization, key) = (call.organization()?, call.param("key")?);
     let operation = RotateApiKey { organization, key, overlap_seconds: call.body.overlap_seconds };
-    let make = |done: &Done<(ApiKey, Token)>| Answer::ok(with_secret(&done.output)).tagged(done.version);
+    let used = reads::last_used_at(call.roster(), organization, key).await?;
+    let make =
+        |done: &Done<(ApiKey, Token)>| Answer::ok(with_secret(&done.output, used)).tagged(done.version);
     let seal = |done: &Done<_>| make(done).sealed(&call);
     let outcome = run_sealed(call.roster(), &call.request, &operation, Some(&seal)).await;
     Answer::of(&call, outcome, make)
@@ -141,14 +142,18 @@ struct PageQuery {
 async fn list(call: Call<Empty, PageQuery>) -> Result<Answer, Problem> {
     let page = call.page(call.query.limit, call.query.cursor.as_deref())?;
     let found = reads::api_keys(call.roster(), &call.request, call.organization()?, &page).await?;
-    let rows: Vec<_> = found.rows.iter().map(|row| shapes::api_key(&row.value)).collect();
+    let rows: Vec<_> = found.rows.iter().map(seen).collect();
     Ok(Answer::list(&call, &rows, found.next.as_ref()))
 }
 
 async fn show(call: Call) -> Result<Answer, Problem> {
     let shown =
         reads::api_key(call.roster(), &call.request, call.organization()?, call.param("key")?).await?;
-    Ok(Answer::ok(shapes::api_key(&shown.value)).tagged(Some(shown.version)).unless_known(&call))
+    Ok(Answer::ok(seen(&shown.value)).tagged(Some(shown.version)).unless_known(&call))
+}
+
+fn seen(it: &SeenKey) -> serde_json::Value {
+    shapes::api_key(&it.key, it.last_used_at)
 }
 
 #[derive(Debug, Deserialize)]
@@ -170,11 +175,12 @@ async fn update(call: Call<Update>) -> Result<Answer, Problem> {
         expires_at: call.body.expires_at.into_option_option(),
     };
     let done = run(call.roster(), &call.request, &UpdateApiKey { organization, key, patch }).await?;
-    Ok(Answer::ok(shapes::api_key(&done.output)).tagged(done.version))
+    let used = reads::last_used_at(call.roster(), organization, key).await?;
+    Ok(Answer::ok(shapes::api_key(&done.output, used)).tagged(done.version))
 }
 
 async fn revoke(call: Call) -> Result<Answer, Problem> {
     let (organization, key) = (call.organization()?, call.param("key")?);
-    run(call.roster(), &call.request, &RevokeApiKey { organization, key }).await?;
+    revoke_api_key(call.roster(), &call.request, organization, key).await?;
     Ok(Answer::nothing())
 }

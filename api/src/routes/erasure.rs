@@ -1,11 +1,16 @@
 //! Erasing a person, and everything about them before that.
 
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use futures::stream;
 use roster_core::flows::erase_user;
 use roster_core::home::Home;
 use roster_core::reads;
 use roster_core::refusal::Refusal;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::mpsc;
 
 use super::job::accepted;
 use crate::answer::Answer;
@@ -13,7 +18,7 @@ use crate::call::Call;
 use crate::error::Problem;
 use crate::once::once;
 use crate::route::Route;
-use crate::shapes;
+use crate::shapes::ExportWriter;
 
 /// The routes.
 pub fn routes() -> Vec<Route> {
@@ -29,7 +34,13 @@ pub fn routes() -> Vec<Route> {
             .answers(202, "JobAccepted")
             .refuses(&["confirmation_required", "owner_must_transfer"]),
         Route::get("/users/{user}/export", "export_user", export)
-            .says("Export a user", "Everything that is kept about a person: for operators and the user.")
+            .says(
+                "Export a user",
+                "Everything that is kept about a person: for operators and the user. Of organizations that they have left \
+                 as well, of those that name them though they never were in one, and of what sources have sent about \
+                 them. Others stand in it by their ids only. The answer flows out as it is read, and one that ends before \
+                 its last brace was cut off.",
+            )
             .answers(200, "UserExport"),
     ]
 }
@@ -57,8 +68,22 @@ async fn erase(call: Call<Confirmation>) -> Result<Answer, Problem> {
     .await
 }
 
-async fn export(call: Call) -> Result<Answer, Problem> {
+/// Flows out as it is read, so that much of it takes no more memory than little. A failure cuts it off in the middle of the
+/// object.
+async fn export(call: Call) -> Result<Response, Problem> {
     let id = reads::user(call.roster(), &call.request, &call.user()?).await?.value.id;
-    let export = reads::export(call.roster(), &call.request, &id.into()).await?;
-    Ok(Answer::ok(shapes::export(&export)))
+    let user = reads::exported_user(call.roster(), &call.request, &id.into()).await?;
+    let Call { api, request, .. } = call;
+    let (out, pieces) = mpsc::channel(2);
+    tokio::spawn(reads::export(api.roster, request, user, out));
+    let text = stream::unfold((pieces, ExportWriter::default()), async |(mut pieces, mut writer)| {
+        let piece = pieces.recv().await?;
+        let text = piece.map(|piece| Bytes::from(writer.text(&piece)));
+        Some((text, (pieces, writer)))
+    });
+    let fields = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((fields, Body::from_stream(text)).into_response())
 }

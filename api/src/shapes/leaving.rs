@@ -3,10 +3,10 @@
 use roster_core::id::OrganizationId;
 use roster_core::model::{Holding, PostName};
 use roster_core::ops::leaving::{LeavingMode, Left};
-use roster_core::reads::{Export, ExportedOrganization, LeavingPlan};
+use roster_core::reads::LeavingPlan;
 use serde_json::{Map, Value, json};
 
-use super::{api_key, invitation, job, member, session, transfer, user};
+use super::{job, member, transfer};
 
 /// `{id, type, external_id, owner, account, title}`
 pub fn record(it: &Holding) -> Value {
@@ -29,10 +29,11 @@ pub fn leaving_plan(organization: OrganizationId, plan: &LeavingPlan) -> Value {
     let owned = plan.owned.iter().map(|it| json!({"type": "organization", "id": it.id, "name": it.name}));
     let records: Map<String, Value> =
         plan.records.iter().map(|(kind, count)| (kind.to_string(), json!(count))).collect();
-    let keys = plan.api_keys.iter().map(|key| {
+    let keys = plan.api_keys.iter().map(|seen| {
+        let key = &seen.key;
         json!({
             "id": key.id, "name": key.name, "prefix": key.prefix, "expires_at": key.expires_at,
-            "last_used_at": null,
+            "last_used_at": seen.last_used_at,
         })
     });
     let webhooks: Vec<Value> = plan.webhooks.iter().map(super::webhook::webhook).collect();
@@ -54,29 +55,7 @@ pub fn left(organization: OrganizationId, left: &Left) -> Value {
     })
 }
 
-fn post(post: &PostName) -> Value {
+pub(super) fn post(post: &PostName) -> Value {
     let kind = if post.key_role.is_some() { "key_role" } else { "account_owner" };
     json!({"type": kind, "name": post.key_role, "account": post.account})
-}
-
-/// Everything about a person.
-pub fn export(export: &Export) -> Value {
-    let organizations: Vec<Value> = export.organizations.iter().map(exported).collect();
-    json!({
-        "user": user(&export.user),
-        "sessions": export.sessions.iter().map(|it| session(it, None)).collect::<Vec<_>>(),
-        "organizations": organizations,
-    })
-}
-
-fn exported(it: &ExportedOrganization) -> Value {
-    let id = it.organization.id;
-    json!({
-        "organization": {"id": id, "name": it.organization.name},
-        "member": it.member.as_ref().map(|found| member(id, found)),
-        "posts": it.posts.iter().map(post).collect::<Vec<_>>(),
-        "records": it.records.iter().map(record).collect::<Vec<_>>(),
-        "api_keys": it.api_keys.iter().map(api_key).collect::<Vec<_>>(),
-        "invitations": it.invitations.iter().map(|found| invitation(id, found)).collect::<Vec<_>>(),
-    })
 }

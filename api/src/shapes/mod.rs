@@ -1,10 +1,12 @@
 //! The JSON shapes of the contract: every field always present, null when empty.
 
 pub mod customer;
+mod export;
 mod leaving;
 pub mod webhook;
 
-pub use leaving::{export, leaving_plan, left, record};
+pub use export::ExportWriter;
+pub use leaving::{leaving_plan, left, record};
 
 use roster_core::actor::Actor;
 use roster_core::flows::import::{ImportReport, RowOutcome, RowStatus};
@@ -20,6 +22,7 @@ use roster_core::permission::{CATALOGUE, RoleRef, SystemRole};
 use roster_core::reads::{
     AuditRow, Event, InvitationPreview, Me, OrganizationShown, SeatsShown, SeenMember, UserAccount,
 };
+use roster_core::time::Timestamp;
 use serde_json::{Value, json};
 
 /// `{id, external_id, email, name, status, traits, created_at}`; of an erased person nothing that names them, also while
@@ -169,11 +172,11 @@ pub fn permissions() -> Vec<Value> {
 }
 
 /// A key, without its secret.
-pub fn api_key(key: &ApiKey) -> Value {
+pub fn api_key(key: &ApiKey, last_used_at: Option<Timestamp>) -> Value {
     json!({
         "id": key.id, "name": key.name, "kind": if key.user.is_some() { "personal" } else { "organization" },
         "user_id": key.user, "access": key.user.is_none().then_some(&key.access),
-        "prefix": key.prefix, "expires_at": key.expires_at, "last_used_at": null,
+        "prefix": key.prefix, "expires_at": key.expires_at, "last_used_at": last_used_at,
     })
 }
 

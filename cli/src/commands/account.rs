@@ -149,9 +149,9 @@ async fn list(session: Session, asked: List) -> Result<(), Failure> {
     };
     let request = session.request();
     let fetch = async |page| reads::accounts(&session.roster, &request, organization, status, &page).await;
-    let Listed { rows, more } = all_pages(asked.limit.rows(), fetch).await?;
+    let Listed { rows, next } = all_pages(&asked.limit, fetch).await?;
     let rows = rows.iter().map(|row| shapes::account(organization, &row.value)).collect();
-    session.out.list("Account", &Listed { rows, more }, COLUMNS, "There are no such accounts.")
+    session.out.list("Account", &Listed { rows, next }, COLUMNS, "There are no such accounts.")
 }
 
 async fn update(session: Session, one: &One, patch: AccountPatch) -> Result<(), Failure> {

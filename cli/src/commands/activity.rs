@@ -8,6 +8,7 @@ use roster_core::time::Timestamp;
 
 use super::open;
 use crate::args::{Global, InOrganization, Limit};
+use crate::cursor::Cursor;
 use crate::failure::Failure;
 use crate::output::Column;
 use crate::session::Listed;
@@ -69,8 +70,8 @@ pub async fn run(asked: Activity, global: &Global) -> Result<(), Failure> {
         by_day: by(Key::Day),
     };
     let most = asked.limit.rows().unwrap_or(usize::MAX);
-    let (mut rows, mut after) = (Vec::new(), None);
-    let more = loop {
+    let (mut rows, mut after) = (Vec::new(), asked.limit.after()?);
+    let next = loop {
         let room = u16::try_from(most - rows.len()).unwrap_or(10_000).min(10_000);
         let request = session.request();
         let (page, next) =
@@ -78,12 +79,12 @@ pub async fn run(asked: Activity, global: &Global) -> Result<(), Failure> {
         rows.extend(page.iter().map(shapes::activity));
         after = next;
         if after.is_none() || rows.len() >= most {
-            break after.is_some();
+            break after.as_ref().map(Cursor::to);
         }
     };
     session.out.list(
         "Activity",
-        &Listed { rows, more },
+        &Listed { rows, next },
         COLUMNS,
         "Nobody did anything that a source told of.",
     )

@@ -2,15 +2,16 @@
 
 use clap::{Args, Subcommand};
 use roster_api::shapes;
+use roster_core::flows::revoke_api_key;
 use roster_core::id::{ApiKeyId, OrganizationId};
 use roster_core::model::ApiKey;
 use roster_core::op::run as run_operation;
-use roster_core::ops::api_key::{ApiKeyPatch, CreateApiKey, RevokeApiKey, RotateApiKey, UpdateApiKey};
-use roster_core::reads;
+use roster_core::ops::api_key::{ApiKeyPatch, CreateApiKey, RotateApiKey, UpdateApiKey};
+use roster_core::reads::{self, SeenKey};
 use roster_core::secret::Token;
 use roster_core::text::Name;
 use roster_core::time::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::access::{AccessArgs, OtherAccess};
 use super::{open, open_to_destroy};
@@ -94,6 +95,7 @@ const COLUMNS: &[Column] = &[
     ("PREFIX", "/prefix"),
     ("ACCESS", "/access"),
     ("ENDS", "/expires_at"),
+    ("LAST USED", "/last_used_at"),
 ];
 
 const FIELDS: &[Column] = &[
@@ -103,6 +105,7 @@ const FIELDS: &[Column] = &[
     ("prefix", "/prefix"),
     ("access", "/access"),
     ("ends", "/expires_at"),
+    ("last used", "/last_used_at"),
 ];
 
 /// Does it.
@@ -129,18 +132,23 @@ async fn create(session: Session, new: Create) -> Result<(), Failure> {
     let operation =
         CreateApiKey { organization, name: new.name, access: new.access.ask(), expires_at: new.expires_at };
     let made = run_operation(&session.roster, &session.request(), &operation).await?.output;
-    show_secret(&session, &made)
+    show_secret(&session, &made, None)
 }
 
 async fn rotate(session: Session, one: &One, overlap_seconds: u32) -> Result<(), Failure> {
     let organization = session.organization(&one.within.organization).await?;
+    let used = reads::last_used_at(&session.roster, organization, one.key).await?;
     let operation = RotateApiKey { organization, key: one.key, overlap_seconds };
     let made = run_operation(&session.roster, &session.request(), &operation).await?.output;
-    show_secret(&session, &made)
+    show_secret(&session, &made, used)
 }
 
-fn show_secret(session: &Session, (key, token): &(ApiKey, Token)) -> Result<(), Failure> {
-    let mut shown = shapes::api_key(key);
+fn show_secret(
+    session: &Session,
+    (key, token): &(ApiKey, Token),
+    last_used_at: Option<Timestamp>,
+) -> Result<(), Failure> {
+    let mut shown = shapes::api_key(key, last_used_at);
     shown["secret"] = json!(token.reveal());
     let note = format!(
         "This is the only time that the secret of {} ({}) is shown. Send it as: Authorization: Bearer SECRET",
@@ -153,14 +161,18 @@ async fn list(session: Session, within: &InOrganization, limit: &Limit) -> Resul
     let organization = session.organization(&within.organization).await?;
     let request = session.request();
     let fetch = async |page| reads::api_keys(&session.roster, &request, organization, &page).await;
-    let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
-    let rows = rows.iter().map(|row| shapes::api_key(&row.value)).collect();
-    session.out.list("ApiKey", &Listed { rows, more }, COLUMNS, "There are no keys.")
+    let Listed { rows, next } = all_pages(limit, fetch).await?;
+    let rows = rows.iter().map(seen).collect();
+    session.out.list("ApiKey", &Listed { rows, next }, COLUMNS, "There are no keys.")
 }
 
 async fn show(session: &Session, organization: OrganizationId, key: ApiKeyId) -> Result<(), Failure> {
     let shown = reads::api_key(&session.roster, &session.request(), organization, key).await?;
-    session.out.one(&shapes::api_key(&shown.value), FIELDS)
+    session.out.one(&seen(&shown.value), FIELDS)
+}
+
+fn seen(it: &SeenKey) -> Value {
+    shapes::api_key(&it.key, it.last_used_at)
 }
 
 async fn update(session: Session, asked: Update) -> Result<(), Failure> {
@@ -177,7 +189,6 @@ async fn update(session: Session, asked: Update) -> Result<(), Failure> {
 
 async fn revoke(session: Session, one: &One) -> Result<(), Failure> {
     let organization = session.organization(&one.within.organization).await?;
-    let operation = RevokeApiKey { organization, key: one.key };
-    run_operation(&session.roster, &session.request(), &operation).await?;
+    revoke_api_key(&session.roster, &session.request(), organization, one.key).await?;
     session.out.say(&format!("The key {} is dead.", one.key), &json!({"changed": true}))
 }

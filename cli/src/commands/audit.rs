@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::open;
 use crate::args::{Global, Limit};
+use crate::cursor::Cursor;
 use crate::failure::Failure;
 use crate::output::{Column, line, text};
 use crate::progress::Progress;
@@ -81,7 +82,7 @@ const PAGE: u16 = 200;
 pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
     let session = open(global).await?;
     match command {
-        Command::List { asked, limit } => list(&Trail::of(&session, asked).await?, limit.rows()).await,
+        Command::List { asked, limit } => list(&Trail::of(&session, asked).await?, &limit).await,
         Command::Export { asked } => export(&Trail::of(&session, asked).await?).await,
         Command::Verify { organization: Some(named) } => verify(&session, &named).await,
         Command::Verify { organization: None } => verify_all(&session).await,
@@ -116,20 +117,21 @@ impl<'a> Trail<'a> {
     }
 }
 
-async fn list(trail: &Trail<'_>, limit: Option<usize>) -> Result<(), Failure> {
+async fn list(trail: &Trail<'_>, limit: &Limit) -> Result<(), Failure> {
     let mut rows: Vec<AuditRow> = Vec::new();
-    let mut after: Option<AuditPosition> = None;
-    let more = loop {
+    let mut after: Option<AuditPosition> = limit.after()?;
+    let limit = limit.rows();
+    let next = loop {
         let room = limit.map_or(usize::from(PAGE), |limit| limit - rows.len());
         let page = trail.page(after.take(), u16::try_from(room).unwrap_or(PAGE).min(PAGE)).await?;
         rows.extend(page.rows);
         match page.next {
             Some(next) if limit.is_none_or(|limit| rows.len() < limit) => after = Some(next),
-            next => break next.is_some(),
+            next => break next.as_ref().map(Cursor::to),
         }
     };
     let rows = rows.iter().map(shapes::audit).collect();
-    trail.session.out.list(ROW, &Listed { rows, more }, COLUMNS, "Nothing has been done here.")
+    trail.session.out.list(ROW, &Listed { rows, next }, COLUMNS, "Nothing has been done here.")
 }
 
 /// Page by page, so that a long trail needs no memory.

@@ -49,10 +49,10 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
     match command {
         Command::List { of, limit } => {
             let fetch = async |page| ingest::dead_letters(&session.roster, &request, of.source, &page).await;
-            let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
+            let Listed { rows, next } = all_pages(&limit, fetch).await?;
             let rows = rows.iter().map(shapes::dead_letter).collect();
             let none = "There are none: everything was applied.";
-            session.out.list("DeadLetter", &Listed { rows, more }, COLUMNS, none)
+            session.out.list("DeadLetter", &Listed { rows, next }, COLUMNS, none)
         }
         Command::Replay { of, letters } => {
             let named = Some(letters.as_slice()).filter(|letters| !letters.is_empty());

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::open;
 use crate::args::{Global, Limit};
+use crate::cursor::Cursor;
 use crate::failure::Failure;
 use crate::output::{Column, text};
 use crate::session::{Listed, Session};
@@ -58,7 +59,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
     match command {
         Command::List { asked, limit } => {
             let source = source(&session, &asked).await?;
-            list(&session, source, limit.rows()).await
+            list(&session, source, &limit).await
         }
         Command::Follow { asked, from_start } => {
             let source = source(&session, &asked).await?;
@@ -83,25 +84,25 @@ async fn page(
     Ok(reads::events(&session.roster, &session.request(), source, from, limit).await?)
 }
 
-async fn list(session: &Session, source: EventSource, limit: Option<usize>) -> Result<(), Failure> {
+async fn list(session: &Session, source: EventSource, limit: &Limit) -> Result<(), Failure> {
     let mut rows: Vec<Value> = Vec::new();
-    let mut from = EventPlace::START;
-    let more = loop {
-        // One more than asked for, to know whether more follow.
-        let room = limit.map_or(usize::from(PAGE), |limit| limit + 1 - rows.len());
+    let mut from = limit.after()?.unwrap_or(EventPlace::START);
+    let limit = limit.rows();
+    let next = loop {
+        let room = limit.map_or(usize::from(PAGE), |limit| limit - rows.len());
         let size = u16::try_from(room).unwrap_or(PAGE).min(PAGE);
         let page = page(session, source, from, size).await?;
         rows.extend(page.rows.iter().map(|(event, _)| shapes::event(event)));
         from = page.next;
-        if limit.is_some_and(|limit| rows.len() > limit) {
-            rows.pop();
-            break true;
+        if limit.is_some_and(|limit| rows.len() == limit) {
+            let more = !self::page(session, source, from, 1).await?.rows.is_empty();
+            break more.then(|| Cursor::to(&from));
         }
         if page.rows.len() < usize::from(size) {
-            break false;
+            break None;
         }
     };
-    session.out.list(ROW, &Listed { rows, more }, COLUMNS, "Nothing has happened here.")
+    session.out.list(ROW, &Listed { rows, next }, COLUMNS, "Nothing has happened here.")
 }
 
 async fn follow(session: &Session, source: EventSource, from_start: bool) -> Result<(), Failure> {

@@ -101,10 +101,10 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
             let session = open(global).await?;
             let request = session.request();
             let fetch = async |page| reads::indicators(&session.roster, &request, &page).await;
-            let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
+            let Listed { rows, next } = all_pages(&limit, fetch).await?;
             let rows = rows.iter().map(shapes::indicator).collect();
             let none = "There are no indicators. Make one: roster indicator create NAME --view VIEW";
-            session.out.list("Indicator", &Listed { rows, more }, COLUMNS, none)
+            session.out.list("Indicator", &Listed { rows, next }, COLUMNS, none)
         }
         Command::Show { indicator } => {
             let session = open(global).await?;
@@ -121,9 +121,9 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
             let session = open(global).await?;
             let request = session.request();
             let fetch = async |page| reads::alerts(&session.roster, &request, indicator, &page).await;
-            let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
+            let Listed { rows, next } = all_pages(&limit, fetch).await?;
             let rows = rows.iter().map(shapes::alert).collect();
-            session.out.list("Alert", &Listed { rows, more }, ALERTS, "Nothing entered or left yet.")
+            session.out.list("Alert", &Listed { rows, next }, ALERTS, "Nothing entered or left yet.")
         }
         Command::Delete { indicator } => {
             let session = open_to_destroy(global, &format!("Delete the indicator {indicator}?")).await?;

@@ -145,9 +145,9 @@ async fn list(
     let organization = session.organization(&within.organization).await?;
     let request = session.request();
     let fetch = async |page| reads::invitations(&session.roster, &request, organization, status, &page).await;
-    let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
+    let Listed { rows, next } = all_pages(limit, fetch).await?;
     let rows = rows.iter().map(|row| shapes::invitation(organization, &row.value)).collect();
-    session.out.list("Invitation", &Listed { rows, more }, COLUMNS, "There are no invitations.")
+    session.out.list("Invitation", &Listed { rows, next }, COLUMNS, "There are no invitations.")
 }
 
 async fn show(session: &Session, one: &One) -> Result<(), Failure> {

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::{open, open_to_destroy};
 use crate::args::{Global, Limit};
+use crate::cursor::Cursor;
 use crate::failure::{Failure, note_refused};
 use crate::output::{Column, line, note, table};
 use crate::progress::Progress;
@@ -108,7 +109,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
             let job = wait(&session, job).await?;
             end(&session, &job).await
         }
-        Command::Results { job, limit } => results(&open(global).await?, job, limit.rows()).await,
+        Command::Results { job, limit } => results(&open(global).await?, job, &limit).await,
         Command::Cancel { job } => {
             let session = open_to_destroy(global, &format!("Stop {job}?")).await?;
             let job = flows::cancel_job(&session.roster, &session.request(), job).await?;
@@ -150,12 +151,11 @@ async fn list(session: &Session, asked: List) -> Result<(), Failure> {
         None => None,
     };
     let request = session.request();
-    let Listed { rows, more } = all_pages(asked.limit.rows(), async |page| {
-        reads::jobs(&session.roster, &request, within, &page).await
-    })
-    .await?;
+    let Listed { rows, next } =
+        all_pages(&asked.limit, async |page| reads::jobs(&session.roster, &request, within, &page).await)
+            .await?;
     let rows: Vec<Value> = rows.iter().map(shapes::job).collect();
-    session.out.list("Job", &Listed { rows, more }, COLUMNS, "There are no jobs.")
+    session.out.list("Job", &Listed { rows, next }, COLUMNS, "There are no jobs.")
 }
 
 /// Until the job has ended.
@@ -208,8 +208,9 @@ async fn show(session: &Session, job: &Job) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn results(session: &Session, job: JobId, limit: Option<usize>) -> Result<(), Failure> {
-    let (mut rows, mut from) = (Vec::new(), Some(0));
+async fn results(session: &Session, job: JobId, limit: &Limit) -> Result<(), Failure> {
+    let (mut rows, mut from) = (Vec::new(), Some(limit.after()?.unwrap_or(0)));
+    let limit = limit.rows();
     while let Some(at) = from.filter(|_| limit.is_none_or(|limit| rows.len() < limit)) {
         let room = limit.map_or(200, |limit| (limit - rows.len()).min(200));
         let room = u16::try_from(room).unwrap_or(200);
@@ -217,7 +218,7 @@ async fn results(session: &Session, job: JobId, limit: Option<usize>) -> Result<
         rows.extend(found.iter().map(shapes::outcome));
         from = next;
     }
-    let listed = Listed { rows, more: from.is_some() };
+    let listed = Listed { rows, next: from.as_ref().map(Cursor::to) };
     session.out.list("JobResult", &listed, RESULTS, "Nothing came of it yet.")
 }
 

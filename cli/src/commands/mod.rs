@@ -41,7 +41,7 @@ use crate::session::Session;
 pub async fn run(cli: Cli) -> Result<(), Failure> {
     let global = &cli.global;
     match cli.command {
-        Command::Serve { demo } => serve::run(global, demo).await,
+        Command::Serve { demo } => Box::pin(serve::run(global, demo)).await,
         Command::Worker => serve::work(global).await,
         Command::Migrate => migrate(global).await,
         Command::Config(command) => config::run(&command, global),

@@ -65,10 +65,10 @@ async fn create(session: Session, name: Name) -> Result<(), Failure> {
 async fn list(session: Session, limit: &Limit) -> Result<(), Failure> {
     let request = session.request();
     let fetch = async |page| reads::operator_keys(&session.roster, &request, &page).await;
-    let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
+    let Listed { rows, next } = all_pages(limit, fetch).await?;
     let rows = rows.iter().map(shapes::operator_key).collect();
     let none = "There are no operator keys. Make one: roster operator-key create NAME";
-    session.out.list("OperatorKey", &Listed { rows, more }, COLUMNS, none)
+    session.out.list("OperatorKey", &Listed { rows, next }, COLUMNS, none)
 }
 
 async fn revoke(session: Session, key: OperatorKeyId) -> Result<(), Failure> {

@@ -254,9 +254,9 @@ async fn list(session: Session, asked: List) -> Result<(), Failure> {
     let request = session.request();
     let fetch =
         async |page| reads::organizations(&session.roster, &request, status, asked.q.clone(), &page).await;
-    let Listed { rows, more } = all_pages(asked.limit.rows(), fetch).await?;
+    let Listed { rows, next } = all_pages(&asked.limit, fetch).await?;
     let rows = rows.iter().map(shapes::organization).collect();
-    session.out.list("Organization", &Listed { rows, more }, COLUMNS, "There are no such organizations.")
+    session.out.list("Organization", &Listed { rows, next }, COLUMNS, "There are no such organizations.")
 }
 
 async fn show(session: &Session, id: OrganizationId) -> Result<(), Failure> {

@@ -145,9 +145,9 @@ async fn list(session: Session, asked: List) -> Result<(), Failure> {
     let fetch = async |page| {
         reads::records(&session.roster, &request, organization, owner, asked.kind.clone(), &page).await
     };
-    let Listed { rows, more } = all_pages(asked.limit.rows(), fetch).await?;
+    let Listed { rows, next } = all_pages(&asked.limit, fetch).await?;
     let rows = rows.iter().map(|row| shapes::record(&row.value)).collect();
-    session.out.list("Record", &Listed { rows, more }, COLUMNS, "There are no such records.")
+    session.out.list("Record", &Listed { rows, next }, COLUMNS, "There are no such records.")
 }
 
 async fn show(session: Session, one: &One) -> Result<(), Failure> {

@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::open;
 use crate::args::{Format, Global, Limit};
+use crate::cursor::Cursor;
 use crate::failure::Failure;
-use crate::output::{line, note, text};
+use crate::output::{line, note_more, text};
 
 /// The nouns.
 #[derive(Debug, Subcommand)]
@@ -51,7 +52,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
     });
     let sort = sort.collect::<Result<Vec<_>, Failure>>()?;
     let filter = filter(kind, asked.filter.as_deref())?;
-    show(kind, columns, filter, sort, asked.limit.rows(), global).await
+    show(kind, columns, filter, sort, &asked.limit, global).await
 }
 
 /// A filter from its text form; bad usage where it goes wrong, with the place.
@@ -67,16 +68,16 @@ pub(super) async fn show(
     columns: Vec<Field>,
     filter: Option<Filter>,
     sort: Vec<(Field, bool)>,
-    most: Option<usize>,
+    limit: &Limit,
     global: &Global,
 ) -> Result<(), Failure> {
     let columns = if columns.is_empty() { usual_columns(kind) } else { columns };
     let names: Vec<String> = columns.iter().map(ToString::to_string).collect();
     let session = open(global).await?;
-    let most = most.unwrap_or(usize::MAX);
-    let mut asked = Asked { kind, columns, filter, sort, limit: 200, after: None };
+    let most = limit.rows().unwrap_or(usize::MAX);
+    let mut asked = Asked { kind, columns, filter, sort, limit: 200, after: limit.after()? };
     let mut rows: Vec<Value> = Vec::new();
-    let more = loop {
+    let next = loop {
         asked.limit = u16::try_from(most - rows.len()).unwrap_or(10_000).min(10_000);
         let page = report(&session.roster, &session.request(), &asked).await?;
         rows.extend(page.rows.iter().map(|row| {
@@ -85,17 +86,17 @@ pub(super) async fn show(
         }));
         asked.after = page.next;
         if asked.after.is_none() || rows.len() >= most {
-            break asked.after.is_some();
+            break asked.after.as_ref().map(Cursor::to);
         }
     };
     match global.output {
-        Format::Json => session.out.value(&json!({"data": rows, "next_cursor": null}))?,
+        Format::Json => session.out.value(&json!({"data": rows, "next_cursor": next}))?,
         Format::Csv => text(&roster_api::csv::table(&names, &rows))?,
         Format::Table if rows.is_empty() => line("Nothing fits.")?,
         Format::Table => line(&table(&names, &rows))?,
     }
-    if more {
-        note("More follow; --limit cut the report here.");
+    if let Some(cursor) = &next {
+        note_more(cursor);
     }
     Ok(())
 }

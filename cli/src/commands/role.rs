@@ -109,7 +109,7 @@ async fn list(session: &Session, organization: Option<&OrganizationRef>) -> Resu
         let own = reads::roles(&session.roster, &session.request(), id).await?;
         rows.extend(own.iter().map(shapes::custom_role));
     }
-    session.out.list("Role", &Listed { rows, more: false }, COLUMNS, "There are no roles.")
+    session.out.list("Role", &Listed { rows, next: None }, COLUMNS, "There are no roles.")
 }
 
 async fn show(

@@ -8,11 +8,13 @@ use roster_api::ApiState;
 use roster_core::feed;
 use roster_core::ingest::Drain;
 use roster_core::jobs::Worker;
+use roster_core::last_use::{keep_last_uses, write_down};
 use roster_core::listing::PageRequest;
 use roster_core::mail::Postman;
 use roster_core::op::Roster;
 use roster_core::presence::{Presence, Stay};
 use roster_core::reads;
+use roster_core::receipts::tidy_receipts;
 use roster_core::stop::Stop;
 use roster_core::watch::watch;
 use roster_core::webhooks::{Courier, Webhooks};
@@ -76,6 +78,7 @@ async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failur
     let stop = Stop::default();
     let feed = keep_feed(api.roster.clone(), &stop);
     let stopping = api.stop.clone();
+    let roster = api.roster.clone();
     let drain = Drain::new(api.roster.clone(), Arc::clone(&api.ingested));
     let worker = do_work(api.roster.clone(), Arc::clone(&api.jobs), drain, &stopping);
     let ended = tokio::select! {
@@ -83,14 +86,17 @@ async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failur
         () = lost(&place) => Err(lost_place("this server")),
     };
     stopping.give();
-    end(worker, feed, &stop, place).await;
+    end(&roster, worker, feed, &stop, place).await;
     ended
 }
 
 /// Ends what a process does beside answering; at once where its place is lost.
-async fn end(worker: JoinHandle<()>, feed: JoinHandle<()>, stop: &Stop, place: Stay) {
+async fn end(roster: &Roster, worker: JoinHandle<()>, feed: JoinHandle<()>, stop: &Stop, place: Stay) {
     if place.is_held() {
         end_of_work(worker).await;
+        if !matches!(tokio::time::timeout(LAST_WORDS, write_down(roster)).await, Ok(Ok(()))) {
+            tracing::warn!("stopped: when keys were used last is not written down");
+        }
         stop.give();
         // It appends what was committed last; what it cannot, another finds.
         tokio::time::timeout(LAST_WORDS, feed).await.ok();
@@ -118,7 +124,15 @@ fn do_work(roster: Roster, wake: Arc<Notify>, drain: Drain, stop: &Stop) -> Join
         };
         let worker = Worker::new(roster.clone(), wake);
         let (jobs, sources) = (worker.work(stop.clone()), drain.work(stop.clone()));
-        tokio::join!(jobs, sources, mail, watch(&roster, &stop), send_events(&roster, &stop));
+        let beside = async {
+            tokio::join!(
+                watch(&roster, &stop),
+                send_events(&roster, &stop),
+                keep_last_uses(&roster, &stop),
+                tidy_receipts(&roster, &stop)
+            );
+        };
+        tokio::join!(jobs, sources, mail, beside);
     })
 }
 
@@ -152,14 +166,14 @@ pub async fn work(global: &Global) -> Result<(), Failure> {
     let (stop, stopping) = (Stop::default(), Stop::default());
     let feed = keep_feed(roster.clone(), &stop);
     let drain = Drain::new(roster.clone(), Arc::default());
-    let worker = do_work(roster, Arc::default(), drain, &stopping);
+    let worker = do_work(roster.clone(), Arc::default(), drain, &stopping);
     note(&format!("Roster {} does jobs on {}", env!("CARGO_PKG_VERSION"), store(&config)));
     let ended = tokio::select! {
         () = signals.next() => Ok(()),
         () = lost(&place) => Err(lost_place("this worker")),
     };
     stopping.give();
-    end(worker, feed, &stop, place).await;
+    end(&roster, worker, feed, &stop, place).await;
     ended
 }
 

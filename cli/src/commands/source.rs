@@ -213,8 +213,8 @@ async fn update(session: Session, asked: Update) -> Result<(), Failure> {
 async fn list(session: Session, limit: &Limit) -> Result<(), Failure> {
     let request = session.request();
     let fetch = async |page| reads::sources(&session.roster, &request, &page).await;
-    let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
+    let Listed { rows, next } = all_pages(limit, fetch).await?;
     let rows = rows.iter().map(shapes::source).collect();
     let none = "There are no sources. Make one: roster source create NAME --organization ORG";
-    session.out.list("Source", &Listed { rows, more }, COLUMNS, none)
+    session.out.list("Source", &Listed { rows, next }, COLUMNS, none)
 }

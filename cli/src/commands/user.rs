@@ -10,11 +10,12 @@ use roster_core::reads;
 use roster_core::reference::UserRef;
 use roster_core::text::{Email, ExternalId, Name};
 use serde_json::json;
+use tokio::sync::mpsc;
 
 use super::{job, open, open_to_destroy};
 use crate::args::{Global, Limit, TraitArgs};
 use crate::failure::Failure;
-use crate::output::Column;
+use crate::output::{Column, text};
 use crate::session::{Listed, Session, all_pages};
 
 /// The verbs.
@@ -157,10 +158,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
     let session = open(global).await?;
     match command {
         Command::RemoveEverywhere { .. } | Command::Erase { .. } => Ok(()),
-        Command::Export { user } => {
-            let export = reads::export(&session.roster, &session.request(), &user).await?;
-            session.out.value(&shapes::export(&export))
-        }
+        Command::Export { user } => export(&session, &user).await,
         Command::Create(new) => create(&session, new).await,
         Command::List { q, limit } => list(&session, q, &limit).await,
         Command::Show { user } => {
@@ -192,12 +190,34 @@ async fn create(session: &Session, new: Create) -> Result<(), Failure> {
     print(session, &user)
 }
 
+/// Piece by piece, so that much of it needs no memory; as a row for spreadsheets.
+async fn export(session: &Session, named: &UserRef) -> Result<(), Failure> {
+    let request = session.request();
+    let user = reads::exported_user(&session.roster, &request, named).await?;
+    let (out, mut pieces) = mpsc::channel(2);
+    tokio::spawn(reads::export(session.roster.clone(), request, user, out));
+    let (mut writer, mut whole) = (shapes::ExportWriter::default(), String::new());
+    while let Some(piece) = pieces.recv().await {
+        let written = writer.text(&piece?);
+        if session.out.is_csv() {
+            whole.push_str(&written);
+        } else {
+            text(&written)?;
+        }
+    }
+    if !session.out.is_csv() {
+        return Ok(());
+    }
+    let value = serde_json::from_str(&whole);
+    session.out.value(&value.map_err(|bad| Failure::Failed(format!("the export cannot be read: {bad}")))?)
+}
+
 async fn list(session: &Session, q: Option<String>, limit: &Limit) -> Result<(), Failure> {
     let request = session.request();
     let fetch = async |page| reads::users(&session.roster, &request, q.clone(), &page).await;
-    let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
+    let Listed { rows, next } = all_pages(limit, fetch).await?;
     let rows = rows.iter().map(|row| shapes::user(&row.value)).collect();
-    session.out.list("User", &Listed { rows, more }, COLUMNS, "There are no such users.")
+    session.out.list("User", &Listed { rows, next }, COLUMNS, "There are no such users.")
 }
 
 async fn update(session: &Session, asked: Update) -> Result<(), Failure> {
@@ -223,9 +243,9 @@ async fn password_reset(session: &Session, user: &UserRef) -> Result<(), Failure
 async fn accounts(session: &Session, user: &UserRef, limit: &Limit) -> Result<(), Failure> {
     let request = session.request();
     let fetch = async |page| reads::user_accounts(&session.roster, &request, user, &page).await;
-    let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
+    let Listed { rows, next } = all_pages(limit, fetch).await?;
     let rows = rows.iter().map(shapes::user_account).collect();
-    session.out.list("UserAccount", &Listed { rows, more }, ACCOUNT_COLUMNS, "This user reaches no account.")
+    session.out.list("UserAccount", &Listed { rows, next }, ACCOUNT_COLUMNS, "This user reaches no account.")
 }
 
 fn print(session: &Session, user: &User) -> Result<(), Failure> {

@@ -112,10 +112,10 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
             let session = open(global).await?;
             let request = session.request();
             let fetch = async |page| reads::views(&session.roster, &request, &page).await;
-            let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
+            let Listed { rows, next } = all_pages(&limit, fetch).await?;
             let rows = rows.iter().map(shapes::view).collect();
             let none = "There are no views. Save one: roster view create NAME --where FILTER";
-            session.out.list("View", &Listed { rows, more }, COLUMNS, none)
+            session.out.list("View", &Listed { rows, next }, COLUMNS, none)
         }
         Command::Show { view, limit } => {
             let session = open(global).await?;
@@ -136,7 +136,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
                 None => None,
             };
             drop(session);
-            show(view.kind, columns, filter, sort, limit.rows(), global).await
+            show(view.kind, columns, filter, sort, &limit, global).await
         }
         Command::Update(asked) => update(asked, global).await,
         Command::Delete { view } => {

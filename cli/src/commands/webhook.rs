@@ -220,10 +220,10 @@ async fn list(session: Session, within: Option<OrganizationRef>, limit: &Limit) 
     };
     let request = session.request();
     let fetch = async |page| reads::webhooks(&session.roster, &request, organization, &page).await;
-    let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
+    let Listed { rows, next } = all_pages(limit, fetch).await?;
     let rows = rows.iter().map(shapes::webhook).collect();
     let none = "There are no webhooks. Make one: roster webhook create URL --organization ORG";
-    session.out.list("Webhook", &Listed { rows, more }, COLUMNS, none)
+    session.out.list("Webhook", &Listed { rows, next }, COLUMNS, none)
 }
 
 async fn deliveries(
@@ -239,7 +239,7 @@ async fn deliveries(
     });
     let request = session.request();
     let fetch = async |page| reads::deliveries(&session.roster, &request, webhook, status, &page).await;
-    let Listed { rows, more } = all_pages(limit.rows(), fetch).await?;
+    let Listed { rows, next } = all_pages(limit, fetch).await?;
     let rows = rows.iter().map(shapes::delivery).collect();
-    session.out.list("Delivery", &Listed { rows, more }, DELIVERIES, "Nothing was sent.")
+    session.out.list("Delivery", &Listed { rows, next }, DELIVERIES, "Nothing was sent.")
 }

@@ -15,11 +15,14 @@ pub(super) struct Key {
     pub number: bool,
     /// `true` or `false` may stand without quotes.
     pub boolean: bool,
+    /// Several may stand in brackets; in a variable, with commas.
+    pub list: bool,
 }
 
 impl Key {
     const fn text(path: &'static str) -> Self {
-        Self { path, default: None, flag: None, secret: false, number: false, boolean: false }
+        let (number, boolean, list) = (false, false, false);
+        Self { path, default: None, flag: None, secret: false, number, boolean, list }
     }
 
     const fn secret(path: &'static str) -> Self {
@@ -32,6 +35,10 @@ impl Key {
 
     const fn boolean(path: &'static str) -> Self {
         Self { boolean: true, ..Self::text(path) }
+    }
+
+    const fn list(path: &'static str) -> Self {
+        Self { list: true, ..Self::text(path) }
     }
 
     const fn duration(path: &'static str) -> Self {
@@ -86,6 +93,7 @@ pub(super) static MAIL_URL: Key = Key::secret("mail.url");
 pub(super) static MAIL_URL_FILE: Key = Key::text("mail.url_file");
 pub(super) static MAIL_FROM: Key = Key::text("mail.from");
 pub(super) static MAIL_TEMPLATES: Key = Key::text("mail.templates");
+pub(super) static MAIL_ALERTS_TO: Key = Key::list("mail.alerts_to");
 pub(super) static LIMITS_SIGN_IN: Key = Key::text("limits.sign_in").or("50/15m");
 pub(super) static LIMITS_RESET: Key = Key::text("limits.password_reset").or("5/1h");
 pub(super) static LIMITS_ACCEPT: Key = Key::text("limits.accept").or("100/10m");
@@ -98,7 +106,7 @@ pub(super) static LOG_FORMAT: Key = Key::text("log.format").or("text").flag("--l
 pub(super) static LOG_LEVEL: Key = Key::text("log.level").or("info").flag("--log-level");
 
 /// Every key, in the order in which `config show` prints them.
-pub(super) static KEYS: [&Key; 42] = [
+pub(super) static KEYS: [&Key; 43] = [
     &LISTEN,
     &TRUSTED_PROXIES,
     &PUBLIC_URL,
@@ -131,6 +139,7 @@ pub(super) static KEYS: [&Key; 42] = [
     &MAIL_URL_FILE,
     &MAIL_FROM,
     &MAIL_TEMPLATES,
+    &MAIL_ALERTS_TO,
     &LIMITS_SIGN_IN,
     &LIMITS_RESET,
     &LIMITS_ACCEPT,

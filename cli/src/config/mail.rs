@@ -1,5 +1,6 @@
 //! The section `mail`: by what mail is sent, from whom, and in whose words.
 
+use roster_core::text::Email;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::keys::{self, Key};
@@ -23,18 +24,44 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<MailSettings>> {
         reader.record(&keys::MAIL_TEMPLATES, Shown::Unset, Source::Default);
         None
     };
+    let alerts_to = read_alerts_to(reader, url.is_some());
     if reader.problems.len() > before {
         return None;
     }
     let Some(url) = url else { return Some(None) };
     let source = templates.as_ref().map_or(Source::Default, |found| found.source.clone());
-    let settings = MailSettings { url, from: from?, templates: templates.map(|found| found.value) };
+    let templates = templates.map(|found| found.value);
+    let settings = MailSettings { url, from: from?, templates, alerts_to: alerts_to? };
     if let Err(bad) = settings.carrier() {
         let fault = Fault::new(bad, "correct it; `[mail]` names a server or a folder, an address, and texts");
         reader.fail(source, &keys::MAIL_TEMPLATES, fault);
         return None;
     }
     Some(Some(settings))
+}
+
+/// Who is written to of alerts; nobody where nothing is said.
+fn read_alerts_to(reader: &mut Reader<'_>, mail: bool) -> Option<Vec<Email>> {
+    let key: &'static Key = &keys::MAIL_ALERTS_TO;
+    if !reader.given(key) {
+        reader.record(key, Shown::Unset, Source::Default);
+        return Some(Vec::new());
+    }
+    let parse = |text: &str| {
+        let addresses = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+        let parsed = addresses.map(|text| {
+            let fix = "write it like [\"ops@example.com\"], or in a variable with commas";
+            text.parse::<Email>().map_err(|_| Fault::new(format!("\"{text}\" is no address"), fix))
+        });
+        let parsed = parsed.collect::<Result<Vec<_>, _>>()?;
+        if mail || parsed.is_empty() {
+            return Ok(parsed);
+        }
+        Err(Fault::new("names somebody, and no mail is set up", "set mail.url as well, or remove it"))
+    };
+    let show =
+        |addresses: &Vec<Email>| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    reader.parse(key, parse, show).map(|found| found.value)
 }
 
 fn read_url(reader: &mut Reader<'_>) -> Option<SecretString> {
@@ -119,6 +146,9 @@ mod tests {
         assert_eq!(load(&[]).unwrap().mail, None);
         let folder = load(&[("URL", "file:mails")]).unwrap().mail.unwrap();
         assert_eq!((folder.shown().as_str(), folder.from.as_str()), ("into /nowhere/mails", NOBODY));
+        let told = load(&[("URL", "file:mails"), ("ALERTS_TO", "ops@example.com, Cs@example.com")]).unwrap();
+        let told: Vec<String> = told.mail.unwrap().alerts_to.iter().map(ToString::to_string).collect();
+        assert_eq!(told, ["ops@example.com", "Cs@example.com"]);
         let secret = "smtps://roster:hunter2@mail.example.com";
         let server = load(&[("URL", secret), ("FROM", "Roster <roster@example.com>")]).unwrap();
         let shown = format!("{:?}{}", server.settings(), server.mail.as_ref().unwrap().shown());
@@ -131,6 +161,8 @@ mod tests {
             (vec![("URL", "file:")], "names no folder"),
             (vec![("URL", "file:x"), ("FROM", "nobody")], "is no address"),
             (vec![("URL", "file:x"), ("URL_FILE", "y")], "is given beside mail.url"),
+            (vec![("URL", "file:x"), ("ALERTS_TO", "ops")], "\"ops\" is no address"),
+            (vec![("ALERTS_TO", "ops@example.com")], "no mail is set up"),
         ] {
             let problems = load(&env).unwrap_err().to_string();
             assert!(problems.contains(told), "{problems}");

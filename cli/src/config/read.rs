@@ -168,6 +168,10 @@ impl Reader<'_> {
             Value::Bool(_, flag) if key.boolean => {
                 return Some(Found { value: flag.to_string(), source });
             }
+            Value::Array(_, values) if key.list => match joined(&values) {
+                Some(text) => return Some(Found { value: text, source }),
+                None => Fault::new("is not a list of texts", "write it like [\"one\", \"two\"]"),
+            },
             _ => Fault::new("is not text", "put the value in double quotes"),
         };
         self.fail(source, key, fault);
@@ -183,6 +187,12 @@ impl Reader<'_> {
             None => source_of(&metadata.name, key),
         }
     }
+}
+
+/// Texts of a list, with commas.
+fn joined(values: &[Value]) -> Option<String> {
+    let texts: Option<Vec<&str>> = values.iter().map(Value::as_str).collect();
+    texts.map(|texts| texts.join(","))
 }
 
 /// Joins to the working folder and drops `.` parts, for display.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use lettre::message::Mailbox;
 use roster_core::mail::Carrier;
+use roster_core::text::Email;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -23,12 +24,15 @@ pub struct MailSettings {
     pub from: String,
     /// A folder with an operator's own texts.
     pub templates: Option<PathBuf>,
+    /// Who is written to of alerts.
+    pub alerts_to: Vec<Email>,
 }
 
 impl PartialEq for MailSettings {
     fn eq(&self, other: &Self) -> bool {
         let url = |it: &Self| it.url.expose_secret().to_owned();
-        (url(self), &self.from, &self.templates) == (url(other), &other.from, &other.templates)
+        let rest = |it: &Self| (it.from.clone(), it.templates.clone(), it.alerts_to.clone());
+        (url(self), rest(self)) == (url(other), rest(other))
     }
 }
 

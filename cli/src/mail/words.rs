@@ -16,10 +16,10 @@ macro_rules! texts {
     };
 }
 
-const KINDS: [&str; 5] =
-    ["invitation", "password_reset", "email_change", "email_changed", "ownership_transferred"];
-const TEXTS: [(&str, &str); 15] =
-    texts!("invitation", "password_reset", "email_change", "email_changed", "ownership_transferred");
+const KINDS: [&str; 6] =
+    ["invitation", "password_reset", "email_change", "email_changed", "ownership_transferred", "alert"];
+const TEXTS: [(&str, &str); 18] =
+    texts!("invitation", "password_reset", "email_change", "email_changed", "ownership_transferred", "alert");
 
 /// The texts in force.
 #[derive(Debug)]
@@ -94,7 +94,8 @@ fn read(path: &Path) -> Result<Option<String>, String> {
 fn sample(chosen: &Value) -> Value {
     json!({
         "organization": "Cloud", "inviter": chosen, "owner": chosen, "name": chosen, "url": "https://roster.example.com/invitations/x",
-        "expires_at": "2026-01-01T00:00:00.000Z",
+        "expires_at": "2026-01-01T00:00:00.000Z", "indicator": "Silent", "view": chosen, "state": "entered",
+        "kind": "account", "subject": "North", "id": "acc_x", "at": "2026-01-01T00:00:00.000Z",
     })
 }
 

@@ -152,7 +152,7 @@ on_every_store! {
         let place = Place::with_acme();
         for format in ["table", "json", "csv"] {
             let ran = place.run(&format!("member list --organization ext:acme --limit 1 --output {format}"));
-            assert!(ran.status == 0 && ran.stderr.contains("--limit cut"), "{format}: {ran:?}");
+            assert!(ran.status == 0 && ran.stderr.contains("--cursor "), "{format}: {ran:?}");
         }
         let file = "email,account_external_id,role\nx@example.com,nowhere,viewer\n";
         let ran = place.run_reading(file, "import members - --organization ext:acme --output json");

@@ -113,6 +113,7 @@ async fn personal_key(
     };
     let member = member.filter(|member| member.survives(cuts));
     if stands && personal_key_holds(Some(key), member, read.now()) {
+        roster.last_uses.note(organization, id, read.now());
         Ok((Actor::User { user, via: Via::PersonalKey { organization, key: id } }, cuts))
     } else {
         Err(Refusal::Unauthenticated.into())
@@ -164,15 +165,16 @@ async fn organization_key(
     let keys = [vec![Key::Organization, Key::ApiKey(id)], also].concat();
     let read = roster.store.read(&home, &keys, &[]).await?;
     let record = |key: &Key| read.records.get(key).map(|stored| &stored.record);
-    let (Some(Record::Organization(organization)), Some(Record::ApiKey(key))) =
+    let (Some(Record::Organization(kept)), Some(Record::ApiKey(key))) =
         (record(&Key::Organization), record(&Key::ApiKey(id)))
     else {
         return Err(Refusal::Unauthenticated.into());
     };
     let opens = key.user.is_none() && key.opens(token, read.now());
-    if organization.status == OrganizationStatus::Closed || !opens {
+    if kept.status == OrganizationStatus::Closed || !opens {
         return Err(Refusal::Unauthenticated.into());
     }
+    roster.last_uses.note(organization, id, read.now());
     let standing = Standing::of_key(Some(key), read.now());
     Ok((key.access.clone(), standing, Known::default().with(home, keys, read)))
 }

@@ -32,6 +32,7 @@ pub async fn check_by_key(
     let (Some(key), Some(OrganizationStatus::Active)) = (known, facts.organization) else {
         return Err(Refusal::Unauthenticated.into());
     };
+    roster.last_uses.note(organization, key.id, facts.now);
     let roles = Roles::of(facts.roles.iter().cloned());
     if !may_ask(&Standing::of_key(Some(key), facts.now).knowing(roles), ask.on) {
         return Err(Refusal::lacks("check:ask").into());

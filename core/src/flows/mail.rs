@@ -10,7 +10,7 @@ use crate::ops::pointer::NOT_AFTER;
 use crate::refusal::OpError;
 
 /// Notes where letters are about to be; nothing where mail is not set up. A request that is sent again names the same.
-pub(super) async fn announce_mail(
+pub(crate) async fn announce_mail(
     roster: &Roster,
     request: &Request,
     home: &Home,

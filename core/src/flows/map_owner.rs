@@ -2,6 +2,7 @@
 
 use super::claims;
 use super::find_user;
+use super::map_later::await_start;
 use super::refresh::tidied;
 use crate::facts::{NOTHING, Request};
 use crate::home::{Home, Key, Record, TypedKey};
@@ -76,7 +77,12 @@ pub async fn map_owner(
         let step = request.as_system(&format!("map owner {attempt}"));
         match run(roster, &step, &operation).await?.output {
             MappedOwner::Outdated => {}
-            done => return Ok(done),
+            done => {
+                if let Some((user, _)) = user {
+                    await_start(roster, request, organization, account, user).await?;
+                }
+                return Ok(done);
+            }
         }
     }
     Err(Refusal::Conflict.into())

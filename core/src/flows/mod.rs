@@ -21,7 +21,9 @@ mod jobs;
 mod lapse_invitations;
 mod leave;
 mod mail;
+mod map_later;
 mod map_owner;
+mod names;
 mod password_reset;
 mod receipt;
 mod records;
@@ -30,6 +32,7 @@ mod remove_from_account;
 mod remove_many;
 mod replace_access;
 mod resolve;
+mod revoke_api_key;
 mod set_post;
 mod set_role;
 mod shown_link;
@@ -66,8 +69,10 @@ pub use jobs::{
 };
 pub(crate) use lapse_invitations::lapse_invitations;
 pub use leave::{Leave, leave_by_plan};
+pub(crate) use mail::announce_mail;
 pub(crate) use map_owner::resolve_waiting;
 pub use map_owner::{map_owner, shown_mappings};
+pub(crate) use names::all_names;
 pub use password_reset::{
     ask_password_reset, look_at_password_reset, reset_member_password, reset_password, show_password_reset,
 };
@@ -78,6 +83,7 @@ pub use remove_from_account::remove_from_account;
 pub use remove_many::{RemovalRow, remove_many, require_removal};
 pub use replace_access::replace_access;
 pub use resolve::{find_user, resolve_account, resolve_organization, resolve_user};
+pub use revoke_api_key::revoke_api_key;
 pub use set_post::set_post;
 pub use set_role::set_role;
 pub(crate) use shown_link::note_shown_link;

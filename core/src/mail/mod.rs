@@ -24,7 +24,7 @@ pub struct Written {
     /// To whom.
     pub to: Email,
     /// What kind of letter: `invitation`, `password_reset`, `email_change`, `email_changed`,
-    /// `ownership_transferred`.
+    /// `ownership_transferred`, `alert`.
     pub kind: &'static str,
     /// The same whenever this letter is sent, and of no other.
     pub reference: String,
@@ -62,12 +62,20 @@ pub struct Post {
     pub carrier: Option<Arc<dyn Carrier>>,
     /// Told that a letter waits.
     pub wake: Arc<Notify>,
+    /// Who is written to when something enters or leaves a view that is watched (rule T6).
+    pub alerts_to: Arc<[Email]>,
 }
 
 impl Post {
     /// With a carrier.
     pub fn by(carrier: Arc<dyn Carrier>) -> Self {
-        Self { carrier: Some(carrier), wake: Arc::default() }
+        Self { carrier: Some(carrier), wake: Arc::default(), alerts_to: Arc::default() }
+    }
+
+    /// The same, which writes to these of alerts.
+    #[must_use]
+    pub fn alerting(self, addresses: &[Email]) -> Self {
+        Self { alerts_to: addresses.into(), ..self }
     }
 
     /// Whether mail is set up.

@@ -4,11 +4,12 @@
 use serde_json::json;
 
 use super::{Written, harmless};
-use crate::home::{Home, Key, Record};
-use crate::id::{InvitationId, MailId, OrganizationId, TransferId, UserId};
+use crate::home::{Home, Key, Record, TheClaim, TheOrganization, TypedKey};
+use crate::id::{AccountId, AlertId, IndicatorId, InvitationId, MailId, OrganizationId, TransferId, UserId};
+use crate::model::customer::{Alert, AlertState, ReportKind, TheAlert, TheIndicator, TheView};
 use crate::model::{
-    Credential, EmailChange, Invitation, InvitationStatus, Letter, Organization, OrganizationStatus,
-    PasswordReset, User, UserStatus,
+    ClaimName, ClaimTarget, Credential, EmailChange, Invitation, InvitationStatus, Letter, Organization,
+    OrganizationStatus, PasswordReset, User, UserStatus,
 };
 use crate::op::Roster;
 use crate::secret::{EmailChangeLink, InvitationLink, ResetLink};
@@ -33,6 +34,9 @@ pub(super) async fn write(
             Letter::PasswordReset { .. } | Letter::EmailChange { .. } | Letter::EmailChanged { .. },
             Home::User(user),
         ) => of_person(roster, *user, letter).await?,
+        (Letter::Alert { indicator, alert, to }, Home::Deployment) => {
+            of_alert(roster, indicator, alert, to).await?
+        }
         _ => None,
     };
     Ok(written.map(|written| Written { reference: format!("{mail}.{}", written.reference), ..written }))
@@ -94,6 +98,71 @@ async fn of_transfer(
             "owner": shown_name(owner.and_then(|owner| owner.name).as_ref()),
         }),
     }))
+}
+
+/// Whom the configuration does not name any more is not written to, nor of what is gone.
+async fn of_alert(
+    roster: &Roster,
+    indicator: IndicatorId,
+    id: AlertId,
+    to: u16,
+) -> Result<Option<Written>, StoreError> {
+    let Some(email) = roster.post.alerts_to.get(usize::from(to)) else { return Ok(None) };
+    let (alert, indicator) = (TheAlert(indicator, id), TheIndicator(indicator));
+    let found =
+        (one(roster, Home::Deployment, &alert).await?, one(roster, Home::Deployment, &indicator).await?);
+    let (Some(alert), Some(indicator)) = found else { return Ok(None) };
+    let view = one(roster, Home::Deployment, &TheView(indicator.view)).await?;
+    let Some((kind, subject, organization)) = subject(roster, &alert).await? else { return Ok(None) };
+    let state = match alert.state {
+        AlertState::Entered => "entered",
+        AlertState::Left => "left",
+    };
+    Ok(Some(Written {
+        to: email.clone(),
+        kind: "alert",
+        reference: format!("{id}.{to}"),
+        fields: json!({
+            "indicator": harmless(indicator.name.as_str()), "view": shown_name(view.map(|view| view.name).as_ref()),
+            "state": state, "kind": kind, "subject": harmless(subject.1.as_str()), "id": subject.0,
+            "organization": harmless(organization.as_str()), "at": alert.at.to_string(),
+        }),
+    }))
+}
+
+/// What an alert is about: its kind, its id and name, and that of its organization.
+async fn subject(
+    roster: &Roster,
+    alert: &Alert,
+) -> Result<Option<(&'static str, (String, Name), Name)>, StoreError> {
+    match alert.kind {
+        ReportKind::Organizations => {
+            let id = OrganizationId::from_uuid(alert.subject);
+            let found = one(roster, Home::Organization(id), &TheOrganization).await?;
+            Ok(found.map(|it| ("organization", (id.to_string(), it.name.clone()), it.name)))
+        }
+        ReportKind::Accounts => {
+            let id = AccountId::from_uuid(alert.subject);
+            let claim = one(roster, Home::Claim(ClaimName::Account(id)), &TheClaim).await?;
+            let Some(ClaimTarget::Organization(organization)) = claim.map(|claim| claim.target) else {
+                return Ok(None);
+            };
+            let home = Home::Organization(organization);
+            let (account, organization) =
+                (one(roster, home.clone(), &id).await?, one(roster, home, &TheOrganization).await?);
+            Ok(account.zip(organization).map(|(it, of)| ("account", (id.to_string(), it.name), of.name)))
+        }
+    }
+}
+
+async fn one<K: TypedKey + Sync>(
+    roster: &Roster,
+    home: Home,
+    key: &K,
+) -> Result<Option<K::Record>, StoreError> {
+    let key = key.key();
+    let mut read = roster.store.read(&home, std::slice::from_ref(&key), &[]).await?;
+    Ok(read.records.remove(&key).and_then(|stored| K::pick(stored.record)))
 }
 
 async fn user(roster: &Roster, id: UserId) -> Result<Option<User>, StoreError> {
@@ -160,7 +229,7 @@ async fn of_person(roster: &Roster, id: UserId, letter: Letter) -> Result<Option
                 fields: json!({"name": shown_name(user.name.as_ref())}),
             })
         }
-        Letter::Invitation { .. } | Letter::OwnershipTransferred { .. } => None,
+        Letter::Invitation { .. } | Letter::OwnershipTransferred { .. } | Letter::Alert { .. } => None,
     })
 }
 

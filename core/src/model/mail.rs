@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Lease;
 use crate::home::Home;
-use crate::id::{EmailChangeId, InvitationId, MailId, PasswordResetId, TransferId, UserId};
+use crate::id::{
+    AlertId, EmailChangeId, IndicatorId, InvitationId, MailId, PasswordResetId, TransferId, UserId,
+};
 use crate::text::Email;
 use crate::time::Timestamp;
 
@@ -41,6 +43,15 @@ pub enum Letter {
         transfer: TransferId,
         /// To whom of them.
         to: UserId,
+    },
+    /// That something entered or left a view that is watched, to somebody whom the configuration names.
+    Alert {
+        /// By which indicator.
+        indicator: IndicatorId,
+        /// Which.
+        alert: AlertId,
+        /// To whom of them, counted from 0.
+        to: u16,
     },
 }
 

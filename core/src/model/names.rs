@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::ClaimName;
 use crate::text::{Email, ExternalId};
@@ -43,6 +44,20 @@ impl Names {
             || self.addresses.iter().any(|address| text.contains(address.as_str()))
     }
 
+    /// Whether a message of a source is about the person, by id or by address; one that cannot be read, whether it could
+    /// be.
+    pub fn are_spoken_of_in(&self, message: &str) -> bool {
+        let Ok(message) = serde_json::from_str::<Value>(message) else { return self.stand_in(message) };
+        let is = |value: Option<&Value>| match value {
+            Some(Value::String(text)) => self.are(text),
+            Some(number @ Value::Number(_)) => self.are(&number.to_string()),
+            _ => false,
+        };
+        let traits = [message.get("traits"), message.pointer("/context/traits")];
+        ["userId", "previousId", "anonymousId"].iter().any(|name| is(message.get(*name)))
+            || traits.iter().any(|traits| is(traits.and_then(|traits| traits.get("email"))))
+    }
+
     /// The claims on their addresses.
     pub fn address_claims(&self) -> impl Iterator<Item = ClaimName> {
         self.addresses.iter().cloned().map(ClaimName::Email)
@@ -66,5 +81,31 @@ mod tests {
             assert!(!names.are(text), "{text}");
         }
         assert!(!Names::default().are(""));
+    }
+
+    #[test]
+    fn l5_a_message_is_theirs_by_id_or_address() {
+        let names = Names {
+            external_id: Some("7".parse().unwrap()),
+            addresses: ["al@example.com".to_owned()].into(),
+        };
+        for theirs in [
+            r#"{"userId": "7"}"#,
+            r#"{"userId": 7}"#,
+            r#"{"type": "alias", "userId": "8", "previousId": "7"}"#,
+            r#"{"userId": "8", "traits": {"email": "AL@example.com"}}"#,
+            r#"{"userId": "8", "context": {"traits": {"email": "al@example.com"}}}"#,
+            r#"{"userId": "x", "traits": {"email": "al@example.com""#,
+        ] {
+            assert!(names.are_spoken_of_in(theirs), "{theirs}");
+        }
+        for other in [
+            r#"{"userId": "77", "traits": {"email": "val@example.com", "seven": 7}}"#,
+            "{}",
+            "null",
+            r#""7""#,
+        ] {
+            assert!(!names.are_spoken_of_in(other), "{other}");
+        }
     }
 }

@@ -5,20 +5,34 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::home::Home;
-use crate::id::InvitationId;
+use crate::id::{ApiKeyId, InvitationId, TransferId};
+use crate::time::Timestamp;
 
 /// What a note is about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoteKey {
+    /// Activity home: see [`Note::LastUse`].
+    LastUse(ApiKeyId),
+    /// Organization home: see [`Note::Offer`].
+    Offer(TransferId),
     /// Organization home: see [`Note::ShownLink`].
     ShownLink(InvitationId),
+    /// Organization home: see [`Note::Tenure`].
+    Tenure,
 }
 
 /// A note.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Note {
+    /// A key was used (rule P3).
+    LastUse {
+        /// Which.
+        key: ApiKeyId,
+        /// The last time that is known.
+        at: Timestamp,
+    },
     /// The link of an invitation was shown to somebody of its organization: it proves no mailbox to others.
     ShownLink {
         /// Of which.
@@ -26,13 +40,28 @@ pub enum Note {
         /// The number of the last link that was.
         link: u32,
     },
+    /// In whose time as the owner the organization was offered to somebody.
+    Offer {
+        /// The offer.
+        transfer: TransferId,
+        /// By which transfer they had become the owner; none if they were the first.
+        tenure: Option<TransferId>,
+    },
+    /// By which transfer the owner became it.
+    Tenure {
+        /// Which.
+        transfer: TransferId,
+    },
 }
 
 impl Note {
     /// What it is about.
     pub const fn key(&self) -> NoteKey {
         match self {
+            Self::LastUse { key, .. } => NoteKey::LastUse(*key),
             Self::ShownLink { invitation, .. } => NoteKey::ShownLink(*invitation),
+            Self::Offer { transfer, .. } => NoteKey::Offer(*transfer),
+            Self::Tenure { .. } => NoteKey::Tenure,
         }
     }
 }
@@ -41,25 +70,34 @@ impl NoteKey {
     /// Whether a home keeps it.
     pub const fn belongs_in(self, home: &Home) -> bool {
         match self {
-            Self::ShownLink(_) => matches!(home, Home::Organization(_)),
+            Self::LastUse(_) => matches!(home, Home::Activity(_)),
+            Self::Offer(_) | Self::ShownLink(_) | Self::Tenure => matches!(home, Home::Organization(_)),
         }
     }
 
     /// What follows `note:` in the name of a document.
     pub fn read(name: &str) -> Option<Self> {
         let (kind, id) = name.split_once(':')?;
+        if (kind, id) == ("tenure", "") {
+            return Some(Self::Tenure);
+        }
         let id = uuid::Uuid::try_parse(id).ok()?;
         match kind {
+            "last_use" => Some(Self::LastUse(ApiKeyId::from_uuid(id))),
+            "offer" => Some(Self::Offer(TransferId::from_uuid(id))),
             "shown_link" => Some(Self::ShownLink(InvitationId::from_uuid(id))),
             _ => None,
         }
     }
 }
 
-/// `shown_link:ID`.
+/// `last_use:ID`, `offer:ID`, `shown_link:ID`, `tenure:`.
 impl fmt::Display for NoteKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::LastUse(id) => write!(f, "last_use:{}", id.uuid().simple()),
+            Self::Offer(id) => write!(f, "offer:{}", id.uuid().simple()),
+            Self::Tenure => f.write_str("tenure:"),
             Self::ShownLink(id) => write!(f, "shown_link:{}", id.uuid().simple()),
         }
     }

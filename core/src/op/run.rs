@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::stage::stage;
 use super::{Decision, Operation, Roster, View};
 use crate::actor::Actor;
-use crate::facts::{Facts, Request, Seed};
+use crate::facts::{Expected, Facts, Request, Seed};
 use crate::flows::{lapse_invitations, resolve_waiting};
 use crate::home::{Home, Key, Record, Tally};
 use crate::id::{CommitId, UserId, Version};
@@ -61,26 +61,35 @@ async fn attempt<O: Operation>(
     operation: &O,
     seal: Option<Seal<'_, O::Output>>,
 ) -> Result<Done<O::Output>, OpError> {
+    let mut request = request.clone();
     let mut settled_for_room = false;
     let mut inviting = BTreeSet::new();
     let mut attempt = 0;
     while attempt < TRIES {
         attempt += 1;
-        let view = match prepare(roster, request, operation, attempt).await? {
-            Prepared::Settled => continue,
+        let view = match prepare(roster, &request, operation, attempt).await? {
+            Prepared::Settled(expected) => {
+                request.if_match = expected;
+                continue;
+            }
             Prepared::Decided(view) => view,
         };
         let (view, decision) = *view;
         let receipt = request.receipt.filter(|_| seal.is_some());
-        let before = operation.subject().and_then(|subject| view.version(&subject));
+        let subject = operation.subject();
+        let before = subject.as_ref().and_then(|subject| view.shown_version(subject));
         if decision.is_empty() && receipt.is_none() {
             return Ok(Done { output: decision.output, version: before });
         }
         let id = fresh_id(roster);
-        let done_version = if decision.is_empty() { before } else { Some(id) };
+        let done_version = match subject.and_then(|subject| decision.find(&subject)) {
+            _ if decision.is_empty() => before,
+            Some(record) => Some(view.showing(id, record)),
+            None => Some(id),
+        };
         let gone = let_go(&view.seen, &decision.puts, &decision.removes);
         let come = who_comes(&view, &decision.puts);
-        let mut staged = stage(roster, request, operation, view, &decision, id);
+        let mut staged = stage(roster, &request, operation, view, &decision, id);
         let gone = who_may_have_invited(gone, &mut staged, &inviting);
         let done = Done { output: decision.output, version: done_version };
         if let (Some(draft), Some(seal)) = (receipt, seal) {
@@ -96,10 +105,10 @@ async fn attempt<O: Operation>(
         request.known.spend();
         match roster.store.commit(&staged).await {
             Ok(_) => {
-                tidy(roster, request, &staged.home, &gone).await;
+                tidy(roster, &request, &staged.home, &gone).await;
                 if let Home::Organization(organization) = staged.home {
                     for user in come {
-                        Box::pin(resolve_waiting(roster, request, organization, user)).await;
+                        Box::pin(resolve_waiting(roster, &request, organization, user)).await;
                     }
                 }
                 return Ok(done);
@@ -116,7 +125,7 @@ async fn attempt<O: Operation>(
             Err(CommitError::OutOfBounds(Tally::Invitations(user))) if inviting.insert(user) => {}
             Err(CommitError::OutOfBounds(tally)) => {
                 let room =
-                    !settled_for_room && settle_due(roster, request, operation.home(), attempt).await?;
+                    !settled_for_room && settle_due(roster, &request, operation.home(), attempt).await?;
                 if !room {
                     return Err(operation.out_of_bounds(tally).into());
                 }
@@ -181,6 +190,7 @@ fn reaches_more(before: Option<&Member>, after: &Member) -> bool {
     }
     let Some(before) = before.filter(|it| it.status == MemberStatus::Active) else { return true };
     before.card.external_id != after.card.external_id
+        || before.starts_at != after.starts_at
         || match (&before.access, &after.access) {
             (Access::Organization(_), _) => false,
             (Access::Accounts(_), Access::Organization(_)) => true,
@@ -264,7 +274,8 @@ pub async fn due_seats(roster: &Roster, home: &Home, now: Timestamp) -> Result<i
 }
 
 enum Prepared<'a, T> {
-    Settled,
+    /// With what `If-Match` asks for from now on.
+    Settled(Option<Expected>),
     Decided(Box<(View<'a>, Decision<T>)>),
 }
 
@@ -278,8 +289,14 @@ async fn prepare<'a, O: Operation>(
     let state = load(request, operation, &mut view).await?;
     let due = view.due();
     if !due.is_empty() && request.actor != Actor::System {
-        settle(roster, request, view.home.clone(), due, attempt).await?;
-        return Ok(Prepared::Settled);
+        let knew = operation.subject().and_then(|subject| view.shown_version(&subject));
+        let settled = settle(roster, request, view.home.clone(), due, attempt).await?;
+        // Who asked for what was shown is not outdated by its being written down.
+        let expected = match (request.if_match.clone(), settled) {
+            (Some(expected), Some(version)) if expected.fits(knew) => Some(expected.or(version)),
+            (expected, _) => expected,
+        };
+        return Ok(Prepared::Settled(expected));
     }
     let decision = judge(roster, request, operation, state, &view)?;
     Ok(Prepared::Decided(Box::new((view, decision))))
@@ -313,7 +330,7 @@ async fn load<O: Operation>(
     }
     let state = operation.load(view).await?;
     if let Some(subject) = operation.subject().filter(|_| request.if_match.is_some()) {
-        view.fetch([subject]).await?;
+        view.fetch_shown(subject).await?;
     }
     Ok(state)
 }
@@ -334,7 +351,7 @@ fn judge<O: Operation>(
     };
     let decided = operation.decide(state, &facts);
     let outdated = match (&request.if_match, operation.subject()) {
-        (Some(expected), Some(subject)) => !expected.fits(view.version(&subject)),
+        (Some(expected), Some(subject)) => !expected.fits(view.shown_version(&subject)),
         _ => false,
     };
     match decided {
@@ -352,11 +369,12 @@ async fn settle(
     home: Home,
     keys: Vec<Key>,
     attempt: u32,
-) -> Result<(), OpError> {
+) -> Result<Option<Version>, OpError> {
     let system = request.as_system(&format!("settle {attempt}"));
     let operation = SettleDue { home, keys };
     match Box::pin(run(roster, &system, &operation)).await {
-        Ok(_) | Err(OpError::Refused(Refusal::Conflict)) => Ok(()),
+        Ok(done) => Ok(done.version),
+        Err(OpError::Refused(Refusal::Conflict)) => Ok(None),
         Err(error) => Err(error),
     }
 }

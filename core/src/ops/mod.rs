@@ -14,6 +14,7 @@ pub mod organization;
 pub mod ownership;
 pub mod pointer;
 pub mod post;
+pub(crate) mod receipt;
 pub mod record;
 pub mod role;
 pub mod session;

@@ -27,8 +27,8 @@ pub async fn account(
     let (id, _) = find_accounts(&mut view, &[named]).await?.pop().flatten().ok_or(Refusal::NotFound)?;
     roster.policies.access.require(&standing, "accounts:read", Reach::Account(id))?;
     let value = view.get(&id).await?.ok_or(Refusal::NotFound)?;
-    let version = view.version(&Key::Account(id)).ok_or(Refusal::NotFound)?;
     let posts = as_held(&mut view, &value.posts).await?;
+    let version = view.shown_version(&Key::Account(id)).ok_or(Refusal::NotFound)?;
     let value = Account { posts, ..value };
     Ok(Shown { value, version })
 }

@@ -277,7 +277,7 @@ async fn fill(
 }
 
 /// Of an entry that is wanted, the changes that are.
-fn wanted(row: &AuditRow, filter: &LogFilter) -> bool {
+pub(super) fn wanted(row: &AuditRow, filter: &LogFilter) -> bool {
     let concerns = |user| row.change.user == Some(user) || row.actor.user() == Some(user);
     filter.user.is_none_or(concerns)
         && filter.action.as_ref().is_none_or(|action| row.change.action == *action)

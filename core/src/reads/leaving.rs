@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::key::{SeenKey, seen_keys};
 use super::made_by;
 use super::organization::visible_standing;
 use crate::facts::Request;
@@ -9,7 +10,7 @@ use crate::flows::resolve_user;
 use crate::home::{Home, Record};
 use crate::id::{AccountId, OrganizationId, UserId};
 use crate::listing::{Listing, PageRequest};
-use crate::model::{Access, ApiKey, Organization, PostName, Webhook};
+use crate::model::{Access, Organization, PostName, Webhook};
 use crate::op::{Roster, View};
 use crate::ops::leaving::{LeavingMode, PlanRead};
 use crate::permission::{Permission, RoleRef};
@@ -32,7 +33,7 @@ pub struct LeavingPlan {
     /// Records that they own, by type.
     pub records: BTreeMap<RecordType, i64>,
     /// Their personal keys, which end with the membership.
-    pub api_keys: Vec<ApiKey>,
+    pub api_keys: Vec<SeenKey>,
     /// Webhooks that they made, which belong to the organization and stay.
     pub webhooks: Vec<Webhook>,
     /// Pending invitations that they stand for.
@@ -94,7 +95,7 @@ async fn keys_of(
     roster: &Roster,
     organization: OrganizationId,
     user: UserId,
-) -> Result<Vec<ApiKey>, OpError> {
+) -> Result<Vec<SeenKey>, OpError> {
     let (mut keys, mut page) = (Vec::new(), PageRequest { after: None, limit: 200 });
     loop {
         let found = roster.store.list(&Listing::ApiKeys { organization }, &page).await?;
@@ -106,7 +107,7 @@ async fn keys_of(
             }
         }
         if !found.more {
-            return Ok(keys);
+            return Ok(seen_keys(roster, organization, keys).await?);
         }
     }
 }

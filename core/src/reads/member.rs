@@ -73,7 +73,7 @@ pub async fn member(
     if request.actor.user() != Some(user) && !may_see(&standing, &value) {
         return Err(Refusal::lacks("members:read").into());
     }
-    let version = view.version(&Key::Member(user)).ok_or(Refusal::NotFound)?;
+    let version = view.shown_version(&Key::Member(user)).ok_or(Refusal::NotFound)?;
     let scope = standing.scope(&Permission::of("members:read"));
     Ok(Shown { value: cut(value, &scope, request), version })
 }

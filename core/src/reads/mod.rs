@@ -31,11 +31,13 @@ pub use audit::{
 pub(crate) use document::documents;
 pub use event::{Event, EventPage, EventPlace, EventSource, events, events_end};
 pub(crate) use event::{event_at, events_behind};
-pub use export::{Export, ExportedOrganization, export};
+pub use export::{
+    ExportedOrganization, JobItem, Message, Piece, Section, WaitingLetter, export, exported_user,
+};
 pub(crate) use feed::last_entry;
 pub use invitation::{InvitationPreview, invitation, invitation_link, invitation_preview, invitations};
 pub use job::{job_results, jobs};
-pub use key::{api_key, api_keys, operator_keys};
+pub use key::{SeenKey, api_key, api_keys, last_used_at, operator_keys};
 pub use leaving::{LeavingPlan, leaving_plan};
 pub use member::{
     AccountMember, MemberFilter, SeenMember, account_members, member, members, members_by_last_seen,

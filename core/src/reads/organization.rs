@@ -4,7 +4,7 @@ use super::post::as_held;
 use super::{Rows, Shown};
 use crate::facts::Request;
 use crate::home::{Home, Key, Record, Tally, TheMember};
-use crate::id::{OrganizationId, TransferId};
+use crate::id::{OrganizationId, TransferId, Version};
 use crate::listing::{Listing, PageRequest};
 use crate::model::{Card, DirectoryKind, Organization, OrganizationStatus, Transfer, UserStatus};
 use crate::op::{Roster, View, due_seats};
@@ -95,6 +95,7 @@ async fn beside(
     let mut organization = organization;
     let holders = organization.value.posts.holders();
     view.fetch(holders.chain([owner]).map(Key::Member).collect::<Vec<_>>()).await?;
+    organization.version = shown_version(&mut view, &organization).await?;
     let card = view.get(&TheMember(owner)).await?.map(|member| member.card).unwrap_or_default();
     organization.value.posts = as_held(&mut view, &organization.value.posts).await?;
     let read = roster.store.read(&Home::User(owner), &[Key::User], &[]).await?;
@@ -104,6 +105,15 @@ async fn beside(
     );
     let used = used_seats(roster, id).await?;
     Ok(OrganizationShown { organization, owner: card, owner_unavailable: !available, used })
+}
+
+/// The version that is shown of an organization: who holds posts on it may have left.
+async fn shown_version(view: &mut View<'_>, organization: &Shown<Organization>) -> Result<Version, OpError> {
+    let holders: Vec<Key> = organization.value.posts.holders().map(Key::Member).collect();
+    if !holders.is_empty() {
+        view.fetch(holders).await?;
+    }
+    Ok(view.showing(organization.version, &Record::Organization(organization.value.clone())))
 }
 
 /// Seats in use: the tally without what has ended by time.
@@ -123,7 +133,8 @@ pub async fn seats(
     let (organization, standing) = visible_standing(roster, request, id).await?;
     roster.policies.access.require(&standing, "organization:read", Reach::Organization)?;
     let seats = SeatsShown { purchased: organization.value.purchased, used: used_seats(roster, id).await? };
-    Ok(Shown { value: seats, version: organization.version })
+    let mut view = View::new(roster, Home::Organization(id), request);
+    Ok(Shown { value: seats, version: shown_version(&mut view, &organization).await? })
 }
 
 /// The organizations of the deployment: all for operators, for others those they are in.
@@ -181,6 +192,6 @@ pub async fn transfer(
     let mut view = View::new(roster, Home::Organization(id), request);
     let value = view.get(&transfer).await?.ok_or(Refusal::NotFound)?;
     somewhere(&standing, "organization:read")?;
-    let version = view.version(&Key::Transfer(transfer)).ok_or(Refusal::NotFound)?;
+    let version = view.shown_version(&Key::Transfer(transfer)).ok_or(Refusal::NotFound)?;
     Ok(Shown { value, version })
 }

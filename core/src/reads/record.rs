@@ -28,7 +28,7 @@ pub async fn record(
     let stored = view.get(name).await?.ok_or(Refusal::NotFound)?;
     roster.policies.access.require(&standing, "records:read", reach(stored.account))?;
     let successions = view.get(&TheSuccessions).await?.unwrap_or_default();
-    let version = view.version(&Key::Holding(name.clone())).ok_or(Refusal::NotFound)?;
+    let version = view.shown_version(&Key::Holding(name.clone())).ok_or(Refusal::NotFound)?;
     Ok(Shown { value: successions.apply(&stored), version })
 }
 

@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "these are the bodies of tests")]
 
 mod activity;
+mod alerts;
 mod dying;
 mod erased;
 mod erasing;
+mod exporting;
 mod input;
 mod links;
 mod order;

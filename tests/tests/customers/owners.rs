@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use roster_core::jobs::Worker;
+use roster_core::store::Clock as _;
 use serde_json::{Value, json};
 
 use crate::{Customers, selected, text};
@@ -72,6 +73,80 @@ async fn t3_an_owner_who_is_waited_for_resolves_by_joining_and_t4_waits_again_af
         let add = json!({"external_id": "yan", "access": access});
         operator.post("/v1/organizations/ext:cloud/members", add).await.is(201);
         assert_eq!(owner(&at).await["state"], json!("resolved"));
+        at.is_clean().await;
+    }
+}
+
+/// Rules T3, M12: whoever is waited for and begins later has the post when they begin, with no call.
+#[tokio::test]
+async fn t3_a_post_that_waits_for_somebody_who_begins_later_resolves_when_they_begin() {
+    for store in selected() {
+        for trait_first in [true, false] {
+            let at = Customers::on(store).await;
+            let operator = at.world.operator();
+            let work =
+                async || Worker::new(at.service().roster.clone(), Arc::default()).work_off().await.unwrap();
+            maps(&at, "/v1/trait-mappings", json!("ownerId")).await;
+            let names = async || {
+                operator.patch(NORTH, json!({"traits": {"ownerId": "zoe"}})).await.is(200);
+            };
+            if trait_first {
+                names().await;
+            }
+            let start = at.world.test().clock.now().plus_seconds(3_600);
+            let access = roster_tests::world::on_accounts(&[("north", "viewer")]);
+            let add = json!({"external_id": "zoe", "access": access, "starts_at": start});
+            operator.post("/v1/organizations/ext:cloud/members", add).await.is(201);
+            if !trait_first {
+                names().await;
+            }
+            work().await;
+            assert_eq!(owner(&at).await["state"], json!("unresolved"), "{store}");
+            at.world.test().clock.advance_seconds(3_599);
+            work().await;
+            assert_eq!(owner(&at).await["state"], json!("unresolved"), "{store}");
+            at.world.test().clock.advance_seconds(1);
+            work().await;
+            assert_eq!(owner(&at).await["state"], json!("resolved"), "{store}, {trait_first}");
+            let jobs = operator.get("/v1/jobs?limit=200").await.is(200);
+            let open = jobs["data"].as_array().unwrap().iter().filter(|job| job["status"] == "queued");
+            assert_eq!(open.count(), 0, "{store}: nothing waits any more");
+            at.is_clean().await;
+        }
+    }
+}
+
+/// The same where the beginning is moved: to now at once, to later then.
+#[tokio::test]
+async fn t3_a_post_follows_a_beginning_that_is_moved() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        let work =
+            async || Worker::new(at.service().roster.clone(), Arc::default()).work_off().await.unwrap();
+        maps(&at, "/v1/trait-mappings", json!("ownerId")).await;
+        operator.patch(NORTH, json!({"traits": {"ownerId": "zoe"}})).await.is(200);
+        let later = |seconds: i64| json!(at.world.test().clock.now().plus_seconds(seconds));
+        let access = roster_tests::world::on_accounts(&[("north", "viewer")]);
+        let add = json!({"external_id": "zoe", "access": access, "starts_at": later(3_600)});
+        operator.post("/v1/organizations/ext:cloud/members", add).await.is(201);
+        let zoe = "/v1/organizations/ext:cloud/members/ext:zoe";
+        operator.patch(zoe, json!({"starts_at": later(7_200)})).await.is(200);
+        at.world.test().clock.advance_seconds(3_600);
+        work().await;
+        assert_eq!(owner(&at).await["state"], json!("unresolved"), "{store}");
+        at.world.test().clock.advance_seconds(3_600);
+        work().await;
+        assert_eq!(owner(&at).await["state"], json!("resolved"), "{store}");
+        operator.patch(NORTH, json!({"traits": {"ownerId": "yan"}})).await.is(200);
+        let add = json!({"external_id": "yan", "access": access, "starts_at": later(3_600)});
+        operator.post("/v1/organizations/ext:cloud/members", add).await.is(201);
+        assert_eq!(owner(&at).await["state"], json!("unresolved"), "{store}");
+        operator
+            .patch("/v1/organizations/ext:cloud/members/ext:yan", json!({"starts_at": null}))
+            .await
+            .is(200);
+        assert_eq!(owner(&at).await["state"], json!("resolved"), "{store}: at once");
         at.is_clean().await;
     }
 }

@@ -173,22 +173,64 @@ async fn l5_an_answer_that_is_given_again_names_nobody_who_was_erased() {
     }
 }
 
-/// L5: everything that is kept is exported, for the person and for operators.
+/// L5: everything that is kept is exported, for the person and for operators: what an erasure takes away is in it.
 #[tokio::test]
 async fn l5_an_export_holds_everything() {
     for store in selected() {
-        let world = World::on(store).await;
+        let (world, _mailbox) = World::with_mail(store).await;
         let id = eva(&world).await;
+        let asked = json!({"email": "teal-and-wild@example.com"});
+        world.service.user(&id).post("/v1/me/email", asked).await.is(202);
+        world.operator().delete(&format!("/v1/organizations/ext:other/members/{id}")).await.is(200);
         let export = world.operator().get(&format!("{EVA}/export")).await.is(200);
         assert_eq!(export["user"]["traits"], json!({"colour": "teal-and-wild"}));
+        assert_eq!(export["email_change"]["to"], "teal-and-wild@example.com");
+        assert_eq!(export["mail"][0]["kind"], "email_change");
+        assert!(export["audit"].to_string().contains("Eva Wildmann-Two"), "{store}: what they were called");
         let organizations = export["organizations"].as_array().unwrap();
         assert_eq!(organizations.len(), 2);
-        let cloud = organizations.iter().find(|it| it["organization"]["name"] == "cloud").unwrap();
+        let named = |name: &str| organizations.iter().find(|it| it["organization"]["name"] == name).unwrap();
+        let (cloud, other) = (named("cloud"), named("other"));
         assert_eq!(cloud["member"]["access"]["role"], "admin");
         assert_eq!(cloud["records"][0]["type"], "deal");
         assert_eq!(cloud["posts"][0]["type"], "account_owner");
+        assert_eq!(cloud["api_keys"][0]["name"], "Eva Wildmann's");
+        let items: Vec<_> = cloud["job_items"].as_array().unwrap().iter().map(|it| &it["item"]).collect();
+        assert_eq!(items, ["ext:eva-1"; 2], "{store}: what a job took, and what it gave");
+        let actions = |it: &Value| {
+            let rows = it["audit"].as_array().unwrap().iter();
+            rows.map(|row| text(row, "/action")).collect::<Vec<_>>()
+        };
+        assert!(actions(cloud).contains(&"member.reactivated".to_owned()), "{:?}", actions(cloud));
+        assert_eq!(
+            (&other["member"]["status"], actions(other)),
+            (&json!("former"), vec!["member.added".to_owned(), "member.removed".to_owned()])
+        );
+        let text = export.to_string().to_lowercase();
+        assert_eq!(found(&text), NAMES, "{store}");
         let own = world.service.user(&id).call(Method::GET, &format!("{EVA}/export"), None).await.is(200);
         assert_eq!(own, export);
         world.person("anna").get(&format!("{EVA}/export")).await.refused(403, "forbidden");
+    }
+}
+
+/// L5: an export is about one person: of others it says who they are, and not what they are called.
+#[tokio::test]
+async fn l5_an_export_tells_nothing_of_others() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let access = json!({"type": "organization", "role": "viewer"});
+        let body = json!({"email": "other.soul@example.com", "name": "Other Soul", "access": access});
+        let added = world.person("anna").post(&format!("{CLOUD}/members"), body).await.is(201);
+        let body = json!({"email": "third.soul@example.com", "access": access});
+        world.person("anna").post(&format!("{CLOUD}/invitations"), body).await.is(201);
+        let export = world.person("anna").get("/v1/users/ext:anna/export").await.is(200);
+        let cloud = &export["organizations"][0];
+        assert_eq!(cloud["invitations_sent"].as_array().unwrap().len(), 1, "{store}");
+        let text = export.to_string().to_lowercase();
+        assert!(text.contains(added["user_id"].as_str().unwrap()), "{store}: whom she added is hers to know");
+        for name in ["soul@", "other soul"] {
+            assert!(!text.contains(name), "{store}: {name} in {text}");
+        }
     }
 }

@@ -49,7 +49,7 @@ fn in_order(rows: &[Value]) -> BTreeMap<String, Vec<String>> {
 }
 
 /// The service on another replica.
-async fn replica(world: &World, drawn: u64) -> Service {
+pub(crate) async fn replica(world: &World, drawn: u64) -> Service {
     let store = again(world.test()).await;
     let (clock, name) = (Arc::clone(&world.test().clock), world.test().name);
     let entropy = CountingEntropy::after(Arc::clone(&clock), drawn << 32);

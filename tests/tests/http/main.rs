@@ -17,6 +17,7 @@ mod invitations;
 mod inviters;
 mod isolation;
 mod keys;
+mod last_uses;
 mod leaving;
 mod lifecycle;
 mod limits;

@@ -162,3 +162,38 @@ async fn m5_o3_nobody_hands_an_organization_to_one_who_is_removed_from_everythin
         }
     }
 }
+
+/// Rules O4, O5: an offer was made by somebody as the owner they were then: once they have handed the organization over,
+/// it is dead, also when it comes back to them.
+#[tokio::test]
+async fn o5_an_offer_does_not_come_back_with_the_organization() {
+    for store in selected() {
+        for by_plan in [false, true] {
+            let world = World::on(store).await;
+            let (_, path) = offered(&world, "nils").await;
+            if by_plan {
+                let plan = format!("{CLOUD}/members/ext:olga/leaving-plan");
+                let revision = text(&world.operator().get(&plan).await.is(200), "/revision");
+                let body = json!({"mode": "deactivate", "revision": revision, "owner_to": "ext:anna"});
+                world.operator().post(&plan, body).await.is(200);
+                world
+                    .operator()
+                    .post(&format!("{CLOUD}/members/ext:olga/reactivate"), json!({}))
+                    .await
+                    .is(200);
+            } else {
+                world.person("olga").post(TRANSFERS, json!({"to": "ext:anna"})).await.is(201);
+            }
+            let accept = format!("{path}/accept");
+            world.operator().post(&accept, json!({})).await.refused(409, "owner_changed");
+            world.operator().post(TRANSFERS, json!({"to": "ext:olga"})).await.is(201);
+            world.operator().post(&accept, json!({})).await.refused(409, "owner_changed");
+            assert_eq!(owner(&world).await, "olga@example.com", "{store}");
+            world.test().clock.advance_seconds(1);
+            let (_, anew) = offered(&world, "nils").await;
+            world.person("nils").post(&format!("{anew}/accept"), json!({})).await.is(200);
+            assert_eq!(owner(&world).await, "nils@example.com", "{store}");
+            verified(&world).await;
+        }
+    }
+}

@@ -1,9 +1,13 @@
 //! Requests that are sent again: an answer is kept for a day, a refusal is not.
 
+use roster_core::home::Record;
+use roster_core::receipts::drop_old_receipts;
 use roster_tests::http::{Caller, text};
 use roster_tests::stores::selected;
 use roster_tests::world::World;
 use serde_json::{Value, json};
+
+use crate::verified;
 
 const CLOUD: &str = "/v1/organizations/ext:cloud";
 
@@ -82,5 +86,47 @@ async fn a_refusal_of_invitations_is_not_kept() {
             .refused(403, "wrong_recipient");
         let nobody = world.service.nobody();
         corrected(&nobody, &accept, (json!({}), 401, "unauthenticated"), (rita, 200)).await;
+    }
+}
+
+/// How many receipts all homes hold.
+async fn receipts(world: &World) -> usize {
+    let store = &world.service.roster.store;
+    let mut found = 0;
+    for home in store.homes(None, 10_000).await.unwrap() {
+        let records = store.dump(&home).await.unwrap().records;
+        found += records.iter().filter(|stored| matches!(stored.record, Record::Receipt(_))).count();
+    }
+    found
+}
+
+/// Conventions: an answer is kept for 24 hours; what is older goes, in every kind of home, and what counts stays.
+#[tokio::test]
+async fn receipts_that_count_no_more_are_taken_away_and_the_others_are_not() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let say = async |n: usize| {
+            let caller = world.operator().with("idempotency-key", &format!("key {n}").replace(' ', "-"));
+            let made = caller.post("/v1/users", json!({"email": format!("p{n}@example.com")})).await;
+            let member = json!({"email": format!("p{n}@example.com"), "access": {"type": "organization", "role": "viewer"}});
+            caller.post(&format!("{CLOUD}/members"), member).await;
+            caller.post(&format!("/v1/users/{}/suspend", text(&made.body, "/id")), json!({})).await;
+            made
+        };
+        for n in 0..5 {
+            say(n).await.is(201);
+        }
+        let old = receipts(&world).await;
+        assert!(old >= 10, "{store}: {old}");
+        world.test().clock.advance_seconds(86_400);
+        for n in 5..7 {
+            say(n).await.is(201);
+        }
+        let all = receipts(&world).await;
+        assert_eq!(drop_old_receipts(&world.service.roster).await.unwrap(), old, "{store}");
+        assert_eq!(receipts(&world).await, all - old, "{store}");
+        assert_eq!(say(6).await.header("idempotency-replayed"), Some("true"), "{store}");
+        assert_eq!(drop_old_receipts(&world.service.roster).await.unwrap(), 0);
+        verified(&world).await;
     }
 }

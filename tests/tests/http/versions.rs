@@ -151,3 +151,81 @@ async fn answers_are_kept_of_every_post() {
         assert_eq!(again(world.person("anna"), &own, json!({}), 200).await["status"], "deactivated");
     }
 }
+
+async fn outdated(caller: &Caller<'_>, path: &str, before: &str) -> String {
+    let kept = caller.clone().with("if-none-match", before).get(path).await;
+    assert_ne!(tag(&kept), before, "{path}");
+    kept.is(200);
+    shown(caller, path).await
+}
+
+/// Conventions: who has seen a record as it was before a hand-over has not seen it as it is; who has may act on it.
+#[tokio::test]
+async fn a_version_covers_hand_overs_that_are_not_written_down() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let deal = format!("{CLOUD}/records/deal/D1");
+        operator.put(&deal, json!({"owner": "ext:max"})).await.is(201);
+        let before = shown(&operator, &deal).await;
+        let reassign = json!({"from": "ext:max", "to": "ext:anna"});
+        operator.post(&format!("{CLOUD}/records/reassign"), reassign).await.is(202);
+        let after = outdated(&operator, &deal, &before).await;
+        let title = json!({"owner": "ext:anna", "title": "Big"});
+        let stale = operator.clone().with("if-match", &before).put(&deal, title.clone()).await;
+        stale.refused(412, "precondition_failed");
+        let changed = operator.clone().with("if-match", &after).put(&deal, title).await;
+        assert_eq!(tag(&changed), shown(&operator, &deal).await, "{store}");
+        changed.is(200);
+    }
+}
+
+/// The same of what time has ended: a membership, the posts of whoever was a member, an offer.
+#[tokio::test]
+async fn a_version_covers_what_time_has_ended() {
+    let north = &format!("{CLOUD}/accounts/ext:north");
+    let member = &format!("{CLOUD}/members/ext:vera");
+    let name = json!({"name": "Anew"});
+    for store in selected() {
+        for (path, act) in [(member, "member"), (north, "account"), (&CLOUD.to_owned(), "organization")] {
+            for fresh in [false, true] {
+                let world = World::on(store).await;
+                let operator = world.operator();
+                operator.patch(member, json!({"expires_at": crate::later(&world, 60)})).await.is(200);
+                let post = json!({"user": "ext:vera"});
+                operator.put(&format!("{CLOUD}/account-owner"), post.clone()).await.is(200);
+                operator.put(&format!("{north}/account-owner"), post).await.is(200);
+                let before = shown(&operator, path).await;
+                world.test().clock.advance_seconds(60);
+                let after = outdated(&operator, path, &before).await;
+                let caller = operator.clone().with("if-match", if fresh { &after } else { &before });
+                let reply = match act {
+                    "member" => {
+                        caller.put(&format!("{north}/members/ext:vera"), json!({"role": "viewer"})).await
+                    }
+                    _ => caller.patch(path, name.clone()).await,
+                };
+                if fresh {
+                    assert!(reply.status.is_success(), "{store}: {act}: {}", reply.text);
+                } else {
+                    reply.refused(412, "precondition_failed");
+                }
+                if act == "organization" {
+                    let seats = shown(&operator, &format!("{CLOUD}/seats")).await;
+                    assert_eq!(seats, shown(&operator, CLOUD).await);
+                }
+            }
+        }
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let offer = json!({"to": "ext:anna", "require_acceptance": true});
+        let offer = operator.post(&format!("{CLOUD}/ownership-transfers"), offer).await.is(201);
+        let offer = format!("{CLOUD}/ownership-transfers/{}", text(&offer, "/id"));
+        let before = shown(&operator, &offer).await;
+        world.test().clock.advance_seconds(7 * 86_400);
+        let after = outdated(&operator, &offer, &before).await;
+        let stale = operator.clone().with("if-match", &before).delete(&offer).await;
+        stale.refused(412, "precondition_failed");
+        operator.clone().with("if-match", &after).delete(&offer).await.refused(410, "offer_expired");
+    }
+}

@@ -115,20 +115,20 @@ pub async fn list(session: Session, asked: List) -> Result<(), Failure> {
         descending: sort.descending,
     };
     let (roster, request) = (&session.roster, session.request());
-    let limit = asked.limit.rows();
+    let limit = &asked.limit;
     if let Some(account) = &asked.account {
         let fetch = async |page| {
             reads::account_members(roster, &request, organization, account, &filter, &page).await
         };
-        let Listed { rows, more } = all_pages(limit, fetch).await?;
+        let Listed { rows, next } = all_pages(limit, fetch).await?;
         let shape = |row: &AccountMember| {
             shapes::account_member(organization, &row.member.value, row.role, row.organization_wide)
         };
         let rows = rows.iter().map(shape).collect();
-        return session.out.list("AccountMember", &Listed { rows, more }, ACCOUNT_COLUMNS, NONE);
+        return session.out.list("AccountMember", &Listed { rows, next }, ACCOUNT_COLUMNS, NONE);
     }
     let fetch = async |page| reads::members(roster, &request, organization, &filter, &page).await;
-    let Listed { rows, more } = all_pages(limit, fetch).await?;
+    let Listed { rows, next } = all_pages(limit, fetch).await?;
     let rows = rows.iter().map(|row| shapes::member(organization, &row.value)).collect();
-    session.out.list("Member", &Listed { rows, more }, COLUMNS, NONE)
+    session.out.list("Member", &Listed { rows, next }, COLUMNS, NONE)
 }

@@ -61,6 +61,7 @@ fn show_prints_each_setting_once_with_its_source() {
         "mail.url_file (not set) default",
         "mail.from (not set) default",
         "mail.templates (not set) default",
+        "mail.alerts_to (not set) default",
         "limits.sign_in 50/15m default",
         "limits.password_reset 5/1h default",
         "limits.accept 100/10m default",

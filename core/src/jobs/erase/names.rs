@@ -1,14 +1,11 @@
 //! By what the person is named, kept beside the job until nothing else names them.
 
 use super::super::{Held, Interrupted};
-use super::PAGE;
 use crate::facts::Request;
-use crate::flows::store_parts;
+use crate::flows::{all_names, store_parts};
 use crate::home::{Home, Key, Record};
 use crate::id::{JobId, UserId};
-use crate::log::LogFilter;
 use crate::model::{JobPart, JobPartId, JobSide, Names, PartContent, User};
-use crate::text::Email;
 
 impl Held {
     /// What the person is and was called. Whoever goes on after their record was blanked, by this job or another one, knows
@@ -20,12 +17,10 @@ impl Held {
         {
             return serde_json::from_str(names).map_err(|bad| Interrupted::Hopeless(bad.to_string()));
         }
-        let mut names = Names::default();
-        if let Some(user) = self.user(user).await? {
-            names.external_id = user.external_id;
-            names.addresses.extend(user.email.map(|email| email.key().to_owned()));
-        }
-        names.addresses.extend(self.earlier_addresses(user).await?);
+        let names = match self.user(user).await? {
+            Some(user) => all_names(&self.roster, &user).await?,
+            None => Names::default(),
+        };
         let text = serde_json::to_string(&names).map_err(|bad| Interrupted::Hopeless(bad.to_string()))?;
         let part = JobPart { id, content: PartContent::Items(vec![text]) };
         store_parts(&self.roster, request, &self.home, vec![part], "names").await?;
@@ -38,18 +33,5 @@ impl Held {
             Some(Record::User(user)) => Some(user),
             _ => None,
         })
-    }
-
-    /// Addresses that the log of their home tells of.
-    async fn earlier_addresses(&self, user: UserId) -> Result<Vec<String>, Interrupted> {
-        let (mut found, mut after) = (Vec::new(), 0);
-        loop {
-            let entries = self.roster.store.log(&Home::User(user), after, PAGE, &LogFilter::ALL).await?;
-            let Some(last) = entries.last() else { return Ok(found) };
-            after = last.seq;
-            let values = entries.iter().flat_map(|entry| &entry.personal).filter(|it| it.subject == user);
-            let texts = values.filter_map(|it| serde_json::from_str::<String>(&it.value).ok());
-            found.extend(texts.filter_map(|text| text.parse::<Email>().ok().map(|it| it.key().to_owned())));
-        }
     }
 }

@@ -4,6 +4,7 @@ use super::super::Interrupted;
 use super::{AT_ONCE, Erasing, PAGE};
 use crate::home::{Home, Key, Record, TypedKey};
 use crate::id::{AccountId, ApiKeyId, InvitationId, JobId, OrganizationId};
+use crate::last_use::forget_last_uses;
 use crate::listing::{Listing, PageRequest, Scope};
 use crate::model::customer::{Customer, TheMapped};
 use crate::model::{Post, Posts};
@@ -27,9 +28,11 @@ impl Erasing<'_> {
         chunks.push((Vec::new(), Vec::new()));
         for (n, (invitations, keys)) in chunks.into_iter().enumerate() {
             let placeholder = placeholder.clone();
+            let gone = keys.clone();
             let operation = EraseTraces { organization, user, placeholder, invitations, keys };
             let request = self.request.as_system(&format!("traces {organization} {n}"));
             run(&self.held.roster, &request, &operation).await?;
+            forget_last_uses(&self.held.roster, &request, organization, gone).await?;
             self.go_on().await?;
         }
         if let Some(external) = self.names.external_id.clone() {

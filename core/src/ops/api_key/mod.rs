@@ -2,12 +2,14 @@
 
 mod create;
 mod create_personal;
+mod last_use;
 mod revoke;
 mod rotate;
 mod update;
 
 pub use create::CreateApiKey;
 pub use create_personal::CreatePersonalKey;
+pub(crate) use last_use::{ForgetLastUses, NoteLastUses};
 pub use revoke::RevokeApiKey;
 pub use rotate::{MAX_OVERLAP, RotateApiKey};
 pub use update::{ApiKeyPatch, UpdateApiKey};

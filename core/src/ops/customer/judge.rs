@@ -6,15 +6,18 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::facts::Facts;
-use crate::home::{Home, Key, TypedKey};
+use crate::home::{Home, Key, Record, TypedKey};
 use crate::id::{AccountId, AlertId, IndicatorId, OrganizationId};
 use crate::model::customer::{
-    Alert, AlertState, CustomerKey, Evaluation, Indicator, ReportKind, TheEvaluation, TheIndicator,
+    Alert, AlertState, Customer, CustomerKey, Evaluation, Indicator, ReportKind, TheEvaluation, TheIndicator,
     TheWatched, Watched,
 };
+use crate::model::{Letter, Mail};
 use crate::op::{Decision, Event, Operation, View};
+use crate::ops::mail::Posting;
 use crate::refusal::Refusal;
 use crate::store::StoreError;
+use crate::time::Timestamp;
 
 /// An account or an organization as an evaluation found it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,11 +41,16 @@ pub struct Judge {
     pub holder: Uuid,
     /// What was found, at most 100.
     pub seen: Vec<Seen>,
+    /// The letters that tell of it, if there are to be any.
+    pub mail: Option<Posting>,
+    /// To how many people.
+    pub readers: u16,
 }
 
 impl Operation for Judge {
     type State = (Option<Indicator>, Option<Evaluation>, BTreeMap<Uuid, Watched>);
-    type Output = bool;
+    /// How much there is to tell; nothing for one who has lost the evaluation.
+    type Output = Option<usize>;
 
     fn home(&self) -> Home {
         Home::Deployment
@@ -62,13 +70,13 @@ impl Operation for Judge {
         Ok((indicator, view.get(&TheEvaluation(self.indicator)).await?, known))
     }
 
-    fn decide(&self, read: Self::State, facts: &Facts) -> Result<Decision<bool>, Refusal> {
+    fn decide(&self, read: Self::State, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
         let (indicator, evaluation, known) = read;
         let evaluation = evaluation.filter(|it| it.is_by(self.holder));
         let (Some(indicator), Some(evaluation)) = (indicator, evaluation) else {
-            return Ok(Decision::unchanged(false));
+            return Ok(Decision::unchanged(None));
         };
-        let mut decision = Decision::unchanged(true);
+        let mut decision = Decision::unchanged(());
         // What is in the view when the indicator begins is no news.
         let begins = evaluation.evaluated_at.is_none();
         let holds = i64::from(indicator.holds_for_days) * 86_400;
@@ -105,18 +113,27 @@ impl Operation for Judge {
                 (Some(_), true) | (None, false) => {}
             }
         }
-        Ok(decision)
+        Ok(self.posted(decision, facts))
+    }
+
+    fn not_after(&self) -> Option<Timestamp> {
+        self.mail.map(|posting| posting.not_after)
     }
 }
 
 impl Judge {
-    fn told(
-        &self,
-        decision: Decision<bool>,
-        seen: &Seen,
-        state: AlertState,
-        facts: &Facts,
-    ) -> Decision<bool> {
+    /// The same with a letter of each alert to everybody who reads them.
+    fn posted(&self, decision: Decision<()>, facts: &Facts) -> Decision<Option<usize>> {
+        let alerts: Vec<AlertId> = decision.puts.iter().filter_map(alert_of).collect();
+        let letters = alerts.iter().flat_map(|alert| {
+            (0..self.readers).map(|to| Letter::Alert { indicator: self.indicator, alert: *alert, to })
+        });
+        let mail = self.mail.and_then(|posting| Mail::of(posting.id, letters, facts.now));
+        let decision = mail.into_iter().map(Record::Mail).fold(decision, Decision::put);
+        decision.giving(Some(alerts.len()))
+    }
+
+    fn told(&self, decision: Decision<()>, seen: &Seen, state: AlertState, facts: &Facts) -> Decision<()> {
         let alert = Alert {
             id: AlertId::from_uuid(facts.fresh(&format!("alert {}", seen.subject))),
             indicator: self.indicator,
@@ -140,6 +157,11 @@ impl Judge {
         }));
         decision.put(alert.into()).event(event)
     }
+}
+
+fn alert_of(record: &Record) -> Option<AlertId> {
+    let Record::Customer(it) = record else { return None };
+    if let Customer::Alert(alert) = &**it { Some(alert.id) } else { None }
 }
 
 /// Becomes the one who evaluates an indicator. How far it had come before; nothing while another is at it.

@@ -2,11 +2,13 @@
 
 mod indicator;
 mod judge;
+mod map_later;
 mod mappings;
 mod view;
 
 pub use indicator::{CreateIndicator, DeleteIndicator, IndicatorPatch, UpdateIndicator};
 pub use judge::{BeginEvaluation, Evaluated, ForgetIndicator, Judge, Seen};
+pub(crate) use map_later::MapLater;
 pub use mappings::PutMappings;
 pub use view::{CreateView, DeleteView, UpdateView, ViewPatch};
 

@@ -57,6 +57,26 @@ impl ForgetItems {
         self.without(record) != *record
     }
 
+    /// What of a record names the person, as it stands there: items, and outcomes by their items.
+    pub fn found(&self, record: &Record) -> Vec<(String, Option<Outcome>)> {
+        let outcomes = |outcomes: &[Outcome]| {
+            let theirs = outcomes.iter().filter(|it| self.outcome(it) != **it);
+            theirs.map(|it| (it.item.clone(), Some(it.clone()))).collect()
+        };
+        match record {
+            Record::Job(job) => outcomes(&job.fresh),
+            Record::JobPart(part) => match &part.content {
+                PartContent::Items(items) if part.id.side == JobSide::Input => {
+                    let theirs = items.iter().filter(|item| self.item(item) != **item);
+                    theirs.map(|item| (item.clone(), None)).collect()
+                }
+                PartContent::Items(_) => Vec::new(),
+                PartContent::Outcomes(it) => outcomes(it),
+            },
+            _ => Vec::new(),
+        }
+    }
+
     fn without(&self, record: &Record) -> Record {
         let outcomes = |outcomes: &[Outcome]| outcomes.iter().map(|it| self.outcome(it)).collect();
         match record {

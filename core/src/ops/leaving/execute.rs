@@ -14,7 +14,7 @@ use crate::model::{
 use crate::op::{Decision, Event, Operation, View};
 use crate::ops::job::Asked;
 use crate::ops::member::custom;
-use crate::ops::ownership::handed_over;
+use crate::ops::ownership::{handed_over, tenure};
 use crate::ops::post::{HeldRead, require};
 use crate::ops::record::Terms;
 use crate::permission::RoleRef;
@@ -121,6 +121,9 @@ impl Operation for LeaveByPlan {
             Some((heir, _)) => Some(HeldRead::load(view, heir).await?),
             None => None,
         };
+        if self.owner_to.is_some() {
+            tenure(view).await?;
+        }
         let plan = PlanRead::load(view, self.user, Some(self.asked.id)).await?;
         Ok(LeaveRead { plan, heirs: found, posts_heir, invitations })
     }

@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use super::told;
-use super::transfer::handed_over;
+use super::transfer::{handed_over, tenure};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, TheMember, TheOrganization};
 use crate::id::{OrganizationId, TransferId};
-use crate::model::{Member, Organization, Transfer, TransferState};
+use crate::model::{Member, Note, NoteKey, Organization, Transfer, TransferState};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::ops::mail::Posting;
 use crate::ops::member::custom;
@@ -48,6 +48,8 @@ pub struct OfferRead {
     transfer: Option<Transfer>,
     from: Option<Member>,
     to: Option<Member>,
+    /// Whether the owner has been it ever since the offer.
+    unbroken: bool,
 }
 
 impl Operation for AnswerOffer {
@@ -72,7 +74,12 @@ impl Operation for AnswerOffer {
             to = view.get(&TheMember(transfer.to)).await?;
         }
         view.get(&TheOrganization).await?;
-        Ok(OfferRead { visible: view.open_organization().await?, transfer, from, to })
+        let tenure = tenure(view).await?;
+        let unbroken = match view.get(&NoteKey::Offer(self.transfer)).await? {
+            Some(Note::Offer { tenure: offered_in, .. }) => offered_in == tenure,
+            Some(_) | None => true,
+        };
+        Ok(OfferRead { visible: view.open_organization().await?, transfer, from, to, unbroken })
     }
 
     fn decide(&self, read: OfferRead, facts: &Facts) -> Result<Decision<Transfer>, Refusal> {
@@ -92,7 +99,7 @@ impl Operation for AnswerOffer {
         if self.answer != OfferAnswer::Accept {
             return Ok(self.ended(organization.id, &transfer));
         }
-        if organization.owner != transfer.from {
+        if organization.owner != transfer.from || !read.unbroken {
             return Err(Refusal::OwnerChanged);
         }
         let to = read.to.ok_or(Refusal::TargetNotActive)?.able(self.cuts, facts.now)?;

@@ -5,5 +5,5 @@ mod transfer;
 
 pub use answer::{AnswerOffer, OfferAnswer};
 pub use transfer::TransferOwnership;
-pub(crate) use transfer::handed_over;
 use transfer::told;
+pub(crate) use transfer::{handed_over, tenure};

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, TheMember};
 use crate::id::{OrganizationId, TransferId, UserId};
-use crate::model::{Access, Letter, Mail, Member, Organization, Transfer, TransferState};
+use crate::model::{Access, Letter, Mail, Member, Note, NoteKey, Organization, Transfer, TransferState};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::ops::mail::Posting;
 use crate::ops::member::{custom, known_role};
@@ -41,6 +41,7 @@ pub struct TransferRead {
     target: Option<Member>,
     from: Option<Member>,
     first_owner: Option<UserId>,
+    tenure: Option<TransferId>,
 }
 
 impl TransferOwnership {
@@ -90,8 +91,9 @@ impl Operation for TransferOwnership {
             Some(owner) => view.get(&TheMember(owner)).await?,
             None => None,
         };
+        let tenure = tenure(view).await?;
         let first_owner = owner.map(|owner| *self.seen_owner.get_or_init(|| owner));
-        Ok(TransferRead { visible, target, from, first_owner })
+        Ok(TransferRead { visible, target, from, first_owner, tenure })
     }
 
     fn decide(&self, read: TransferRead, facts: &Facts) -> Result<Decision<Transfer>, Refusal> {
@@ -128,7 +130,7 @@ impl Operation for TransferOwnership {
             created_at: facts.now,
         };
         if self.require_acceptance {
-            return Ok(offered(organization.id, &transfer, facts));
+            return Ok(offered(organization.id, &transfer, read.tenure, facts));
         }
         let from = read.from.ok_or(Refusal::NotFound)?;
         Ok(told(handed_over(organization, from, target, &transfer), self.mail, facts.now))
@@ -137,6 +139,14 @@ impl Operation for TransferOwnership {
     fn not_after(&self) -> Option<Timestamp> {
         self.mail.map(|posting| posting.not_after)
     }
+}
+
+/// By which transfer the owner became it; none for the first owner. Whoever hands over reads it.
+pub(crate) async fn tenure(view: &mut View<'_>) -> Result<Option<TransferId>, StoreError> {
+    Ok(match view.get(&NoteKey::Tenure).await? {
+        Some(Note::Tenure { transfer }) => Some(transfer),
+        Some(_) | None => None,
+    })
 }
 
 /// A hand-over with the letters that tell of it.
@@ -153,7 +163,12 @@ pub(super) fn told(
 }
 
 /// An offer that waits for the member's answer; nothing else changes (rule O4).
-fn offered(organization: OrganizationId, transfer: &Transfer, facts: &Facts) -> Decision<Transfer> {
+fn offered(
+    organization: OrganizationId,
+    transfer: &Transfer,
+    tenure: Option<TransferId>,
+    facts: &Facts,
+) -> Decision<Transfer> {
     let expires_at = facts.now.plus_seconds(facts.policies.ownership.offer_life().into());
     let transfer = Transfer { expires_at: Some(expires_at), ..transfer.clone() };
     let event = Event {
@@ -161,7 +176,8 @@ fn offered(organization: OrganizationId, transfer: &Transfer, facts: &Facts) -> 
         ..Event::new("ownership.offered", "organization", organization)
     }
     .after(json!({"transfer": transfer.id, "to": transfer.to, "state": transfer.state, "expires_at": expires_at}));
-    Decision::unchanged(transfer.clone()).put(Record::Transfer(transfer)).event(event)
+    let note = Note::Offer { transfer: transfer.id, tenure };
+    Decision::unchanged(transfer.clone()).put(Record::Transfer(transfer)).put(Record::Note(note)).event(event)
 }
 
 /// The hand-over itself.
@@ -185,6 +201,7 @@ pub(crate) fn handed_over(
         .put(Record::Organization(Organization { owner: transfer.to, ..organization }))
         .put(Record::Member(before))
         .put(Record::Member(owner))
+        .put(Record::Note(Note::Tenure { transfer: transfer.id }))
         .put(Record::Transfer(transfer))
         .event(event)
 }

@@ -1,0 +1,73 @@
+//! The version that is shown of a record. It is the record's own, until time, a hand-over or somebody's leaving has
+//! changed what is shown of it and nobody has written that down.
+
+use std::collections::BTreeMap;
+
+use super::View;
+use crate::home::{Key, Record};
+use crate::id::{UserId, Version};
+use crate::model::{Account, Holding, Member, Organization, Posts};
+use crate::store::StoreError;
+
+impl View<'_> {
+    /// Reads a record with what changes what is shown of it.
+    pub(crate) async fn fetch_shown(&mut self, key: Key) -> Result<(), StoreError> {
+        self.fetch([key.clone()]).await?;
+        let beside: Vec<Key> = match self.seen.get(&key).and_then(Option::as_ref).map(|found| &found.record) {
+            Some(Record::Holding(_)) => vec![Key::Successions],
+            Some(Record::Account(it)) => it.posts.holders().map(Key::Member).collect(),
+            Some(Record::Organization(it)) => it.posts.holders().map(Key::Member).collect(),
+            Some(_) | None => return Ok(()),
+        };
+        if beside.is_empty() { Ok(()) } else { self.fetch(beside).await }
+    }
+
+    /// The version that is shown of a record that was read, by what was read with it.
+    pub(crate) fn shown_version(&self, key: &Key) -> Option<Version> {
+        let stored = self.seen.get(key)?.as_ref()?;
+        Some(self.showing(stored.version, &stored.record))
+    }
+
+    /// The version that is shown of a record of a version.
+    pub(crate) fn showing(&self, version: Version, record: &Record) -> Version {
+        let shown = self.shown(record.clone());
+        if shown == *record {
+            return version;
+        }
+        version.showing(&serde_json::to_vec(&shown).unwrap_or_default())
+    }
+
+    fn shown(&self, record: Record) -> Record {
+        match record.at(self.now()) {
+            Record::Holding(it) => {
+                let successions = match self.seen.get(&Key::Successions) {
+                    Some(Some(found)) => match &found.record {
+                        Record::Successions(successions) => Some(successions),
+                        _ => None,
+                    },
+                    Some(None) | None => None,
+                };
+                let owner = successions.map_or(it.owner, |successions| successions.resolve(&it).0);
+                Record::Holding(Holding { owner, ..it })
+            }
+            Record::Account(it) => Record::Account(Account { posts: self.held(&it.posts), ..it }),
+            Record::Organization(it) => {
+                Record::Organization(Organization { posts: self.held(&it.posts), ..it })
+            }
+            other => other,
+        }
+    }
+
+    /// Posts without those of holders who are known to have left.
+    fn held(&self, posts: &Posts) -> Posts {
+        let member = |user: UserId| match self.seen.get(&Key::Member(user)) {
+            Some(Some(found)) => match &found.record {
+                Record::Member(member) => Some((user, member.at(self.now()))),
+                _ => None,
+            },
+            Some(None) | None => None,
+        };
+        let members: BTreeMap<UserId, Member> = posts.holders().filter_map(member).collect();
+        posts.as_held(&members)
+    }
+}

@@ -1,0 +1,67 @@
+//! What sources have sent about the person and is not applied: it waits, or could not be.
+
+use super::{Cut, Exporting, Message, PAGE, Range, Section};
+use crate::home::{Home, Key, Record};
+use crate::id::{DeadLetterId, SourceId};
+use crate::model::customer::{Customer, CustomerKey};
+
+impl Exporting<'_> {
+    /// Every source's, of those that were deleted too.
+    pub(super) async fn messages(&self) -> Result<(), Cut> {
+        self.rows(Section::Messages(Vec::new())).await?;
+        let mut after = Home::Stream(SourceId::from_uuid(uuid::Uuid::nil()), 0);
+        loop {
+            let homes = self.roster.store.homes(Some(&after), PAGE).await?;
+            let Some(last) = homes.last().cloned() else { return Ok(()) };
+            after = last;
+            for home in homes {
+                match home {
+                    Home::Stream(source, 0) => self.waiting(source).await?,
+                    Home::Stream(source, 1) => self.dead(source).await?,
+                    Home::Stream(..) => {}
+                    _ => return Ok(()),
+                }
+            }
+        }
+    }
+
+    async fn waiting(&self, source: SourceId) -> Result<(), Cut> {
+        let first = Key::Customer(CustomerKey::Inbox(uuid::Uuid::nil()));
+        let of =
+            |record: &Record| matches!(record, Record::Customer(it) if matches!(**it, Customer::Inbox(_)));
+        let mut range = Range::behind(Home::Stream(source, 0), first, of);
+        while let Some(found) = range.next(self.roster).await? {
+            for record in found {
+                let Record::Customer(it) = record else { continue };
+                let Customer::Inbox(inbox) = *it else { continue };
+                let theirs = inbox.messages.into_iter().filter(|(_, it)| self.names.are_spoken_of_in(it));
+                let message =
+                    |(_, payload)| Message { source, received_at: inbox.received_at, reason: None, payload };
+                self.told(theirs.map(message).collect()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn dead(&self, source: SourceId) -> Result<(), Cut> {
+        let first = Key::Customer(CustomerKey::DeadLetter(DeadLetterId::from_uuid(uuid::Uuid::nil())));
+        let mut range = Range::behind(Home::Stream(source, 1), first, |_| true);
+        while let Some(found) = range.next(self.roster).await? {
+            let mut messages = Vec::new();
+            for record in found {
+                let Record::Customer(it) = record else { continue };
+                let Customer::DeadLetter(it) = *it else { continue };
+                if self.names.are_spoken_of_in(&it.payload) {
+                    let (received_at, reason, payload) = (it.received_at, Some(it.reason), it.payload);
+                    messages.push(Message { source, received_at, reason, payload });
+                }
+            }
+            self.told(messages).await?;
+        }
+        Ok(())
+    }
+
+    async fn told(&self, messages: Vec<Message>) -> Result<(), Cut> {
+        if messages.is_empty() { Ok(()) } else { self.rows(Section::Messages(messages)).await }
+    }
+}

@@ -1,6 +1,7 @@
 //! Races on two replicas over one store, round after round: what may come out, and what must hold after each round.
 
 mod judge;
+mod leavers;
 mod scene;
 
 use std::collections::BTreeMap;
@@ -51,6 +52,14 @@ pub enum Race {
     DeactivationAndRole,
     /// A role of the organization's own is deleted while it is given to mia (P2).
     RoleDeletedAndGiven,
+    /// mia goes by a plan while her role is changed (L6, L7).
+    PlanAndRole,
+    /// mia's records are handed over while one of them is registered as hers (L7).
+    ReassignAndPut,
+    /// Somebody is erased while they accept an invitation (L5, M9).
+    EraseAndAccept,
+    /// Somebody is erased while they are added (L5, M9).
+    EraseAndAdd,
 }
 
 /// What came out of all rounds.
@@ -107,7 +116,7 @@ pub async fn run(race: Race, store: &'static str, rounds: u32) -> Result<Report,
 
 impl Race {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::TwoTransfers,
         Self::TransferAndRemoval,
         Self::FiftyForOneSeat,
@@ -116,6 +125,10 @@ impl Race {
         Self::CloseAndAdd,
         Self::DeactivationAndRole,
         Self::RoleDeletedAndGiven,
+        Self::PlanAndRole,
+        Self::ReassignAndPut,
+        Self::EraseAndAccept,
+        Self::EraseAndAdd,
     ];
 
     /// Its name in tables.
@@ -129,6 +142,18 @@ impl Race {
             Self::CloseAndAdd => "close and add",
             Self::DeactivationAndRole => "deactivation and change of role",
             Self::RoleDeletedAndGiven => "end of a role and its giving",
+            Self::PlanAndRole => "leaving plan and change of role",
+            Self::ReassignAndPut => "hand-over of records and a put",
+            Self::EraseAndAccept => "erasure and acceptance",
+            Self::EraseAndAdd => "erasure and adding",
+        }
+    }
+
+    /// Of so many rounds that are asked for, how many it runs: one that makes and erases a person takes long.
+    pub const fn rounds(self, asked_for: u32) -> u32 {
+        match self {
+            Self::EraseAndAccept | Self::EraseAndAdd => asked_for.div_ceil(5),
+            _ => asked_for,
         }
     }
 
@@ -143,6 +168,10 @@ impl Race {
             Self::CloseAndAdd => close_and_add(scene).await,
             Self::DeactivationAndRole => deactivation_and_role(scene).await,
             Self::RoleDeletedAndGiven => role_deleted_and_given(scene).await,
+            Self::PlanAndRole => leavers::plan_and_role(scene).await,
+            Self::ReassignAndPut => leavers::reassign_and_put(scene).await,
+            Self::EraseAndAccept => leavers::erase_and_accept(scene).await,
+            Self::EraseAndAdd => leavers::erase_and_add(scene).await,
         }
     }
 }

@@ -103,7 +103,7 @@ pub(super) async fn closed_for_good(scene: &Scene, added: Outcome) -> Result<(),
     }
 }
 
-async fn member(scene: &Scene, user: UserId) -> Member {
+pub(super) async fn member(scene: &Scene, user: UserId) -> Member {
     let key = Key::Member(user);
     let read = scene.replicas[1].store.read(&scene.home(), std::slice::from_ref(&key), &[]).await;
     match read.expect("a read").records.remove(&key).map(|stored| stored.record) {

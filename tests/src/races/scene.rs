@@ -56,7 +56,7 @@ pub(super) struct Scene {
     /// Fifty who are no members, if they were asked for.
     pub crowd: Vec<UserId>,
     an_adding: Duration,
-    round: u32,
+    pub round: u32,
     // Dropped last.
     _test: TestStore,
 }
@@ -103,6 +103,10 @@ impl Scene {
                 | Race::RemovalAndRole
                 | Race::DeactivationAndRole
                 | Race::RoleDeletedAndGiven
+                | Race::PlanAndRole
+                | Race::ReassignAndPut
+                | Race::EraseAndAccept
+                | Race::EraseAndAdd
         ) {
             scene.know_the_guests().await;
         }
@@ -291,7 +295,7 @@ fn named(name: &str) -> NewUser {
     NewUser { email: Some(format!("{name}@example.com").parse().expect("an address")), ..NewUser::default() }
 }
 
-async fn person(roster: &Roster, name: &str) -> UserId {
+pub(super) async fn person(roster: &Roster, name: &str) -> UserId {
     let request = Request::new(Actor::CLI, roster.entropy.as_ref());
     create_user(roster, &request, &named(name)).await.expect("a user").id
 }

@@ -1,18 +1,23 @@
 //! The acts that take several commits, each as a front end does it.
 
+use std::sync::Arc;
+
 use roster_core::actor::{Actor, Via};
 use roster_core::facts::{ReceiptDraft, Request, Seed};
 use roster_core::flows::import::{ImportOptions, import_members, parse_members};
 use roster_core::flows::{
-    NewAccount, NewMember, NewOrganization, NewUser, Who, accept_invitation, add_member, begin_receipt,
-    close_organization, create_account, create_organization, create_user, finish_receipt, remove_many,
-    set_role, update_organization, update_user,
+    Leave, NewAccount, NewMember, NewOrganization, NewUser, Reassign, Who, accept_invitation, add_member,
+    begin_receipt, close_organization, create_account, create_organization, create_user, finish_receipt,
+    invite, leave_by_plan, reassign_records, remove_many, set_role, update_organization, update_user,
 };
 use roster_core::home::Home;
 use roster_core::id::{OrganizationId, UserId};
 use roster_core::known::Known;
+use roster_core::mail::Post;
 use roster_core::model::{ReceiptId, TraitPatch};
 use roster_core::op::Roster;
+use roster_core::ops::invitation::InviteAsk;
+use roster_core::ops::leaving::{InvitationFate, LeavingMode};
 use roster_core::ops::member::{AccessAsk, Joining};
 use roster_core::ops::organization::OrganizationPatch;
 use roster_core::ops::user::UserPatch;
@@ -20,6 +25,7 @@ use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::reference::{AccountRef, UserRef};
 use roster_core::refusal::OpError;
 use roster_core::secret::InvitationLink;
+use roster_tests::mailbox::Mailbox;
 use roster_tests::stores::START;
 
 /// Whom the flows act on.
@@ -33,6 +39,8 @@ pub struct Ids {
     pub fay: UserId,
     /// By this link.
     pub link: InvitationLink,
+    /// Of moe's leaving plan, as 32 hexadecimal digits.
+    pub revision: u128,
 }
 
 /// An act of several commits.
@@ -50,6 +58,9 @@ pub enum Flow {
     Import,
     Accept,
     Close,
+    Plan,
+    Reassign,
+    Invite,
 }
 
 /// What was asked before: nothing, or the same with an idempotency key.
@@ -68,7 +79,7 @@ const ROWS: &str = "email,name,account_external_id,role\n\
     ute@example.com,Ute,west,member\n";
 
 impl Flow {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::CreateUser,
         Self::CreateOrganization,
         Self::AddNewPerson,
@@ -81,6 +92,9 @@ impl Flow {
         Self::Import,
         Self::Accept,
         Self::Close,
+        Self::Plan,
+        Self::Reassign,
+        Self::Invite,
     ];
 
     /// Whether the world shows either nothing of it or all of it.
@@ -99,6 +113,8 @@ impl Flow {
             Self::CreateUser => &["email_exists", "external_id_exists"],
             Self::CreateOrganization | Self::CreateAccount => &["external_id_exists"],
             Self::AddNewPerson => &["already_member"],
+            Self::Plan => &["plan_changed"],
+            Self::Invite => &["invitation_exists"],
             _ => &[],
         }
     }
@@ -129,7 +145,7 @@ impl Flow {
     }
 
     async fn act(self, roster: &Roster, request: &Request, ids: Ids) -> Result<(), OpError> {
-        let Ids { cloud, ute, fay, link } = ids;
+        let Ids { cloud, ute, fay, link, revision } = ids;
         let bare = Request { receipt: None, ..request.clone() };
         match self {
             Self::CreateUser => {
@@ -205,8 +221,44 @@ impl Flow {
                 accept_invitation(roster, &Request { actor, ..bare }, &token, None).await.map(drop)
             }
             Self::Close => close_organization(roster, &bare, cloud, true).await,
+            Self::Plan => {
+                leave_by_plan(roster, request, cloud, &moes(revision), Some(&|_| vec![1])).await.map(drop)
+            }
+            Self::Reassign => {
+                let asked = Reassign { from: named("moe"), to: named("max"), kind: None, account: None };
+                reassign_records(roster, &bare, cloud, &asked).await.map(drop)
+            }
+            Self::Invite => {
+                let mailed = with_mail(roster, Arc::default());
+                let email = "rita@example.com".parse().unwrap();
+                let access = AccessAsk::Accounts(vec![(external("north"), MEMBER)]);
+                let ask = InviteAsk { email, access, expires_in: None, name: None, user: None, cuts: 0 };
+                invite(&mailed, request, cloud, ask, Some(&|_| vec![1])).await.map(drop)
+            }
         }
     }
+}
+
+/// What moe's plan asks for.
+fn moes(revision: u128) -> Leave {
+    Leave {
+        user: named("moe"),
+        mode: LeavingMode::Remove,
+        revision: format!("{revision:032x}"),
+        records_to: Some(named("max")),
+        posts_to: Some(named("max")),
+        owner_to: None,
+        fate: InvitationFate::Revoke,
+    }
+}
+
+/// A roster whose mail is set up.
+pub fn with_mail(roster: &Roster, mailbox: Arc<Mailbox>) -> Roster {
+    Roster { post: Post::by(mailbox), ..roster.clone() }
+}
+
+fn named(person: &str) -> UserRef {
+    UserRef::External(person.parse().unwrap())
 }
 
 pub const MEMBER: RoleRef = RoleRef::System(SystemRole::Member);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "these are the bodies of tests")]
 
 mod flow;
+mod mail;
 mod scene;
 
 use std::future::Future;
@@ -199,4 +200,7 @@ flows! {
     import: Import;
     accept: Accept;
     close: Close;
+    plan: Plan;
+    reassign: Reassign;
+    invite: Invite;
 }

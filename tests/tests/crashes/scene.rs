@@ -8,10 +8,13 @@ use roster_core::flows::{NewMember, Who, add_member, create_organization, create
 use roster_core::home::{Home, Key, Record};
 use roster_core::listing::{MemberSort, PageRequest};
 use roster_core::log::{Body, LogFilter};
-use roster_core::model::{Access, ClaimTarget, DirectoryId};
-use roster_core::op::Roster;
+use roster_core::model::{Access, ClaimTarget, DirectoryId, PostName};
+use roster_core::op::{Roster, run};
 use roster_core::ops::invitation::{InviteAsk, InviteOutcome};
+use roster_core::ops::leaving::LeavingMode;
 use roster_core::ops::member::{AccessAsk, Joining};
+use roster_core::ops::post::SetPost;
+use roster_core::ops::record::PutRecord;
 use roster_core::reads::{self, MemberFilter};
 use roster_core::reference::{OrganizationRef, UserRef};
 use roster_core::secret::InvitationLink;
@@ -60,7 +63,33 @@ impl Scene {
         let invited = invite(&roster, &request(), cloud, ask, None).await.unwrap().output;
         let [(_, InviteOutcome::Invited(it))] = invited.as_slice() else { panic!("{invited:?}") };
         let link = InvitationLink { organization: cloud, invitation: it.id, number: it.link };
-        Self { at, entropy, ids: Ids { cloud, ute, fay, link } }
+        let moe = UserRef::External("moe".parse().unwrap());
+        let owner = reads::user(&roster, &request(), &moe).await.unwrap().value.id;
+        for n in 0..2 {
+            let (kind, external_id) = ("deal".parse().unwrap(), format!("d{n}").parse().unwrap());
+            let put = PutRecord {
+                organization: cloud,
+                kind,
+                external_id,
+                owner,
+                cuts: 0,
+                account: None,
+                title: None,
+            };
+            run(&roster, &request(), &put).await.unwrap();
+        }
+        let post = SetPost {
+            erased: false,
+            only_known: false,
+            organization: cloud,
+            name: PostName { account: None, key_role: Some("csm".parse().unwrap()) },
+            user: owner,
+            cuts: 0,
+        };
+        run(&roster, &request(), &post).await.unwrap();
+        let plan = reads::leaving_plan(&roster, &request(), cloud, &moe, LeavingMode::Remove).await.unwrap();
+        let revision = u128::from_str_radix(&plan.revision, 16).unwrap();
+        Self { at, entropy, ids: Ids { cloud, ute, fay, link, revision } }
     }
 
     /// On the store itself.
@@ -150,6 +179,21 @@ impl Scene {
             };
             seen.push(format!("member {external_id} {:?} {:?} {access}", user.email, member.status));
         }
+        let records = reads::records(roster, request, organization.id, None, None, &PAGE).await.unwrap();
+        for record in records.rows.into_iter().map(|shown| shown.value) {
+            let owner = reads::user(roster, request, &UserRef::Id(record.owner)).await.unwrap().value;
+            seen.push(format!("record {external_id} {} {:?}", record.name(), owner.email));
+        }
+        for post in organization.posts.holders() {
+            let holder = reads::user(roster, request, &UserRef::Id(post)).await.unwrap().value;
+            seen.push(format!("post {external_id} {:?}", holder.email));
+        }
+        let invitations = reads::invitations(roster, request, organization.id, None, &PAGE).await.unwrap();
+        seen.extend(
+            invitations.rows.into_iter().map(|shown| {
+                format!("invitation {external_id} {} {:?}", shown.value.email, shown.value.status)
+            }),
+        );
         seen.extend(accounts.iter().map(|shown| {
             format!(
                 "account {external_id} {:?} {} {:?}",

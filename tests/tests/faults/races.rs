@@ -5,7 +5,8 @@ use roster_tests::stores::selected;
 
 async fn on_every_store(race: Race) {
     for store in selected() {
-        let report = run(race, store, rounds_wanted()).await.unwrap_or_else(|wrong| panic!("{wrong}"));
+        let report =
+            run(race, store, race.rounds(rounds_wanted())).await.unwrap_or_else(|wrong| panic!("{wrong}"));
         println!("\n{}", report.line(race, store));
     }
 }
@@ -36,4 +37,8 @@ races! {
     o7_nobody_joins_what_is_closed: CloseAndAdd;
     l1_what_is_kept_for_the_way_back_is_the_last_role: DeactivationAndRole;
     p2_no_role_ends_that_somebody_has_just_been_given: RoleDeletedAndGiven;
+    l6_a_plan_is_executed_as_it_was_read_or_not_at_all: PlanAndRole;
+    l7_a_record_is_whose_it_was_made_last: ReassignAndPut;
+    l5_who_is_erased_is_no_member_by_an_invitation: EraseAndAccept;
+    l5_who_is_erased_is_no_member_by_an_adding: EraseAndAdd;
 }

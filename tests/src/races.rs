@@ -149,10 +149,11 @@ impl Race {
         }
     }
 
-    /// Of so many rounds that are asked for, how many it runs: one that makes and erases a person takes long.
+    /// Of so many rounds that are asked for, how many it runs: one that makes a person, or has a job done, takes long.
     pub const fn rounds(self, asked_for: u32) -> u32 {
         match self {
             Self::EraseAndAccept | Self::EraseAndAdd => asked_for.div_ceil(5),
+            Self::PlanAndRole | Self::ReassignAndPut => asked_for.div_ceil(2),
             _ => asked_for,
         }
     }

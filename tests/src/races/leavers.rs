@@ -50,13 +50,13 @@ pub(super) async fn plan_and_role(scene: &mut Scene) -> Result<String, String> {
         owner_to: None,
         fate: InvitationFate::Revoke,
     };
-    let role = spawn_set_role(&scene.replicas[1], as_user(people.bert), organization, scene.one, people.mia);
-    scene.stagger(1).await;
     let roster = scene.replicas[0].clone();
     let plan = tokio::spawn(async move {
         let request = Request::new(as_user(people.anna), roster.entropy.as_ref());
         told(leave_by_plan(&roster, &request, organization, &leave, None).await)
     });
+    scene.stagger(1).await;
+    let role = spawn_set_role(&scene.replicas[1], as_user(people.bert), organization, scene.one, people.mia);
     let ended = both(plan, role).await;
     let actions = scene.actions_since(before).await;
     let actions: Vec<&str> = actions.iter().map(|(action, _)| action.as_str()).collect();
@@ -100,8 +100,6 @@ pub(super) async fn reassign_and_put(scene: &mut Scene) -> Result<String, String
     let name: HoldingName = "deal:one".parse().expect("a name");
     let record = deal(scene, &name).await.id.to_string();
     let before = scene.seq().await;
-    let titled = spawn_run(&scene.replicas[1], as_user(people.bert), put(scene, Some("Big")));
-    scene.stagger(1).await;
     let roster = scene.replicas[0].clone();
     let (from, to) = (UserRef::Id(people.mia), UserRef::Id(people.anna));
     let handed = tokio::spawn(async move {
@@ -109,6 +107,8 @@ pub(super) async fn reassign_and_put(scene: &mut Scene) -> Result<String, String
         let asked = Reassign { from, to, kind: None, account: None };
         told(reassign_records(&roster, &request, organization, &asked).await)
     });
+    scene.stagger(2).await;
+    let titled = spawn_run(&scene.replicas[1], as_user(people.bert), put(scene, Some("Big")));
     match both(handed, titled).await {
         (Ok(()), Ok(())) => {}
         ended => return Err(format!("{ended:?}")),
@@ -198,13 +198,13 @@ pub(super) async fn erase_and_accept(scene: &mut Scene) -> Result<String, String
     };
     let link = InvitationLink { organization, invitation: it.id, number: it.link };
     let token = scene.replicas[1].links.invitation_token(&link);
+    let erased = spawn_erase(scene, user);
+    scene.stagger(1).await;
     let roster = scene.replicas[1].clone();
     let accepted = tokio::spawn(async move {
         let request = Request::new(as_user(user), roster.entropy.as_ref());
         told(accept_invitation(&roster, &request, &token, None).await)
     });
-    scene.stagger(1).await;
-    let erased = spawn_erase(scene, user);
     let outcome = match both(erased, accepted).await {
         (Ok(()), Ok(())) => "accepted, then erased".to_owned(),
         (Ok(()), Err(told)) => format!("erased, the acceptance {told}"),
@@ -218,9 +218,9 @@ pub(super) async fn erase_and_add(scene: &mut Scene) -> Result<String, String> {
     let (organization, seats) = (scene.organization, scene.seats_used().await);
     let (user, name) = stranger(scene).await;
     let access = AccessAsk::Organization(VIEWER);
-    let added = spawn_add(&scene.replicas[1], Actor::CLI, organization, user, access);
-    scene.stagger(1).await;
     let erased = spawn_erase(scene, user);
+    scene.stagger(1).await;
+    let added = spawn_add(&scene.replicas[1], Actor::CLI, organization, user, access);
     let outcome = match both(erased, added).await {
         (Ok(()), Ok(())) => "added, then erased".to_owned(),
         (Ok(()), Err(told)) => format!("erased, the adding {told}"),

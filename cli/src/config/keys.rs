@@ -11,18 +11,26 @@ pub(super) struct Key {
     pub flag: Option<&'static str>,
     /// A secret is never printed and has a sibling `<path>_file`.
     pub secret: bool,
-    /// A number may stand without quotes.
-    pub number: bool,
-    /// `true` or `false` may stand without quotes.
-    pub boolean: bool,
-    /// Several may stand in brackets; in a variable, with commas.
-    pub list: bool,
+    /// What may stand for it in the file beside text.
+    pub form: Form,
+}
+
+/// What may stand for a setting beside text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    /// Nothing.
+    Text,
+    /// A number without quotes.
+    Number,
+    /// `true` or `false` without quotes.
+    Boolean,
+    /// Several in brackets; in a variable, with commas.
+    List,
 }
 
 impl Key {
     const fn text(path: &'static str) -> Self {
-        let (number, boolean, list) = (false, false, false);
-        Self { path, default: None, flag: None, secret: false, number, boolean, list }
+        Self { path, default: None, flag: None, secret: false, form: Form::Text }
     }
 
     const fn secret(path: &'static str) -> Self {
@@ -30,15 +38,15 @@ impl Key {
     }
 
     const fn number(path: &'static str) -> Self {
-        Self { number: true, ..Self::text(path) }
+        Self { form: Form::Number, ..Self::text(path) }
     }
 
     const fn boolean(path: &'static str) -> Self {
-        Self { boolean: true, ..Self::text(path) }
+        Self { form: Form::Boolean, ..Self::text(path) }
     }
 
     const fn list(path: &'static str) -> Self {
-        Self { list: true, ..Self::text(path) }
+        Self { form: Form::List, ..Self::text(path) }
     }
 
     const fn duration(path: &'static str) -> Self {

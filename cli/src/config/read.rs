@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::value::Value;
 
-use super::keys::Key;
+use super::keys::{Form, Key};
 use super::layers::{not_utf8, source_of};
 use super::problem::{Fault, Problem, Source};
 
@@ -159,16 +159,16 @@ impl Reader<'_> {
             // What an environment value that is not UTF-8 was turned into.
             Value::String(_, text) if text.contains(char::REPLACEMENT_CHARACTER) => not_utf8(),
             Value::String(_, text) => return Some(Found { value: text, source }),
-            Value::Num(_, number) if key.number => {
+            Value::Num(_, number) if key.form == Form::Number => {
                 let text = number
                     .to_i128()
                     .map_or_else(|| "a broken number".to_owned(), |number| number.to_string());
                 return Some(Found { value: text, source });
             }
-            Value::Bool(_, flag) if key.boolean => {
+            Value::Bool(_, flag) if key.form == Form::Boolean => {
                 return Some(Found { value: flag.to_string(), source });
             }
-            Value::Array(_, values) if key.list => match joined(&values) {
+            Value::Array(_, values) if key.form == Form::List => match joined(&values) {
                 Some(text) => return Some(Found { value: text, source }),
                 None => Fault::new("is not a list of texts", "write it like [\"one\", \"two\"]"),
             },

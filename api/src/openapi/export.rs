@@ -107,7 +107,11 @@ fn export_job_item() -> Value {
         "Something in a job that names them.",
         vec![
             ("job_id", id("job"), "Which job."),
-            ("item", json!({"type": ["string", "object"]}), "A name, or a line of a file."),
+            (
+                "item",
+                json!({"type": ["string", "object"], "examples": ["ext:ada"]}),
+                "A name, or a line of a file.",
+            ),
             ("status", or_null(text("changed")), "What came of it."),
             ("code", or_null(text("not_found")), "Why it was refused."),
         ],

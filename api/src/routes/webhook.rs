@@ -36,8 +36,11 @@ pub fn routes() -> Vec<Route> {
                  organizations and of the deployment, which is for operators. Every event from now on is sent in a POST, as \
                  `GET …/events` shows it, signed as Standard Webhooks has it by the `secret`, which is in this answer and \
                  nowhere else. Any 2xx within 15 seconds takes it; whatever else comes, it is tried again for three days, \
-                 and redirects are not followed. 410 gives it up at once. The same event has the same `webhook-id` whenever \
-                 it is sent. At most 20 webhooks an organization.",
+                 and redirects are not followed. 410 gives up this event at once; the webhook stays, and later events are \
+                 sent. While 500 events wait to be tried again, no new one is begun; they come later. Whoever answers 429 \
+                 or 503 with `Retry-After` in seconds is left alone for so long, a day at the most. The same event has the \
+                 same `webhook-id` whenever it is sent. When the organization is closed, nothing is sent any more, not \
+                 even that it was closed: a webhook of the deployment is told. At most 20 webhooks an organization.",
             )
             .takes(json!({
                 "url": "https://example.com/hooks", "types": ["member.added", "member.removed"],
@@ -58,7 +61,7 @@ pub fn routes() -> Vec<Route> {
             .says(
                 "Change a webhook",
                 "Needs `webhooks:manage` on the whole organization; of the deployment operators only. What is to be tried \
-                 again goes to the new place. `organization` cannot be changed.",
+                 again goes to a new `url` at once. `organization` cannot be changed.",
             )
             .takes(json!({"types": []}))
             .answers(200, "Webhook")
@@ -89,7 +92,8 @@ pub fn routes() -> Vec<Route> {
                 "Send an event again",
                 "Within a moment, with the same `webhook-id`, and tried again like a new one if it fails.",
             )
-            .answers(200, "Delivery"),
+            .answers(200, "Delivery")
+            .refuses(&["organization_closed"]),
     ]
 }
 
@@ -259,8 +263,8 @@ async fn deliveries(call: Call<Empty, DeliveriesQuery>) -> Result<Answer, Proble
 async fn redeliver(call: Call) -> Result<Answer, Problem> {
     let (webhook, delivery) = (call.param("webhook")?, call.param("delivery")?);
     // Whoever may not leaves no receipt.
-    let found = reads::webhook(call.roster(), &call.request, webhook).await?;
-    let home = found.value.organization.map_or(Home::Deployment, Home::Organization);
+    let found = reads::redeliverable(call.roster(), &call.request, webhook, delivery).await?;
+    let home = found.organization.map_or(Home::Deployment, Home::Organization);
     once(&call, home, async |request| {
         let delivery = send_again(call.roster(), &request, webhook, delivery).await?;
         Ok(Answer::ok(shapes::delivery(&delivery)))

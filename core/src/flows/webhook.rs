@@ -7,12 +7,15 @@ use crate::model::{Delivery, EventType, Reached, Webhook, WebhookUrl};
 use crate::op::{Done, Roster, Seal, preflight, run, run_sealed};
 use crate::ops::pointer::NOT_AFTER;
 use crate::ops::webhook::{
-    CreateWebhook, DeleteWebhook, ForgetDeliveries, PutLine, Redeliver, RotateWebhookSecret, UpdateWebhook,
-    WebhookPatch, webhook_home,
+    CreateWebhook, DeleteWebhook, ForgetDeliveries, PutLine, Redeliver, RotateWebhookSecret, Settle, Settled,
+    UpdateWebhook, WebhookPatch, webhook_home,
 };
 use crate::reads::{self, EventSource, deliveries_behind, events_end, organization_of};
 use crate::refusal::OpError;
 use crate::secret::WebhookSecret;
+
+/// So many steps take away what is left of a webhook; whoever looks at lines does the rest.
+const FORGETTING: u32 = 100;
 
 /// What a webhook is made from.
 #[derive(Clone, PartialEq, Debug)]
@@ -48,7 +51,7 @@ pub async fn create_webhook(
     Ok(done)
 }
 
-/// Changes a webhook.
+/// Changes a webhook. What waits goes to a new place at once: it may have been changed because nobody was at the old one.
 pub async fn update_webhook(
     roster: &Roster,
     request: &Request,
@@ -59,7 +62,16 @@ pub async fn update_webhook(
         roster.webhooks.check(url)?;
     }
     let organization = organization_of(roster, webhook).await?;
-    run(roster, request, &UpdateWebhook { organization, webhook, patch }).await
+    let moved = patch.url.is_some();
+    let done = run(roster, request, &UpdateWebhook { organization, webhook, patch }).await?;
+    if moved {
+        let settle = Settle { webhook, settled: Settled::Due };
+        if let Err(error) = run(roster, &request.as_system("webhook moved"), &settle).await {
+            tracing::warn!(%webhook, %error, "what waits for a webhook that was moved goes there when it is due");
+        }
+        roster.webhooks.wake.notify_one();
+    }
+    Ok(done)
 }
 
 /// Gives a webhook a new secret.
@@ -94,13 +106,11 @@ pub(crate) async fn forget_webhook(
     request: &Request,
     webhook: WebhookId,
 ) -> Result<(), OpError> {
-    for n in 0_u32.. {
+    for n in 0..FORGETTING {
         let found = deliveries_behind(roster, webhook, None, 400).await?;
         let deliveries: Vec<DeliveryId> = found.into_iter().map(|it| it.id).collect();
-        let last = deliveries.is_empty();
         let forget = ForgetDeliveries { webhook, deliveries, gone: true };
-        run(roster, &request.as_system(&format!("webhook gone {n}")), &forget).await?;
-        if last {
+        if run(roster, &request.as_system(&format!("webhook gone {n}")), &forget).await?.output {
             break;
         }
     }
@@ -114,7 +124,7 @@ pub async fn redeliver(
     webhook: WebhookId,
     delivery: DeliveryId,
 ) -> Result<Delivery, OpError> {
-    reads::webhook(roster, request, webhook).await?;
+    reads::redeliverable(roster, request, webhook, delivery).await?;
     let request = Request { if_match: None, receipt: None, ..request.clone() };
     let done = run(roster, &request, &Redeliver { webhook, delivery }).await?;
     roster.webhooks.wake.notify_one();

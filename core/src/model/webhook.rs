@@ -20,6 +20,8 @@ pub const MAX_WEBHOOKS: usize = 20;
 pub const WEBHOOK_PARTS: u8 = 16;
 /// Deliveries that are kept of a webhook, beside those that are still to be tried.
 pub const MAX_DELIVERIES: u32 = 1_000;
+/// So many deliveries of a webhook wait to be tried again; while they do, no new event is begun, which the log keeps.
+pub const MAX_PENDING: usize = 500;
 
 /// Where events are sent: `http` or `https`, with a host, without credentials and fragment, at most 2,048 bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,9 +33,9 @@ impl WebhookUrl {
         &self.0
     }
 
-    /// Without what stands behind `?`, which may be a secret.
-    pub fn without_query(&self) -> &str {
-        self.0.split('?').next().unwrap_or_default()
+    /// Scheme, host and port: without path and query, which may be a secret.
+    pub fn origin(&self) -> String {
+        Url::parse(&self.0).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
     }
 
     /// The address, where the host is one and not a name.
@@ -194,6 +196,16 @@ impl WebhookLine {
     /// When something is to be tried again, if anything is: at the end of a rest, since news may have waited for it.
     pub fn due(&self) -> Option<Timestamp> {
         self.rest.or_else(|| self.pending.iter().map(|pending| pending.at).min())
+    }
+
+    /// Whether so much waits to be tried again that nothing new is begun.
+    pub const fn is_full(&self) -> bool {
+        self.pending.len() >= MAX_PENDING
+    }
+
+    /// How many deliveries are kept beside those that wait.
+    pub fn settled(&self) -> u32 {
+        self.kept.saturating_sub(u32::try_from(self.pending.len()).unwrap_or(u32::MAX))
     }
 
     /// The delivery to be tried first at an instant.
@@ -512,6 +524,8 @@ mod tests {
         let address = |text: &str| text.parse::<WebhookUrl>().unwrap().address().map(|it| it.to_string());
         assert_eq!(address("http://0x7f.1/"), Some("127.0.0.1".to_owned()), "as it is connected to");
         assert_eq!(address("http://localhost/"), None);
+        let url = |text: &str| text.parse::<WebhookUrl>().unwrap().origin();
+        assert_eq!(url("https://example.com:8443/secret?also=this"), "https://example.com:8443");
     }
 
     #[test]

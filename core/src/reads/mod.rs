@@ -55,7 +55,7 @@ pub(crate) use user::pointers;
 pub use user::{Me, MembershipShown, UserAccount, account_of_user, me, user, user_accounts, users};
 pub use view::{alerts, indicator, indicators, view, views};
 pub(crate) use webhook::{defined, deliveries_behind, lines_of, made_by, organization_of, surplus};
-pub use webhook::{deliveries, webhook, webhooks};
+pub use webhook::{deliveries, redeliverable, webhook, webhooks};
 
 use crate::id::Version;
 use crate::listing::Position;

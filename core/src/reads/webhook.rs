@@ -11,8 +11,8 @@ use crate::home::{Home, Key, Record, TypedKey};
 use crate::id::{DeliveryId, OrganizationId, UserId, WebhookId};
 use crate::listing::{PageRequest, Position};
 use crate::model::{
-    Delivery, DeliveryStatus, TheLine, TheWebhook, TheWebhookList, WEBHOOK_PARTS, Webhook, WebhookKey,
-    WebhookLine, WebhookRecord,
+    Delivery, DeliveryStatus, Organization, OrganizationStatus, TheDelivery, TheLine, TheWebhook,
+    TheWebhookList, WEBHOOK_PARTS, Webhook, WebhookKey, WebhookLine, WebhookRecord,
 };
 use crate::op::{Roster, View};
 use crate::ops::webhook::webhook_home;
@@ -28,19 +28,63 @@ const CHUNK: u16 = 200;
 
 /// One webhook.
 pub async fn webhook(roster: &Roster, request: &Request, id: WebhookId) -> Result<Shown<Webhook>, OpError> {
-    let organization = organization_of(roster, id).await?;
-    let standing = match organization {
-        Some(organization) => Some(visible_standing(roster, request, organization).await?.1),
-        None if request.actor.is_operator() => None,
-        None => return Err(Refusal::NotFound.into()),
-    };
-    let mut view = View::new(roster, webhook_home(organization), request);
-    let value = view.get(&TheWebhook(id)).await?.ok_or(Refusal::NotFound)?;
-    if let Some(standing) = standing {
-        roster.policies.access.require(&standing, "webhooks:manage", Reach::Organization)?;
+    let seen = seen(roster, request, id).await?;
+    let shown = there(roster, request, &seen, id).await?;
+    may(roster, &seen)?;
+    Ok(shown)
+}
+
+/// One webhook, to whoever may have this delivery sent again; 409 where its organization is closed.
+pub async fn redeliverable(
+    roster: &Roster,
+    request: &Request,
+    id: WebhookId,
+    delivery: DeliveryId,
+) -> Result<Webhook, OpError> {
+    let seen = seen(roster, request, id).await?;
+    if seen.as_ref().is_some_and(|(organization, _)| organization.status == OrganizationStatus::Closed) {
+        return Err(Refusal::OrganizationClosed.into());
     }
+    let shown = there(roster, request, &seen, id).await?;
+    let key = TheDelivery(id, delivery).key();
+    let read = roster.store.read(&id.part(), std::slice::from_ref(&key), &[]).await?;
+    if !read.records.contains_key(&key) {
+        return Err(Refusal::NotFound.into());
+    }
+    may(roster, &seen)?;
+    Ok(shown.value)
+}
+
+/// The organization of a webhook as whoever asks sees it; nothing for one of the deployment.
+type Seen = Option<(Organization, Standing)>;
+
+async fn seen(roster: &Roster, request: &Request, id: WebhookId) -> Result<Seen, OpError> {
+    match organization_of(roster, id).await? {
+        Some(organization) => {
+            let (shown, standing) = visible_standing(roster, request, organization).await?;
+            Ok(Some((shown.value, standing)))
+        }
+        None if request.actor.is_operator() => Ok(None),
+        None => Err(Refusal::NotFound.into()),
+    }
+}
+
+async fn there(
+    roster: &Roster,
+    request: &Request,
+    seen: &Seen,
+    id: WebhookId,
+) -> Result<Shown<Webhook>, OpError> {
+    let home = webhook_home(seen.as_ref().map(|(organization, _)| organization.id));
+    let mut view = View::new(roster, home, request);
+    let value = view.get(&TheWebhook(id)).await?.ok_or(Refusal::NotFound)?;
     let version = view.version(&TheWebhook(id).key()).ok_or(Refusal::NotFound)?;
     Ok(Shown { value, version })
+}
+
+fn may(roster: &Roster, seen: &Seen) -> Result<(), Refusal> {
+    let Some((_, standing)) = seen else { return Ok(()) };
+    roster.policies.access.require(standing, "webhooks:manage", Reach::Organization)
 }
 
 /// Whose a webhook is, or would be; 404 where nothing is known of it.
@@ -123,7 +167,7 @@ async fn of_home(roster: &Roster, home: &Home) -> Result<Vec<Webhook>, StoreErro
 async fn all(roster: &Roster, after: WebhookId, limit: u16) -> Result<Rows<Webhook>, OpError> {
     let mut lines = Vec::new();
     for part in 0..WEBHOOK_PARTS {
-        lines.extend(lines_of(roster, part, Some(after), limit.saturating_add(1)).await?);
+        lines.extend(lines_of(roster, part, Some(after), limit.saturating_add(1)).await?.0);
     }
     lines.sort_by_key(|line| line.id);
     let more = lines.len() > usize::from(limit);
@@ -136,16 +180,20 @@ async fn all(roster: &Roster, after: WebhookId, limit: u16) -> Result<Rows<Webho
     Ok(Rows { rows: found.into_iter().flatten().collect(), next })
 }
 
-/// Lines of a part behind a webhook, at most so many.
+/// Lines of a part behind a webhook, at most so many, and whether there may be more.
 pub(crate) async fn lines_of(
     roster: &Roster,
     part: u8,
     after: Option<WebhookId>,
     limit: u16,
-) -> Result<Vec<WebhookLine>, StoreError> {
+) -> Result<(Vec<WebhookLine>, bool), StoreError> {
     let after = Key::Webhook(WebhookKey::Line(after.unwrap_or(WebhookId::from_uuid(uuid::Uuid::nil()))));
     let found = roster.store.records(&Home::Webhooks(part), Some(&after), limit).await?;
-    Ok(found.into_iter().map_while(|stored| TheLine::pick(stored.record)).collect())
+    let read = found.len();
+    let lines: Vec<_> = found.into_iter().map_while(|stored| TheLine::pick(stored.record)).collect();
+    // Deliveries stand behind the lines.
+    let more = read == usize::from(limit) && lines.len() == read;
+    Ok((lines, more))
 }
 
 /// The webhook that a line leads to.

@@ -5,6 +5,7 @@
 //! the same `webhook-id`.
 
 mod address;
+mod board;
 mod courier;
 mod round;
 mod signature;

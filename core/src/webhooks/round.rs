@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{Message, Sender, signatures};
@@ -29,8 +30,14 @@ use crate::time::Timestamp;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long an attempt that is under way may go on after the word to stop.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-/// How many attempts are made before others get their turn.
+/// How many attempts are made before others get their turn, and for how long.
 const TURNS: usize = 100;
+const TURN: Duration = Duration::from_secs(5);
+/// A receiver that takes longer is slow.
+const SLOW: Duration = Duration::from_secs(2);
+/// After so many pages that hold nothing for a webhook, or after so long, it is noted how far it has come.
+const PAGES: usize = 10;
+const READING: Duration = Duration::from_secs(10);
 /// Events that are read at a time.
 const CHUNK: u16 = 100;
 
@@ -43,24 +50,28 @@ pub(super) struct Ended {
     pub due: Option<Timestamp>,
     /// Whether its receiver failed last.
     pub failing: bool,
-    /// How many deliveries are kept of it.
-    pub kept: u32,
+    /// Whether its receiver took long last, if it was asked.
+    pub slow: Option<bool>,
+    /// When to look at it in any case.
+    pub look: Option<Timestamp>,
+    /// How many deliveries are kept of it beside those that wait.
+    pub settled: u32,
 }
 
 impl Ended {
+    /// There is nothing to do.
+    pub(super) const NOTHING: Self =
+        Self { more: false, due: None, failing: false, slow: None, look: None, settled: 0 };
+
+    /// As a line says. Whoever holds it may have died: it is looked at when the lease ends, if not later.
     pub(super) fn of(line: &WebhookLine) -> Self {
         let until = line.lease.map(|lease| lease.until);
-        let due = line.due().map(|due| until.map_or(due, |until| due.max(until)));
-        Self { more: false, due, failing: line.failures > 0, kept: line.kept }
-    }
-
-    /// Nothing is sent to it any more.
-    const fn for_good(line: &WebhookLine) -> Self {
-        Self { more: false, due: None, failing: false, kept: line.kept }
+        let due = line.due().max(until);
+        Self { due, failing: line.failures > 0, settled: line.settled(), ..Self::NOTHING }
     }
 
     pub(super) const fn not_before(until: Timestamp) -> Self {
-        Self { more: false, due: Some(until), failing: false, kept: 0 }
+        Self { due: Some(until), ..Self::NOTHING }
     }
 }
 
@@ -73,6 +84,8 @@ pub(super) enum Glance {
     Idle(Ended),
     /// Something, perhaps.
     Busy,
+    /// Its organization is closed: what waits is to be given up.
+    Over,
 }
 
 /// A webhook that this process serves.
@@ -123,9 +136,16 @@ impl Round {
         let Some(target) = self.look(&line).await? else {
             // That of a closed organization stays, and sends nothing any more.
             let there = defined(&self.roster, &line).await?.is_some();
-            return Ok(if there { Glance::Idle(Ended::for_good(&line)) } else { Glance::Missing });
+            return Ok(match there {
+                false => Glance::Missing,
+                true if line.pending.is_empty() => Glance::Idle(Ended::NOTHING),
+                true => Glance::Over,
+            });
         };
-        let idle = line.due().is_none_or(|due| due > target.now) && !self.has_news(&line).await?;
+        // What somebody has left is given back.
+        let left = line.lease.is_some_and(|lease| lease.until <= target.now);
+        let due = left || line.due().is_some_and(|due| due <= target.now);
+        let idle = !due && !self.has_news(&line).await?;
         Ok(if idle { Glance::Idle(Ended::of(&line)) } else { Glance::Busy })
     }
 
@@ -135,9 +155,12 @@ impl Round {
         Ok(read.records.remove(&key).and_then(|stored| TheLine::pick(stored.record)))
     }
 
-    /// Whether the log has gone beyond what was reached. A rest keeps it waiting.
+    /// Whether the log has gone beyond what was reached. A rest keeps it waiting, and much that waits itself.
     async fn has_news(&self, line: &WebhookLine) -> Result<bool, OpError> {
-        let (Some(reached), None) = (line.reached, line.rest) else { return Ok(line.rest.is_none()) };
+        if line.rest.is_some() || line.is_full() {
+            return Ok(false);
+        }
+        let Some(reached) = line.reached else { return Ok(true) };
         Ok(match line.organization {
             Some(id) => {
                 self.roster.store.read(&Home::Organization(id), &[], &[]).await?.head.seq >= reached.seq
@@ -164,13 +187,20 @@ impl Round {
 
     /// Sends what is to be sent, until nothing is left, the receiver is to be left alone, or others are to have their turn.
     pub(super) async fn go(&self, line: WebhookLine) -> Result<Ended, OpError> {
-        let system = Request::new(Actor::System, self.roster.entropy.as_ref());
+        let mut slow = None;
+        let ended = self.turns(line, &mut slow).await?;
+        Ok(Ended { slow, ..ended })
+    }
+
+    async fn turns(&self, line: WebhookLine, slow: &mut Option<bool>) -> Result<Ended, OpError> {
+        let (begun, system) = (Instant::now(), Request::new(Actor::System, self.roster.entropy.as_ref()));
         let Some(mut line) = self.begun(&system, line).await? else {
             return Ok(Ended::not_before(Timestamp::EPOCH));
         };
-        let (mut news, mut again) = (News::default(), true);
+        // After a rest what is new comes first: what waits may be what nobody takes.
+        let (mut news, mut again) = (News::default(), line.rest.is_none());
         for n in 0..TURNS {
-            if self.stop.is_given() {
+            if self.stop.is_given() || begun.elapsed() >= TURN {
                 break;
             }
             let Some(target) = self.look(&line).await? else { break };
@@ -182,7 +212,9 @@ impl Round {
                 return self.release(&system, false).await;
             };
             again = turn.delivery.is_none();
-            let Some(attempt) = self.attempt(&target, &line, &turn).await? else { break };
+            let asked = Instant::now();
+            let Some(attempt) = self.attempt(&target, &turn).await? else { break };
+            *slow = Some(asked.elapsed() > SLOW);
             let tried = Tried { delivery: turn.delivery, event: turn.event, attempt };
             let last =
                 news.ahead.is_empty() && news.is_all && line.pending.is_empty() && attempt.is_success();
@@ -238,7 +270,7 @@ impl Round {
         }
     }
 
-    /// What is tried next: what is due again and what is new take turns.
+    /// What is tried next: what is due again and what is new take turns. Nothing too where another has taken over.
     async fn turn(
         &self,
         step: &Request,
@@ -250,8 +282,11 @@ impl Round {
         if again && let Some(turn) = self.due(target, line).await? {
             return Ok(Some(turn));
         }
-        if news.ahead.is_empty() && !news.is_all {
-            self.read_on(step, target, line, news).await?;
+        if line.is_full() {
+            return self.due(target, line).await;
+        }
+        if news.ahead.is_empty() && !news.is_all && !self.read_on(step, target, line, news).await? {
+            return Ok(None);
         }
         if let Some(Ahead { event, behind }) = news.ahead.pop_front() {
             return Ok(Some(Turn { delivery: None, event, reached: Some(behind) }));
@@ -272,17 +307,18 @@ impl Round {
         Ok(None)
     }
 
-    /// Reads what is new, up to the first page that holds something that the webhook wants.
+    /// Reads what is new, up to the first page that holds something that the webhook wants. False where another has taken
+    /// over meanwhile.
     async fn read_on(
         &self,
         step: &Request,
         target: &Target,
         line: &mut WebhookLine,
         news: &mut News,
-    ) -> Result<(), OpError> {
+    ) -> Result<bool, OpError> {
         let source = target.webhook.organization.map_or(EventSource::Deployment, EventSource::Organization);
         let from = line.reached.unwrap_or(target.webhook.begins);
-        let mut place = EventPlace::from(from);
+        let (mut place, mut pages, mut noted) = (EventPlace::from(from), 0, Instant::now());
         while !self.stop.is_given() {
             let page = match events_behind(&self.roster, source, place, CHUNK).await {
                 Ok(page) => page,
@@ -300,20 +336,34 @@ impl Round {
             );
             if let Some(last) = news.ahead.back_mut() {
                 last.behind = page.next.into();
-                return Ok(());
+                return Ok(true);
             }
             place = page.next;
             if news.is_all {
                 break;
             }
+            pages += 1;
+            if pages % PAGES == 0 || noted.elapsed() >= READING {
+                if !self.skip(&step.step(&format!("page {pages}")), line, place).await? {
+                    return Ok(false);
+                }
+                noted = Instant::now();
+            }
         }
+        self.skip(step, line, place).await
+    }
+
+    /// Notes that a webhook has come so far, and that it is still held. False where another has taken over.
+    async fn skip(&self, step: &Request, line: &mut WebhookLine, place: EventPlace) -> Result<bool, OpError> {
         let reached = Reached::from(place);
-        if Some(reached) != line.reached {
-            let note = self.note(None, Some(reached), false);
-            let noted = run(&self.roster, &step.step("skip"), &note).await?.output;
-            line.reached = noted.map_or(line.reached, |line| line.reached);
+        if Some(reached) == line.reached {
+            return Ok(true);
         }
-        Ok(())
+        let note = self.note(None, Some(reached), false);
+        let noted = run(&self.roster, &step.step("skip"), &note).await?.output;
+        let held = noted.is_some();
+        *line = noted.unwrap_or_else(|| line.clone());
+        Ok(held)
     }
 
     /// Where to go on when what is next is gone: of the deployment at the first event that can still be read; of an
@@ -326,12 +376,7 @@ impl Round {
     }
 
     /// Sends one event, with the body that it has now. Nothing where the process is to stop first.
-    async fn attempt(
-        &self,
-        target: &Target,
-        line: &WebhookLine,
-        turn: &Turn,
-    ) -> Result<Option<Attempt>, OpError> {
+    async fn attempt(&self, target: &Target, turn: &Turn) -> Result<Option<Attempt>, OpError> {
         let DeliveredEvent { home, seq, n, .. } = &turn.event;
         let attempt = match event_at(&self.roster, home, *seq, *n).await? {
             None => Attempt::Failed(DeliveryError::Gone),
@@ -351,18 +396,18 @@ impl Round {
                 }
             }
         };
-        self.tell(target, line, turn, attempt);
+        self.tell(target, turn, attempt);
         Ok(Some(attempt))
     }
 
-    fn tell(&self, target: &Target, line: &WebhookLine, turn: &Turn, attempt: Attempt) {
+    fn tell(&self, target: &Target, turn: &Turn, attempt: Attempt) {
         let outcome = attempt.error().map_or("delivered", DeliveryError::name);
         self.roster.observer.sent(outcome);
         let Some(error) = attempt.error() else { return };
         let status = if let Attempt::Answered(answered) = attempt { Some(answered.status) } else { None };
         tracing::warn!(
-            webhook = %self.webhook, url = target.webhook.url.without_query(), event = %turn.event.id,
-            error = error.name(), status, failures = line.failures + 1, "an event was not taken by a webhook"
+            webhook = %self.webhook, url = target.webhook.url.origin(), event = %turn.event.id,
+            error = error.name(), status, "an event was not taken by a webhook"
         );
     }
 

@@ -23,24 +23,24 @@ use serde_json::{Value, json};
 
 use super::{verified, work_off};
 
-const ALL: &str = "/v1/webhooks";
-const CLOUD: &str = "/v1/organizations/ext:cloud";
+pub(super) const ALL: &str = "/v1/webhooks";
+pub(super) const CLOUD: &str = "/v1/organizations/ext:cloud";
 
 /// A webhook of `ext:cloud`, or of the deployment: its id and its secret.
-async fn hooked(world: &World, url: &str, organization: Option<&str>) -> (String, String) {
+pub(super) async fn hooked(world: &World, url: &str, organization: Option<&str>) -> (String, String) {
     let body = json!({"url": url, "organization": organization});
     let made = world.operator().post(ALL, body).await.is(201);
     (text(&made, "/id"), text(&made, "/secret"))
 }
 
 /// Something happens in `ext:cloud`.
-async fn happens(world: &World, title: &str) {
+pub(super) async fn happens(world: &World, title: &str) {
     let body = json!({"owner": "ext:nils", "title": title});
     let path = format!("{CLOUD}/records/deal/{title}");
     world.operator().put(&path, body).await;
 }
 
-async fn deliveries(world: &World, webhook: &str, query: &str) -> Vec<Value> {
+pub(super) async fn deliveries(world: &World, webhook: &str, query: &str) -> Vec<Value> {
     let page = world.operator().get(&format!("{ALL}/{webhook}/deliveries{query}")).await.is(200);
     page["data"].as_array().unwrap().clone()
 }
@@ -311,9 +311,9 @@ async fn x2_two_replicas_send_each_event_once() {
 
 /// Loses the n-th note of an attempt, as a process that dies before it is written.
 #[derive(Debug)]
-struct Dies {
-    at: usize,
-    notes: AtomicUsize,
+pub(super) struct Dies {
+    pub(super) at: usize,
+    pub(super) notes: AtomicUsize,
 }
 
 #[async_trait]

@@ -7,6 +7,7 @@ mod audit;
 mod check;
 mod contract;
 mod conventions;
+mod couriers;
 mod deliveries;
 mod economy;
 mod erasure;

@@ -5,6 +5,7 @@ mod delete;
 mod forget;
 mod line;
 mod note;
+mod pending;
 mod redeliver;
 mod rotate;
 mod update;
@@ -14,6 +15,7 @@ pub use delete::DeleteWebhook;
 pub use forget::ForgetDeliveries;
 pub use line::{BeginLine, LEASE_SECONDS, PutLine, TakeLine, TakenLine};
 pub use note::{Attempt, LONGEST_REST, Note, TRIES, Tried, rest};
+pub use pending::{Settle, Settled};
 pub use redeliver::Redeliver;
 pub use rotate::RotateWebhookSecret;
 pub use update::{UpdateWebhook, WebhookPatch};
@@ -61,7 +63,7 @@ fn require(visible: Option<Visible>, there: bool, facts: &Facts) -> Result<(), R
     }
 }
 
-/// What the log says of one: the URL without what may be a secret.
+/// What the log says of one: of the URL nothing that may be a secret.
 fn fields(webhook: &Webhook) -> Value {
-    json!({"url": webhook.url.without_query(), "types": webhook.types})
+    json!({"url": webhook.url.origin(), "types": webhook.types})
 }

@@ -56,11 +56,21 @@ impl Attempt {
         matches!(self, Self::Answered(Answered { status: 410, .. }) | Self::Failed(DeliveryError::Gone))
     }
 
-    /// For how many seconds the receiver wants to be left alone.
+    /// For how many seconds the receiver wants to be left alone. Only whoever says that it is too much for now is asked.
     fn wish(self) -> i64 {
         match self {
-            Self::Answered(answered) => answered.retry_after.unwrap_or(0).min(LONGEST_WISH).into(),
-            Self::Failed(_) => 0,
+            Self::Answered(Answered { status: 429 | 503, retry_after }) => {
+                retry_after.unwrap_or(0).min(LONGEST_WISH).into()
+            }
+            Self::Answered(_) | Self::Failed(_) => 0,
+        }
+    }
+
+    /// Whether nobody is there who could take any event. Who refuses this one may take the next.
+    const fn is_nobody(self) -> bool {
+        match self {
+            Self::Answered(Answered { status, .. }) => matches!(status, 429 | 502..=504),
+            Self::Failed(error) => !matches!(error, DeliveryError::Gone | DeliveryError::Status),
         }
     }
 }
@@ -131,7 +141,12 @@ impl Operation for Note {
         let delivery = after(delivery, tried.attempt, facts);
         line.pending.retain(|it| it.delivery != delivery.id);
         line.pending.extend(delivery.next_attempt_at.map(|at| Pending { at, delivery: delivery.id }));
-        line.failures = if tried.attempt.is_success() { 0 } else { line.failures.saturating_add(1) };
+        line.failures = match tried.attempt {
+            attempt if attempt.is_nobody() => line.failures.saturating_add(1),
+            // Nobody was asked.
+            Attempt::Failed(_) => line.failures,
+            Attempt::Answered(_) => 0,
+        };
         let rest = rest(line.failures).max(tried.attempt.wish());
         line.rest = Some(facts.now.plus_seconds(rest)).filter(|_| rest > 0);
         Ok(Decision::unchanged(Some(line.clone())).put(line.into()).put(delivery.into()))
@@ -293,6 +308,34 @@ mod tests {
         let (line, delivery) = decide(&line(), None, answered(429, Some(600)), 0).unwrap();
         let until = Timestamp::EPOCH.plus_seconds(600);
         assert_eq!((delivery.next_attempt_at, line.rest), (Some(until), Some(until)));
+    }
+
+    #[test]
+    fn x2_only_who_is_busy_or_down_says_for_how_long() {
+        for status in [400, 418, 500, 502] {
+            let (line, delivery) = decide(&line(), None, answered(status, Some(86_400)), 0).unwrap();
+            assert_eq!(line.rest, None, "{status}");
+            assert!(delivery.next_attempt_at.is_some_and(|at| at < Timestamp::EPOCH.plus_seconds(10)));
+        }
+    }
+
+    #[test]
+    fn x2_events_that_are_refused_give_the_receiver_no_rest() {
+        let mut line = line();
+        for status in [500, 400, 302, 500, 500, 500] {
+            line = decide(&line, None, answered(status, None), 0).unwrap().0;
+            assert_eq!((line.rest, line.failures), (None, 0), "somebody is there");
+        }
+        for attempt in [
+            answered(429, None),
+            answered(502, None),
+            answered(504, None),
+            Attempt::Failed(DeliveryError::Timeout),
+            Attempt::Failed(DeliveryError::Connection),
+        ] {
+            line = decide(&line, None, attempt, 0).unwrap().0;
+        }
+        assert_eq!((line.failures, line.rest.is_some()), (5, true));
     }
 
     #[test]

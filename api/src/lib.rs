@@ -7,6 +7,7 @@ pub mod csv;
 mod cursor;
 mod erased;
 mod error;
+mod exports;
 mod json;
 mod member_query;
 mod metrics;
@@ -23,6 +24,7 @@ pub mod shapes;
 mod state;
 
 pub use error::Problem;
+pub use exports::Exports;
 pub use state::ApiState;
 
 use axum::Router;

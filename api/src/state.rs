@@ -8,6 +8,7 @@ use roster_core::stop::Stop;
 use tokio::sync::Notify;
 
 use crate::cursor::Cursors;
+use crate::exports::Exports;
 use crate::metrics::Metrics;
 use crate::peer::Proxies;
 use crate::sealing::Sealer;
@@ -31,6 +32,8 @@ pub struct ApiState {
     pub stop: Stop,
     /// Proxies that are believed.
     pub proxies: Arc<Proxies>,
+    /// Whose turn it is to export a person.
+    pub exports: Arc<Exports>,
 }
 
 impl ApiState {
@@ -51,6 +54,7 @@ impl ApiState {
             ingested: Arc::new(Notify::new()),
             stop: Stop::default(),
             proxies: Arc::default(),
+            exports: Arc::default(),
         }
     }
 }

@@ -74,8 +74,12 @@ async fn export(call: Call) -> Result<Response, Problem> {
     let id = reads::user(call.roster(), &call.request, &call.user()?).await?.value.id;
     let user = reads::exported_user(call.roster(), &call.request, &id.into()).await?;
     let Call { api, request, .. } = call;
+    let turn = api.exports.turn(request.actor.is_operator()).await?;
     let (out, pieces) = mpsc::channel(2);
-    tokio::spawn(reads::export(api.roster, request, user, out));
+    tokio::spawn(async move {
+        reads::export(api.roster, request, user, out).await;
+        drop(turn);
+    });
     let text = stream::unfold((pieces, ExportWriter::default()), async |(mut pieces, mut writer)| {
         let piece = pieces.recv().await?;
         let text = piece.map(|piece| Bytes::from(writer.text(&piece)));

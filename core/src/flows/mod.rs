@@ -72,7 +72,7 @@ pub use leave::{Leave, leave_by_plan};
 pub(crate) use mail::announce_mail;
 pub(crate) use map_owner::resolve_waiting;
 pub use map_owner::{map_owner, shown_mappings};
-pub(crate) use names::all_names;
+pub(crate) use names::{all_names, own_names};
 pub use password_reset::{
     ask_password_reset, look_at_password_reset, reset_member_password, reset_password, show_password_reset,
 };

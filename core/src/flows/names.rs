@@ -1,8 +1,8 @@
 //! By what a person is and was named.
 
-use crate::home::Home;
+use crate::home::{Home, Key, Record};
 use crate::log::LogFilter;
-use crate::model::{Names, User};
+use crate::model::{ClaimName, ClaimTarget, Names, User};
 use crate::op::Roster;
 use crate::store::StoreError;
 use crate::text::Email;
@@ -25,4 +25,22 @@ pub(crate) async fn all_names(roster: &Roster, user: &User) -> Result<Names, Sto
             .addresses
             .extend(texts.filter_map(|text| text.parse::<Email>().ok().map(|it| it.key().to_owned())));
     }
+}
+
+/// The same without addresses that somebody else has taken since: what is said under those may be the other's.
+pub(crate) async fn own_names(roster: &Roster, user: &User) -> Result<Names, StoreError> {
+    let mut names = all_names(roster, user).await?;
+    let current = user.email.as_ref().map(Email::key);
+    let former: Vec<String> =
+        names.addresses.iter().filter(|it| Some(it.as_str()) != current).cloned().collect();
+    for address in former {
+        let home = Home::Claim(ClaimName::Email(address.clone()));
+        let read = roster.store.read(&home, &[Key::Claim], &[]).await?;
+        if let Some(Record::Claim(claim)) = read.records.get(&Key::Claim).map(|stored| &stored.record)
+            && claim.target != ClaimTarget::User(user.id)
+        {
+            names.addresses.remove(&address);
+        }
+    }
+    Ok(names)
 }

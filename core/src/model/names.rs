@@ -47,7 +47,18 @@ impl Names {
     /// Whether a message of a source is about the person, by id or by address; one that cannot be read, whether it could
     /// be.
     pub fn are_spoken_of_in(&self, message: &str) -> bool {
-        let Ok(message) = serde_json::from_str::<Value>(message) else { return self.stand_in(message) };
+        match serde_json::from_str(message) {
+            Ok(message) => self.are_of(&message),
+            Err(_) => self.stand_in(message),
+        }
+    }
+
+    /// The same where only what certainly is about the person counts: one that cannot be read may be about anybody.
+    pub fn are_named_in(&self, message: &str) -> bool {
+        serde_json::from_str(message).is_ok_and(|message| self.are_of(&message))
+    }
+
+    fn are_of(&self, message: &Value) -> bool {
         let is = |value: Option<&Value>| match value {
             Some(Value::String(text)) => self.are(text),
             Some(number @ Value::Number(_)) => self.are(&number.to_string()),
@@ -98,6 +109,7 @@ mod tests {
             r#"{"userId": "x", "traits": {"email": "al@example.com""#,
         ] {
             assert!(names.are_spoken_of_in(theirs), "{theirs}");
+            assert_eq!(names.are_named_in(theirs), theirs.ends_with('}'), "{theirs}: readable or not");
         }
         for other in [
             r#"{"userId": "77", "traits": {"email": "val@example.com", "seven": 7}}"#,
@@ -105,7 +117,7 @@ mod tests {
             "null",
             r#""7""#,
         ] {
-            assert!(!names.are_spoken_of_in(other), "{other}");
+            assert!(!names.are_spoken_of_in(other) && !names.are_named_in(other), "{other}");
         }
     }
 }

@@ -63,3 +63,45 @@ async fn l5_an_export_holds_what_sources_traits_and_files_say() {
         at.is_clean().await;
     }
 }
+
+/// Rules L5, L8: an address has changed hands. What is said to whoever has it now, and what they accepted under it, is in
+/// their export and in nobody else's.
+#[tokio::test]
+async fn l5_an_export_holds_nothing_of_whoever_has_an_address_now() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        let make = async |email: &str, external: &str| {
+            let body = json!({"email": email, "external_id": external});
+            text(&operator.post("/v1/users", body).await.is(201), "/id")
+        };
+        make("desk@example.com", "zoe-7").await;
+        let moved = json!({"userId": "zoe-7", "traits": {"email": "zoe-new@example.com"}});
+        at.says("/v1/identify", moved).await;
+        let bob = make("desk@example.com", "bob-8").await;
+        let invite =
+            json!({"email": "desk@example.com", "access": {"type": "organization", "role": "viewer"}});
+        let invitations = "/v1/organizations/ext:other/invitations";
+        let invitation = text(&operator.post(invitations, invite).await.is(201), "/id");
+        let waits = json!({"userId": "bob-8", "traits": {"email": "desk@example.com"}});
+        at.sender().post("/v1/identify", waits).await.is(200);
+        let export = async |user: &str| operator.get(&format!("/v1/users/ext:{user}/export")).await.is(200);
+        let (zoe, theirs) = (export("zoe-7").await, export("bob-8").await);
+        assert_eq!((&zoe["organizations"], &zoe["messages"]), (&json!([]), &json!([])), "{store}");
+        assert_eq!(theirs["organizations"][0]["invitations"][0]["id"], json!(invitation), "{store}");
+        assert_eq!(theirs["messages"].as_array().map(Vec::len), Some(1), "{store}: {theirs}");
+        at.applied().await;
+
+        let link = operator.get(&format!("{invitations}/{invitation}/link")).await.is(200);
+        let token = text(&link, "/url").rsplit('/').next().unwrap().to_owned();
+        let accept = format!("/v1/invitations/{token}/accept");
+        at.service().user(&bob).post(&accept, json!({})).await.is(200);
+        // Nobody has the address any more, and Bob has accepted under it.
+        let moved = json!({"userId": "bob-8", "traits": {"email": "bob-new@example.com"}});
+        at.says("/v1/identify", moved).await;
+        let (zoe, theirs) = (export("zoe-7").await, export("bob-8").await);
+        assert_eq!(zoe["organizations"], json!([]), "{store}");
+        assert_eq!(theirs["organizations"][0]["invitations"][0]["id"], json!(invitation), "{store}");
+        at.is_clean().await;
+    }
+}

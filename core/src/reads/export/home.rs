@@ -1,6 +1,6 @@
 //! What the person's own home holds of them, and what every home with a log does.
 
-use super::{Cut, Exporting, JobItem, Piece, Range, Section, WaitingLetter};
+use super::{Cut, Exporting, JOB_PARTS, JobItem, Piece, Range, Section, WaitingLetter};
 use crate::home::{Home, Key, Record, TypedKey};
 use crate::id::{InvitationId, JobId, MailId};
 use crate::listing::Listing;
@@ -99,7 +99,8 @@ impl Exporting<'_> {
         let first = Key::Job(JobId::from_uuid(uuid::Uuid::nil()));
         let mut range = Range::behind(home.clone(), first, |record| {
             matches!(record, Record::Job(_) | Record::JobPart(_))
-        });
+        })
+        .at_once(JOB_PARTS);
         while let Some(found) = range.next(self.roster).await? {
             let parts = found.iter().any(|record| matches!(record, Record::JobPart(_)));
             let mut jobs = Vec::new();

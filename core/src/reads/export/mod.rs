@@ -6,13 +6,14 @@ mod organization;
 mod streams;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
 
 use super::key::SeenKey;
 use super::{ActivityRow, AuditRow, pointers};
 use crate::facts::Request;
-use crate::flows::{all_names, find_user};
+use crate::flows::{find_user, own_names};
 use crate::home::{Home, Key, Record};
 use crate::id::{JobId, OrganizationId, SourceId};
 use crate::known::Known;
@@ -33,6 +34,11 @@ use crate::time::Timestamp;
 const PAGE: u16 = 200;
 /// After so many organizations in which there was nothing, whoever reads hears that this goes on.
 const SIGN: usize = 20;
+
+/// How long a piece waits for whoever reads: one export keeps others waiting.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How many jobs or parts of jobs are read at a time. Parts may be large.
+const JOB_PARTS: u16 = 20;
 
 /// A part of an export, in the order in which they come.
 #[derive(Clone, PartialEq, Debug)]
@@ -144,7 +150,7 @@ pub async fn export(roster: Roster, request: Request, user: User, out: Sender<Re
     let request = Request { known: Known::default(), ..request };
     if let Err(Cut::Failed(error)) = whole(&roster, &request, &user, &out).await {
         tracing::error!(request_id = request.request_id, ?error, "an export was cut off");
-        out.send(Err(error)).await.ok();
+        out.send_timeout(Err(error), PATIENCE).await.ok();
     }
 }
 
@@ -154,7 +160,7 @@ async fn whole(
     user: &User,
     out: &Sender<Result<Piece, OpError>>,
 ) -> Result<(), Cut> {
-    let names = all_names(roster, user).await?;
+    let names = own_names(roster, user).await?;
     let export = Exporting { roster, request, user, names, out };
     export.own_home().await?;
     let own = pointers(roster, user.id).await?;
@@ -170,7 +176,7 @@ async fn whole(
 /// Why an export stops before its end.
 #[derive(Debug)]
 enum Cut {
-    /// Nobody reads it any more.
+    /// Nobody reads it, or not any more.
     Gone,
     /// It failed.
     Failed(OpError),
@@ -199,7 +205,12 @@ struct Exporting<'a> {
 
 impl Exporting<'_> {
     async fn put(&self, piece: Piece) -> Result<(), Cut> {
-        self.out.send(Ok(piece)).await.map_err(|_| Cut::Gone)
+        self.out.send_timeout(Ok(piece), PATIENCE).await.map_err(|_| Cut::Gone)
+    }
+
+    /// Whether anybody is left who takes this: what nobody reads is not looked for.
+    fn is_read(&self) -> Result<(), Cut> {
+        if self.out.is_closed() { Err(Cut::Gone) } else { Ok(()) }
     }
 
     async fn rows(&self, section: Section) -> Result<(), Cut> {
@@ -257,18 +268,24 @@ struct Range {
     home: Home,
     after: Option<Key>,
     of: fn(&Record) -> bool,
+    limit: u16,
 }
 
 impl Range {
     const fn behind(home: Home, after: Key, of: fn(&Record) -> bool) -> Self {
-        Self { home, after: Some(after), of }
+        Self { home, after: Some(after), of, limit: PAGE }
+    }
+
+    /// So many at a time: fewer of those that may be large.
+    fn at_once(self, limit: u16) -> Self {
+        Self { limit, ..self }
     }
 
     /// The next ones; nothing behind the last.
     async fn next(&mut self, roster: &Roster) -> Result<Option<Vec<Record>>, StoreError> {
         let Some(after) = self.after.take() else { return Ok(None) };
-        let found = roster.store.records(&self.home, Some(&after), PAGE).await?;
-        let (read, whole) = (found.len(), found.len() == usize::from(PAGE));
+        let found = roster.store.records(&self.home, Some(&after), self.limit).await?;
+        let (read, whole) = (found.len(), found.len() == usize::from(self.limit));
         let of = self.of;
         let records: Vec<Record> = found.into_iter().map(|stored| stored.record).take_while(of).collect();
         self.after = records.last().map(Record::key).filter(|_| whole && records.len() == read);

@@ -1,6 +1,6 @@
 //! What an organization holds of the person.
 
-use super::{Cut, ExportedOrganization, Exporting, JobItem, PAGE, Piece, Range, Section};
+use super::{Cut, ExportedOrganization, Exporting, JOB_PARTS, JobItem, PAGE, Piece, Range, Section};
 use crate::home::{Home, Key, Record, TheHeldPosts, TheMember, TheOrganization, TheSuccessions, TypedKey};
 use crate::id::{InvitationId, JobId, OrganizationId};
 use crate::listing::{Listing, PageRequest, Scope};
@@ -112,8 +112,12 @@ impl Exporting<'_> {
         }
     }
 
+    /// One that was accepted is of whoever did, whomever the address was of before.
     fn asks_them(&self, it: &Invitation) -> bool {
-        it.accepted_by == Some(self.user.id) || self.names.has(&it.email)
+        match it.accepted_by {
+            Some(user) => user == self.user.id,
+            None => self.names.has(&it.email),
+        }
     }
 
     /// Invitations of theirs, by whatever address. Their ids.
@@ -176,8 +180,11 @@ impl Exporting<'_> {
     pub(super) async fn named_in(&self, organization: OrganizationId) -> Result<bool, Cut> {
         let home = Home::Organization(organization);
         let Some((head, _)) = self.head(organization).await? else { return Ok(false) };
+        self.is_read()?;
         let invited = self.is_invited(organization).await?;
+        self.is_read()?;
         let items = self.job_items(&home).await?;
+        self.is_read()?;
         let logged = self.roster.store.log(&home, 0, 1, &LogFilter::of_user(self.user.id)).await?;
         if head.awaited.is_empty() && !invited && items.is_empty() && logged.is_empty() {
             return Ok(false);
@@ -202,6 +209,7 @@ impl Exporting<'_> {
             let found = self.roster.store.list(&listing, &page).await?;
             page.after = found.rows.last().map(|row| row.position.clone());
             let theirs = |record: &Record| matches!(record, Record::Invitation(it) if self.asks_them(it));
+            self.is_read()?;
             if found.rows.iter().any(|row| theirs(&row.stored.record)) {
                 return Ok(true);
             }
@@ -214,8 +222,9 @@ impl Exporting<'_> {
     async fn job_items(&self, home: &Home) -> Result<Vec<JobItem>, Cut> {
         let first = Key::Job(JobId::from_uuid(uuid::Uuid::nil()));
         let of = |record: &Record| matches!(record, Record::Job(_) | Record::JobPart(_));
-        let (mut range, mut items) = (Range::behind(home.clone(), first, of), Vec::new());
+        let (mut range, mut items) = (Range::behind(home.clone(), first, of).at_once(JOB_PARTS), Vec::new());
         while let Some(found) = range.next(self.roster).await? {
+            self.is_read()?;
             items.extend(found.iter().flat_map(|record| self.items(home, record)));
         }
         Ok(items)

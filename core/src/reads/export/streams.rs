@@ -5,6 +5,11 @@ use crate::home::{Home, Key, Record};
 use crate::id::{DeadLetterId, SourceId};
 use crate::model::customer::{Customer, CustomerKey};
 
+/// How many inboxes are read at a time: each holds what one request brought.
+const INBOXES: u16 = 4;
+/// How many dead letters are read at a time.
+const DEAD_LETTERS: u16 = 20;
+
 impl Exporting<'_> {
     /// Every source's, of those that were deleted too.
     pub(super) async fn messages(&self) -> Result<(), Cut> {
@@ -29,12 +34,12 @@ impl Exporting<'_> {
         let first = Key::Customer(CustomerKey::Inbox(uuid::Uuid::nil()));
         let of =
             |record: &Record| matches!(record, Record::Customer(it) if matches!(**it, Customer::Inbox(_)));
-        let mut range = Range::behind(Home::Stream(source, 0), first, of);
+        let mut range = Range::behind(Home::Stream(source, 0), first, of).at_once(INBOXES);
         while let Some(found) = range.next(self.roster).await? {
             for record in found {
                 let Record::Customer(it) = record else { continue };
                 let Customer::Inbox(inbox) = *it else { continue };
-                let theirs = inbox.messages.into_iter().filter(|(_, it)| self.names.are_spoken_of_in(it));
+                let theirs = inbox.messages.into_iter().filter(|(_, it)| self.names.are_named_in(it));
                 let message =
                     |(_, payload)| Message { source, received_at: inbox.received_at, reason: None, payload };
                 self.told(theirs.map(message).collect()).await?;
@@ -45,13 +50,13 @@ impl Exporting<'_> {
 
     async fn dead(&self, source: SourceId) -> Result<(), Cut> {
         let first = Key::Customer(CustomerKey::DeadLetter(DeadLetterId::from_uuid(uuid::Uuid::nil())));
-        let mut range = Range::behind(Home::Stream(source, 1), first, |_| true);
+        let mut range = Range::behind(Home::Stream(source, 1), first, |_| true).at_once(DEAD_LETTERS);
         while let Some(found) = range.next(self.roster).await? {
             let mut messages = Vec::new();
             for record in found {
                 let Record::Customer(it) = record else { continue };
                 let Customer::DeadLetter(it) = *it else { continue };
-                if self.names.are_spoken_of_in(&it.payload) {
+                if self.names.are_named_in(&it.payload) {
                     let (received_at, reason, payload) = (it.received_at, Some(it.reason), it.payload);
                     messages.push(Message { source, received_at, reason, payload });
                 }

@@ -3,13 +3,14 @@
 use super::map_owner;
 use super::refresh::tidied;
 use crate::facts::Request;
-use crate::home::{Home, Key, Record};
-use crate::id::OrganizationId;
+use crate::home::{Home, Key};
+use crate::id::{AccountId, OrganizationId};
 use crate::model::Account;
-use crate::op::{Done, Roster, run};
+use crate::op::{Done, Roster, View, run};
 use crate::ops::account::UpdateAccount;
 use crate::ops::post::MappedOwner;
 use crate::refusal::OpError;
+use crate::store::StoreError;
 
 /// Applies a patch to an account. The account afterwards, with the owner that its traits name.
 pub async fn update_account(
@@ -40,14 +41,26 @@ pub(super) async fn with_mapped_owner(
             return Ok(done);
         }
     }
-    let key = Key::Account(done.output.id);
-    let mut read =
-        roster.store.read(&Home::Organization(organization), std::slice::from_ref(&key), &[]).await?;
-    Ok(match read.records.remove(&key) {
-        Some(stored) => match stored.record {
-            Record::Account(output) => Done { output, version: Some(stored.version) },
-            _ => done,
-        },
-        None => done,
-    })
+    match shown_now(roster, request, organization, done.output.id).await {
+        Ok(Some(shown)) => Ok(shown),
+        Ok(None) => Ok(done),
+        Err(error) => {
+            tidied(Err(error.into()));
+            Ok(done)
+        }
+    }
+}
+
+/// An account as it is now, with the version that is shown of it.
+async fn shown_now(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    account: AccountId,
+) -> Result<Option<Done<Account>>, StoreError> {
+    let mut view = View::new(roster, Home::Organization(organization), request);
+    let key = Key::Account(account);
+    view.fetch_shown(key.clone()).await?;
+    let output = view.get(&account).await?;
+    Ok(output.map(|output| Done { output, version: view.shown_version(&key) }))
 }

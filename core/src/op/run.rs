@@ -329,7 +329,9 @@ async fn load<O: Operation>(
         }
     }
     let state = operation.load(view).await?;
-    if let Some(subject) = operation.subject().filter(|_| request.if_match.is_some()) {
+    if let Some(subject) = operation.subject()
+        && (request.if_match.is_some() || view.has_holders(&subject))
+    {
         view.fetch_shown(subject).await?;
     }
     Ok(state)

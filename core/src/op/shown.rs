@@ -22,6 +22,15 @@ impl View<'_> {
         if beside.is_empty() { Ok(()) } else { self.fetch(beside).await }
     }
 
+    /// Whether a record that was read has posts that somebody holds, so that their leaving changes what is shown of it.
+    pub(crate) fn has_holders(&self, key: &Key) -> bool {
+        match self.seen.get(key).and_then(Option::as_ref).map(|found| &found.record) {
+            Some(Record::Account(it)) => it.posts.holders().next().is_some(),
+            Some(Record::Organization(it)) => it.posts.holders().next().is_some(),
+            Some(_) | None => false,
+        }
+    }
+
     /// The version that is shown of a record that was read, by what was read with it.
     pub(crate) fn shown_version(&self, key: &Key) -> Option<Version> {
         let stored = self.seen.get(key)?.as_ref()?;

@@ -229,3 +229,31 @@ async fn a_version_covers_what_time_has_ended() {
         operator.clone().with("if-match", &after).delete(&offer).await.refused(410, "offer_expired");
     }
 }
+
+/// RFC 9110, 8.8.3: what a write answers is the tag of what is shown then, though time has ended the membership of
+/// somebody in a post.
+#[tokio::test]
+async fn a_version_that_a_write_answers_stands_until_somebody_changes_something() {
+    let north = &format!("{CLOUD}/accounts/ext:north");
+    let key_role = |path: &str| format!("{path}/key-roles/csm");
+    for store in selected() {
+        for path in [north.as_str(), CLOUD] {
+            for by_post in [false, true] {
+                let world = World::on(store).await;
+                let operator = world.operator();
+                let member = format!("{CLOUD}/members/ext:vera");
+                operator.patch(&member, json!({"expires_at": crate::later(&world, 60)})).await.is(200);
+                operator.put(&format!("{path}/account-owner"), json!({"user": "ext:vera"})).await.is(200);
+                world.test().clock.advance_seconds(60);
+                let done = if by_post {
+                    operator.put(&key_role(path), json!({"user": "ext:nils"})).await
+                } else {
+                    operator.patch(path, json!({"name": "Anew"})).await
+                };
+                assert_eq!(tag(&done), shown(&operator, path).await, "{store}: {path}, {by_post}");
+                let again = operator.clone().with("if-match", &tag(&done));
+                again.patch(path, json!({"name": "Once more"})).await.is(200);
+            }
+        }
+    }
+}

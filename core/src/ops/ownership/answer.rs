@@ -77,7 +77,8 @@ impl Operation for AnswerOffer {
         let tenure = tenure(view).await?;
         let unbroken = match view.get(&NoteKey::Offer(self.transfer)).await? {
             Some(Note::Offer { tenure: offered_in, .. }) => offered_in == tenure,
-            Some(_) | None => true,
+            // What nothing is noted of was offered before any of this was noted.
+            Some(_) | None => tenure.is_none(),
         };
         Ok(OfferRead { visible: view.open_organization().await?, transfer, from, to, unbroken })
     }

@@ -100,17 +100,30 @@ pub async fn write_down(roster: &Roster) -> Result<(), OpError> {
     Box::pin(write(roster, true)).await
 }
 
+/// An organization where that fails keeps none of the others from being written; its error comes last.
 async fn write(roster: &Roster, everything: bool) -> Result<(), OpError> {
+    let mut outcome = Ok(());
     for (organization, uses) in roster.last_uses.due(everything) {
         for uses in uses.chunks(AT_ONCE) {
-            let request = Request::new(Actor::System, roster.entropy.as_ref());
-            run(roster, &request, &NoteLastUses { organization, uses: uses.to_vec() }).await?;
-            roster.last_uses.written(uses);
-            let keys = uses.iter().map(|(key, _)| *key).collect();
-            forget_gone(roster, &request, organization, keys).await?;
+            if let Err(error) = write_in(roster, organization, uses).await {
+                tracing::warn!(%error, %organization, "when keys of an organization were last used is not written down");
+                outcome = Err(error);
+            }
         }
     }
-    Ok(())
+    outcome
+}
+
+async fn write_in(
+    roster: &Roster,
+    organization: OrganizationId,
+    uses: &[(ApiKeyId, Timestamp)],
+) -> Result<(), OpError> {
+    let request = Request::new(Actor::System, roster.entropy.as_ref());
+    run(roster, &request, &NoteLastUses { organization, uses: uses.to_vec() }).await?;
+    roster.last_uses.written(uses);
+    let keys = uses.iter().map(|(key, _)| *key).collect();
+    forget_gone(roster, &request, organization, keys).await
 }
 
 /// What was noted of keys goes with them: whoever writes looks afterwards whether the keys are there, and whoever ends

@@ -174,8 +174,9 @@ async fn update(call: Call<Update>) -> Result<Answer, Problem> {
         access: call.body.access.clone().set_only("/access")?.map(|access| access.ask()),
         expires_at: call.body.expires_at.into_option_option(),
     };
-    let done = run(call.roster(), &call.request, &UpdateApiKey { organization, key, patch }).await?;
+    // Before: what is done must not fail any more.
     let used = reads::last_used_at(call.roster(), organization, key).await?;
+    let done = run(call.roster(), &call.request, &UpdateApiKey { organization, key, patch }).await?;
     Ok(Answer::ok(shapes::api_key(&done.output, used)).tagged(done.version))
 }
 

@@ -32,7 +32,9 @@ pub(super) async fn await_start(
     let request = request.as_system(&format!("map later {at}"));
     let asked = Asked { id: job_id(organization, at), ..asked(&request) };
     let known = roster.store.read(&home, &[Key::Job(asked.id)], &[]).await?;
-    if !known.records.is_empty() {
+    if let Some(Record::Job(job)) = known.records.get(&Key::Job(asked.id)).map(|stored| &stored.record)
+        && !job.status.is_finished()
+    {
         return Ok(());
     }
     let not_after = Some(announce(roster, &request, asked.id, &home).await?);

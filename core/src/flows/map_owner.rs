@@ -73,16 +73,15 @@ pub async fn map_owner(
             None => (None, false),
         };
         let name = PostName { account, key_role: None };
+        // Before the post waits for them: what is queued in vain does no harm, and a failure leaves nothing half done.
+        if let Some((user, _)) = user {
+            await_start(roster, request, organization, account, user).await?;
+        }
         let operation = MapOwner { organization, name, mapped_by, external, erased, user };
         let step = request.as_system(&format!("map owner {attempt}"));
         match run(roster, &step, &operation).await?.output {
             MappedOwner::Outdated => {}
-            done => {
-                if let Some((user, _)) = user {
-                    await_start(roster, request, organization, account, user).await?;
-                }
-                return Ok(done);
-            }
+            done => return Ok(done),
         }
     }
     Err(Refusal::Conflict.into())

@@ -150,3 +150,35 @@ async fn t3_a_post_follows_a_beginning_that_is_moved() {
         at.is_clean().await;
     }
 }
+
+/// Rules T3, M12: a job that was to look again when somebody begins, and was cancelled, is asked for anew.
+#[tokio::test]
+async fn t3_a_post_that_waits_is_looked_at_though_the_job_for_it_was_cancelled_before() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        let work =
+            async || Worker::new(at.service().roster.clone(), Arc::default()).work_off().await.unwrap();
+        maps(&at, "/v1/trait-mappings", json!("ownerId")).await;
+        operator.patch(NORTH, json!({"traits": {"ownerId": "zoe"}})).await.is(200);
+        let start = at.world.test().clock.now().plus_seconds(3_600);
+        let access = roster_tests::world::on_accounts(&[("north", "viewer")]);
+        let add = json!({"external_id": "zoe", "access": access, "starts_at": start});
+        operator.post("/v1/organizations/ext:cloud/members", add).await.is(201);
+        let queued = async || {
+            let jobs = operator.get("/v1/jobs?limit=200").await.is(200);
+            let jobs = jobs["data"].as_array().unwrap().clone();
+            jobs.into_iter().find(|job| job["status"] == "queued")
+        };
+        let job = text(&queued().await.unwrap(), "/id");
+        operator.post(&format!("/v1/jobs/{job}/cancel"), json!({})).await.is(200);
+        assert_eq!(queued().await, None, "{store}");
+        operator.patch(NORTH, json!({"traits": {"other": 1}})).await.is(200);
+        assert_eq!(queued().await.map(|it| text(&it, "/id")), Some(job), "{store}");
+        at.world.test().clock.advance_seconds(3_600);
+        work().await;
+        assert_eq!(owner(&at).await["state"], json!("resolved"), "{store}");
+        assert_eq!(queued().await, None, "{store}");
+        at.is_clean().await;
+    }
+}

@@ -10,7 +10,7 @@ use crate::refusal::Refusal;
 use crate::store::StoreError;
 use crate::time::Timestamp;
 
-/// Queues it; once for the same id.
+/// Queues it; once for the same id, unless it was over before its time.
 #[derive(Debug)]
 pub(crate) struct MapLater {
     /// Where.
@@ -37,7 +37,9 @@ impl Operation for MapLater {
 
     fn decide(&self, (visible, found): Self::State, facts: &Facts) -> Result<Decision<()>, Refusal> {
         let nothing = Decision::unchanged(());
-        if found.is_some() || visible.open().is_err() {
+        // One that was over before its time, because somebody cancelled it, looks at nobody.
+        let stands = found.is_some_and(|job| !job.status.is_finished() || self.at <= facts.now);
+        if stands || visible.open().is_err() {
             return Ok(nothing);
         }
         let work = Work::MapOwners { organization: Some(self.organization) };

@@ -30,14 +30,12 @@ impl Exports {
     /// Waits a while for the turn, which lasts as long as what comes back.
     pub(crate) async fn turn(&self, operator: bool) -> Result<OwnedSemaphorePermit, Problem> {
         let line = Arc::clone(if operator { &self.operators } else { &self.people });
-        match tokio::time::timeout(PATIENCE, line.acquire_owned()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            Ok(Err(_)) | Err(_) => {
-                let detail = "Other exports are under way; nothing was done. Try again.";
-                let busy = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail);
-                Err(Problem { retry_after: AGAIN, ..busy })
-            }
+        if let Ok(Ok(turn)) = tokio::time::timeout(PATIENCE, line.acquire_owned()).await {
+            return Ok(turn);
         }
+        let detail = "Other exports are under way; nothing was done. Try again.";
+        let busy = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail);
+        Err(Problem { retry_after: AGAIN, ..busy })
     }
 }
 

@@ -152,14 +152,13 @@ impl Board {
     fn over(&mut self, id: WebhookId, ended: Option<Ended>) {
         let Some(serving) = self.at_hand.remove(&id) else { return };
         let Some(known) = self.known.get_mut(&id) else { return };
-        match ended {
-            Some(ended) => {
-                known.news |= ended.more;
-                (known.due, known.look, known.failing) = (ended.due, ended.look, ended.failing);
-                known.slow = ended.slow.unwrap_or(known.slow);
-            }
+        if let Some(ended) = ended {
+            known.news |= ended.more;
+            (known.due, known.look, known.failing) = (ended.due, ended.look, ended.failing);
+            known.slow = ended.slow.unwrap_or(known.slow);
+        } else {
             // What it was served for is still to be done.
-            None => (known.news, known.hold) = (true, Some(serving.since.plus_seconds(FAILED_FOR))),
+            (known.news, known.hold) = (true, Some(serving.since.plus_seconds(FAILED_FOR)));
         }
     }
 }
@@ -175,8 +174,8 @@ mod tests {
         WebhookId::from_uuid(Uuid::from_u128(n))
     }
 
-    fn organization(n: u128) -> Option<OrganizationId> {
-        Some(OrganizationId::from_uuid(Uuid::from_u128(n)))
+    fn organization(n: u128) -> OrganizationId {
+        OrganizationId::from_uuid(Uuid::from_u128(n))
     }
 
     fn at(seconds: i64) -> Timestamp {
@@ -184,7 +183,7 @@ mod tests {
     }
 
     fn lines(of: &[(u128, u128)]) -> BTreeMap<WebhookId, WebhookLine> {
-        let line = |(n, of): &(u128, u128)| (id(*n), WebhookLine::new(id(*n), organization(*of)));
+        let line = |(n, of): &(u128, u128)| (id(*n), WebhookLine::new(id(*n), Some(organization(*of))));
         of.iter().map(line).collect()
     }
 

@@ -168,7 +168,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::model::Lease;
+    use crate::id::DeliveryId;
+    use crate::model::{Lease, Pending};
 
     fn id(n: u128) -> WebhookId {
         WebhookId::from_uuid(Uuid::from_u128(n))
@@ -193,17 +194,21 @@ mod tests {
 
     #[test]
     fn x2_what_another_holds_is_looked_at_when_its_lease_ends() {
-        let mut there = lines(&[(1, 1)]);
-        let mut board = Board::default();
-        for line in there.values_mut() {
-            line.lease = Some(Lease { holder: Uuid::nil(), until: at(60) });
+        let retry = Pending { at: at(36_000), delivery: DeliveryId::from_uuid(Uuid::nil()) };
+        for pending in [vec![], vec![retry]] {
+            let mut there = lines(&[(1, 1)]);
+            let mut board = Board::default();
+            for line in there.values_mut() {
+                line.lease = Some(Lease { holder: Uuid::nil(), until: at(60) });
+                line.pending.clone_from(&pending);
+            }
+            board.learn(&there);
+            board.begin(id(1), at(0));
+            board.over(id(1), Some(Ended::not_before(at(60))));
+            board.learn(&there);
+            assert_eq!(board.wanted(at(59)), []);
+            assert_eq!(board.wanted(at(60)), [id(1)], "{pending:?}");
         }
-        board.learn(&there);
-        board.begin(id(1), at(0));
-        board.over(id(1), Some(Ended::not_before(at(60))));
-        board.learn(&there);
-        assert_eq!(board.wanted(at(59)), []);
-        assert_eq!(board.wanted(at(60)), [id(1)]);
     }
 
     #[test]

@@ -63,10 +63,10 @@ impl Ended {
     pub(super) const NOTHING: Self =
         Self { more: false, due: None, failing: false, slow: None, look: None, settled: 0 };
 
-    /// As a line says. Whoever holds it may have died: it is looked at when the lease ends, if not later.
+    /// As a line says. Whoever holds it may have died with something new at hand: it is looked at when the lease ends,
+    /// however late what waits is due.
     pub(super) fn of(line: &WebhookLine) -> Self {
-        let until = line.lease.map(|lease| lease.until);
-        let due = line.due().max(until);
+        let due = line.lease.map(|lease| lease.until).or_else(|| line.due());
         Self { due, failing: line.failures > 0, settled: line.settled(), ..Self::NOTHING }
     }
 

@@ -89,7 +89,7 @@ pub async fn find_or_create_user(
 }
 
 /// The id that [`find_or_create_user`] would give to somebody new on its first try.
-pub(in crate::flows) fn fresh_id(request: &Request) -> UserId {
+pub(crate) fn fresh_id(request: &Request) -> UserId {
     UserId::from_uuid(request.seed.uuid("user"))
 }
 

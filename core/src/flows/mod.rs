@@ -12,7 +12,7 @@ mod check_named;
 pub(crate) mod claims;
 mod create_account;
 mod create_organization;
-mod create_user;
+pub(crate) mod create_user;
 mod delete_role;
 mod erase;
 pub mod import;

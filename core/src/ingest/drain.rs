@@ -4,27 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
-use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::Unapplied;
+use super::ahead::read_ahead;
 use super::apply::{Applying, Signs, Told, standing, was_in};
-use super::message::{self, MAX_MESSAGE};
+use super::batch::{Batch, take};
+use super::message::Message;
 use super::people::ERASED;
 use super::receive::find_source;
 use crate::actor::Actor;
 use crate::facts::{Request, Seed};
 use crate::home::{Home, Key, Record};
 use crate::id::{DeadLetterId, SourceId};
-use crate::model::customer::{Customer, CustomerKey, DeadLetter, Inbox, SEEN_PARTS, Source};
+use crate::model::customer::{Customer, CustomerKey, DeadLetter, Inbox, Source};
 use crate::op::{Roster, run};
-use crate::ops::stream::{
-    FinishInbox, ForgetMessages, Observe, PutDeadLetters, ReleaseInbox, TakeInbox, TakeMessages,
-};
+use crate::ops::stream::{FinishInbox, ForgetMessages, Observe, PutDeadLetters, ReleaseInbox, TakeInbox};
+use crate::overlay::{Overlay, on_overlay};
 use crate::refusal::OpError;
 use crate::stop::Stop;
+use crate::store::CommitError;
 
 /// How often inboxes are looked into that others fill.
 const LOOK: Duration = Duration::from_millis(300);
@@ -36,6 +36,9 @@ const TURN: u16 = 16;
 const RENEW: usize = 10;
 /// How often a message is tried that loses against others, before it becomes a dead letter.
 const GIVEN_UP: u32 = 20;
+
+/// What could not be applied of a request; nothing where another worker is at its source by now.
+type Gone = Option<Vec<DeadLetter>>;
 
 /// Applies what sources send until it is told to stop.
 #[derive(Clone, Debug)]
@@ -218,116 +221,109 @@ impl Drain {
     /// Applies a request; what cannot be applied becomes dead letters. Whether this worker is at the source still: else
     /// another goes on, and does again what was done.
     async fn apply(&self, source: &Source, inbox: &Inbox) -> Result<bool, OpError> {
-        let whole = Request {
-            seed: Seed { bytes: inbox.seed, millis: inbox.seed_millis },
-            ..Request::new(Actor::Source { source: source.id }, self.roster.entropy.as_ref())
+        let batch = Batch::new(&self.roster, source, inbox);
+        let dead = match self.at_once(&batch).await? {
+            Some(done) => done,
+            None => self.go_through(&self.roster, &batch, true).await?,
         };
-        let parsed: Vec<Option<Value>> =
-            inbox.messages.iter().map(|(_, text)| serde_json::from_str(text).ok()).collect();
-        let taken = self.take(source, inbox, &parsed).await?;
-        let (mut signs, mut dead) = (Signs::new(), Vec::new());
-        for (n, (value, taken)) in parsed.iter().zip(taken).enumerate() {
-            if !taken {
-                continue;
+        let Some(dead) = dead else { return Ok(false) };
+        for letters in dead.chunks(100) {
+            let put = PutDeadLetters { source: source.id, letters: letters.to_vec() };
+            run(&self.roster, &batch.whole.step("letters"), &put).await?;
+        }
+        Ok(true)
+    }
+
+    /// All of them on an overlay, and what comes of it by one flush. Nothing where that does not go: others got in between,
+    /// or the store itself must be asked. Then one goes after the other, and what was flushed is done again by the same ids.
+    async fn at_once(&self, batch: &Batch<'_>) -> Result<Option<Gone>, OpError> {
+        let (overlaid, overlay) = on_overlay(&self.roster, Overlay::in_parts);
+        let messages: Vec<(Request, &Message)> = batch.messages().collect();
+        let gone = async {
+            read_ahead(&overlaid, &overlay, batch.source, &messages).await?;
+            self.go_through(&overlaid, batch, false).await
+        };
+        let dead = match gone.await {
+            Ok(Some(dead)) => dead,
+            Ok(None) => return Ok(Some(None)),
+            Err(error) => {
+                tracing::debug!(%error, "messages are applied one after the other");
+                return Ok(None);
             }
-            let request = whole.step(&format!("message {n}"));
-            let applying = Applying { roster: &self.roster, source, request: &request };
-            let (kind, text) = &inbox.messages[n];
-            if text.is_empty() {
+        };
+        match overlay.flush().await {
+            Ok(()) => Ok(Some(Some(dead))),
+            Err(CommitError::Store(error)) => Err(error.into()),
+            Err(CommitError::Conflict(_) | CommitError::OutOfBounds(_) | CommitError::TooLate) => Ok(None),
+        }
+    }
+
+    /// Applies the messages that are this request's, and notes what they say of people.
+    async fn go_through(
+        &self,
+        roster: &Roster,
+        batch: &Batch<'_>,
+        may_give_up: bool,
+    ) -> Result<Gone, OpError> {
+        let (source, inbox) = (batch.source, batch.inbox);
+        let taken = take(roster, batch).await?;
+        let (mut signs, mut dead) = (Signs::new(), Vec::new());
+        for (n, taken) in taken.into_iter().enumerate() {
+            if !taken || inbox.messages[n].1.is_empty() {
                 continue;
             }
             if n % RENEW == RENEW - 1 && !self.holds(source.id).await? {
-                return Ok(false);
+                return Ok(None);
             }
-            let read = match value {
-                _ if text.len() > MAX_MESSAGE => Err("too_large"),
-                None => Err("malformed"),
-                Some(value) => message::read(inbox, kind.as_deref(), value),
-            };
-            let outcome = match read {
-                Ok(message) => Box::pin(applying.apply(&message, &mut signs)).await,
+            let request = batch.request(n);
+            let applying = Applying { roster, source, request: &request };
+            let outcome = match &batch.read[n] {
+                Ok(message) => Box::pin(applying.apply(message, &mut signs)).await,
                 Err(reason) => Err(Unapplied::Dead(reason)),
             };
             match outcome {
                 Ok(()) => {}
                 Err(Unapplied::Dead(reason)) => dead.push(letter(&request, source.id, inbox, n, reason)),
-                Err(Unapplied::Later(OpError::Refused(refusal))) if self.is_given_up(inbox.id, n) => {
+                Err(Unapplied::Later(OpError::Refused(refusal)))
+                    if may_give_up && self.is_given_up(inbox.id, n) =>
+                {
                     dead.push(letter(&request, source.id, inbox, n, refusal.code()));
                 }
                 Err(Unapplied::Later(error)) => return Err(error),
             }
         }
         if !self.holds(source.id).await? {
-            return Ok(false);
+            return Ok(None);
         }
-        self.observe(&whole, inbox, signs).await?;
-        for letters in dead.chunks(100) {
-            let put = PutDeadLetters { source: source.id, letters: letters.to_vec() };
-            run(&self.roster, &whole.step("letters"), &put).await?;
-        }
-        Ok(true)
-    }
-
-    /// Which messages are this request's: those whose id came with no other one.
-    async fn take(
-        &self,
-        source: &Source,
-        inbox: &Inbox,
-        parsed: &[Option<Value>],
-    ) -> Result<Vec<bool>, OpError> {
-        let mut taken = vec![true; parsed.len()];
-        if inbox.again {
-            return Ok(taken);
-        }
-        for part in 0..SEEN_PARTS {
-            let ids = parsed.iter().enumerate().filter_map(|(n, value)| {
-                let hash = hash(&message::id_of(value.as_ref()?)?);
-                (hash.as_bytes()[0] % SEEN_PARTS == part).then_some((n, hash))
-            });
-            let ids: Vec<(usize, Uuid)> = ids.collect();
-            for some in ids.chunks(200) {
-                let by = |n: usize| (inbox.id, u32::try_from(n).unwrap_or(u32::MAX));
-                let messages = some.iter().map(|(n, hash)| (*hash, by(*n))).collect();
-                let system = Request::new(Actor::System, self.roster.entropy.as_ref());
-                let operation = TakeMessages { source: source.id, part: part + 2, messages };
-                let ours = run(&self.roster, &system, &operation).await?.output;
-                for ((n, _), ours) in some.iter().zip(ours) {
-                    taken[*n] = ours;
-                }
-            }
-        }
-        Ok(taken)
-    }
-
-    async fn observe(&self, whole: &Request, inbox: &Inbox, signs: Signs) -> Result<(), OpError> {
-        for ((organization, user), signs) in signs {
-            let member = match standing(&self.roster, organization, user).await {
-                Ok(member) => member,
-                Err(Unapplied::Dead(_)) => None,
-                Err(Unapplied::Later(error)) => return Err(error),
-            };
-            if member.as_ref().is_some_and(crate::model::Member::is_deleted) {
-                continue;
-            }
-            let since = member.as_ref().and_then(|member| member.deleted_at);
-            let counts = |told: &Told| {
-                let there = told.within || member.as_ref().is_some_and(|it| was_in(it, told.sign.at));
-                there && Some(told.sign.at) > since
-            };
-            let signs: Vec<_> = signs.into_iter().filter(counts).map(|told| told.sign).collect();
-            if signs.is_empty() {
-                continue;
-            }
-            let operation = Observe { organization, user, since, part: (inbox.id, 0), signs };
-            run(&self.roster, &whole.step("observe"), &operation).await?;
-        }
-        Ok(())
+        observe(roster, batch, signs).await?;
+        Ok(Some(dead))
     }
 }
 
-/// 16 bytes of a message's id.
-fn hash(id: &str) -> Uuid {
-    Uuid::from_slice(&Sha256::digest(id.as_bytes())[..16]).unwrap_or_default()
+/// Notes what was said of people.
+async fn observe(roster: &Roster, batch: &Batch<'_>, signs: Signs) -> Result<(), OpError> {
+    for ((organization, user), signs) in signs {
+        let member = match standing(roster, organization, user).await {
+            Ok(member) => member,
+            Err(Unapplied::Dead(_)) => None,
+            Err(Unapplied::Later(error)) => return Err(error),
+        };
+        if member.as_ref().is_some_and(crate::model::Member::is_deleted) {
+            continue;
+        }
+        let since = member.as_ref().and_then(|member| member.deleted_at);
+        let counts = |told: &Told| {
+            let there = told.within || member.as_ref().is_some_and(|it| was_in(it, told.sign.at));
+            there && Some(told.sign.at) > since
+        };
+        let signs: Vec<_> = signs.into_iter().filter(counts).map(|told| told.sign).collect();
+        if signs.is_empty() {
+            continue;
+        }
+        let operation = Observe { organization, user, since, part: (batch.inbox.id, 0), signs };
+        run(roster, &batch.whole.step("observe"), &operation).await?;
+    }
+    Ok(())
 }
 
 fn letter(request: &Request, source: SourceId, inbox: &Inbox, n: usize, reason: &str) -> DeadLetter {

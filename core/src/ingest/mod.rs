@@ -4,7 +4,9 @@
 //! by the same operations as everything else, as actor `source`; each step done again changes nothing, so that a worker
 //! that dies anywhere neither loses nor doubles. What cannot be applied becomes a dead letter.
 
+mod ahead;
 mod apply;
+mod batch;
 mod drain;
 mod letters;
 mod message;

@@ -7,7 +7,7 @@ use super::{Held, Interrupted, as_asked};
 use crate::facts::{Fence, Request};
 use crate::flows::import::{
     ImportLine, ImportOptions, ImportReport, RowOutcome, RowStatus, import_one_by_one, import_rows,
-    on_overlay, seats_are_limited,
+    seats_are_limited,
 };
 use crate::flows::store_parts;
 use crate::home::{Key, Tally};
@@ -15,7 +15,7 @@ use crate::id::OrganizationId;
 use crate::model::{Job, JobPart, JobPartId, JobSide, Outcome, OutcomeStatus, PartContent};
 use crate::op::Roster;
 use crate::ops::job::Advance;
-use crate::overlay::Overlay;
+use crate::overlay::{Overlay, on_overlay};
 use crate::refusal::{OpError, Refusal};
 use crate::store::CommitError;
 
@@ -65,7 +65,7 @@ impl Held {
             return self.say(&request, job.id, advance).await.map(Some);
         }
         let asker = self.asker(&job).await?;
-        let run = on_overlay(&self.roster);
+        let run = on_overlay(&self.roster, Overlay::new);
         let above = Self { roster: run.0.clone(), ..self.clone() };
         let before = above.seats().await?;
         let mut report = ImportReport::default();
@@ -110,7 +110,7 @@ impl Held {
         options: ImportOptions,
         lines: &[ImportLine],
     ) -> Result<Job, Interrupted> {
-        let run = on_overlay(&self.roster);
+        let run = on_overlay(&self.roster, Overlay::new);
         let part = u32::try_from(job.done / Job::PART as u64).unwrap_or(u32::MAX);
         let part = JobPartId { job: job.id, side: JobSide::Foreseen, n: part };
         let above = Self { roster: run.0.clone(), ..self.clone() };

@@ -1,6 +1,7 @@
 //! A store that reads through to another and keeps its commits in memory: what a dry run runs on. Its commits can be
 //! flushed to the store below in large groups, so that a run does exactly what its dry run reported.
 
+mod ahead;
 mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
+pub(crate) use ahead::Ahead;
+
 use crate::health::Description;
 use crate::home::{Home, Key, Tally};
 use crate::id::UserId;
@@ -17,6 +20,7 @@ use crate::listing::{Listing, Page, PageRequest};
 use crate::load::{Load, refused};
 use crate::log::{LogFilter, Logged};
 use crate::memory::data::{HomeData, page_of};
+use crate::op::Roster;
 use crate::presence::{Presence, Stay};
 use crate::store::{
     AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreError, StoreErrorKind,
@@ -38,6 +42,8 @@ const READS: usize = 32;
 pub struct Overlay {
     base: Arc<dyn Store>,
     layer: Mutex<Layer>,
+    /// Whether it takes in whole organizations, where nothing less answers.
+    whole: bool,
 }
 
 #[derive(Debug, Default)]
@@ -85,6 +91,9 @@ impl Layered {
     /// Takes in an answer. What is known already stays as it is: it may have been changed here.
     fn learn(&mut self, wanted: Wanted, mut read: Read) {
         let Some(known) = self.keys.as_mut() else { return };
+        if wanted.home.has_log() && read.head.seq == 0 {
+            return self.learn_nothing();
+        }
         if known.is_empty() && self.tallies.is_empty() {
             self.data.head = read.head;
         }
@@ -102,15 +111,9 @@ impl Layered {
         }
     }
 
-    /// Takes in that nothing is there.
-    fn learn_nothing(&mut self, wanted: Wanted) {
-        let Some(known) = self.keys.as_mut() else { return };
-        known.extend(wanted.keys);
-        for tally in wanted.tallies {
-            if self.tallies.insert(tally) {
-                self.data.tallies.insert(tally, 0);
-            }
-        }
+    /// Takes in that nothing is there: so everything is known of it.
+    fn learn_nothing(&mut self) {
+        self.keys = None;
     }
 
     /// Takes in the whole home.
@@ -143,7 +146,12 @@ impl Layered {
 impl Overlay {
     /// An overlay without commits.
     pub fn new(base: Arc<dyn Store>) -> Self {
-        Self { base, layer: Mutex::default() }
+        Self { base, layer: Mutex::default(), whole: true }
+    }
+
+    /// One that takes in no whole organization: what would need that is an error, and to be asked of the store below.
+    pub fn in_parts(base: Arc<dyn Store>) -> Self {
+        Self { whole: false, ..Self::new(base) }
     }
 
     /// The store below.
@@ -228,9 +236,8 @@ impl Overlay {
         let (none, some): (Vec<_>, Vec<_>) =
             wanted.into_iter().partition(|wanted| missing.contains(&wanted.home));
         let mut layer = self.layer();
-        for wanted in none {
-            let home = layer.homes.entry(wanted.home.clone()).or_insert_with_key(Layered::new);
-            home.learn_nothing(wanted);
+        for Wanted { home, .. } in none {
+            layer.homes.entry(home).or_insert_with_key(Layered::new).learn_nothing();
         }
         Ok(some)
     }
@@ -263,12 +270,25 @@ impl Overlay {
             let layer = self.layer();
             layer.homes.get(home).is_some_and(|known| known.keys.is_none())
         };
+        if !known && !self.whole && matches!(home, Home::Organization(_)) {
+            let detail = "this overlay takes in no whole organization: ask the store below".into();
+            return Err(StoreError { kind: StoreErrorKind::Unavailable, operation: "list", detail });
+        }
         if !known {
             let dump = self.base.dump(home).await?;
             self.layer().homes.entry(home.clone()).or_insert_with_key(Layered::new).learn_all(dump);
         }
         self.know(home, Vec::new(), Vec::new()).await
     }
+}
+
+/// The same roster on an overlay.
+pub(crate) fn on_overlay(
+    roster: &Roster,
+    overlay: impl FnOnce(Arc<dyn Store>) -> Overlay,
+) -> (Roster, Arc<Overlay>) {
+    let overlay = Arc::new(overlay(Arc::clone(&roster.store)));
+    (Roster { store: Arc::<Overlay>::clone(&overlay), ..roster.clone() }, overlay)
 }
 
 /// Pointers are committed before what they lead to.

@@ -3,6 +3,7 @@
 
 mod activity;
 mod alerts;
+mod at_once;
 mod dying;
 mod erased;
 mod erasing;

@@ -17,7 +17,7 @@ use crate::facts::Request;
 use crate::home::{Home, Key, Record};
 use crate::id::OrganizationId;
 use crate::op::Roster;
-use crate::overlay::Overlay;
+use crate::overlay::{Overlay, on_overlay};
 use crate::reads::require_visible;
 use crate::refusal::{OpError, Refusal};
 use crate::store::{CommitError, StoreError};
@@ -73,7 +73,7 @@ pub async fn import_members(
     let mut done = 0;
     let mut report = ImportReport::default();
     if tried {
-        let trial = on_overlay(roster);
+        let trial = on_overlay(roster, Overlay::new);
         for chunk in lines.chunks(CHUNK) {
             patiently(patience, &mut report, async |report| {
                 import_rows(&trial, request, organization, chunk, options, report).await
@@ -143,7 +143,7 @@ pub(crate) async fn import_rows(
     options: ImportOptions,
     report: &mut ImportReport,
 ) -> Result<(), OpError> {
-    ahead::read_ahead(overlay, request, organization, lines).await?;
+    ahead::read_ahead(overlaid, overlay, request, organization, lines).await?;
     import_one_by_one(overlaid, request, organization, lines, options, report).await
 }
 
@@ -172,7 +172,7 @@ async fn import_chunk(
     options: ImportOptions,
     report: &mut ImportReport,
 ) -> Result<(), OpError> {
-    let run = on_overlay(roster);
+    let run = on_overlay(roster, Overlay::new);
     let before = report.clone();
     import_rows(&run, request, organization, chunk, options, report).await?;
     match run.1.flush().await {
@@ -189,10 +189,4 @@ async fn import_chunk(
         }
     }
     Ok(())
-}
-
-/// The same on an overlay.
-pub(crate) fn on_overlay(roster: &Roster) -> (Roster, Arc<Overlay>) {
-    let overlay = Arc::new(Overlay::new(Arc::clone(&roster.store)));
-    (Roster { store: Arc::<Overlay>::clone(&overlay), ..roster.clone() }, overlay)
 }

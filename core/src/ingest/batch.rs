@@ -1,0 +1,82 @@
+//! A request of a source on its way to be applied.
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::message::{self, MAX_MESSAGE, Message};
+use crate::actor::Actor;
+use crate::facts::{Request, Seed};
+use crate::model::customer::{Inbox, SEEN_PARTS, Source};
+use crate::op::{Roster, run};
+use crate::ops::stream::TakeMessages;
+use crate::refusal::OpError;
+
+/// A request of a source, with its messages as far as they can be read.
+pub(super) struct Batch<'a> {
+    pub source: &'a Source,
+    pub inbox: &'a Inbox,
+    pub whole: Request,
+    ids: Vec<Option<Uuid>>,
+    pub read: Vec<Result<Message, &'static str>>,
+}
+
+impl<'a> Batch<'a> {
+    pub fn new(roster: &Roster, source: &'a Source, inbox: &'a Inbox) -> Self {
+        let whole = Request {
+            seed: Seed { bytes: inbox.seed, millis: inbox.seed_millis },
+            ..Request::new(Actor::Source { source: source.id }, roster.entropy.as_ref())
+        };
+        let (mut ids, mut read) = (Vec::new(), Vec::new());
+        for (kind, text) in &inbox.messages {
+            let value: Option<Value> = serde_json::from_str(text).ok();
+            ids.push(value.as_ref().and_then(message::id_of).map(|id| hash(&id)));
+            read.push(match value {
+                _ if text.len() > MAX_MESSAGE => Err("too_large"),
+                None => Err("malformed"),
+                Some(value) => message::read(inbox, kind.as_deref(), &value),
+            });
+        }
+        Self { source, inbox, whole, ids, read }
+    }
+
+    /// The request of a message, with ids of its own.
+    pub fn request(&self, n: usize) -> Request {
+        self.whole.step(&format!("message {n}"))
+    }
+
+    /// Those that can be read.
+    pub fn messages(&self) -> impl Iterator<Item = (Request, &Message)> {
+        let read = self.read.iter().enumerate();
+        read.filter_map(|(n, message)| Some((self.request(n), message.as_ref().ok()?)))
+    }
+}
+
+/// Which messages are this request's: those whose id came with no other one.
+pub(super) async fn take(roster: &Roster, batch: &Batch<'_>) -> Result<Vec<bool>, OpError> {
+    let mut taken = vec![true; batch.ids.len()];
+    if batch.inbox.again {
+        return Ok(taken);
+    }
+    for part in 0..SEEN_PARTS {
+        let ids = batch.ids.iter().enumerate().filter_map(|(n, hash)| Some((n, (*hash)?)));
+        let ids: Vec<(usize, Uuid)> =
+            ids.filter(|(_, hash)| hash.as_bytes()[0] % SEEN_PARTS == part).collect();
+        for some in ids.chunks(200) {
+            let by = |n: usize| (batch.inbox.id, u32::try_from(n).unwrap_or(u32::MAX));
+            let messages = some.iter().map(|(n, hash)| (*hash, by(*n))).collect();
+            let system = Request::new(Actor::System, roster.entropy.as_ref());
+            let operation = TakeMessages { source: batch.source.id, part: part + 2, messages };
+            let ours = run(roster, &system, &operation).await?.output;
+            for ((n, _), ours) in some.iter().zip(ours) {
+                taken[*n] = ours;
+            }
+        }
+    }
+    Ok(taken)
+}
+
+/// 16 bytes of a message's id.
+fn hash(id: &str) -> Uuid {
+    Uuid::from_slice(&Sha256::digest(id.as_bytes())[..16]).unwrap_or_default()
+}

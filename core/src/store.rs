@@ -118,6 +118,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// What the store is.
     async fn describe(&self) -> Result<Description, StoreError>;
 
+    /// Whether nothing changes here but by whoever asks, so that it is in vain to wait for others.
+    fn stands_still(&self) -> bool {
+        false
+    }
+
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;
 }

@@ -43,6 +43,9 @@ pub(super) async fn look_up(roster: &Roster, name: &ClaimName, ours: ClaimTarget
         if read.clock > claim.since.plus_seconds(DEAD_AFTER) {
             return Ok(Lookup::Dead(claim));
         }
+        if roster.store.stands_still() {
+            break;
+        }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     Err(OpError::Busy)

@@ -88,6 +88,17 @@ pub(crate) async fn refresh_card(
     }
 }
 
+/// The cards of memberships that came of a flush: their users may have changed since they were read.
+pub(crate) async fn refresh_cards(
+    roster: &Roster,
+    request: &Request,
+    cards: Vec<(OrganizationId, UserId, Card)>,
+) {
+    for (organization, user, shown) in cards {
+        tidied(refresh_card(roster, request, organization, user, shown).await);
+    }
+}
+
 /// The directory entry of an organization.
 pub(crate) async fn refresh_organization(
     roster: &Roster,

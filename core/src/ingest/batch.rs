@@ -1,5 +1,8 @@
 //! A request of a source on its way to be applied.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -11,6 +14,15 @@ use crate::model::customer::{Inbox, SEEN_PARTS, Source};
 use crate::op::{Roster, run};
 use crate::ops::stream::TakeMessages;
 use crate::refusal::OpError;
+
+/// How many messages are applied at once.
+const AT_ONCE: usize = 100;
+
+/// Some messages of a request.
+pub(super) struct Slice {
+    pub number: u32,
+    pub messages: Range<usize>,
+}
 
 /// A request of a source, with its messages as far as they can be read.
 pub(super) struct Batch<'a> {
@@ -45,21 +57,28 @@ impl<'a> Batch<'a> {
         self.whole.step(&format!("message {n}"))
     }
 
-    /// Those that can be read.
-    pub fn messages(&self) -> impl Iterator<Item = (Request, &Message)> {
-        let read = self.read.iter().enumerate();
-        read.filter_map(|(n, message)| Some((self.request(n), message.as_ref().ok()?)))
+    /// Slices that are applied each at once, always the same ones, with their number.
+    pub fn slices(&self) -> impl Iterator<Item = Slice> {
+        let many = self.read.len();
+        (0u32..)
+            .zip((0..many).step_by(AT_ONCE))
+            .map(move |(number, from)| Slice { number, messages: from..many.min(from + AT_ONCE) })
+    }
+
+    /// Those of a slice that can be read.
+    pub fn messages(&self, slice: &Slice) -> impl Iterator<Item = (Request, &Message)> {
+        slice.messages.clone().filter_map(|n| Some((self.request(n), self.read[n].as_ref().ok()?)))
     }
 }
 
-/// Which messages are this request's: those whose id came with no other one.
-pub(super) async fn take(roster: &Roster, batch: &Batch<'_>) -> Result<Vec<bool>, OpError> {
-    let mut taken = vec![true; batch.ids.len()];
+/// Which messages of a slice are this request's: those whose id came with no other one.
+pub(super) async fn take(roster: &Roster, batch: &Batch<'_>, slice: &Slice) -> Result<Vec<usize>, OpError> {
+    let mut taken: BTreeSet<usize> = slice.messages.clone().collect();
     if batch.inbox.again {
-        return Ok(taken);
+        return Ok(taken.into_iter().collect());
     }
     for part in 0..SEEN_PARTS {
-        let ids = batch.ids.iter().enumerate().filter_map(|(n, hash)| Some((n, (*hash)?)));
+        let ids = slice.messages.clone().filter_map(|n| Some((n, batch.ids[n]?)));
         let ids: Vec<(usize, Uuid)> =
             ids.filter(|(_, hash)| hash.as_bytes()[0] % SEEN_PARTS == part).collect();
         for some in ids.chunks(200) {
@@ -69,11 +88,13 @@ pub(super) async fn take(roster: &Roster, batch: &Batch<'_>) -> Result<Vec<bool>
             let operation = TakeMessages { source: batch.source.id, part: part + 2, messages };
             let ours = run(roster, &system, &operation).await?.output;
             for ((n, _), ours) in some.iter().zip(ours) {
-                taken[*n] = ours;
+                if !ours {
+                    taken.remove(n);
+                }
             }
         }
     }
-    Ok(taken)
+    Ok(taken.into_iter().collect())
 }
 
 /// 16 bytes of a message's id.

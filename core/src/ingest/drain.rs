@@ -10,21 +10,24 @@ use uuid::Uuid;
 use super::Unapplied;
 use super::ahead::read_ahead;
 use super::apply::{Applying, Signs, Told, standing, was_in};
-use super::batch::{Batch, take};
+use super::batch::{Batch, Slice, take};
 use super::message::Message;
 use super::people::ERASED;
 use super::receive::find_source;
 use crate::actor::Actor;
 use crate::facts::{Request, Seed};
-use crate::home::{Home, Key, Record};
+use crate::flows::refresh::refresh_cards;
+use crate::home::{Home, Key, Record, TypedKey};
 use crate::id::{DeadLetterId, SourceId};
-use crate::model::customer::{Customer, CustomerKey, DeadLetter, Inbox, Source};
+use crate::model::customer::{Customer, CustomerKey, DeadLetter, Inbox, Source, TheMappings};
 use crate::op::{Roster, run};
-use crate::ops::stream::{FinishInbox, ForgetMessages, Observe, PutDeadLetters, ReleaseInbox, TakeInbox};
+use crate::ops::stream::{
+    FinishInbox, ForgetMessages, Observe, PutDeadLetters, ReleaseInbox, RemoveDeadLetters, TakeInbox,
+};
 use crate::overlay::{Overlay, on_overlay};
 use crate::refusal::OpError;
 use crate::stop::Stop;
-use crate::store::CommitError;
+use crate::store::{CommitError, StoreErrorKind};
 
 /// How often inboxes are looked into that others fill.
 const LOOK: Duration = Duration::from_millis(300);
@@ -37,8 +40,8 @@ const RENEW: usize = 10;
 /// How often a message is tried that loses against others, before it becomes a dead letter.
 const GIVEN_UP: u32 = 20;
 
-/// What could not be applied of a request; nothing where another worker is at its source by now.
-type Gone = Option<Vec<DeadLetter>>;
+/// What could not be applied of a slice, by number; nothing where another worker is at its source by now.
+type Gone = Option<Vec<(usize, DeadLetter)>>;
 
 /// Applies what sources send until it is told to stop.
 #[derive(Clone, Debug)]
@@ -222,54 +225,106 @@ impl Drain {
     /// another goes on, and does again what was done.
     async fn apply(&self, source: &Source, inbox: &Inbox) -> Result<bool, OpError> {
         let batch = Batch::new(&self.roster, source, inbox);
-        let dead = match self.at_once(&batch).await? {
-            Some(done) => done,
-            None => self.go_through(&self.roster, &batch, true).await?,
-        };
-        let Some(dead) = dead else { return Ok(false) };
+        let mut dead = Vec::new();
+        for slice in batch.slices() {
+            let gone = match self.at_once(&batch, &slice).await? {
+                Some(gone) => gone,
+                None => self.go_through(&self.roster, &batch, &slice, true).await?,
+            };
+            let Some(letters) = gone else { return Ok(false) };
+            dead.extend(letters);
+        }
         for letters in dead.chunks(100) {
-            let put = PutDeadLetters { source: source.id, letters: letters.to_vec() };
+            let letters = letters.iter().map(|(_, letter)| letter.clone()).collect();
+            let put = PutDeadLetters { source: source.id, letters };
             run(&self.roster, &batch.whole.step("letters"), &put).await?;
+        }
+        self.forget_letters(&batch, &dead).await?;
+        Ok(true)
+    }
+
+    /// Takes letters away whose person was erased while they were on their way: the erasure has emptied their messages
+    /// before it looked for letters (rule L5).
+    async fn forget_letters(&self, batch: &Batch<'_>, dead: &[(usize, DeadLetter)]) -> Result<(), OpError> {
+        if dead.is_empty() {
+            return Ok(());
+        }
+        let source = batch.source.id;
+        let key = Key::Customer(CustomerKey::Inbox(batch.inbox.id));
+        let read = self.roster.store.read(&Home::Stream(source, 0), std::slice::from_ref(&key), &[]).await?;
+        let Some(Record::Customer(it)) = read.records.get(&key).map(|stored| &stored.record) else {
+            return Ok(());
+        };
+        let Customer::Inbox(now) = &**it else { return Ok(()) };
+        let emptied = |n: usize| now.messages.get(n).is_some_and(|(_, text)| text.is_empty());
+        let letters: Vec<_> = dead.iter().filter(|(n, _)| emptied(*n)).map(|(_, letter)| letter.id).collect();
+        for letters in letters.chunks(100) {
+            let remove = RemoveDeadLetters { source, letters: letters.to_vec() };
+            run(&self.roster, &batch.whole.as_system("erased"), &remove).await?;
+        }
+        Ok(())
+    }
+
+    /// All of a slice on an overlay, and what comes of it by one flush. Nothing where that does not go: others got in
+    /// between, or the store itself must be asked. Then one goes after the other, and what was flushed is done again by
+    /// the same ids.
+    async fn at_once(&self, batch: &Batch<'_>, slice: &Slice) -> Result<Option<Gone>, OpError> {
+        let (overlaid, overlay) = on_overlay(&self.roster, Overlay::in_parts);
+        let messages: Vec<(Request, &Message)> = batch.messages(slice).collect();
+        let gone = async {
+            read_ahead(&overlaid, &overlay, batch.source, &messages).await?;
+            self.go_through(&overlaid, batch, slice, false).await
+        };
+        let dead = match gone.await {
+            Ok(Some(dead)) if !overlay.has_refused() => dead,
+            Ok(None) => return Ok(Some(None)),
+            told => {
+                tracing::debug!(told = ?told.err(), "messages are applied one after the other");
+                return Ok(None);
+            }
+        };
+        let cards = overlay.cards();
+        match overlay.flush().await {
+            Ok(()) => refresh_cards(&self.roster, &batch.whole.step("cards"), cards).await,
+            Err(CommitError::Store(error)) if error.kind != StoreErrorKind::Corrupt => {
+                return Err(error.into());
+            }
+            Err(_) => return Ok(None),
+        }
+        if !self.holds(batch.source.id).await? {
+            return Ok(Some(None));
+        }
+        Ok(self.mapped_still(&overlay).await?.then_some(Some(dead)))
+    }
+
+    /// Whether the mappings stand by which owners were looked for. A mapping that has come since was held against traits as
+    /// they were before the flush.
+    async fn mapped_still(&self, overlay: &Overlay) -> Result<bool, OpError> {
+        let key = TheMappings.key();
+        for (home, version) in overlay.versions(&key) {
+            let read = self.roster.store.read(&home, std::slice::from_ref(&key), &[]).await?;
+            if read.records.get(&key).map(|stored| stored.version) != version {
+                return Ok(false);
+            }
         }
         Ok(true)
     }
 
-    /// All of them on an overlay, and what comes of it by one flush. Nothing where that does not go: others got in between,
-    /// or the store itself must be asked. Then one goes after the other, and what was flushed is done again by the same ids.
-    async fn at_once(&self, batch: &Batch<'_>) -> Result<Option<Gone>, OpError> {
-        let (overlaid, overlay) = on_overlay(&self.roster, Overlay::in_parts);
-        let messages: Vec<(Request, &Message)> = batch.messages().collect();
-        let gone = async {
-            read_ahead(&overlaid, &overlay, batch.source, &messages).await?;
-            self.go_through(&overlaid, batch, false).await
-        };
-        let dead = match gone.await {
-            Ok(Some(dead)) => dead,
-            Ok(None) => return Ok(Some(None)),
-            Err(error) => {
-                tracing::debug!(%error, "messages are applied one after the other");
-                return Ok(None);
-            }
-        };
-        match overlay.flush().await {
-            Ok(()) => Ok(Some(Some(dead))),
-            Err(CommitError::Store(error)) => Err(error.into()),
-            Err(CommitError::Conflict(_) | CommitError::OutOfBounds(_) | CommitError::TooLate) => Ok(None),
-        }
-    }
-
-    /// Applies the messages that are this request's, and notes what they say of people.
+    /// Applies the messages of a slice that are this request's, and notes what they say of people.
     async fn go_through(
         &self,
         roster: &Roster,
         batch: &Batch<'_>,
+        slice: &Slice,
         may_give_up: bool,
     ) -> Result<Gone, OpError> {
         let (source, inbox) = (batch.source, batch.inbox);
-        let taken = take(roster, batch).await?;
+        if !self.holds(source.id).await? {
+            return Ok(None);
+        }
         let (mut signs, mut dead) = (Signs::new(), Vec::new());
-        for (n, taken) in taken.into_iter().enumerate() {
-            if !taken || inbox.messages[n].1.is_empty() {
+        for n in take(roster, batch, slice).await? {
+            if inbox.messages[n].1.is_empty() {
                 continue;
             }
             if n % RENEW == RENEW - 1 && !self.holds(source.id).await? {
@@ -281,27 +336,28 @@ impl Drain {
                 Ok(message) => Box::pin(applying.apply(message, &mut signs)).await,
                 Err(reason) => Err(Unapplied::Dead(reason)),
             };
-            match outcome {
-                Ok(()) => {}
-                Err(Unapplied::Dead(reason)) => dead.push(letter(&request, source.id, inbox, n, reason)),
+            let reason = match outcome {
+                Ok(()) => continue,
+                Err(Unapplied::Dead(reason)) => reason,
                 Err(Unapplied::Later(OpError::Refused(refusal)))
                     if may_give_up && self.is_given_up(inbox.id, n) =>
                 {
-                    dead.push(letter(&request, source.id, inbox, n, refusal.code()));
+                    refusal.code()
                 }
                 Err(Unapplied::Later(error)) => return Err(error),
-            }
+            };
+            dead.push((n, letter(&request, source.id, inbox, n, reason)));
         }
         if !self.holds(source.id).await? {
             return Ok(None);
         }
-        observe(roster, batch, signs).await?;
+        observe(roster, batch, slice, signs).await?;
         Ok(Some(dead))
     }
 }
 
 /// Notes what was said of people.
-async fn observe(roster: &Roster, batch: &Batch<'_>, signs: Signs) -> Result<(), OpError> {
+async fn observe(roster: &Roster, batch: &Batch<'_>, slice: &Slice, signs: Signs) -> Result<(), OpError> {
     for ((organization, user), signs) in signs {
         let member = match standing(roster, organization, user).await {
             Ok(member) => member,
@@ -320,7 +376,7 @@ async fn observe(roster: &Roster, batch: &Batch<'_>, signs: Signs) -> Result<(),
         if signs.is_empty() {
             continue;
         }
-        let operation = Observe { organization, user, since, part: (batch.inbox.id, 0), signs };
+        let operation = Observe { organization, user, since, part: (batch.inbox.id, slice.number), signs };
         run(roster, &batch.whole.step("observe"), &operation).await?;
     }
     Ok(())

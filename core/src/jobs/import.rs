@@ -9,6 +9,7 @@ use crate::flows::import::{
     ImportLine, ImportOptions, ImportReport, RowOutcome, RowStatus, import_one_by_one, import_rows,
     seats_are_limited,
 };
+use crate::flows::refresh::refresh_cards;
 use crate::flows::store_parts;
 use crate::home::{Key, Tally};
 use crate::id::OrganizationId;
@@ -122,8 +123,12 @@ impl Held {
             store_parts(&self.roster, &as_asked(&job), &self.home, vec![ahead], "ahead").await
         });
         let after = after.await?;
+        let cards = run.1.cards();
         match run.1.flush().await {
-            Ok(()) => return Ok(after),
+            Ok(()) => {
+                refresh_cards(&self.roster, &as_asked(&job), cards).await;
+                return Ok(after);
+            }
             Err(CommitError::Store(error)) => return Err(error.into()),
             Err(CommitError::Conflict(_) | CommitError::OutOfBounds(_) | CommitError::TooLate) => {}
         }

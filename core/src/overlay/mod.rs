@@ -6,6 +6,7 @@ mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -14,12 +15,13 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 pub(crate) use ahead::Ahead;
 
 use crate::health::Description;
-use crate::home::{Home, Key, Tally};
-use crate::id::UserId;
+use crate::home::{Home, Key, Record, Tally};
+use crate::id::{OrganizationId, UserId, Version};
 use crate::listing::{Listing, Page, PageRequest};
 use crate::load::{Load, refused};
 use crate::log::{LogFilter, Logged};
 use crate::memory::data::{HomeData, page_of};
+use crate::model::Card;
 use crate::op::Roster;
 use crate::presence::{Presence, Stay};
 use crate::store::{
@@ -34,6 +36,9 @@ const GROUP: usize = 500;
 /// So few homes are read at once, without asking first which of them are there.
 const FEW: usize = 8;
 
+/// So many bytes of log wait in an overlay in parts, at most.
+const MOST_BYTES: usize = 8 << 20;
+
 /// How many reads of the store below are under way at a time.
 const READS: usize = 32;
 
@@ -42,8 +47,10 @@ const READS: usize = 32;
 pub struct Overlay {
     base: Arc<dyn Store>,
     layer: Mutex<Layer>,
-    /// Whether it takes in whole organizations, where nothing less answers.
+    /// Whether it takes in whole organizations, where nothing less answers, and as much as comes.
     whole: bool,
+    /// Whether it has refused something that the store below would have answered.
+    refused: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +58,10 @@ struct Layer {
     clock: Option<Timestamp>,
     homes: BTreeMap<Home, Layered>,
     pending: Vec<ChangeSet>,
+    /// How many bytes of log wait to be flushed.
+    bytes: usize,
+    /// What is to be forgotten once all is flushed.
+    forgotten: Vec<(Home, UserId)>,
 }
 
 /// What is known of a home: what was read of the store below, and what was committed on it since.
@@ -146,12 +157,24 @@ impl Layered {
 impl Overlay {
     /// An overlay without commits.
     pub fn new(base: Arc<dyn Store>) -> Self {
-        Self { base, layer: Mutex::default(), whole: true }
+        Self { base, layer: Mutex::default(), whole: true, refused: AtomicBool::new(false) }
     }
 
-    /// One that takes in no whole organization: what would need that is an error, and to be asked of the store below.
+    /// One that takes in no whole organization, and not more than there is room for: what would need that is an error, and
+    /// to be asked of the store below.
     pub fn in_parts(base: Arc<dyn Store>) -> Self {
         Self { whole: false, ..Self::new(base) }
+    }
+
+    /// Whether it has refused something that the store below would have answered. Not everybody who asked may have said so.
+    pub fn has_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    fn refuse(&self, operation: &'static str) -> StoreError {
+        self.refused.store(true, Ordering::Relaxed);
+        let detail = "this overlay takes in so much and no more: ask the store below".into();
+        StoreError { kind: StoreErrorKind::Unavailable, operation, detail }
     }
 
     /// The store below.
@@ -170,14 +193,34 @@ impl Overlay {
         Ok(read.now())
     }
 
-    /// Commits to the store below what was committed here: pointers first, then people, then organizations.
-    /// On an error what has been flushed stays, and the overlay must not be used again.
+    /// Commits to the store below what was committed here: pointers first, then people, then organizations; pointers are
+    /// let go last. On an error what has been flushed stays, and the overlay must not be used again.
     pub async fn flush(&self) -> Result<(), CommitError> {
-        let mut pending = std::mem::take(&mut self.layer().pending);
-        pending.sort_by_key(|set| rank(&set.home));
-        for wave in pending.chunk_by(|a, b| rank(&a.home) == rank(&b.home)) {
+        let (pending, forgotten) = {
+            let mut layer = self.layer();
+            layer.bytes = 0;
+            (std::mem::take(&mut layer.pending), std::mem::take(&mut layer.forgotten))
+        };
+        let flushed = self.flush_all(pending).await;
+        for (home, subject) in forgotten {
+            self.base.forget(&home, subject).await?;
+        }
+        flushed
+    }
+
+    async fn flush_all(&self, mut pending: Vec<ChangeSet>) -> Result<(), CommitError> {
+        pending.sort_by_key(rank);
+        let mut waves: Vec<(u8, Vec<ChangeSet>)> = Vec::new();
+        for set in pending {
+            let rank = rank(&set);
+            match waves.last_mut() {
+                Some((last, wave)) if *last == rank => wave.push(set),
+                _ => waves.push((rank, vec![set])),
+            }
+        }
+        for (_, wave) in waves {
             // What comes later in a home rests on all that came before: it is sent when that is done.
-            for round in together::together(wave.to_vec()) {
+            for round in together::together(wave) {
                 for group in round.chunks(GROUP) {
                     for outcome in self.base.commit_all(group).await {
                         outcome?;
@@ -190,7 +233,38 @@ impl Overlay {
 
     /// Gives up what was to be flushed: for one that never will be.
     pub fn forget(&self) {
-        self.layer().pending = Vec::new();
+        let mut layer = self.layer();
+        (layer.pending, layer.forgotten, layer.bytes) = (Vec::new(), Vec::new(), 0);
+    }
+
+    /// The cards that are put of people whose own record is not: it may change before all is flushed.
+    pub(crate) fn cards(&self) -> Vec<(OrganizationId, UserId, Card)> {
+        let (mut own, mut cards) = (BTreeSet::new(), BTreeMap::new());
+        for set in &self.layer().pending {
+            for write in &set.writes {
+                match (&set.home, write) {
+                    (Home::User(user), Write::Put(Record::User(_))) => drop(own.insert(*user)),
+                    (Home::Organization(organization), Write::Put(Record::Member(member))) => {
+                        cards.insert((*organization, member.user), member.card.clone());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let others = cards.into_iter().filter(|((_, user), _)| !own.contains(user));
+        others.map(|((organization, user), card)| (organization, user, card)).collect()
+    }
+
+    /// The version of a key in the deployment and in organizations, where it was looked for.
+    pub(crate) fn versions(&self, key: &Key) -> Vec<(Home, Option<Version>)> {
+        let layer = self.layer();
+        let asked = layer.homes.iter().filter(|(home, it)| {
+            matches!(home, Home::Deployment | Home::Organization(_))
+                && it.keys.as_ref().is_none_or(|keys| keys.contains(key))
+        });
+        asked
+            .map(|(home, it)| (home.clone(), it.data.records.get(key).map(|stored| stored.version)))
+            .collect()
     }
 
     /// Looks at what is known of a home.
@@ -271,8 +345,7 @@ impl Overlay {
             layer.homes.get(home).is_some_and(|known| known.keys.is_none())
         };
         if !known && !self.whole && matches!(home, Home::Organization(_)) {
-            let detail = "this overlay takes in no whole organization: ask the store below".into();
-            return Err(StoreError { kind: StoreErrorKind::Unavailable, operation: "list", detail });
+            return Err(self.refuse("list"));
         }
         if !known {
             let dump = self.base.dump(home).await?;
@@ -291,10 +364,13 @@ pub(crate) fn on_overlay(
     (Roster { store: Arc::<Overlay>::clone(&overlay), ..roster.clone() }, overlay)
 }
 
-/// Pointers are committed before what they lead to.
-const fn rank(home: &Home) -> u8 {
-    match home {
-        Home::Claim(_) | Home::Directory(..) | Home::Outbox(_) | Home::Webhooks(_) => 0,
+/// Pointers are committed before what they lead to, and let go after it.
+fn rank(set: &ChangeSet) -> u8 {
+    match set.home {
+        Home::Claim(_) | Home::Directory(..) | Home::Outbox(_) | Home::Webhooks(_) => {
+            let lets_go = set.writes.iter().any(|write| matches!(write, Write::Remove(_)));
+            if lets_go { 4 } else { 0 }
+        }
         Home::User(_) => 1,
         Home::Organization(_) => 2,
         Home::Deployment | Home::Feed | Home::Stream(..) | Home::Activity(_) => 3,
@@ -311,9 +387,14 @@ impl Store for Overlay {
     async fn commit(&self, changes: &ChangeSet) -> Result<Committed, CommitError> {
         let clock = self.ground(changes).await?;
         let mut layer = self.layer();
+        let bytes = layer.bytes + changes.entry.as_ref().map_or(0, |entry| entry.body.len());
+        if !self.whole && bytes > MOST_BYTES {
+            return Err(self.refuse("commit").into());
+        }
         let home = layer.homes.entry(changes.home.clone()).or_insert_with_key(Layered::new);
         let done = home.commit(changes, clock)?;
         layer.pending.push(changes.clone());
+        layer.bytes = bytes;
         Ok(done)
     }
 
@@ -370,7 +451,12 @@ impl Store for Overlay {
     }
 
     async fn forget(&self, home: &Home, subject: UserId) -> Result<(), StoreError> {
-        self.base.forget(home, subject).await
+        self.layer().forgotten.push((home.clone(), subject));
+        Ok(())
+    }
+
+    fn stands_still(&self) -> bool {
+        true
     }
 
     async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {

@@ -14,6 +14,9 @@ use crate::time::Timestamp;
 /// How many changes an entry may hold: whoever reads one of them reads them all.
 const MOST_CHANGES: usize = 100;
 
+/// How many bytes of bodies and personal values go into one entry, for the same reason.
+const MOST_BYTES: usize = 256 << 10;
+
 /// The same commits with as few as there may be to each home, in rounds: the first of each home, the second of each … Each
 /// does at once what those that it stands for do one after the other, and its entry holds their changes in their order.
 pub(super) fn together(sets: Vec<ChangeSet>) -> Vec<Vec<ChangeSet>> {
@@ -98,6 +101,7 @@ struct Log {
     body: Body,
     time: Timestamp,
     personal: Vec<Personal>,
+    bytes: usize,
 }
 
 impl Joined {
@@ -118,6 +122,7 @@ impl Joined {
                 body: serde_json::from_slice(&entry.body).ok()?,
                 time: entry.time,
                 personal: entry.personal.clone(),
+                bytes: entry.body.len() + entry.personal.iter().map(|it| it.value.len()).sum::<usize>(),
             }),
         };
         let (home, ids, guards) = (set.home.clone(), vec![set.id], set.guards.clone());
@@ -178,15 +183,17 @@ impl Joined {
 
 impl Log {
     /// Whether both are of one act, or one of them says of nothing who did it.
-    fn fits(&self, next: &Self) -> bool {
-        let (body, next) = (&self.body, &next.body);
+    fn fits(&self, more: &Self) -> bool {
+        let (body, next) = (&self.body, &more.body);
         let said = body.reason.is_null() && next.reason.is_null();
         let one = body.actor == next.actor && body.request_id == next.request_id;
         let few = body.changes.len() + next.changes.len() <= MOST_CHANGES;
+        let few = few && self.bytes + more.bytes <= MOST_BYTES;
         said && few && (one || body.changes.is_empty() || next.changes.is_empty())
     }
 
     fn take(&mut self, more: Self) {
+        self.bytes += more.bytes;
         if self.body.changes.is_empty() {
             (self.body.actor, self.body.request_id) = (more.body.actor, more.body.request_id.clone());
         }

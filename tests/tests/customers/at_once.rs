@@ -11,11 +11,13 @@ use roster_tests::gate::{Between, Hook};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use crate::owners::maps;
 use crate::{Customers, drain, selected};
 
-/// Waits before the first commit to an organization until something else was done.
-#[derive(Debug, Default)]
+/// Waits before the first commit to some home until something else was done.
+#[derive(Debug)]
 struct Pause {
+    before: fn(&Home) -> bool,
     done: AtomicBool,
     reached: Notify,
     go_on: Notify,
@@ -24,12 +26,34 @@ struct Pause {
 #[async_trait]
 impl Hook for Pause {
     async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
-        if matches!(changes.home, Home::Organization(_)) && !self.done.swap(true, Ordering::SeqCst) {
+        if (self.before)(&changes.home) && !self.done.swap(true, Ordering::SeqCst) {
             self.reached.notify_one();
             self.go_on.notified().await;
         }
         store.commit(changes).await
     }
+}
+
+/// Has what was sent applied, and something done just before the first commit to some home.
+async fn applied_with(at: &Customers, before: fn(&Home) -> bool, meanwhile: impl Future<Output = ()>) {
+    let pause = Arc::new(Pause {
+        before,
+        done: AtomicBool::new(false),
+        reached: Notify::new(),
+        go_on: Notify::new(),
+    });
+    let below = Between::new(Arc::clone(&at.service().roster.store), Arc::<Pause>::clone(&pause));
+    let worker = drain(&Roster { store: below, ..at.service().roster.clone() });
+    let (applied, ()) = futures::join!(worker.work_off(), async {
+        pause.reached.notified().await;
+        meanwhile.await;
+        pause.go_on.notify_one();
+    });
+    applied.unwrap();
+}
+
+const fn organizations(home: &Home) -> bool {
+    matches!(home, Home::Organization(_))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -45,21 +69,55 @@ async fn g6_one_removed_by_hand_while_a_request_is_applied_stays_out() {
             {"type": "track", "userId": "yan", "event": "Opened", "messageId": "4"},
         ]);
         at.sender().post("/v1/batch", json!({ "batch": batch })).await.is(200);
-        let pause = Arc::new(Pause::default());
-        let below = Between::new(Arc::clone(&at.service().roster.store), Arc::<Pause>::clone(&pause));
-        let paused = Roster { store: below, ..at.service().roster.clone() };
-        let worker = drain(&paused);
-        let (applied, ()) = futures::join!(worker.work_off(), async {
-            pause.reached.notified().await;
+        applied_with(&at, organizations, async {
             at.world.operator().delete("/v1/organizations/ext:cloud/members/ext:zoe").await.is(200);
-            pause.go_on.notify_one();
-        });
-        applied.unwrap();
+        })
+        .await;
         let member = at.world.operator().get("/v1/organizations/ext:cloud/members/ext:zoe").await.is(200);
         assert_eq!(member["status"], json!("former"), "{store}");
         assert_eq!(at.dead().await, ["removed_by_hand"], "{store}");
         assert_eq!(at.role("yan", "south").await, json!("member"), "{store}");
         assert_eq!(at.account("south").await["traits"]["plan"], json!("pro"), "{store}");
+        at.is_clean().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_is_free_only_once_nobody_bears_it() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        let zoe = json!({"userId": "zoe", "messageId": "1", "traits": {"email": "zoe@example.com"}});
+        at.says("/v1/identify", zoe).await;
+        at.world.test().clock.advance_seconds(1);
+        let moves = json!({"userId": "zoe", "messageId": "2", "traits": {"email": "zoe.new@example.com"}});
+        at.sender().post("/v1/identify", moves).await.is(200);
+        let claims = |home: &Home| matches!(home, Home::Claim(_));
+        applied_with(&at, claims, async {
+            operator.post("/v1/users", json!({"email": "zoe.new@example.com"})).await.is(201);
+        })
+        .await;
+        assert_eq!(at.dead().await, ["email_exists"], "{store}");
+        assert_eq!(at.user("zoe").await.is(200)["email"], json!("zoe@example.com"), "{store}");
+        operator.post("/v1/users", json!({"email": "zoe@example.com"})).await.refused(409, "email_exists");
+        at.is_clean().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t2_a_mapping_that_comes_while_a_request_is_applied_counts() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        at.says("/v1/group", json!({"userId": "zoe", "groupId": "north", "messageId": "1"})).await;
+        at.world.test().clock.advance_seconds(1);
+        let told = json!({"userId": "yan", "groupId": "north", "messageId": "2", "traits": {"csm": "zoe"}});
+        at.sender().post("/v1/group", told).await.is(200);
+        applied_with(&at, organizations, async {
+            maps(&at, "/v1/organizations/ext:cloud/trait-mappings", json!("csm")).await;
+        })
+        .await;
+        let zoe = at.user("zoe").await.is(200)["id"].clone();
+        assert_eq!(at.account("north").await["account_owner"]["user_id"], zoe, "{store}");
         at.is_clean().await;
     }
 }

@@ -10,7 +10,7 @@ use crate::{Customers, selected, text};
 
 const NORTH: &str = "/v1/organizations/ext:cloud/accounts/ext:north";
 
-async fn maps(at: &Customers, path: &str, name: Value) {
+pub async fn maps(at: &Customers, path: &str, name: Value) {
     let body = json!({"account_owner_trait": name});
     let job = at.world.operator().put(path, body).await.is(202);
     Worker::new(at.service().roster.clone(), Arc::default()).work_off().await.unwrap();

@@ -14,6 +14,7 @@ pub use parse::{ImportLine, ImportRow, parse_members};
 pub use row::{RowOutcome, RowStatus, Warning};
 
 use crate::facts::Request;
+use crate::flows::refresh::refresh_cards;
 use crate::home::{Home, Key, Record};
 use crate::id::OrganizationId;
 use crate::op::Roster;
@@ -175,8 +176,12 @@ async fn import_chunk(
     let run = on_overlay(roster, Overlay::new);
     let before = report.clone();
     import_rows(&run, request, organization, chunk, options, report).await?;
+    let cards = run.1.cards();
     match run.1.flush().await {
-        Ok(()) => return Ok(()),
+        Ok(()) => {
+            refresh_cards(roster, request, cards).await;
+            return Ok(());
+        }
         Err(CommitError::Store(error)) => return Err(error.into()),
         Err(CommitError::Conflict(_) | CommitError::OutOfBounds(_) | CommitError::TooLate) => {}
     }

@@ -87,7 +87,7 @@ pub struct Presence {
     pub last_message_sent_at: Option<Timestamp>,
     /// As [`ActivityMonth::since`].
     pub since: Option<Timestamp>,
-    /// Which requests are in it already, the last ones.
+    /// Which requests are in it already, the last ones, each with its last part.
     pub applied: Vec<(Uuid, u32)>,
 }
 
@@ -106,11 +106,13 @@ impl Presence {
         }
     }
 
-    /// Notes that a part of a request is in it; whether it was not before.
+    /// Notes that a part of a request is in it; whether it was not before. The parts of a request come in their order.
     pub fn apply(&mut self, part: (Uuid, u32)) -> bool {
-        if self.applied.contains(&part) {
+        let (request, n) = part;
+        if self.applied.iter().any(|(known, last)| *known == request && *last >= n) {
             return false;
         }
+        self.applied.retain(|(known, _)| *known != request);
         self.applied.push(part);
         let surplus = self.applied.len().saturating_sub(REMEMBERED);
         self.applied.drain(..surplus);

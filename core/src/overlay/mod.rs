@@ -193,8 +193,8 @@ impl Overlay {
         Ok(read.now())
     }
 
-    /// Commits to the store below what was committed here: pointers first, then people, then organizations; pointers are
-    /// let go last. On an error what has been flushed stays, and the overlay must not be used again.
+    /// Commits to the store below what was committed here: new pointers first, then people, then organizations; pointers are
+    /// changed and let go last. On an error what has been flushed stays, and the overlay must not be used again.
     pub async fn flush(&self) -> Result<(), CommitError> {
         let (pending, forgotten) = {
             let mut layer = self.layer();
@@ -218,9 +218,10 @@ impl Overlay {
                 _ => waves.push((rank, vec![set])),
             }
         }
+        let mut names = together::Names::default();
         for (_, wave) in waves {
             // What comes later in a home rests on all that came before: it is sent when that is done.
-            for round in together::together(wave) {
+            for round in together::together(wave, &mut names) {
                 for group in round.chunks(GROUP) {
                     for outcome in self.base.commit_all(group).await {
                         outcome?;
@@ -364,12 +365,18 @@ pub(crate) fn on_overlay(
     (Roster { store: Arc::<Overlay>::clone(&overlay), ..roster.clone() }, overlay)
 }
 
-/// Pointers are committed before what they lead to, and let go after it.
+/// A pointer is committed before what it leads to, and let go after it. What directories say of things that are there
+/// changes after them.
 fn rank(set: &ChangeSet) -> u8 {
     match set.home {
         Home::Claim(_) | Home::Directory(..) | Home::Outbox(_) | Home::Webhooks(_) => {
-            let lets_go = set.writes.iter().any(|write| matches!(write, Write::Remove(_)));
-            if lets_go { 4 } else { 0 }
+            let is_there = |key: &Key| set.guards.get(key).is_some_and(Option::is_some);
+            let late = |write: &Write| match write {
+                Write::Remove(_) => true,
+                Write::Put(record) => matches!(set.home, Home::Directory(..)) && is_there(&record.key()),
+                Write::Add { .. } => false,
+            };
+            if set.writes.iter().any(late) { 4 } else { 0 }
         }
         Home::User(_) => 1,
         Home::Organization(_) => 2,

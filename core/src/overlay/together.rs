@@ -19,13 +19,14 @@ const MOST_BYTES: usize = 256 << 10;
 
 /// The same commits with as few as there may be to each home, in rounds: the first of each home, the second of each … Each
 /// does at once what those that it stands for do one after the other, and its entry holds their changes in their order.
-pub(super) fn together(sets: Vec<ChangeSet>) -> Vec<Vec<ChangeSet>> {
+pub(super) fn together(sets: Vec<ChangeSet>, names: &mut Names) -> Vec<Vec<ChangeSet>> {
     let mut homes: BTreeMap<Home, Vec<ChangeSet>> = BTreeMap::new();
-    for set in sets {
+    for mut set in sets {
+        names.renew(&mut set.guards);
         homes.entry(set.home.clone()).or_default().push(set);
     }
     let mut rounds: Vec<Vec<ChangeSet>> = Vec::new();
-    for joined in homes.into_values().map(of_one_home) {
+    for joined in homes.into_values().map(|sets| of_one_home(sets, names)) {
         for (n, set) in joined.into_iter().enumerate() {
             match rounds.get_mut(n) {
                 Some(round) => round.push(set),
@@ -36,51 +37,48 @@ pub(super) fn together(sets: Vec<ChangeSet>) -> Vec<Vec<ChangeSet>> {
     rounds
 }
 
-fn of_one_home(sets: Vec<ChangeSet>) -> Vec<ChangeSet> {
+fn of_one_home(sets: Vec<ChangeSet>, names: &mut Names) -> Vec<ChangeSet> {
     if sets.len() == 1 {
         return sets;
     }
-    let (mut done, mut open) = (Done::default(), None::<Joined>);
+    let (mut done, mut open) = (Vec::new(), None::<Joined>);
     for mut set in sets {
         let Some(part) = Joined::of(&set) else {
-            done.take(open.take());
-            done.look_for_new_names(&mut set.guards);
-            done.sets.push(set);
+            done.extend(names.close(open.take()));
+            names.renew(&mut set.guards);
+            done.push(set);
             continue;
         };
         open = match open.take() {
             Some(before) if before.fits(&part) => Some(before.then(part)),
             before => {
-                done.take(before);
+                done.extend(names.close(before));
                 Some(part)
             }
         };
     }
-    done.take(open);
-    done.sets
+    done.extend(names.close(open));
+    done
 }
 
-/// What has been put together, and what those are called now that it stands for.
+/// What commits are called now that have been put together.
 #[derive(Default)]
-struct Done {
-    sets: Vec<ChangeSet>,
-    names: BTreeMap<CommitId, CommitId>,
-}
+pub(super) struct Names(BTreeMap<CommitId, CommitId>);
 
-impl Done {
-    fn take(&mut self, joined: Option<Joined>) {
-        let Some(mut joined) = joined else { return };
-        self.look_for_new_names(&mut joined.guards);
+impl Names {
+    fn close(&mut self, joined: Option<Joined>) -> Option<ChangeSet> {
+        let mut joined = joined?;
+        self.renew(&mut joined.guards);
         let ids = joined.ids.clone();
         let set = joined.close();
-        self.names.extend(ids.into_iter().map(|id| (id, set.id)));
-        self.sets.push(set);
+        self.0.extend(ids.into_iter().map(|id| (id, set.id)));
+        Some(set)
     }
 
     /// What one of them wrote bears the name of all.
-    fn look_for_new_names(&self, guards: &mut BTreeMap<Key, Option<CommitId>>) {
+    fn renew(&self, guards: &mut BTreeMap<Key, Option<CommitId>>) {
         for version in guards.values_mut().flatten() {
-            *version = self.names.get(version).copied().unwrap_or(*version);
+            *version = self.0.get(version).copied().unwrap_or(*version);
         }
     }
 }

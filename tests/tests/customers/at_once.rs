@@ -44,9 +44,9 @@ async fn applied_with(at: &Customers, before: fn(&Home) -> bool, meanwhile: impl
     });
     let below = Between::new(Arc::clone(&at.service().roster.store), Arc::<Pause>::clone(&pause));
     let worker = drain(&Roster { store: below, ..at.service().roster.clone() });
-    let (applied, ()) = futures::join!(worker.work_off(), async {
+    let (applied, ()) = futures::join!(Box::pin(worker.work_off()), async {
         pause.reached.notified().await;
-        meanwhile.await;
+        Box::pin(meanwhile).await;
         pause.go_on.notify_one();
     });
     applied.unwrap();

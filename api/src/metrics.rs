@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use roster_core::model::Work;
 use roster_core::observe::Observer;
 
 /// Upper bounds in seconds.
@@ -33,6 +34,18 @@ pub struct Metrics {
     seats_refused: Family<OperationLabels, Counter>,
     attempts: Family<OutcomeLabels, Counter>,
     waiting: Gauge,
+    jobs: Jobs,
+}
+
+/// What is counted of jobs, each by kind.
+#[derive(Debug, Default)]
+struct Jobs {
+    waiting: Family<KindLabels, Gauge>,
+    oldest: Family<KindLabels, Gauge<f64, AtomicU64>>,
+    running: Family<KindLabels, Gauge>,
+    attempts: Family<KindLabels, Counter>,
+    retries: Family<KindLabels, Counter>,
+    finished: Family<FinishedLabels, Counter>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -69,6 +82,39 @@ struct OutcomeLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct FinishedLabels {
+    kind: &'static str,
+    outcome: &'static str,
+}
+
+impl Jobs {
+    fn register(&self, registry: &mut Registry) {
+        let about = "Jobs that wait for a worker, in the whole deployment";
+        registry.register("roster_jobs_waiting", about, self.waiting.clone());
+        let about = "How long the oldest job that waits has waited";
+        registry.register("roster_jobs_oldest_waiting_seconds", about, self.oldest.clone());
+        let about = "Jobs that this process is at";
+        registry.register("roster_jobs_running", about, self.running.clone());
+        registry.register("roster_job_attempts", "Jobs taken by a worker", self.attempts.clone());
+        let about = "Jobs taken again, since whoever had them before did not get on";
+        registry.register("roster_job_retries", about, self.retries.clone());
+        registry.register("roster_jobs_finished", "Jobs that have ended", self.finished.clone());
+        for kind in Work::KINDS {
+            let labels = KindLabels { kind };
+            // Those that are there from the beginning can be told from those that nobody counts.
+            self.waiting.get_or_create(&labels).set(0);
+            self.oldest.get_or_create(&labels).set(0.0);
+            self.running.get_or_create(&labels).set(0);
+        }
+    }
+}
+
 impl Metrics {
     /// All at zero, in a process that began so many milliseconds after the epoch.
     pub fn new(began: u64) -> Self {
@@ -85,6 +131,7 @@ impl Metrics {
             seats_refused: Family::default(),
             attempts: Family::default(),
             waiting: Gauge::default(),
+            jobs: Jobs::default(),
         };
         metrics.register(began);
         metrics
@@ -114,6 +161,7 @@ impl Metrics {
         registry.register("roster_webhook_attempts", about, self.attempts.clone());
         let about = "Deliveries of webhooks that wait for another attempt, in the whole deployment";
         registry.register("roster_webhook_deliveries_pending", about, self.waiting.clone());
+        self.jobs.register(registry);
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("roster_build", "This program", version);
         let gauge = Gauge::<f64, AtomicU64>::default();
@@ -175,6 +223,29 @@ impl Observer for Metrics {
     fn waiting(&self, deliveries: u64) {
         self.waiting.set(i64::try_from(deliveries).unwrap_or(i64::MAX));
     }
+
+    fn jobs_waiting(&self, kind: &'static str, jobs: u64, oldest: Duration) {
+        let labels = KindLabels { kind };
+        self.jobs.waiting.get_or_create(&labels).set(i64::try_from(jobs).unwrap_or(i64::MAX));
+        self.jobs.oldest.get_or_create(&labels).set(oldest.as_secs_f64());
+    }
+
+    fn job_taken(&self, kind: &'static str, again: bool) {
+        let labels = KindLabels { kind };
+        self.jobs.attempts.get_or_create(&labels).inc();
+        if again {
+            self.jobs.retries.get_or_create(&labels).inc();
+        }
+        self.jobs.running.get_or_create(&labels).inc();
+    }
+
+    fn job_left(&self, kind: &'static str) {
+        self.jobs.running.get_or_create(&KindLabels { kind }).dec();
+    }
+
+    fn job_ended(&self, kind: &'static str, outcome: &'static str) {
+        self.jobs.finished.get_or_create(&FinishedLabels { kind, outcome }).inc();
+    }
 }
 
 fn histogram() -> Histogram {
@@ -197,6 +268,11 @@ mod tests {
         Observer::refused(&metrics, "AddMember", "no_seat");
         metrics.sent("timeout");
         metrics.waiting(3);
+        metrics.jobs_waiting("bulk", 2, Duration::from_millis(1_500));
+        metrics.job_taken("bulk", false);
+        metrics.job_taken("bulk", true);
+        metrics.job_left("bulk");
+        metrics.job_ended("bulk", "failed");
         let text = metrics.render();
         for line in [
             r#"roster_http_requests_total{method="GET",route="/v1/users/{user}",status="200"} 2"#,
@@ -210,6 +286,13 @@ mod tests {
             r#"roster_seats_refused_total{operation="AddMember"} 1"#,
             r#"roster_webhook_attempts_total{outcome="timeout"} 1"#,
             "roster_webhook_deliveries_pending 3",
+            r#"roster_jobs_waiting{kind="bulk"} 2"#,
+            r#"roster_jobs_oldest_waiting_seconds{kind="bulk"} 1.5"#,
+            r#"roster_jobs_oldest_waiting_seconds{kind="erase_user"} 0.0"#,
+            r#"roster_jobs_running{kind="bulk"} 1"#,
+            r#"roster_job_attempts_total{kind="bulk"} 2"#,
+            r#"roster_job_retries_total{kind="bulk"} 1"#,
+            r#"roster_jobs_finished_total{kind="bulk",outcome="failed"} 1"#,
             "process_start_time_seconds 1.5",
             "# EOF",
         ] {

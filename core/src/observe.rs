@@ -40,6 +40,18 @@ pub trait Observer: fmt::Debug + Send + Sync + 'static {
 
     /// So many deliveries of webhooks wait for another attempt, in the whole deployment.
     fn waiting(&self, deliveries: u64);
+
+    /// So many jobs of a kind wait for a worker, in the whole deployment, the oldest for so long.
+    fn jobs_waiting(&self, kind: &'static str, jobs: u64, oldest: Duration);
+
+    /// A job was taken, again if whoever had it before did not get on.
+    fn job_taken(&self, kind: &'static str, again: bool);
+
+    /// A worker of this process is not at a job any more that it took.
+    fn job_left(&self, kind: &'static str);
+
+    /// A job has ended: the status in which it did.
+    fn job_ended(&self, kind: &'static str, status: &'static str);
 }
 
 /// Nobody listens.
@@ -58,6 +70,14 @@ impl Observer for Nobody {
     fn sent(&self, _: &'static str) {}
 
     fn waiting(&self, _: u64) {}
+
+    fn jobs_waiting(&self, _: &'static str, _: u64, _: Duration) {}
+
+    fn job_taken(&self, _: &'static str, _: bool) {}
+
+    fn job_left(&self, _: &'static str) {}
+
+    fn job_ended(&self, _: &'static str, _: &'static str) {}
 }
 
 /// The name of an operation: that of its type.

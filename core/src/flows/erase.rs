@@ -30,7 +30,7 @@ pub async fn erase_user(roster: &Roster, request: &Request, user: UserId) -> Res
     let sessions = sessions_of(roster, user).await?;
     let mut operation = EraseUser { user, asked: asked(request), total, is_owner, sessions, not_after: None };
     preflight(roster, request, &operation).await?;
-    operation.not_after = Some(announce(roster, request, operation.asked.id, &home).await?);
+    operation.not_after = Some(announce(roster, request, operation.asked.id, &home, "erase_user").await?);
     run(roster, request, &operation).await
 }
 

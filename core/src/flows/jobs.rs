@@ -99,7 +99,7 @@ pub async fn remove_everywhere(
     let total = u64::try_from(pointers(roster, user).await?.len()).unwrap_or(u64::MAX);
     let mut operation = RemoveEverywhere { user, asked, total, not_after: None };
     preflight(roster, request, &operation).await?;
-    operation.not_after = Some(announce(roster, request, operation.asked.id, &home).await?);
+    operation.not_after = Some(announce(roster, request, operation.asked.id, &home, "remove_everywhere").await?);
     run(roster, request, &operation).await
 }
 
@@ -165,7 +165,7 @@ pub async fn put_mappings(
 ) -> Result<Done<Job>, OpError> {
     let mut operation = PutMappings { home: home.clone(), asked: asked(request), mappings, not_after: None };
     preflight(roster, request, &operation).await?;
-    operation.not_after = Some(announce(roster, request, operation.asked.id, &home).await?);
+    operation.not_after = Some(announce(roster, request, operation.asked.id, &home, "map_owners").await?);
     run(roster, request, &operation).await
 }
 
@@ -177,11 +177,11 @@ async fn begin(
     permission: Option<&'static str>,
     items: Vec<String>,
 ) -> Result<Done<Job>, OpError> {
-    let (home, asked, total) = (work.home(), asked(request), items.len() as u64);
-    let mut operation = BeginJob { asked, work, total, permission, not_after: None };
+    let (home, kind, total) = (work.home(), work.kind(), items.len() as u64);
+    let mut operation = BeginJob { asked: asked(request), work, total, permission, not_after: None };
     preflight(roster, request, &operation).await?;
     store_items(roster, request, &home, operation.asked.id, items).await?;
-    operation.not_after = Some(announce(roster, request, operation.asked.id, &home).await?);
+    operation.not_after = Some(announce(roster, request, operation.asked.id, &home, kind).await?);
     run(roster, request, &operation).await
 }
 
@@ -203,9 +203,10 @@ pub(super) async fn announce(
     request: &Request,
     id: JobId,
     home: &Home,
+    kind: &'static str,
 ) -> Result<Timestamp, OpError> {
     let clock = roster.store.read(home, &[], &[]).await?.clock;
-    let entry = PutDirectoryEntry { entry: DirectoryEntry::of_job(id, home, true), anew: true };
+    let entry = PutDirectoryEntry { entry: DirectoryEntry::of_job(id, home, kind), anew: true };
     run(roster, &request.as_system("directory"), &entry).await?;
     Ok(clock.plus_seconds(NOT_AFTER))
 }
@@ -306,5 +307,9 @@ async fn may_see_job(roster: &Roster, request: &Request, job: &Job) -> Result<bo
 pub async fn cancel_job(roster: &Roster, request: &Request, id: JobId) -> Result<Job, OpError> {
     let job = find_job(roster, request, id).await?;
     let operation = CancelJob { home: job.work.home(), id };
-    Ok(run(roster, &request.as_system("cancel"), &operation).await?.output)
+    let after = run(roster, &request.as_system("cancel"), &operation).await?.output;
+    if after.status.is_finished() {
+        roster.observer.job_ended(after.work.kind(), after.status.name());
+    }
+    Ok(after)
 }

@@ -67,7 +67,8 @@ pub async fn leave_by_plan(
         Err(error) => return Err(error),
     }
     if operation.records_to.is_some() {
-        operation.not_after = Some(announce(roster, request, operation.asked.id, &home).await?);
+        operation.not_after =
+            Some(announce(roster, request, operation.asked.id, &home, "reassign_records").await?);
     }
     run_sealed(roster, request, &operation, seal).await
 }

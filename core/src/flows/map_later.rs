@@ -37,7 +37,7 @@ pub(super) async fn await_start(
     {
         return Ok(());
     }
-    let not_after = Some(announce(roster, &request, asked.id, &home).await?);
+    let not_after = Some(announce(roster, &request, asked.id, &home, "map_owners").await?);
     run(roster, &request, &MapLater { organization, asked, at, not_after }).await.map(drop)
 }
 

@@ -43,7 +43,8 @@ pub async fn reassign_records(
     let mut operation =
         ReassignRecords { organization, from, to, cuts, kind, account, asked, not_after: None };
     preflight(roster, request, &operation).await?;
-    operation.not_after = Some(announce(roster, request, operation.asked.id, &home).await?);
+    operation.not_after =
+        Some(announce(roster, request, operation.asked.id, &home, "reassign_records").await?);
     let mut tries = 0;
     loop {
         tries += 1;

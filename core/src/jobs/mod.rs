@@ -9,6 +9,7 @@ mod erase;
 mod import;
 mod import_accounts;
 mod map_owners;
+mod queue;
 mod reassign;
 mod remove_everywhere;
 
@@ -16,17 +17,18 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Mutex as Turn, Notify};
 use tokio::task::{JoinError, JoinSet};
 use uuid::Uuid;
 
 use crate::actor::Actor;
+use self::queue::Queue;
 use crate::facts::{Request, Seed};
 use crate::home::{Home, Key, Record};
 use crate::id::{JobId, Version};
 use crate::known::Known;
-use crate::listing::{Listing, PageRequest, Row};
-use crate::model::{DirectoryEntry, DirectoryKind, Job, JobPartId, JobSide, PartContent, Work};
+use crate::model::{DirectoryEntry, DirectoryId, Job, JobPartId, JobSide, PartContent, Work};
+use crate::observe::Observer;
 use crate::op::{Roster, run};
 use crate::ops::job::{Advance, AdvanceJob, Ending, TakeJob, Taken};
 use crate::ops::pointer::{DEAD_AFTER, PutDirectoryEntry, RemoveDirectoryEntry};
@@ -46,12 +48,13 @@ pub struct Worker {
     roster: Roster,
     wake: Arc<Notify>,
     busy: Arc<Mutex<BTreeSet<JobId>>>,
+    queue: Arc<Turn<Queue>>,
 }
 
 impl Worker {
     /// A worker on a store. `wake` tells it that a job was asked for in this process.
     pub fn new(roster: Roster, wake: Arc<Notify>) -> Self {
-        Self { roster, wake, busy: Arc::default() }
+        Self { roster, wake, busy: Arc::default(), queue: Arc::default() }
     }
 
     /// Works until the word to stop is given; then every job at hand is left at the end of its chunk, its lease released.
@@ -92,57 +95,63 @@ impl Worker {
 
     /// Takes what waits, as much as there is room for.
     async fn look(&self, at_hand: &mut JoinSet<()>, stop: &Stop) -> Result<(), OpError> {
-        let listing = Listing::Directory { kind: DirectoryKind::Jobs, active: Some(true), q: None };
-        let mut page = PageRequest { after: None, limit: 200 };
-        loop {
-            let found = self.roster.store.list(&listing, &page).await?;
-            page.after = found.rows.last().map(|row| row.position.clone());
-            for row in found.rows {
-                if at_hand.len() >= AT_A_TIME || stop.is_given() {
-                    return Ok(());
-                }
-                // What is wrong with one does not keep the others waiting.
-                if let Err(error) = self.attend(&row, found.now, at_hand, stop).await {
-                    tracing::warn!(%error, "a job cannot be taken; trying again");
-                }
+        let mut queue = self.queue.lock().await;
+        queue.refresh(self.roster.store.as_ref()).await?;
+        for id in queue.ready() {
+            if at_hand.len() >= AT_A_TIME || stop.is_given() {
+                break;
             }
-            if !found.more {
-                return Ok(());
+            // What is wrong with one does not keep the others waiting.
+            if let Err(error) = self.attend(&mut queue, id, at_hand, stop).await {
+                tracing::warn!(%error, "a job cannot be taken; trying again");
             }
         }
+        let busy = self.busy().clone();
+        Ok(queue.tell(self.roster.store.as_ref(), &busy, self.roster.observer.as_ref()).await?)
     }
 
     async fn attend(
         &self,
-        row: &Row,
-        now: crate::time::Timestamp,
+        queue: &mut Queue,
+        id: JobId,
         at_hand: &mut JoinSet<()>,
         stop: &Stop,
     ) -> Result<(), OpError> {
-        let Record::DirectoryEntry(entry) = &row.stored.record else { return Ok(()) };
-        let (Some(id), Some(home)) = (entry.id.job(), entry.home()) else { return Ok(()) };
+        let Some(open) = queue.get(id).cloned() else { return Ok(()) };
         if !self.busy().insert(id) {
             return Ok(());
         }
         let place = Busy { id, busy: Arc::clone(&self.busy) };
+        let (home, observer) = (open.home, &self.roster.observer);
         let system = Request::new(Actor::System, self.roster.entropy.as_ref());
         let holder = system.seed.uuid("holder");
         let take = TakeJob { home: home.clone(), id, holder };
         match run(&self.roster, &system, &take).await?.output {
             Taken::Mine(job) => {
+                let at_work = AtWork::on(&job, observer);
                 let held = Held { roster: self.roster.clone(), home, holder, stop: stop.clone() };
                 at_hand.spawn(async move {
                     held.do_it(*job).await;
-                    drop(place);
+                    drop((place, at_work));
                 });
             }
-            Taken::NotNow => {}
-            Taken::Finished => file_away(&self.roster, &system, id, &home).await?,
+            Taken::NotNow(later) => queue.later(id, later),
+            Taken::Ended(kind, status) => {
+                observer.job_ended(kind, status.name());
+                file_away(&self.roster, &system, id, &home).await?;
+                queue.drop(id);
+            }
+            Taken::Finished => {
+                file_away(&self.roster, &system, id, &home).await?;
+                queue.drop(id);
+            }
             Taken::Missing => {
-                let made_at = i64::try_from(row.stored.version.unix_millis()).unwrap_or(i64::MAX);
-                if now.micros() / 1_000 > made_at.saturating_add(DEAD_AFTER * 1_000) {
-                    let operation = RemoveDirectoryEntry { id: entry.id, version: row.stored.version };
+                let made_at = i64::try_from(open.version.unix_millis()).unwrap_or(i64::MAX);
+                if queue.now().micros() / 1_000 > made_at.saturating_add(DEAD_AFTER * 1_000) {
+                    let entry = DirectoryId::Job(id);
+                    let operation = RemoveDirectoryEntry { id: entry, version: open.version };
                     run(&self.roster, &system.step("dead"), &operation).await?;
+                    queue.drop(id);
                 }
             }
         }
@@ -174,9 +183,30 @@ impl Drop for Busy {
     }
 }
 
+/// Counted while it is there.
+#[derive(Debug)]
+struct AtWork {
+    kind: &'static str,
+    observer: Arc<dyn Observer>,
+}
+
+impl AtWork {
+    fn on(job: &Job, observer: &Arc<dyn Observer>) -> Self {
+        let kind = job.work.kind();
+        observer.job_taken(kind, job.attempts > 1);
+        Self { kind, observer: Arc::clone(observer) }
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.observer.job_left(self.kind);
+    }
+}
+
 /// Lists of open jobs do not show it any more.
 async fn file_away(roster: &Roster, request: &Request, id: JobId, home: &Home) -> Result<(), OpError> {
-    let entry = PutDirectoryEntry { entry: DirectoryEntry::of_job(id, home, false), anew: false };
+    let entry = PutDirectoryEntry { entry: DirectoryEntry::of_ended_job(id, home), anew: false };
     run(roster, &request.as_system("file away"), &entry).await.map(|_| ())
 }
 
@@ -291,19 +321,30 @@ impl Held {
         let done = run(&self.roster, &request.as_system("advance"), &operation).await?;
         match done.output {
             Some(job) if going_on => Ok((self.going_on(*job)?, done.version)),
-            Some(job) => Ok((*job, done.version)),
+            Some(job) => {
+                self.heard_of(&job);
+                Ok((*job, done.version))
+            }
             None => Err(Interrupted::Lost),
         }
     }
 
     /// The job, if it is still to be worked on by this process.
     fn going_on(&self, job: Job) -> Result<Job, Interrupted> {
+        self.heard_of(&job);
         if job.status.is_finished() || job.lease.is_none_or(|lease| lease.holder != self.holder) {
             Err(Interrupted::Lost)
         } else if self.stop.is_given() {
             Err(Interrupted::Stopped)
         } else {
             Ok(job)
+        }
+    }
+
+    /// A job that was written by this worker may have ended with that.
+    fn heard_of(&self, job: &Job) {
+        if job.status.is_finished() {
+            self.roster.observer.job_ended(job.work.kind(), job.status.name());
         }
     }
 

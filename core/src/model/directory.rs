@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::Work;
 use crate::home::Home;
 use crate::id::{AccountId, JobId, OrganizationId, UserId};
 use crate::text::{Email, ExternalId, Slug};
@@ -192,13 +193,25 @@ pub struct DirectoryEntry {
 }
 
 impl DirectoryEntry {
-    /// An entry of a job, which is found by the home that holds it.
-    pub fn of_job(id: JobId, home: &Home, active: bool) -> Self {
-        Self { id: DirectoryId::Job(id), search: vec![home.to_string()], active }
+    /// An entry of a job that is not done, which is found by the home that holds it. Its kind stands behind that.
+    pub fn of_job(id: JobId, home: &Home, kind: &str) -> Self {
+        let search = vec![home.to_string(), kind.to_owned()];
+        Self { id: DirectoryId::Job(id), search, active: true }
+    }
+
+    /// An entry of a job that is done.
+    pub fn of_ended_job(id: JobId, home: &Home) -> Self {
+        Self { id: DirectoryId::Job(id), search: vec![home.to_string()], active: false }
     }
 
     /// The home that holds a job.
     pub fn home(&self) -> Option<Home> {
         self.id.job().and(self.search.first())?.parse().ok()
+    }
+
+    /// The kind of a job that is not done.
+    pub fn job_kind(&self) -> Option<&'static str> {
+        let kind = self.id.job().and(self.search.get(1))?;
+        Work::KINDS.into_iter().find(|known| known == kind)
     }
 }

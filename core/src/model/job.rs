@@ -106,6 +106,17 @@ pub enum Work {
 }
 
 impl Work {
+    /// Every kind there is.
+    pub const KINDS: [&'static str; 7] = [
+        "remove_everywhere",
+        "reassign_records",
+        "erase_user",
+        "bulk",
+        "import_members",
+        "import_accounts",
+        "map_owners",
+    ];
+
     /// The kind, as the API shows it.
     pub const fn kind(&self) -> &'static str {
         match self {

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use roster_core::home::Key;
+use roster_core::jobs::Worker;
 use roster_core::op::Roster;
 use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreError};
+use roster_tests::crash::{Afterwards, Crash, Loss};
 use roster_tests::gate::{Between, Hook};
 use roster_tests::http::Service;
 use roster_tests::stores::{CountingEntropy, fresh, selected};
@@ -17,7 +19,7 @@ use serde_json::json;
 const CLOUD: &str = "/v1/organizations/ext:cloud";
 
 /// Names of series, each with the names of its labels.
-const SERIES: [(&str, &[&str]); 16] = [
+const SERIES: [(&str, &[&str]); 22] = [
     ("process_start_time_seconds", &[]),
     ("roster_build_info", &["version"]),
     ("roster_conflicts_total", &["operation"]),
@@ -26,6 +28,12 @@ const SERIES: [(&str, &[&str]); 16] = [
     ("roster_http_request_duration_seconds_count", &["method", "route", "status"]),
     ("roster_http_request_duration_seconds_sum", &["method", "route", "status"]),
     ("roster_http_requests_total", &["method", "route", "status"]),
+    ("roster_job_attempts_total", &["kind"]),
+    ("roster_job_retries_total", &["kind"]),
+    ("roster_jobs_finished_total", &["kind", "outcome"]),
+    ("roster_jobs_oldest_waiting_seconds", &["kind"]),
+    ("roster_jobs_running", &["kind"]),
+    ("roster_jobs_waiting", &["kind"]),
     ("roster_refusals_total", &["code"]),
     ("roster_retries_total", &["operation"]),
     ("roster_seats_refused_total", &["operation"]),
@@ -173,4 +181,58 @@ async fn conflicts_and_retries_are_counted_by_operation() {
     let denied = [("operation", "UpdateUser"), ("code", "conflict")];
     assert_eq!(value(&scraped, "roster_denials_total", &denied), 1);
     check_labels(&scraped);
+}
+
+/// Jobs that are asked for, taken, left for another attempt, stopped and done: how many of a kind wait and for how long, and
+/// how they ended.
+#[tokio::test]
+async fn x3_jobs_are_counted_by_kind_and_by_how_they_ended() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let (operator, api) = (world.operator(), &world.service.api);
+        let body = json!({"action": "deactivate", "users": ["ext:max"]});
+        let path = format!("{CLOUD}/members/bulk");
+        operator.post(&path, body.clone()).await.is(202);
+        world.test().clock.advance_seconds(7);
+        // It is taken, then the store fails.
+        let crash = Crash::at(1, Loss::Commit, Afterwards::Up);
+        let failing = Between::new(Arc::clone(&api.roster.store), crash);
+        let worker = Worker::new(Roster { store: failing, ..api.roster.clone() }, Arc::default());
+        worker.work_off().await.unwrap();
+        let bulk = [("kind", "bulk")];
+        let count = async |name: &str| value(&scrape(&world.service).await, name, &bulk);
+        let oldest = async || {
+            let scraped = scrape(&world.service).await;
+            let of_bulk =
+                |labels: &BTreeMap<String, String>| labels.get("kind").is_some_and(|it| it == "bulk");
+            let found = scraped
+                .iter()
+                .find(|(name, labels, _)| name == "roster_jobs_oldest_waiting_seconds" && of_bulk(labels));
+            found.unwrap().2.parse::<f64>().unwrap()
+        };
+        assert_eq!(count("roster_jobs_waiting").await, 1, "{store}");
+        assert!((7.0..8.0).contains(&oldest().await), "{store}: {}", oldest().await);
+        assert_eq!(count("roster_job_attempts_total").await, 1);
+        assert_eq!(count("roster_job_retries_total").await, 0);
+        assert_eq!(count("roster_jobs_running").await, 0);
+        assert_eq!(value(&scrape(&world.service).await, "roster_jobs_finished_total", &[]), 0);
+
+        world.test().clock.advance_seconds(3);
+        worker.work_off().await.unwrap();
+        assert_eq!(count("roster_jobs_waiting").await, 0);
+        assert!(oldest().await < 0.001);
+        assert_eq!(count("roster_job_attempts_total").await, 2);
+        assert_eq!(count("roster_job_retries_total").await, 1);
+        let stopped = operator.post(&path, body).await.is(202);
+        let stop = format!("/v1/jobs/{}/cancel", stopped["job"]["id"].as_str().unwrap());
+        operator.post(&stop, json!({})).await.is(200);
+        worker.work_off().await.unwrap();
+        let ended = async |outcome: &str| {
+            let labels = [("kind", "bulk"), ("outcome", outcome)];
+            value(&scrape(&world.service).await, "roster_jobs_finished_total", &labels)
+        };
+        assert_eq!((ended("completed").await, ended("cancelled").await), (1, 1));
+        assert_eq!(value(&scrape(&world.service).await, "roster_jobs_finished_total", &[]), 2);
+        check_labels(&scrape(&world.service).await);
+    }
 }

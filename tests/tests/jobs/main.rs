@@ -5,6 +5,7 @@ mod bulk;
 mod dying;
 mod everywhere;
 mod import;
+mod queue;
 
 use std::sync::Arc;
 

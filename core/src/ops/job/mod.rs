@@ -12,7 +12,7 @@ pub use begin::BeginJob;
 pub use cancel::CancelJob;
 pub use forget::ForgetItems;
 pub use row::{Row, RowInJob};
-pub use take::{TakeJob, Taken};
+pub use take::{Later, TakeJob, Taken};
 
 use std::collections::BTreeMap;
 

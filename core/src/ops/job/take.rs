@@ -10,6 +10,7 @@ use crate::model::{Job, JobStatus, Lease};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
+use crate::time::Timestamp;
 
 /// Takes a job that waits, or that another worker has lost.
 #[derive(Debug)]
@@ -28,11 +29,43 @@ pub enum Taken {
     /// It is the worker's.
     Mine(Box<Job>),
     /// It is another's, or not to be taken yet.
-    NotNow,
+    NotNow(Later),
+    /// It was stopped or given up by this.
+    Ended(&'static str, JobStatus),
     /// Nothing more is to be done.
     Finished,
     /// It is not there.
     Missing,
+}
+
+/// A job that is not to be taken now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Later {
+    /// Its kind.
+    pub kind: &'static str,
+    /// When it is worth another look.
+    pub until: Timestamp,
+    /// Whether somebody is at it.
+    pub leased: bool,
+    /// Whether it was taken before.
+    pub again: bool,
+    /// Since when it could be worked on.
+    pub since: Timestamp,
+}
+
+impl Later {
+    /// Why a job is not to be taken at an instant, if it is not.
+    pub fn of(job: &Job, now: Timestamp) -> Option<Self> {
+        let lease = job.lease.map(|lease| lease.until).filter(|until| *until > now);
+        let until = lease.or_else(|| Some(job.not_before).filter(|not_before| *not_before > now))?;
+        let (kind, leased, again) = (job.work.kind(), lease.is_some(), job.attempts > 0);
+        Some(Self { kind, until, leased, again, since: Self::since(job) })
+    }
+
+    /// Since when a job could be worked on.
+    pub fn since(job: &Job) -> Timestamp {
+        if job.attempts > 0 { job.created_at } else { job.created_at.max(job.not_before) }
+    }
 }
 
 impl Operation for TakeJob {
@@ -52,18 +85,16 @@ impl Operation for TakeJob {
         if job.status.is_finished() {
             return Ok(Decision::unchanged(Taken::Finished));
         }
-        if job.lease.is_some_and(|lease| lease.until > facts.now) || job.not_before > facts.now {
-            return Ok(Decision::unchanged(Taken::NotNow));
+        if let Some(later) = Later::of(&job, facts.now) {
+            return Ok(Decision::unchanged(Taken::NotNow(later)));
         }
         if job.cancelled {
-            let job = ended(job, JobStatus::Cancelled, facts.now);
-            return Ok(Decision::unchanged(Taken::Finished).put(Record::Job(Box::new(job))));
+            return Ok(end(job, JobStatus::Cancelled, facts));
         }
         if job.attempts >= MAX_ATTEMPTS && !job.work.must_end() {
             let why = format!("given up after {MAX_ATTEMPTS} attempts in a row without getting on");
             job.failure.get_or_insert(why);
-            let job = ended(job, JobStatus::Failed, facts.now);
-            return Ok(Decision::unchanged(Taken::Finished).put(Record::Job(Box::new(job))));
+            return Ok(end(job, JobStatus::Failed, facts));
         }
         job.status = JobStatus::Running;
         job.attempts += 1;
@@ -71,4 +102,9 @@ impl Operation for TakeJob {
         let job = Box::new(job);
         Ok(Decision::unchanged(Taken::Mine(job.clone())).put(Record::Job(job)))
     }
+}
+
+fn end(job: Job, status: JobStatus, facts: &Facts) -> Decision<Taken> {
+    let job = ended(job, status, facts.now);
+    Decision::unchanged(Taken::Ended(job.work.kind(), status)).put(Record::Job(Box::new(job)))
 }

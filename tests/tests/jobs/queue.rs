@@ -1,0 +1,101 @@
+//! What a worker asks the store about jobs that are not its to do now.
+
+crate::on_every_store! {
+    x3_jobs_that_others_are_at_are_not_read_at_every_turn
+    x3_a_job_of_a_later_instant_keeps_no_new_one_waiting
+}
+
+mod cases {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use roster_core::actor::Actor;
+    use roster_core::facts::Request;
+    use roster_core::home::Home;
+    use roster_core::id::JobId;
+    use roster_core::model::DirectoryEntry;
+    use roster_core::op::{Roster, run};
+    use roster_core::ops::job::{TakeJob, Taken};
+    use roster_core::ops::pointer::PutDirectoryEntry;
+    use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreError};
+    use roster_tests::gate::{Between, Hook};
+    use roster_tests::http::{Service, text};
+    use serde_json::json;
+
+    use crate::{is_clean, organization, worker};
+
+    const JOBS: usize = 30;
+
+    #[derive(Debug, Default)]
+    struct Calls(AtomicUsize);
+
+    #[async_trait]
+    impl Hook for Calls {
+        async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            store.commit(changes).await
+        }
+
+        async fn before_read(&self) -> Result<(), StoreError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+    }
+
+    /// Its id is of the instant from which on it may be taken, which may be far ahead.
+    pub async fn x3_a_job_of_a_later_instant_keeps_no_new_one_waiting(store: &str) {
+        let service = Service::on(store).await;
+        let id = organization(&service, "one", None).await;
+        let home = Home::Organization(id.parse().unwrap());
+        let later = JobId::from_uuid(uuid::Uuid::from_u128(u128::MAX >> 1));
+        let entry = DirectoryEntry::of_job(later, &home, "map_owners");
+        let system = Request::new(Actor::System, service.roster.entropy.as_ref());
+        run(&service.roster, &system, &PutDirectoryEntry { entry, anew: true }).await.unwrap();
+        let worker = worker(&service.roster);
+        worker.work_off().await.unwrap();
+        let body = json!({"action": "remove", "users": ["ext:nobody"]});
+        let path = format!("/v1/organizations/{id}/members/bulk");
+        let job = text(&service.operator().post(&path, body).await.is(202), "/job/id");
+        worker.work_off().await.unwrap();
+        let job = service.operator().get(&format!("/v1/jobs/{job}")).await.is(200);
+        assert_eq!(job["status"], "completed_with_conflicts");
+    }
+
+    /// Until the lease of whoever had them has ended: then they are done.
+    pub async fn x3_jobs_that_others_are_at_are_not_read_at_every_turn(store: &str) {
+        let service = Service::on(store).await;
+        let id = organization(&service, "one", None).await;
+        let home = Home::Organization(id.parse().unwrap());
+        let path = format!("/v1/organizations/{id}/members/bulk");
+        let mut jobs = Vec::new();
+        for _ in 0..JOBS {
+            let body = json!({"action": "remove", "users": ["ext:nobody"]});
+            let job = text(&service.operator().post(&path, body).await.is(202), "/job/id");
+            let other = Request::new(Actor::System, service.roster.entropy.as_ref());
+            let id: JobId = job.parse().unwrap();
+            let take = TakeJob { home: home.clone(), id, holder: other.seed.uuid("another") };
+            let taken = run(&service.roster, &other, &take).await.unwrap().output;
+            assert!(matches!(taken, Taken::Mine(_)));
+            jobs.push(job);
+        }
+        let calls = Arc::new(Calls::default());
+        let counting = Between::new(Arc::clone(&service.roster.store), Arc::<Calls>::clone(&calls));
+        let worker = worker(&Roster { store: counting, ..service.roster.clone() });
+        worker.work_off().await.unwrap();
+        assert!(calls.0.swap(0, Ordering::SeqCst) >= JOBS, "each is read once, to know whose it is");
+        for _ in 0..3 {
+            service.test.clock.advance_seconds(2);
+            worker.work_off().await.unwrap();
+        }
+        let asked = calls.0.swap(0, Ordering::SeqCst);
+        assert!(asked <= 6, "{asked} calls in three turns with nothing to do");
+        service.test.clock.advance_seconds(25);
+        worker.work_off().await.unwrap();
+        for job in jobs {
+            let job = service.operator().get(&format!("/v1/jobs/{job}")).await.is(200);
+            assert_eq!(job["status"], "completed_with_conflicts");
+        }
+        is_clean(&service).await;
+    }
+}

@@ -54,6 +54,7 @@ fn job() -> Value {
                     "map_owners",
                     "reassign_records",
                     "erase_user",
+                    "refresh_cards",
                 ]),
                 "What it does.",
             ),

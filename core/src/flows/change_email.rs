@@ -1,9 +1,10 @@
 //! Changing one's own address. Whether the new one is somebody's already is told to nobody but whoever reads its mailbox:
 //! at the proof, not at the request.
 
+use super::cards::{bring_up, owe_cards};
 use super::claims::{self, Taken};
 use super::mail::announce_mail;
-use super::refresh::{refresh_user, tidied};
+use super::refresh::tidied;
 use crate::actor::{Actor, Via};
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
@@ -67,7 +68,7 @@ pub async fn confirm_email_change(roster: &Roster, request: &Request, token: &st
     let link = roster.links.read_email_change(token).ok_or(Refusal::NotFound)?;
     let request = &proved(request, link);
     let EmailChangeLink { user, change } = link;
-    let mut operation = ConfirmEmailChange { user, change, not_after: None, mail: None };
+    let mut operation = ConfirmEmailChange { user, change, not_after: None, mail: None, cards: None };
     let (before, after) = preflight(roster, request, &operation).await?;
     let target = ClaimTarget::User(user);
     let name = |user: &User| user.email.as_ref().map(ClaimName::email);
@@ -76,15 +77,18 @@ pub async fn confirm_email_change(roster: &Roster, request: &Request, token: &st
     let fresh: Vec<ClaimName> = new.into_iter().filter(|_| moved).collect();
     let leaving: Vec<ClaimName> = old.into_iter().filter(|_| moved).collect();
     let leaving = claims::standing(roster, &leaving, target).await?;
+    let owed = owe_cards(roster, request, user).await?;
     let held = match claims::take(roster, request, &fresh, target).await? {
         Taken::All(held) => held,
         Taken::Not(_) => return Err(Refusal::EmailExists.into()),
     };
-    operation.not_after = (!fresh.is_empty()).then_some(held.not_after);
+    let claimed = (!fresh.is_empty()).then_some(held.not_after);
+    operation.not_after = claimed.into_iter().chain([owed.cards.not_after]).min();
+    operation.cards = Some(owed.cards.clone());
     operation.mail = announce_mail(roster, request, &Home::User(user)).await?;
     let done = held.through(roster, request, run(roster, request, &operation)).await?;
     roster.post.wake.notify_one();
-    tidied(refresh_user(roster, request, user).await);
+    bring_up(roster, request, user, Some(owed)).await;
     tidied(leaving.give_back(roster, request).await);
     Ok(done.output.1)
 }

@@ -205,10 +205,21 @@ pub(super) async fn announce(
     home: &Home,
     kind: &'static str,
 ) -> Result<Timestamp, OpError> {
+    Ok(announced(roster, request, id, home, kind).await?.0)
+}
+
+/// The same with the version of the note.
+pub(super) async fn announced(
+    roster: &Roster,
+    request: &Request,
+    id: JobId,
+    home: &Home,
+    kind: &'static str,
+) -> Result<(Timestamp, Option<Version>), OpError> {
     let clock = roster.store.read(home, &[], &[]).await?.clock;
     let entry = PutDirectoryEntry { entry: DirectoryEntry::of_job(id, home, kind), anew: true };
-    run(roster, &request.as_system("directory"), &entry).await?;
-    Ok(clock.plus_seconds(NOT_AFTER))
+    let noted = run(roster, &request.as_system("directory"), &entry).await?;
+    Ok((clock.plus_seconds(NOT_AFTER), noted.version))
 }
 
 /// How many parts go into one commit.

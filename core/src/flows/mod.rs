@@ -4,6 +4,7 @@ mod accept_invitation;
 mod add_member;
 mod answer_offer;
 mod authenticate;
+pub(crate) mod cards;
 mod change_email;
 mod change_password;
 mod check;

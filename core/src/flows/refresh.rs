@@ -39,14 +39,52 @@ pub(crate) fn organization_entry(organization: &Organization) -> DirectoryEntry 
 pub(crate) async fn refresh_user(roster: &Roster, request: &Request, user: UserId) -> Result<(), OpError> {
     let mut shown = None;
     loop {
-        let (record, version) = read_user(roster, user).await?;
+        let (record, version) = refresh_user_entry(roster, request, user).await?;
         if shown == Some(version) {
             return Ok(());
         }
-        let entry = PutDirectoryEntry { entry: user_entry(&record), anew: false };
-        run(roster, &request.as_system("directory"), &entry).await?;
         put_cards(roster, request, &record).await?;
         shown = Some(version);
+    }
+}
+
+/// The directory entry of a user: their record as it shows it, and that one's version.
+pub(crate) async fn refresh_user_entry(
+    roster: &Roster,
+    request: &Request,
+    user: UserId,
+) -> Result<(User, Version), OpError> {
+    let (mut record, mut version) = read_user(roster, user).await?;
+    loop {
+        let entry = PutDirectoryEntry { entry: user_entry(&record), anew: false };
+        run(roster, &request.as_system("directory"), &entry).await?;
+        let (after, now) = read_user(roster, user).await?;
+        if now == version {
+            return Ok((record, version));
+        }
+        (record, version) = (after, now);
+    }
+}
+
+/// The cards of a user in some organizations: which of them were out of date.
+pub(crate) async fn refresh_cards_in(
+    roster: &Roster,
+    request: &Request,
+    user: UserId,
+    organizations: &[OrganizationId],
+) -> Result<Vec<bool>, OpError> {
+    let mut changed = vec![false; organizations.len()];
+    let mut card = read_user(roster, user).await?.0.card();
+    loop {
+        for (organization, changed) in organizations.iter().zip(&mut changed) {
+            let refresh = RefreshCard { organization: *organization, user, card: card.clone() };
+            *changed |= run(roster, &request.as_system("card"), &refresh).await?.output;
+        }
+        let after = read_user(roster, user).await?.0.card();
+        if after == card {
+            return Ok(changed);
+        }
+        card = after;
     }
 }
 

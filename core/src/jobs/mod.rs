@@ -11,6 +11,7 @@ mod import_accounts;
 mod map_owners;
 mod queue;
 mod reassign;
+mod refresh_cards;
 mod remove_everywhere;
 
 use std::collections::BTreeSet;
@@ -256,6 +257,7 @@ impl Held {
                 self.reassign(job, *organization, *number).await
             }
             Work::EraseUser { user, epoch } => self.erase(job, *user, *epoch).await,
+            Work::RefreshCards { user } => self.refresh_cards(job, *user).await,
             Work::Bulk { organization, action } => self.bulk(job, *organization, action).await,
             Work::ImportMembers { organization, create_accounts, dry_run } => {
                 let options = crate::flows::import::ImportOptions {

@@ -103,11 +103,16 @@ pub enum Work {
         /// In one organization, or everywhere.
         organization: Option<OrganizationId>,
     },
+    /// Has the lists of organizations show what a user's record says.
+    RefreshCards {
+        /// Whose.
+        user: UserId,
+    },
 }
 
 impl Work {
     /// Every kind there is.
-    pub const KINDS: [&'static str; 7] = [
+    pub const KINDS: [&'static str; 8] = [
         "remove_everywhere",
         "reassign_records",
         "erase_user",
@@ -115,6 +120,7 @@ impl Work {
         "import_members",
         "import_accounts",
         "map_owners",
+        "refresh_cards",
     ];
 
     /// The kind, as the API shows it.
@@ -127,13 +133,14 @@ impl Work {
             Self::ImportMembers { .. } => "import_members",
             Self::ImportAccounts { .. } => "import_accounts",
             Self::MapOwners { .. } => "map_owners",
+            Self::RefreshCards { .. } => "refresh_cards",
         }
     }
 
     /// The organization it is about, if it is about one.
     pub const fn organization(&self) -> Option<OrganizationId> {
         match self {
-            Self::RemoveEverywhere { .. } | Self::EraseUser { .. } => None,
+            Self::RemoveEverywhere { .. } | Self::EraseUser { .. } | Self::RefreshCards { .. } => None,
             Self::MapOwners { organization } => *organization,
             Self::Bulk { organization, .. }
             | Self::ImportMembers { organization, .. }
@@ -144,13 +151,15 @@ impl Work {
 
     /// Whether it is neither stopped nor given up: what it tidies has happened already.
     pub const fn must_end(&self) -> bool {
-        matches!(self, Self::EraseUser { .. } | Self::ReassignRecords { .. })
+        matches!(self, Self::EraseUser { .. } | Self::ReassignRecords { .. } | Self::RefreshCards { .. })
     }
 
     /// The home that holds the job.
     pub const fn home(&self) -> Home {
         match self {
-            Self::RemoveEverywhere { user, .. } | Self::EraseUser { user, .. } => Home::User(*user),
+            Self::RemoveEverywhere { user, .. }
+            | Self::EraseUser { user, .. }
+            | Self::RefreshCards { user } => Home::User(*user),
             Self::MapOwners { organization: None } => Home::Deployment,
             Self::MapOwners { organization: Some(organization) }
             | Self::Bulk { organization, .. }

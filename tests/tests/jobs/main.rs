@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "these are the bodies of tests")]
 
 mod bulk;
+mod cards;
 mod dying;
 mod everywhere;
 mod import;

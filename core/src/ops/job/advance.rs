@@ -78,7 +78,7 @@ impl Operation for AdvanceJob {
         };
         let Advance { outcomes, cursor, total, seats_held, forgets, ending } = &self.advance;
         let attempts = job.attempts;
-        let mut job = renewed(job, self.holder, facts);
+        let mut job = renewed(job, self.holder, facts.now);
         if !outcomes.is_empty() || cursor.is_some() {
             job.attempts = 0;
         }

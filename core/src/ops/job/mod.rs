@@ -6,6 +6,7 @@ mod cancel;
 mod forget;
 mod row;
 mod take;
+mod withdraw;
 
 pub use advance::{Advance, AdvanceJob, Ending};
 pub use begin::BeginJob;
@@ -13,11 +14,12 @@ pub use cancel::CancelJob;
 pub use forget::ForgetItems;
 pub use row::{Row, RowInJob};
 pub use take::{Later, TakeJob, Taken};
+pub use withdraw::WithdrawJob;
 
 use std::collections::BTreeMap;
 
 use crate::actor::Actor;
-use crate::facts::{Facts, Seed};
+use crate::facts::Seed;
 use crate::id::JobId;
 use crate::model::{Job, JobStatus, Lease, Work};
 use crate::time::Timestamp;
@@ -72,14 +74,19 @@ impl Asked {
 }
 
 /// The job with a lease that begins anew.
-pub(crate) fn renewed(mut job: Job, holder: uuid::Uuid, facts: &Facts) -> Job {
-    job.lease = Some(Lease { holder, until: facts.now.plus_seconds(LEASE_SECONDS) });
+pub(crate) fn renewed(mut job: Job, holder: uuid::Uuid, now: Timestamp) -> Job {
+    job.lease = Some(Lease { holder, until: now.plus_seconds(LEASE_SECONDS) });
     job
 }
 
 /// Whether a worker may still work on it.
 pub(crate) fn is_held(job: &Job, holder: uuid::Uuid) -> bool {
     !job.status.is_finished() && job.lease.is_some_and(|lease| lease.holder == holder)
+}
+
+/// Whether it is to be done still, and nobody else is at it.
+pub(crate) fn is_free(job: &Job, holder: uuid::Uuid) -> bool {
+    !job.status.is_finished() && job.lease.is_none_or(|lease| lease.holder == holder)
 }
 
 /// The job after its end: nothing is held any more.

@@ -87,7 +87,7 @@ impl<O: Operation> Operation for RowInJob<O> {
                 (Decision::unchanged(()), OutcomeStatus::Refused, Some(refusal.code().to_owned()))
             }
         };
-        let mut job = Job { attempts: 0, ..renewed(job, self.row.holder, facts) };
+        let mut job = Job { attempts: 0, ..renewed(job, self.row.holder, facts.now) };
         let part = job.record(Outcome {
             item: self.row.item.clone(),
             line: self.row.line,

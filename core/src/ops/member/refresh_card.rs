@@ -8,7 +8,7 @@ use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
 
-/// Writes the card of a membership; nothing where there is none.
+/// Writes the card of a membership; nothing where there is none. Whether it was out of date.
 #[derive(Debug)]
 pub struct RefreshCard {
     /// Where.
@@ -21,7 +21,7 @@ pub struct RefreshCard {
 
 impl Operation for RefreshCard {
     type State = Option<Member>;
-    type Output = ();
+    type Output = bool;
 
     fn home(&self) -> Home {
         Home::Organization(self.organization)
@@ -31,11 +31,13 @@ impl Operation for RefreshCard {
         view.get(&TheMember(self.user)).await
     }
 
-    fn decide(&self, member: Option<Member>, _: &Facts) -> Result<Decision<()>, Refusal> {
-        let nothing = Decision::unchanged(());
+    fn decide(&self, member: Option<Member>, _: &Facts) -> Result<Decision<bool>, Refusal> {
         Ok(match member.filter(|member| member.card != self.card) {
-            Some(member) => nothing.put(Record::Member(Member { card: self.card.clone(), ..member })),
-            None => nothing,
+            Some(member) => {
+                let member = Member { card: self.card.clone(), ..member };
+                Decision::unchanged(true).put(Record::Member(member))
+            }
+            None => Decision::unchanged(false),
         })
     }
 }

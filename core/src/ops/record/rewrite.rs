@@ -56,7 +56,7 @@ impl Operation for RewriteRecords {
         }
         let mut successions = successions.unwrap_or_default();
         let mut job =
-            Job { attempts: 0, cursor: Some(self.cursor.clone()), ..renewed(job, self.holder, facts) };
+            Job { attempts: 0, cursor: Some(self.cursor.clone()), ..renewed(job, self.holder, facts.now) };
         let mut decision = Decision::unchanged(());
         for stored in &holdings {
             let anew = successions.apply(stored);

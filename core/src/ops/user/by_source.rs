@@ -67,7 +67,7 @@ impl Operation for SetUserBySource {
         });
         let traits = crate::ops::source::news(&self.traits, &user.traits, &mut clock.at, self.at);
         let patch = UserPatch { name: name.map(Some), email: email.map(Some), external_id: None, traits };
-        let update = UpdateUser { user: self.user, patch, not_after: None };
+        let update = UpdateUser { user: self.user, patch, not_after: None, cards: None };
         let decision = update.decide((Some(user), reset), facts)?;
         Ok(if before == clock { decision } else { decision.put(clock.into()) })
     }

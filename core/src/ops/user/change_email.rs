@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::OwedCards;
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, TheCredential, TheNewAddress, ThePasswordReset, TheUser};
 use crate::id::{EmailChangeId, UserId};
@@ -87,6 +88,8 @@ pub struct ConfirmEmailChange {
     pub not_after: Option<Timestamp>,
     /// The letter that tells the address before.
     pub mail: Option<Posting>,
+    /// The job that is asked for, since lists show the address.
+    pub cards: Option<OwedCards>,
 }
 
 /// What the person's home says.
@@ -131,6 +134,8 @@ impl Operation for ConfirmEmailChange {
             decision.puts.extend(Mail::of(posting.id, [letter], facts.now).map(Record::Mail));
         }
         decision.puts.push(Record::NewAddress(done));
+        let job = self.cards.as_ref().map(|cards| cards.job(self.user, facts.now));
+        decision.puts.extend(job.map(|job| Record::Job(Box::new(job))));
         // Whoever reads the old mailbox opens nothing any more.
         decision.removes.extend(reset.map(|_| Key::PasswordReset));
         Ok(decision)

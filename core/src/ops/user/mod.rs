@@ -1,6 +1,7 @@
 //! Users: people, once per deployment.
 
 mod by_source;
+mod cards;
 mod change_email;
 mod create;
 mod erase;
@@ -10,6 +11,7 @@ mod suspend;
 mod update;
 
 pub use by_source::SetUserBySource;
+pub use cards::OwedCards;
 pub use change_email::{BeginEmailChange, ConfirmEmailChange};
 pub use create::CreateUser;
 pub use erase::{BlankUser, EraseUser};

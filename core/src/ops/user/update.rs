@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::OwedCards;
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, ThePasswordReset, TheUser};
 use crate::id::UserId;
@@ -41,6 +42,8 @@ pub struct UpdateUser {
     pub patch: UserPatch,
     /// The pointers lead here until then.
     pub not_after: Option<Timestamp>,
+    /// The job that is asked for where lists show what changes.
+    pub cards: Option<OwedCards>,
 }
 
 impl Operation for UpdateUser {
@@ -101,6 +104,9 @@ impl Operation for UpdateUser {
             // Whoever reads the old mailbox opens nothing any more.
             decision.removes.push(Key::PasswordReset);
         }
+        let cards = self.cards.as_ref().filter(|_| before.card() != after.card());
+        let job = cards.map(|cards| cards.job(self.user, facts.now));
+        decision.puts.extend(job.map(|job| Record::Job(Box::new(job))));
         Ok(decision.put(Record::User(after)).event(event))
     }
 

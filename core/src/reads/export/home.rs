@@ -124,7 +124,9 @@ impl Exporting<'_> {
 
     fn concerns(&self, job: &Job) -> bool {
         let about = match job.work {
-            Work::RemoveEverywhere { user, .. } | Work::EraseUser { user, .. } => user == self.user.id,
+            Work::RemoveEverywhere { user, .. }
+            | Work::EraseUser { user, .. }
+            | Work::RefreshCards { user } => user == self.user.id,
             _ => false,
         };
         about || job.actor.user() == Some(self.user.id)

@@ -54,5 +54,6 @@ async fn ask(call: Call<Ask>) -> Result<Answer, Problem> {
 async fn confirm(Visit(call): Visit) -> Result<Answer, Problem> {
     let token: String = call.param("token")?;
     let user = confirm_email_change(call.roster(), &call.request, &token).await?;
+    call.api.jobs.notify_one();
     Ok(Answer::ok(json!({"user_id": user.id, "email": user.email})))
 }

@@ -63,7 +63,9 @@ pub fn routes() -> Vec<Route> {
             .says(
                 "Remove a user from everything",
                 "Operators only. Their access to all organizations ends when this is answered, except where they are \
-                 the owner; the job sweeps and reports. Later invitations and adds count.",
+                 the owner; the job sweeps and reports. Later invitations and adds count. From the answer on the \
+                 person is shown as a former member; lists and seats say so at once in the first 20 organizations, and \
+                 in others when the job has been there.",
             )
             .answers(202, "JobAccepted"),
         Route::delete("/users/{user}/accounts/{account}", "remove_user_from_account", remove)
@@ -154,6 +156,7 @@ async fn update(call: Call<Update>) -> Result<Answer, Problem> {
     };
     let id = reads::user(call.roster(), &call.request, &call.user()?).await?.value.id;
     update_user(call.roster(), &call.request, id, &patch).await?;
+    call.api.jobs.notify_one();
     let shown = reads::user(call.roster(), &call.request, &id.into()).await?;
     Ok(Answer::ok(shapes::user(&shown.value)).tagged(Some(shown.version)))
 }

@@ -1,6 +1,8 @@
 //! Erasing a person: the pointer to the job, then the end of every access and the job in one commit.
 
 use super::jobs::{announce, asked};
+use super::refresh::tidied;
+use super::sweep::sweep_first;
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
 use crate::id::{SessionId, UserId};
@@ -31,7 +33,9 @@ pub async fn erase_user(roster: &Roster, request: &Request, user: UserId) -> Res
     let mut operation = EraseUser { user, asked: asked(request), total, is_owner, sessions, not_after: None };
     preflight(roster, request, &operation).await?;
     operation.not_after = Some(announce(roster, request, operation.asked.id, &home, "erase_user").await?);
-    run(roster, request, &operation).await
+    let done = run(roster, request, &operation).await?;
+    tidied(sweep_first(roster, &done.output, &organizations).await);
+    Ok(done)
 }
 
 /// As many as one commit takes; the others are dead as well.

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::import::{AccountLine, ImportLine, ImportOptions};
+use super::refresh::tidied;
+use super::sweep::sweep_first;
 use crate::facts::{Facts, Request};
 use crate::home::{Home, Key, Record};
 use crate::id::{JobId, OrganizationId, UserId, Version};
@@ -89,18 +91,23 @@ impl BulkAct {
     }
 }
 
-/// Removes a person from everything: their access ends when this answers, the job sweeps (rule M5).
+/// Removes a person from everything: their access ends when this answers, the job sweeps (rule M5). Where they are in few
+/// organizations, it finds that done.
 pub async fn remove_everywhere(
     roster: &Roster,
     request: &Request,
     user: UserId,
 ) -> Result<Done<Job>, OpError> {
     let (home, asked) = (Home::User(user), asked(request));
-    let total = u64::try_from(pointers(roster, user).await?.len()).unwrap_or(u64::MAX);
+    let organizations = pointers(roster, user).await?;
+    let total = u64::try_from(organizations.len()).unwrap_or(u64::MAX);
     let mut operation = RemoveEverywhere { user, asked, total, not_after: None };
     preflight(roster, request, &operation).await?;
-    operation.not_after = Some(announce(roster, request, operation.asked.id, &home, "remove_everywhere").await?);
-    run(roster, request, &operation).await
+    operation.not_after =
+        Some(announce(roster, request, operation.asked.id, &home, "remove_everywhere").await?);
+    let done = run(roster, request, &operation).await?;
+    tidied(sweep_first(roster, &done.output, &organizations).await);
+    Ok(done)
 }
 
 /// Queues an act on each of many members, in the order given.

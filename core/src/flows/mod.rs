@@ -38,6 +38,7 @@ mod set_post;
 mod set_role;
 mod shown_link;
 mod sign_in;
+pub(crate) mod sweep;
 mod transfer_ownership;
 mod update_account;
 mod update_member;

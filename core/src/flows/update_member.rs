@@ -2,6 +2,7 @@
 
 use super::create_user::fresh_id;
 use super::resolve_user;
+use super::sweep::sweep_before;
 use crate::facts::Request;
 use crate::id::OrganizationId;
 use crate::model::Member;
@@ -23,5 +24,6 @@ pub async fn update_member(
         Err(OpError::Refused(Refusal::NotFound)) => fresh_id(request),
         found => found?,
     };
+    sweep_before(roster, request, organization, user).await?;
     run(roster, request, &UpdateMember { organization, user, patch }).await
 }

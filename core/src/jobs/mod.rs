@@ -22,8 +22,8 @@ use tokio::sync::{Mutex as Turn, Notify};
 use tokio::task::{JoinError, JoinSet};
 use uuid::Uuid;
 
-use crate::actor::Actor;
 use self::queue::Queue;
+use crate::actor::Actor;
 use crate::facts::{Request, Seed};
 use crate::home::{Home, Key, Record};
 use crate::id::{JobId, Version};
@@ -370,7 +370,7 @@ impl Held {
 }
 
 /// The request by which a job acts: as whoever asked for it, with ids of its own.
-fn as_asked(job: &Job) -> Request {
+pub(crate) fn as_asked(job: &Job) -> Request {
     Request {
         actor: job.actor,
         cuts: 0,

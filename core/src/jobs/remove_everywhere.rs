@@ -1,15 +1,14 @@
 //! The sweep after a person was removed from everything (rule M5).
 
 use super::{Held, Interrupted, as_asked};
-use crate::actor::Actor;
 use crate::facts::Request;
+use crate::flows::sweep::sweep;
 use crate::home::Record;
 use crate::id::{OrganizationId, UserId};
 use crate::listing::{Listing, PageRequest, Position};
 use crate::model::{Job, Outcome, OutcomeStatus};
-use crate::op::run;
 use crate::ops::job::Advance;
-use crate::ops::member::{CutMember, Swept};
+use crate::ops::member::Swept;
 use crate::refusal::Refusal;
 
 /// How many organizations are swept before the job says so.
@@ -63,13 +62,8 @@ impl Held {
         user: UserId,
         cuts: u32,
     ) -> Result<Outcome, Interrupted> {
-        // The right to it was asked when the access was cut; the key that was used may be gone by now.
-        let request = Request {
-            actor: if job.actor.is_operator() { job.actor } else { Actor::System },
-            ..request.step(&format!("sweep {organization}"))
-        };
-        let operation = CutMember { organization, user, cuts, since: job.created_at };
-        let (status, code) = match run(&self.roster, &request, &operation).await?.output {
+        let swept = sweep(&self.roster, request, job, organization, (user, cuts)).await?;
+        let (status, code) = match swept {
             Swept::Removed => (OutcomeStatus::Removed, None),
             Swept::Unchanged => (OutcomeStatus::Unchanged, None),
             Swept::Owner => (OutcomeStatus::Refused, Some(Refusal::OwnerMustTransfer.code().to_owned())),

@@ -2,6 +2,7 @@
 
 crate::on_every_store! {
     m5_access_ends_with_the_answer_and_the_sweep_reports
+    m5_what_is_shown_after_the_answer_is_what_acts
     m5_what_comes_later_survives
     m9_an_invitation_sent_after_the_removal_holds
     m5_an_addition_that_was_under_way_does_not_count
@@ -74,6 +75,47 @@ mod cases {
         }
         let listed = service.operator().get("/v1/jobs").await.is(200);
         assert_eq!(listed["data"], json!([job]));
+        is_clean(&service).await;
+    }
+
+    /// Without a job having come by: of the person everywhere, in lists and seats of the first 20 organizations.
+    pub async fn m5_what_is_shown_after_the_answer_is_what_acts(store: &str) {
+        let service = Service::on(store).await;
+        let operator = service.operator();
+        let (mut ada, mut organizations) = (String::new(), Vec::new());
+        for n in 0..22 {
+            let id = organization(&service, &format!("tenant-{n:02}"), Some(3)).await;
+            ada = text(&add(&service, &id, "ada@example.com", "admin").await.is(201), "/user_id");
+            organizations.push(format!("/v1/organizations/{id}"));
+        }
+        organizations.sort();
+        let late = format!("{}/members/{ada}", organizations[21]);
+        let before = operator.get(&late).await.header("etag").unwrap().to_owned();
+        let accepted = operator.delete(&format!("/v1/users/{ada}/accounts")).await.is(202);
+        for (n, organization) in organizations.iter().enumerate() {
+            let member = operator.get(&format!("{organization}/members/{ada}")).await.is(200);
+            assert_eq!(member["status"], "former", "in the {n}th");
+            assert_eq!(member["access"], json!({"type": "accounts", "accounts": []}));
+            let active = operator.get(&format!("{organization}/members")).await.is(200);
+            let seats = operator.get(&format!("{organization}/seats")).await.is(200);
+            if n < 20 {
+                assert_eq!(active["data"].as_array().unwrap().len(), 1, "in the {n}th");
+                assert_eq!(seats["used"], 1);
+            }
+        }
+        let shown = operator.get(&late).await;
+        let (tag, shown) = (shown.header("etag").unwrap().to_owned(), shown.is(200));
+        assert_ne!(tag, before, "what is shown has changed");
+        service.test.clock.advance_seconds(2);
+        assert_eq!(operator.get(&late).await.header("etag").unwrap(), tag, "and stays as it is");
+        let (ends, patch) = (json!({"expires_at": "2099-01-01T00:00:00Z"}), http::Method::PATCH);
+        let knowing = operator.clone().with("if-match", &before).with("content-type", "application/json");
+        let outdated = knowing.send(patch, &late, ends.to_string().into()).await;
+        outdated.refused(412, "precondition_failed");
+        operator.patch(&late, ends).await.refused(409, "target_not_active");
+        let job = done(&service, &accepted).await;
+        assert_eq!((&job["status"], &job["summary"]), (&json!("completed"), &json!({"removed": 22})));
+        assert_eq!(operator.get(&late).await.is(200), shown, "the sweep writes down what was shown");
         is_clean(&service).await;
     }
 

@@ -1,0 +1,96 @@
+//! Writing down that memberships have ended, after the commit that has ended them all (rule M5).
+
+use crate::actor::Actor;
+use crate::facts::Request;
+use crate::home::{Home, Key, Record, TheMember, TheUser};
+use crate::id::{OrganizationId, UserId};
+use crate::jobs::as_asked;
+use crate::model::{Job, MemberStatus, Work};
+use crate::op::{Roster, View, run};
+use crate::ops::member::{CutMember, Swept};
+use crate::refusal::OpError;
+use crate::store::StoreError;
+use crate::time::Timestamp;
+
+/// In how many organizations at most it is written down before the removal is answered, so that lists and seats there say
+/// so at once. The job does the others.
+const AT_ONCE: usize = 20;
+
+/// Writes it down in the first of some organizations, but where the person is the owner.
+pub(crate) async fn sweep_first(
+    roster: &Roster,
+    job: &Job,
+    organizations: &[OrganizationId],
+) -> Result<(), OpError> {
+    let (Work::RemoveEverywhere { user, epoch } | Work::EraseUser { user, epoch }) = job.work else {
+        return Ok(());
+    };
+    if job.status.is_finished() {
+        return Ok(());
+    }
+    let request = as_asked(job);
+    for organization in organizations.iter().take(AT_ONCE) {
+        // Until the job reports that they own it, one who hands it over is out as well.
+        if !owns(roster, *organization, user).await? {
+            sweep(roster, &request, job, *organization, (user, epoch)).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn owns(roster: &Roster, organization: OrganizationId, user: UserId) -> Result<bool, StoreError> {
+    let read = roster.store.read(&Home::Organization(organization), &[Key::Organization], &[]).await?;
+    Ok(matches!(
+        read.records.get(&Key::Organization).map(|stored| &stored.record),
+        Some(Record::Organization(it)) if it.owner == user
+    ))
+}
+
+/// Writes it down in one organization, for one who has been removed from everything so often. Done again it answers the same.
+pub(crate) async fn sweep(
+    roster: &Roster,
+    request: &Request,
+    job: &Job,
+    organization: OrganizationId,
+    (user, cuts): (UserId, u32),
+) -> Result<Swept, OpError> {
+    // The right to it was asked when the access was cut; the key that was used may be gone by now.
+    let request = Request {
+        actor: if job.actor.is_operator() { job.actor } else { Actor::System },
+        ..request.step(&format!("sweep {organization}"))
+    };
+    let operation = CutMember { organization, user, cuts, since: job.created_at };
+    Ok(run(roster, &request, &operation).await?.output)
+}
+
+/// How often a person has been removed from everything, and when last.
+pub(crate) async fn cuts_of(
+    roster: &Roster,
+    request: &Request,
+    user: UserId,
+) -> Result<(u32, Timestamp), OpError> {
+    let mut view = View::new(roster, Home::User(user), request);
+    let user = view.get(&TheUser).await?;
+    let cut = user.map(|user| (user.cuts, user.cut_at.unwrap_or(Timestamp::EPOCH)));
+    Ok(cut.unwrap_or((0, Timestamp::EPOCH)))
+}
+
+/// Writes it down before somebody acts on a membership, where no job has come by yet.
+pub(crate) async fn sweep_before(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    user: UserId,
+) -> Result<(), OpError> {
+    let (cuts, since) = cuts_of(roster, request, user).await?;
+    if cuts == 0 {
+        return Ok(());
+    }
+    let mut view = View::new(roster, Home::Organization(organization), request);
+    let member = view.get(&TheMember(user)).await?;
+    if member.is_some_and(|member| member.status != MemberStatus::Former && !member.survives(cuts)) {
+        let operation = CutMember { organization, user, cuts, since };
+        run(roster, &request.as_system("sweep before"), &operation).await?;
+    }
+    Ok(())
+}

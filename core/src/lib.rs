@@ -5,6 +5,7 @@
 
 pub mod actor;
 pub mod copy;
+pub mod due;
 pub mod facts;
 pub mod feed;
 pub mod flows;

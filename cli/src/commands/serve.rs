@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roster_api::ApiState;
+use roster_core::due::keep_settling;
 use roster_core::feed;
 use roster_core::ingest::Drain;
 use roster_core::jobs::Worker;
@@ -127,6 +128,7 @@ fn do_work(roster: Roster, wake: Arc<Notify>, drain: Drain, stop: &Stop) -> Join
         let beside = async {
             tokio::join!(
                 watch(&roster, &stop),
+                keep_settling(&roster, &stop),
                 send_events(&roster, &stop),
                 keep_last_uses(&roster, &stop),
                 tidy_receipts(&roster, &stop)

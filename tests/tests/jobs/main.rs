@@ -3,6 +3,7 @@
 
 mod bulk;
 mod cards;
+mod due;
 mod dying;
 mod everywhere;
 mod import;

@@ -1,5 +1,6 @@
 //! The command line: noun, then verb. Each noun's verbs stand with what they do, in `commands/<noun>.rs`.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -210,7 +211,7 @@ pub struct InOrganization {
 }
 
 /// How much of a list.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub struct Limit {
     /// At most so many rows [default: all].
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
@@ -218,6 +219,13 @@ pub struct Limit {
     /// Go on where an earlier call of this list was cut: it said so on stderr, and in `next_cursor` for machines.
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<Cursor>,
+}
+
+/// Which part of a list is asked for does not make it another one: see [`crate::cursor::bind`].
+impl fmt::Debug for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limit").finish_non_exhaustive()
+    }
 }
 
 impl Limit {

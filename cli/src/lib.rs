@@ -38,6 +38,7 @@ pub async fn open_store(flags: &config::Flags) -> Result<roster_core::op::Roster
 /// Runs the program: exit status 0 done, 1 refused or failed, 2 bad usage, 3 store unreachable.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    cursor::bind(&cli.command);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

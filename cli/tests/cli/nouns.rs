@@ -240,6 +240,8 @@ on_every_store! {
         let rest = place.json(&format!("{trail} --cursor {}", first["next_cursor"].as_str().unwrap()));
         assert_eq!(rest["data"][0], place.json(trail)["data"][3]);
         assert_eq!(place.run(&format!("user list --cursor {}", first["next_cursor"].as_str().unwrap())).status, 2);
+        let narrower = format!("{trail} --user ext:bob --cursor {}", first["next_cursor"].as_str().unwrap());
+        assert_eq!(place.run(&narrower).status, 2, "a cursor is of a list with its filters");
         let events = "events list --organization ext:acme";
         let first = place.json(&format!("{events} --limit 2"));
         let rest = place.json(&format!("{events} --cursor {}", first["next_cursor"].as_str().unwrap()));

@@ -16,6 +16,7 @@ use super::job::accepted;
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::error::Problem;
+use crate::exports::LONGEST;
 use crate::once::once;
 use crate::route::Route;
 use crate::shapes::ExportWriter;
@@ -39,7 +40,8 @@ pub fn routes() -> Vec<Route> {
                 "Everything that is kept about a person: for operators and the user. Of organizations that they have left \
                  as well, of those that name them though they never were in one, and of what sources have sent about \
                  them. Others stand in it by their ids only. The answer flows out as it is read, and one that ends before \
-                 its last brace was cut off.",
+                 its last brace was cut off, as is one that is not read to its end within 10 minutes. One at a time about \
+                 the same person, and a few in all: 503 `busy` otherwise.",
             )
             .answers(200, "UserExport"),
     ]
@@ -74,10 +76,11 @@ async fn export(call: Call) -> Result<Response, Problem> {
     let id = reads::user(call.roster(), &call.request, &call.user()?).await?.value.id;
     let user = reads::exported_user(call.roster(), &call.request, &id.into()).await?;
     let Call { api, request, .. } = call;
-    let turn = api.exports.turn(request.actor.is_operator()).await?;
+    let turn = api.exports.turn(request.actor.is_operator(), id).await?;
     let (out, pieces) = mpsc::channel(2);
     tokio::spawn(async move {
-        reads::export(api.roster, request, user, out).await;
+        // What is not read by then is cut off.
+        tokio::time::timeout(LONGEST, reads::export(api.roster, request, user, out)).await.ok();
         drop(turn);
     });
     let text = stream::unfold((pieces, ExportWriter::default()), async |(mut pieces, mut writer)| {

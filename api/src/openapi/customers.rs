@@ -160,6 +160,11 @@ fn source() -> Vec<super::schema::Field> {
             ),
             "Where its groups go.",
         ),
+        (
+            "organization_owner",
+            or_null(id("usr")),
+            "Who owns the organizations that groups make, for `each` and `trait`; null: none are made.",
+        ),
         ("default_role", role(), "What it makes people in their accounts."),
         (
             "events",
@@ -198,6 +203,11 @@ pub fn body(operation: &str) -> Option<Value> {
                     ],
                 ),
                 "Where its groups go.",
+            ),
+            (
+                "organization_owner",
+                or_null(reference("ext:ada")),
+                "Who owns the organizations that groups make, for `each` and `trait`; null: none are made.",
             ),
             ("default_role", role(), "What it makes people in their accounts."),
             (

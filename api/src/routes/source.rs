@@ -1,15 +1,15 @@
 //! Sources of events about customers, and what of them could not be applied. Operators only.
 
-use roster_core::flows::resolve_organization;
+use roster_core::flows::{find_user, resolve_organization};
 use roster_core::home::Home;
-use roster_core::id::DeadLetterId;
+use roster_core::id::{DeadLetterId, UserId};
 use roster_core::ingest;
 use roster_core::model::customer::{EventNames, Groups, Source};
 use roster_core::op::{Done, run, run_sealed};
 use roster_core::ops::source::{CreateSource, DeleteSource, SourcePatch, UpdateSource};
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::reads;
-use roster_core::reference::OrganizationRef;
+use roster_core::reference::{OrganizationRef, UserRef};
 use roster_core::secret::Token;
 use roster_core::text::Name;
 use serde::Deserialize;
@@ -34,8 +34,9 @@ pub fn routes() -> Vec<Route> {
                 "Create a source",
                 "Operators only. Its `write_key` is in this answer and nowhere else. `groups` says where what it groups \
                  goes: `one`, accounts of the `organization`; `each`, an organization of its own; `trait`, accounts of the \
-                 organization whose external id the `trait` of the group holds. It gives people `default_role`, `member` \
-                 if left out, and never more.",
+                 organization whose external id the `trait` of the group holds. An organization that is not there yet is \
+                 made, owned by `organization_owner`; where that is null, the message becomes a dead letter. It gives \
+                 people `default_role`, `member` if left out, and never more.",
             )
             .takes(json!({"name": "Product", "groups": {"to": "one", "organization": "ext:cloud"}}))
             .answers(201, "NewSource")
@@ -130,11 +131,22 @@ async fn resolve<B>(
     Ok(id)
 }
 
+/// Who owns what groups make, who exists.
+async fn owner<B>(call: &Call<B>, named: Option<&UserRef>) -> Result<Option<UserId>, Problem> {
+    match named {
+        Some(named) if call.request.actor.is_operator() => {
+            Ok(Some(find_user(call.roster(), named).await?.id))
+        }
+        Some(_) | None => Ok(None),
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Create {
     name: Name,
     groups: GroupsBody,
+    organization_owner: Option<UserRef>,
     default_role: Option<RoleRef>,
     events: Option<EventsBody>,
 }
@@ -150,6 +162,7 @@ async fn create(call: Call<Create>) -> Result<Answer, Problem> {
     let operation = CreateSource {
         name: call.body.name.clone(),
         groups: groups(&call, &call.body.groups).await?,
+        organization_owner: owner(&call, call.body.organization_owner.as_ref()).await?,
         default_role: call.body.default_role.unwrap_or(RoleRef::System(SystemRole::Member)),
         events: call
             .body
@@ -189,6 +202,8 @@ struct Update {
     #[serde(default)]
     groups: Patch<GroupsBody>,
     #[serde(default)]
+    organization_owner: Patch<UserRef>,
+    #[serde(default)]
     default_role: Patch<RoleRef>,
     #[serde(default)]
     events: Patch<EventsBody>,
@@ -202,6 +217,10 @@ async fn update(call: Call<Update>) -> Result<Answer, Problem> {
         name: body.name.clone().set_only("/name")?,
         groups: match body.groups.clone().set_only("/groups")? {
             Some(body) => Some(groups(&call, &body).await?),
+            None => None,
+        },
+        organization_owner: match body.organization_owner.clone().into_option_option() {
+            Some(named) => Some(owner(&call, named.as_ref()).await?),
             None => None,
         },
         default_role: body.default_role.set_only("/default_role")?,

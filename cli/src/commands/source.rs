@@ -8,7 +8,7 @@ use roster_core::op::run as run_operation;
 use roster_core::ops::source::{CreateSource, DeleteSource, SourcePatch, UpdateSource};
 use roster_core::permission::RoleRef;
 use roster_core::reads;
-use roster_core::reference::OrganizationRef;
+use roster_core::reference::{OrganizationRef, UserRef};
 use roster_core::text::Name;
 use serde_json::json;
 
@@ -56,6 +56,9 @@ pub struct Create {
     /// For `--groups trait`: the trait that holds the external id of the organization.
     #[arg(long = "trait", value_name = "NAME")]
     name_of_trait: Option<String>,
+    /// For `--groups each` and `trait`: who owns the organizations that its groups make. None are made without it.
+    #[arg(long, value_name = "USER")]
+    organization_owner: Option<UserRef>,
     /// What it makes people in their accounts.
     #[arg(long, value_name = "ROLE", default_value = "member")]
     default_role: RoleRef,
@@ -80,6 +83,12 @@ pub struct Update {
     /// For `--groups trait`: the trait that holds the external id of the organization.
     #[arg(long = "trait", value_name = "NAME", requires = "groups")]
     name_of_trait: Option<String>,
+    /// For `--groups each` and `trait`: who owns the organizations that its groups make from now on.
+    #[arg(long, value_name = "USER")]
+    organization_owner: Option<UserRef>,
+    /// That its groups make no organizations any more.
+    #[arg(long, conflicts_with = "organization_owner")]
+    no_organization_owner: bool,
     /// What it makes people in their accounts.
     #[arg(long, value_name = "ROLE")]
     default_role: Option<RoleRef>,
@@ -133,6 +142,7 @@ const FIELDS: &[Column] = &[
     ("groups go to", "/groups/to"),
     ("organization", "/groups/organization"),
     ("trait", "/groups/trait"),
+    ("owner of new organizations", "/organization_owner"),
     ("default role", "/default_role"),
     ("messages received", "/events/message_received"),
     ("messages sent", "/events/message_sent"),
@@ -163,7 +173,12 @@ async fn create(session: Session, asked: Create) -> Result<(), Failure> {
     let groups = groups(&session, asked.groups, asked.organization, asked.name_of_trait).await?;
     let events = asked.events.over(EventNames::default());
     reads::require_default_role(&session.roster, &groups, asked.default_role).await?;
-    let operation = CreateSource { name: asked.name, groups, default_role: asked.default_role, events };
+    let organization_owner = match asked.organization_owner {
+        Some(named) => Some(session.user(&named).await?),
+        None => None,
+    };
+    let (name, default_role) = (asked.name, asked.default_role);
+    let operation = CreateSource { name, groups, organization_owner, default_role, events };
     let done = run_operation(&session.roster, &session.request(), &operation).await?;
     let (source, token) = done.output;
     let mut shown = shapes::source(&source);
@@ -204,7 +219,12 @@ async fn update(session: Session, asked: Update) -> Result<(), Failure> {
         Some(to) => Some(groups(&session, to, asked.organization, asked.name_of_trait).await?),
         None => None,
     };
-    let patch = SourcePatch { name: asked.name, groups, default_role: asked.default_role, events };
+    let organization_owner = match asked.organization_owner {
+        Some(named) => Some(Some(session.user(&named).await?)),
+        None => asked.no_organization_owner.then_some(None),
+    };
+    let (name, default_role) = (asked.name, asked.default_role);
+    let patch = SourcePatch { name, groups, organization_owner, default_role, events };
     let operation = UpdateSource { source: asked.source, patch };
     let done = run_operation(&session.roster, &session.request(), &operation).await?;
     session.out.one(&shapes::source(&done.output), FIELDS)

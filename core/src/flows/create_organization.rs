@@ -5,9 +5,9 @@ use super::create_user::{NewUser, find_or_create_user};
 use super::refresh::{refresh_card, tidied};
 use crate::facts::Request;
 use crate::id::{AccountId, OrganizationId};
-use crate::model::{ClaimName, ClaimTarget, DirectoryEntry, DirectoryId};
+use crate::model::{ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, User};
 use crate::op::{Done, Roster, run};
-use crate::ops::organization::{CreateOrganization, FirstAccount};
+use crate::ops::organization::{CreateOrganization, FirstAccount, Told};
 use crate::ops::pointer::{PointToOrganization, PutDirectoryEntry};
 use crate::refusal::{OpError, Refusal};
 use crate::text::{ExternalId, Name, Slug, search_keys};
@@ -65,6 +65,35 @@ pub async fn create_organization(
     if !request.actor.is_operator() {
         return Err(Refusal::lacks("operator").into());
     }
+    take_names(roster, request, new, Owner::New(&new.owner)).await
+}
+
+/// Makes the organization of a source's group, owned by whom an operator has named for that (rules O1, O6).
+pub(crate) async fn create_organization_of_group(
+    roster: &Roster,
+    request: &Request,
+    group: &NewOrganization,
+    owner: &User,
+    told: Told,
+) -> Result<Done<OrganizationId>, OpError> {
+    take_names(roster, request, group, Owner::Named(owner, told)).await
+}
+
+/// Whose an organization is to be.
+#[derive(Clone, Copy)]
+enum Owner<'a> {
+    /// Somebody by what is known of them, made if unknown.
+    New(&'a NewUser),
+    /// Somebody who is there, for a source.
+    Named(&'a User, Told),
+}
+
+async fn take_names(
+    roster: &Roster,
+    request: &Request,
+    new: &NewOrganization,
+    owner: Owner<'_>,
+) -> Result<Done<OrganizationId>, OpError> {
     let id = OrganizationId::from_uuid(request.seed.uuid("organization"));
     let accounts = first_accounts(request, new);
     let target = ClaimTarget::Organization(id);
@@ -77,7 +106,7 @@ pub async fn create_organization(
     };
     let (slug, slug_held) = held.through(roster, request, take_slug(roster, request, new, target)).await?;
     let not_after = held.not_after.min(slug_held.not_after);
-    let made = Box::pin(make(roster, request, new, id, accounts, slug, not_after));
+    let made = Box::pin(make(roster, request, new, owner, id, accounts, (slug, not_after)));
     held.through(roster, request, slug_held.through(roster, request, made)).await
 }
 
@@ -86,12 +115,15 @@ async fn make(
     roster: &Roster,
     request: &Request,
     new: &NewOrganization,
+    owner: Owner<'_>,
     id: OrganizationId,
     accounts: Vec<FirstAccount>,
-    slug: Slug,
-    not_after: Timestamp,
+    (slug, not_after): (Slug, Timestamp),
 ) -> Result<Done<OrganizationId>, OpError> {
-    let owner = find_or_create_user(roster, &request.step("owner"), &new.owner).await?.user;
+    let (owner, told) = match owner {
+        Owner::New(owner) => (find_or_create_user(roster, &request.step("owner"), owner).await?.user, None),
+        Owner::Named(owner, told) => (owner.clone(), Some(told)),
+    };
     let search = search_keys(Some(&new.name), None, new.external_id.as_ref());
     let entry = DirectoryEntry { id: DirectoryId::Organization(id), search, active: true };
     let entry = PutDirectoryEntry { entry, anew: true };
@@ -108,6 +140,7 @@ async fn make(
         cuts,
         purchased: new.purchased,
         accounts,
+        told,
         not_after: Some(not_after),
     };
     let done = run(roster, &Request { receipt: None, ..request.clone() }, &operation).await?;

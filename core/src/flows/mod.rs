@@ -59,6 +59,7 @@ pub use check::{CheckAnswer, CheckAsk, CheckOn, CheckReason, RoleSource, check};
 pub use check_by_key::check_by_key;
 pub use check_named::{Asked, check_named};
 pub use create_account::{NewAccount, create_account};
+pub(crate) use create_organization::create_organization_of_group;
 pub use create_organization::{NewOrganization, create_organization};
 pub use create_user::{Found, NewUser, create_user, find_or_create_user};
 pub use delete_role::{delete_role, tidy_roles};

@@ -6,10 +6,11 @@ use serde_json::{Map, Value};
 
 use super::message::{self, Kind, Message};
 use super::places::{account_among, account_of, organization_of, organizations_of};
+use super::tenants::{name_of, organization_for};
 use super::{Unapplied, people};
 use crate::actor::Actor;
 use crate::facts::Request;
-use crate::flows::refresh::{refresh_card, tidied};
+use crate::flows::refresh::{refresh_card, refresh_organization, tidied};
 use crate::flows::{NewAccount, create_account, map_owner};
 use crate::home::{Home, Key, Record, TypedKey};
 use crate::id::{AccountId, OrganizationId, UserId, Version};
@@ -25,7 +26,7 @@ use crate::ops::stream::Sign;
 use crate::reference::AccountRef;
 use crate::refusal::{OpError, Refusal};
 use crate::store::StoreErrorKind;
-use crate::text::{ExternalId, Name};
+use crate::text::ExternalId;
 use crate::time::Timestamp;
 
 /// How often a link is looked at afresh when the membership changes meanwhile.
@@ -104,7 +105,7 @@ impl Applying<'_> {
         traits: &Map<String, Value>,
         at: Timestamp,
     ) -> Result<(OrganizationId, AccountId), Unapplied> {
-        let found = organization_of(self.roster, self.source, group, traits).await?;
+        let found = organization_for(self, group, traits, at).await?;
         let (organization, account) = match found {
             Some(organization) => match account_of(self.roster, organization, group).await? {
                 Some(account) => (organization, account),
@@ -114,8 +115,12 @@ impl Applying<'_> {
         };
         let (name, traits) = (message::name(traits), message::patch(traits));
         if self.source.groups == Groups::Each {
-            let operation = SetOrganizationBySource { organization, at, traits: traits.clone() };
-            run(self.roster, &self.request.step("organization"), &operation).await?;
+            let (name, traits) = (name.clone(), traits.clone());
+            let operation = SetOrganizationBySource { organization, at, name, traits };
+            let step = self.request.step("organization");
+            if run(self.roster, &step, &operation).await?.output {
+                tidied(refresh_organization(self.roster, &step, organization).await);
+            }
         }
         let operation = SetAccountBySource { organization, account, at, name, traits };
         run(self.roster, &self.request.step("account traits"), &operation).await?;
@@ -160,9 +165,7 @@ impl Applying<'_> {
         group: &ExternalId,
         traits: &Map<String, Value>,
     ) -> Result<AccountId, Unapplied> {
-        let short: String = group.as_str().chars().take(200).collect();
-        let name: Option<Name> = message::name(traits).or_else(|| short.parse().ok());
-        let name = name.ok_or(Unapplied::Dead("invalid_group_id"))?;
+        let name = message::name(traits).map_or_else(|| name_of(group), Ok)?;
         let new = NewAccount { name, external_id: Some(group.clone()), traits: TraitPatch::default() };
         let made = create_account(self.roster, &self.request.step("account"), organization, &new, None).await;
         match made {

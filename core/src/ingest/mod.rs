@@ -13,6 +13,7 @@ mod message;
 mod people;
 mod places;
 mod receive;
+mod tenants;
 
 pub use drain::Drain;
 pub use letters::{dead_letters, replay};

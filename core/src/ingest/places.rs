@@ -13,25 +13,34 @@ use crate::reference::{AccountRef, OrganizationRef};
 use crate::refusal::{OpError, Refusal};
 use crate::text::ExternalId;
 
-/// The organization that a group lies in. None is made: who would own it?
+/// The organization that a group lies in, if it is there and something says which.
 pub(super) async fn organization_of(
     roster: &Roster,
     source: &Source,
     group: &ExternalId,
     traits: &Map<String, Value>,
 ) -> Result<Option<OrganizationId>, Unapplied> {
-    let external = match &source.groups {
-        Groups::One(organization) => return Ok(Some(*organization)),
-        Groups::Each => group.clone(),
-        Groups::Trait(name) => match traits.get(name).and_then(as_external_id) {
-            Some(external) => external,
-            None => return Ok(None),
-        },
-    };
+    if let Groups::One(organization) = &source.groups {
+        return Ok(Some(*organization));
+    }
+    let Some(external) = named_by(source, group, traits) else { return Ok(None) };
     match resolve_organization(roster, &OrganizationRef::External(external)).await {
         Ok(organization) => Ok(Some(organization)),
         Err(OpError::Refused(Refusal::NotFound)) => Err(Unapplied::Dead("organization_not_found")),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// The external id of the organization that a group lies in, where that is not always the same one.
+pub(super) fn named_by(
+    source: &Source,
+    group: &ExternalId,
+    traits: &Map<String, Value>,
+) -> Option<ExternalId> {
+    match &source.groups {
+        Groups::One(_) => None,
+        Groups::Each => Some(group.clone()),
+        Groups::Trait(name) => traits.get(name).and_then(as_external_id),
     }
 }
 

@@ -15,6 +15,7 @@ mod owners;
 mod reports;
 mod rules;
 mod sources;
+mod tenants;
 
 use std::sync::Arc;
 

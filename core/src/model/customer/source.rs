@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{OrganizationId, SourceId};
+use crate::id::{OrganizationId, SourceId, UserId};
 use crate::permission::RoleRef;
 use crate::text::Name;
 use crate::time::Timestamp;
@@ -18,6 +18,9 @@ pub struct Source {
     pub secret_hash: [u8; 32],
     /// Where its groups go.
     pub groups: Groups,
+    /// Who owns the organizations that its groups make (rules O1, O6); none are made where nobody is named.
+    #[serde(default)]
+    pub organization_owner: Option<UserId>,
     /// What it makes people in their accounts; it never gives more (rule G6).
     pub default_role: RoleRef,
     /// Which of its events are messages.

@@ -2,9 +2,12 @@
 
 use serde_json::json;
 
+use super::by_source::NAME;
+use crate::actor::Actor;
 use crate::facts::Facts;
 use crate::home::{Home, Record, TheOrganization};
-use crate::id::{AccountId, OrganizationId, UserId};
+use crate::id::{AccountId, OrganizationId, SourceId, UserId};
+use crate::model::customer::{AccountClock, Instants};
 use crate::model::{
     Access, Account, AccountStatus, Card, Member, Organization, OrganizationStatus, Settings, Traits,
 };
@@ -15,7 +18,7 @@ use crate::store::StoreError;
 use crate::text::{ExternalId, Name, Slug};
 use crate::time::Timestamp;
 
-/// Makes an organization. Operators only.
+/// Makes an organization. Operators only, and sources for which an operator has named the owner.
 #[derive(Debug)]
 pub struct CreateOrganization {
     /// Its id, which its pointers name already.
@@ -36,8 +39,19 @@ pub struct CreateOrganization {
     pub purchased: Option<u32>,
     /// At least one.
     pub accounts: Vec<FirstAccount>,
+    /// The source whose group it is, if it is one's.
+    pub told: Option<Told>,
     /// The pointers lead here until then.
     pub not_after: Option<Timestamp>,
+}
+
+/// That a source has told of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// Which; an operator has named the owner for it.
+    pub by: SourceId,
+    /// When the source said its name; the epoch if it only gave an id.
+    pub named_at: Timestamp,
 }
 
 /// An account made with its organization.
@@ -68,7 +82,8 @@ impl Operation for CreateOrganization {
         found: Option<Organization>,
         facts: &Facts,
     ) -> Result<Decision<OrganizationId>, Refusal> {
-        if !facts.actor.is_operator() {
+        let sent = |told: Told| facts.actor == Actor::Source { source: told.by };
+        if !facts.actor.is_operator() && !self.told.is_some_and(sent) {
             return Err(Refusal::lacks("organization:create"));
         }
         if found.is_some() {
@@ -103,11 +118,23 @@ impl Operation for CreateOrganization {
             .event(created)
             .put(Record::Member(owner))
             .event(joined);
+        let decision = match self.told {
+            Some(told) => decision.put(self.named(told).into()),
+            None => decision,
+        };
         Ok(self.accounts.iter().fold(decision, |decision, account| account.make(decision, facts)))
     }
 
     fn not_after(&self) -> Option<Timestamp> {
         self.not_after
+    }
+}
+
+impl CreateOrganization {
+    /// That its name is the source's, so that the name follows what the source says later.
+    fn named(&self, told: Told) -> AccountClock {
+        let own = AccountId::from_uuid(self.id.uuid());
+        AccountClock { account: own, at: Instants([(NAME.to_owned(), told.named_at)].into()) }
     }
 }
 

@@ -8,6 +8,6 @@ mod update;
 
 pub use by_source::SetOrganizationBySource;
 pub use close::CloseOrganization;
-pub use create::{CreateOrganization, FirstAccount};
+pub use create::{CreateOrganization, FirstAccount, Told};
 pub use seats::SetSeats;
 pub use update::{OrganizationPatch, UpdateOrganization};

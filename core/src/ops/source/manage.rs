@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::facts::Facts;
 use crate::home::{Home, Key, TypedKey};
-use crate::id::SourceId;
+use crate::id::{SourceId, UserId};
 use crate::model::customer::{EventNames, Groups, Source, TheSource};
 use crate::op::{Decision, Event, Operation, View};
 use crate::permission::RoleRef;
@@ -20,6 +20,8 @@ pub struct CreateSource {
     pub name: Name,
     /// Where its groups go; the organization is there.
     pub groups: Groups,
+    /// Who owns the organizations that its groups make; they are there.
+    pub organization_owner: Option<UserId>,
     /// What it makes people.
     pub default_role: RoleRef,
     /// Which of its events are messages.
@@ -46,6 +48,7 @@ impl Operation for CreateSource {
             name: self.name.clone(),
             secret_hash: token.hash(),
             groups: self.groups.clone(),
+            organization_owner: self.organization_owner,
             default_role: self.default_role,
             events: self.events.clone(),
             created_at: facts.now,
@@ -64,6 +67,9 @@ pub struct SourcePatch {
     pub name: Option<Name>,
     /// Where its groups go.
     pub groups: Option<Groups>,
+    /// Who owns the organizations that its groups make; `Some(None)` for nobody.
+    #[expect(clippy::option_option, reason = "a merge-patch tells keep, clear and set apart")]
+    pub organization_owner: Option<Option<UserId>>,
     /// What it makes people.
     pub default_role: Option<RoleRef>,
     /// Which of its events are messages.
@@ -98,10 +104,11 @@ impl Operation for UpdateSource {
     fn decide(&self, found: Self::State, facts: &Facts) -> Result<Decision<Source>, Refusal> {
         let before = found.ok_or(Refusal::NotFound)?;
         require_operator(facts)?;
-        let SourcePatch { name, groups, default_role, events } = self.patch.clone();
+        let SourcePatch { name, groups, organization_owner, default_role, events } = self.patch.clone();
         let after = Source {
             name: name.unwrap_or_else(|| before.name.clone()),
             groups: groups.unwrap_or_else(|| before.groups.clone()),
+            organization_owner: organization_owner.unwrap_or(before.organization_owner),
             default_role: default_role.unwrap_or(before.default_role),
             events: events.unwrap_or_else(|| before.events.clone()),
             ..before.clone()
@@ -155,6 +162,10 @@ fn require_operator(facts: &Facts) -> Result<(), Refusal> {
 fn check(source: &Source) -> Result<(), Refusal> {
     match (source.default_role, &source.groups) {
         (RoleRef::OWNER, _) => Err(Refusal::OwnerByTransferOnly),
+        (_, Groups::One(_)) if source.organization_owner.is_some() => Err(Refusal::invalid(
+            "/organization_owner",
+            "goes only with groups that are organizations, or that name one by a trait",
+        )),
         (RoleRef::Custom(_), Groups::Each | Groups::Trait(_)) => Err(Refusal::invalid(
             "/default_role",
             "a role of one organization fits only a source whose groups go to that one",
@@ -167,5 +178,8 @@ fn check(source: &Source) -> Result<(), Refusal> {
 }
 
 fn fields(source: &Source) -> serde_json::Value {
-    json!({"name": source.name, "groups": source.groups, "default_role": source.default_role})
+    json!({
+        "name": source.name, "groups": source.groups, "organization_owner": source.organization_owner,
+        "default_role": source.default_role,
+    })
 }

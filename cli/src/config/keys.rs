@@ -100,6 +100,7 @@ pub(super) static OFFER_LIFE: Key = Key::duration("policy.offer.life").or("7d");
 pub(super) static MAIL_URL: Key = Key::secret("mail.url");
 pub(super) static MAIL_URL_FILE: Key = Key::text("mail.url_file");
 pub(super) static MAIL_FROM: Key = Key::text("mail.from");
+pub(super) static MAIL_CA_FILE: Key = Key::text("mail.ca_file");
 pub(super) static MAIL_TEMPLATES: Key = Key::text("mail.templates");
 pub(super) static MAIL_ALERTS_TO: Key = Key::list("mail.alerts_to");
 pub(super) static LIMITS_SIGN_IN: Key = Key::text("limits.sign_in").or("50/15m");
@@ -114,7 +115,7 @@ pub(super) static LOG_FORMAT: Key = Key::text("log.format").or("text").flag("--l
 pub(super) static LOG_LEVEL: Key = Key::text("log.level").or("info").flag("--log-level");
 
 /// Every key, in the order in which `config show` prints them.
-pub(super) static KEYS: [&Key; 43] = [
+pub(super) static KEYS: [&Key; 44] = [
     &LISTEN,
     &TRUSTED_PROXIES,
     &PUBLIC_URL,
@@ -146,6 +147,7 @@ pub(super) static KEYS: [&Key; 43] = [
     &MAIL_URL,
     &MAIL_URL_FILE,
     &MAIL_FROM,
+    &MAIL_CA_FILE,
     &MAIL_TEMPLATES,
     &MAIL_ALERTS_TO,
     &LIMITS_SIGN_IN,

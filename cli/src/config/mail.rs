@@ -1,5 +1,7 @@
 //! The section `mail`: by what mail is sent, from whom, and in whose words.
 
+use std::path::PathBuf;
+
 use roster_core::text::Email;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -18,26 +20,40 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<MailSettings>> {
     let before = reader.problems.len();
     let url = read_url(reader);
     let from = read_from(reader, url.as_ref());
-    let templates = if reader.given(&keys::MAIL_TEMPLATES) {
-        reader.path(&keys::MAIL_TEMPLATES)
-    } else {
-        reader.record(&keys::MAIL_TEMPLATES, Shown::Unset, Source::Default);
-        None
-    };
+    let ca_file = path(reader, &keys::MAIL_CA_FILE);
+    let templates = path(reader, &keys::MAIL_TEMPLATES);
     let alerts_to = read_alerts_to(reader, url.is_some());
     if reader.problems.len() > before {
         return None;
     }
     let Some(url) = url else { return Some(None) };
-    let source = templates.as_ref().map_or(Source::Default, |found| found.source.clone());
-    let templates = templates.map(|found| found.value);
-    let settings = MailSettings { url, from: from?, templates, alerts_to: alerts_to? };
+    let source = |of: &Option<Found<PathBuf>>| of.as_ref().map_or(Source::Default, |it| it.source.clone());
+    let sources = [source(&ca_file), source(&templates)];
+    let [ca_file, templates] = [ca_file, templates].map(|found| found.map(|found| found.value));
+    let settings = MailSettings { url, from: from?, ca_file, templates, alerts_to: alerts_to? };
+    let [of_authorities, of_texts] = sources;
+    if let Err(bad) = settings.check_authorities() {
+        let fault = Fault::new(
+            bad,
+            "name a file of PEM with the authority of the mail server, for smtp:// and smtps://",
+        );
+        reader.fail(of_authorities, &keys::MAIL_CA_FILE, fault);
+        return None;
+    }
     if let Err(bad) = settings.carrier() {
         let fault = Fault::new(bad, "correct it; `[mail]` names a server or a folder, an address, and texts");
-        reader.fail(source, &keys::MAIL_TEMPLATES, fault);
+        reader.fail(of_texts, &keys::MAIL_TEMPLATES, fault);
         return None;
     }
     Some(Some(settings))
+}
+
+fn path(reader: &mut Reader<'_>, key: &'static Key) -> Option<Found<PathBuf>> {
+    if reader.given(key) {
+        return reader.path(key);
+    }
+    reader.record(key, Shown::Unset, Source::Default);
+    None
 }
 
 /// Who is written to of alerts; nobody where nothing is said.
@@ -162,6 +178,15 @@ mod tests {
             (vec![("URL", "file:x"), ("FROM", "nobody")], "is no address"),
             (vec![("URL", "file:x"), ("URL_FILE", "y")], "is given beside mail.url"),
             (vec![("URL", "file:x"), ("ALERTS_TO", "ops")], "\"ops\" is no address"),
+            (vec![("URL", "file:x"), ("CA_FILE", "ca.pem")], "goes only with a mail server"),
+            (
+                vec![("URL", "smtp://mail.example.com?tls=yes"), ("FROM", "r@example.com")],
+                "ends with what is not known",
+            ),
+            (
+                vec![("URL", "smtp://mail.example.com"), ("FROM", "r@example.com"), ("CA_FILE", "ca.pem")],
+                "/nowhere/ca.pem cannot be read",
+            ),
             (vec![("ALERTS_TO", "ops@example.com")], "no mail is set up"),
         ] {
             let problems = load(&env).unwrap_err().to_string();

@@ -7,21 +7,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lettre::message::header::{ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use roster_core::mail::{Carrier, Undelivered, Written};
 use roster_core::text::Email;
 use tokio::time::timeout;
-use url::Url;
 
+use super::server::Server;
 use super::words::Words;
 
 /// How long a mail server may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a letter may take from connecting to the last answer: the transport has a limit for connecting only.
 const WHOLE: Duration = Duration::from_mins(1);
+const NO_STARTTLS: &str = "the mail server offers no STARTTLS, and nothing goes to it unencrypted";
+const NO_LOGIN: &str = "the mail server takes no password, by PLAIN or by LOGIN";
 const LATE: &str = "the mail server did not answer in time";
 
 /// Sent by a program: others do not answer (RFC 3834, section 5).
@@ -144,27 +144,20 @@ impl std::fmt::Debug for Smtp {
 }
 
 impl Smtp {
-    /// `smtps` is TLS from the first byte. `smtp` begins TLS where the server offers it, and insists where a password is to
-    /// be sent to another machine.
-    pub fn new(url: &Url, from: Mailbox, words: Words) -> Result<Self, String> {
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let tls = TlsParameters::new(host.clone()).map_err(|bad| format!("TLS cannot be used: {bad}"))?;
-        let local = matches!(host.as_str(), "localhost" | "127.0.0.1" | "::1");
-        let wrapped = url.scheme() == "smtps";
-        let secret = url.password().is_some();
-        let (tls, port) = match (wrapped, secret && !local) {
-            (true, _) => (Tls::Wrapper(tls), 465),
-            (false, true) => (Tls::Required(tls), 587),
-            (false, false) => (Tls::Opportunistic(tls), if secret { 587 } else { 25 }),
-        };
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
-            .port(url.port().unwrap_or(port))
-            .tls(tls)
+    /// With the authorities in a file, beside those of this machine.
+    pub fn new(
+        server: &Server,
+        authorities: Option<&Path>,
+        from: Mailbox,
+        words: Words,
+    ) -> Result<Self, String> {
+        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(server.host())
+            .port(server.port())
+            .tls(server.tls(authorities)?)
             .timeout(Some(PATIENCE))
             .hello_name(ClientId::Domain(from.email.domain().to_owned()));
-        if let Some(password) = url.password() {
-            let plain = |text: &str| super::decoded(text);
-            builder = builder.credentials(Credentials::new(plain(url.username()), plain(password)));
+        if let Some(credentials) = server.credentials() {
+            builder = builder.credentials(credentials);
         }
         Ok(Self { transport: builder.build(), from, words })
     }
@@ -198,11 +191,24 @@ impl Carrier for Smtp {
 /// What went wrong, without what the server wrote, which may hold an address.
 fn reason(error: &lettre::transport::smtp::Error) -> String {
     match error.status() {
+        Some(status) if status.to_string().starts_with("53") => {
+            format!("the mail server answered {status}: it does not take this user and password")
+        }
         Some(status) => format!("the mail server answered {status}"),
         None if error.is_timeout() => LATE.to_owned(),
-        None if error.is_tls() => "the mail server cannot be trusted: TLS failed".to_owned(),
+        None if tls_failed(error) => "the mail server cannot be trusted: TLS failed".to_owned(),
+        None if error.is_client() && error.to_string().contains("STARTTLS") => NO_STARTTLS.to_owned(),
+        None if error.is_client() && error.to_string().contains("authentication") => NO_LOGIN.to_owned(),
         None => "the mail server cannot be reached".to_owned(),
     }
+}
+
+/// Whether it was TLS that failed: a handshake that did is told as a connection that could not be made.
+fn tls_failed(error: &lettre::transport::smtp::Error) -> bool {
+    let first = std::error::Error::source(error);
+    let mut causes = std::iter::successors(first, |cause| cause.source());
+    let garbled = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::InvalidData;
+    error.is_tls() || causes.any(|cause| cause.downcast_ref().is_some_and(garbled))
 }
 
 #[cfg(test)]

@@ -89,9 +89,9 @@ fn letter() -> Written {
 
 async fn carried(manner: Manner) -> (Result<(), Undelivered>, Vec<String>) {
     let (port, taken) = server(manner).await;
-    let url = format!("smtp://127.0.0.1:{port}").parse().unwrap();
+    let server = Server::parse(&format!("smtp://127.0.0.1:{port}")).unwrap();
     let from = "Roster <roster@example.com>".parse().unwrap();
-    let smtp = Smtp::new(&url, from, Words::load(None).unwrap()).unwrap();
+    let smtp = Smtp::new(&server, None, from, Words::load(None).unwrap()).unwrap();
     let outcome = smtp.carry(&letter()).await;
     let taken = taken.lock().unwrap().clone();
     (outcome, taken)
@@ -130,6 +130,22 @@ async fn i9_what_a_server_refuses_is_told_without_the_address() {
 }
 
 #[tokio::test]
+async fn i9_a_server_without_starttls_gets_nothing_where_that_is_required() {
+    let (port, taken) = server(Manner::Takes).await;
+    for login in ["", "roster:secret@"] {
+        let url = format!("smtp://{login}127.0.0.1:{port}?tls=required");
+        let from = "roster@example.com".parse().unwrap();
+        let server = Server::parse(&url).unwrap();
+        let smtp = Smtp::new(&server, None, from, Words::load(None).unwrap()).unwrap();
+        let refused = smtp.carry(&letter()).await.unwrap_err();
+        let told = "the mail server offers no STARTTLS, and nothing goes to it unencrypted";
+        assert_eq!((refused.why.as_str(), refused.for_good), (told, false));
+        assert!(smtp.reach().await.unwrap_err().starts_with(told));
+    }
+    assert_eq!(*taken.lock().unwrap(), [""; 0]);
+}
+
+#[tokio::test]
 async fn i9_a_server_that_hangs_up_or_answers_twice_ends_in_one_way_or_the_other() {
     let (outcome, taken) = carried(Manner::HangsUp).await;
     assert_eq!((outcome.unwrap_err().for_good, taken.len()), (false, 0));
@@ -140,8 +156,9 @@ async fn i9_a_server_that_hangs_up_or_answers_twice_ends_in_one_way_or_the_other
 #[tokio::test(start_paused = true)]
 async fn i9_a_server_that_hangs_is_given_up() {
     let (port, _) = server(Manner::Hangs).await;
-    let url = format!("smtp://127.0.0.1:{port}").parse().unwrap();
-    let smtp = Smtp::new(&url, "roster@example.com".parse().unwrap(), Words::load(None).unwrap()).unwrap();
+    let server = Server::parse(&format!("smtp://127.0.0.1:{port}")).unwrap();
+    let smtp =
+        Smtp::new(&server, None, "roster@example.com".parse().unwrap(), Words::load(None).unwrap()).unwrap();
     let refused = smtp.carry(&letter()).await.unwrap_err();
     assert!(!refused.for_good);
 }

@@ -1,6 +1,7 @@
 //! Carriers of mail: over SMTP, or into a folder.
 
 mod carriers;
+mod server;
 mod words;
 
 use std::path::{Path, PathBuf};
@@ -10,9 +11,9 @@ use lettre::message::Mailbox;
 use roster_core::mail::Carrier;
 use roster_core::text::Email;
 use secrecy::{ExposeSecret, SecretString};
-use url::Url;
 
 use self::carriers::{Folder, Smtp};
+use self::server::Server;
 use self::words::Words;
 
 /// Section `mail` once an address is set.
@@ -22,6 +23,8 @@ pub struct MailSettings {
     pub url: SecretString,
     /// Whom mail comes from.
     pub from: String,
+    /// A file with authorities whose certificates the server may have, beside those of this machine.
+    pub ca_file: Option<PathBuf>,
     /// A folder with an operator's own texts.
     pub templates: Option<PathBuf>,
     /// Who is written to of alerts.
@@ -31,7 +34,8 @@ pub struct MailSettings {
 impl PartialEq for MailSettings {
     fn eq(&self, other: &Self) -> bool {
         let url = |it: &Self| it.url.expose_secret().to_owned();
-        let rest = |it: &Self| (it.from.clone(), it.templates.clone(), it.alerts_to.clone());
+        let rest =
+            |it: &Self| (it.from.clone(), it.ca_file.clone(), it.templates.clone(), it.alerts_to.clone());
         (url(self), rest(self)) == (url(other), rest(other))
     }
 }
@@ -45,8 +49,17 @@ impl MailSettings {
         let words = Words::load(self.templates.as_deref())?;
         Ok(match Place::parse(self.url.expose_secret())? {
             Place::Folder(folder) => Arc::new(Folder::new(folder, from, words)),
-            Place::Server(server) => Arc::new(Smtp::new(&server, from, words)?),
+            Place::Server(server) => Arc::new(Smtp::new(&server, self.ca_file.as_deref(), from, words)?),
         })
+    }
+
+    /// Whether the authorities that are named can be used.
+    pub fn check_authorities(&self) -> Result<(), String> {
+        match (&self.ca_file, Place::parse(self.url.expose_secret())?) {
+            (Some(path), Place::Server(server)) => server.tls(Some(path)).map(drop),
+            (Some(_), Place::Folder(_)) => Err("goes only with a mail server".to_owned()),
+            (None, _) => Ok(()),
+        }
     }
 
     /// Whether mail gets there, without sending any.
@@ -55,7 +68,7 @@ impl MailSettings {
         let words = Words::load(self.templates.as_deref())?;
         match Place::parse(self.url.expose_secret())? {
             Place::Folder(folder) => Folder::new(folder, from, words).reach(),
-            Place::Server(server) => Smtp::new(&server, from, words)?.reach().await,
+            Place::Server(server) => Smtp::new(&server, self.ca_file.as_deref(), from, words)?.reach().await,
         }
     }
 
@@ -63,10 +76,7 @@ impl MailSettings {
     pub fn shown(&self) -> String {
         match Place::parse(self.url.expose_secret()) {
             Ok(Place::Folder(folder)) => format!("into {}", folder.display()),
-            Ok(Place::Server(url)) => {
-                let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
-                format!("by {}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
-            }
+            Ok(Place::Server(server)) => server.shown(),
             Err(bad) => bad,
         }
     }
@@ -76,7 +86,7 @@ impl MailSettings {
 #[derive(Debug)]
 enum Place {
     Folder(PathBuf),
-    Server(Url),
+    Server(Server),
 }
 
 impl Place {
@@ -89,11 +99,7 @@ impl Place {
                 Ok(Self::Folder(Path::new(path).to_owned()))
             };
         }
-        let url: Url = text.parse().map_err(|_| "is no address of a mail server".to_owned())?;
-        match (url.scheme(), url.host_str()) {
-            ("smtp" | "smtps", Some(host)) if !host.is_empty() => Ok(Self::Server(url)),
-            _ => Err("is no address of a mail server".to_owned()),
-        }
+        Server::parse(text).map(Self::Server)
     }
 }
 

@@ -20,8 +20,8 @@ fn certificate(folder: &Folder, name: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_file(folder.at(name)).unwrap()
 }
 
-/// A server that answers one request after the other with a status; its port.
-async fn server(folder: &Folder, status: u16) -> u16 {
+/// TLS as `localhost`, by the certificate in a folder.
+pub(super) fn acceptor(folder: &Folder) -> TlsAcceptor {
     let key = PrivateKeyDer::from_pem_file(folder.at("made.key")).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -29,7 +29,12 @@ async fn server(folder: &Folder, status: u16) -> u16 {
         .with_no_client_auth()
         .with_single_cert(vec![certificate(folder, "made.crt")], key)
         .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// A server that answers one request after the other with a status; its port.
+async fn server(folder: &Folder, status: u16) -> u16 {
+    let acceptor = acceptor(folder);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {

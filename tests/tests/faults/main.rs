@@ -8,4 +8,5 @@ mod leaving;
 mod pooler;
 mod races;
 mod refused;
+mod smtp;
 mod tls;

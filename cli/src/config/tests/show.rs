@@ -60,6 +60,7 @@ fn show_prints_each_setting_once_with_its_source() {
         "mail.url (not set) default",
         "mail.url_file (not set) default",
         "mail.from (not set) default",
+        "mail.ca_file (not set) default",
         "mail.templates (not set) default",
         "mail.alerts_to (not set) default",
         "limits.sign_in 50/15m default",

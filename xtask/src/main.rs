@@ -9,7 +9,7 @@ mod openapi;
 mod plan;
 mod races;
 mod repo;
-mod segment;
+mod running;
 mod servers;
 mod services;
 mod sqlx;
@@ -56,9 +56,9 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Tries docs/openapi.json with a linter and two generators of clients, and a server with Segment's libraries; needs
-    /// npm, Python and the network.
-    Clients,
+    /// Tries what others wrote: generators of clients on docs/openapi.json, Segment's libraries on every store, a browser on
+    /// the pages, a mail server; needs npm, Python and the network.
+    Clients(clients::Options),
     /// Runs every check in turn, and stops at the first that fails.
     Ci {
         /// Leaves out the tests.
@@ -89,7 +89,7 @@ fn run(repo: &Repo, task: Task) -> anyhow::Result<ExitCode> {
         Task::Sqlx { check: true } => sqlx::check(repo)?,
         Task::Openapi { check: false } => openapi::write(repo)?,
         Task::Openapi { check: true } => openapi::check(repo)?,
-        Task::Clients => clients::run(repo).and_then(|()| segment::run(repo))?,
+        Task::Clients(options) => clients::run(repo, &options)?,
         Task::Ci { skip_test } => ci::run(repo, skip_test)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,23 +1,20 @@
 //! A store to measure on, and the servers on it.
 
+use std::env;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-use std::{env, thread};
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::{CONNECTIONS, Scale};
 use crate::repo::{Repo, Scratch, succeed};
+use crate::running::Running;
 use crate::servers::free_ports;
 use crate::servers::postgres::{self, Postgres};
 use crate::servers::redis::{self, Redis};
-
-/// How long a server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A store with its configuration.
 pub struct Place {
@@ -37,12 +34,6 @@ enum Server {
     None,
     Postgres { _held: Postgres },
     Redis { _held: Redis },
-}
-
-/// A server process, ended when this is dropped.
-pub struct Running {
-    pub port: u16,
-    child: Child,
 }
 
 impl Place {
@@ -129,9 +120,7 @@ impl Place {
         let log = File::create(self.scratch.path().join("roster.log"))?;
         let mut command = self.roster();
         command.arg("serve").stderr(log).stdout(Stdio::null());
-        let mut running = Running { port: self.port, child: command.spawn().context("cannot start roster")? };
-        running.wait()?;
-        Ok(running)
+        Running::start(&mut command, self.port)
     }
 
     /// How long it takes from the start to the first answer, in milliseconds: the median of five.
@@ -155,49 +144,6 @@ impl Place {
         let said = child.stdout.take().context("no output")?;
         BufReader::new(said).read_line(&mut line)?;
         let port = line.trim().parse().context("the bare handlers name no port")?;
-        Ok(Running { port, child })
-    }
-}
-
-impl Running {
-    fn wait(&mut self) -> Result<()> {
-        let begun = Instant::now();
-        while !self.answers() {
-            if let Some(status) = self.child.try_wait()? {
-                bail!("the server ended at once ({status})");
-            }
-            if begun.elapsed() > PATIENCE {
-                bail!("the server does not answer");
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-        Ok(())
-    }
-
-    fn answers(&self) -> bool {
-        let address = SocketAddr::from(([127, 0, 0, 1], self.port));
-        let ask = || -> std::io::Result<String> {
-            let mut stream = TcpStream::connect(address)?;
-            stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            Ok(answer)
-        };
-        ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
-    }
-
-    /// The most memory that it has had, in MiB.
-    pub fn memory_mib(&self) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-        let kib: f64 = line.trim().trim_end_matches(" kB").trim().parse()?;
-        Ok(kib / 1024.0)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _ended = self.child.wait();
+        Ok(Running::of(child, port))
     }
 }

@@ -94,10 +94,15 @@ impl Kind {
 }
 
 impl Servers {
+    /// None at all.
+    pub const fn none() -> Self {
+        Self { addresses: Vec::new(), lines: Vec::new(), held: Vec::new() }
+    }
+
     /// Starts those that the environment does not name.
     pub fn start(repo: &Repo, kinds: &[Kind], way: Option<Way>) -> Result<Self> {
         let named = |kind: &Kind| env::var(kind.variable()).ok().filter(|url| !url.is_empty());
-        let mut servers = Self { addresses: Vec::new(), lines: Vec::new(), held: Vec::new() };
+        let mut servers = Self::none();
         for (kind, url) in kinds.iter().filter_map(|kind| Some((*kind, named(kind)?))) {
             let said = format!("the server that {} names", kind.variable());
             servers.add(kind, url, &said);
@@ -223,7 +228,7 @@ fn install_missing(name: &str) -> Result<()> {
 }
 
 /// A program on the PATH, or where Debian keeps those of services.
-fn program(name: &str) -> Option<PathBuf> {
+pub fn program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     let mut folders = env::split_paths(&path).chain(["/usr/sbin".into()]);
     folders.find_map(|folder| Some(folder.join(name)).filter(|program| program.is_file()))

@@ -1,0 +1,142 @@
+//! Segment's own libraries, unmodified, for Python from `PyPI` and for Node from npm: what comes of what they send, packed or
+//! not, and through trouble (rules G1, G2, G4, G5).
+
+use std::collections::BTreeMap;
+use std::process::{Child, Command};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+
+use super::place::Place;
+use super::relay;
+use super::tools::{Tools, until};
+use crate::repo::Repo;
+use crate::servers::Servers;
+
+const PYPI: &str = "segment-analytics-python==2.4.0";
+const NPM: &str = "@segment/analytics-node@3.1.0";
+
+/// Who a library tells of, which one it is, and whether it packs what it sends.
+const PLAIN: [(&str, bool, bool); 3] = [("pia", true, true), ("paul", true, false), ("noa", false, false)];
+/// The same, through trouble.
+const TROUBLED: [(&str, bool, bool); 2] = [("petra", true, true), ("nils", false, false)];
+
+/// Has both libraries tell of people on each store, and looks at what came of it.
+pub fn run(repo: &Repo, servers: &Servers, backends: &[&'static str]) -> Result<()> {
+    let tools = Tools::new(repo, "segment")?;
+    tools.pip(&[PYPI])?;
+    tools.npm(&[NPM])?;
+    tools.write("product.py", include_str!("product.py"))?;
+    tools.write("product.js", include_str!("product.js"))?;
+    for backend in backends {
+        let place = Place::new(repo, servers, backend, "")?;
+        on(&place, &tools).with_context(|| format!("on {backend}:\n{}", place.log()))?;
+        println!("{PYPI} and {NPM} tell of people on {backend}, and are taken at their word.");
+    }
+    Ok(())
+}
+
+fn on(place: &Place, tools: &Tools) -> Result<()> {
+    let owner = ["--owner-email", "owner@example.com"];
+    place.says(
+        &[&["organization", "create", "--name", "Cloud", "--external-id", "cloud"], &owner[..]].concat(),
+    )?;
+    let source = place.json(&["source", "create", "Product", "--organization", "ext:cloud"])?;
+    let key = source["write_key"].as_str().context("there is no write key")?;
+    let served = place.serve()?;
+    for (person, python, packed) in PLAIN {
+        let mut told = client(tools, key, &place.url(), (person, python, packed));
+        ensure!(told.status()?.success(), "the library of {person} failed");
+    }
+    drop(served);
+    let mut troubled = Vec::new();
+    for who in TROUBLED {
+        let (port, trouble) = relay::start(place.port())?;
+        let told = client(tools, key, &format!("http://127.0.0.1:{port}"), who).spawn()?;
+        troubled.push((who.0, told, trouble));
+    }
+    // Long enough for each to find nobody there.
+    thread::sleep(Duration::from_secs(5));
+    let _served = place.serve()?;
+    for (person, told, trouble) in troubled {
+        ended(told).with_context(|| format!("the library of {person}: {}", trouble.said()))?;
+        ensure!(trouble.is_complete(), "{person} had too little trouble: {}", trouble.said());
+    }
+    let source = source["id"].as_str().context("there is no id")?;
+    let operator = place.says(&["operator-key", "create", "clients"])?;
+    until(|| came(place, source, &operator))?;
+    ensure!(place.json(&["verify"]).is_ok(), "`roster verify` finds something");
+    Ok(())
+}
+
+fn client(tools: &Tools, key: &str, url: &str, (person, python, packed): (&str, bool, bool)) -> Command {
+    let mut told = if python { tools.program("venv/bin/python") } else { tools.program("node") };
+    told.arg(if python { "product.py" } else { "product.js" });
+    told.env("WRITE_KEY", key).env("ROSTER", url).env("PERSON", person);
+    told.env("PACKED", if packed { "yes" } else { "no" });
+    told
+}
+
+/// Waits for a library, two minutes at the most.
+fn ended(mut told: Child) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        match told.try_wait()? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => bail!("it failed ({status})"),
+            None if begun.elapsed() > Duration::from_mins(2) => {
+                told.kill()?;
+                bail!("it does not come to an end");
+            }
+            None => thread::sleep(Duration::from_millis(50)),
+        }
+    }
+}
+
+/// What must have come of it: nothing lost, nothing doubled, and what cannot be applied says why.
+fn came(place: &Place, source: &str, operator: &str) -> Result<()> {
+    let people = PLAIN.into_iter().chain(TROUBLED).map(|(person, ..)| person);
+    let page = place.get("/v1/organizations/ext:cloud/members?sort=-last_seen_at", operator)?;
+    let rows = rows(&page)?;
+    let mut count = 0;
+    for person in people {
+        let row = rows.iter().find(|row| row["external_id"] == json!(person));
+        let row = row.with_context(|| format!("{person} is no member"))?;
+        ensure!(row["email"] == json!(format!("{person}@example.com")), "{row}");
+        ensure!(row["status"] == json!("active") && row["last_seen_at"].is_string(), "{row}");
+        let accounts = row["access"]["accounts"].as_array().context("no accounts")?;
+        // Delta; they were taken out of North again.
+        ensure!(accounts.len() == 1 && accounts[0]["role"] == json!("member"), "{row}");
+        count += 1;
+    }
+    let page = place.json(&["activity", "--organization", "ext:cloud", "--group-by", "event"])?;
+    let counted = counts(&page, "event", |row| row["count"].as_u64().unwrap_or_default())?;
+    let expected =
+        [("Message Received", count), ("Report Opened", 2 * count), ("page", count), ("screen", count)];
+    ensure!(counted == owned(&expected), "the activity is {counted:?}");
+    let page = place.json(&["dead-letter", "list", "--source", source])?;
+    let dead = counts(&page, "reason", |_| 1)?;
+    ensure!(
+        dead == owned(&[("account_not_found", count), ("invalid_event", count)]),
+        "dead letters: {dead:?}"
+    );
+    Ok(())
+}
+
+fn owned(of: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    of.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+}
+
+fn rows(page: &Value) -> Result<&Vec<Value>> {
+    page["data"].as_array().context("that is no list")
+}
+
+fn counts(page: &Value, name: &str, of: impl Fn(&Value) -> u64) -> Result<BTreeMap<String, u64>> {
+    let mut counts = BTreeMap::new();
+    for row in rows(page)? {
+        *counts.entry(row[name].as_str().unwrap_or_default().to_owned()).or_default() += of(row);
+    }
+    Ok(counts)
+}

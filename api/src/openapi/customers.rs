@@ -312,10 +312,12 @@ pub fn body(operation: &str) -> Option<Value> {
 fn message() -> Value {
     json!({
         "type": "object", "description": "A message of Segment's protocol; unknown fields are allowed.",
+        "additionalProperties": true,
         "properties": {
             "type": {"type": "string"}, "userId": {"type": ["string", "integer", "null"]},
             "anonymousId": {"type": ["string", "null"]}, "groupId": {"type": ["string", "integer"]},
             "previousId": {"type": ["string", "integer"]}, "event": {"type": "string"},
+            "category": {"type": ["string", "null"]}, "name": {"type": ["string", "null"]},
             "traits": {"type": "object"}, "properties": {"type": "object"}, "context": {"type": "object"},
             "assign": {"type": "boolean"}, "timestamp": {"type": "string"}, "sentAt": {"type": "string"},
             "messageId": {"type": "string"},

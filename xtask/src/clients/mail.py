@@ -9,9 +9,9 @@ import warnings
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-# It warns of what is meant here.
+# It tells at length of what is meant here.
 warnings.simplefilter("ignore")
-logging.disable(logging.WARNING)
+logging.disable(logging.CRITICAL)
 LETTERS = os.environ["LETTERS"]
 
 

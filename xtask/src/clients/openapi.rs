@@ -12,9 +12,9 @@ const PYPI: &str = "openapi-python-client==0.29.1";
 
 /// Probes take nothing that could be refused, so they document no refusal.
 const LINT: &str = "extends: [recommended]\nrules:\n  operation-4xx-response: off\n";
-/// The generator knows no other text than plain text.
+/// The generator knows no other text than plain text, and sends files as bytes.
 const PYTHON: &str = "content_type_overrides:\n  application/openmetrics-text: text/plain\n  \
-                      application/x-ndjson: text/plain\n";
+                      application/x-ndjson: text/plain\n  text/csv: application/octet-stream\n";
 
 /// Lints the document, and generates a client in TypeScript and one in Python.
 pub fn run(repo: &Repo) -> Result<()> {

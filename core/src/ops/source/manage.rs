@@ -68,7 +68,6 @@ pub struct SourcePatch {
     /// Where its groups go.
     pub groups: Option<Groups>,
     /// Who owns the organizations that its groups make; `Some(None)` for nobody.
-    #[expect(clippy::option_option, reason = "a merge-patch tells keep, clear and set apart")]
     pub organization_owner: Option<Option<UserId>>,
     /// What it makes people.
     pub default_role: Option<RoleRef>,

@@ -127,6 +127,7 @@ fn tag(path: &str) -> &'static str {
 
 fn schemas() -> Map<String, Value> {
     let mut named = answers::all();
+    named.extend(bodies::shared());
     for route in routes::all() {
         if let Some(body) = bodies::of_operation(route.id) {
             named.insert(bodies::schema_name(route.id), body);

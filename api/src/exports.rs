@@ -1,5 +1,5 @@
 //! Exports of people read much of the store: a process makes a few at a time for operators, a few for everybody else, and
-//! one at a time about the same person. None lasts for ever, however slowly it is read.
+//! one at a time of each about the same person. None lasts for ever, however slowly it is read.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,14 +33,15 @@ pub struct Exports {
 /// About whom exports are under way.
 #[derive(Debug, Default)]
 struct About {
-    users: Mutex<BTreeSet<UserId>>,
+    /// By whether an operator asked for it.
+    users: Mutex<BTreeSet<(bool, UserId)>>,
     ended: Notify,
 }
 
 /// The only export about a person, until it is dropped.
 #[derive(Debug)]
 struct Only {
-    user: UserId,
+    user: (bool, UserId),
     about: Arc<About>,
 }
 
@@ -71,7 +72,7 @@ impl Exports {
         let line = Arc::clone(if operator { &self.operators } else { &self.people });
         let turn = async {
             // First of all, so that who asks twice takes one place.
-            let only = only(&self.about, user).await;
+            let only = only(&self.about, (operator, user)).await;
             line.acquire_owned().await.map(|place| Turn { _only: only, _place: place })
         };
         if let Ok(Ok(turn)) = tokio::time::timeout(PATIENCE, turn).await {
@@ -84,13 +85,13 @@ impl Exports {
 }
 
 impl About {
-    fn users(&self) -> MutexGuard<'_, BTreeSet<UserId>> {
+    fn users(&self) -> MutexGuard<'_, BTreeSet<(bool, UserId)>> {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Waits until no other export about a person is under way.
-async fn only(about: &Arc<About>, user: UserId) -> Only {
+async fn only(about: &Arc<About>, user: (bool, UserId)) -> Only {
     loop {
         let ended = about.ended.notified();
         if about.users().insert(user) {
@@ -127,6 +128,7 @@ mod tests {
         }
         is_busy(&exports.turn(false, user(5)).await.unwrap_err());
         assert!(exports.turn(true, user(6)).await.is_ok());
+        assert!(exports.turn(true, user(1)).await.is_ok(), "nor operators who ask about the same person");
         let (again, ()) = tokio::join!(exports.turn(false, user(1)), async {
             tokio::time::sleep(PATIENCE / 2).await;
             drop(slow);

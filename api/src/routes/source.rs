@@ -4,12 +4,14 @@ use roster_core::flows::{find_user, resolve_organization};
 use roster_core::home::Home;
 use roster_core::id::{DeadLetterId, UserId};
 use roster_core::ingest;
+use roster_core::model::UserStatus;
 use roster_core::model::customer::{EventNames, Groups, Source};
 use roster_core::op::{Done, run, run_sealed};
 use roster_core::ops::source::{CreateSource, DeleteSource, SourcePatch, UpdateSource};
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::reads;
 use roster_core::reference::{OrganizationRef, UserRef};
+use roster_core::refusal::Refusal;
 use roster_core::secret::Token;
 use roster_core::text::Name;
 use serde::Deserialize;
@@ -135,7 +137,11 @@ async fn resolve<B>(
 async fn owner<B>(call: &Call<B>, named: Option<&UserRef>) -> Result<Option<UserId>, Problem> {
     match named {
         Some(named) if call.request.actor.is_operator() => {
-            Ok(Some(find_user(call.roster(), named).await?.id))
+            let user = find_user(call.roster(), named).await?;
+            if user.status == UserStatus::Erased {
+                return Err(Refusal::NotFound.into());
+            }
+            Ok(Some(user.id))
         }
         Some(_) | None => Ok(None),
     }

@@ -191,6 +191,9 @@ impl Carrier for Smtp {
 /// What went wrong, without what the server wrote, which may hold an address.
 fn reason(error: &lettre::transport::smtp::Error) -> String {
     match error.status() {
+        Some(status) if status.to_string() == "530" => {
+            format!("the mail server answered {status}: it wants a user and password, or STARTTLS, first")
+        }
         Some(status) if status.to_string().starts_with("53") => {
             format!("the mail server answered {status}: it does not take this user and password")
         }

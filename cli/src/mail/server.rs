@@ -35,6 +35,11 @@ impl Server {
         if !matches!(url.scheme(), "smtp" | "smtps") || url.host_str().is_none_or(str::is_empty) {
             return Err("is no address of a mail server".to_owned());
         }
+        if !matches!(url.path(), "" | "/") || url.fragment().is_some() {
+            return Err(
+                "has something behind the server: write `/` and `#` of a password as %2F and %23".to_owned()
+            );
+        }
         if !url.username().is_empty() && url.password().is_none() {
             return Err("names a user and no password".to_owned());
         }

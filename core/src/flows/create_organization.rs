@@ -163,7 +163,10 @@ fn first_accounts(request: &Request, new: &NewOrganization) -> Vec<FirstAccount>
         .collect()
 }
 
-/// The slug asked for, or the first free one made from the name.
+/// How many numbers are tried one after the other behind a name.
+const NEAR: u32 = 20;
+
+/// The slug asked for, or the first free one made from the name; where twenty are taken, one with a number from the id.
 async fn take_slug(
     roster: &Roster,
     request: &Request,
@@ -171,7 +174,14 @@ async fn take_slug(
     target: ClaimTarget,
 ) -> Result<(Slug, Held), OpError> {
     let base = new.slug.clone().unwrap_or_else(|| Slug::from_name(&new.name));
-    for n in 1..10_000 {
+    // Where many bear the same name, no search goes through all of them.
+    let far = match target {
+        ClaimTarget::Organization(id) => {
+            1_000_000 + u32::try_from(id.uuid().as_u128() % 1_000_000_000).unwrap_or(0)
+        }
+        ClaimTarget::User(_) => 1_000_000,
+    };
+    for n in (1..NEAR).chain(far..far + NEAR) {
         let slug = base.numbered(n);
         match claims::take(roster, request, &[ClaimName::Slug(slug.clone())], target).await? {
             Taken::All(held) => return Ok((slug, held)),

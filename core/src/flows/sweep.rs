@@ -8,6 +8,7 @@ use crate::jobs::as_asked;
 use crate::model::{Job, MemberStatus, Work};
 use crate::op::{Roster, View, run};
 use crate::ops::member::{CutMember, Swept};
+use crate::reads::visible_standing;
 use crate::refusal::OpError;
 use crate::store::StoreError;
 use crate::time::Timestamp;
@@ -89,6 +90,7 @@ pub(crate) async fn sweep_before(
     let mut view = View::new(roster, Home::Organization(organization), request);
     let member = view.get(&TheMember(user)).await?;
     if member.is_some_and(|member| member.status != MemberStatus::Former && !member.survives(cuts)) {
+        visible_standing(roster, request, organization).await?;
         let operation = CutMember { organization, user, cuts, since };
         run(roster, &request.as_system("sweep before"), &operation).await?;
     }

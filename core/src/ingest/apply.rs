@@ -82,6 +82,10 @@ impl Applying<'_> {
         let group = message.group.as_ref().ok_or(Unapplied::Dead("missing_group_id"))?;
         // A link has no traits that could say in which organization.
         let user = message.user.as_ref().filter(|_| message.kind == Kind::Link);
+        if let Some(external) = &message.user {
+            // Nothing is made because of a message about an erased person.
+            people::known(self.roster, external).await?;
+        }
         let (organization, account) = self.account(user, group, &message.traits, message.at).await?;
         let Some(external) = &message.user else { return Ok(()) };
         let user = people::known_or_new(self.roster, self.request, external, None).await?;

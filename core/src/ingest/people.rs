@@ -82,8 +82,9 @@ pub(super) async fn identify(
     };
     let step = request.step("identify");
     let act = run(roster, &step, &operation);
-    let (before, after) = held.through(roster, request, act).await?.output;
-    if before.card() != after.card() {
+    let (before, after, own) = held.through(roster, request, act).await?.output;
+    // Of one who died over it before, too.
+    if own || before.card() != after.card() {
         tidied(refresh_user(roster, request, user.id).await);
     }
     if !fresh.is_empty() {

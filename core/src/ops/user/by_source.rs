@@ -32,7 +32,8 @@ pub struct SetUserBySource {
 
 impl Operation for SetUserBySource {
     type State = (Option<User>, bool, UserClock, Option<PasswordReset>);
-    type Output = (User, User);
+    /// Before and after, and whether what lists show of them is of this message.
+    type Output = (User, User, bool);
 
     fn home(&self) -> Home {
         Home::User(self.user)
@@ -68,7 +69,10 @@ impl Operation for SetUserBySource {
         let traits = crate::ops::source::news(&self.traits, &user.traits, &mut clock.at, self.at);
         let patch = UserPatch { name: name.map(Some), email: email.map(Some), external_id: None, traits };
         let update = UpdateUser { user: self.user, patch, not_after: None, cards: None };
+        let own = [".email", ".name"].iter().any(|field| clock.at.0.get(*field) == Some(&self.at));
         let decision = update.decide((Some(user), reset), facts)?;
+        let (user, after) = decision.output.clone();
+        let decision = decision.giving((user, after, own));
         Ok(if before == clock { decision } else { decision.put(clock.into()) })
     }
 

@@ -47,6 +47,11 @@ pub fn account_id(organization: u64, n: u64) -> AccountId {
     AccountId::from_uuid(id(3, organization * ACCOUNTS + n))
 }
 
+/// An account of a report.
+pub fn report_account_id(n: u64) -> AccountId {
+    AccountId::from_uuid(id(5, n))
+}
+
 /// The secret of an organization's key.
 pub fn token(organization: u64) -> Token {
     let key = ApiKeyId::from_uuid(id(4, organization));

@@ -7,6 +7,8 @@ mod data;
 mod raw;
 mod raw_redis;
 mod raw_rows;
+mod reports;
+mod reports_sql;
 mod seed;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use clap::{Parser, Subcommand};
 
 use crate::acts::Amount;
 use crate::data::Shape;
+use crate::reports::Spread;
 
 /// What `cargo xtask bench` measures with and against.
 #[derive(Parser)]
@@ -46,6 +49,31 @@ enum Task {
         /// The connections in the pool.
         #[arg(long)]
         connections: u32,
+    },
+    /// Fills the empty store of a configuration with accounts whose owners were seen.
+    SeedReports {
+        /// The configuration.
+        #[arg(long)]
+        config: PathBuf,
+        /// The address of the database or the path of its file, for tables beside it.
+        #[arg(long)]
+        beside: Option<String>,
+        #[command(flatten)]
+        spread: Spread,
+    },
+    /// A report on them, in turns with the same by SQL.
+    Reports {
+        /// The configuration.
+        #[arg(long)]
+        config: PathBuf,
+        /// Where the tables beside it are.
+        #[arg(long)]
+        beside: Option<String>,
+        /// How many turns.
+        #[arg(long)]
+        turns: usize,
+        #[command(flatten)]
+        spread: Spread,
     },
     /// Acts that take long, against a server.
     Acts {
@@ -85,6 +113,12 @@ fn main() -> anyhow::Result<()> {
         match task {
             Task::Seed { config, into, shape } => seed::run(&config, &into, shape).await,
             Task::Bare { backend, place, connections } => bare::run(&backend, &place, connections).await,
+            Task::SeedReports { config, beside, spread } => {
+                reports::seed(&config, spread, beside.as_deref()).await
+            }
+            Task::Reports { config, beside, turns, spread } => {
+                reports::run(&config, spread, turns, beside.as_deref()).await
+            }
             Task::RawRows { at, rows } => raw_rows::run(&at, rows).await,
             Task::Acts { url, key, amount } => acts::run(&url, &key, amount).await,
             Task::Raw { at, writers, millis } if at.starts_with("redis://") => {

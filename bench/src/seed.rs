@@ -71,14 +71,14 @@ fn organization_sets(entropy: &dyn Entropy, n: u64, shape: Shape) -> Vec<ChangeS
     sets
 }
 
-fn change(entropy: &dyn Entropy, home: Home, puts: Vec<Record>, joining: i64) -> ChangeSet {
+pub fn change(entropy: &dyn Entropy, home: Home, puts: Vec<Record>, joining: i64) -> ChangeSet {
     let id = CommitId::from_uuid(Seed::draw(entropy).uuid("commit"));
     let mut writes: Vec<Write> = puts.into_iter().map(Write::Put).collect();
     if joining > 0 {
         writes.push(Write::Add { tally: Tally::Seats, by: joining, within: 0..=i64::MAX });
     }
     let body = b"{}".to_vec();
-    let entry = LogEntry {
+    let entry = home.has_log().then(|| LogEntry {
         digest: digest(&body),
         body,
         time: WHEN,
@@ -86,11 +86,11 @@ fn change(entropy: &dyn Entropy, home: Home, puts: Vec<Record>, joining: i64) ->
         actor: "system".to_owned(),
         users: Vec::new(),
         actions: Vec::new(),
-    };
-    ChangeSet { id, home, not_after: None, guards: BTreeMap::new(), writes, entry: Some(entry) }
+    });
+    ChangeSet { id, home, not_after: None, guards: BTreeMap::new(), writes, entry }
 }
 
-async fn commit(store: &dyn Store, sets: impl IntoIterator<Item = ChangeSet>) -> Result<()> {
+pub async fn commit(store: &dyn Store, sets: impl IntoIterator<Item = ChangeSet>) -> Result<()> {
     let mut group: Vec<ChangeSet> = Vec::new();
     let mut sets = sets.into_iter().peekable();
     while let Some(set) = sets.next() {

@@ -16,6 +16,7 @@ use crate::load::Load;
 use crate::log::{LogFilter, Logged};
 use crate::news::News;
 use crate::presence::{Presence, Stay};
+use crate::report::{Survey, Take};
 use crate::store::{
     AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreError, StoreErrorKind,
     Stored,
@@ -161,6 +162,10 @@ impl Store for Observed {
 
     async fn list(&self, listing: &Listing, page: &PageRequest) -> Result<Page, StoreError> {
         self.hear("list", self.store.list(listing, page), failure).await
+    }
+
+    async fn survey(&self, survey: &Arc<Survey>, take: Take<'_>) -> Result<(), StoreError> {
+        self.hear("survey", self.store.survey(survey, take), failure).await
     }
 
     async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {

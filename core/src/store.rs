@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -18,6 +19,7 @@ use crate::log::{Head, LogEntry, LogFilter, Logged};
 use crate::model::{Access, AccountStatus, ApiKey, MemberStatus, OrganizationStatus, Role, UserStatus};
 use crate::permission::RoleRef;
 use crate::presence::{Presence, Stay};
+use crate::report::{Survey, Take, listed};
 use crate::time::Timestamp;
 
 pub use crate::listing::{Listing, MemberSort, Page, PageRequest, Position, Row, Scope};
@@ -54,6 +56,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// One page of a listing, in its order. A row that exists throughout comes exactly once in the default order.
     async fn list(&self, listing: &Listing, page: &PageRequest) -> Result<Page, StoreError>;
+
+    /// Hands out a line for everything that a survey is about, once and in no order; one that [it does not
+    /// want](Survey::wants) may be left out. What is read is never more than a bounded part of it at a time, each part as it stood at one instant
+    /// or, where there is nothing quicker than listings and reads, at several.
+    async fn survey(&self, survey: &Arc<Survey>, take: Take<'_>) -> Result<(), StoreError> {
+        listed(self, survey, take).await
+    }
 
     /// What `check` needs to decide, many at a time in one round trip, each read after the call began.
     async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError>;

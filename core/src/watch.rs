@@ -1,6 +1,7 @@
 //! The worker that evaluates indicators (rule T6).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -17,7 +18,7 @@ use crate::op::{Roster, preflight, run};
 use crate::ops::customer::{BeginEvaluation, DeleteIndicator, Evaluated, ForgetIndicator, Judge, Seen};
 use crate::reads::documents;
 use crate::refusal::OpError;
-use crate::report::{Filter, Needs, each_row};
+use crate::report::{Filter, Line, Survey};
 use crate::stop::Stop;
 use crate::time::Timestamp;
 
@@ -125,17 +126,14 @@ async fn look(roster: &Roster, view: &View) -> Result<BTreeMap<Uuid, Organizatio
         Some(Ok(value)) => Some(Filter::read(view.kind, &value, "/filter")?),
         Some(Err(_)) | None => None,
     };
-    let mut wanted = Vec::new();
-    if let Some(filter) = &filter {
-        filter.fields(&mut wanted);
-    }
+    let survey = Arc::new(Survey::new(view.kind, None, filter, []));
     let mut found: BTreeMap<Uuid, OrganizationId> = BTreeMap::new();
-    each_row(roster, view.kind, Needs::of(&wanted), None, &mut |row, now| {
-        if filter.as_ref().is_none_or(|filter| filter.holds(&mut |field| row.cell(field), now)) {
-            found.insert(row.id(), row.organization());
+    let mut take = |line: &Line| {
+        if survey.wants(line) {
+            found.insert(line.id(), line.organization());
         }
-    })
-    .await?;
+    };
+    roster.store.survey(&survey, &mut take).await?;
     Ok(found)
 }
 

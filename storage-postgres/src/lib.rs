@@ -38,6 +38,8 @@ mod presence;
 #[cfg(feature = "store")]
 mod read;
 #[cfg(feature = "store")]
+mod report;
+#[cfg(feature = "store")]
 mod row;
 #[cfg(feature = "store")]
 mod session;

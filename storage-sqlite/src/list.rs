@@ -1,4 +1,4 @@
-//! Listings. The one file that puts SQL together at run time; every value in it is bound.
+//! Listings. Beside reports the one file that puts SQL together at run time; every value in it is bound.
 //!
 //! A page is found in two steps within one snapshot: which rows, in which order; then the records themselves.
 

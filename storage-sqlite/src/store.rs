@@ -14,6 +14,7 @@ use roster_core::listing::{Listing, Page, PageRequest};
 use roster_core::load::Load;
 use roster_core::log::{LogFilter, Logged};
 use roster_core::presence::{Presence, Stay};
+use roster_core::report::{Survey, Take};
 use roster_core::store::{
     AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreClock, StoreError,
     StoreErrorKind, Stored,
@@ -25,9 +26,10 @@ use crate::config::SqliteConfig;
 use crate::error::{Fault, OpenError};
 use crate::plain::Plain;
 use crate::pool::Pool;
+use crate::report::Walk;
 use crate::session::{READ, Session, WRITE};
 use crate::writer::{MAX_SETS, Writer};
-use crate::{access, dump, forget, glance, inspect, list, load, log, open, presence, read, schema};
+use crate::{access, dump, forget, glance, inspect, list, load, log, open, presence, read, report, schema};
 
 /// Checks that go together, and how many such groups at a time.
 const GROUP: usize = 64;
@@ -184,6 +186,23 @@ impl Store for SqliteStore {
             end(session, "list", found).await
         })
         .await
+    }
+
+    /// The next slice is read while core looks at the one before it.
+    async fn survey(&self, survey: &Arc<Survey>, take: Take<'_>) -> Result<(), StoreError> {
+        let (mut ready, mut next) = (Vec::new(), Some(Walk::default()));
+        while let Some(walk) = next {
+            let (store, survey) = (self.clone(), Arc::clone(survey));
+            let reading = detached("survey", async move {
+                let mut session = store.begin("survey").await?;
+                let found = report::slice(session.connection(), &store.clock, &survey, walk).await;
+                end(session, "survey", found).await
+            });
+            let (found, ()) = tokio::join!(reading, async { ready.iter().for_each(&mut *take) });
+            (ready, next) = found?;
+        }
+        ready.iter().for_each(take);
+        Ok(())
     }
 
     async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {

@@ -14,6 +14,7 @@ use roster_core::listing::{Listing, Page, PageRequest};
 use roster_core::load::Load;
 use roster_core::log::{LogFilter, Logged};
 use roster_core::presence::{Presence, Stay};
+use roster_core::report::{Survey, Take};
 use roster_core::store::{
     AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreError, Stored,
 };
@@ -67,6 +68,11 @@ impl Store for Between {
     async fn list(&self, listing: &Listing, page: &PageRequest) -> Result<Page, StoreError> {
         self.hook.before_read().await?;
         self.store.list(listing, page).await
+    }
+
+    async fn survey(&self, survey: &Arc<Survey>, take: Take<'_>) -> Result<(), StoreError> {
+        self.hook.before_read().await?;
+        self.store.survey(survey, take).await
     }
 
     async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {

@@ -1,8 +1,10 @@
 //! Traits: JSON values under names (rule T1).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer as _, Serialize};
 use serde_json::Value;
 
 /// What is kept.
@@ -29,6 +31,11 @@ impl Traits {
     /// The value under a name.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
+    }
+
+    /// Those under some names, from the JSON of all; the others are passed over.
+    pub fn some(json: &str, names: &BTreeSet<String>) -> Result<Self, serde_json::Error> {
+        serde_json::Deserializer::from_str(json).deserialize_map(Named(names))
     }
 
     /// Whether there are none.
@@ -60,6 +67,29 @@ impl Traits {
     }
 }
 
+/// Keeps what has one of the names.
+struct Named<'a>(&'a BTreeSet<String>);
+
+impl<'de> Visitor<'de> for Named<'_> {
+    type Value = Traits;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("traits")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut all: A) -> Result<Traits, A::Error> {
+        let mut kept = BTreeMap::new();
+        while let Some(name) = all.next_key::<String>()? {
+            if self.0.contains(&name) {
+                kept.insert(name, all.next_value()?);
+            } else {
+                all.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(Traits(kept))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +104,22 @@ mod tests {
         let traits = Traits::default().merged(&patch(json!({"plan": "pro", "n": 1}))).unwrap();
         let traits = traits.merged(&patch(json!({"n": null, "x": [1]}))).unwrap();
         assert_eq!(serde_json::to_value(&traits).unwrap(), json!({"plan": "pro", "x": [1]}));
+    }
+
+    #[test]
+    fn some_traits_are_read_as_all_are() {
+        let all = Traits::default()
+            .merged(&patch(json!({"plan": "pr\"o\u{e9}", "n": 1.5, "x": [1, {"plan": null}], "on": true})))
+            .unwrap();
+        let json = serde_json::to_string(&all).unwrap();
+        let some =
+            Traits::some(&json, &["plan".to_owned(), "x".to_owned(), "none".to_owned()].into()).unwrap();
+        assert_eq!(
+            some.iter().collect::<Vec<_>>(),
+            all.iter().filter(|(name, _)| *name == "plan" || *name == "x").collect::<Vec<_>>()
+        );
+        assert!(Traits::some(&json, &BTreeSet::new()).unwrap().is_empty());
+        assert!(Traits::some("[1]", &BTreeSet::new()).is_err());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::observe::operation_name;
 use crate::ops::invitation::let_go;
 use crate::refusal::{OpError, Refusal, RefusalKind};
 use crate::settle::SettleDue;
-use crate::store::{ChangeSet, CommitError, StoreError, Write};
+use crate::store::{ChangeSet, CommitError, Store, StoreError, Write};
 use crate::time::Timestamp;
 
 /// How often a decision is made afresh when others change what it read.
@@ -241,7 +241,7 @@ async fn foresee<O: Operation>(
             let sum = read.tallies.get(&tally).copied().unwrap_or(0) + by;
             let fits = within.contains(&sum)
                 || (tally == Tally::Seats
-                    && within.contains(&(sum - due_seats(roster, &home, read.now()).await?)));
+                    && within.contains(&(sum - due_seats(roster.store.as_ref(), &home, read.now()).await?)));
             if fits {
                 continue;
             }
@@ -258,12 +258,12 @@ async fn foresee<O: Operation>(
 }
 
 /// Seats held by what has ended by time though nobody has settled it.
-pub async fn due_seats(roster: &Roster, home: &Home, now: Timestamp) -> Result<i64, StoreError> {
+pub async fn due_seats<S: Store + ?Sized>(store: &S, home: &Home, now: Timestamp) -> Result<i64, StoreError> {
     let listing = Listing::Due { home: home.clone(), until: now };
     let mut page = PageRequest { after: None, limit: 500 };
     let mut seats = 0;
     loop {
-        let found = roster.store.list(&listing, &page).await?;
+        let found = store.list(&listing, &page).await?;
         seats +=
             found.rows.iter().filter_map(|row| row.stored.record.due()).map(|due| due.seats).sum::<i64>();
         page.after = found.rows.last().map(|row| row.position.clone());

@@ -7,7 +7,7 @@ use crate::facts::Request;
 use crate::flows::resolve_user;
 use crate::flows::sweep::cuts_of;
 use crate::home::{Home, Key, Record, TheMember};
-use crate::id::OrganizationId;
+use crate::id::{OrganizationId, UserId};
 use crate::listing::{Listing, MemberSort, PageRequest, Position, Scope, sortable};
 use crate::model::{Access, Member, MemberStatus};
 use crate::op::{Roster, View};
@@ -15,7 +15,7 @@ use crate::permission::{Permission, RoleRef};
 use crate::policy::{Reach, Standing};
 use crate::reference::{AccountRef, UserRef};
 use crate::refusal::{OpError, Refusal};
-use crate::report::presences;
+use crate::report::{People, presences};
 use crate::time::Timestamp;
 
 /// Which members.
@@ -156,10 +156,14 @@ pub async fn members_by_last_seen(
     let mut slice = PageRequest { after: None, limit: SLICE };
     loop {
         let found = members(roster, request, organization, &by_id, &slice).await?;
-        let known = found.rows.iter().map(|row| (row.value.user, row.value.clone())).collect();
-        let seen = presences(roster, organization, &known).await?;
+        let users: Vec<UserId> = found.rows.iter().map(|row| row.value.user).collect();
+        let mut presences = presences(roster.store.as_ref(), organization, &users).await?;
+        let mut people = People::default();
+        for row in &found.rows {
+            people.add(row.value.clone(), presences.remove(&row.value.user));
+        }
         for member in found.rows {
-            let last_seen_at = seen.get(&member.value.user).and_then(|presence| presence.last_seen_at);
+            let last_seen_at = people.seen(member.value.user).and_then(|presence| presence.last_seen_at);
             let by = last_seen_at.map(sortable).unwrap_or_default();
             let position = Position { by, id: member.value.user.uuid() };
             if page.after.as_ref().is_none_or(|after| order(&position, after).is_gt()) {

@@ -121,7 +121,7 @@ pub(crate) async fn used_seats(roster: &Roster, id: OrganizationId) -> Result<i6
     let home = Home::Organization(id);
     let read = roster.store.read(&home, &[], &[Tally::Seats]).await?;
     let held = read.tallies.get(&Tally::Seats).copied().unwrap_or(0);
-    Ok(held - due_seats(roster, &home, read.now()).await?)
+    Ok(held - due_seats(roster.store.as_ref(), &home, read.now()).await?)
 }
 
 /// Seats; needs `organization:read` on the whole.

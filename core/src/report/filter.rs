@@ -254,14 +254,38 @@ fn operand(field: &Field, op: Op, value: &Value) -> Result<Operand, String> {
     }
 }
 
+/// Whether one of them decides, as true does among alternatives; if none can, the other; nothing if one that is not known
+/// could.
+fn decided(
+    all: &[Filter],
+    by: bool,
+    cell: &mut impl FnMut(&Field) -> Option<Cell>,
+    now: Timestamp,
+) -> Option<bool> {
+    let mut known = Some(!by);
+    for one in all {
+        match one.verdict(cell, now) {
+            Some(holds) if holds == by => return Some(by),
+            Some(_) => {}
+            None => known = None,
+        }
+    }
+    known
+}
+
 impl Filter {
     /// Whether a row belongs.
     pub fn holds(&self, cell: &mut impl FnMut(&Field) -> Cell, now: Timestamp) -> bool {
+        self.verdict(&mut |field| Some(cell(field)), now) == Some(true)
+    }
+
+    /// Whether a row belongs whose values are not all known yet; nothing where that rests on those that are not.
+    pub fn verdict(&self, cell: &mut impl FnMut(&Field) -> Option<Cell>, now: Timestamp) -> Option<bool> {
         match self {
-            Self::And(all) => all.iter().all(|one| one.holds(cell, now)),
-            Self::Or(any) => any.iter().any(|one| one.holds(cell, now)),
-            Self::Not(one) => !one.holds(cell, now),
-            Self::Test(test) => test.holds(&cell(&test.field), now),
+            Self::And(all) => decided(all, false, cell, now),
+            Self::Or(any) => decided(any, true, cell, now),
+            Self::Not(one) => one.verdict(cell, now).map(|holds| !holds),
+            Self::Test(test) => Some(test.holds(&cell(&test.field)?, now)),
         }
     }
 

@@ -52,6 +52,34 @@ fn t5_each_operator_means_one_thing() {
 }
 
 #[test]
+fn t5_what_is_not_known_yet_is_never_held_against_a_row() {
+    let (known, open) = (
+        |yes: bool| test("eq", json!(if yes { "pro" } else { "free" })),
+        |text: &str| json!({"field": "owner.email", "op": "eq", "value": text}),
+    );
+    for (filter, expected) in [
+        (json!({"and": [open("a@example.com"), known(false)]}), Some(false)),
+        (json!({"and": [open("a@example.com"), known(true)]}), None),
+        (json!({"or": [open("a@example.com"), known(true)]}), Some(true)),
+        (json!({"or": [open("a@example.com"), known(false)]}), None),
+        (json!({"not": open("a@example.com")}), None),
+        (json!({"not": {"or": [open("a@example.com"), known(true)]}}), Some(false)),
+        (json!({"and": []}), Some(true)),
+        (json!({"or": []}), Some(false)),
+    ] {
+        let read = Filter::read(ReportKind::Accounts, &filter, "/filter").unwrap();
+        let plan = Cell::Text("pro".to_owned());
+        let mut cell = |field: &Field| (field.to_string() == "traits.x").then(|| plan.clone());
+        assert_eq!(read.verdict(&mut cell, now()), expected, "{filter}");
+        for email in [Cell::Nothing, Cell::Text("a@example.com".to_owned())] {
+            let mut cell = |field: &Field| if field.is_any() { plan.clone() } else { email.clone() };
+            let holds = read.holds(&mut cell, now());
+            assert!(expected.is_none_or(|expected| expected == holds), "{filter}");
+        }
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_refused_at_its_place() {
     let mut deep = test("exists", Value::Null);
     for _ in 0..40 {

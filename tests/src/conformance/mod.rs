@@ -10,6 +10,8 @@ pub mod loads;
 pub mod logs;
 pub mod races;
 pub mod reads;
+mod spread;
+pub mod surveys;
 
 /// Hands the names of all cases to a macro, as `module: case case …;`.
 #[macro_export]
@@ -63,6 +65,10 @@ macro_rules! conformance_cases {
                 what_is_due_is_listed_earliest_first
                 a_row_that_stays_comes_exactly_once
                 listings_of_nothing_are_empty;
+            surveys:
+                t5_reports_are_as_in_memory
+                t5_surveys_keep_to_the_accounts_that_are_named
+                a_survey_hands_out_each_line_once;
             loads:
                 a_loaded_store_holds_what_was_there
                 what_is_derived_is_derived_again

@@ -7,6 +7,7 @@ mod acts;
 mod load;
 mod place;
 mod raw;
+mod reports;
 mod table;
 
 use std::path::PathBuf;
@@ -55,6 +56,8 @@ pub struct Scale {
     rows: u32,
     places: u32,
     batches: u32,
+    /// Accounts that are reported on, and the organizations that they are in.
+    reports: &'static [(u32, u32)],
 }
 
 const FULL: Scale = Scale {
@@ -68,6 +71,7 @@ const FULL: Scale = Scale {
     rows: 100_000,
     places: 500,
     batches: 200,
+    reports: &[(1_000, 1), (10_000, 1), (100_000, 1), (100_000, 10_000)],
 };
 
 const SMALL: Scale = Scale {
@@ -81,6 +85,7 @@ const SMALL: Scale = Scale {
     rows: 5_000,
     places: 50,
     batches: 20,
+    reports: &[(10_000, 1), (10_000, 1_000)],
 };
 
 /// What is done over HTTP.
@@ -209,7 +214,8 @@ fn measure(repo: &Repo, backend: &'static str, scale: &Scale) -> Result<Report> 
     let memory_mib = roster.memory_mib()?;
     drop((load, bare, roster));
     let acts = acts::measure(&place, scale)?;
-    Ok(Report { backend, version: place.version.clone(), start_ms, memory_mib, figures, acts })
+    let reports = reports::measure(repo, backend, scale)?;
+    Ok(Report { backend, version: place.version.clone(), start_ms, memory_mib, figures, acts, reports })
 }
 
 fn plan(scale: &Scale) -> Vec<(Work, Data, u32)> {

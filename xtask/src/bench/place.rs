@@ -62,7 +62,8 @@ impl Place {
         Ok(place)
     }
 
-    fn config(&self) -> PathBuf {
+    /// The configuration.
+    pub fn config(&self) -> PathBuf {
         self.scratch.path().join("roster.toml")
     }
 

@@ -6,6 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use super::reports::{self, Reported};
+
 /// How fast something went.
 #[derive(Clone, Copy)]
 pub struct Pace {
@@ -101,6 +103,7 @@ pub struct Report {
     pub memory_mib: f64,
     pub figures: Vec<Figure>,
     pub acts: Acts,
+    pub reports: Vec<Reported>,
 }
 
 /// What takes long.
@@ -176,14 +179,15 @@ impl Report {
             "\nFrom start to first answer {:.0} ms. At most {:.0} MiB of memory under this load.\n",
             self.start_ms, self.memory_mib
         );
-        text + &end + &self.acts.text()
+        text + &end + &self.acts.text() + &reports::text(&self.reports)
     }
 
     fn json(&self) -> Value {
         let figures: Vec<Value> = self.figures.iter().map(Figure::json).collect();
+        let reports: Vec<&Value> = self.reports.iter().map(Reported::json).collect();
         json!({
             "backend": self.backend, "version": self.version, "start_ms": self.start_ms,
-            "memory_mib": self.memory_mib, "figures": figures, "acts": self.acts.json(),
+            "memory_mib": self.memory_mib, "figures": figures, "acts": self.acts.json(), "reports": reports,
         })
     }
 }

@@ -1,0 +1,115 @@
+//! A survey: reading all that a report could show, with as little of each line as its columns, its order and its filter
+//! look at.
+
+use std::collections::BTreeSet;
+
+use super::field::Field;
+use super::filter::Filter;
+use super::line::Line;
+use super::order::{Order, ReportPosition};
+use crate::id::OrganizationId;
+use crate::listing::Scope;
+use crate::model::Traits;
+use crate::model::customer::ReportKind;
+
+/// What is read, and of what.
+#[derive(Debug)]
+pub struct Survey {
+    /// What has a line.
+    pub kind: ReportKind,
+    /// In which organizations, on which accounts of each; in all if there are none.
+    pub within: Option<Vec<(OrganizationId, Scope)>>,
+    /// What must be read.
+    pub needs: Needs,
+    pub(super) order: Order,
+    filter: Option<Filter>,
+    traits: BTreeSet<String>,
+    organization_traits: BTreeSet<String>,
+}
+
+/// What must be read beside the account or the organization itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a read of its own")]
+pub struct Needs {
+    /// Seats in use.
+    pub seats: bool,
+    /// Accounts that are not archived.
+    pub accounts: bool,
+    /// How many members.
+    pub members: bool,
+    /// Who is named.
+    pub people: bool,
+    /// When they were seen.
+    pub presence: bool,
+}
+
+impl Survey {
+    /// A survey for some columns and a filter.
+    pub fn new<'a>(
+        kind: ReportKind,
+        within: Option<Vec<(OrganizationId, Scope)>>,
+        filter: Option<Filter>,
+        columns: impl IntoIterator<Item = &'a Field>,
+    ) -> Self {
+        let mut fields: Vec<&Field> = columns.into_iter().collect();
+        if let Some(filter) = &filter {
+            filter.fields(&mut fields);
+        }
+        let needs = Needs::of(&fields);
+        let (mut traits, mut organization_traits) = (BTreeSet::new(), BTreeSet::new());
+        for field in fields {
+            match (field, kind) {
+                (Field::Trait(name), ReportKind::Accounts) => traits.insert(name.clone()),
+                (Field::Trait(name), ReportKind::Organizations) | (Field::OrganizationTrait(name), _) => {
+                    organization_traits.insert(name.clone())
+                }
+                (Field::Own(_), _) => false,
+            };
+        }
+        Self { kind, within, needs, order: Order::default(), filter, traits, organization_traits }
+    }
+
+    /// The same for a page behind a row, of which no more than its own rows are needed.
+    #[must_use]
+    pub fn in_order(self, sort: Vec<(Field, bool)>, after: Option<ReportPosition>) -> Self {
+        Self { order: Order::new(sort, after), ..self }
+    }
+
+    /// Whether a line is wanted, as far as it was read: one that was read in full belongs, another could, whatever is put in
+    /// yet. Lines that are not wanted need not be read any further.
+    pub fn wants(&self, line: &Line) -> bool {
+        let known = &mut |field: &Field| line.known(field);
+        let held = |filter: &Filter| filter.verdict(known, line.now()) != Some(false);
+        self.filter.as_ref().is_none_or(held) && self.order.could_show(line)
+    }
+
+    /// Whether traits of accounts are looked at.
+    pub fn looks_at_traits(&self) -> bool {
+        !self.traits.is_empty()
+    }
+
+    /// Those traits of an account that are looked at, from JSON.
+    pub fn account_traits(&self, json: &str) -> Result<Traits, serde_json::Error> {
+        Traits::some(json, &self.traits)
+    }
+
+    /// Those traits of an organization that are looked at, from JSON.
+    pub fn organization_traits(&self, json: &str) -> Result<Traits, serde_json::Error> {
+        Traits::some(json, &self.organization_traits)
+    }
+}
+
+impl Needs {
+    fn of(fields: &[&Field]) -> Self {
+        let any = |fits: &dyn Fn(&str) -> bool| fields.iter().any(|field| fits(field.own()));
+        Self {
+            seats: any(&|name| name == "seats.used"),
+            accounts: any(&|name| name == "accounts"),
+            members: any(&|name| name.starts_with("members")),
+            people: any(&|name| name.starts_with("owner") || name == "governor.email"),
+            presence: any(&|name| {
+                name.starts_with("owner.last_") || ["owner.first_seen_at", "owner.sessions"].contains(&name)
+            }),
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! Surveys for reports, a slice at a time: some accounts or organizations by one statement, and what is needed about all
+//! of them by one more each. What belongs is for core to say; those that cannot are left out before anybody is looked up.
+//!
+//! Beside the listings this is the one file that puts SQL together at run time; every value in it is bound.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use roster_core::home::{Home, TypedKey};
+use roster_core::id::{AccountId, OrganizationId, UserId};
+use roster_core::listing::Scope;
+use roster_core::model::customer::{Presence, ReportKind, ThePresence};
+use roster_core::model::{Access, Account, Card, Member, Organization, Posts};
+use roster_core::report::{Counts, Line, People, Place, Survey};
+use roster_core::store::StoreClock;
+use roster_core::time::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
+use uuid::Uuid;
+
+use crate::error::Fault;
+use crate::log;
+use crate::row::{bad, from_json, from_name, instant, parse, parse_some, to_json, uuid_list};
+
+/// Lines of a slice.
+const SLICE: i64 = 2_000;
+
+/// How far a survey has come.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Walk {
+    /// Of the organizations that are named, those that have been gone through.
+    done: usize,
+    /// The last home, and the last account in it.
+    home: i64,
+    id: Uuid,
+    /// What is known of that home.
+    spot: Option<(i64, Spot)>,
+}
+
+/// An organization, and the number of its home of activity.
+#[derive(Clone, Debug)]
+struct Spot {
+    place: Arc<Place>,
+    activity: Option<i64>,
+}
+
+/// A line that is not complete yet, with the number of its home and who holds posts on it.
+struct Draft {
+    home: i64,
+    id: Uuid,
+    line: Line,
+    posts: String,
+}
+
+/// The next lines, and where the rest begins.
+pub(crate) async fn slice(
+    connection: &mut SqliteConnection,
+    clock: &StoreClock,
+    survey: &Survey,
+    mut walk: Walk,
+) -> Result<(Vec<Line>, Option<Walk>), Fault> {
+    let clock = log::now(connection, clock).await?;
+    let (mut drafts, spots, more) = match survey.kind {
+        ReportKind::Accounts => accounts(connection, clock, survey, &mut walk).await?,
+        ReportKind::Organizations => organizations(connection, clock, survey, &mut walk).await?,
+    };
+    if survey.needs.people {
+        meet(connection, survey, &spots, &mut drafts).await?;
+        drafts.retain(|draft| survey.wants(&draft.line));
+    }
+    if survey.needs.members && survey.kind == ReportKind::Accounts {
+        count(connection, &spots, &mut drafts).await?;
+    }
+    Ok((drafts.into_iter().map(|draft| draft.line).collect(), more.then_some(walk)))
+}
+
+type Spots = BTreeMap<i64, Spot>;
+
+/// The next accounts of the organization whose turn it is, or of all.
+async fn accounts(
+    connection: &mut SqliteConnection,
+    clock: Timestamp,
+    survey: &Survey,
+    walk: &mut Walk,
+) -> Result<(Vec<Draft>, Spots, bool), Fault> {
+    let traits = if survey.looks_at_traits() { "traits" } else { "'{}'" };
+    let posts = if survey.needs.people { "posts" } else { "'{}'" };
+    let mut lines = QueryBuilder::<Sqlite>::new(format!(
+        "SELECT home, id, external_id, name, status, created_at, {traits}, {posts} FROM accounts WHERE "
+    ));
+    match &survey.within {
+        None => {
+            lines.push("(home, id) > (").push_bind(walk.home).push(", ").push_bind(walk.id).push(")");
+        }
+        Some(within) => {
+            let Some((organization, scope)) = within.get(walk.done) else {
+                return Ok((Vec::new(), Spots::new(), false));
+            };
+            let place = log::place(connection, &Home::Organization(*organization)).await?;
+            let home = place.map_or(0, |place| place.home);
+            lines.push("home = ").push_bind(home).push(" AND id > ").push_bind(walk.id);
+            if let Scope::Accounts(accounts) = scope {
+                let ids: Vec<Uuid> = accounts.iter().map(|account| account.uuid()).collect();
+                lines
+                    .push(" AND id IN (SELECT unhex(value) FROM json_each(")
+                    .push_bind(uuid_list(&ids))
+                    .push("))");
+            }
+        }
+    }
+    lines.push(" ORDER BY home, id LIMIT ").push_bind(SLICE);
+    let rows = lines.build().fetch_all(&mut *connection).await?;
+    let mut homes: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    homes.dedup();
+    let last = rows.last().map(|row| Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?))).transpose()?;
+    let full = i64::try_from(rows.len()).is_ok_and(|rows| rows == SLICE);
+    let spots = spots(connection, clock, survey, &homes, walk.spot.take()).await?;
+    let drafts = rows.into_iter().filter_map(|row| account(survey, &spots, &row).transpose());
+    let drafts = drafts.collect::<Result<Vec<Draft>, Fault>>()?;
+    let more = walk.step(survey, last.filter(|_| full));
+    walk.spot = spots.get(&walk.home).map(|spot| (walk.home, spot.clone()));
+    Ok((drafts, spots, more))
+}
+
+impl Walk {
+    /// Goes on behind the last row of a full slice, or to the organization after it; whether there can be more.
+    fn step(&mut self, survey: &Survey, last: Option<(i64, Uuid)>) -> bool {
+        if let Some((home, id)) = last {
+            (self.home, self.id) = (home, id);
+            return true;
+        }
+        (self.done, self.id) = (self.done + 1, Uuid::nil());
+        survey.within.as_ref().is_some_and(|within| self.done < within.len())
+    }
+}
+
+/// An account that could belong.
+fn account(survey: &Survey, spots: &Spots, row: &SqliteRow) -> Result<Option<Draft>, Fault> {
+    let (home, id): (i64, Uuid) = (row.try_get(0)?, row.try_get(1)?);
+    let Some(spot) = spots.get(&home) else { return Ok(None) };
+    let traits = survey.account_traits(row.try_get(6)?).map_err(|error| bad("traits", error))?;
+    let account = Account {
+        id: AccountId::from_uuid(id),
+        external_id: parse_some("external_id", row.try_get(2)?)?,
+        name: parse("name", row.try_get(3)?)?,
+        status: from_name("status", row.try_get(4)?)?,
+        traits,
+        posts: Posts::default(),
+        created_at: Timestamp::from_micros(row.try_get(5)?),
+    };
+    let line = Line::new(Arc::clone(&spot.place), Some(account));
+    if !survey.wants(&line) {
+        return Ok(None);
+    }
+    Ok(Some(Draft { home, id, line, posts: row.try_get(7)? }))
+}
+
+/// The next organizations.
+async fn organizations(
+    connection: &mut SqliteConnection,
+    clock: Timestamp,
+    survey: &Survey,
+    walk: &mut Walk,
+) -> Result<(Vec<Draft>, Spots, bool), Fault> {
+    let mut lines = QueryBuilder::<Sqlite>::new("SELECT home FROM organizations WHERE home > ");
+    lines.push_bind(walk.home);
+    if let Some(within) = &survey.within {
+        let names: Vec<String> = within.iter().map(|(id, _)| Home::Organization(*id).to_string()).collect();
+        lines.push(" AND home IN (SELECT home FROM homes WHERE name IN (SELECT value FROM json_each(");
+        lines.push_bind(to_json("homes", &names)?).push(")))");
+    }
+    lines.push(" ORDER BY home LIMIT ").push_bind(SLICE);
+    let homes: Vec<(i64,)> = lines.build_query_as().fetch_all(&mut *connection).await?;
+    let homes: Vec<i64> = homes.into_iter().map(|(home,)| home).collect();
+    walk.home = homes.last().copied().unwrap_or(walk.home);
+    let full = i64::try_from(homes.len()).is_ok_and(|homes| homes == SLICE);
+    let spots = spots(connection, clock, survey, &homes, None).await?;
+    let drafts = spots.iter().map(|(home, spot)| Draft {
+        home: *home,
+        id: Uuid::nil(),
+        line: Line::new(Arc::clone(&spot.place), None),
+        posts: String::new(),
+    });
+    let drafts = drafts.filter(|draft| survey.wants(&draft.line)).collect();
+    Ok((drafts, spots, full))
+}
+
+/// What is known of the organizations of some homes.
+async fn spots(
+    connection: &mut SqliteConnection,
+    clock: Timestamp,
+    survey: &Survey,
+    homes: &[i64],
+    known: Option<(i64, Spot)>,
+) -> Result<Spots, Fault> {
+    let mut spots: Spots = known.into_iter().filter(|(home, _)| homes.contains(home)).collect();
+    let new: Vec<i64> = homes.iter().copied().filter(|home| !spots.contains_key(home)).collect();
+    if new.is_empty() {
+        return Ok(spots);
+    }
+    let mut places = places(connection, clock, survey, &new).await?;
+    if survey.needs.members {
+        count_in_all(connection, &mut places).await?;
+    }
+    let activity = if survey.needs.presence { activity(connection, &places).await? } else { BTreeMap::new() };
+    spots.extend(places.into_iter().map(|(home, place)| {
+        let activity = activity.get(&place.organization.id).copied();
+        (home, Spot { place: Arc::new(place), activity })
+    }));
+    Ok(spots)
+}
+
+async fn places(
+    connection: &mut SqliteConnection,
+    clock: Timestamp,
+    survey: &Survey,
+    homes: &[i64],
+) -> Result<BTreeMap<i64, Place>, Fault> {
+    let mut lines = QueryBuilder::<Sqlite>::new(
+        "SELECT o.home, h.time, o.id, o.external_id, o.name, o.slug, o.status, o.owner_id, o.purchased, o.settings, o.traits,
+         o.posts, o.created_at, ",
+    );
+    let (seats, accounts) = (survey.needs.seats, survey.needs.accounts);
+    if seats {
+        lines.push("coalesce((SELECT sum FROM tallies t WHERE t.home = o.home AND t.tally = 'seats'), 0)");
+        lines.push(" - (SELECT coalesce(sum(seats), 0) FROM due d WHERE d.home = o.home AND d.at <= ");
+        lines.push("max(h.time, ").push_bind(clock.micros()).push(")), ");
+    } else {
+        lines.push("0, ");
+    }
+    lines.push(if accounts {
+        "coalesce((SELECT sum FROM tallies t WHERE t.home = o.home AND t.tally = 'active_accounts'), 0)"
+    } else {
+        "0"
+    });
+    lines.push(" FROM organizations o JOIN homes h ON h.home = o.home WHERE o.home IN (");
+    lines.push("SELECT value FROM json_each(").push_bind(to_json("homes", &homes)?).push("))");
+    let rows = lines.build().fetch_all(connection).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, place(clock, survey, row)?))).collect()
+}
+
+fn place(clock: Timestamp, survey: &Survey, row: &SqliteRow) -> Result<Place, Fault> {
+    let purchased: Option<i64> = row.try_get(8)?;
+    let organization = Organization {
+        id: OrganizationId::from_uuid(row.try_get(2)?),
+        external_id: parse_some("external_id", row.try_get(3)?)?,
+        name: parse("name", row.try_get(4)?)?,
+        slug: parse("slug", row.try_get(5)?)?,
+        status: from_name("status", row.try_get(6)?)?,
+        owner: UserId::from_uuid(row.try_get(7)?),
+        purchased: purchased.map(u32::try_from).transpose().map_err(|error| bad("purchased", error))?,
+        settings: from_json("settings", row.try_get(9)?)?,
+        traits: survey.organization_traits(row.try_get(10)?).map_err(|error| bad("traits", error))?,
+        posts: from_json("posts", row.try_get(11)?)?,
+        created_at: Timestamp::from_micros(row.try_get(12)?),
+    };
+    let now = clock.max(Timestamp::from_micros(row.try_get(1)?));
+    let counts = Counts::default();
+    Ok(Place { organization, now, seats: row.try_get(13)?, accounts: row.try_get(14)?, counts })
+}
+
+/// The homes of activity of organizations.
+async fn activity(
+    connection: &mut SqliteConnection,
+    places: &BTreeMap<i64, Place>,
+) -> Result<BTreeMap<OrganizationId, i64>, Fault> {
+    let ids = places.values().map(|place| place.organization.id);
+    let by_name: BTreeMap<String, OrganizationId> =
+        ids.map(|id| (Home::Activity(id).to_string(), id)).collect();
+    let names: Vec<String> = by_name.keys().cloned().collect();
+    let mut lines = QueryBuilder::<Sqlite>::new("SELECT name, home FROM homes WHERE name IN (");
+    lines.push("SELECT value FROM json_each(").push_bind(to_json("homes", &names)?).push("))");
+    let found: Vec<(String, i64)> = lines.build_query_as().fetch_all(connection).await?;
+    Ok(found.into_iter().filter_map(|(name, home)| Some((*by_name.get(&name)?, home))).collect())
+}
+
+/// Counts the members of organizations.
+async fn count_in_all(
+    connection: &mut SqliteConnection,
+    places: &mut BTreeMap<i64, Place>,
+) -> Result<(), Fault> {
+    let asked: Vec<(i64, i64)> = places.iter().map(|(home, place)| (*home, place.now.micros())).collect();
+    let mut lines = QueryBuilder::<Sqlite>::new(
+        "SELECT m.home, CASE WHEN m.expires_at <= p.value ->> 1 THEN 'former' ELSE m.status END,
+         m.organization_role IS NOT NULL, count(*) FROM jsonb_each(",
+    );
+    lines.push_bind(to_json("homes", &asked)?);
+    lines.push(") p CROSS JOIN members m ON m.home = p.value ->> 0 GROUP BY 1, 2, 3");
+    let found: Vec<(i64, String, bool, i64)> = lines.build_query_as().fetch_all(connection).await?;
+    for (home, status, wide, number) in found {
+        let Some(place) = places.get_mut(&home) else { continue };
+        add(&mut place.counts, &status, wide, number);
+    }
+    Ok(())
+}
+
+fn add(counts: &mut Counts, status: &str, wide: bool, number: i64) {
+    let wide = if wide { number } else { 0 };
+    match status {
+        "active" => {
+            counts.active += number;
+            counts.wide[0] += wide;
+        }
+        "deactivated" => {
+            counts.deactivated += number;
+            counts.wide[1] += wide;
+        }
+        _ => counts.former += number,
+    }
+}
+
+/// Counts the members who have access to accounts by name.
+async fn count(connection: &mut SqliteConnection, spots: &Spots, drafts: &mut [Draft]) -> Result<(), Fault> {
+    let now = |draft: &Draft| spots.get(&draft.home).map_or(0, |spot| spot.place.now.micros());
+    let asked: Vec<(i64, String, i64)> =
+        drafts.iter().map(|draft| (draft.home, draft.id.simple().to_string(), now(draft))).collect();
+    let mut lines =
+        QueryBuilder::<Sqlite>::new("SELECT a.home, a.account_id, m.status, count(*) FROM jsonb_each(");
+    lines.push_bind(to_json("accounts", &asked)?);
+    lines.push(
+        ") p CROSS JOIN member_access a ON a.home = p.value ->> 0 AND a.account_id = unhex(p.value ->> 1)
+         CROSS JOIN members m ON m.home = a.home AND m.user_id = a.user_id
+         WHERE m.status <> 'former' AND (m.expires_at IS NULL OR m.expires_at > p.value ->> 2) GROUP BY 1, 2, 3",
+    );
+    let found: Vec<(i64, Uuid, String, i64)> = lines.build_query_as().fetch_all(connection).await?;
+    let mut counts: BTreeMap<(i64, Uuid), [i64; 2]> = BTreeMap::new();
+    for (home, id, status, number) in found {
+        counts.entry((home, id)).or_default()[usize::from(status != "active")] += number;
+    }
+    for draft in drafts {
+        draft.line.count(counts.get(&(draft.home, draft.id)).copied().unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// Puts in who is named, and when they were seen.
+async fn meet(
+    connection: &mut SqliteConnection,
+    survey: &Survey,
+    spots: &Spots,
+    drafts: &mut [Draft],
+) -> Result<(), Fault> {
+    for draft in drafts.iter_mut().filter(|draft| !draft.posts.is_empty()) {
+        draft.line.set_posts(from_json("posts", &draft.posts)?);
+    }
+    let mut wanted: Vec<(i64, UserId)> =
+        drafts.iter().flat_map(|draft| draft.line.users().map(|user| (draft.home, user))).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let mut people: BTreeMap<i64, People> = BTreeMap::new();
+    for row in members(connection, survey, spots, &wanted).await? {
+        let home: i64 = row.try_get(0)?;
+        let Some(spot) = spots.get(&home) else { continue };
+        let content: Option<&[u8]> = row.try_get(10)?;
+        let presence = content.map(presence).transpose()?.flatten();
+        people.entry(home).or_default().add(member(&row)?.at(spot.place.now), presence);
+    }
+    let nobody = People::default();
+    for draft in drafts {
+        draft.line.meet(people.get(&draft.home).unwrap_or(&nobody));
+    }
+    Ok(())
+}
+
+async fn members(
+    connection: &mut SqliteConnection,
+    survey: &Survey,
+    spots: &Spots,
+    wanted: &[(i64, UserId)],
+) -> Result<Vec<SqliteRow>, Fault> {
+    let activity = |(home, _): &(i64, _)| spots.get(home).and_then(|spot| spot.activity).unwrap_or(0);
+    let asked: Vec<(i64, String, i64, Option<String>)> = wanted
+        .iter()
+        .map(|it| {
+            let name = ThePresence(it.1).key().document();
+            (it.0, it.1.uuid().simple().to_string(), activity(it), name.filter(|_| survey.needs.presence))
+        })
+        .collect();
+    let mut lines = QueryBuilder::<Sqlite>::new(
+        "SELECT m.home, m.user_id, m.status, m.expires_at, m.joined_at, m.left_at, m.deleted_at, m.email, m.name, m.external_id,
+         d.content FROM jsonb_each(",
+    );
+    lines.push_bind(to_json("members", &asked)?);
+    lines.push(
+        ") p CROSS JOIN members m ON m.home = p.value ->> 0 AND m.user_id = unhex(p.value ->> 1)
+         LEFT JOIN documents d ON d.home = p.value ->> 2 AND d.name = p.value ->> 3",
+    );
+    Ok(lines.build().fetch_all(connection).await?)
+}
+
+/// A member without what no report looks at: access, and what was cut.
+fn member(row: &SqliteRow) -> Result<Member, Fault> {
+    Ok(Member {
+        user: UserId::from_uuid(row.try_get(1)?),
+        status: from_name("status", row.try_get(2)?)?,
+        access: Access::NONE,
+        starts_at: None,
+        expires_at: instant(row.try_get(3)?),
+        joined_at: Timestamp::from_micros(row.try_get(4)?),
+        left_at: instant(row.try_get(5)?),
+        cut_at: None,
+        deleted_at: instant(row.try_get(6)?),
+        epoch: 0,
+        card: Card {
+            email: parse_some("email", row.try_get(7)?)?,
+            name: parse_some("name", row.try_get(8)?)?,
+            external_id: parse_some("external_id", row.try_get(9)?)?,
+        },
+    })
+}
+
+fn presence(content: &[u8]) -> Result<Option<Presence>, Fault> {
+    let record = rmp_serde::from_slice(content).map_err(|error| bad("content", error))?;
+    Ok(ThePresence::pick(record))
+}

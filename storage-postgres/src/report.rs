@@ -23,7 +23,7 @@ use crate::log;
 use crate::row::{bad, from_json, from_name, instant, parse, parse_some};
 
 /// Lines of a slice.
-const SLICE: i64 = 2_000;
+const SLICE: i64 = 1_000;
 
 /// How far a survey has come.
 #[derive(Clone, Debug, Default)]
@@ -83,30 +83,16 @@ async fn accounts(
     survey: &Survey,
     walk: &mut Walk,
 ) -> Result<(Vec<Draft>, Spots, bool), Fault> {
-    let traits = if survey.looks_at_traits() { "traits" } else { "'{}'" };
-    let posts = if survey.needs.people { "posts" } else { "'{}'" };
-    let mut lines = QueryBuilder::<Postgres>::new(format!(
-        "SELECT home, id, external_id, name, status, created_at, {traits}, {posts} FROM accounts WHERE "
-    ));
-    match &survey.within {
-        None => {
-            lines.push("(home, id) > (").push_bind(walk.home).push(", ").push_bind(walk.id).push(")");
-        }
-        Some(within) => {
-            let Some((organization, scope)) = within.get(walk.done) else {
-                return Ok((Vec::new(), Spots::new(), false));
-            };
+    let turn = survey.within.as_ref().map(|within| within.get(walk.done));
+    let place = match turn {
+        None => None,
+        Some(None) => return Ok((Vec::new(), Spots::new(), false)),
+        Some(Some((organization, scope))) => {
             let place = log::place(connection, &Home::Organization(*organization)).await?;
-            let home = place.map_or(0, |place| place.home);
-            lines.push("home = ").push_bind(home).push(" AND id > ").push_bind(walk.id);
-            if let Scope::Accounts(accounts) = scope {
-                let ids: Vec<Uuid> = accounts.iter().map(|account| account.uuid()).collect();
-                lines.push(" AND id = ANY (").push_bind(ids).push(")");
-            }
+            Some((place.map_or(0, |place| place.home), scope))
         }
-    }
-    lines.push(" ORDER BY home, id LIMIT ").push_bind(SLICE);
-    let rows = lines.build().fetch_all(&mut *connection).await?;
+    };
+    let rows = next_accounts(survey, walk, place).build().fetch_all(&mut *connection).await?;
     let mut homes: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     homes.dedup();
     let last = rows.last().map(|row| Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?))).transpose()?;
@@ -117,6 +103,32 @@ async fn accounts(
     let more = walk.step(survey, last.filter(|_| full));
     walk.spot = spots.get(&walk.home).map(|spot| (walk.home, spot.clone()));
     Ok((drafts, spots, more))
+}
+
+/// The statement that finds them, in a home and a scope or everywhere. What nobody looks at is not read.
+fn next_accounts(survey: &Survey, walk: &Walk, place: Option<(i64, &Scope)>) -> QueryBuilder<Postgres> {
+    let traits = if survey.looks_at_traits() { "traits" } else { "'{}'" };
+    let posts = if survey.needs.people { "posts" } else { "'{}'" };
+    let mut lines = QueryBuilder::new(format!(
+        "SELECT home, id, external_id, name, status, created_at, {traits}, {posts} FROM accounts WHERE "
+    ));
+    match place {
+        None => lines.push("(home, id) > (").push_bind(walk.home).push(", ").push_bind(walk.id).push(")"),
+        Some((home, _)) => lines.push("home = ").push_bind(home).push(" AND id > ").push_bind(walk.id),
+    };
+    if let Some((_, Scope::Accounts(accounts))) = place {
+        let ids: Vec<Uuid> = accounts.iter().map(|account| account.uuid()).collect();
+        lines.push(" AND id = ANY (").push_bind(ids).push(")");
+    }
+    for texts in survey.needles() {
+        lines.push(" AND (false");
+        for text in texts {
+            lines.push(" OR strpos(traits, ").push_bind(text).push(") > 0");
+        }
+        lines.push(")");
+    }
+    lines.push(" ORDER BY home, id LIMIT ").push_bind(SLICE);
+    lines
 }
 
 impl Walk {

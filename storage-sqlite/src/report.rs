@@ -14,16 +14,18 @@ use roster_core::model::{Access, Account, Card, Member, Organization, Posts};
 use roster_core::report::{Counts, Line, People, Place, Survey};
 use roster_core::store::StoreClock;
 use roster_core::time::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
 use crate::error::Fault;
 use crate::log;
-use crate::row::{bad, from_json, from_name, instant, parse, parse_some, to_json, uuid_list};
+use crate::row::{bad, from_hex_some, from_json, from_name, instant, parse, parse_some, to_json, uuid_list};
 
 /// Lines of a slice.
-const SLICE: i64 = 2_000;
+const SLICE: i64 = 1_000;
 
 /// How far a survey has come.
 #[derive(Clone, Debug, Default)]
@@ -83,43 +85,54 @@ async fn accounts(
     survey: &Survey,
     walk: &mut Walk,
 ) -> Result<(Vec<Draft>, Spots, bool), Fault> {
-    let traits = if survey.looks_at_traits() { "traits" } else { "'{}'" };
-    let posts = if survey.needs.people { "posts" } else { "'{}'" };
-    let mut lines = QueryBuilder::<Sqlite>::new(format!(
-        "SELECT home, id, external_id, name, status, created_at, {traits}, {posts} FROM accounts WHERE "
-    ));
-    match &survey.within {
-        None => {
-            lines.push("(home, id) > (").push_bind(walk.home).push(", ").push_bind(walk.id).push(")");
-        }
-        Some(within) => {
-            let Some((organization, scope)) = within.get(walk.done) else {
-                return Ok((Vec::new(), Spots::new(), false));
-            };
+    let turn = survey.within.as_ref().map(|within| within.get(walk.done));
+    let place = match turn {
+        None => None,
+        Some(None) => return Ok((Vec::new(), Spots::new(), false)),
+        Some(Some((organization, scope))) => {
             let place = log::place(connection, &Home::Organization(*organization)).await?;
-            let home = place.map_or(0, |place| place.home);
-            lines.push("home = ").push_bind(home).push(" AND id > ").push_bind(walk.id);
-            if let Scope::Accounts(accounts) = scope {
-                let ids: Vec<Uuid> = accounts.iter().map(|account| account.uuid()).collect();
-                lines
-                    .push(" AND id IN (SELECT unhex(value) FROM json_each(")
-                    .push_bind(uuid_list(&ids))
-                    .push("))");
-            }
+            Some((place.map_or(0, |place| place.home), scope))
         }
-    }
-    lines.push(" ORDER BY home, id LIMIT ").push_bind(SLICE);
-    let rows = lines.build().fetch_all(&mut *connection).await?;
-    let mut homes: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    };
+    let mut rows: Vec<AccountRow> = packed(connection, next_accounts(survey, walk, place)).await?;
+    rows.sort_unstable_by_key(|row| (row.home, row.id));
+    let mut homes: Vec<i64> = rows.iter().map(|row| row.home).collect();
     homes.dedup();
-    let last = rows.last().map(|row| Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?))).transpose()?;
+    let last = rows.last().map(|row| (row.home, row.id));
     let full = i64::try_from(rows.len()).is_ok_and(|rows| rows == SLICE);
     let spots = spots(connection, clock, survey, &homes, walk.spot.take()).await?;
-    let drafts = rows.into_iter().filter_map(|row| account(survey, &spots, &row).transpose());
+    let drafts = rows.into_iter().filter_map(|row| account(survey, &spots, row).transpose());
     let drafts = drafts.collect::<Result<Vec<Draft>, Fault>>()?;
     let more = walk.step(survey, last.filter(|_| full));
     walk.spot = spots.get(&walk.home).map(|spot| (walk.home, spot.clone()));
     Ok((drafts, spots, more))
+}
+
+/// The statement that finds them, in a home and a scope or everywhere. What nobody looks at is not read.
+fn next_accounts(survey: &Survey, walk: &Walk, place: Option<(i64, &Scope)>) -> QueryBuilder<Sqlite> {
+    let traits = if survey.looks_at_traits() { "traits" } else { "'{}'" };
+    let posts = if survey.needs.people { "posts" } else { "'{}'" };
+    let mut lines = QueryBuilder::new(format!(
+        "SELECT json_group_array(json_array(home, hex(id), external_id, name, status, created_at, kept, held))
+         FROM (SELECT home, id, external_id, name, status, created_at, {traits} AS kept, {posts} AS held FROM accounts WHERE "
+    ));
+    match place {
+        None => lines.push("(home, id) > (").push_bind(walk.home).push(", ").push_bind(walk.id).push(")"),
+        Some((home, _)) => lines.push("home = ").push_bind(home).push(" AND id > ").push_bind(walk.id),
+    };
+    if let Some((_, Scope::Accounts(accounts))) = place {
+        let ids: Vec<Uuid> = accounts.iter().map(|account| account.uuid()).collect();
+        lines.push(" AND id IN (SELECT unhex(value) FROM json_each(").push_bind(uuid_list(&ids)).push("))");
+    }
+    for texts in survey.needles() {
+        lines.push(" AND (false");
+        for text in texts {
+            lines.push(" OR instr(traits, ").push_bind(text).push(") > 0");
+        }
+        lines.push(")");
+    }
+    lines.push(" ORDER BY home, id LIMIT ").push_bind(SLICE).push(")");
+    lines
 }
 
 impl Walk {
@@ -134,25 +147,43 @@ impl Walk {
     }
 }
 
+/// The rows of a statement that makes one of them, in JSON: each row by itself would be a message between two threads.
+async fn packed<T: DeserializeOwned>(
+    connection: &mut SqliteConnection,
+    mut lines: QueryBuilder<Sqlite>,
+) -> Result<Vec<T>, Fault> {
+    let (rows,): (String,) = lines.build_query_as().fetch_one(connection).await?;
+    from_json("rows", &rows)
+}
+
+/// An account as it is packed.
+#[derive(Deserialize)]
+struct AccountRow {
+    home: i64,
+    id: Uuid,
+    external_id: Option<String>,
+    name: String,
+    status: String,
+    created_at: i64,
+    traits: String,
+    posts: String,
+}
+
 /// An account that could belong.
-fn account(survey: &Survey, spots: &Spots, row: &SqliteRow) -> Result<Option<Draft>, Fault> {
-    let (home, id): (i64, Uuid) = (row.try_get(0)?, row.try_get(1)?);
+fn account(survey: &Survey, spots: &Spots, row: AccountRow) -> Result<Option<Draft>, Fault> {
+    let AccountRow { home, id, posts, .. } = row;
     let Some(spot) = spots.get(&home) else { return Ok(None) };
-    let traits = survey.account_traits(row.try_get(6)?).map_err(|error| bad("traits", error))?;
     let account = Account {
         id: AccountId::from_uuid(id),
-        external_id: parse_some("external_id", row.try_get(2)?)?,
-        name: parse("name", row.try_get(3)?)?,
-        status: from_name("status", row.try_get(4)?)?,
-        traits,
+        external_id: parse_some("external_id", row.external_id)?,
+        name: parse("name", &row.name)?,
+        status: from_name("status", row.status)?,
+        traits: survey.account_traits(&row.traits).map_err(|error| bad("traits", error))?,
         posts: Posts::default(),
-        created_at: Timestamp::from_micros(row.try_get(5)?),
+        created_at: Timestamp::from_micros(row.created_at),
     };
     let line = Line::new(Arc::clone(&spot.place), Some(account));
-    if !survey.wants(&line) {
-        return Ok(None);
-    }
-    Ok(Some(Draft { home, id, line, posts: row.try_get(7)? }))
+    Ok(survey.wants(&line).then_some(Draft { home, id, line, posts }))
 }
 
 /// The next organizations.
@@ -349,11 +380,10 @@ async fn meet(
     wanted.dedup();
     let mut people: BTreeMap<i64, People> = BTreeMap::new();
     for row in members(connection, survey, spots, &wanted).await? {
-        let home: i64 = row.try_get(0)?;
+        let home = row.home;
         let Some(spot) = spots.get(&home) else { continue };
-        let content: Option<&[u8]> = row.try_get(10)?;
-        let presence = content.map(presence).transpose()?.flatten();
-        people.entry(home).or_default().add(member(&row)?.at(spot.place.now), presence);
+        let presence = row.content.as_deref().map(presence).transpose()?.flatten();
+        people.entry(home).or_default().add(member(row)?.at(spot.place.now), presence);
     }
     let nobody = People::default();
     for draft in drafts {
@@ -367,7 +397,7 @@ async fn members(
     survey: &Survey,
     spots: &Spots,
     wanted: &[(i64, UserId)],
-) -> Result<Vec<SqliteRow>, Fault> {
+) -> Result<Vec<MemberRow>, Fault> {
     let activity = |(home, _): &(i64, _)| spots.get(home).and_then(|spot| spot.activity).unwrap_or(0);
     let asked: Vec<(i64, String, i64, Option<String>)> = wanted
         .iter()
@@ -377,34 +407,51 @@ async fn members(
         })
         .collect();
     let mut lines = QueryBuilder::<Sqlite>::new(
-        "SELECT m.home, m.user_id, m.status, m.expires_at, m.joined_at, m.left_at, m.deleted_at, m.email, m.name, m.external_id,
-         d.content FROM jsonb_each(",
+        "SELECT json_group_array(json_array(m.home, hex(m.user_id), m.status, m.expires_at, m.joined_at, m.left_at,
+         m.deleted_at, m.email, m.name, m.external_id, hex(d.content))) FROM jsonb_each(",
     );
     lines.push_bind(to_json("members", &asked)?);
     lines.push(
         ") p CROSS JOIN members m ON m.home = p.value ->> 0 AND m.user_id = unhex(p.value ->> 1)
          LEFT JOIN documents d ON d.home = p.value ->> 2 AND d.name = p.value ->> 3",
     );
-    Ok(lines.build().fetch_all(connection).await?)
+    packed(connection, lines).await
+}
+
+/// A member as it is packed.
+#[derive(Deserialize)]
+struct MemberRow {
+    home: i64,
+    user: Uuid,
+    status: String,
+    expires_at: Option<i64>,
+    joined_at: i64,
+    left_at: Option<i64>,
+    deleted_at: Option<i64>,
+    email: Option<String>,
+    name: Option<String>,
+    external_id: Option<String>,
+    #[serde(deserialize_with = "from_hex_some")]
+    content: Option<Vec<u8>>,
 }
 
 /// A member without what no report looks at: access, and what was cut.
-fn member(row: &SqliteRow) -> Result<Member, Fault> {
+fn member(row: MemberRow) -> Result<Member, Fault> {
     Ok(Member {
-        user: UserId::from_uuid(row.try_get(1)?),
-        status: from_name("status", row.try_get(2)?)?,
+        user: UserId::from_uuid(row.user),
+        status: from_name("status", row.status)?,
         access: Access::NONE,
         starts_at: None,
-        expires_at: instant(row.try_get(3)?),
-        joined_at: Timestamp::from_micros(row.try_get(4)?),
-        left_at: instant(row.try_get(5)?),
+        expires_at: instant(row.expires_at),
+        joined_at: Timestamp::from_micros(row.joined_at),
+        left_at: instant(row.left_at),
         cut_at: None,
-        deleted_at: instant(row.try_get(6)?),
+        deleted_at: instant(row.deleted_at),
         epoch: 0,
         card: Card {
-            email: parse_some("email", row.try_get(7)?)?,
-            name: parse_some("name", row.try_get(8)?)?,
-            external_id: parse_some("external_id", row.try_get(9)?)?,
+            email: parse_some("email", row.email)?,
+            name: parse_some("name", row.name)?,
+            external_id: parse_some("external_id", row.external_id)?,
         },
     })
 }

@@ -289,6 +289,15 @@ impl Filter {
         }
     }
 
+    /// Tests that hold of every row that belongs.
+    pub(super) fn demands<'a>(&'a self, found: &mut Vec<&'a Test>) {
+        match self {
+            Self::And(all) => all.iter().for_each(|one| one.demands(found)),
+            Self::Test(test) => found.push(test),
+            Self::Or(_) | Self::Not(_) => {}
+        }
+    }
+
     /// As JSON, which reads back as the same.
     pub fn shown(&self) -> Value {
         let many = |all: &[Self]| all.iter().map(Self::shown).collect::<Vec<_>>();

@@ -3,8 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
+use super::cell::Cell;
 use super::field::Field;
-use super::filter::Filter;
+use super::filter::{Filter, Op, Operand, Test};
 use super::line::Line;
 use super::order::{Order, ReportPosition};
 use crate::id::OrganizationId;
@@ -83,6 +86,16 @@ impl Survey {
         self.filter.as_ref().is_none_or(held) && self.order.could_show(line)
     }
 
+    /// What the traits of every account that is wanted hold, as JSON without spaces: one text of each of these. A coarse look,
+    /// which spares reading most of those that are not wanted; it lets some pass.
+    pub fn needles(&self) -> Vec<Vec<String>> {
+        let mut demands = Vec::new();
+        if let (Some(filter), ReportKind::Accounts) = (&self.filter, self.kind) {
+            filter.demands(&mut demands);
+        }
+        demands.into_iter().filter_map(needles).collect()
+    }
+
     /// Whether traits of accounts are looked at.
     pub fn looks_at_traits(&self) -> bool {
         !self.traits.is_empty()
@@ -99,6 +112,18 @@ impl Survey {
     }
 }
 
+/// How a trait that passes a test is written, where the test names texts or truths that it must be.
+fn needles(test: &Test) -> Option<Vec<String>> {
+    let (Field::Trait(name), Op::Eq | Op::In) = (&test.field, test.op) else { return None };
+    let name = Value::from(name.as_str());
+    let needle = |operand: &Operand| match operand {
+        Operand::Cell(Cell::Text(text)) => Some(format!("{name}:{}", Value::from(text.as_str()))),
+        Operand::Cell(Cell::Truth(truth)) => Some(format!("{name}:{truth}")),
+        Operand::Cell(_) | Operand::Relative(_) => None,
+    };
+    test.values.iter().map(needle).collect()
+}
+
 impl Needs {
     fn of(fields: &[&Field]) -> Self {
         let any = |fits: &dyn Fn(&str) -> bool| fields.iter().any(|field| fits(field.own()));
@@ -110,6 +135,36 @@ impl Needs {
             presence: any(&|name| {
                 name.starts_with("owner.last_") || ["owner.first_seen_at", "owner.sessions"].contains(&name)
             }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::parse_where;
+
+    #[test]
+    fn only_what_every_wanted_account_must_hold_is_looked_for() {
+        let needles = |text: &str| {
+            let filter = parse_where(ReportKind::Accounts, text).unwrap();
+            Survey::new(ReportKind::Accounts, None, Some(filter), []).needles()
+        };
+        let one = |text: &str| vec![vec![text.to_owned()]];
+        assert_eq!(needles(r#"traits.plan eq "p\"ro" and owner exists"#), one(r#""plan":"p\"ro""#));
+        assert_eq!(needles("traits.on eq true"), one(r#""on":true"#));
+        assert_eq!(needles(r#"traits.a in ("x", false)"#), [[r#""a":"x""#, r#""a":false"#]]);
+        for none in [
+            "traits.n eq 1",
+            "traits.n eq null",
+            r#"traits.n in ("x", 1)"#,
+            r#"traits.n ne "x""#,
+            r#"not traits.n eq "x""#,
+            r#"traits.n eq "x" or owner exists"#,
+            r#"organization.traits.n eq "x""#,
+            r#"name eq "x""#,
+        ] {
+            assert_eq!(needles(none), [[""; 0]; 0], "{none}");
         }
     }
 }

@@ -151,7 +151,8 @@ async fn ask(roster: &Roster) -> Result<Vec<String>> {
 
 fn account(n: u64) -> Record {
     let plan = ["pro", "free", "team"][usize::try_from(n % 3).unwrap_or(0)];
-    let values = json!({"plan": plan, "seats": n % 100, "region": "eu-central", "trial": n % 7 == 0});
+    let values =
+        json!({"plan": plan, "seats": n % 100, "region": "eu-central", "trial": n.is_multiple_of(7)});
     let patch: TraitPatch = serde_json::from_value(values).expect("an object");
     let owner = Post::Manual { user: user_id(n), since: WHEN };
     Record::Account(Account {
@@ -177,7 +178,7 @@ fn presence(n: u64, now: Timestamp) -> Presence {
         first_seen_at: Some(WHEN),
         last_seen_at: Some(seen),
         sessions: i64::try_from(n % 50).unwrap_or(0),
-        last_message_received_at: (n % 2 == 0).then_some(seen),
+        last_message_received_at: n.is_multiple_of(2).then_some(seen),
         applied: (0..4).map(|part| (Uuid::from_u128(u128::from(n)), part)).collect(),
         ..Presence::new(user_id(n), None)
     }

@@ -92,7 +92,10 @@ async fn accounts(
             Some((place.map_or(0, |place| place.home), scope))
         }
     };
-    let rows = next_accounts(survey, walk, place).build().fetch_all(&mut *connection).await?;
+    // No statement is kept for each number of texts that somebody looks for.
+    let kept = survey.needles().is_empty();
+    let rows =
+        next_accounts(survey, walk, place).build().persistent(kept).fetch_all(&mut *connection).await?;
     let mut homes: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     homes.dedup();
     let last = rows.last().map(|row| Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?))).transpose()?;

@@ -152,7 +152,8 @@ async fn packed<T: DeserializeOwned>(
     connection: &mut SqliteConnection,
     mut lines: QueryBuilder<Sqlite>,
 ) -> Result<Vec<T>, Fault> {
-    let (rows,): (String,) = lines.build_query_as().fetch_one(connection).await?;
+    // No statement is kept for each number of texts that somebody looks for.
+    let (rows,): (String,) = lines.build_query_as().persistent(false).fetch_one(connection).await?;
     from_json("rows", &rows)
 }
 

@@ -132,7 +132,7 @@ impl Worker {
                 let at_work = AtWork::on(&job, observer);
                 let held = Held { roster: self.roster.clone(), home, holder, stop: stop.clone() };
                 at_hand.spawn(async move {
-                    held.do_it(*job).await;
+                    Box::pin(held.do_it(*job)).await;
                     drop((place, at_work));
                 });
             }

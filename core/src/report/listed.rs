@@ -143,7 +143,9 @@ impl Begun<'_> {
             users.sort_unstable();
             users.dedup();
             let people = people(store, survey, &self.place, &users).await?;
-            lines.iter_mut().for_each(|line| line.meet(&people));
+            for line in &mut lines {
+                line.meet(&people);
+            }
         }
         Ok(lines)
     }

@@ -93,7 +93,13 @@ impl Survey {
         if let (Some(filter), ReportKind::Accounts) = (&self.filter, self.kind) {
             filter.demands(&mut demands);
         }
-        demands.into_iter().filter_map(needles).collect()
+        let mut room = MOST_NEEDLES;
+        let few = |texts: &Vec<String>| {
+            let fits = texts.len() <= room;
+            room -= if fits { texts.len() } else { 0 };
+            fits
+        };
+        demands.into_iter().filter_map(needles).filter(few).collect()
     }
 
     /// Whether traits of accounts are looked at.
@@ -112,12 +118,15 @@ impl Survey {
     }
 }
 
+/// How many texts are looked for at most: a statement has no room for any number, and each is looked for in every row.
+const MOST_NEEDLES: usize = 16;
+
 /// How a trait that passes a test is written, where the test names texts or truths that it must be.
 fn needles(test: &Test) -> Option<Vec<String>> {
     let (Field::Trait(name), Op::Eq | Op::In) = (&test.field, test.op) else { return None };
     let name = Value::from(name.as_str());
     let needle = |operand: &Operand| match operand {
-        Operand::Cell(Cell::Text(text)) => Some(format!("{name}:{}", Value::from(text.as_str()))),
+        Operand::Cell(Cell::Text(wanted)) => Some(format!("{name}:{}", Value::from(wanted.as_str()))),
         Operand::Cell(Cell::Truth(truth)) => Some(format!("{name}:{truth}")),
         Operand::Cell(_) | Operand::Relative(_) => None,
     };
@@ -154,6 +163,9 @@ mod tests {
         assert_eq!(needles(r#"traits.plan eq "p\"ro" and owner exists"#), one(r#""plan":"p\"ro""#));
         assert_eq!(needles("traits.on eq true"), one(r#""on":true"#));
         assert_eq!(needles(r#"traits.a in ("x", false)"#), [[r#""a":"x""#, r#""a":false"#]]);
+        let many: Vec<String> = (0..1_000).map(|n| format!(r#""{n}""#)).collect();
+        let many = format!("traits.a in ({}) and traits.on eq true", many.join(", "));
+        assert_eq!(needles(&many), one(r#""on":true"#), "no statement takes any number of texts");
         for none in [
             "traits.n eq 1",
             "traits.n eq null",

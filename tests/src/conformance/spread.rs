@@ -84,7 +84,7 @@ fn some_posts(dice: &mut Dice) -> Posts {
     // Some of whom are no members.
     let user = user_id(dice.below(PEOPLE + 2));
     let since = START.plus_seconds(-i64::try_from(dice.below(4)).unwrap_or(0));
-    let external_id = text(*dice.pick(&["nobody", "Ext-1", "later"]));
+    let external_id = text(dice.pick::<&str>(&["nobody", "Ext-1", "later"]));
     let owner = match dice.below(5) {
         0 => None,
         1 => Some(Post::Mapping { external_id, user: None, since }),
@@ -163,7 +163,7 @@ fn some_account(dice: &mut Dice, organization: u64, n: u64) -> Account {
     let names = ["North", "north", "Östra", "a"];
     Account {
         id: account_of(organization, n),
-        name: text(*dice.pick(&names)),
+        name: text(dice.pick::<&str>(&names)),
         status: *dice.pick(&[AccountStatus::Active, AccountStatus::Archived]),
         traits: traits(some_traits(dice)),
         posts: some_posts(dice),
@@ -197,9 +197,9 @@ pub fn sets(seed: u64) -> Vec<ChangeSet> {
         }
         for user in 0..PEOPLE {
             let it = some_member(&mut dice, n, user);
-            let seats = it.seats();
+            let taken = it.seats();
             if !dice.once_in(5) {
-                put(&home, Record::Member(it), Some((Tally::Seats, seats)));
+                put(&home, Record::Member(it), Some((Tally::Seats, taken)));
             }
             // Of one organization nothing is known; of some who are no members something is.
             if n > 0 && !dice.once_in(3) {

@@ -87,7 +87,7 @@ async fn compare([store, memory]: &[Roster; 2], all: &[Line], mut asked: Asked) 
 }
 
 fn some_field(dice: &mut Dice, kind: ReportKind) -> Field {
-    Field::of(kind, *dice.pick(&fields(kind)[..])).unwrap()
+    Field::of(kind, dice.pick::<&str>(&fields(kind)[..])).unwrap()
 }
 
 fn some_value(dice: &mut Dice) -> Value {
@@ -181,7 +181,7 @@ pub async fn t5_surveys_keep_to_the_accounts_that_are_named(at: &TestStore) {
         let kind = *dice.pick(&KINDS);
         let mut within = Vec::new();
         for n in 0..=ORGANIZATIONS {
-            let mut accounts: Vec<_> = (0..1 + dice.below(4))
+            let mut accounts: Vec<_> = (0..=dice.below(4))
                 .map(|_| account_of(dice.below(ORGANIZATIONS), dice.below(ACCOUNTS)))
                 .chain([account_of(n, 0)])
                 .collect();

@@ -42,10 +42,13 @@ mod cases {
 
     /// What the trail says has ended by time, and who wrote it.
     async fn told(service: &Service, path: &str) -> Vec<(String, String)> {
-        let trail = service.operator().get(&format!("{path}/audit?limit=200")).await.is(200);
-        let rows = trail["data"].as_array().unwrap().iter();
-        let ended = rows.filter(|row| text(row, "/action").ends_with(".expired"));
-        let mut ended: Vec<_> = ended.map(|row| (text(row, "/action"), text(row, "/actor/type"))).collect();
+        let mut ended = Vec::new();
+        for action in ["invitation.expired", "member.expired"] {
+            let trail = format!("{path}/audit?limit=200&action={action}");
+            let trail = service.operator().get(&trail).await.is(200);
+            let rows = trail["data"].as_array().unwrap().iter();
+            ended.extend(rows.map(|row| (text(row, "/action"), text(row, "/actor/type"))));
+        }
         ended.sort();
         ended
     }

@@ -58,8 +58,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn list(&self, listing: &Listing, page: &PageRequest) -> Result<Page, StoreError>;
 
     /// Hands out a line for everything that a survey is about, once and in no order; one that [it does not
-    /// want](Survey::wants) may be left out. What is read is never more than a bounded part of it at a time, each part as it stood at one instant
-    /// or, where there is nothing quicker than listings and reads, at several.
+    /// want](Survey::wants) may be left out. What is read is never more than a bounded part of it at a time, each part as it
+    /// stood at one instant or, where there is nothing quicker than listings and reads, at several.
     async fn survey(&self, survey: &Arc<Survey>, take: Take<'_>) -> Result<(), StoreError> {
         listed(self, survey, take).await
     }

@@ -14,7 +14,7 @@ use roster_core::listing::{Listing, Page, PageRequest};
 use roster_core::load::Load;
 use roster_core::log::{LogFilter, Logged};
 use roster_core::presence::{Presence, Stay};
-use roster_core::report::{Survey, Take};
+use roster_core::report::{Survey, Take, Walk};
 use roster_core::store::{
     AccessFacts, AccessKey, ChangeSet, Dump, Read, Store, StoreClock, StoreError, StoreErrorKind, Stored,
 };
@@ -28,7 +28,6 @@ use crate::error::{Fault, OpenError};
 use crate::glance::Glance;
 use crate::plain::Plain;
 use crate::pool::{CALL_LIMIT, Held, Pool};
-use crate::report::Walk;
 use crate::session::{READ, Session, WRITE};
 use crate::writer::Writer;
 use crate::{access, dump, forget, list, load, log, open, presence, read, report, schema};

@@ -11,7 +11,9 @@ use roster_core::id::{AccountId, OrganizationId, UserId};
 use roster_core::listing::Scope;
 use roster_core::model::customer::{Presence, ReportKind, ThePresence};
 use roster_core::model::{Access, Account, Card, Member, Organization, Posts};
-use roster_core::report::{Counts, Line, People, Place, Survey};
+use roster_core::report::{
+    Counts, Draft, LOOKED_THROUGH, Line, People, Place, SLICE, Spot, Spots, Survey, Walk,
+};
 use roster_core::store::StoreClock;
 use roster_core::time::Timestamp;
 use serde::Deserialize;
@@ -23,36 +25,6 @@ use uuid::Uuid;
 use crate::error::Fault;
 use crate::log;
 use crate::row::{bad, from_hex_some, from_json, from_name, instant, parse, parse_some, to_json, uuid_list};
-
-/// Lines of a slice.
-const SLICE: i64 = 1_000;
-
-/// How far a survey has come.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Walk {
-    /// Of the organizations that are named, those that have been gone through.
-    done: usize,
-    /// The last home, and the last account in it.
-    home: i64,
-    id: Uuid,
-    /// What is known of that home.
-    spot: Option<(i64, Spot)>,
-}
-
-/// An organization, and the number of its home of activity.
-#[derive(Clone, Debug)]
-struct Spot {
-    place: Arc<Place>,
-    activity: Option<i64>,
-}
-
-/// A line that is not complete yet, with the number of its home and who holds posts on it.
-struct Draft {
-    home: i64,
-    id: Uuid,
-    line: Line,
-    posts: String,
-}
 
 /// The next lines, and where the rest begins.
 pub(crate) async fn slice(
@@ -76,8 +48,6 @@ pub(crate) async fn slice(
     Ok((drafts.into_iter().map(|draft| draft.line).collect(), more.then_some(walk)))
 }
 
-type Spots = BTreeMap<i64, Spot>;
-
 /// The next accounts of the organization whose turn it is, or of all.
 async fn accounts(
     connection: &mut SqliteConnection,
@@ -85,8 +55,7 @@ async fn accounts(
     survey: &Survey,
     walk: &mut Walk,
 ) -> Result<(Vec<Draft>, Spots, bool), Fault> {
-    let turn = survey.within.as_ref().map(|within| within.get(walk.done));
-    let place = match turn {
+    let place = match walk.turn(survey) {
         None => None,
         Some(None) => return Ok((Vec::new(), Spots::new(), false)),
         Some(Some((organization, scope))) => {
@@ -94,32 +63,60 @@ async fn accounts(
             Some((place.map_or(0, |place| place.home), scope))
         }
     };
-    let mut rows: Vec<AccountRow> = packed(connection, next_accounts(survey, walk, place)).await?;
+    let end = end_of_look(connection, survey, walk, place).await?;
+    let mut rows: Vec<AccountRow> = packed(connection, next_accounts(survey, walk, place, end)).await?;
     rows.sort_unstable_by_key(|row| (row.home, row.id));
     let mut homes: Vec<i64> = rows.iter().map(|row| row.home).collect();
     homes.dedup();
     let last = rows.last().map(|row| (row.home, row.id));
     let full = i64::try_from(rows.len()).is_ok_and(|rows| rows == SLICE);
-    let spots = spots(connection, clock, survey, &homes, walk.spot.take()).await?;
+    let spots = spots(connection, clock, survey, &homes, walk.known(survey, &homes)).await?;
     let drafts = rows.into_iter().filter_map(|row| account(survey, &spots, row).transpose());
     let drafts = drafts.collect::<Result<Vec<Draft>, Fault>>()?;
-    let more = walk.step(survey, last.filter(|_| full));
-    walk.spot = spots.get(&walk.home).map(|spot| (walk.home, spot.clone()));
+    let more = walk.step(survey, last.filter(|_| full).or(end), &spots);
     Ok((drafts, spots, more))
 }
 
+/// The account up to which is looked for what traits must hold, where it is not the last one.
+async fn end_of_look(
+    connection: &mut SqliteConnection,
+    survey: &Survey,
+    walk: &Walk,
+    place: Option<(i64, &Scope)>,
+) -> Result<Option<(i64, Uuid)>, Fault> {
+    if survey.needles().is_empty() {
+        return Ok(None);
+    }
+    let mut line = QueryBuilder::<Sqlite>::new("SELECT home, id FROM accounts WHERE ");
+    behind(&mut line, walk, place);
+    line.push(" ORDER BY home, id LIMIT 1 OFFSET ").push_bind(LOOKED_THROUGH - 1);
+    Ok(line.build_query_as().fetch_optional(connection).await?)
+}
+
+fn behind(lines: &mut QueryBuilder<Sqlite>, walk: &Walk, place: Option<(i64, &Scope)>) {
+    match place {
+        None => lines.push("(home, id) > (").push_bind(walk.home).push(", ").push_bind(walk.id).push(")"),
+        Some((home, _)) => lines.push("home = ").push_bind(home).push(" AND id > ").push_bind(walk.id),
+    };
+}
+
 /// The statement that finds them, in a home and a scope or everywhere. What nobody looks at is not read.
-fn next_accounts(survey: &Survey, walk: &Walk, place: Option<(i64, &Scope)>) -> QueryBuilder<Sqlite> {
+fn next_accounts(
+    survey: &Survey,
+    walk: &Walk,
+    place: Option<(i64, &Scope)>,
+    end: Option<(i64, Uuid)>,
+) -> QueryBuilder<Sqlite> {
     let traits = if survey.looks_at_traits() { "traits" } else { "'{}'" };
     let posts = if survey.needs.people { "posts" } else { "'{}'" };
     let mut lines = QueryBuilder::new(format!(
         "SELECT json_group_array(json_array(home, hex(id), external_id, name, status, created_at, kept, held))
          FROM (SELECT home, id, external_id, name, status, created_at, {traits} AS kept, {posts} AS held FROM accounts WHERE "
     ));
-    match place {
-        None => lines.push("(home, id) > (").push_bind(walk.home).push(", ").push_bind(walk.id).push(")"),
-        Some((home, _)) => lines.push("home = ").push_bind(home).push(" AND id > ").push_bind(walk.id),
-    };
+    behind(&mut lines, walk, place);
+    if let Some((home, id)) = end {
+        lines.push(" AND (home, id) <= (").push_bind(home).push(", ").push_bind(id).push(")");
+    }
     if let Some((_, Scope::Accounts(accounts))) = place {
         let ids: Vec<Uuid> = accounts.iter().map(|account| account.uuid()).collect();
         lines.push(" AND id IN (SELECT unhex(value) FROM json_each(").push_bind(uuid_list(&ids)).push("))");
@@ -133,18 +130,6 @@ fn next_accounts(survey: &Survey, walk: &Walk, place: Option<(i64, &Scope)>) -> 
     }
     lines.push(" ORDER BY home, id LIMIT ").push_bind(SLICE).push(")");
     lines
-}
-
-impl Walk {
-    /// Goes on behind the last row of a full slice, or to the organization after it; whether there can be more.
-    fn step(&mut self, survey: &Survey, last: Option<(i64, Uuid)>) -> bool {
-        if let Some((home, id)) = last {
-            (self.home, self.id) = (home, id);
-            return true;
-        }
-        (self.done, self.id) = (self.done + 1, Uuid::nil());
-        survey.within.as_ref().is_some_and(|within| self.done < within.len())
-    }
 }
 
 /// The rows of a statement that makes one of them, in JSON: each row by itself would be a message between two threads.
@@ -206,7 +191,7 @@ async fn organizations(
     let homes: Vec<i64> = homes.into_iter().map(|(home,)| home).collect();
     walk.home = homes.last().copied().unwrap_or(walk.home);
     let full = i64::try_from(homes.len()).is_ok_and(|homes| homes == SLICE);
-    let spots = spots(connection, clock, survey, &homes, None).await?;
+    let spots = spots(connection, clock, survey, &homes, Spots::new()).await?;
     let drafts = spots.iter().map(|(home, spot)| Draft {
         home: *home,
         id: Uuid::nil(),
@@ -223,9 +208,8 @@ async fn spots(
     clock: Timestamp,
     survey: &Survey,
     homes: &[i64],
-    known: Option<(i64, Spot)>,
+    mut spots: Spots,
 ) -> Result<Spots, Fault> {
-    let mut spots: Spots = known.into_iter().filter(|(home, _)| homes.contains(home)).collect();
     let new: Vec<i64> = homes.iter().copied().filter(|home| !spots.contains_key(home)).collect();
     if new.is_empty() {
         return Ok(spots);

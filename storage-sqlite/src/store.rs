@@ -14,7 +14,7 @@ use roster_core::listing::{Listing, Page, PageRequest};
 use roster_core::load::Load;
 use roster_core::log::{LogFilter, Logged};
 use roster_core::presence::{Presence, Stay};
-use roster_core::report::{Survey, Take};
+use roster_core::report::{Survey, Take, Walk};
 use roster_core::store::{
     AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreClock, StoreError,
     StoreErrorKind, Stored,
@@ -26,7 +26,6 @@ use crate::config::SqliteConfig;
 use crate::error::{Fault, OpenError};
 use crate::plain::Plain;
 use crate::pool::Pool;
-use crate::report::Walk;
 use crate::session::{READ, Session, WRITE};
 use crate::writer::{MAX_SETS, Writer};
 use crate::{access, dump, forget, glance, inspect, list, load, log, open, presence, read, report, schema};

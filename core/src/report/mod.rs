@@ -12,6 +12,7 @@ mod order;
 mod page;
 mod survey;
 mod text;
+mod walk;
 
 pub use cell::Cell;
 pub use field::{Field, usual_columns};
@@ -23,3 +24,4 @@ pub use order::ReportPosition;
 pub use page::{Asked, ReportPage, report};
 pub use survey::{Needs, Survey};
 pub use text::parse_where;
+pub use walk::{Draft, LOOKED_THROUGH, SLICE, Spot, Spots, Walk};

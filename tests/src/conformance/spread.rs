@@ -215,7 +215,13 @@ pub fn many() -> (Vec<ChangeSet>, u64) {
     let (home, count) = (organization_home(ORGANIZATIONS), 4_100);
     let mut dice = Dice::new(9);
     let mut records = vec![Record::Organization(some_organization(&mut dice, ORGANIZATIONS))];
-    records.extend((0..count).map(|n| Record::Account(some_account(&mut dice, ORGANIZATIONS, n))));
+    records.extend((0..count).map(|n| {
+        let mut account = some_account(&mut dice, ORGANIZATIONS, n);
+        if n + 1 == count {
+            account.traits = traits(json!({"rare": "last"}));
+        }
+        Record::Account(account)
+    }));
     records.extend((0..PEOPLE).map(|n| Record::Member(some_member(&mut dice, ORGANIZATIONS, n))));
     let chunks = records.chunks(500).zip(1_000_000..);
     let sets = chunks.map(|(records, n)| {

@@ -11,7 +11,7 @@ use roster_core::memory::MemoryStore;
 use roster_core::model::customer::ReportKind;
 use roster_core::op::Roster;
 use roster_core::report::{
-    Asked, Cell, Field, Filter, Line, Op, ReportPage, Survey, Test, report, usual_columns,
+    Asked, Cell, Field, Filter, Line, Op, ReportPage, Survey, Test, parse_where, report, usual_columns,
 };
 use roster_core::store::Store;
 use serde_json::{Value, json};
@@ -213,5 +213,11 @@ pub async fn a_survey_hands_out_each_line_once(at: &TestStore) {
         let found = lines(&store, &survey, &columns).await;
         assert_eq!(found.len() as u64, accounts + others);
         assert_eq!(found, lines(&memory, &survey, &columns).await);
+        // What few of them hold is found behind those in which it is looked for at once.
+        let rare = parse_where(ReportKind::Accounts, r#"traits.rare eq "last""#).unwrap();
+        let within = survey.within.clone();
+        let survey = Arc::new(Survey::new(ReportKind::Accounts, within, Some(rare), &columns));
+        let found = lines(&store, &survey, &columns).await;
+        assert_eq!((found.len(), &found), (1, &lines(&memory, &survey, &columns).await));
     }
 }

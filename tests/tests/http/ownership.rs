@@ -95,6 +95,14 @@ async fn slugs_are_made_and_numbered() {
         assert_eq!(make(named("  CLOUD  ")).await.is(201)["slug"], "cloud-3");
         make(json!({"name": "Cloud", "slug": "cloud-2", "owner": owner})).await.refused(409, "slug_exists");
         make(json!({"name": "Cloud", "slug": "No Slug", "owner": owner})).await.refused(422, "invalid");
+        for n in 4..20 {
+            assert_eq!(make(named("Cloud")).await.is(201)["slug"], format!("cloud-{n}"));
+        }
+        // No search goes through all who bear a name.
+        for _ in 0..2 {
+            let far = roster_tests::http::text(&make(named("Cloud")).await.is(201), "/slug");
+            assert!(far.strip_prefix("cloud-").unwrap().parse::<u32>().unwrap() > 1_000_000, "{far}");
+        }
         let odd = make(named("{日本}:\u{1F600}")).await.is(201);
         let slug = odd["slug"].as_str().unwrap();
         assert!(

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::LengthLimitError;
 use roster_core::actor::Actor;
 use roster_core::facts::{Expected, ReceiptDraft, Request, Seed};
-use roster_core::flows::{self, Caller};
+use roster_core::flows::{self, Caller, Needed};
 use roster_core::home::{Home, Key};
 use roster_core::id::OrganizationId;
 use roster_core::known::Known;
@@ -80,8 +80,8 @@ where
     async fn from_request(http: HttpRequest, api: &ApiState) -> Result<Self, Problem> {
         let (mut parts, body) = http.into_parts();
         let path = path_params(&mut parts, api).await;
-        let also = needed(&parts.method, path.as_deref().unwrap_or_default());
-        let request = authenticate(api, &parts.headers, request_id(&parts), also).await?;
+        let needed = needed(&parts.method, path.as_deref().unwrap_or_default());
+        let request = authenticate(api, &parts.headers, request_id(&parts), needed).await?;
         Self::read(parts, body, api, request, path?).await
     }
 }
@@ -256,7 +256,7 @@ impl<B, Q> Call<B, Q> {
 
     /// The same request by the same secret, asked again later: who bears it may have lost the right meanwhile.
     pub async fn afresh(&self) -> Result<Request, Problem> {
-        authenticate(&self.api, &self.headers, self.request.request_id.clone(), Vec::new()).await
+        authenticate(&self.api, &self.headers, self.request.request_id.clone(), Needed::default()).await
     }
 
     /// Whether the client would rather have a list as CSV than as JSON.
@@ -303,8 +303,8 @@ pub(crate) async fn at_once<B: DeserializeOwned>(http: HttpRequest) -> (HttpRequ
     (HttpRequest::from_parts(parts, Body::from(bytes)), body.map(|body| (secret, body)))
 }
 
-/// What the request will need of the organization in its path, beside the key that it bears.
-fn needed(method: &Method, path: &[(String, String)]) -> Vec<Key> {
+/// What the request will need of what its path names, beside the key that it bears.
+fn needed(method: &Method, path: &[(String, String)]) -> Needed {
     // Whoever goes leaves their posts.
     let goes = *method == Method::DELETE;
     let held = path.iter().filter(|(name, _)| goes && name == "user");
@@ -317,14 +317,18 @@ fn needed(method: &Method, path: &[(String, String)]) -> Vec<Key> {
         },
         _ => None,
     });
-    keys.chain(held.map(Key::HeldPosts)).collect()
+    let keys: Vec<Key> = keys.chain(held.map(Key::HeldPosts)).collect();
+    // What is shown of a member is shown as after their removal from everything.
+    let member = |key: &Key| if let Key::Member(user) = key { Some(*user) } else { None };
+    let user = keys.iter().find_map(member).filter(|_| *method == Method::GET);
+    Needed { keys, user }
 }
 
 async fn authenticate(
     api: &ApiState,
     headers: &HeaderMap,
     request_id: Option<String>,
-    also: Vec<Key>,
+    needed: Needed,
 ) -> Result<Request, Problem> {
     let secret = bearer(headers).ok_or(Refusal::Unauthenticated)?;
     let named: Vec<_> = headers.get_all("roster-on-behalf-of").iter().collect();
@@ -340,11 +344,12 @@ async fn authenticate(
         None => None,
         Some(Ok(user)) => Some(user),
         Some(Err(problem)) => {
-            flows::authenticate(&api.roster, secret, None, Vec::new()).await?;
+            flows::authenticate(&api.roster, secret, None, Needed::default()).await?;
             return Err(problem);
         }
     };
-    let Caller { actor, cuts, known } = flows::authenticate(&api.roster, secret, user.as_ref(), also).await?;
+    let Caller { actor, cuts, known } =
+        flows::authenticate(&api.roster, secret, user.as_ref(), needed).await?;
     Ok(Request { cuts, ..asked(api, request_id, actor, known) })
 }
 

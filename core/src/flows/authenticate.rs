@@ -1,5 +1,7 @@
 //! From a secret to an actor (rules P5, P6). Read afresh with every request; nothing is remembered.
 
+use futures::future::try_join;
+
 use super::find_user;
 use super::refresh::tidied;
 use crate::actor::{Actor, Via};
@@ -15,6 +17,7 @@ use crate::policy::{Reach, Standing, custom_roles};
 use crate::reference::UserRef;
 use crate::refusal::{OpError, Refusal};
 use crate::secret::{Token, TokenKind};
+use crate::store::{Read, StoreError};
 
 /// Who asks.
 #[derive(Debug)]
@@ -27,14 +30,23 @@ pub struct Caller {
     pub known: Known,
 }
 
+/// What a request is going to read, so that it is read while it is found out who asks.
+#[derive(Debug, Default)]
+pub struct Needed {
+    /// Of the organization whose key it bears.
+    pub keys: Vec<Key>,
+    /// The head of this user, beside it.
+    pub user: Option<UserId>,
+}
+
 /// Who a secret speaks for: itself, or a user on whose behalf it acts. Dead and unknown secrets answer alike.
 ///
-/// `also` is read together with an organization's key: what the request will need of that home.
+/// `needed` is read together with an organization's key.
 pub async fn authenticate(
     roster: &Roster,
     secret: &str,
     on_behalf_of: Option<&UserRef>,
-    also: Vec<Key>,
+    needed: Needed,
 ) -> Result<Caller, OpError> {
     let token = Token::parse(secret).map_err(|_| Refusal::Unauthenticated)?;
     match token.kind() {
@@ -65,7 +77,8 @@ pub async fn authenticate(
             Ok(Caller { actor, cuts, known: Known::default() })
         }
         TokenKind::Organization(organization, key) => {
-            let (access, standing, known) = organization_key(roster, &token, organization, key, also).await?;
+            let (access, standing, known) =
+                organization_key(roster, &token, organization, key, needed).await?;
             let (actor, cuts) = match on_behalf_of {
                 None => (Actor::ApiKey { organization, key }, 0),
                 Some(user) => {
@@ -159,11 +172,11 @@ async fn organization_key(
     token: &Token,
     organization: OrganizationId,
     id: ApiKeyId,
-    also: Vec<Key>,
+    needed: Needed,
 ) -> Result<(Access, Standing, Known), OpError> {
     let home = Home::Organization(organization);
-    let keys = [vec![Key::Organization, Key::ApiKey(id)], also].concat();
-    let read = roster.store.read(&home, &keys, &[]).await?;
+    let keys = [vec![Key::Organization, Key::ApiKey(id)], needed.keys].concat();
+    let (read, person) = try_join(roster.store.read(&home, &keys, &[]), head(roster, needed.user)).await?;
     let record = |key: &Key| read.records.get(key).map(|stored| &stored.record);
     let (Some(Record::Organization(kept)), Some(Record::ApiKey(key))) =
         (record(&Key::Organization), record(&Key::ApiKey(id)))
@@ -176,7 +189,16 @@ async fn organization_key(
     }
     roster.last_uses.note(organization, id, read.now());
     let standing = Standing::of_key(Some(key), read.now());
-    Ok((key.access.clone(), standing, Known::default().with(home, keys, read)))
+    let access = key.access.clone();
+    let known = Known::default().with(home, keys, read);
+    let known = person.into_iter().fold(known, |known, (home, read)| known.with(home, [Key::User], read));
+    Ok((access, standing, known))
+}
+
+async fn head(roster: &Roster, user: Option<UserId>) -> Result<Option<(Home, Read)>, StoreError> {
+    let Some(home) = user.map(Home::User) else { return Ok(None) };
+    let read = roster.store.read(&home, &[Key::User], &[]).await?;
+    Ok(Some((home, read)))
 }
 
 /// The standing of a key, with what its own roles hold.

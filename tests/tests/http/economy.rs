@@ -69,7 +69,11 @@ async fn a_request_by_a_key_asks_the_store_as_seldom_as_it_can() {
     assert_eq!(key.post("/v1/check", ask).await.is(200)["allowed"], true);
     assert_eq!(counter.take(), (1, 0), "check");
     key.get(&format!("{cloud}/members/{bob}")).await.is(200);
-    assert_eq!(counter.take(), (2, 0), "get a member, and whether they were removed from everything");
+    assert_eq!(
+        counter.take(),
+        (2, 0),
+        "get a member, and at the same time whether they were removed from everything"
+    );
     key.get(&format!("{cloud}/members")).await.is(200);
     assert_eq!(counter.take(), (2, 0), "list members");
     key.put(&format!("{cloud}/accounts/{north}/members/{bob}"), json!({"role": "member"})).await.is(200);

@@ -14,7 +14,7 @@ use roster_core::log::{Body, Change, LogEntry, Personal, digest};
 use roster_core::model::{
     Access, Account, AccountStatus, ApiKey, Card, Claim, ClaimTarget, DirectoryEntry, DirectoryId,
     DoneEmailChange, EmailChange, Invitation, InvitationStatus, Inviter, Job, JobPart, JobPartId, JobSide,
-    JobStatus, Lease, Letter, Mail, MailPointer, Member, Note, OldSecret, OperatorKey, Organization,
+    JobStatus, Lease, Letter, Made, Mail, MailPointer, Member, Note, OldSecret, OperatorKey, Organization,
     OrganizationStatus, Outcome, OutcomeStatus, PartContent, Receipt, ReceiptId, Role, Session, Settings,
     Sought, TraitPatch, Traits, Transfer, TransferState, User, UserStatus, Work,
 };
@@ -431,6 +431,7 @@ pub fn job(n: u64) -> Job {
         status: OutcomeStatus::Refused,
         code: Some("no_seat".into()),
         warning: Some("external_id_differs".into()),
+        detail: Some("the account is not there".into()),
     };
     Job {
         id: job_id(n),
@@ -444,6 +445,7 @@ pub fn job(n: u64) -> Job {
         done: 1,
         total: 2,
         summary: [("refused".to_owned(), 1)].into(),
+        made: Made { accounts: 1, users: 2 },
         fresh: vec![outcome],
         cursor: Some("admitted".into()),
         seats_held: 0,

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use roster_core::actor::Actor;
 use roster_core::copy::{Copied, CopyError, Step, copy};
 use roster_core::facts::Request;
-use roster_core::flows::import::{ImportOptions, import_members, parse_members};
-use roster_core::flows::resolve_organization;
+use roster_core::flows::import::{ImportOptions, parse_members};
+use roster_core::flows::{begin_import, resolve_organization};
 use roster_core::home::Home;
 use roster_core::id::OrganizationId;
+use roster_core::jobs::Worker;
 use roster_core::listing::{Listing, MemberSort, PageRequest, Row, Scope};
 use roster_core::load::Load;
 use roster_core::model::DirectoryKind;
@@ -28,23 +29,14 @@ async fn real_life(rows: usize) -> (Service, OrganizationId) {
     let owner = json!({"name": "Cloud", "external_id": "cloud", "owner": {"email": "owner@example.com"}});
     service.operator().post("/v1/organizations", owner).await.is(201);
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/organization-members.csv");
-    let mut lines = parse_members(&std::fs::read(file).unwrap()).unwrap();
-    lines.truncate(rows);
+    let file = std::fs::read(file).unwrap();
+    let lines = parse_members(&file).unwrap().take(rows);
     let roster = &service.roster;
     let organization = resolve_organization(roster, &"ext:cloud".parse().unwrap()).await.unwrap();
     let request = Request::new(Actor::CLI, roster.entropy.as_ref());
     let options = ImportOptions { create_accounts: true, dry_run: false };
-    import_members(
-        roster,
-        &request,
-        organization,
-        &lines,
-        options,
-        std::time::Duration::ZERO,
-        &mut |_, _| {},
-    )
-    .await
-    .unwrap();
+    begin_import(roster, &request, organization, lines, options).await.unwrap();
+    Worker::new(roster.clone(), Arc::default()).work_off().await.unwrap();
     service.operator().delete("/v1/organizations/ext:cloud/members/ext:amberlemur").await.is(200);
     (service, organization)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
-use roster_core::flows::import::{AccountLine, ImportLine, ImportOptions, parse_accounts, parse_members};
+use roster_core::flows::import::{ImportOptions, parse_accounts, parse_members};
 use roster_core::flows::{self, BulkAct, begin_bulk};
 use roster_core::home::Home;
 use roster_core::id::JobId;
@@ -248,12 +248,6 @@ enum Kind {
     Accounts,
 }
 
-/// What was read of the file.
-enum File {
-    Members(Vec<ImportLine>),
-    Accounts(Vec<AccountLine>),
-}
-
 async fn import(Upload { call, file }: Upload<ImportQuery>) -> Result<Answer, Problem> {
     let organization = call.organization()?;
     let home = Home::Organization(organization);
@@ -264,18 +258,21 @@ async fn import(Upload { call, file }: Upload<ImportQuery>) -> Result<Answer, Pr
             "only an import of members makes accounts by the way",
         ));
     }
-    let file = match kind {
-        Kind::Members => File::Members(parse_members(&file)?),
-        Kind::Accounts => File::Accounts(parse_accounts(&file)?),
-    };
+    let roster = call.roster();
+    // One that cannot be used is refused before anything else is asked.
+    match kind {
+        Kind::Members => drop(parse_members(&file)?),
+        Kind::Accounts => drop(parse_accounts(&file)?),
+    }
     once(&call, home, async |request| {
-        let done = match &file {
-            File::Members(lines) => {
-                let options = ImportOptions { create_accounts, dry_run };
-                flows::begin_import(call.roster(), &request, organization, lines, options).await?
+        let done = match kind {
+            Kind::Members => {
+                let (lines, options) = (parse_members(&file)?, ImportOptions { create_accounts, dry_run });
+                flows::begin_import(roster, &request, organization, lines, options).await?
             }
-            File::Accounts(lines) => {
-                flows::begin_account_import(call.roster(), &request, organization, lines, dry_run).await?
+            Kind::Accounts => {
+                let lines = parse_accounts(&file)?;
+                flows::begin_account_import(roster, &request, organization, lines, dry_run).await?
             }
         };
         call.api.jobs.notify_one();

@@ -9,13 +9,12 @@ pub use export::ExportWriter;
 pub use leaving::{leaving_plan, left, record};
 
 use roster_core::actor::Actor;
-use roster_core::flows::import::{ImportReport, RowOutcome, RowStatus};
 use roster_core::flows::{CheckAnswer, CheckReason, RemovalRow, SignedIn};
 use roster_core::id::{OrganizationId, SessionId};
 use roster_core::log::hex;
 use roster_core::model::{
-    Account, ApiKey, Card, Invitation, Inviter, Job, Member, OperatorKey, Outcome, Post, Posts, Role,
-    Session, Transfer, User, UserStatus,
+    Account, ApiKey, Card, Invitation, Inviter, Job, Member, OperatorKey, Outcome, OutcomeStatus, Post,
+    Posts, Role, Session, Transfer, User, UserStatus,
 };
 use roster_core::ops::member::{AccessDiff, GrantChange, GrantLine};
 use roster_core::permission::{CATALOGUE, RoleRef, SystemRole};
@@ -287,14 +286,6 @@ pub fn event(event: &Event) -> Value {
     event.told()
 }
 
-/// One row of an import.
-pub fn import_row(row: &RowOutcome) -> Value {
-    json!({
-        "item": row.item, "line": row.line, "status": row.status.name(), "code": row.code,
-        "warning": row.warning.map(roster_core::flows::import::Warning::name),
-    })
-}
-
 /// A job.
 pub fn job(job: &Job) -> Value {
     json!({
@@ -312,14 +303,15 @@ pub fn outcome(outcome: &Outcome) -> Value {
     })
 }
 
-/// A whole import.
-pub fn import_report(report: &ImportReport) -> Value {
-    let summary: serde_json::Map<String, Value> = RowStatus::ALL
-        .iter()
-        .map(|status| (status.name().to_owned(), report.count(*status).into()))
-        .collect();
+/// A whole import, once its job has ended.
+pub fn import_report(job: &Job, outcomes: &[Outcome]) -> Value {
+    const ENDS: [OutcomeStatus; 4] =
+        [OutcomeStatus::Added, OutcomeStatus::Changed, OutcomeStatus::Unchanged, OutcomeStatus::Refused];
+    let count = |status: OutcomeStatus| job.summary.get(status.name()).copied().unwrap_or(0);
+    let summary: serde_json::Map<String, Value> =
+        ENDS.iter().map(|status| (status.name().to_owned(), count(*status).into())).collect();
     json!({
-        "summary": summary, "accounts_created": report.accounts_created, "users_created": report.users_created,
-        "results": report.rows.iter().map(import_row).collect::<Vec<_>>(),
+        "summary": summary, "accounts_created": job.made.accounts, "users_created": job.made.users,
+        "results": outcomes.iter().map(outcome).collect::<Vec<_>>(),
     })
 }

@@ -2,21 +2,19 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use roster_api::{csv, shapes};
 use roster_core::flows;
-use roster_core::flows::import::{
-    ImportOptions, ImportReport, RowOutcome, RowStatus, import_members, parse_accounts, parse_members,
-};
+use roster_core::flows::import::{ImportOptions, parse_accounts, parse_members};
+use roster_core::model::{Job, JobStatus, Made, Outcome};
+use roster_core::refusal::Refusal;
 use serde_json::{Value, json};
 
 use super::{job, open};
 use crate::args::{Global, InOrganization};
 use crate::failure::{Failure, note_refused};
 use crate::output::{Column, line, table, text};
-use crate::progress::Progress;
 
 /// What is imported.
 #[derive(Debug, Subcommand)]
@@ -24,7 +22,8 @@ pub enum Command {
     /// Members: one row a person and account.
     ///
     /// The header is required: `user_external_id`, `email`, `name`, `account_external_id` and `role`, in any order. `name` may
-    /// be left out, and one of the first two. The same file twice changes nothing.
+    /// be left out, and one of the first two. The same file twice changes nothing. It is a job: where this command is stopped,
+    /// a server or the next command that works on jobs goes on with it, unless it is ended by `roster job cancel`.
     Members(Members),
     /// Accounts: made where they are not known, renamed where the file says another name.
     ///
@@ -60,9 +59,6 @@ pub struct Members {
     dry_run: bool,
 }
 
-/// Somewhat longer than names that nothing bears are held.
-const PATIENCE: Duration = Duration::from_secs(75);
-
 /// Larger files are refused by the core; one byte more than it takes is enough to know.
 const MOST: u64 = 64 * 1024 * 1024 + 1;
 
@@ -78,11 +74,12 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
 }
 
 async fn accounts(asked: Accounts, global: &Global) -> Result<(), Failure> {
-    let lines = parse_accounts(&read(&asked.file)?)?;
+    let bytes = read(&asked.file)?;
+    let lines = parse_accounts(&bytes)?;
     let session = open(global).await?;
     let organization = session.organization(&asked.within.organization).await?;
     let (roster, request) = (&session.roster, session.request());
-    let begun = flows::begin_account_import(roster, &request, organization, &lines, asked.dry_run).await?;
+    let begun = flows::begin_account_import(roster, &request, organization, lines, asked.dry_run).await?;
     job::work_off(&session, begun.output.id).await
 }
 
@@ -92,39 +89,28 @@ async fn members(asked: Members, global: &Global) -> Result<(), Failure> {
     let session = open(global).await?;
     let organization = session.organization(&asked.within.organization).await?;
     let options = ImportOptions { create_accounts: asked.create_accounts, dry_run: asked.dry_run };
-    let mut progress = Progress::towards_an_end("rows gone through");
-    let mut hear = |done, all| progress.of(as_u64(done), as_u64(all));
-    let report = import_members(
-        &session.roster,
-        &session.request(),
-        organization,
-        &lines,
-        options,
-        PATIENCE,
-        &mut hear,
-    )
-    .await?;
-    progress.end();
+    let begun =
+        flows::begin_import(&session.roster, &session.request(), organization, lines, options).await?;
+    let job = job::worked_off(&session, begun.output.id).await?;
+    if job.failure.as_deref() == Some(Refusal::NoSeat.code()) {
+        return Err(Refusal::NoSeat.into());
+    }
+    let outcomes = job::outcomes(&session, job.id, |_| true).await?;
     if session.out.is_csv() {
-        let rows: Vec<_> = report.rows.iter().map(shapes::import_row).collect();
+        let rows: Vec<_> = outcomes.iter().map(shapes::outcome).collect();
         text(&csv::table(&["item", "line", "status", "code", "warning"], &rows))?;
     } else if session.out.is_for_machines() {
-        session.out.value(&shapes::import_report(&report))?;
+        session.out.value(&shapes::import_report(&job, &outcomes))?;
     } else {
-        print(&report, asked.dry_run)?;
+        print(&job, &outcomes, asked.dry_run)?;
     }
-    if report.count(RowStatus::Refused) == 0 {
-        return Ok(());
+    if job.status == JobStatus::CompletedWithConflicts {
+        note_refused(outcomes.iter().filter_map(|row| {
+            Some((row.code.as_deref()?, format!("line {}: {}", row.line.unwrap_or_default(), row.item)))
+        }));
+        return Err(Failure::Said);
     }
-    note_refused(report.rows.iter().filter_map(|row| {
-        let code = row.code.filter(|_| row.status == RowStatus::Refused)?;
-        Some((code, format!("line {}: {}", row.line, row.item)))
-    }));
-    Err(Failure::Said)
-}
-
-fn as_u64(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
+    job::ended_well(&session, &job).await
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {
@@ -142,13 +128,11 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn print(report: &ImportReport, dry_run: bool) -> Result<(), Failure> {
-    let noted: Vec<Value> = report
-        .rows
-        .iter()
-        .filter(|row| row.status == RowStatus::Refused || row.warning.is_some())
+fn print(job: &Job, outcomes: &[Outcome], dry_run: bool) -> Result<(), Failure> {
+    let noted = outcomes.iter().filter(|row| row.code.is_some() || row.warning.is_some());
+    let noted: Vec<Value> = noted
         .map(|row| {
-            let mut shape = shapes::import_row(row);
+            let mut shape = shapes::outcome(row);
             shape["detail"] = json!(why(row));
             shape
         })
@@ -157,16 +141,20 @@ fn print(report: &ImportReport, dry_run: bool) -> Result<(), Failure> {
         line(&table(&noted, COLUMNS))?;
         line("")?;
     }
-    let mut text = if dry_run { "Would be done: ".to_owned() } else { "Done: ".to_owned() };
-    let counts: Vec<_> =
-        RowStatus::ALL.iter().map(|status| format!("{} {}", report.count(*status), status.name())).collect();
-    text.push_str(&counts.join(", "));
-    let warned = report.rows.iter().filter(|row| row.warning.is_some()).count();
-    let (accounts, users) = (report.accounts_created, report.users_created);
-    line(&format!("{text}; {warned} with a warning; {accounts} accounts and {users} users made."))
+    let shape = shapes::import_report(job, &[]);
+    let counts: Vec<_> = ["added", "changed", "unchanged", "refused"]
+        .map(|name| format!("{} {name}", shape["summary"][name]))
+        .into();
+    let done = if dry_run { "Would be done" } else { "Done" };
+    let warned = outcomes.iter().filter(|row| row.warning.is_some()).count();
+    let Made { accounts, users } = job.made;
+    line(&format!(
+        "{done}: {}; {warned} with a warning; {accounts} accounts and {users} users made.",
+        counts.join(", ")
+    ))
 }
 
-fn why(row: &RowOutcome) -> Option<String> {
-    let warning = row.warning.map(|warning| format!("warning: {}", warning.name()));
+fn why(row: &Outcome) -> Option<String> {
+    let warning = row.warning.as_ref().map(|warning| format!("warning: {warning}"));
     row.detail.clone().or(warning)
 }

@@ -223,11 +223,20 @@ async fn results(session: &Session, job: JobId, limit: &Limit) -> Result<(), Fai
 }
 
 async fn refused(session: &Session, job: &Job) -> Result<Vec<Outcome>, Failure> {
-    let (mut refused, mut from) = (Vec::new(), Some(0));
+    outcomes(session, job.id, |outcome| outcome.code.is_some()).await
+}
+
+/// What came of those items of a job that are wanted.
+pub async fn outcomes(
+    session: &Session,
+    job: JobId,
+    wanted: impl Fn(&Outcome) -> bool,
+) -> Result<Vec<Outcome>, Failure> {
+    let (mut outcomes, mut from) = (Vec::new(), Some(0));
     while let Some(at) = from {
-        let (found, next) = reads::job_results(&session.roster, &session.request(), job.id, at, 200).await?;
-        refused.extend(found.into_iter().filter(|outcome| outcome.code.is_some()));
+        let (found, next) = reads::job_results(&session.roster, &session.request(), job, at, 200).await?;
+        outcomes.extend(found.into_iter().filter(&wanted));
         from = next;
     }
-    Ok(refused)
+    Ok(outcomes)
 }

@@ -131,7 +131,7 @@ pub async fn begin_bulk(
         preflight(roster, request, &may).await?;
         return Err(Refusal::MailNotConfigured.into());
     }
-    begin(roster, request, work, Some(act.permission()), users).await
+    begin(roster, request, work, Some(act.permission()), users.into_iter().map(Ok)).await
 }
 
 /// Queues the import of a file that has been read.
@@ -139,14 +139,12 @@ pub async fn begin_import(
     roster: &Roster,
     request: &Request,
     organization: OrganizationId,
-    lines: &[ImportLine],
+    lines: impl Iterator<Item = Result<ImportLine, Refusal>> + Send,
     options: ImportOptions,
 ) -> Result<Done<Job>, OpError> {
     let ImportOptions { create_accounts, dry_run } = options;
     let work = Work::ImportMembers { organization, create_accounts, dry_run };
-    let items = lines.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
-    let items = items.map_err(|bad| Refusal::invalid("", bad.to_string()))?;
-    begin(roster, request, work, Some(IMPORTS), items).await
+    begin(roster, request, work, Some(IMPORTS), lines.map(item)).await
 }
 
 /// Queues the import of accounts from a file that has been read.
@@ -154,13 +152,16 @@ pub async fn begin_account_import(
     roster: &Roster,
     request: &Request,
     organization: OrganizationId,
-    lines: &[AccountLine],
+    lines: impl Iterator<Item = Result<AccountLine, Refusal>> + Send,
     dry_run: bool,
 ) -> Result<Done<Job>, OpError> {
     let work = Work::ImportAccounts { organization, dry_run };
-    let items = lines.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
-    let items = items.map_err(|bad| Refusal::invalid("", bad.to_string()))?;
-    begin(roster, request, work, Some(IMPORTS), items).await
+    begin(roster, request, work, Some(IMPORTS), lines.map(item)).await
+}
+
+/// A row as the job keeps it.
+fn item(line: Result<impl Serialize, Refusal>) -> Result<String, Refusal> {
+    serde_json::to_string(&line?).map_err(|bad| Refusal::invalid("", bad.to_string()))
 }
 
 /// Sets which traits name owners, and has a job look at everything again (rule T2).
@@ -182,12 +183,12 @@ async fn begin(
     request: &Request,
     work: Work,
     permission: Option<&'static str>,
-    items: Vec<String>,
+    items: impl Iterator<Item = Result<String, Refusal>> + Send,
 ) -> Result<Done<Job>, OpError> {
-    let (home, kind, total) = (work.home(), work.kind(), items.len() as u64);
-    let mut operation = BeginJob { asked: asked(request), work, total, permission, not_after: None };
+    let (home, kind) = (work.home(), work.kind());
+    let mut operation = BeginJob { asked: asked(request), work, total: 0, permission, not_after: None };
     preflight(roster, request, &operation).await?;
-    store_items(roster, request, &home, operation.asked.id, items).await?;
+    operation.total = store_items(roster, request, &home, operation.asked.id, items).await?;
     operation.not_after = Some(announce(roster, request, operation.asked.id, &home, kind).await?);
     run(roster, request, &operation).await
 }
@@ -256,22 +257,30 @@ impl Operation for StoreParts {
     }
 }
 
+/// The items in parts beside the job; how many there are.
 async fn store_items(
     roster: &Roster,
     request: &Request,
     home: &Home,
     job: JobId,
-    items: Vec<String>,
-) -> Result<(), OpError> {
-    let mut parts = Vec::new();
-    for (n, chunk) in items.chunks(Job::PART).enumerate() {
-        let id = JobPartId { job, side: JobSide::Input, n: u32::try_from(n).unwrap_or(u32::MAX) };
-        parts.push(JobPart { id, content: PartContent::Items(chunk.to_vec()) });
+    items: impl Iterator<Item = Result<String, Refusal>> + Send,
+) -> Result<u64, OpError> {
+    let (mut items, mut total) = (items.peekable(), 0);
+    for group in 0.. {
+        let mut parts = Vec::new();
+        while parts.len() < PARTS && items.peek().is_some() {
+            let n = u32::try_from(group * PARTS + parts.len()).unwrap_or(u32::MAX);
+            let some = items.by_ref().take(Job::PART).collect::<Result<Vec<_>, _>>()?;
+            total += some.len() as u64;
+            let id = JobPartId { job, side: JobSide::Input, n };
+            parts.push(JobPart { id, content: PartContent::Items(some) });
+        }
+        if parts.is_empty() {
+            break;
+        }
+        store_parts(roster, request, home, parts, &format!("parts {group}")).await?;
     }
-    for (n, chunk) in parts.chunks(PARTS).enumerate() {
-        store_parts(roster, request, home, chunk.to_vec(), &format!("parts {n}")).await?;
-    }
-    Ok(())
+    Ok(total)
 }
 
 /// Puts parts of a job beside it.

@@ -92,7 +92,8 @@ impl Held {
         code: Option<&str>,
     ) -> Result<Job, Interrupted> {
         let code = code.map(str::to_owned);
-        let outcome = Outcome { item: item.to_owned(), line: None, status, code, warning: None };
+        let outcome =
+            Outcome { item: item.to_owned(), line: None, status, code, warning: None, detail: None };
         let advance = Advance { outcomes: vec![outcome], ..Advance::default() };
         self.say(&as_asked(job), job.id, advance).await
     }

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use super::{Held, Interrupted, as_asked};
 use crate::facts::{Fence, Request};
 use crate::flows::import::{
-    ImportLine, ImportOptions, ImportReport, RowOutcome, RowStatus, import_one_by_one, import_rows,
-    seats_are_limited,
+    Again, ImportLine, ImportOptions, Report, import_one_by_one, import_rows, seats_are_limited,
 };
 use crate::flows::refresh::refresh_cards;
 use crate::flows::store_parts;
@@ -69,27 +68,27 @@ impl Held {
         let run = on_overlay(&self.roster, Overlay::new);
         let above = Self { roster: run.0.clone(), ..self.clone() };
         let before = above.seats().await?;
-        let mut report = ImportReport::default();
-        let parts = job.total.div_ceil(Job::PART as u64);
+        let (again, parts) = (self.again(&job).await?, job.total.div_ceil(Job::PART as u64));
         for n in 0..parts {
             let lines = parsed(&self.items(job.id, n).await?)?;
-            let from = report.rows.len();
-            import_rows(&run, &asker, organization, &lines, options, &mut report).await?;
+            let report = import_rows(&run, &asker, organization, &lines, options).await?;
+            let full = |outcome: &Outcome| outcome.code.as_deref() == Some(Refusal::NoSeat.code());
+            if !options.dry_run && report.outcomes.iter().any(full) {
+                return Err(Interrupted::Hopeless(Refusal::NoSeat.code().to_owned()));
+            }
+            let part = u32::try_from(n).unwrap_or(u32::MAX);
+            run.1.shed(asker.actor.user(), |name| again.after(part, name));
             // What an attempt that was cut off has said is not said again.
-            let said = job.done > from as u64;
-            let outcomes = if options.dry_run && !said {
-                report.rows[from..].iter().map(outcome).collect()
+            let said = !options.dry_run || job.done > n * Job::PART as u64;
+            let advance = if said {
+                Advance::default()
             } else {
-                Vec::new()
+                Advance { outcomes: report.outcomes, made: report.made, ..Advance::default() }
             };
-            run.1.forget();
-            job = self.say(&request, job.id, Advance { outcomes, ..Advance::default() }).await?;
+            job = self.say(&request, job.id, advance).await?;
         }
         if options.dry_run {
             return Ok(None);
-        }
-        if report.rows.iter().any(|row| row.code == Some(Refusal::NoSeat.code())) {
-            return Err(Interrupted::Hopeless(Refusal::NoSeat.code().to_owned()));
         }
         let needed = above.seats().await? - before;
         let cursor = Some(ADMITTED.to_owned());
@@ -100,6 +99,16 @@ impl Held {
             }
             said => said.map(Some),
         }
+    }
+
+    /// Whom the file names in which part for the last time.
+    async fn again(&self, job: &Job) -> Result<Again, Interrupted> {
+        let mut again = Again::default();
+        for n in 0..job.total.div_ceil(Job::PART as u64) {
+            let lines = parsed(&self.items(job.id, n).await?)?;
+            again.note(u32::try_from(n).unwrap_or(u32::MAX), &lines);
+        }
+        Ok(again)
     }
 
     /// A chunk by one flush, with its outcomes and what it takes from the hold. Where others got in between, row by row
@@ -160,16 +169,12 @@ impl Held {
         let (_, version) = self.said(&request.step("let go"), id, letting_go).await?;
         let fence = version.map(|version| Fence { home: self.home.clone(), key: Key::Job(id), version });
         let fenced = Request { fence, ..self.asker(rows.job).await? };
-        let mut report = ImportReport::default();
         let (organization, lines, options) = (rows.organization, rows.lines, rows.options);
-        match overlaid {
-            Some(run) => import_rows(run, &fenced, organization, lines, options, &mut report).await?,
-            None => {
-                import_one_by_one(&self.roster, &fenced, organization, lines, options, &mut report).await?;
-            }
-        }
+        let Report { mut outcomes, made } = match overlaid {
+            Some(run) => import_rows(run, &fenced, organization, lines, options).await?,
+            None => import_one_by_one(&self.roster, &fenced, organization, lines, options).await?,
+        };
         let taken = (self.seats().await? - began + free).clamp(0, free);
-        let mut outcomes: Vec<Outcome> = report.rows.iter().map(outcome).collect();
         for (found, foreseen) in outcomes.iter_mut().zip(&rows.foreseen) {
             if found.status == OutcomeStatus::Unchanged {
                 found.clone_from(foreseen);
@@ -178,7 +183,7 @@ impl Held {
         foresee(outcomes.clone()).await?;
         let seats_held = Some((rows.job.seats_held - taken).max(0));
         let forgets = vec![rows.part, JobPartId { side: JobSide::Input, ..rows.part }];
-        let advance = Advance { outcomes, seats_held, forgets, ..Advance::default() };
+        let advance = Advance { outcomes, made, seats_held, forgets, ..Advance::default() };
         self.say(&request.step("chunk"), id, advance).await
     }
 
@@ -210,19 +215,4 @@ struct Rows<'a> {
 fn parsed(items: &[String]) -> Result<Vec<ImportLine>, Interrupted> {
     let lines = items.iter().map(|item| serde_json::from_str(item)).collect::<Result<_, _>>();
     lines.map_err(|bad: serde_json::Error| Interrupted::Hopeless(bad.to_string()))
-}
-
-fn outcome(row: &RowOutcome) -> Outcome {
-    Outcome {
-        item: row.item.clone(),
-        line: Some(row.line),
-        status: match row.status {
-            RowStatus::Added => OutcomeStatus::Added,
-            RowStatus::Changed => OutcomeStatus::Changed,
-            RowStatus::Unchanged => OutcomeStatus::Unchanged,
-            RowStatus::Refused => OutcomeStatus::Refused,
-        },
-        code: row.code.map(str::to_owned),
-        warning: row.warning.map(|warning| warning.name().to_owned()),
-    }
 }

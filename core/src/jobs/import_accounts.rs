@@ -203,5 +203,5 @@ fn new_account(
 
 fn outcome(line: &AccountLine, status: OutcomeStatus, code: Option<&str>) -> Outcome {
     let code = code.map(str::to_owned);
-    Outcome { item: line.item.clone(), line: Some(line.line), status, code, warning: None }
+    Outcome { item: line.item.clone(), line: Some(line.line), status, code, warning: None, detail: None }
 }

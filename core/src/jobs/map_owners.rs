@@ -57,7 +57,7 @@ impl Held {
             Err(OpError::Refused(refusal)) => (OutcomeStatus::Refused, Some(refusal.code().to_owned())),
             Err(error) => return Err(error.into()),
         };
-        Ok(Outcome { item, line: None, status, code, warning: None })
+        Ok(Outcome { item, line: None, status, code, warning: None, detail: None })
     }
 
     /// The one after; the only one, once, for a job about one.

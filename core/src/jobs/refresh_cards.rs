@@ -21,6 +21,7 @@ impl Held {
                 status: if changed { OutcomeStatus::Changed } else { OutcomeStatus::Unchanged },
                 code: None,
                 warning: None,
+                detail: None,
             });
             let (outcomes, cursor) = (outcomes.collect(), Some(last.to_string()));
             job = self.say(&request, job.id, Advance { outcomes, cursor, ..Advance::default() }).await?;

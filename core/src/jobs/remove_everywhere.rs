@@ -68,6 +68,6 @@ impl Held {
             Swept::Unchanged => (OutcomeStatus::Unchanged, None),
             Swept::Owner => (OutcomeStatus::Refused, Some(Refusal::OwnerMustTransfer.code().to_owned())),
         };
-        Ok(Outcome { item: organization.to_string(), line: None, status, code, warning: None })
+        Ok(Outcome { item: organization.to_string(), line: None, status, code, warning: None, detail: None })
     }
 }

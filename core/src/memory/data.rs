@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use crate::home::{Due, Home, Key, Tally};
 use crate::id::{CommitId, Version};
@@ -16,8 +17,8 @@ use crate::time::Timestamp;
 pub struct HomeData {
     /// The end of the log.
     pub head: Head,
-    /// Records by key.
-    pub records: BTreeMap<Key, Stored>,
+    /// Records by key, each by itself: most homes hold few, and a map makes room for more.
+    pub records: BTreeMap<Key, Arc<Stored>>,
     /// Tallies that were ever added to.
     pub tallies: BTreeMap<Tally, i64>,
     /// The log, oldest first.
@@ -49,7 +50,7 @@ impl HomeData {
             head: self.head,
             records: keys
                 .iter()
-                .filter_map(|key| Some((key.clone(), self.records.get(key)?.clone())))
+                .filter_map(|key| Some((key.clone(), Stored::clone(self.records.get(key)?))))
                 .collect(),
             tallies: tallies
                 .iter()
@@ -88,6 +89,11 @@ impl HomeData {
         Ok(Committed::Now(changes.entry.as_ref().map(|entry| self.append(changes.id, entry))))
     }
 
+    /// Forgets which commits it has seen: for one to whom none is sent again.
+    pub(crate) fn forget_commits(&mut self) {
+        self.done.clear();
+    }
+
     fn version(&self, key: &Key) -> Option<Version> {
         self.records.get(key).map(|stored| stored.version)
     }
@@ -97,7 +103,7 @@ impl HomeData {
             match write {
                 Write::Put(record) => {
                     let stored = Stored { record: record.clone(), version: changes.id };
-                    self.records.insert(record.key(), stored);
+                    self.records.insert(record.key(), Arc::new(stored));
                 }
                 Write::Remove(key) => {
                     self.records.remove(key);
@@ -124,13 +130,13 @@ impl HomeData {
     pub fn records_after(&self, after: Option<&Key>, limit: u16) -> Vec<Stored> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let found = self.records.range::<Key, _>((from, Bound::Unbounded));
-        found.take(limit.into()).map(|(_, stored)| stored.clone()).collect()
+        found.take(limit.into()).map(|(_, stored)| Stored::clone(stored)).collect()
     }
 
     /// Adds what another store holds.
     pub fn load(&mut self, part: &Part) -> Result<(), StoreError> {
         for stored in &part.records {
-            if self.records.insert(stored.record.key(), stored.clone()).is_some() {
+            if self.records.insert(stored.record.key(), Arc::new(stored.clone())).is_some() {
                 return Err(already_there(&part.home));
             }
             if !part.home.has_log() {
@@ -154,7 +160,7 @@ impl HomeData {
         due.sort();
         Dump {
             head: self.head,
-            records: self.records.values().cloned().collect(),
+            records: self.records.values().map(|stored| Stored::clone(stored)).collect(),
             tallies: self
                 .tallies
                 .iter()
@@ -170,9 +176,9 @@ impl HomeData {
 pub fn page_of(homes: &[&HomeData], listing: &Listing, page: &PageRequest, clock: Timestamp) -> Page {
     let head = homes.iter().map(|home| home.head.time).max().unwrap_or(Timestamp::EPOCH);
     let now = clock.max(head);
-    let row = |stored: &Stored| {
+    let row = |stored: &Arc<Stored>| {
         let position = listing.position(&stored.record, now)?;
-        Some(Row { position, stored: stored.clone() })
+        Some(Row { position, stored: Stored::clone(stored) })
     };
     let mut rows: Vec<Row> = homes.iter().flat_map(|home| home.records.values()).filter_map(row).collect();
     let descending = matches!(listing, Listing::Members { descending: true, .. });

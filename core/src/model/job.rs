@@ -221,6 +221,18 @@ pub struct Outcome {
     pub code: Option<String>,
     /// What to look at although it was done.
     pub warning: Option<String>,
+    /// Why it was refused, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// What an import made by the way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Made {
+    /// Accounts.
+    pub accounts: u64,
+    /// Users.
+    pub users: u64,
 }
 
 /// One job.
@@ -248,6 +260,9 @@ pub struct Job {
     pub total: u64,
     /// How many ended how.
     pub summary: BTreeMap<String, u64>,
+    /// What it made by the way, but for what an attempt that was cut off made.
+    #[serde(default)]
+    pub made: Made,
     /// Outcomes that are not yet in a part.
     pub fresh: Vec<Outcome>,
     /// Where to go on, in the terms of the work.

@@ -41,8 +41,8 @@ pub use feed::{FeedKey, FeedLine, FeedSpan};
 pub use holding::{Holding, HoldingName, HoldingTypes, MAX_SUCCESSIONS, MAX_TYPES, Succession, Successions};
 pub use invitation::{Invitation, InvitationStatus, Inviter};
 pub use job::{
-    Job, JobPart, JobPartId, JobSide, JobStatus, Lease, MalformedPart, Outcome, OutcomeStatus, PartContent,
-    Work,
+    Job, JobPart, JobPartId, JobSide, JobStatus, Lease, Made, MalformedPart, Outcome, OutcomeStatus,
+    PartContent, Work,
 };
 pub use mail::{Letter, Mail, MailPointer, OUTBOXES, Sought, Waiting};
 pub use member::{Card, Member, MemberStatus};

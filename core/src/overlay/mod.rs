@@ -2,6 +2,7 @@
 //! flushed to the store below in large groups, so that a run does exactly what its dry run reported.
 
 mod ahead;
+mod shed;
 mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,7 +113,7 @@ impl Layered {
             if known.insert(key.clone())
                 && let Some(stored) = read.records.remove(&key)
             {
-                self.data.records.insert(key, stored);
+                self.data.records.insert(key, Arc::new(stored));
             }
         }
         for tally in wanted.tallies {
@@ -136,7 +137,7 @@ impl Layered {
         for stored in dump.records {
             let key = stored.record.key();
             if !known.contains(&key) {
-                self.data.records.insert(key, stored);
+                self.data.records.insert(key, Arc::new(stored));
             }
         }
         for (tally, sum) in dump.tallies {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use roster_core::actor::{Actor, Via};
 use roster_core::facts::{ReceiptDraft, Request, Seed};
-use roster_core::flows::import::{ImportOptions, import_members, parse_members};
 use roster_core::flows::{
     Leave, NewAccount, NewMember, NewOrganization, NewUser, Reassign, Who, accept_invitation, add_member,
     begin_receipt, close_organization, create_account, create_organization, create_user, finish_receipt,
@@ -55,7 +54,6 @@ pub enum Flow {
     ChangeSlug,
     SetRole,
     RemoveMany,
-    Import,
     Accept,
     Close,
     Plan,
@@ -72,14 +70,8 @@ pub enum Ask {
     Fresh,
 }
 
-const ROWS: &str = "email,name,account_external_id,role\n\
-    ivo@example.com,Ivo,north,member\n\
-    ida@example.com,Ida,west,viewer\n\
-    ivo@example.com,Ivo,west,admin\n\
-    ute@example.com,Ute,west,member\n";
-
 impl Flow {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 14] = [
         Self::CreateUser,
         Self::CreateOrganization,
         Self::AddNewPerson,
@@ -89,7 +81,6 @@ impl Flow {
         Self::ChangeSlug,
         Self::SetRole,
         Self::RemoveMany,
-        Self::Import,
         Self::Accept,
         Self::Close,
         Self::Plan,
@@ -99,7 +90,7 @@ impl Flow {
 
     /// Whether the world shows either nothing of it or all of it.
     pub fn is_one_step(self) -> bool {
-        !matches!(self, Self::CreateOrganization | Self::AddNewPerson | Self::RemoveMany | Self::Import)
+        !matches!(self, Self::CreateOrganization | Self::AddNewPerson | Self::RemoveMany)
     }
 
     /// Whether something is tidied up at its end, whose failure does not make it fail.
@@ -199,21 +190,6 @@ impl Flow {
             Self::RemoveMany => {
                 let users = ["ext:max", "ext:mia", "ext:nobody", "ext:moe"].map(str::to_owned);
                 remove_many(roster, &bare, cloud, &external("north"), &users).await.map(drop)
-            }
-            Self::Import => {
-                let lines = parse_members(ROWS.as_bytes())?;
-                let options = ImportOptions { create_accounts: true, dry_run: false };
-                import_members(
-                    roster,
-                    &bare,
-                    cloud,
-                    &lines,
-                    options,
-                    std::time::Duration::ZERO,
-                    &mut |_, _| {},
-                )
-                .await
-                .map(drop)
             }
             Self::Accept => {
                 let actor = Actor::User { user: fay, via: Via::Operator { key: None } };

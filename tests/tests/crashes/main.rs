@@ -197,7 +197,6 @@ flows! {
     change_slug: ChangeSlug;
     set_role: SetRole;
     remove_many: RemoveMany;
-    import: Import;
     accept: Accept;
     close: Close;
     plan: Plan;

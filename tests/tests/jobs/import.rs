@@ -2,6 +2,7 @@
 
 crate::on_every_store! {
     x4_the_real_file_comes_in_and_a_second_time_changes_nothing
+    x4_a_dry_run_says_what_the_run_does_of_people_who_come_again_and_again
     x4_too_few_seats_for_the_file_and_nothing_is_done
     x4_bad_files_are_refused_at_once
     x4_accounts_come_in_and_a_second_time_nothing_changes
@@ -21,6 +22,7 @@ mod cases {
     use roster_core::facts::Request;
     use roster_core::flows::cancel_job;
     use roster_core::home::Key;
+    use roster_core::log::digest;
     use roster_core::model::JobSide;
     use roster_core::op::Roster;
     use roster_core::store::{ChangeSet, CommitError, Committed, Store, Write};
@@ -52,6 +54,40 @@ mod cases {
         let again = done(&service, &upload(&service, &path, &file).await.is(202)).await;
         let unchanged = again["summary"]["unchanged"].as_u64().unwrap();
         assert_eq!(unchanged + again["summary"]["refused"].as_u64().unwrap_or(0), 349, "{again}");
+        is_clean(&service).await;
+    }
+
+    /// A dry run keeps in mind only whom the file names again: here that is many, by one of two names or by both, some of them
+    /// with another name than the one they came with.
+    pub async fn x4_a_dry_run_says_what_the_run_does_of_people_who_come_again_and_again(store: &str) {
+        let service = Service::on(store).await;
+        let one = organization(&service, "one", Some(1_000)).await;
+        let roll = |n: usize, what: &str, sides: usize| {
+            usize::from(u16::from_be_bytes([0, 1].map(|at| digest(format!("{n} {what}").as_bytes())[at])))
+                % sides
+        };
+        let mut file = "user_external_id,email,account_external_id,role\n".to_owned();
+        for n in 0..420 {
+            // The people of a stretch of the file, and now and then one of long ago.
+            let near = (n / 30) * 3;
+            let person = if roll(n, "old", 5) == 0 { roll(n, "who", near + 1) } else { near + n % 3 };
+            let other = if roll(n, "other", 10) == 0 { person + 1 } else { person };
+            let (id, email) = match roll(n, "names", 4) {
+                0 => (String::new(), format!("p{other}@example.com")),
+                1 => (format!("p{person}"), String::new()),
+                _ => (format!("p{person}"), format!("p{other}@example.com")),
+            };
+            let role = ["viewer", "member"][roll(n, "role", 2)];
+            writeln!(file, "{id},{email},a{},{role}", roll(n, "account", 3)).unwrap();
+        }
+        let path = format!("/v1/organizations/{one}/imports?kind=members&create_accounts=true");
+        let dry = upload(&service, &format!("{path}&dry_run=true"), &file).await.is(202);
+        let foreseen = results(&service, &done(&service, &dry).await).await;
+        let run = done(&service, &upload(&service, &path, &file).await.is(202)).await;
+        assert_eq!(results(&service, &run).await, foreseen);
+        for how in ["added", "changed", "unchanged", "refused"] {
+            assert!(foreseen.iter().any(|row| row["status"] == how), "{how}");
+        }
         is_clean(&service).await;
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::parse::{cell, is_whole, parse, places, read};
+use super::parse::{Lines, cell, is_whole, parse, places, read};
 use crate::refusal::Refusal;
 use crate::text::{ExternalId, Name};
 
@@ -32,8 +32,8 @@ struct Columns {
     count: usize,
 }
 
-/// Reads a file; 422 for one whose header cannot be used or that has no rows, in which case nothing is done.
-pub fn parse_accounts(bytes: &[u8]) -> Result<Vec<AccountLine>, Refusal> {
+/// Reads a file row by row; 422 for one whose header cannot be used or that has no rows.
+pub fn parse_accounts(bytes: &[u8]) -> Result<Lines<'_, AccountLine>, Refusal> {
     parse(bytes, columns, |line, raw, record, columns| {
         let item = record.get(columns.external_id).unwrap_or_default();
         let item = String::from_utf8_lossy(item).chars().take(255).collect();
@@ -65,8 +65,8 @@ mod tests {
     #[test]
     fn x4_account_rows_are_read_one_by_one_and_bad_headers_refuse_the_file() {
         let parsed = |text: &str| -> Vec<(u64, bool)> {
-            let lines = parse_accounts(text.as_bytes()).unwrap();
-            lines.into_iter().map(|line| (line.line, line.row.is_ok())).collect()
+            let lines = parse_accounts(text.as_bytes()).unwrap().map(Result::unwrap);
+            lines.map(|line| (line.line, line.row.is_ok())).collect()
         };
         assert_eq!(parsed("account_external_id\nnorth\n"), [(2, true)]);
         assert_eq!(

@@ -57,7 +57,7 @@ pub(super) async fn read_ahead(
     things.fetch(overlay).await
 }
 
-fn claims(row: &ImportRow) -> impl Iterator<Item = ClaimName> {
+pub(super) fn claims(row: &ImportRow) -> impl Iterator<Item = ClaimName> {
     let email = row.email.as_ref().map(ClaimName::email);
     email.into_iter().chain(row.external_id.clone().map(ClaimName::UserExternalId))
 }

@@ -1,6 +1,8 @@
 //! Reading the file: `user_external_id,email,name,account_external_id,role` in any order (RFC 4180, with a byte order
 //! mark and any line ending tolerated).
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::permission::RoleRef;
@@ -48,18 +50,34 @@ struct Columns {
     count: usize,
 }
 
-/// Reads a file; 422 for one whose header cannot be used or that has no rows, in which case nothing is done.
-pub fn parse_members(bytes: &[u8]) -> Result<Vec<ImportLine>, Refusal> {
+/// Reads a file row by row; 422 for one whose header cannot be used or that has no rows.
+pub fn parse_members(bytes: &[u8]) -> Result<Lines<'_, ImportLine>, Refusal> {
     parse(bytes, columns, line)
 }
 
+/// The rows of a file, one at a time: however many there are, they are never all in memory.
+pub struct Lines<'a, T> {
+    text: &'a [u8],
+    reader: csv::Reader<&'a [u8]>,
+    record: csv::ByteRecord,
+    read: Box<dyn Fn(u64, &[u8], &csv::ByteRecord) -> T + Send + 'a>,
+    /// Up to where line ends are counted, and on which line that is.
+    counted: (usize, u64),
+    first: Option<T>,
+}
+
+impl<T> fmt::Debug for Lines<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines").field("at", &self.counted).finish_non_exhaustive()
+    }
+}
+
 /// The rows of a file, each with the line on which it begins.
-pub(super) fn parse<C, T>(
-    bytes: &[u8],
+pub(super) fn parse<'a, C: Send + 'a, T>(
+    bytes: &'a [u8],
     columns: impl Fn(&csv::ByteRecord) -> Result<C, Refusal>,
-    line: impl Fn(u64, &[u8], &csv::ByteRecord, &C) -> T,
-) -> Result<Vec<T>, Refusal> {
-    let bad = |detail: &str| Refusal::invalid("", detail);
+    line: impl Fn(u64, &[u8], &csv::ByteRecord, &C) -> T + Send + 'a,
+) -> Result<Lines<'a, T>, Refusal> {
     if bytes.len() > MAX_BYTES {
         return Err(bad("the file is larger than 64 MiB"));
     }
@@ -70,21 +88,39 @@ pub(super) fn parse<C, T>(
         Ok(true) => columns(&record)?,
         Ok(false) | Err(_) => return Err(bad("the file is empty; its first line must be the header")),
     };
-    let (mut lines, mut counted, mut at_line) = (Vec::new(), 0, 1);
-    loop {
-        let begin = byte(reader.position());
-        match reader.read_byte_record(&mut record) {
-            Ok(true) => {}
-            Ok(false) if lines.is_empty() => return Err(bad("the file has no rows below its header")),
-            Ok(false) => return Ok(lines),
-            Err(error) => return Err(bad(&format!("the file cannot be read: {error}"))),
+    let read = Box::new(move |at: u64, raw: &[u8], record: &csv::ByteRecord| line(at, raw, record, &header));
+    let mut lines = Lines { text, reader, record, read, counted: (0, 1), first: None };
+    lines.first = match lines.next() {
+        None => return Err(bad("the file has no rows below its header")),
+        Some(first) => Some(first?),
+    };
+    Ok(lines)
+}
+
+impl<T> Iterator for Lines<'_, T> {
+    type Item = Result<T, Refusal>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(first) = self.first.take() {
+            return Some(Ok(first));
         }
-        let raw = text.get(begin..byte(reader.position())).unwrap_or_default();
+        let begin = byte(self.reader.position());
+        match self.reader.read_byte_record(&mut self.record) {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(error) => return Some(Err(bad(&format!("the file cannot be read: {error}")))),
+        }
+        let raw = self.text.get(begin..byte(self.reader.position())).unwrap_or_default();
         let blank = raw.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
-        at_line += line_ends(text.get(counted..begin + blank).unwrap_or_default());
-        counted = begin + blank;
-        lines.push(line(at_line, &raw[blank..], &record, &header));
+        let (counted, line) = self.counted;
+        let line = line + line_ends(self.text.get(counted..begin + blank).unwrap_or_default());
+        self.counted = (begin + blank, line);
+        Some(Ok((self.read)(line, &raw[blank..], &self.record)))
     }
+}
+
+fn bad(detail: &str) -> Refusal {
+    Refusal::invalid("", detail)
 }
 
 fn byte(position: &csv::Position) -> usize {
@@ -220,11 +256,8 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Vec<(u64, bool)> {
-        parse_members(text.as_bytes())
-            .unwrap()
-            .into_iter()
-            .map(|line| (line.line, line.row.is_ok()))
-            .collect()
+        let lines = parse_members(text.as_bytes()).unwrap().map(Result::unwrap);
+        lines.map(|line| (line.line, line.row.is_ok())).collect()
     }
 
     #[test]
@@ -274,6 +307,6 @@ mod tests {
         assert_eq!(parsed(&long), [(2, false), (3, true)]);
         let mut raw = header.as_bytes().to_vec();
         raw.extend(b"\xff,,north,member\n");
-        assert!(parse_members(&raw).unwrap()[0].row.is_err());
+        assert!(parse_members(&raw).unwrap().all(|line| line.unwrap().row.is_err()));
     }
 }

@@ -1,13 +1,13 @@
 //! One row: the account, the person, the role.
 
-use super::{ImportLine, ImportOptions, ImportReport, ImportRow};
+use super::{ImportLine, ImportOptions, ImportRow, Report};
 use crate::facts::Request;
 use crate::flows::create_user::{find, fresh_id};
 use crate::flows::set_role::set_role_of;
 use crate::flows::{Found, NewAccount, NewUser, create_account, find_or_create_user, find_user};
 use crate::home::{Home, TypedKey};
 use crate::id::OrganizationId;
-use crate::model::{Card, TraitPatch};
+use crate::model::{Card, Made, Outcome, OutcomeStatus, TraitPatch};
 use crate::op::{Roster, preflight};
 use crate::ops::member::{RoleSet, SetRole};
 use crate::permission::RoleRef;
@@ -15,66 +15,8 @@ use crate::reference::{AccountRef, UserRef};
 use crate::refusal::{OpError, Refusal};
 use crate::text::{ExternalId, Name};
 
-/// How a row ended.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum RowStatus {
-    /// The person reaches the account now.
-    Added,
-    /// They had another role there.
-    Changed,
-    /// All was so already.
-    Unchanged,
-    /// Nothing was done.
-    Refused,
-}
-
-impl RowStatus {
-    /// All, in the order of reports.
-    pub const ALL: [Self; 4] = [Self::Added, Self::Changed, Self::Unchanged, Self::Refused];
-
-    /// The name in the API contract.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Added => "added",
-            Self::Changed => "changed",
-            Self::Unchanged => "unchanged",
-            Self::Refused => "refused",
-        }
-    }
-}
-
-/// Something worth a look though the row was done.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Warning {
-    /// The address is that of a person with another external id, which they keep.
-    ExternalIdDiffers,
-}
-
-impl Warning {
-    /// The name in the API contract.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ExternalIdDiffers => "external_id_differs",
-        }
-    }
-}
-
-/// The outcome of a row.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RowOutcome {
-    /// The person as the file names them.
-    pub item: String,
-    /// The line on which the row begins.
-    pub line: u64,
-    /// How it ended.
-    pub status: RowStatus,
-    /// Why it was refused.
-    pub code: Option<&'static str>,
-    /// The same in words.
-    pub detail: Option<String>,
-    /// Worth a look.
-    pub warning: Option<Warning>,
-}
+/// The warning about an address of a person with another external id, which they keep.
+const EXTERNAL_ID_DIFFERS: &str = "external_id_differs";
 
 /// Imports one row and notes its outcome; an error only where the store fails.
 pub(crate) async fn import(
@@ -83,29 +25,30 @@ pub(crate) async fn import(
     organization: OrganizationId,
     line: &ImportLine,
     options: ImportOptions,
-    report: &mut ImportReport,
+    report: &mut Report,
 ) -> Result<(), OpError> {
-    let outcome = |status, code, detail, warning| RowOutcome {
+    let outcome = |status, code: Option<&str>, detail, warning: Option<&str>| Outcome {
         item: line.item.clone(),
-        line: line.line,
+        line: Some(line.line),
         status,
-        code,
+        code: code.map(str::to_owned),
+        warning: warning.map(str::to_owned),
         detail,
-        warning,
     };
     let row = match &line.row {
         Ok(row) => row,
         Err(detail) => {
-            report.rows.push(outcome(RowStatus::Refused, Some("invalid"), Some(detail.clone()), None));
+            let detail = Some(detail.clone());
+            report.outcomes.push(outcome(OutcomeStatus::Refused, Some("invalid"), detail, None));
             return Ok(());
         }
     };
     let request = request.step(&format!("line {}", line.line));
-    match act(roster, &request, organization, row, options, report).await {
-        Ok((status, warning)) => report.rows.push(outcome(status, None, None, warning)),
+    match act(roster, &request, organization, row, options, &mut report.made).await {
+        Ok((status, warning)) => report.outcomes.push(outcome(status, None, None, warning)),
         Err(OpError::Refused(refusal)) => {
             let detail = Some(refusal.to_string());
-            report.rows.push(outcome(RowStatus::Refused, Some(refusal.code()), detail, None));
+            report.outcomes.push(outcome(OutcomeStatus::Refused, Some(refusal.code()), detail, None));
         }
         Err(error) => return Err(error),
     }
@@ -118,8 +61,8 @@ async fn act(
     organization: OrganizationId,
     row: &ImportRow,
     options: ImportOptions,
-    report: &mut ImportReport,
-) -> Result<(RowStatus, Option<Warning>), OpError> {
+    made: &mut Made,
+) -> Result<(OutcomeStatus, Option<&'static str>), OpError> {
     if row.role == RoleRef::OWNER {
         return Err(Refusal::OwnerByTransferOnly.into());
     }
@@ -132,7 +75,7 @@ async fn act(
         })?;
         let new = NewAccount { name, external_id: Some(row.account.clone()), traits: TraitPatch::default() };
         create_account(roster, &request.step("account"), organization, &new, None).await?;
-        report.accounts_created += 1;
+        made.accounts += 1;
     }
     let person = NewUser {
         email: row.email.clone(),
@@ -150,18 +93,18 @@ async fn act(
         may_add(roster, request, organization, row, &person).await?;
         let Found { user, created, external_id_differs } =
             find_or_create_user(roster, request, &person).await?;
-        report.users_created += usize::from(created);
+        made.users += u64::from(created);
         (user, external_id_differs)
     };
     let (named, only_known) = (UserRef::Id(user.id), by_id.is_some());
     let done = set_role_of(roster, request, organization, &account, &named, row.role, only_known).await?;
     let RoleSet { previous, .. } = done.output;
     let status = match previous {
-        None => RowStatus::Added,
-        Some(role) if role == row.role => RowStatus::Unchanged,
-        Some(_) => RowStatus::Changed,
+        None => OutcomeStatus::Added,
+        Some(role) if role == row.role => OutcomeStatus::Unchanged,
+        Some(_) => OutcomeStatus::Changed,
     };
-    Ok((status, external_id_differs.then_some(Warning::ExternalIdDiffers)))
+    Ok((status, external_id_differs.then_some(EXTERNAL_ID_DIFFERS)))
 }
 
 /// Nobody is made by one who may not add them.

@@ -6,7 +6,7 @@ use super::{ended, is_held, renewed};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record};
 use crate::id::JobId;
-use crate::model::{Job, JobPart, JobPartId, JobStatus, Outcome};
+use crate::model::{Job, JobPart, JobPartId, JobStatus, Made, Outcome};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -20,6 +20,8 @@ pub struct Advance {
     pub cursor: Option<String>,
     /// How many items there are.
     pub total: Option<u64>,
+    /// What was made by the way.
+    pub made: Made,
     /// How many seats are held from now on for what is still to be done.
     pub seats_held: Option<i64>,
     /// Parts that are not needed any more.
@@ -76,7 +78,7 @@ impl Operation for AdvanceJob {
         let Some(job) = found.filter(|job| is_held(job, self.holder)) else {
             return Ok(Decision::unchanged(None));
         };
-        let Advance { outcomes, cursor, total, seats_held, forgets, ending } = &self.advance;
+        let Advance { outcomes, cursor, total, made, seats_held, forgets, ending } = &self.advance;
         let attempts = job.attempts;
         let mut job = renewed(job, self.holder, facts.now);
         if !outcomes.is_empty() || cursor.is_some() {
@@ -84,6 +86,8 @@ impl Operation for AdvanceJob {
         }
         job.total = total.unwrap_or(job.total);
         job.cursor = cursor.clone().or(job.cursor);
+        job.made.accounts += made.accounts;
+        job.made.users += made.users;
         job.seats_held = seats_held.unwrap_or(job.seats_held);
         let parts: Vec<JobPart> = outcomes.iter().filter_map(|outcome| job.record(outcome.clone())).collect();
         let job = match ending {

@@ -119,7 +119,9 @@ impl ForgetItems {
     }
 
     fn outcome(&self, outcome: &Outcome) -> Outcome {
-        Outcome { item: self.named(&outcome.item), ..outcome.clone() }
+        let theirs = self.names.are(&outcome.item);
+        let detail = outcome.detail.clone().filter(|_| !theirs);
+        Outcome { item: self.named(&outcome.item), detail, ..outcome.clone() }
     }
 }
 

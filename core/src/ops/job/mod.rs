@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use crate::actor::Actor;
 use crate::facts::Seed;
 use crate::id::JobId;
-use crate::model::{Job, JobStatus, Lease, Work};
+use crate::model::{Job, JobStatus, Lease, Made, Work};
 use crate::time::Timestamp;
 
 /// For how long a worker holds a job without getting on, in seconds. Others may take over after that.
@@ -59,6 +59,7 @@ impl Asked {
             done: 0,
             total,
             summary: BTreeMap::new(),
+            made: Made::default(),
             fresh: Vec::new(),
             cursor: None,
             seats_held: 0,

@@ -94,6 +94,7 @@ impl<O: Operation> Operation for RowInJob<O> {
             status,
             code,
             warning: None,
+            detail: None,
         });
         let job = Box::new(job);
         let decision = part.into_iter().map(Record::JobPart).fold(decision, Decision::put);

@@ -70,6 +70,7 @@ impl Operation for RewriteRecords {
                 status: OutcomeStatus::Changed,
                 code: None,
                 warning: None,
+                detail: None,
             });
             decision = part.into_iter().map(Record::JobPart).fold(decision, Decision::put);
             decision = decision.put(Record::Holding(anew));

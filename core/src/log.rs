@@ -7,7 +7,8 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::Error as _;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -16,38 +17,45 @@ use crate::home::Home;
 use crate::id::{CommitId, UserId};
 use crate::time::Timestamp;
 
-/// One thing that changed.
+/// One thing that changed. Its fields are in the order of their names, as canonical JSON has them.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Change {
     /// From the vocabulary of the API contract, such as `member.removed`.
     pub action: String,
-    /// The kind of thing, such as `member`.
-    pub target_type: String,
-    /// Its id.
-    pub target_id: String,
-    /// The person it is about, if any.
-    pub user: Option<UserId>,
-    /// Fields before; personal ones as digests.
-    pub before: Value,
     /// Fields after; personal ones as digests.
     pub after: Value,
+    /// Fields before; personal ones as digests.
+    pub before: Value,
+    /// Its id.
+    pub target_id: String,
+    /// The kind of thing, such as `member`.
+    pub target_type: String,
+    /// The person it is about, if any.
+    pub user: Option<UserId>,
 }
 
-/// What core gives for the log: who did what, when asked.
+/// What core gives for the log: who did what, when asked. Its fields are in the order of their names, as canonical JSON has
+/// them.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Body {
     /// Who acted.
+    #[serde(serialize_with = "sorted")]
     pub actor: Actor,
-    /// Under which request.
-    pub request_id: Option<String>,
-    /// Why, in the actor's words: a digest, since it is free text.
-    pub reason: Value,
-    /// When core decided; the store's time of the entry is never before it.
-    pub time: Timestamp,
-    /// The commit.
-    pub commit: CommitId,
     /// What changed; nothing for housekeeping.
     pub changes: Vec<Change>,
+    /// The commit.
+    pub commit: CommitId,
+    /// Why, in the actor's words: a digest, since it is free text.
+    pub reason: Value,
+    /// Under which request.
+    pub request_id: Option<String>,
+    /// When core decided; the store's time of the entry is never before it.
+    pub time: Timestamp,
+}
+
+/// The fields of what is not in their order.
+fn sorted<S: Serializer>(thing: &impl Serialize, serializer: S) -> Result<S::Ok, S::Error> {
+    serde_json::to_value(thing).map_err(S::Error::custom)?.serialize(serializer)
 }
 
 impl Body {
@@ -59,7 +67,7 @@ impl Body {
 
     /// JSON with sorted keys and no spaces: what is hashed.
     pub fn canonical(&self) -> Vec<u8> {
-        serde_json::to_value(self).map(|value| value.to_string().into_bytes()).unwrap_or_default()
+        serde_json::to_vec(self).unwrap_or_default()
     }
 
     /// The actions, each once.
@@ -364,6 +372,34 @@ mod tests {
     use super::*;
     use serde_json::json;
     use uuid::Uuid;
+
+    #[test]
+    fn x1_what_is_hashed_has_its_keys_sorted_at_every_depth() {
+        let (organization, key) = (Uuid::from_u128(2), Uuid::from_u128(3));
+        let via = crate::actor::Via::ApiKey {
+            organization: crate::id::OrganizationId::from_uuid(organization),
+            key: crate::id::ApiKeyId::from_uuid(key),
+        };
+        let user = UserId::from_uuid(Uuid::from_u128(4));
+        let change = Change {
+            action: "member.added".into(),
+            after: json!({"z": {"b": 1, "a": [{"d": 2, "c": "\u{e9}\n"}]}, "a": null}),
+            before: Value::Null,
+            target_id: user.to_string(),
+            target_type: "member".into(),
+            user: Some(user),
+        };
+        let body = Body {
+            actor: Actor::User { user, via },
+            changes: vec![change],
+            commit: CommitId::from_uuid(Uuid::from_u128(5)),
+            reason: json!({"digest": "x"}),
+            request_id: Some("r".into()),
+            time: Timestamp::from_micros(7),
+        };
+        let sorted = serde_json::to_value(&body).unwrap().to_string();
+        assert_eq!(String::from_utf8(body.canonical()).unwrap(), sorted);
+    }
 
     #[test]
     fn l5_personal_values_are_beside_the_entry_and_can_go() {

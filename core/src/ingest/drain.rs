@@ -285,7 +285,7 @@ impl Drain {
         };
         let cards = overlay.cards();
         match overlay.flush().await {
-            Ok(()) => refresh_cards(&self.roster, &batch.whole.step("cards"), cards).await,
+            Ok(_) => refresh_cards(&self.roster, &batch.whole.step("cards"), cards).await,
             Err(CommitError::Store(error)) if error.kind != StoreErrorKind::Corrupt => {
                 return Err(error.into());
             }

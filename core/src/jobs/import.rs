@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use tokio::task::{JoinError, JoinHandle};
+
 use super::{Held, Interrupted, as_asked};
 use crate::facts::{Fence, Request};
 use crate::flows::import::{
@@ -15,9 +17,9 @@ use crate::id::OrganizationId;
 use crate::model::{Job, JobPart, JobPartId, JobSide, Outcome, OutcomeStatus, PartContent};
 use crate::op::Roster;
 use crate::ops::job::Advance;
-use crate::overlay::{Overlay, on_overlay};
+use crate::overlay::{Names, Overlay, UnderWay, on_overlay};
 use crate::refusal::{OpError, Refusal};
-use crate::store::CommitError;
+use crate::store::{CommitError, StoreError, StoreErrorKind};
 
 /// What the cursor says once seats are held for the whole file.
 const ADMITTED: &str = "admitted";
@@ -35,9 +37,9 @@ impl Held {
                 None => return Ok(()),
             };
         }
-        while job.done < job.total {
-            let lines = self.lines(&job).await?;
-            job = self.chunk(job, organization, options, &lines).await?;
+        let mut import = Import { held: self, organization, options, under_way: None, begun: false };
+        while let Some(next) = import.next(&job).await? {
+            job = next;
         }
         Ok(())
     }
@@ -111,40 +113,6 @@ impl Held {
         Ok(again)
     }
 
-    /// A chunk by one flush, with its outcomes and what it takes from the hold. Where others got in between, row by row
-    /// on the store itself.
-    async fn chunk(
-        &self,
-        job: Job,
-        organization: OrganizationId,
-        options: ImportOptions,
-        lines: &[ImportLine],
-    ) -> Result<Job, Interrupted> {
-        let run = on_overlay(&self.roster, Overlay::new);
-        let part = u32::try_from(job.done / Job::PART as u64).unwrap_or(u32::MAX);
-        let part = JobPartId { job: job.id, side: JobSide::Foreseen, n: part };
-        let above = Self { roster: run.0.clone(), ..self.clone() };
-        let rows =
-            Rows { job: &job, part, organization, options, lines, foreseen: self.foreseen(part).await? };
-        let after = above.rows(&rows, Some(&run), async |outcomes| {
-            // Should the flush be cut off, whoever goes on knows what was to come of the rows that it finds done.
-            let ahead = JobPart { id: part, content: PartContent::Outcomes(outcomes) };
-            store_parts(&self.roster, &as_asked(&job), &self.home, vec![ahead], "ahead").await
-        });
-        let after = after.await?;
-        let cards = run.1.cards();
-        match run.1.flush().await {
-            Ok(()) => {
-                refresh_cards(&self.roster, &as_asked(&job), cards).await;
-                return Ok(after);
-            }
-            Err(CommitError::Store(error)) => return Err(error.into()),
-            Err(CommitError::Conflict(_) | CommitError::OutOfBounds(_) | CommitError::TooLate) => {}
-        }
-        let rows = Rows { foreseen: self.foreseen(part).await?, ..rows };
-        self.rows(&rows, None, async |_| Ok(())).await
-    }
-
     /// What an attempt that was cut off foresaw for a chunk.
     async fn foreseen(&self, part: JobPartId) -> Result<Vec<Outcome>, Interrupted> {
         Ok(match self.part(part.job, part.side, u64::from(part.n)).await? {
@@ -200,6 +168,135 @@ impl Held {
         let read = self.roster.store.read(&self.home, &[], &[Tally::Seats]).await?;
         Ok(read.tallies.get(&Tally::Seats).copied().unwrap_or(0))
     }
+}
+
+/// An import chunk by chunk: while one is committed, the next is decided.
+struct Import<'a> {
+    held: &'a Held,
+    organization: OrganizationId,
+    options: ImportOptions,
+    under_way: Option<Flushing>,
+    /// Whether this attempt has begun: what the one before foresaw is of its first chunk.
+    begun: bool,
+}
+
+/// A chunk that has been decided.
+struct Decided {
+    before: Job,
+    after: Job,
+    lines: Vec<ImportLine>,
+    overlay: Arc<Overlay>,
+}
+
+/// A chunk that is being committed.
+struct Flushing {
+    chunk: Decided,
+    coming: Arc<UnderWay>,
+    flushed: JoinHandle<Result<Names, CommitError>>,
+}
+
+impl Import<'_> {
+    /// Decides the next chunk and sends it on its way, once the one before has arrived. The job after it; nothing when all is
+    /// done. Whatever goes wrong, nothing is under way any more when it is told.
+    async fn next(&mut self, job: &Job) -> Result<Option<Job>, Interrupted> {
+        let early = match &self.under_way {
+            Some(flushing) if job.done < job.total => {
+                Some(self.decide(job, Some(Arc::clone(&flushing.coming))).await)
+            }
+            _ => None,
+        };
+        if let Some(Flushing { chunk, flushed, .. }) = self.under_way.take() {
+            let flushed = flushed.await.map_err(|fell| Interrupted::Failed(fell_over(&fell)))?;
+            match (flushed, &early) {
+                (Ok(names), Some(Ok(next))) => next.overlay.arrived(&names),
+                (Ok(_), _) => {}
+                (Err(CommitError::Store(error)), _) => return Err(error.into()),
+                (Err(_), _) => return self.one_by_one(chunk).await.map(Some),
+            }
+        }
+        if job.done >= job.total {
+            return Ok(None);
+        }
+        let chunk = match early {
+            Some(Ok(chunk)) => chunk,
+            // It may have wanted to know what only the store below knows.
+            Some(Err(_)) | None => self.decide(job, None).await?,
+        };
+        let after = chunk.after.clone();
+        self.under_way = Some(self.flush(chunk));
+        Ok(Some(after))
+    }
+
+    /// Goes through the rows of the next chunk in memory, on the store below as it will be.
+    async fn decide(&mut self, job: &Job, coming: Option<Arc<UnderWay>>) -> Result<Decided, Interrupted> {
+        let lines = self.held.lines(job).await?;
+        let run = on_overlay(&self.held.roster, |base| match coming {
+            Some(coming) => Overlay::after(base, coming),
+            None => Overlay::new(base),
+        });
+        let above = Held { roster: run.0.clone(), ..self.held.clone() };
+        let part = foreseen_part(job);
+        let foreseen = if std::mem::replace(&mut self.begun, true) {
+            Vec::new()
+        } else {
+            self.held.foreseen(part).await?
+        };
+        let rows = Rows {
+            job,
+            part,
+            organization: self.organization,
+            options: self.options,
+            lines: &lines,
+            foreseen,
+        };
+        let after = above.rows(&rows, Some(&run), async |outcomes| {
+            // Should the flush be cut off, whoever goes on knows what was to come of the rows that it finds done.
+            let ahead = JobPart { id: part, content: PartContent::Outcomes(outcomes) };
+            store_parts(&self.held.roster, &as_asked(job), &self.held.home, vec![ahead], "ahead").await
+        });
+        let after = after.await?;
+        Ok(Decided { before: job.clone(), after, lines, overlay: run.1 })
+    }
+
+    /// Commits a chunk, with its outcomes and what it takes from the hold.
+    fn flush(&self, chunk: Decided) -> Flushing {
+        let (overlay, roster, request) =
+            (Arc::clone(&chunk.overlay), self.held.roster.clone(), as_asked(&chunk.before));
+        let coming = Arc::new(overlay.under_way());
+        let flushed = tokio::spawn(async move {
+            let cards = overlay.cards();
+            let names = overlay.flush().await?;
+            refresh_cards(&roster, &request, cards).await;
+            Ok(names)
+        });
+        Flushing { chunk, coming, flushed }
+    }
+
+    /// A chunk in which others got in between: row by row on the store itself.
+    async fn one_by_one(&self, chunk: Decided) -> Result<Job, Interrupted> {
+        let part = foreseen_part(&chunk.before);
+        let rows = Rows {
+            job: &chunk.before,
+            part,
+            organization: self.organization,
+            options: self.options,
+            lines: &chunk.lines,
+            foreseen: self.held.foreseen(part).await?,
+        };
+        self.held.rows(&rows, None, async |_| Ok(())).await
+    }
+}
+
+/// The chunk that comes next, by what is foreseen of it.
+fn foreseen_part(job: &Job) -> JobPartId {
+    let n = u32::try_from(job.done / Job::PART as u64).unwrap_or(u32::MAX);
+    JobPartId { job: job.id, side: JobSide::Foreseen, n }
+}
+
+/// A flush that fell over: nobody knows how far it has come.
+fn fell_over(why: &JoinError) -> OpError {
+    let detail = why.to_string();
+    StoreError { kind: StoreErrorKind::OutcomeUnknown, operation: "flush", detail }.into()
 }
 
 /// A chunk.

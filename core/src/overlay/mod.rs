@@ -4,6 +4,7 @@
 mod ahead;
 mod shed;
 mod together;
+mod under_way;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -14,6 +15,8 @@ use async_trait::async_trait;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 pub(crate) use ahead::Ahead;
+pub(crate) use together::Names;
+pub(crate) use under_way::UnderWay;
 
 use crate::health::Description;
 use crate::home::{Home, Key, Record, Tally};
@@ -63,6 +66,8 @@ struct Layer {
     bytes: usize,
     /// What is to be forgotten once all is flushed.
     forgotten: Vec<(Home, UserId)>,
+    /// What others have sent to the store below and is not there yet.
+    under_way: Option<Arc<UnderWay>>,
 }
 
 /// What is known of a home: what was read of the store below, and what was committed on it since.
@@ -167,6 +172,14 @@ impl Overlay {
         Self { whole: false, ..Self::new(base) }
     }
 
+    /// One that comes after what is under way to the store below. What needs a whole home is an error until that has
+    /// arrived.
+    pub(crate) fn after(base: Arc<dyn Store>, under_way: Arc<UnderWay>) -> Self {
+        let overlay = Self::new(base);
+        overlay.layer().under_way = Some(under_way);
+        overlay
+    }
+
     /// Whether it has refused something that the store below would have answered. Not everybody who asked may have said so.
     pub fn has_refused(&self) -> bool {
         self.refused.load(Ordering::Relaxed)
@@ -195,8 +208,9 @@ impl Overlay {
     }
 
     /// Commits to the store below what was committed here: new pointers first, then people, then organizations; pointers are
-    /// changed and let go last. On an error what has been flushed stays, and the overlay must not be used again.
-    pub async fn flush(&self) -> Result<(), CommitError> {
+    /// changed and let go last. What commits are called that were put together. On an error what has been flushed stays, and
+    /// the overlay must not be used again.
+    pub(crate) async fn flush(&self) -> Result<Names, CommitError> {
         let (pending, forgotten) = {
             let mut layer = self.layer();
             layer.bytes = 0;
@@ -209,7 +223,7 @@ impl Overlay {
         flushed
     }
 
-    async fn flush_all(&self, mut pending: Vec<ChangeSet>) -> Result<(), CommitError> {
+    async fn flush_all(&self, mut pending: Vec<ChangeSet>) -> Result<Names, CommitError> {
         pending.sort_by_key(rank);
         let mut waves: Vec<(u8, Vec<ChangeSet>)> = Vec::new();
         for set in pending {
@@ -219,7 +233,7 @@ impl Overlay {
                 _ => waves.push((rank, vec![set])),
             }
         }
-        let mut names = together::Names::default();
+        let mut names = Names::default();
         for (_, wave) in waves {
             // What comes later in a home rests on all that came before: it is sent when that is done.
             for round in together::together(wave, &mut names) {
@@ -230,7 +244,7 @@ impl Overlay {
                 }
             }
         }
-        Ok(())
+        Ok(names)
     }
 
     /// Gives up what was to be flushed: for one that never will be.
@@ -293,9 +307,12 @@ impl Overlay {
             Ok::<_, StoreError>((wanted, read))
         });
         let mut reads = pin!(reads.buffer_unordered(READS));
-        while let Some((wanted, read)) = reads.try_next().await? {
+        while let Some((wanted, mut read)) = reads.try_next().await? {
             let mut layer = self.layer();
             layer.clock.get_or_insert(read.clock);
+            if let Some(under_way) = &layer.under_way {
+                under_way.foresee(&wanted, &mut read);
+            }
             let home = wanted.home.clone();
             layer.homes.entry(home).or_insert_with_key(Layered::new).learn(wanted, read);
         }
@@ -307,7 +324,11 @@ impl Overlay {
         if wanted.len() < FEW {
             return Ok(wanted);
         }
-        let homes: Vec<Home> = wanted.iter().map(|wanted| wanted.home.clone()).collect();
+        let homes: Vec<Home> = {
+            let layer = self.layer();
+            let coming = |home: &Home| layer.under_way.as_ref().is_some_and(|it| it.is_about(home));
+            wanted.iter().map(|wanted| wanted.home.clone()).filter(|home| !coming(home)).collect()
+        };
         let missing = self.base.missing(&homes).await?;
         let (none, some): (Vec<_>, Vec<_>) =
             wanted.into_iter().partition(|wanted| missing.contains(&wanted.home));
@@ -346,7 +367,8 @@ impl Overlay {
             let layer = self.layer();
             layer.homes.get(home).is_some_and(|known| known.keys.is_none())
         };
-        if !known && !self.whole && matches!(home, Home::Organization(_)) {
+        let coming = self.layer().under_way.is_some();
+        if !known && (coming || !self.whole && matches!(home, Home::Organization(_))) {
             return Err(self.refuse("list"));
         }
         if !known {

@@ -62,8 +62,8 @@ fn of_one_home(sets: Vec<ChangeSet>, names: &mut Names) -> Vec<ChangeSet> {
 }
 
 /// What commits are called now that have been put together.
-#[derive(Default)]
-pub(super) struct Names(BTreeMap<CommitId, CommitId>);
+#[derive(Debug, Default)]
+pub(crate) struct Names(BTreeMap<CommitId, CommitId>);
 
 impl Names {
     fn close(&mut self, joined: Option<Joined>) -> Option<ChangeSet> {
@@ -75,8 +75,13 @@ impl Names {
         Some(set)
     }
 
+    /// What a commit is called now, if that is something else.
+    pub(super) fn of(&self, id: CommitId) -> Option<CommitId> {
+        self.0.get(&id).copied()
+    }
+
     /// What one of them wrote bears the name of all.
-    fn renew(&self, guards: &mut BTreeMap<Key, Option<CommitId>>) {
+    pub(super) fn renew(&self, guards: &mut BTreeMap<Key, Option<CommitId>>) {
         for version in guards.values_mut().flatten() {
             *version = self.0.get(version).copied().unwrap_or(*version);
         }

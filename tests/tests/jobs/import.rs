@@ -8,20 +8,22 @@ crate::on_every_store! {
     x4_accounts_come_in_and_a_second_time_nothing_changes
     p5_an_administrator_imports_by_address_and_people_of_their_own
     x3_nothing_comes_in_once_an_import_is_stopped
+    x4_others_get_in_between_while_the_next_rows_are_decided
 }
 
 mod cases {
     use std::fmt::Write as _;
 
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use async_trait::async_trait;
     use http::Method;
     use roster_core::actor::Actor;
     use roster_core::facts::Request;
-    use roster_core::flows::cancel_job;
-    use roster_core::home::Key;
+    use roster_core::flows::{cancel_job, set_role};
+    use roster_core::home::{Key, Record};
+    use roster_core::id::OrganizationId;
     use roster_core::log::digest;
     use roster_core::model::JobSide;
     use roster_core::op::Roster;
@@ -214,6 +216,56 @@ mod cases {
         assert_eq!((&job["status"], &job["progress"]["done"]), (&json!("cancelled"), &json!(0)));
         let members = service.operator().get(&format!("/v1/organizations/{one}/members")).await.is(200);
         assert_eq!(members["data"].as_array().unwrap().len(), 1, "{members}");
+        is_clean(&service).await;
+    }
+
+    /// Changes a member's role just before any commit of many members.
+    #[derive(Debug)]
+    struct Meddles {
+        below: Roster,
+        organization: OrganizationId,
+        times: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Hook for Meddles {
+        async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+            let members = changes.writes.iter().filter(|it| matches!(it, Write::Put(Record::Member(_))));
+            if members.count() > 10 {
+                self.times.fetch_add(1, Ordering::SeqCst);
+                let request = Request::new(Actor::CLI, self.below.entropy.as_ref());
+                let (north, often) = ("ext:north".parse().unwrap(), "ext:often".parse().unwrap());
+                let admin = "admin".parse().unwrap();
+                set_role(&self.below, &request, self.organization, &north, &often, admin).await.unwrap();
+            }
+            store.commit(changes).await
+        }
+    }
+
+    /// While a chunk is committed the next is decided: where the first fails, neither counts, and both are done afresh.
+    pub async fn x4_others_get_in_between_while_the_next_rows_are_decided(store: &str) {
+        let service = Service::on(store).await;
+        let one = organization(&service, "one", Some(1_000)).await;
+        let mut file = "user_external_id,account_external_id,role\noften,north,viewer\n".to_owned();
+        let path = format!("/v1/organizations/{one}/imports");
+        done(&service, &upload(&service, &path, &file).await.is(202)).await;
+        for n in 1..360 {
+            let who = if n % 100 == 50 { "often".to_owned() } else { format!("p{n}") };
+            writeln!(file, "{who},north,{}", ["viewer", "member"][n / 100 % 2]).unwrap();
+        }
+        let accepted = upload(&service, &path, &file).await.is(202);
+        let below = service.roster.clone();
+        let organization = one.parse().unwrap();
+        let meddles = Arc::new(Meddles { below: below.clone(), organization, times: AtomicUsize::new(0) });
+        let roster = Roster { store: Between::new(Arc::clone(&below.store), meddles.clone()), ..below };
+        crate::worker(&roster).work_off().await.unwrap();
+        assert!(meddles.times.load(Ordering::SeqCst) >= 4, "once a chunk");
+        let job = service.operator().get(&format!("/v1/jobs/{}", text(&accepted, "/job/id"))).await.is(200);
+        assert_eq!(job["status"], "completed", "{job}");
+        // Where a row of the first chunk changes nothing, nothing is guarded, and it comes before the other's act.
+        assert_eq!(job["summary"], json!({"added": 355, "changed": 3, "unchanged": 2}));
+        let seats = service.operator().get(&format!("/v1/organizations/{one}/seats")).await.is(200);
+        assert_eq!(seats["used"], 357);
         is_clean(&service).await;
     }
 

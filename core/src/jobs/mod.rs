@@ -264,7 +264,7 @@ impl Held {
                     create_accounts: *create_accounts,
                     dry_run: *dry_run,
                 };
-                self.import(job, *organization, options).await
+                Box::pin(self.import(job, *organization, options)).await
             }
             Work::ImportAccounts { organization, dry_run } => {
                 self.import_accounts(job, *organization, *dry_run).await

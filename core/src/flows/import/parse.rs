@@ -55,12 +55,15 @@ pub fn parse_members(bytes: &[u8]) -> Result<Lines<'_, ImportLine>, Refusal> {
     parse(bytes, columns, line)
 }
 
+/// Reads one row: on which line it begins, as it stands there, and its cells.
+type ReadLine<'a, T> = Box<dyn Fn(u64, &[u8], &csv::ByteRecord) -> T + Send + 'a>;
+
 /// The rows of a file, one at a time: however many there are, they are never all in memory.
 pub struct Lines<'a, T> {
     text: &'a [u8],
     reader: csv::Reader<&'a [u8]>,
     record: csv::ByteRecord,
-    read: Box<dyn Fn(u64, &[u8], &csv::ByteRecord) -> T + Send + 'a>,
+    read: ReadLine<'a, T>,
     /// Up to where line ends are counted, and on which line that is.
     counted: (usize, u64),
     first: Option<T>,

@@ -64,7 +64,7 @@ mod cases {
     pub async fn x4_a_dry_run_says_what_the_run_does_of_people_who_come_again_and_again(store: &str) {
         let service = Service::on(store).await;
         let one = organization(&service, "one", Some(1_000)).await;
-        let roll = |n: usize, what: &str, sides: usize| {
+        let dice = |n: usize, what: &str, sides: usize| {
             usize::from(u16::from_be_bytes([0, 1].map(|at| digest(format!("{n} {what}").as_bytes())[at])))
                 % sides
         };
@@ -72,15 +72,15 @@ mod cases {
         for n in 0..420 {
             // The people of a stretch of the file, and now and then one of long ago.
             let near = (n / 30) * 3;
-            let person = if roll(n, "old", 5) == 0 { roll(n, "who", near + 1) } else { near + n % 3 };
-            let other = if roll(n, "other", 10) == 0 { person + 1 } else { person };
-            let (id, email) = match roll(n, "names", 4) {
+            let person = if dice(n, "old", 5) == 0 { dice(n, "who", near + 1) } else { near + n % 3 };
+            let other = if dice(n, "other", 10) == 0 { person + 1 } else { person };
+            let (id, email) = match dice(n, "names", 4) {
                 0 => (String::new(), format!("p{other}@example.com")),
                 1 => (format!("p{person}"), String::new()),
                 _ => (format!("p{person}"), format!("p{other}@example.com")),
             };
-            let role = ["viewer", "member"][roll(n, "role", 2)];
-            writeln!(file, "{id},{email},a{},{role}", roll(n, "account", 3)).unwrap();
+            let role = ["viewer", "member"][dice(n, "role", 2)];
+            writeln!(file, "{id},{email},a{},{role}", dice(n, "account", 3)).unwrap();
         }
         let path = format!("/v1/organizations/{one}/imports?kind=members&create_accounts=true");
         let dry = upload(&service, &format!("{path}&dry_run=true"), &file).await.is(202);

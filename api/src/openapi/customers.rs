@@ -165,6 +165,11 @@ fn source() -> Vec<super::schema::Field> {
             or_null(id("usr")),
             "Who owns the organizations that groups make, for `each` and `trait`; null: none are made.",
         ),
+        (
+            "new_organizations_per_day",
+            count(100),
+            "How many organizations its groups make a day at the most, 1 to 1000000.",
+        ),
         ("default_role", role(), "What it makes people in their accounts."),
         (
             "events",
@@ -208,6 +213,11 @@ pub fn body(operation: &str) -> Option<Value> {
                 "organization_owner",
                 or_null(reference("ext:ada")),
                 "Who owns the organizations that groups make, for `each` and `trait`; null: none are made.",
+            ),
+            (
+                "new_organizations_per_day",
+                count(100),
+                "How many organizations its groups make a day at the most, 1 to 1000000.",
             ),
             ("default_role", role(), "What it makes people in their accounts."),
             (

@@ -1,17 +1,15 @@
 //! Sources of events about customers, and what of them could not be applied. Operators only.
 
-use roster_core::flows::{find_user, resolve_organization};
+use roster_core::flows::{create_source, resolve_organization, update_source};
 use roster_core::home::Home;
-use roster_core::id::{DeadLetterId, UserId};
+use roster_core::id::DeadLetterId;
 use roster_core::ingest;
-use roster_core::model::UserStatus;
-use roster_core::model::customer::{EventNames, Groups, Source};
-use roster_core::op::{Done, run, run_sealed};
-use roster_core::ops::source::{CreateSource, DeleteSource, SourcePatch, UpdateSource};
+use roster_core::model::customer::{EventNames, Groups, NEW_ORGANIZATIONS_PER_DAY, Source};
+use roster_core::op::{Done, run};
+use roster_core::ops::source::{CreateSource, DeleteSource, SourcePatch};
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::reads;
 use roster_core::reference::{OrganizationRef, UserRef};
-use roster_core::refusal::Refusal;
 use roster_core::secret::Token;
 use roster_core::text::Name;
 use serde::Deserialize;
@@ -37,8 +35,10 @@ pub fn routes() -> Vec<Route> {
                 "Operators only. Its `write_key` is in this answer and nowhere else. `groups` says where what it groups \
                  goes: `one`, accounts of the `organization`; `each`, an organization of its own; `trait`, accounts of the \
                  organization whose external id the `trait` of the group holds. An organization that is not there yet is \
-                 made, owned by `organization_owner`; where that is null, the message becomes a dead letter. It gives \
-                 people `default_role`, `member` if left out, and never more.",
+                 made, owned by `organization_owner`; where that is null, the message becomes a dead letter, \
+                 `organization_not_found`. At most `new_organizations_per_day` are made on one day in UTC, 100 if it is left \
+                 out; what comes beyond becomes a dead letter, `too_many_new_organizations`, which can be replayed on \
+                 another day or with a greater number. It gives people `default_role`, `member` if left out, and never more.",
             )
             .takes(json!({"name": "Product", "groups": {"to": "one", "organization": "ext:cloud"}}))
             .answers(201, "NewSource")
@@ -133,26 +133,13 @@ async fn resolve<B>(
     Ok(id)
 }
 
-/// Who owns what groups make, who exists.
-async fn owner<B>(call: &Call<B>, named: Option<&UserRef>) -> Result<Option<UserId>, Problem> {
-    match named {
-        Some(named) if call.request.actor.is_operator() => {
-            let user = find_user(call.roster(), named).await?;
-            if user.status == UserStatus::Erased {
-                return Err(Refusal::NotFound.into());
-            }
-            Ok(Some(user.id))
-        }
-        Some(_) | None => Ok(None),
-    }
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Create {
     name: Name,
     groups: GroupsBody,
     organization_owner: Option<UserRef>,
+    new_organizations_per_day: Option<u32>,
     default_role: Option<RoleRef>,
     events: Option<EventsBody>,
 }
@@ -165,19 +152,17 @@ async fn create(call: Call<Create>) -> Result<Answer, Problem> {
         Answer::created(shape, format!("/v1/sources/{}", source.id)).tagged(done.version)
     };
     let seal = |done: &Done<_>| make(done).sealed(&call);
-    let operation = CreateSource {
-        name: call.body.name.clone(),
-        groups: groups(&call, &call.body.groups).await?,
-        organization_owner: owner(&call, call.body.organization_owner.as_ref()).await?,
-        default_role: call.body.default_role.unwrap_or(RoleRef::System(SystemRole::Member)),
-        events: call
-            .body
-            .events
-            .as_ref()
-            .map_or_else(EventNames::default, |it| it.over(EventNames::default())),
+    let body = &call.body;
+    let new = CreateSource {
+        name: body.name.clone(),
+        groups: groups(&call, &body.groups).await?,
+        organization_owner: None,
+        new_organizations_per_day: body.new_organizations_per_day.unwrap_or(NEW_ORGANIZATIONS_PER_DAY),
+        default_role: body.default_role.unwrap_or(RoleRef::System(SystemRole::Member)),
+        events: body.events.as_ref().map_or_else(EventNames::default, |it| it.over(EventNames::default())),
     };
-    reads::require_default_role(call.roster(), &operation.groups, operation.default_role).await?;
-    let outcome = run_sealed(call.roster(), &call.request, &operation, Some(&seal)).await;
+    let owner = body.organization_owner.as_ref();
+    let outcome = create_source(call.roster(), &call.request, new, owner, Some(&seal)).await;
     Answer::of(&call, outcome, make)
 }
 
@@ -210,6 +195,8 @@ struct Update {
     #[serde(default)]
     organization_owner: Patch<UserRef>,
     #[serde(default)]
+    new_organizations_per_day: Patch<u32>,
+    #[serde(default)]
     default_role: Patch<RoleRef>,
     #[serde(default)]
     events: Patch<EventsBody>,
@@ -218,24 +205,24 @@ struct Update {
 async fn update(call: Call<Update>) -> Result<Answer, Problem> {
     let id = call.param("source")?;
     let body = &call.body;
-    let before = reads::source(call.roster(), &call.request, id).await?.value;
-    let patch = SourcePatch {
+    let mut patch = SourcePatch {
         name: body.name.clone().set_only("/name")?,
         groups: match body.groups.clone().set_only("/groups")? {
             Some(body) => Some(groups(&call, &body).await?),
             None => None,
         },
-        organization_owner: match body.organization_owner.clone().into_option_option() {
-            Some(named) => Some(owner(&call, named.as_ref()).await?),
-            None => None,
-        },
+        organization_owner: None,
+        new_organizations_per_day: body.new_organizations_per_day.set_only("/new_organizations_per_day")?,
         default_role: body.default_role.set_only("/default_role")?,
-        events: body.events.clone().set_only("/events")?.map(|events| events.over(before.events.clone())),
+        events: None,
     };
-    let (groups, role) = (patch.groups.as_ref(), patch.default_role);
-    let (groups, role) = (groups.unwrap_or(&before.groups), role.unwrap_or(before.default_role));
-    reads::require_default_role(call.roster(), groups, role).await?;
-    let done = run(call.roster(), &call.request, &UpdateSource { source: id, patch }).await?;
+    if let Some(events) = body.events.clone().set_only("/events")? {
+        let before = reads::source(call.roster(), &call.request, id).await?.value;
+        patch.events = Some(events.over(before.events));
+    }
+    let owner = body.organization_owner.clone().into_option_option();
+    let owner = owner.as_ref().map(Option::as_ref);
+    let done = update_source(call.roster(), &call.request, id, patch, owner).await?;
     Ok(Answer::ok(shapes::customer::source(&done.output)).tagged(done.version))
 }
 

@@ -17,7 +17,8 @@ pub fn source(it: &Source) -> Value {
     json!({
         "id": it.id, "name": it.name,
         "groups": {"to": to, "organization": organization, "trait": name},
-        "organization_owner": it.organization_owner, "default_role": it.default_role,
+        "organization_owner": it.organization_owner, "new_organizations_per_day": it.new_organizations_per_day,
+        "default_role": it.default_role,
         "events": {
             "message_received": it.events.message_received, "message_sent": it.events.message_sent,
         },

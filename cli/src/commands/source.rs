@@ -2,10 +2,11 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use roster_api::shapes::customer as shapes;
+use roster_core::flows::{create_source, update_source};
 use roster_core::id::SourceId;
-use roster_core::model::customer::{EventNames, Groups};
+use roster_core::model::customer::{EventNames, Groups, NEW_ORGANIZATIONS_PER_DAY};
 use roster_core::op::run as run_operation;
-use roster_core::ops::source::{CreateSource, DeleteSource, SourcePatch, UpdateSource};
+use roster_core::ops::source::{CreateSource, DeleteSource, SourcePatch};
 use roster_core::permission::RoleRef;
 use roster_core::reads;
 use roster_core::reference::{OrganizationRef, UserRef};
@@ -59,6 +60,9 @@ pub struct Create {
     /// For `--groups each` and `trait`: who owns the organizations that its groups make. None are made without it.
     #[arg(long, value_name = "USER")]
     organization_owner: Option<UserRef>,
+    /// How many organizations they make a day at the most; what comes beyond is a dead letter.
+    #[arg(long, value_name = "NUMBER", default_value_t = NEW_ORGANIZATIONS_PER_DAY)]
+    new_organizations_per_day: u32,
     /// What it makes people in their accounts.
     #[arg(long, value_name = "ROLE", default_value = "member")]
     default_role: RoleRef,
@@ -89,6 +93,9 @@ pub struct Update {
     /// That its groups make no organizations any more.
     #[arg(long, conflicts_with = "organization_owner")]
     no_organization_owner: bool,
+    /// How many organizations they make a day at the most.
+    #[arg(long, value_name = "NUMBER")]
+    new_organizations_per_day: Option<u32>,
     /// What it makes people in their accounts.
     #[arg(long, value_name = "ROLE")]
     default_role: Option<RoleRef>,
@@ -143,6 +150,7 @@ const FIELDS: &[Column] = &[
     ("organization", "/groups/organization"),
     ("trait", "/groups/trait"),
     ("owner of new organizations", "/organization_owner"),
+    ("new organizations a day", "/new_organizations_per_day"),
     ("default role", "/default_role"),
     ("messages received", "/events/message_received"),
     ("messages sent", "/events/message_sent"),
@@ -172,14 +180,16 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
 async fn create(session: Session, asked: Create) -> Result<(), Failure> {
     let groups = groups(&session, asked.groups, asked.organization, asked.name_of_trait).await?;
     let events = asked.events.over(EventNames::default());
-    reads::require_default_role(&session.roster, &groups, asked.default_role).await?;
-    let organization_owner = match asked.organization_owner {
-        Some(named) => Some(session.user(&named).await?),
-        None => None,
+    let new = CreateSource {
+        name: asked.name,
+        groups,
+        organization_owner: None,
+        new_organizations_per_day: asked.new_organizations_per_day,
+        default_role: asked.default_role,
+        events,
     };
-    let (name, default_role) = (asked.name, asked.default_role);
-    let operation = CreateSource { name, groups, organization_owner, default_role, events };
-    let done = run_operation(&session.roster, &session.request(), &operation).await?;
+    let owner = asked.organization_owner.as_ref();
+    let done = create_source(&session.roster, &session.request(), new, owner, None).await?;
     let (source, token) = done.output;
     let mut shown = shapes::source(&source);
     shown["write_key"] = json!(token.reveal());
@@ -219,14 +229,17 @@ async fn update(session: Session, asked: Update) -> Result<(), Failure> {
         Some(to) => Some(groups(&session, to, asked.organization, asked.name_of_trait).await?),
         None => None,
     };
-    let organization_owner = match asked.organization_owner {
-        Some(named) => Some(Some(session.user(&named).await?)),
-        None => asked.no_organization_owner.then_some(None),
+    let owner = asked.organization_owner.as_ref();
+    let owner = if asked.no_organization_owner { Some(None) } else { owner.map(Some) };
+    let patch = SourcePatch {
+        name: asked.name,
+        groups,
+        organization_owner: None,
+        new_organizations_per_day: asked.new_organizations_per_day,
+        default_role: asked.default_role,
+        events,
     };
-    let (name, default_role) = (asked.name, asked.default_role);
-    let patch = SourcePatch { name, groups, organization_owner, default_role, events };
-    let operation = UpdateSource { source: asked.source, patch };
-    let done = run_operation(&session.roster, &session.request(), &operation).await?;
+    let done = update_source(&session.roster, &session.request(), asked.source, patch, owner).await?;
     session.out.one(&shapes::source(&done.output), FIELDS)
 }
 

@@ -122,6 +122,10 @@ on_every_store! {
         let made = place.json("source create Product --organization ext:acme");
         let id = made["id"].as_str().unwrap();
         assert!(made["write_key"].as_str().unwrap().starts_with("rkw_"));
+        assert_eq!(made["new_organizations_per_day"], 100);
+        let bound = place.json(&format!("source update {id} --new-organizations-per-day 7"));
+        assert_eq!(bound["new_organizations_per_day"], 7);
+        assert_eq!(place.refused(&format!("source update {id} --organization-owner ext:nobody")), "invalid");
         let changed = place.json(&format!("source update {id} --groups trait --trait org --default-role viewer"));
         assert_eq!((&changed["groups"]["to"], &changed["groups"]["trait"]), (&json!("trait"), &json!("org")));
         assert_eq!(place.run(&format!("source update {id} --trait org")).status, 2);

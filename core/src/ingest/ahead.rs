@@ -1,6 +1,8 @@
 //! Reading ahead for the messages of a request: whom and what they speak of, much at a time, so that applying them finds it
 //! in the overlay. A message that asks for something else reads it by itself.
 
+use serde_json::{Map, Value};
+
 use crate::facts::Request;
 use crate::flows::claims::erased;
 use crate::flows::create_user::fresh_id;
@@ -14,18 +16,49 @@ use crate::store::StoreError;
 use crate::text::ExternalId;
 
 use super::message::{self, Message};
+use super::places::named_by;
 
-/// Reads what messages are about, each with its request: first their names, then what these lead to, or who would be made.
+/// Reads what messages are about, each with its request: first their names, then where these lead, then what is there, or
+/// who would be made.
 pub(super) async fn read_ahead(
     roster: &Roster,
     overlay: &Overlay,
     source: &Source,
     messages: &[(Request, &Message)],
 ) -> Result<(), StoreError> {
-    let place = match source.groups {
-        Groups::One(organization) => Some(organization),
-        Groups::Each | Groups::Trait(_) => None,
-    };
+    names(roster, source, messages).fetch(overlay).await?;
+    let (mut accounts, mut found) = (Ahead::default(), Vec::new());
+    for (request, message) in messages {
+        let mut place = one(source);
+        for (group, traits) in groups(message) {
+            if let Some(name) = organization(source, group, traits) {
+                place = overlay.organization_of(name).await?;
+                account(&mut accounts, place, group);
+            }
+            found.push((place, group));
+        }
+        if let Some(external) = &message.user {
+            let user = match overlay.user_of(ClaimName::UserExternalId(external.clone())).await? {
+                Some(user) => user,
+                None => fresh_id(&request.step("user").step("person 0")),
+            };
+            person(&mut accounts, place, user);
+        }
+    }
+    accounts.fetch(overlay).await?;
+    let mut things = Ahead::default();
+    for (place, group) in found {
+        if let Some(organization) = place
+            && let Some(account) = overlay.account_of(organization, group).await?
+        {
+            things.add(Home::Organization(organization), [Key::Account(account)]);
+        }
+    }
+    things.fetch(overlay).await
+}
+
+/// The names that messages bear; of accounts where it is known in which organization they are.
+fn names(roster: &Roster, source: &Source, messages: &[(Request, &Message)]) -> Ahead {
     let mut names = Ahead::default();
     names.add(Home::Deployment, [TheMappings.key()]);
     for (_, message) in messages {
@@ -37,36 +70,44 @@ pub(super) async fn read_ahead(
         if let Some(email) = message::email(&message.traits) {
             names.add(Home::Claim(ClaimName::email(&email)), [Key::Claim]);
         }
-        if let Some(organization) = place {
-            let known = [Key::Organization, TheMappings.key()];
-            let groups = groups(message).map(|group| Key::AccountExternalId(group.clone()));
-            names.add(Home::Organization(organization), known.into_iter().chain(groups));
+        if let Some(organization) = one(source) {
+            names.add(Home::Organization(organization), [Key::Organization, TheMappings.key()]);
         }
-    }
-    names.fetch(overlay).await?;
-    let mut things = Ahead::default();
-    for (request, message) in messages {
-        if let Some(external) = &message.user {
-            let user = match overlay.user_of(ClaimName::UserExternalId(external.clone())).await? {
-                Some(user) => user,
-                None => fresh_id(&request.step("user").step("person 0")),
-            };
-            person(&mut things, place, user);
-        }
-        for group in groups(message) {
-            if let Some(organization) = place
-                && let Some(account) = overlay.account_of(organization, group).await?
-            {
-                things.add(Home::Organization(organization), [Key::Account(account)]);
+        for (group, traits) in groups(message) {
+            match organization(source, group, traits) {
+                Some(name) => names.add(Home::Claim(name), [Key::Claim]),
+                None => account(&mut names, one(source), group),
             }
         }
     }
-    things.fetch(overlay).await
+    names
 }
 
-/// The accounts that a message speaks of.
-fn groups(message: &Message) -> impl Iterator<Item = &ExternalId> {
-    message.group.iter().chain(message.company.as_ref().map(|company| &company.group))
+/// The organization of all groups of a source.
+const fn one(source: &Source) -> Option<OrganizationId> {
+    match source.groups {
+        Groups::One(organization) => Some(organization),
+        Groups::Each | Groups::Trait(_) => None,
+    }
+}
+
+/// The name of the organization of a group, where that is not always the same one.
+fn organization(source: &Source, group: &ExternalId, traits: &Map<String, Value>) -> Option<ClaimName> {
+    named_by(source, group, traits).map(ClaimName::OrganizationExternalId)
+}
+
+/// The accounts that a message speaks of, with what it says of them.
+fn groups(message: &Message) -> impl Iterator<Item = (&ExternalId, &Map<String, Value>)> {
+    let own = message.group.iter().map(|group| (group, &message.traits));
+    own.chain(message.company.as_ref().map(|company| (&company.group, &company.traits)))
+}
+
+/// What is known of a group by its name.
+fn account(names: &mut Ahead, place: Option<OrganizationId>, group: &ExternalId) {
+    if let Some(organization) = place {
+        let known = [Key::Organization, TheMappings.key(), Key::AccountExternalId(group.clone())];
+        names.add(Home::Organization(organization), known);
+    }
 }
 
 fn person(things: &mut Ahead, place: Option<OrganizationId>, user: UserId) {

@@ -1,22 +1,21 @@
 //! Applying one message (rules G2, G4, G6, G7, M9).
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 
 use super::message::{self, Kind, Message};
-use super::places::{account_among, account_of, organization_of, organizations_of};
+use super::places::{account_among, account_of, organization_of};
+use super::signs::Signs;
 use super::tenants::{name_of, organization_for};
 use super::{Unapplied, people};
 use crate::actor::Actor;
 use crate::facts::Request;
 use crate::flows::refresh::{refresh_card, refresh_organization, tidied};
 use crate::flows::{NewAccount, create_account, map_owner};
-use crate::home::{Home, Key, Record, TypedKey};
+use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, OrganizationId, UserId, Version};
 use crate::log::{Body, LogFilter};
 use crate::model::customer::{Groups, Source};
-use crate::model::{Access, Member, MemberStatus, TraitPatch, User};
+use crate::model::{Access, TraitPatch, User};
 use crate::op::{Roster, run};
 use crate::ops::account::SetAccountBySource;
 use crate::ops::member::{LinkBySource, Linked, RemoveFromAccount, SetRole, UnlinkBySource};
@@ -31,16 +30,6 @@ use crate::time::Timestamp;
 
 /// How often a link is looked at afresh when the membership changes meanwhile.
 const TRIES: u32 = 5;
-
-/// Signs of people, gathered over a request so that each person's are written at once.
-pub(super) type Signs = BTreeMap<(OrganizationId, UserId), Vec<Told>>;
-
-/// A sign, and whether its message or its source says in which organization; else it counts wherever the person was a
-/// member then.
-pub(super) struct Told {
-    pub sign: Sign,
-    pub within: bool,
-}
 
 /// What a message is applied in.
 #[derive(Debug)]
@@ -286,10 +275,6 @@ impl Applying<'_> {
             (Groups::Each | Groups::Trait(_), Some(group)) => self.place_of(user, group, message).await?,
             (Groups::Each | Groups::Trait(_), None) => None,
         };
-        let within = match named {
-            Some(organization) => vec![organization],
-            None => organizations_of(self.roster, user).await?,
-        };
         let messages = &self.source.events;
         let sign = Sign {
             at: message.at,
@@ -297,10 +282,7 @@ impl Applying<'_> {
             received: messages.message_received.contains(&message.event),
             sent: messages.message_sent.contains(&message.event),
         };
-        for organization in within {
-            let told = Told { sign: sign.clone(), within: named.is_some() };
-            signs.entry((organization, user)).or_default().push(told);
-        }
+        signs.add(user, named, sign);
         Ok(())
     }
 
@@ -353,24 +335,4 @@ fn moved(action: &str, before: &Value, after: &Value, account: AccountId) -> Opt
             (false, false) => None,
         },
     }
-}
-
-/// Whether somebody was a member at an instant, as far as their membership now tells.
-pub(super) fn was_in(member: &Member, at: Timestamp) -> bool {
-    let then = member.at(at);
-    then.status == MemberStatus::Active || then.cut_at.is_some_and(|cut| at <= cut)
-}
-
-/// A member's last deletion, and whether they are out of the statistics now.
-pub(super) async fn standing(
-    roster: &Roster,
-    organization: OrganizationId,
-    user: UserId,
-) -> Result<Option<Member>, Unapplied> {
-    let key = crate::home::TheMember(user).key();
-    let read = roster.store.read(&Home::Organization(organization), std::slice::from_ref(&key), &[]).await?;
-    Ok(read.records.get(&key).and_then(|stored| match &stored.record {
-        Record::Member(member) => Some(member.clone()),
-        _ => None,
-    }))
 }

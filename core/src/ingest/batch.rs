@@ -10,13 +10,10 @@ use uuid::Uuid;
 use super::message::{self, MAX_MESSAGE, Message};
 use crate::actor::Actor;
 use crate::facts::{Request, Seed};
-use crate::model::customer::{Inbox, SEEN_PARTS, Source};
+use crate::model::customer::{AT_ONCE, Inbox, SEEN_PARTS, Source};
 use crate::op::{Roster, run};
 use crate::ops::stream::TakeMessages;
 use crate::refusal::OpError;
-
-/// How many messages are applied at once.
-const AT_ONCE: usize = 100;
 
 /// Some messages of a request.
 pub(super) struct Slice {

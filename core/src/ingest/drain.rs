@@ -9,11 +9,12 @@ use uuid::Uuid;
 
 use super::Unapplied;
 use super::ahead::read_ahead;
-use super::apply::{Applying, Signs, Told, standing, was_in};
+use super::apply::Applying;
 use super::batch::{Batch, Slice, take};
 use super::message::Message;
 use super::people::ERASED;
 use super::receive::find_source;
+use super::signs::Signs;
 use crate::actor::Actor;
 use crate::facts::{Request, Seed};
 use crate::flows::refresh::refresh_cards;
@@ -22,7 +23,7 @@ use crate::id::{DeadLetterId, SourceId};
 use crate::model::customer::{Customer, CustomerKey, DeadLetter, Inbox, Source, TheMappings};
 use crate::op::{Roster, run};
 use crate::ops::stream::{
-    FinishInbox, ForgetMessages, Observe, PutDeadLetters, ReleaseInbox, RemoveDeadLetters, TakeInbox,
+    FinishInbox, ForgetMessages, PutDeadLetters, ReleaseInbox, RemoveDeadLetters, TakeInbox,
 };
 use crate::overlay::{Overlay, on_overlay};
 use crate::refusal::OpError;
@@ -322,7 +323,7 @@ impl Drain {
         if !self.holds(source.id).await? {
             return Ok(None);
         }
-        let (mut signs, mut dead) = (Signs::new(), Vec::new());
+        let (mut signs, mut dead) = (Signs::default(), Vec::new());
         for n in take(roster, batch, slice).await? {
             if inbox.messages[n].1.is_empty() {
                 continue;
@@ -351,35 +352,9 @@ impl Drain {
         if !self.holds(source.id).await? {
             return Ok(None);
         }
-        observe(roster, batch, slice, signs).await?;
+        signs.observe(roster, batch, slice).await?;
         Ok(Some(dead))
     }
-}
-
-/// Notes what was said of people.
-async fn observe(roster: &Roster, batch: &Batch<'_>, slice: &Slice, signs: Signs) -> Result<(), OpError> {
-    for ((organization, user), signs) in signs {
-        let member = match standing(roster, organization, user).await {
-            Ok(member) => member,
-            Err(Unapplied::Dead(_)) => None,
-            Err(Unapplied::Later(error)) => return Err(error),
-        };
-        if member.as_ref().is_some_and(crate::model::Member::is_deleted) {
-            continue;
-        }
-        let since = member.as_ref().and_then(|member| member.deleted_at);
-        let counts = |told: &Told| {
-            let there = told.within || member.as_ref().is_some_and(|it| was_in(it, told.sign.at));
-            there && Some(told.sign.at) > since
-        };
-        let signs: Vec<_> = signs.into_iter().filter(counts).map(|told| told.sign).collect();
-        if signs.is_empty() {
-            continue;
-        }
-        let operation = Observe { organization, user, since, part: (batch.inbox.id, slice.number), signs };
-        run(roster, &batch.whole.step("observe"), &operation).await?;
-    }
-    Ok(())
 }
 
 fn letter(request: &Request, source: SourceId, inbox: &Inbox, n: usize, reason: &str) -> DeadLetter {

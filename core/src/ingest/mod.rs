@@ -13,6 +13,7 @@ mod message;
 mod people;
 mod places;
 mod receive;
+mod signs;
 mod tenants;
 
 pub use drain::Drain;

@@ -11,6 +11,7 @@ use crate::model::customer::{Groups, Source};
 use crate::op::Roster;
 use crate::reference::{AccountRef, OrganizationRef};
 use crate::refusal::{OpError, Refusal};
+use crate::store::StoreError;
 use crate::text::ExternalId;
 
 /// The organization that a group lies in, if it is there and something says which.
@@ -72,20 +73,40 @@ pub(super) async fn account_among(
     user: UserId,
     group: &ExternalId,
 ) -> Result<(OrganizationId, AccountId), Unapplied> {
-    let within = organizations_of(roster, user).await?;
-    Ok(resolve_account(roster, &AccountRef::External(group.clone()), &within).await?)
+    let (named, mut found) = (AccountRef::External(group.clone()), None);
+    let mut memberships = Memberships::of(user);
+    while let Some(within) = memberships.next(roster).await? {
+        match resolve_account(roster, &named, &within).await {
+            Ok(_) if found.is_some() => return Err(OpError::from(Refusal::AmbiguousExternalId).into()),
+            Ok(one) => found = Some(one),
+            Err(OpError::Refused(Refusal::NotFound)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    found.ok_or_else(|| OpError::from(Refusal::NotFound).into())
 }
 
-/// Where a user is or was, at most 200.
-pub(super) async fn organizations_of(
-    roster: &Roster,
+/// Where a user is or was, some at a time: there may be very many.
+pub(super) struct Memberships {
     user: UserId,
-) -> Result<Vec<OrganizationId>, Unapplied> {
-    let page = PageRequest { after: None, limit: 200 };
-    let found = roster.store.list(&Listing::Memberships { user }, &page).await?;
-    let pointers = found.rows.into_iter().filter_map(|row| match row.stored.record {
-        Record::Membership(at) => Some(at.organization),
-        _ => None,
-    });
-    Ok(pointers.collect())
+    page: Option<PageRequest>,
+}
+
+impl Memberships {
+    pub(super) const fn of(user: UserId) -> Self {
+        Self { user, page: Some(PageRequest { after: None, limit: 200 }) }
+    }
+
+    /// The next of them; nothing where there are no more.
+    pub(super) async fn next(&mut self, roster: &Roster) -> Result<Option<Vec<OrganizationId>>, StoreError> {
+        let Some(page) = self.page.take() else { return Ok(None) };
+        let found = roster.store.list(&Listing::Memberships { user: self.user }, &page).await?;
+        let last = found.rows.last().filter(|_| found.more);
+        self.page = last.map(|last| PageRequest { after: Some(last.position.clone()), ..page });
+        let pointers = found.rows.into_iter().filter_map(|row| match row.stored.record {
+            Record::Membership(at) => Some(at.organization),
+            _ => None,
+        });
+        Ok(Some(pointers.collect()))
+    }
 }

@@ -10,7 +10,9 @@ use crate::flows::{NewOrganization, NewUser, create_organization_of_group, find_
 use crate::id::{OrganizationId, UserId};
 use crate::model::customer::Groups;
 use crate::model::{User, UserStatus};
+use crate::op::run;
 use crate::ops::organization::Told;
+use crate::ops::stream::AdmitOrganization;
 use crate::reference::UserRef;
 use crate::refusal::{OpError, Refusal};
 use crate::text::{ExternalId, Name};
@@ -43,6 +45,7 @@ async fn make(
     let (roster, source) = (applying.roster, applying.source);
     let external = named_by(source, group, traits).ok_or(Unapplied::Dead("missing_organization"))?;
     let owner = owner_of_new(applying, owner).await?;
+    admit(applying).await?;
     let said = message::name(traits);
     let named_at = if said.is_some() { at } else { Timestamp::EPOCH };
     let account = said.map_or_else(|| name_of(group), Ok)?;
@@ -69,6 +72,16 @@ async fn make(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Counts it; a dead letter where there are too many of them today.
+async fn admit(applying: &Applying<'_>) -> Result<(), Unapplied> {
+    let source = applying.source;
+    let number = applying.request.seed.uuid("new organization");
+    let admit = AdmitOrganization { source: source.id, number, most: source.new_organizations_per_day };
+    let system = applying.request.as_system("admit");
+    let admitted = run(applying.roster, &system, &admit).await?.output;
+    if admitted { Ok(()) } else { Err(Unapplied::Dead("too_many_new_organizations")) }
 }
 
 /// Whom an operator has named, as long as they are somebody.

@@ -32,12 +32,27 @@ impl Ahead {
 impl Overlay {
     /// To whom a name leads, whether or not they bear it still.
     pub(crate) async fn user_of(&self, name: ClaimName) -> Result<Option<UserId>, StoreError> {
+        Ok(match self.target_of(name).await? {
+            Some(ClaimTarget::User(user)) => Some(user),
+            Some(ClaimTarget::Organization(_)) | None => None,
+        })
+    }
+
+    /// The same of an organization.
+    pub(crate) async fn organization_of(
+        &self,
+        name: ClaimName,
+    ) -> Result<Option<OrganizationId>, StoreError> {
+        Ok(match self.target_of(name).await? {
+            Some(ClaimTarget::Organization(organization)) => Some(organization),
+            Some(ClaimTarget::User(_)) | None => None,
+        })
+    }
+
+    async fn target_of(&self, name: ClaimName) -> Result<Option<ClaimTarget>, StoreError> {
         let read = self.read(&Home::Claim(name), &[Key::Claim], &[]).await?;
         Ok(match read.records.get(&Key::Claim).map(|stored| &stored.record) {
-            Some(Record::Claim(claim)) => match claim.target {
-                ClaimTarget::User(user) => Some(user),
-                ClaimTarget::Organization(_) => None,
-            },
+            Some(Record::Claim(claim)) => Some(claim.target),
             _ => None,
         })
     }

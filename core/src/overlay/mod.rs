@@ -389,7 +389,7 @@ pub(crate) fn on_overlay(
 }
 
 /// A pointer is committed before what it leads to, and let go after it. What directories say of things that are there
-/// changes after them.
+/// changes after them. What a source makes is counted before it is made.
 fn rank(set: &ChangeSet) -> u8 {
     match set.home {
         Home::Claim(_) | Home::Directory(..) | Home::Outbox(_) | Home::Webhooks(_) => {
@@ -401,6 +401,7 @@ fn rank(set: &ChangeSet) -> u8 {
             };
             if set.writes.iter().any(late) { 4 } else { 0 }
         }
+        Home::Stream(_, 0) => 0,
         Home::User(_) => 1,
         Home::Organization(_) => 2,
         Home::Deployment | Home::Feed | Home::Stream(..) | Home::Activity(_) => 3,

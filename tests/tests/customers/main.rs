@@ -4,12 +4,14 @@
 mod activity;
 mod alerts;
 mod at_once;
+mod bounds;
 mod dying;
 mod erased;
 mod erasing;
 mod exporting;
 mod input;
 mod links;
+mod names;
 mod order;
 mod owners;
 mod reports;

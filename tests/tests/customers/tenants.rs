@@ -12,19 +12,19 @@ use crate::{Customers, drain, selected, text};
 
 impl Customers {
     /// A source whose unseen groups make organizations that olga owns, who owns `ext:cloud` too.
-    async fn making(store: &str, groups: Value) -> Self {
+    pub(crate) async fn making(store: &str, groups: Value) -> Self {
         let at = Self::with(store, groups).await;
         let owned = json!({"organization_owner": "ext:olga"});
         at.world.operator().patch(&format!("/v1/sources/{}", at.source), owned).await.is(200);
         at
     }
 
-    async fn organization(&self, external: &str) -> Value {
+    pub(crate) async fn organization(&self, external: &str) -> Value {
         self.world.operator().get(&format!("/v1/organizations/ext:{external}")).await.is(200)
     }
 
     /// External id and role of everybody on an account, sorted.
-    async fn on_account(&self, organization: &str, account: &str) -> Vec<(String, String)> {
+    pub(crate) async fn on_account(&self, organization: &str, account: &str) -> Vec<(String, String)> {
         let path = format!("/v1/organizations/ext:{organization}/accounts/ext:{account}/members");
         let page = self.world.operator().get(&path).await.is(200);
         let rows = page["data"].as_array().unwrap().iter();
@@ -39,13 +39,13 @@ impl Customers {
         page["data"].as_array().unwrap().iter().map(|row| text(row, "/external_id")).collect()
     }
 
-    async fn how_many(&self) -> usize {
+    pub(crate) async fn how_many(&self) -> usize {
         let page = self.world.operator().get("/v1/organizations?limit=200&status=all").await.is(200);
         page["data"].as_array().unwrap().len()
     }
 }
 
-fn each() -> Value {
+pub(crate) fn each() -> Value {
     json!({"to": "each"})
 }
 
@@ -256,6 +256,11 @@ async fn an_owner_is_named_by_operators_where_groups_make_organizations() {
         let (operator, path) = (at.world.operator(), format!("/v1/sources/{}", at.source));
         let owned = |who: &str| json!({"organization_owner": who});
         operator.patch(&path, owned("ext:olga")).await.refused(422, "invalid");
+        // What cannot be comes before whoever is not there.
+        operator.patch(&path, owned("ext:nobody")).await.refused(422, "invalid");
+        let one = json!({"to": "one", "organization": "ext:cloud"});
+        let both = json!({"name": "Other", "groups": one, "organization_owner": "ext:nobody"});
+        operator.post("/v1/sources", both).await.refused(422, "invalid");
         let mut other = json!({"name": "Other", "groups": each(), "organization_owner": "ext:nobody"});
         operator.post("/v1/sources", other.clone()).await.refused(404, "not_found");
         other["organization_owner"] = json!("ext:olga");
@@ -264,6 +269,10 @@ async fn an_owner_is_named_by_operators_where_groups_make_organizations() {
         let path = format!("/v1/sources/{}", text(&made, "/id"));
         let olga = at.user("olga").await.is(200);
         assert_eq!(made["organization_owner"], olga["id"]);
+        operator.patch(&path, owned("ext:nobody")).await.refused(404, "not_found");
+        let mut role = owned("ext:nobody");
+        role["default_role"] = json!("owner");
+        operator.patch(&path, role).await.refused(403, "owner_by_transfer_only");
         operator
             .patch(&path, json!({"groups": {"to": "one", "organization": "ext:cloud"}}))
             .await

@@ -8,9 +8,9 @@ mod stream;
 mod view;
 
 pub use activity::{ActivityMonth, Day, Presence, SESSION_GAP, Span};
-pub use clock::{AccountClock, Instants, LinkClock, LinkMark, UserClock};
-pub use source::{EventNames, Groups, Source};
-pub use stream::{DRAINER_SECONDS, DeadLetter, Drainer, Inbox, Seen};
+pub use clock::{AccountClock, Instants, LinkClock, LinkMark, NAME, Named, UserClock};
+pub use source::{EventNames, Groups, NEW_ORGANIZATIONS_PER_DAY, Source};
+pub use stream::{AT_ONCE, DRAINER_SECONDS, DeadLetter, Drainer, Inbox, NewOrganizations, Seen};
 pub use view::{Alert, AlertState, Evaluation, Indicator, Mapped, Mappings, ReportKind, View, Watched};
 
 use std::cmp::Ordering;
@@ -48,6 +48,8 @@ pub enum CustomerKey {
     Inbox(Uuid),
     /// Stream home, part 0: who applies what the source sends.
     Drainer,
+    /// Stream home, part 0: how many organizations the source's groups have made today.
+    NewOrganizations,
     /// Stream home, part 1: a message that could not be applied.
     DeadLetter(DeadLetterId),
     /// Stream home, part 2 and up: a message that was taken in, by 16 bytes of a hash.
@@ -93,6 +95,7 @@ impl CustomerKey {
             "mapped" => Self::Mapped(id(rest)?),
             "inbox" => Self::Inbox(id(rest)?),
             "drainer" => Self::Drainer,
+            "new_organizations" => Self::NewOrganizations,
             "letter" => Self::DeadLetter(DeadLetterId::from_uuid(id(rest)?)),
             "seen" => Self::Seen(id(rest)?),
             "user_clock" => Self::UserClock,
@@ -117,7 +120,7 @@ impl CustomerKey {
             | Self::Alert(..)
             | Self::Watched(..) => *home == Home::Deployment,
             Self::Mappings => matches!(home, Home::Deployment | Home::Organization(_)),
-            Self::Inbox(_) | Self::Drainer => matches!(home, Home::Stream(_, 0)),
+            Self::Inbox(_) | Self::Drainer | Self::NewOrganizations => matches!(home, Home::Stream(_, 0)),
             Self::DeadLetter(_) => matches!(home, Home::Stream(_, 1)),
             Self::Seen(_) => matches!(home, Home::Stream(_, 2..)),
             Self::UserClock => matches!(home, Home::User(_)),
@@ -148,6 +151,7 @@ impl fmt::Display for CustomerKey {
             Self::Mapped(subject) => write!(f, "mapped:{}", subject.simple()),
             Self::Inbox(id) => write!(f, "inbox:{}", id.simple()),
             Self::Drainer => f.write_str("drainer"),
+            Self::NewOrganizations => f.write_str("new_organizations"),
             Self::DeadLetter(id) => write!(f, "letter:{}", id.uuid().simple()),
             Self::Seen(hash) => write!(f, "seen:{}", hash.simple()),
             Self::UserClock => f.write_str("user_clock"),
@@ -196,6 +200,8 @@ pub enum Customer {
     Inbox(Inbox),
     /// See [`Drainer`].
     Drainer(Drainer),
+    /// See [`NewOrganizations`].
+    NewOrganizations(NewOrganizations),
     /// See [`DeadLetter`].
     DeadLetter(DeadLetter),
     /// See [`Seen`].
@@ -226,6 +232,7 @@ impl Customer {
             Self::Mapped(it) => CustomerKey::Mapped(it.subject),
             Self::Inbox(it) => CustomerKey::Inbox(it.id),
             Self::Drainer(_) => CustomerKey::Drainer,
+            Self::NewOrganizations(_) => CustomerKey::NewOrganizations,
             Self::DeadLetter(it) => CustomerKey::DeadLetter(it.id),
             Self::Seen(it) => CustomerKey::Seen(it.hash),
             Self::UserClock(_) => CustomerKey::UserClock,
@@ -282,6 +289,7 @@ customers! {
     Mapped(Mapped), TheMapped(subject: Uuid);
     Inbox(Inbox), TheInbox(id: Uuid);
     Drainer(Drainer), TheDrainer;
+    NewOrganizations(NewOrganizations), TheNewOrganizations;
     DeadLetter(DeadLetter), TheDeadLetter(id: DeadLetterId);
     Seen(Seen), TheSeen(hash: Uuid);
     UserClock(UserClock), TheUserClock;
@@ -307,6 +315,7 @@ mod tests {
             CustomerKey::Mappings,
             CustomerKey::Inbox(id(3)),
             CustomerKey::Drainer,
+            CustomerKey::NewOrganizations,
             CustomerKey::UserClock,
             CustomerKey::LinkClock(user),
             CustomerKey::Activity(user, 2026 * 12),

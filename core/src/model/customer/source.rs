@@ -21,12 +21,23 @@ pub struct Source {
     /// Who owns the organizations that its groups make (rules O1, O6); none are made where nobody is named.
     #[serde(default)]
     pub organization_owner: Option<UserId>,
+    /// How many organizations its groups make a day at the most, so that a write key in wrong hands does not make them
+    /// without end.
+    #[serde(default = "new_organizations_per_day")]
+    pub new_organizations_per_day: u32,
     /// What it makes people in their accounts; it never gives more (rule G6).
     pub default_role: RoleRef,
     /// Which of its events are messages.
     pub events: EventNames,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// How many organizations a source makes a day where nobody has said.
+pub const NEW_ORGANIZATIONS_PER_DAY: u32 = 100;
+
+const fn new_organizations_per_day() -> u32 {
+    NEW_ORGANIZATIONS_PER_DAY
 }
 
 /// Where groups go.

@@ -9,6 +9,9 @@ use crate::time::Timestamp;
 /// For how long one worker applies what a source sends, in seconds; then another may.
 pub const DRAINER_SECONDS: i64 = 3;
 
+/// How many messages are applied at once.
+pub const AT_ONCE: usize = 100;
+
 /// What one request brought: stored before it is answered, removed once all of it is applied.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Inbox {
@@ -35,6 +38,17 @@ pub struct Drainer {
     pub holder: Uuid,
     /// Until then.
     pub until: Timestamp,
+}
+
+/// How many organizations a source's groups have made on a day.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NewOrganizations {
+    /// When the day began, in UTC.
+    pub day: Timestamp,
+    /// How many were let in.
+    pub count: u32,
+    /// The last that were let in, by number, [`AT_ONCE`] at the most: whoever does a message again counts none twice.
+    pub lately: Vec<Uuid>,
 }
 
 /// A message that could not be applied (rule G5).

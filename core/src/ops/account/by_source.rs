@@ -4,7 +4,7 @@ use super::update::{AccountPatch, UpdateAccount};
 use crate::facts::Facts;
 use crate::home::{Home, Key};
 use crate::id::{AccountId, OrganizationId};
-use crate::model::customer::{AccountClock, TheAccountClock};
+use crate::model::customer::{AccountClock, Named as _, TheAccountClock};
 use crate::model::{Account, TraitPatch};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
@@ -12,7 +12,8 @@ use crate::store::StoreError;
 use crate::text::Name;
 use crate::time::Timestamp;
 
-/// Sets name and traits of an account, each as far as no later message set it.
+/// Sets name and traits of an account, each as far as no later message set it. A name that was given by hand stays until
+/// sources say another one.
 #[derive(Debug)]
 pub struct SetAccountBySource {
     /// Where.
@@ -47,7 +48,7 @@ impl Operation for SetAccountBySource {
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         let clock = view.get(&TheAccountClock(self.account)).await?;
-        let clock = clock.unwrap_or(AccountClock { account: self.account, at: <_>::default() });
+        let clock = clock.unwrap_or_else(|| AccountClock::new(self.account));
         let account = view.get(&self.account).await?;
         Ok((self.update(AccountPatch::default()).load(view).await?, account, clock))
     }
@@ -59,10 +60,7 @@ impl Operation for SetAccountBySource {
     ) -> Result<Decision<()>, Refusal> {
         let account = account.ok_or(Refusal::NotFound)?;
         let before = clock.clone();
-        let name = self.name.clone().filter(|name| {
-            let greater = name.as_str() > account.name.as_str();
-            clock.at.take(".name", self.at, greater)
-        });
+        let name = self.name.as_ref().and_then(|name| clock.take_name(name, Some(&account.name), self.at));
         let traits = crate::ops::source::news(&self.traits, &account.traits, &mut clock.at, self.at);
         let patch = AccountPatch { name, traits, ..AccountPatch::default() };
         let decision = self.update(patch).decide(read, facts)?.giving(());

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, OrganizationId};
+use crate::model::customer::{AccountClock, Named as _, TheAccountClock};
 use crate::model::{Account, AccountStatus, TraitPatch};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::policy::Reach;
@@ -42,6 +43,7 @@ pub struct UpdateAccountRead {
     visible: Visible,
     account: Option<Account>,
     taken: Option<AccountId>,
+    clock: Option<AccountClock>,
 }
 
 impl Operation for UpdateAccount {
@@ -63,7 +65,11 @@ impl Operation for UpdateAccount {
             Some(external) => view.get(external).await?,
             None => None,
         };
-        Ok(UpdateAccountRead { visible, account, taken })
+        let clock = match &self.patch.name {
+            Some(_) => view.get(&TheAccountClock(self.account)).await?,
+            None => None,
+        };
+        Ok(UpdateAccountRead { visible, account, taken, clock })
     }
 
     fn decide(&self, read: UpdateAccountRead, facts: &Facts) -> Result<Decision<Account>, Refusal> {
@@ -95,7 +101,15 @@ impl Operation for UpdateAccount {
         if read.taken.is_some_and(|taken| taken != self.account) {
             return Err(Refusal::ExternalIdExists);
         }
-        Ok(changed(&before, after))
+        let renamed = read.clock.filter(|_| before.name != after.name);
+        let decision = changed(&before, after);
+        Ok(match renamed {
+            Some(mut clock) => {
+                clock.named_by_hand(facts.now);
+                decision.put(clock.into())
+            }
+            None => decision,
+        })
     }
 }
 

@@ -3,8 +3,8 @@
 use super::update::{OrganizationPatch, UpdateOrganization};
 use crate::facts::Facts;
 use crate::home::{Home, Key, TheOrganization};
-use crate::id::{AccountId, OrganizationId};
-use crate::model::customer::{AccountClock, TheAccountClock};
+use crate::id::OrganizationId;
+use crate::model::customer::{AccountClock, NAME, Named as _};
 use crate::model::{Organization, TraitPatch};
 use crate::op::{Decision, Operation, View, Visible};
 use crate::refusal::Refusal;
@@ -12,11 +12,8 @@ use crate::store::StoreError;
 use crate::text::Name;
 use crate::time::Timestamp;
 
-/// What the clock calls the name.
-pub(super) const NAME: &str = ".name";
-
 /// Sets traits of an organization, each as far as no later message set it; and its name, if a source gave it its first
-/// one. Whether the name is another one now.
+/// one; one that was given by hand then stays until sources say another. Whether the name is another one now.
 #[derive(Debug)]
 pub struct SetOrganizationBySource {
     /// Which.
@@ -42,10 +39,8 @@ impl Operation for SetOrganizationBySource {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        // No account bears the id of its organization.
-        let own = AccountId::from_uuid(self.organization.uuid());
-        let clock = view.get(&TheAccountClock(own)).await?;
-        let clock = clock.unwrap_or(AccountClock { account: own, at: <_>::default() });
+        let own = AccountClock::of(self.organization);
+        let clock = view.get(&own).await?.unwrap_or_else(|| AccountClock::new(own.0));
         let visible = view.open_organization().await?;
         Ok((visible, view.get(&TheOrganization).await?, clock))
     }
@@ -58,14 +53,12 @@ impl Operation for SetOrganizationBySource {
         let organization = found.ok_or(Refusal::NotFound)?;
         let before = clock.clone();
         let traits = crate::ops::source::news(&self.traits, &organization.traits, &mut clock.at, self.at);
-        let name = self.name.clone().filter(|name| {
-            let greater = name.as_str() > organization.name.as_str();
-            clock.at.0.contains_key(NAME) && clock.at.take(NAME, self.at, greater)
-        });
+        let name = self.name.as_ref().filter(|_| clock.at.0.contains_key(NAME));
+        let name = name.and_then(|name| clock.take_name(name, Some(&organization.name), self.at));
         let renamed = name.as_ref().is_some_and(|name| *name != organization.name);
         let patch = OrganizationPatch { name, traits, ..OrganizationPatch::default() };
         let update = UpdateOrganization { organization: self.organization, patch, not_after: None };
-        let decision = update.decide(visible, facts)?.giving(renamed);
+        let decision = update.decide((visible, None), facts)?.giving(renamed);
         Ok(if before == clock { decision } else { decision.put(clock.into()) })
     }
 }

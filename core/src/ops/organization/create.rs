@@ -2,12 +2,11 @@
 
 use serde_json::json;
 
-use super::by_source::NAME;
 use crate::actor::Actor;
 use crate::facts::Facts;
 use crate::home::{Home, Record, TheOrganization};
 use crate::id::{AccountId, OrganizationId, SourceId, UserId};
-use crate::model::customer::{AccountClock, Instants};
+use crate::model::customer::{AccountClock, Instants, NAME};
 use crate::model::{
     Access, Account, AccountStatus, Card, Member, Organization, OrganizationStatus, Settings, Traits,
 };
@@ -133,8 +132,12 @@ impl Operation for CreateOrganization {
 impl CreateOrganization {
     /// That its name is the source's, so that the name follows what the source says later.
     fn named(&self, told: Told) -> AccountClock {
-        let own = AccountId::from_uuid(self.id.uuid());
-        AccountClock { account: own, at: Instants([(NAME.to_owned(), told.named_at)].into()) }
+        let said_name = (told.named_at > Timestamp::EPOCH).then(|| self.name.clone());
+        AccountClock {
+            at: Instants([(NAME.to_owned(), told.named_at)].into()),
+            said_name,
+            ..AccountClock::new(AccountClock::of(self.id).0)
+        }
     }
 }
 

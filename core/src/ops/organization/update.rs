@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record};
 use crate::id::OrganizationId;
+use crate::model::customer::{AccountClock, NAME, Named as _};
 use crate::model::{Organization, SettingsPatch, TraitPatch};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::policy::Reach;
@@ -40,7 +41,7 @@ pub struct UpdateOrganization {
 }
 
 impl Operation for UpdateOrganization {
-    type State = Visible;
+    type State = (Visible, Option<AccountClock>);
     type Output = (Organization, Organization);
 
     fn home(&self) -> Home {
@@ -51,11 +52,19 @@ impl Operation for UpdateOrganization {
         Some(Key::Organization)
     }
 
-    async fn load(&self, view: &mut View<'_>) -> Result<Visible, StoreError> {
-        view.open_organization().await
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        let clock = match &self.patch.name {
+            Some(_) => view.get(&AccountClock::of(self.organization)).await?,
+            None => None,
+        };
+        Ok((view.open_organization().await?, clock))
     }
 
-    fn decide(&self, visible: Visible, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
+    fn decide(
+        &self,
+        (visible, clock): Self::State,
+        facts: &Facts,
+    ) -> Result<Decision<Self::Output>, Refusal> {
         let (before, standing) = visible.open()?;
         let patch = &self.patch;
         let traits = before
@@ -86,7 +95,17 @@ impl Operation for UpdateOrganization {
         let event = Event::new("organization.updated", "organization", self.organization)
             .before(fields(&before))
             .after(fields(&after));
-        Ok(Decision::unchanged((before, after.clone())).put(Record::Organization(after)).event(event))
+        // One that no source has named never takes its name from one.
+        let renamed = clock.filter(|clock| clock.at.0.contains_key(NAME) && before.name != after.name);
+        let decision =
+            Decision::unchanged((before, after.clone())).put(Record::Organization(after)).event(event);
+        Ok(match renamed {
+            Some(mut clock) => {
+                clock.named_by_hand(facts.now);
+                decision.put(clock.into())
+            }
+            None => decision,
+        })
     }
 
     fn not_after(&self) -> Option<Timestamp> {

@@ -13,6 +13,9 @@ use crate::secret::{Token, TokenKind};
 use crate::store::StoreError;
 use crate::text::Name;
 
+/// The most organizations that a source may make a day.
+const MOST_NEW_ORGANIZATIONS: u32 = 1_000_000;
+
 /// Makes a source. Its write key is in the output and nowhere else.
 #[derive(Debug)]
 pub struct CreateSource {
@@ -22,10 +25,19 @@ pub struct CreateSource {
     pub groups: Groups,
     /// Who owns the organizations that its groups make; they are there.
     pub organization_owner: Option<UserId>,
+    /// How many they make a day at the most.
+    pub new_organizations_per_day: u32,
     /// What it makes people.
     pub default_role: RoleRef,
     /// Which of its events are messages.
     pub events: EventNames,
+}
+
+impl CreateSource {
+    /// Refuses what cannot be, whoever is named as the owner.
+    pub(crate) fn check(&self, owned: bool) -> Result<(), Refusal> {
+        check(&self.groups, owned, self.default_role, &self.events, self.new_organizations_per_day)
+    }
 }
 
 impl Operation for CreateSource {
@@ -49,11 +61,12 @@ impl Operation for CreateSource {
             secret_hash: token.hash(),
             groups: self.groups.clone(),
             organization_owner: self.organization_owner,
+            new_organizations_per_day: self.new_organizations_per_day,
             default_role: self.default_role,
             events: self.events.clone(),
             created_at: facts.now,
         };
-        check(&source)?;
+        self.check(self.organization_owner.is_some())?;
         require_operator(facts)?;
         let event = Event::new("source.created", "source", id).after(fields(&source));
         Ok(Decision::unchanged((source.clone(), token)).put(source.into()).event(event))
@@ -69,10 +82,38 @@ pub struct SourcePatch {
     pub groups: Option<Groups>,
     /// Who owns the organizations that its groups make; `Some(None)` for nobody.
     pub organization_owner: Option<Option<UserId>>,
+    /// How many they make a day at the most.
+    pub new_organizations_per_day: Option<u32>,
     /// What it makes people.
     pub default_role: Option<RoleRef>,
     /// Which of its events are messages.
     pub events: Option<EventNames>,
+}
+
+impl SourcePatch {
+    /// A source as it is afterwards.
+    fn over(&self, before: &Source) -> Source {
+        let Self { name, groups, organization_owner, new_organizations_per_day, default_role, events } =
+            self.clone();
+        Source {
+            name: name.unwrap_or_else(|| before.name.clone()),
+            groups: groups.unwrap_or_else(|| before.groups.clone()),
+            organization_owner: organization_owner.unwrap_or(before.organization_owner),
+            new_organizations_per_day: new_organizations_per_day.unwrap_or(before.new_organizations_per_day),
+            default_role: default_role.unwrap_or(before.default_role),
+            events: events.unwrap_or_else(|| before.events.clone()),
+            ..before.clone()
+        }
+    }
+
+    /// The source as it would be, if it can be, with an owner or without, where one is said.
+    pub(crate) fn checked(&self, before: &Source, owned: Option<bool>) -> Result<Source, Refusal> {
+        let after = self.over(before);
+        let owned = owned.unwrap_or(after.organization_owner.is_some());
+        let Source { groups, default_role, events, new_organizations_per_day, .. } = &after;
+        check(groups, owned, *default_role, events, *new_organizations_per_day)?;
+        Ok(after)
+    }
 }
 
 /// Changes a source; what it has sent before and is not applied yet goes by the new settings.
@@ -102,17 +143,8 @@ impl Operation for UpdateSource {
 
     fn decide(&self, found: Self::State, facts: &Facts) -> Result<Decision<Source>, Refusal> {
         let before = found.ok_or(Refusal::NotFound)?;
+        let after = self.patch.checked(&before, None)?;
         require_operator(facts)?;
-        let SourcePatch { name, groups, organization_owner, default_role, events } = self.patch.clone();
-        let after = Source {
-            name: name.unwrap_or_else(|| before.name.clone()),
-            groups: groups.unwrap_or_else(|| before.groups.clone()),
-            organization_owner: organization_owner.unwrap_or(before.organization_owner),
-            default_role: default_role.unwrap_or(before.default_role),
-            events: events.unwrap_or_else(|| before.events.clone()),
-            ..before.clone()
-        };
-        check(&after)?;
         if after == before {
             return Ok(Decision::unchanged(after));
         }
@@ -158,10 +190,16 @@ fn require_operator(facts: &Facts) -> Result<(), Refusal> {
 }
 
 /// Nobody becomes the owner by a source (rule G6); a role of an organization's own fits where there is one organization.
-fn check(source: &Source) -> Result<(), Refusal> {
-    match (source.default_role, &source.groups) {
+fn check(
+    groups: &Groups,
+    owned: bool,
+    role: RoleRef,
+    events: &EventNames,
+    new_organizations_per_day: u32,
+) -> Result<(), Refusal> {
+    match (role, groups) {
         (RoleRef::OWNER, _) => Err(Refusal::OwnerByTransferOnly),
-        (_, Groups::One(_)) if source.organization_owner.is_some() => Err(Refusal::invalid(
+        (_, Groups::One(_)) if owned => Err(Refusal::invalid(
             "/organization_owner",
             "goes only with groups that are organizations, or that name one by a trait",
         )),
@@ -169,9 +207,15 @@ fn check(source: &Source) -> Result<(), Refusal> {
             "/default_role",
             "a role of one organization fits only a source whose groups go to that one",
         )),
-        _ if source.events.message_received.len() + source.events.message_sent.len() > 200 => {
+        _ if events.message_received.len() + events.message_sent.len() > 200 => {
             Err(Refusal::invalid("/events", "at most 200 names can be given"))
         }
+        _ if !(1..=MOST_NEW_ORGANIZATIONS).contains(&new_organizations_per_day) => Err(Refusal::invalid(
+            "/new_organizations_per_day",
+            format!(
+                "give a number from 1 to {MOST_NEW_ORGANIZATIONS}; a source without `organization_owner` makes none"
+            ),
+        )),
         _ => Ok(()),
     }
 }
@@ -179,6 +223,6 @@ fn check(source: &Source) -> Result<(), Refusal> {
 fn fields(source: &Source) -> serde_json::Value {
     json!({
         "name": source.name, "groups": source.groups, "organization_owner": source.organization_owner,
-        "default_role": source.default_role,
+        "new_organizations_per_day": source.new_organizations_per_day, "default_role": source.default_role,
     })
 }

@@ -4,7 +4,7 @@ use super::update::{UpdateUser, UserPatch};
 use crate::facts::Facts;
 use crate::home::{Home, Key, TheCredential, ThePasswordReset, TheUser};
 use crate::id::UserId;
-use crate::model::customer::{TheUserClock, UserClock};
+use crate::model::customer::{NAME, Named as _, TheUserClock, UserClock};
 use crate::model::{PasswordReset, TraitPatch, User, UserStatus};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
@@ -13,7 +13,7 @@ use crate::text::{Email, Name};
 use crate::time::Timestamp;
 
 /// Sets address, name and traits of a user, each as far as no later message set it. The address of one who signs in by
-/// it is theirs to change.
+/// it is theirs to change, and a name that was given by hand stays until sources say another one.
 #[derive(Debug)]
 pub struct SetUserBySource {
     /// Who.
@@ -62,15 +62,12 @@ impl Operation for SetUserBySource {
             let old = user.email.as_ref().map(Email::as_str);
             !(signs_in && old.is_some()) && clock.at.take(".email", self.at, greater(email.as_str(), old))
         });
-        let name = self.name.clone().filter(|name| {
-            let old = user.name.as_ref().map(Name::as_str);
-            clock.at.take(".name", self.at, greater(name.as_str(), old))
-        });
+        let name = self.name.as_ref().and_then(|name| clock.take_name(name, user.name.as_ref(), self.at));
         let traits = crate::ops::source::news(&self.traits, &user.traits, &mut clock.at, self.at);
         let patch = UserPatch { name: name.map(Some), email: email.map(Some), external_id: None, traits };
         let update = UpdateUser { user: self.user, patch, not_after: None, cards: None };
-        let own = [".email", ".name"].iter().any(|field| clock.at.0.get(*field) == Some(&self.at));
-        let decision = update.decide((Some(user), reset), facts)?;
+        let own = [".email", NAME].iter().any(|field| clock.at.0.get(*field) == Some(&self.at));
+        let decision = update.decide((Some(user), reset, None), facts)?;
         let (user, after) = decision.output.clone();
         let decision = decision.giving((user, after, own));
         Ok(if before == clock { decision } else { decision.put(clock.into()) })

@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::OwedCards;
 use crate::facts::Facts;
-use crate::home::{Home, Key, Record, ThePasswordReset, TheUser};
+use crate::home::{Home, Key, Record, ThePasswordReset, TheUser, TypedKey};
 use crate::id::UserId;
+use crate::model::customer::{Named as _, TheUserClock, UserClock};
 use crate::model::{PasswordReset, TraitPatch, User, UserStatus};
 use crate::op::{Decision, Event, Operation, View};
 use crate::refusal::Refusal;
@@ -47,7 +48,7 @@ pub struct UpdateUser {
 }
 
 impl Operation for UpdateUser {
-    type State = (Option<User>, Option<PasswordReset>);
+    type State = (Option<User>, Option<PasswordReset>, Option<UserClock>);
     type Output = (User, User);
 
     fn home(&self) -> Home {
@@ -59,11 +60,16 @@ impl Operation for UpdateUser {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        view.fetch([Key::User, Key::PasswordReset]).await?;
-        Ok((view.get(&TheUser).await?, view.get(&ThePasswordReset).await?))
+        view.fetch([Key::User, Key::PasswordReset, TheUserClock.key()]).await?;
+        let clock = view.get(&TheUserClock).await?;
+        Ok((view.get(&TheUser).await?, view.get(&ThePasswordReset).await?, clock))
     }
 
-    fn decide(&self, (found, reset): Self::State, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
+    fn decide(
+        &self,
+        (found, reset, clock): Self::State,
+        facts: &Facts,
+    ) -> Result<Decision<Self::Output>, Refusal> {
         let before = found.ok_or(Refusal::NotFound)?;
         let patch = &self.patch;
         let traits = before
@@ -107,6 +113,10 @@ impl Operation for UpdateUser {
         let cards = self.cards.as_ref().filter(|_| before.card() != after.card());
         let job = cards.map(|cards| cards.job(self.user, facts.now));
         decision.puts.extend(job.map(|job| Record::Job(Box::new(job))));
+        if let Some(mut clock) = clock.filter(|_| before.name != after.name) {
+            clock.named_by_hand(facts.now);
+            decision.puts.push(clock.into());
+        }
         Ok(decision.put(Record::User(after)).event(event))
     }
 

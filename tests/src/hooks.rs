@@ -3,8 +3,8 @@
 use roster_core::home::{Home, Record};
 use roster_core::id::{DeliveryId, EventId, OrganizationId, WebhookId};
 use roster_core::model::{
-    DeliveredEvent, Delivery, DeliveryError, DeliveryStatus, Lease, Pending, Reached, Webhook, WebhookLine,
-    WebhookList,
+    DeliveredEvent, Delivery, DeliveryError, DeliveryStatus, Disabled, DisabledReason, Lease, Pending,
+    Reached, Webhook, WebhookLine, WebhookList,
 };
 use uuid::Uuid;
 
@@ -30,6 +30,7 @@ fn webhook(n: u128, organization: Option<OrganizationId>) -> Webhook {
         created_by: organization.map(|_| user_id(1)),
         begins: Reached { entry: u64::MAX >> 1, span: 2, seq: 7, n: 1 },
         created_at: START,
+        disabled: organization.map(|_| Disabled { at: START, reason: DisabledReason::ReceiverGone }),
     }
 }
 

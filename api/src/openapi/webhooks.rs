@@ -1,6 +1,6 @@
 //! The schemas of webhooks.
 
-use roster_core::model::{DeliveryError, DeliveryStatus, EVENT_TYPES};
+use roster_core::model::{DeliveryError, DeliveryStatus, DisabledReason, EVENT_TYPES};
 use serde_json::{Value, json};
 
 use super::schema::{
@@ -34,6 +34,17 @@ fn webhook() -> Vec<Field> {
             or_null(id("org")),
             "Whose events; null for those of all organizations and of the deployment.",
         ),
+        (
+            "status",
+            one_of(&["enabled", "disabled"]),
+            "Nothing is sent to a disabled one; what comes meanwhile waits.",
+        ),
+        (
+            "disabled_reason",
+            or_null(one_of(&DisabledReason::ALL.map(DisabledReason::name))),
+            "Why it is disabled: the receiver answered 410, or somebody wanted it.",
+        ),
+        ("disabled_at", or_null(time()), "Since when it is disabled."),
         ("created_at", time(), "When it was made."),
     ]
 }
@@ -83,7 +94,11 @@ pub fn body(operation: &str) -> Option<Value> {
     };
     Some(match operation {
         "create_webhook" => closed("What it is.", &["url"], fields()),
-        "update_webhook" => closed("What to change; what is left out stays.", &[], fields()),
+        "update_webhook" => closed("What to change; what is left out stays.", &[], {
+            let mut fields = fields();
+            fields.push(("status", one_of(&["enabled", "disabled"]), "Whether anything is sent."));
+            fields
+        }),
         "rotate_webhook_secret" => closed(
             "How long the old secret stays.",
             &[],

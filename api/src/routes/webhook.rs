@@ -36,8 +36,8 @@ pub fn routes() -> Vec<Route> {
                  organizations and of the deployment, which is for operators. Every event from now on is sent in a POST, as \
                  `GET …/events` shows it, signed as Standard Webhooks has it by the `secret`, which is in this answer and \
                  nowhere else. Any 2xx within 15 seconds takes it; whatever else comes, it is tried again for three days, \
-                 and redirects are not followed. 410 gives up this event at once; the webhook stays, and later events are \
-                 sent. While 500 events wait to be tried again, no new one is begun; they come later. Whoever answers 429 \
+                 and redirects are not followed. 410 says that nobody will ever take any: this event is given up, and the \
+                 webhook is `disabled` until its `status` is set to `enabled`, then what came meanwhile is sent. While 500 events wait to be tried again, no new one is begun; they come later. Whoever answers 429 \
                  or 503 with `Retry-After` in seconds is left alone for so long, a day at the most. The same event has the \
                  same `webhook-id` whenever it is sent. When the organization is closed, nothing is sent any more, not \
                  even that it was closed: a webhook of the deployment is told. At most 20 webhooks an organization.",
@@ -61,7 +61,9 @@ pub fn routes() -> Vec<Route> {
             .says(
                 "Change a webhook",
                 "Needs `webhooks:manage` on the whole organization; of the deployment operators only. What is to be tried \
-                 again goes to a new `url` at once. `organization` cannot be changed.",
+                 again goes to a new `url` at once. `organization` cannot be changed. With `status` `disabled` nothing is \
+                 sent; what comes meanwhile waits, and is sent from the oldest on once it is `enabled`: of the deployment \
+                 what is kept, 30 days.",
             )
             .takes(json!({"types": []}))
             .answers(200, "Webhook")
@@ -187,6 +189,15 @@ struct Update {
     types: Patch<Vec<String>>,
     #[serde(default)]
     organization: Patch<OrganizationRef>,
+    #[serde(default)]
+    status: Patch<Status>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Enabled,
+    Disabled,
 }
 
 async fn update(call: Call<Update>) -> Result<Answer, Problem> {
@@ -195,6 +206,7 @@ async fn update(call: Call<Update>) -> Result<Answer, Problem> {
     let patch = WebhookPatch {
         url: call.body.url.clone().set_only("/url")?,
         types: named.as_deref().map(types).transpose()?,
+        enabled: call.body.status.set_only("/status")?.map(|status| status == Status::Enabled),
     };
     if let Some(named) = call.body.organization.clone().into_option_option() {
         let meant = match &named {

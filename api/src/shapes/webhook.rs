@@ -3,11 +3,12 @@
 use roster_core::model::{Delivery, DeliveryError, Webhook};
 use serde_json::{Value, json};
 
-/// `{id, url, types, organization, created_at}`
+/// `{id, url, types, organization, status, disabled_reason, disabled_at, created_at}`
 pub fn webhook(it: &Webhook) -> Value {
     json!({
         "id": it.id, "url": it.url, "types": it.types, "organization": it.organization,
-        "created_at": it.created_at,
+        "status": it.status(), "disabled_reason": it.disabled.map(|disabled| disabled.reason.name()),
+        "disabled_at": it.disabled.map(|disabled| disabled.at), "created_at": it.created_at,
     })
 }
 

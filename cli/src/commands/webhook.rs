@@ -37,7 +37,7 @@ pub enum Command {
         /// By id.
         webhook: WebhookId,
     },
-    /// Change where a webhook's events are sent, or which.
+    /// Change where a webhook's events are sent, which, or whether.
     Update(Update),
     /// Give a webhook a new secret and print it, this once.
     RotateSecret {
@@ -98,6 +98,12 @@ pub struct Update {
     /// All types of events.
     #[arg(long, conflicts_with = "types")]
     all_types: bool,
+    /// Send again, from where it stopped.
+    #[arg(long)]
+    enable: bool,
+    /// Send nothing; what comes meanwhile waits.
+    #[arg(long, conflicts_with = "enable")]
+    disable: bool,
 }
 
 /// How a delivery stands.
@@ -116,6 +122,7 @@ const COLUMNS: &[Column] = &[
     ("URL", "/url"),
     ("TYPES", "/types"),
     ("ORGANIZATION", "/organization"),
+    ("STATUS", "/status"),
     ("CREATED", "/created_at"),
 ];
 
@@ -124,6 +131,8 @@ const FIELDS: &[Column] = &[
     ("url", "/url"),
     ("types", "/types"),
     ("organization", "/organization"),
+    ("status", "/status"),
+    ("disabled because", "/disabled_reason"),
     ("created", "/created_at"),
 ];
 
@@ -208,7 +217,8 @@ fn show_secret(session: &Session, webhook: &Webhook) -> Result<(), Failure> {
 async fn update(session: Session, asked: Update) -> Result<(), Failure> {
     let types =
         if asked.all_types { Some(Vec::new()) } else { Some(asked.types).filter(|it| !it.is_empty()) };
-    let patch = WebhookPatch { url: asked.url, types };
+    let enabled = (asked.enable || asked.disable).then_some(asked.enable);
+    let patch = WebhookPatch { url: asked.url, types, enabled };
     let done = update_webhook(&session.roster, &session.request(), asked.webhook, patch).await?;
     session.out.one(&shapes::webhook(&done.output), FIELDS)
 }

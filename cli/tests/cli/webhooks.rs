@@ -59,7 +59,7 @@ on_every_store! {
         assert_eq!(place.refused(&format!("webhook create {url}")), "invalid", "no private address unless allowed");
         place.write("roster.toml", &format!("{settings}\n[webhooks]\nallow_private_addresses = true\n"));
         let made = place.json(&format!("webhook create {url} --organization ext:acme --type member.removed"));
-        assert_eq!(keys(&made), "created_at id organization secret types url");
+        assert_eq!(keys(&made), "created_at disabled_at disabled_reason id organization secret status types url");
         let id = made["id"].as_str().unwrap().to_owned();
         let server = Server::start(&place);
         place.done("member remove ext:bob --organization ext:acme --yes");

@@ -52,6 +52,7 @@ pub async fn create_webhook(
 }
 
 /// Changes a webhook. What waits goes to a new place at once: it may have been changed because nobody was at the old one.
+/// So it does once it is enabled again.
 pub async fn update_webhook(
     roster: &Roster,
     request: &Request,
@@ -62,7 +63,7 @@ pub async fn update_webhook(
         roster.webhooks.check(url)?;
     }
     let organization = organization_of(roster, webhook).await?;
-    let moved = patch.url.is_some();
+    let moved = patch.url.is_some() || patch.enabled == Some(true);
     let done = run(roster, request, &UpdateWebhook { organization, webhook, patch }).await?;
     if moved {
         let settle = Settle { webhook, settled: Settled::Due };

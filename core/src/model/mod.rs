@@ -59,7 +59,7 @@ pub use traits::{BadTraits, TraitPatch, Traits};
 pub use transfer::{Transfer, TransferState};
 pub use user::{User, UserStatus};
 pub use webhook::{
-    DeliveredEvent, Delivery, DeliveryError, DeliveryStatus, MAX_DELIVERIES, MAX_PENDING, MAX_WEBHOOKS,
-    Pending, Reached, TheDelivery, TheLine, TheWebhook, TheWebhookList, WEBHOOK_PARTS, Webhook, WebhookKey,
-    WebhookLine, WebhookList, WebhookRecord, WebhookUrl,
+    DeliveredEvent, Delivery, DeliveryError, DeliveryStatus, Disabled, DisabledReason, MAX_DELIVERIES,
+    MAX_PENDING, MAX_WEBHOOKS, Pending, Reached, TheDelivery, TheLine, TheWebhook, TheWebhookList,
+    WEBHOOK_PARTS, Webhook, WebhookKey, WebhookLine, WebhookList, WebhookRecord, WebhookUrl,
 };

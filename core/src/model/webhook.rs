@@ -126,9 +126,49 @@ pub struct Webhook {
     pub begins: Reached,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Nothing is sent to it; what comes meanwhile waits in the log.
+    #[serde(default)]
+    pub disabled: Option<Disabled>,
+}
+
+/// That nothing is sent to a webhook.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Disabled {
+    /// Since when.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: DisabledReason,
+}
+
+/// Why nothing is sent to a webhook.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisabledReason {
+    /// The receiver answered 410: it is gone for good.
+    ReceiverGone,
+    /// Somebody wanted it.
+    ByHand,
+}
+
+impl DisabledReason {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::ReceiverGone, Self::ByHand];
+
+    /// Its name in answers and in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ReceiverGone => "receiver_gone",
+            Self::ByHand => "by_hand",
+        }
+    }
 }
 
 impl Webhook {
+    /// `enabled` or `disabled`.
+    pub const fn status(&self) -> &'static str {
+        if self.disabled.is_some() { "disabled" } else { "enabled" }
+    }
+
     /// Whether it wants an event.
     pub fn wants(&self, kind: &str) -> bool {
         self.types.is_empty() || self.types.iter().any(|wanted| wanted.as_str() == kind)
@@ -540,6 +580,7 @@ mod tests {
             created_by: None,
             begins: Reached { entry: 0, span: 0, seq: 1, n: 0 },
             created_at: Timestamp::EPOCH,
+            disabled: None,
         };
         assert_eq!(webhook.secrets(Timestamp::from_micros(4)), [2, 1]);
         assert_eq!(webhook.secrets(Timestamp::from_micros(5)), [2]);

@@ -18,7 +18,7 @@ use crate::model::{
     WebhookLine,
 };
 use crate::op::{Roster, run};
-use crate::ops::webhook::{Attempt, BeginLine, Note, Tried, webhook_home};
+use crate::ops::webhook::{Attempt, BeginLine, DisableWebhook, Note, Tried, webhook_home};
 use crate::reads::{
     Event, EventPlace, EventSource, defined, event_at, events_behind, events_end, last_entry,
 };
@@ -142,6 +142,9 @@ impl Round {
                 true => Glance::Over,
             });
         };
+        if target.webhook.disabled.is_some() {
+            return Ok(Glance::Idle(Ended::NOTHING));
+        }
         // What somebody has left is given back.
         let left = line.lease.is_some_and(|lease| lease.until <= target.now);
         let due = left || line.due().is_some_and(|due| due <= target.now);
@@ -203,7 +206,9 @@ impl Round {
             if self.stop.is_given() || begun.elapsed() >= TURN {
                 break;
             }
-            let Some(target) = self.look(&line).await? else { break };
+            let Some(target) = self.look(&line).await?.filter(|it| it.webhook.disabled.is_none()) else {
+                break;
+            };
             if line.rest.is_some_and(|rest| rest > target.now) {
                 break;
             }
@@ -219,7 +224,11 @@ impl Round {
             let last =
                 news.ahead.is_empty() && news.is_all && line.pending.is_empty() && attempt.is_success();
             let note = self.note(Some(tried), turn.reached, last);
-            match run(&self.roster, &step.step("note"), &note).await?.output {
+            let noted = run(&self.roster, &step.step("note"), &note).await?.output;
+            if attempt.says_gone() {
+                self.disable(&step, &target).await?;
+            }
+            match noted {
                 Some(after) if last => return Ok(Ended::of(&after)),
                 Some(after) => line = after,
                 // Another has taken over.
@@ -227,6 +236,15 @@ impl Round {
             }
         }
         self.release(&system, true).await
+    }
+
+    /// Leaves a receiver alone that is gone for good. Whoever dies before is told so again.
+    async fn disable(&self, step: &Request, target: &Target) -> Result<(), OpError> {
+        let Webhook { organization, url, .. } = target.webhook.clone();
+        tracing::warn!(webhook = %self.webhook, url = url.origin(), "a receiver is gone: its webhook is disabled");
+        let disable = DisableWebhook { organization, webhook: self.webhook, receiver: url };
+        run(&self.roster, &step.step("disable"), &disable).await?;
+        Ok(())
     }
 
     const fn note(&self, tried: Option<Tried>, reached: Option<Reached>, release: bool) -> Note {

@@ -46,7 +46,8 @@ async fn x2_a_webhook_is_made_shown_changed_and_deleted() {
             shown,
             json!({
                 "id": shown["id"], "url": "https://example.com/hooks?key=1", "types": ["member.added"],
-                "organization": organization, "created_at": later(&world, 0),
+                "organization": organization, "status": "enabled", "disabled_reason": null,
+                "disabled_at": null, "created_at": later(&world, 0),
             })
         );
         let id = text(&shown, "/id");
@@ -66,7 +67,12 @@ async fn x2_a_webhook_is_made_shown_changed_and_deleted() {
         assert_eq!(anna.patch(&place, same).await.is(200)["url"], "http://example.com");
         anna.patch(&place, json!({"organization": null})).await.refused(422, "invalid");
         let csv = anna.clone().with("accept", "text/csv").get(ALL).await;
-        assert!(csv.text.starts_with("id,url,types,organization,created_at\r\n"), "{}", csv.text);
+        assert!(
+            csv.text
+                .starts_with("id,url,types,organization,status,disabled_reason,disabled_at,created_at\r\n"),
+            "{}",
+            csv.text
+        );
         anna.delete(&place).await.is(204);
         anna.delete(&place).await.refused(404, "not_found");
         anna.get(&place).await.refused(404, "not_found");

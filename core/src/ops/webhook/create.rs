@@ -66,6 +66,7 @@ impl Operation for CreateWebhook {
             created_by: facts.actor.user(),
             begins: self.begins,
             created_at: facts.now,
+            disabled: None,
         };
         list.0.push(self.id);
         list.0.sort_unstable();

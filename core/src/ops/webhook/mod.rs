@@ -2,6 +2,7 @@
 
 mod create;
 mod delete;
+mod disable;
 mod forget;
 mod line;
 mod note;
@@ -12,6 +13,7 @@ mod update;
 
 pub use create::CreateWebhook;
 pub use delete::DeleteWebhook;
+pub use disable::DisableWebhook;
 pub use forget::ForgetDeliveries;
 pub use line::{BeginLine, LEASE_SECONDS, PutLine, TakeLine, TakenLine};
 pub use note::{Attempt, LONGEST_REST, Note, TRIES, Tried, rest};
@@ -65,5 +67,9 @@ fn require(visible: Option<Visible>, there: bool, facts: &Facts) -> Result<(), R
 
 /// What the log says of one: of the URL nothing that may be a secret.
 fn fields(webhook: &Webhook) -> Value {
-    json!({"url": webhook.url.origin(), "types": webhook.types})
+    let reason = webhook.disabled.map(|disabled| disabled.reason.name());
+    json!({
+        "url": webhook.url.origin(), "types": webhook.types, "status": webhook.status(),
+        "disabled_reason": reason,
+    })
 }

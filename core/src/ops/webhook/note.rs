@@ -51,9 +51,14 @@ impl Attempt {
         }
     }
 
-    /// Whether another would end alike: the receiver says that it is gone for good (status 410), or the event is.
+    /// Whether the receiver says that it is gone for good.
+    pub const fn says_gone(self) -> bool {
+        matches!(self, Self::Answered(Answered { status: 410, .. }))
+    }
+
+    /// Whether another would end alike: the receiver is gone for good, or the event is.
     const fn is_final(self) -> bool {
-        matches!(self, Self::Answered(Answered { status: 410, .. }) | Self::Failed(DeliveryError::Gone))
+        self.says_gone() || matches!(self, Self::Failed(DeliveryError::Gone))
     }
 
     /// For how many seconds the receiver wants to be left alone. Only whoever says that it is too much for now is asked.

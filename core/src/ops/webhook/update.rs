@@ -4,7 +4,7 @@ use super::{fields, require, seen, webhook_home};
 use crate::facts::Facts;
 use crate::home::{Home, Key, TypedKey};
 use crate::id::{OrganizationId, WebhookId};
-use crate::model::{EventType, TheWebhook, Webhook, WebhookUrl};
+use crate::model::{Disabled, DisabledReason, EventType, TheWebhook, Webhook, WebhookUrl};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -16,9 +16,11 @@ pub struct WebhookPatch {
     pub url: Option<WebhookUrl>,
     /// Which; all if there are none.
     pub types: Option<Vec<EventType>>,
+    /// Whether anything is sent.
+    pub enabled: Option<bool>,
 }
 
-/// Changes where events are sent, or which. What is to be tried again goes to the new place.
+/// Changes where events are sent, which, or whether. What is to be tried again goes to the new place.
 #[derive(Debug)]
 pub struct UpdateWebhook {
     /// Whose.
@@ -49,10 +51,16 @@ impl Operation for UpdateWebhook {
     fn decide(&self, (visible, found): Self::State, facts: &Facts) -> Result<Decision<Webhook>, Refusal> {
         require(visible, found.is_some(), facts)?;
         let before = found.ok_or(Refusal::NotFound)?;
-        let WebhookPatch { url, types } = self.patch.clone();
+        let WebhookPatch { url, types, enabled } = self.patch.clone();
+        let by_hand = Disabled { at: facts.now, reason: DisabledReason::ByHand };
         let after = Webhook {
             url: url.unwrap_or_else(|| before.url.clone()),
             types: types.unwrap_or_else(|| before.types.clone()),
+            disabled: match enabled {
+                None => before.disabled,
+                Some(true) => None,
+                Some(false) => before.disabled.or(Some(by_hand)),
+            },
             ..before.clone()
         };
         if after == before {

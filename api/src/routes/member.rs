@@ -167,13 +167,7 @@ async fn list_of_account(call: Call<Empty, MemberQuery>) -> Result<Answer, Probl
         let filter = MemberFilter { account: Some(account.clone()), ..filter };
         let found = last_seen(&call, &filter, &page).await?;
         let account = reads::account_id(call.roster(), &call.request, organization, &account).await?;
-        let shape = |row: &SeenMember| {
-            let mut shape = shapes::seen_member(organization, row);
-            let access = &row.member.value.access;
-            shape["role"] = json!(access.role_on(account));
-            shape["source"] = shapes::source(access.organization_role().is_some()).into();
-            shape
-        };
+        let shape = |row: &SeenMember| shapes::seen_member(organization, row, Some(account));
         let rows: Vec<_> = found.rows.iter().map(shape).collect();
         return Ok(Answer::list(&call, &rows, found.next.as_ref()));
     }
@@ -245,7 +239,8 @@ async fn list(call: Call<Empty, MemberQuery>) -> Result<Answer, Problem> {
     let page = call.page(call.query.limit, call.query.cursor.as_deref())?;
     if filter.by_last_seen {
         let found = last_seen(&call, &filter, &page).await?;
-        let rows: Vec<_> = found.rows.iter().map(|row| shapes::seen_member(organization, row)).collect();
+        let rows: Vec<_> =
+            found.rows.iter().map(|row| shapes::seen_member(organization, row, None)).collect();
         return Ok(Answer::list(&call, &rows, found.next.as_ref()));
     }
     let found = reads::members(call.roster(), &call.request, organization, &filter, &page).await?;

@@ -10,7 +10,7 @@ pub use leaving::{leaving_plan, left, record};
 
 use roster_core::actor::Actor;
 use roster_core::flows::{CheckAnswer, CheckReason, RemovalRow, SignedIn};
-use roster_core::id::{OrganizationId, SessionId};
+use roster_core::id::{AccountId, OrganizationId, SessionId};
 use roster_core::log::hex;
 use roster_core::model::{
     Account, ApiKey, Card, Invitation, Inviter, Job, Member, OperatorKey, Outcome, OutcomeStatus, Post,
@@ -99,10 +99,15 @@ pub fn member(organization: OrganizationId, member: &Member) -> Value {
     })
 }
 
-/// One member with when they were last seen.
-pub fn seen_member(organization: OrganizationId, it: &SeenMember) -> Value {
+/// One member with when they were last seen; in an account's list with their role there.
+pub fn seen_member(organization: OrganizationId, it: &SeenMember, account: Option<AccountId>) -> Value {
     let mut shape = member(organization, &it.member.value);
     shape["last_seen_at"] = json!(it.last_seen_at);
+    if let Some(account) = account {
+        let access = &it.member.value.access;
+        shape["role"] = json!(access.role_on(account));
+        shape["source"] = source(access.organization_role().is_some()).into();
+    }
     shape
 }
 

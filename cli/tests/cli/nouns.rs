@@ -86,6 +86,11 @@ on_every_store! {
         let bob = place.json("member show ext:bob --organization ext:acme");
         assert_eq!(keys(&bob), MEMBER);
         assert_eq!(row_keys(&place.json("member list --organization ext:acme")), MEMBER);
+        for (more, fields) in [("", 12), ("--account ext:north", 14)] {
+            let seen = place.json(&format!("member list --organization ext:acme --sort -last_seen_at {more}"));
+            assert_eq!(seen["data"][0]["last_seen_at"], Value::Null, "nobody was");
+            assert_eq!(seen["data"][0].as_object().unwrap().len(), fields);
+        }
         let on_north = place.json("member list --organization ext:acme --account ext:north --sort name");
         assert_eq!(
             row_keys(&on_north),

@@ -4,10 +4,11 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use roster_api::shapes;
+use roster_core::id::OrganizationId;
 use roster_core::listing::MemberSort;
 use roster_core::model::MemberStatus;
 use roster_core::permission::RoleRef;
-use roster_core::reads::{self, AccountMember, MemberFilter};
+use roster_core::reads::{self, AccountMember, MemberFilter, SeenMember};
 use roster_core::reference::AccountRef;
 
 use crate::args::{InOrganization, Limit};
@@ -32,7 +33,7 @@ pub struct List {
     /// The beginning of a word of the name or of the e-mail, or the whole external id.
     #[arg(long, value_name = "TEXT")]
     q: Option<String>,
-    /// The order: `name`, `email` or `joined_at`; `-` before it turns it round.
+    /// The order: `name`, `email`, `joined_at` or `last_seen_at`, which is shown then; `-` before it turns it round.
     #[arg(long, allow_hyphen_values = true, value_name = "FIELD")]
     sort: Option<Sort>,
     #[command(flatten)]
@@ -51,6 +52,7 @@ enum Status {
 #[derive(Debug, Clone, Copy)]
 struct Sort {
     by: MemberSort,
+    by_last_seen: bool,
     descending: bool,
 }
 
@@ -66,13 +68,13 @@ impl FromStr for Sort {
             "name" => MemberSort::Name,
             "email" => MemberSort::Email,
             "joined_at" => MemberSort::JoinedAt,
+            "last_seen_at" => MemberSort::Id,
             _ => {
-                return Err(
-                    "write name, email or joined_at, with `-` before it to turn the order round".into()
-                );
+                let usage = "write name, email, joined_at or last_seen_at, with `-` before it to turn the order round";
+                return Err(usage.to_owned());
             }
         };
-        Ok(Self { by, descending })
+        Ok(Self { by, by_last_seen: field == "last_seen_at", descending })
     }
 }
 
@@ -94,12 +96,21 @@ const ACCOUNT_COLUMNS: &[Column] = &[
     ("FROM", "/source"),
 ];
 
+const SEEN_COLUMNS: &[Column] = &[
+    ("USER", "/user_id"),
+    ("EMAIL", "/email"),
+    ("NAME", "/name"),
+    ("EXTERNAL ID", "/external_id"),
+    ("STATUS", "/status"),
+    ("LAST SEEN", "/last_seen_at"),
+];
+
 const NONE: &str = "There are no such members.";
 
 /// Lists members, of one account or of the whole.
 pub async fn list(session: Session, asked: List) -> Result<(), Failure> {
     let organization = session.organization(&asked.within.organization).await?;
-    let sort = asked.sort.unwrap_or(Sort { by: MemberSort::Id, descending: false });
+    let sort = asked.sort.unwrap_or(Sort { by: MemberSort::Id, by_last_seen: false, descending: false });
     let filter = MemberFilter {
         status: match asked.status {
             Status::Active => Some(MemberStatus::Active),
@@ -111,9 +122,13 @@ pub async fn list(session: Session, asked: List) -> Result<(), Failure> {
         role: asked.role,
         q: asked.q,
         sort: sort.by,
-        by_last_seen: false,
+        by_last_seen: sort.by_last_seen,
         descending: sort.descending,
     };
+    if filter.by_last_seen {
+        let filter = MemberFilter { account: asked.account, ..filter };
+        return list_seen(&session, organization, &filter, &asked.limit).await;
+    }
     let (roster, request) = (&session.roster, session.request());
     let limit = &asked.limit;
     if let Some(account) = &asked.account {
@@ -131,4 +146,24 @@ pub async fn list(session: Session, asked: List) -> Result<(), Failure> {
     let Listed { rows, next } = all_pages(limit, fetch).await?;
     let rows = rows.iter().map(|row| shapes::member(organization, &row.value)).collect();
     session.out.list("Member", &Listed { rows, next }, COLUMNS, NONE)
+}
+
+/// Lists members by when they were last seen; of one account with the role there and where it comes from.
+async fn list_seen(
+    session: &Session,
+    organization: OrganizationId,
+    filter: &MemberFilter,
+    limit: &Limit,
+) -> Result<(), Failure> {
+    let (roster, request) = (&session.roster, session.request());
+    let account = match &filter.account {
+        Some(named) => Some(reads::account_id(roster, &request, organization, named).await?),
+        None => None,
+    };
+    let fetch = async |page| reads::members_by_last_seen(roster, &request, organization, filter, &page).await;
+    let Listed { rows, next } = all_pages(limit, fetch).await?;
+    let shape = |row: &SeenMember| shapes::seen_member(organization, row, account);
+    let rows = rows.iter().map(shape).collect();
+    let schema = if account.is_some() { "AccountMember" } else { "Member" };
+    session.out.list(schema, &Listed { rows, next }, SEEN_COLUMNS, NONE)
 }

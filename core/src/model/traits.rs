@@ -38,6 +38,11 @@ impl Traits {
         serde_json::Deserializer::from_str(json).deserialize_map(Named(names))
     }
 
+    /// How many bytes they take, more or less.
+    pub fn size(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + size(value)).sum()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -64,6 +69,16 @@ impl Traits {
             return Err(BadTraits("traits take at most 64 KiB in all"));
         }
         Ok(Self(merged))
+    }
+}
+
+fn size(value: &Value) -> usize {
+    const PLAIN: usize = 8;
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => PLAIN,
+        Value::String(text) => PLAIN + text.len(),
+        Value::Array(values) => PLAIN + values.iter().map(size).sum::<usize>(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| PLAIN + name.len() + size(value)).sum(),
     }
 }
 

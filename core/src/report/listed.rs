@@ -10,7 +10,7 @@ use super::line::{Counts, Line, People, Place};
 use super::survey::Survey;
 use crate::home::{Home, Key, Record, Tally, TypedKey};
 use crate::id::{AccountId, OrganizationId, UserId};
-use crate::listing::{Listing, MemberSort, PageRequest, Position, Scope};
+use crate::listing::{Listing, MemberSort, PageRequest, Position, Row, Scope};
 use crate::model::customer::{Presence, ReportKind, ThePresence};
 use crate::model::{Access, DirectoryKind, Member, MemberStatus};
 use crate::op::due_seats;
@@ -20,6 +20,10 @@ use crate::store::{Read, Store, StoreError};
 const SLICE: u16 = 1_000;
 /// Organizations that are begun at a time.
 const AT_A_TIME: usize = 16;
+/// So many before it is known how large their traits are.
+const FIRST: usize = 4;
+/// So many bytes of traits may be read at a time, as far as those that were read before tell.
+const BYTES: usize = 64 << 20;
 
 /// Who hears of lines.
 pub type Take<'a> = &'a mut (dyn FnMut(&Line) + Send);
@@ -53,18 +57,26 @@ struct Begun<'a> {
     counts: BTreeMap<AccountId, [i64; 2]>,
     lines: Vec<Line>,
     rest: Option<Position>,
+    /// How many bytes of traits its last slice had.
+    bytes: usize,
 }
 
-/// The first slices of some organizations are read at the same time; what is left of large ones follows, one by one.
+/// The first slices of some organizations are read at the same time, of fewer where traits are large; what is left of large
+/// ones follows, one by one.
 async fn each<S: Store + ?Sized>(
     store: &S,
     survey: &Survey,
     organizations: &[(OrganizationId, Scope)],
     take: Take<'_>,
 ) -> Result<(), StoreError> {
-    for some in organizations.chunks(AT_A_TIME) {
+    let (mut left, mut at_a_time) = (organizations, FIRST);
+    while !left.is_empty() {
+        let (some, rest) = left.split_at(at_a_time.min(left.len()));
+        left = rest;
         let all = some.iter().map(|(id, scope)| begin(store, survey, *id, scope));
+        let mut largest = 1;
         for mut begun in try_join_all(all).await?.into_iter().flatten() {
+            largest = largest.max(begun.bytes);
             begun.lines.iter().for_each(&mut *take);
             while begun.rest.is_some() {
                 let after = begun.rest.take();
@@ -72,6 +84,7 @@ async fn each<S: Store + ?Sized>(
                 begun.lines.iter().for_each(&mut *take);
             }
         }
+        at_a_time = (BYTES / largest).clamp(1, AT_A_TIME);
     }
     Ok(())
 }
@@ -94,7 +107,7 @@ async fn begin<'a, S: Store + ?Sized>(
     let due = if needs.seats { due_seats(store, &home, now).await? } else { 0 };
     let (in_all, counts) = if needs.members { count(store, id).await? } else { Default::default() };
     let place = Arc::new(Place { organization, now, seats: seats - due, accounts, counts: in_all });
-    let mut begun = Begun { place, scope, counts, lines: Vec::new(), rest: None };
+    let mut begun = Begun { place, scope, counts, lines: Vec::new(), rest: None, bytes: 0 };
     match survey.kind {
         ReportKind::Accounts => begun.slice(store, survey, None).await?,
         ReportKind::Organizations => {
@@ -116,6 +129,7 @@ impl Begun<'_> {
         let organization = self.place.organization.id;
         let listing = Listing::Accounts { organization, status: None, scope: self.scope.clone() };
         let found = store.list(&listing, &PageRequest { after, limit: SLICE }).await?;
+        self.bytes = found.rows.iter().map(size).sum();
         self.rest = found.rows.last().filter(|_| found.more).map(|row| row.position.clone());
         let lines = found.rows.into_iter().filter_map(|row| match row.stored.record {
             Record::Account(account) => {
@@ -148,6 +162,14 @@ impl Begun<'_> {
             }
         }
         Ok(lines)
+    }
+}
+
+/// How many bytes of traits a row has, more or less.
+fn size(row: &Row) -> usize {
+    match &row.stored.record {
+        Record::Account(account) => account.traits.size(),
+        _ => 0,
     }
 }
 

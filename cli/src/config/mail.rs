@@ -26,7 +26,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<MailSettings>> {
     if reader.problems.len() > before {
         return None;
     }
-    let Some(url) = url else { return Some(None) };
+    let Some(url) = url else { return of_nothing(reader, ca_file) };
     let source = |of: &Option<Found<PathBuf>>| of.as_ref().map_or(Source::Default, |it| it.source.clone());
     let sources = [source(&ca_file), source(&templates)];
     let [ca_file, templates] = [ca_file, templates].map(|found| found.map(|found| found.value));
@@ -46,6 +46,18 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<MailSettings>> {
         return None;
     }
     Some(Some(settings))
+}
+
+/// Where no mail is set up. Whoever names an authority believes that there is.
+#[expect(clippy::option_option, reason = "as in `read`")]
+fn of_nothing(reader: &mut Reader<'_>, ca_file: Option<Found<PathBuf>>) -> Option<Option<MailSettings>> {
+    let Some(found) = ca_file else { return Some(None) };
+    let fault = Fault::new(
+        "names the authority of a mail server, and no mail is set up",
+        "set mail.url as well, or remove it",
+    );
+    reader.fail(found.source, &keys::MAIL_CA_FILE, fault);
+    None
 }
 
 fn path(reader: &mut Reader<'_>, key: &'static Key) -> Option<Found<PathBuf>> {
@@ -188,6 +200,7 @@ mod tests {
                 "/nowhere/ca.pem cannot be read",
             ),
             (vec![("ALERTS_TO", "ops@example.com")], "no mail is set up"),
+            (vec![("CA_FILE", "ca.pem")], "mail.ca_file): names the authority of a mail server"),
         ] {
             let problems = load(&env).unwrap_err().to_string();
             assert!(problems.contains(told), "{problems}");

@@ -203,6 +203,7 @@ async fn x2_a_receiver_that_is_gone_disables_its_webhook() {
             for title in [&one, &two, &three] {
                 happens(&world, title).await;
             }
+            sweep_once(&world.service.roster).await.unwrap();
             send_all(&world.service.roster).await;
             assert_eq!(titles(&receiver.take()), [&*one, &*two], "{store}: nothing after 410");
             let shown = operator.get(&path).await.is(200);
@@ -227,13 +228,16 @@ async fn x2_a_receiver_that_is_gone_disables_its_webhook() {
             let stands: Vec<_> = listed.iter().map(|row| row["status"].clone()).collect();
             assert_eq!(stands, ["pending", "failed"], "{store}");
             world.test().clock.advance_seconds(7 * 86_400);
+            sweep_once(&world.service.roster).await.unwrap();
             send_all(&world.service.roster).await;
             let gone = format!("{path}/deliveries/{}/redeliver", listed[1]["id"].as_str().unwrap());
             operator.post(&gone, json!({})).await.is(200);
+            sweep_once(&world.service.roster).await.unwrap();
             send_all(&world.service.roster).await;
             assert_eq!(receiver.take().len(), 0, "{store}: as long as it is disabled");
             let enabled = operator.patch(&path, json!({"status": "enabled"})).await.is(200);
             assert_eq!((&enabled["status"], &enabled["disabled_reason"]), (&json!("enabled"), &Value::Null));
+            sweep_once(&world.service.roster).await.unwrap();
             send_all(&world.service.roster).await;
             let taken = receiver.take();
             let told = |it: &&Got, title: &str| it.event()["data"]["after"]["title"] == json!(title);

@@ -218,6 +218,8 @@ enum Interrupted {
     Lost,
     /// The process is to stop.
     Stopped,
+    /// It cannot go on before so many seconds have passed.
+    Early(i64),
     /// It can never be done, for this reason.
     Hopeless(String),
     /// Something failed that may go better next time.
@@ -277,6 +279,7 @@ impl Held {
                 return;
             }
             Err(Interrupted::Stopped) => Ending::Released { after: 0, why: None },
+            Err(Interrupted::Early(after)) => Ending::Released { after, why: None },
             Err(Interrupted::Hopeless(why)) => Ending::Failed(why),
             Err(Interrupted::Failed(error)) => {
                 tracing::warn!(job = %id, %error, "a job is left for another attempt");

@@ -1,7 +1,6 @@
 //! The sweep after a person was removed from everything (rule M5).
 
 use super::{Held, Interrupted, as_asked};
-use crate::facts::Request;
 use crate::flows::sweep::sweep;
 use crate::home::Record;
 use crate::id::{OrganizationId, UserId};
@@ -27,7 +26,8 @@ impl Held {
             let Some(last) = organizations.last() else { return Ok(()) };
             let mut outcomes = Vec::with_capacity(organizations.len());
             for organization in &organizations {
-                outcomes.push(self.sweep(&request, &job, *organization, user, cuts).await?);
+                let swept = sweep(&self.roster, &request, &job, *organization, (user, cuts)).await?;
+                outcomes.push(outcome_of(*organization, swept));
             }
             let advance = Advance { outcomes, cursor: Some(last.to_string()), ..Advance::default() };
             job = self.say(&request, job.id, advance).await?;
@@ -53,21 +53,14 @@ impl Held {
             })
             .collect())
     }
+}
 
-    pub(super) async fn sweep(
-        &self,
-        request: &Request,
-        job: &Job,
-        organization: OrganizationId,
-        user: UserId,
-        cuts: u32,
-    ) -> Result<Outcome, Interrupted> {
-        let swept = sweep(&self.roster, request, job, organization, (user, cuts)).await?;
-        let (status, code) = match swept {
-            Swept::Removed => (OutcomeStatus::Removed, None),
-            Swept::Unchanged => (OutcomeStatus::Unchanged, None),
-            Swept::Owner => (OutcomeStatus::Refused, Some(Refusal::OwnerMustTransfer.code().to_owned())),
-        };
-        Ok(Outcome { item: organization.to_string(), line: None, status, code, warning: None, detail: None })
-    }
+/// What is said of an organization in which it was written down.
+pub(super) fn outcome_of(organization: OrganizationId, swept: Swept) -> Outcome {
+    let (status, code) = match swept {
+        Swept::Removed => (OutcomeStatus::Removed, None),
+        Swept::Unchanged | Swept::Awaited(_) => (OutcomeStatus::Unchanged, None),
+        Swept::Owner => (OutcomeStatus::Refused, Some(Refusal::OwnerMustTransfer.code().to_owned())),
+    };
+    Outcome { item: organization.to_string(), line: None, status, code, warning: None, detail: None }
 }

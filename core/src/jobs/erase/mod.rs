@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::remove_everywhere::outcome_of;
 use super::{Held, Interrupted, as_asked};
 use crate::facts::Request;
 use crate::flows::claims;
 use crate::flows::refresh::refresh_user;
+use crate::flows::sweep::sweep;
 use crate::home::{Home, Key, Record};
 use crate::id::{JobId, OrganizationId, UserId};
 use crate::listing::{Listing, PageRequest, Position};
@@ -22,6 +24,7 @@ use crate::model::{
 use crate::op::run;
 use crate::ops::job::Advance;
 use crate::ops::mail::RemoveMailPointer;
+use crate::ops::member::Swept;
 use crate::ops::user::BlankUser;
 
 /// Records of one look, and traces taken away in one commit.
@@ -94,7 +97,8 @@ impl Held {
         erasing.own_home().await
     }
 
-    /// Ends every membership before anything is taken away: an owner is left as they are.
+    /// Ends every membership before anything is taken away: an owner is left as they are. One who was about to own an
+    /// organization when they were erased may do so until their pointer to it is dead, and is waited for.
     async fn end_memberships(
         &self,
         request: &Request,
@@ -105,9 +109,16 @@ impl Held {
         loop {
             let organizations = self.next_organizations(user, job.cursor.as_deref()).await?;
             let Some(last) = organizations.last() else { return Ok(job) };
-            let mut outcomes = Vec::with_capacity(organizations.len());
+            let (mut outcomes, mut awaited) = (Vec::with_capacity(organizations.len()), None);
             for organization in &organizations {
-                outcomes.push(self.sweep(request, &job, *organization, user, cuts).await?);
+                let swept = sweep(&self.roster, request, &job, *organization, (user, cuts)).await?;
+                if let Swept::Awaited(seconds) = swept {
+                    awaited = awaited.max(Some(seconds));
+                }
+                outcomes.push(outcome_of(*organization, swept));
+            }
+            if let Some(seconds) = awaited {
+                return Err(Interrupted::Early(seconds));
             }
             let advance = Advance { outcomes, cursor: Some(last.to_string()), ..Advance::default() };
             job = self.say(request, job.id, advance).await?;

@@ -5,10 +5,11 @@ use serde_json::json;
 use super::remove::removed;
 use super::scene::SceneRead;
 use crate::facts::Facts;
-use crate::home::{Home, Record};
+use crate::home::{Home, Record, TheOrganization};
 use crate::id::{OrganizationId, UserId};
 use crate::model::{Access, Card, Member, MemberStatus};
 use crate::op::{Decision, Event, Operation, View};
+use crate::ops::pointer::DEAD_AFTER;
 use crate::refusal::Refusal;
 use crate::store::StoreError;
 use crate::time::Timestamp;
@@ -36,24 +37,29 @@ pub enum Swept {
     Unchanged,
     /// They are the owner, and stay.
     Owner,
+    /// There is no such organization, and for so many seconds more it may still come: with them as its owner.
+    Awaited(i64),
 }
 
 impl Operation for CutMember {
-    type State = SceneRead;
+    type State = (SceneRead, bool);
     type Output = Swept;
 
     fn home(&self) -> Home {
         Home::Organization(self.organization)
     }
 
-    async fn load(&self, view: &mut View<'_>) -> Result<SceneRead, StoreError> {
-        SceneRead::load_with_posts(view, self.user).await
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        let scene = SceneRead::load_with_posts(view, self.user).await?;
+        Ok((scene, view.get(&TheOrganization).await?.is_some()))
     }
 
-    fn decide(&self, scene: SceneRead, facts: &Facts) -> Result<Decision<Swept>, Refusal> {
+    fn decide(&self, (scene, is_there): Self::State, facts: &Facts) -> Result<Decision<Swept>, Refusal> {
         let Ok(scene) = scene.open() else {
             // A closed organization, or one that never came to be: nothing in it counts.
-            return Ok(Decision::unchanged(Swept::Unchanged));
+            let left = self.since.plus_seconds(DEAD_AFTER).micros() - facts.now.micros();
+            let awaited = Swept::Awaited(left / 1_000_000 + 1);
+            return Ok(Decision::unchanged(if is_there || left < 0 { Swept::Unchanged } else { awaited }));
         };
         let Some(member) = scene.member else {
             return Ok(scene.held.all_vacated(self.barred(), facts.now));

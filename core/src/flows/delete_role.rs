@@ -4,7 +4,8 @@ use super::refresh::tidied;
 use crate::facts::Request;
 use crate::home::{Home, Record, Tally, Uses};
 use crate::id::{OrganizationId, RoleId};
-use crate::listing::{Listing, MemberSort, PageRequest, Scope};
+use crate::listing::{Listing, MemberSort, PageRequest, Row, Scope};
+use crate::model::{Access, InvitationStatus};
 use crate::op::{Roster, run};
 use crate::ops::role::{DeleteRole, DropRole, RewriteRole};
 use crate::permission::RoleRef;
@@ -79,22 +80,15 @@ async fn tidy(
         descending: false,
         scope: Scope::All,
     };
-    for listing in [members, Listing::ApiKeys { organization }] {
+    let status = Some(InvitationStatus::Pending);
+    let invitations = Listing::Invitations { organization, status, scope: Scope::All };
+    for listing in [members, Listing::ApiKeys { organization }, invitations] {
         let mut page = PageRequest { after: None, limit: 100 };
         loop {
             let found = roster.store.list(&listing, &page).await?;
             page.after = found.rows.last().map(|row| row.position.clone());
-            let mut rewrite = RewriteRole { organization, role, members: Vec::new(), keys: Vec::new() };
-            for row in &found.rows {
-                match &row.stored.record {
-                    Record::Member(member) => rewrite.members.push(member.user),
-                    Record::ApiKey(key) if key.access.roles().contains(&RoleRef::Custom(role)) => {
-                        rewrite.keys.push(key.id);
-                    }
-                    _ => {}
-                }
-            }
-            if !rewrite.members.is_empty() || !rewrite.keys.is_empty() {
+            let rewrite = naming(organization, role, &found.rows);
+            if !(rewrite.members.is_empty() && rewrite.keys.is_empty() && rewrite.invitations.is_empty()) {
                 run(roster, &request.as_system("role"), &rewrite).await?;
             }
             if !found.more {
@@ -103,8 +97,26 @@ async fn tidy(
         }
     }
     match run(roster, &request.as_system("role"), &DropRole { organization, role }).await {
-        // An invitation may name it still, until it is accepted or ends.
+        // An invitation that time has ended may name it still, until that is written down.
         Ok(_) | Err(OpError::Refused(Refusal::RoleInUse(_))) => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Those of some rows that name a role.
+fn naming(organization: OrganizationId, role: RoleId, rows: &[Row]) -> RewriteRole {
+    let (members, keys, invitations) = (Vec::new(), Vec::new(), Vec::new());
+    let mut rewrite = RewriteRole { organization, role, members, keys, invitations };
+    let names = |access: &Access| access.roles().contains(&RoleRef::Custom(role));
+    for row in rows {
+        match &row.stored.record {
+            Record::Member(member) => rewrite.members.push(member.user),
+            Record::ApiKey(key) if names(&key.access) => rewrite.keys.push(key.id),
+            Record::Invitation(invitation) if names(&invitation.access) => {
+                rewrite.invitations.push(invitation.id);
+            }
+            _ => {}
+        }
+    }
+    rewrite
 }

@@ -109,9 +109,14 @@ async fn p2_a_replacement_takes_effect_at_once() {
         anna.delete(&with(&old)).await.refused(422, "invalid");
         anna.delete(&with("owner")).await.refused(403, "owner_by_transfer_only");
         anna.delete(&with("rol_01kb2y0v4tejq8vt0d7c3w4n5e")).await.refused(404, "not_found");
+        let ask = json!({"email": "ivo@example.com", "access": {"type": "organization", "role": old}});
+        let invited = anna.post(&format!("{CLOUD}/invitations"), ask).await.is(201);
         let used = anna.delete(&one(&old)).await.refused(409, "role_in_use");
-        assert_eq!(used["uses"], json!({"members": 1, "invitations": 0, "api_keys": 1, "replacements": 0}));
+        assert_eq!(used["uses"], json!({"members": 1, "invitations": 1, "api_keys": 1, "replacements": 0}));
         anna.delete(&with(&new)).await.is(204);
+        let path = format!("{CLOUD}/invitations/{}", invited["id"].as_str().unwrap());
+        let shown = anna.get(&path).await.is(200);
+        assert_eq!(shown["access"], json!({"type": "organization", "role": new}), "and not one that is gone");
         assert!(
             !allowed(&world, "vera", "deals:export").await && allowed(&world, "vera", "deals:import").await
         );

@@ -3,14 +3,14 @@
 
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, Tally, TheMember, Uses};
-use crate::id::{ApiKeyId, OrganizationId, RoleId, UserId};
-use crate::model::{ApiKey, Member, Role};
+use crate::id::{ApiKeyId, InvitationId, OrganizationId, RoleId, UserId};
+use crate::model::{ApiKey, Invitation, InvitationStatus, Member, Role};
 use crate::op::{Decision, Operation, View};
 use crate::permission::RoleRef;
 use crate::refusal::Refusal;
 use crate::store::StoreError;
 
-/// Writes members and keys anew that name a replaced role. At most 100 at a time.
+/// Writes members, keys and pending invitations anew that name a replaced role. At most 100 at a time.
 #[derive(Debug)]
 pub struct RewriteRole {
     /// Where.
@@ -21,6 +21,8 @@ pub struct RewriteRole {
     pub members: Vec<UserId>,
     /// Which keys.
     pub keys: Vec<ApiKeyId>,
+    /// Which invitations.
+    pub invitations: Vec<InvitationId>,
 }
 
 /// What is to be rewritten.
@@ -29,6 +31,7 @@ pub struct Naming {
     role: Option<Role>,
     members: Vec<Member>,
     keys: Vec<ApiKey>,
+    invitations: Vec<Invitation>,
 }
 
 impl Operation for RewriteRole {
@@ -42,13 +45,18 @@ impl Operation for RewriteRole {
     async fn load(&self, view: &mut View<'_>) -> Result<Naming, StoreError> {
         let members = self.members.iter().map(|user| Key::Member(*user));
         let keys = self.keys.iter().map(|key| Key::ApiKey(*key));
-        view.fetch(members.chain(keys).chain([Key::Role(self.role)])).await?;
-        let mut naming = Naming { role: view.get(&self.role).await?, members: Vec::new(), keys: Vec::new() };
+        let invitations = self.invitations.iter().map(|id| Key::Invitation(*id));
+        view.fetch(members.chain(keys).chain(invitations).chain([Key::Role(self.role)])).await?;
+        let role = view.get(&self.role).await?;
+        let mut naming = Naming { role, members: Vec::new(), keys: Vec::new(), invitations: Vec::new() };
         for user in &self.members {
             naming.members.extend(view.get(&TheMember(*user)).await?);
         }
         for key in &self.keys {
             naming.keys.extend(view.get(key).await?);
+        }
+        for id in &self.invitations {
+            naming.invitations.extend(view.get(id).await?);
         }
         Ok(naming)
     }
@@ -67,6 +75,12 @@ impl Operation for RewriteRole {
             let access = key.access.with_role(from, next);
             if access != key.access {
                 decision.puts.push(Record::ApiKey(ApiKey { access, ..key }));
+            }
+        }
+        for invitation in naming.invitations.into_iter().filter(|it| it.status == InvitationStatus::Pending) {
+            let access = invitation.access.with_role(from, next);
+            if access != invitation.access {
+                decision.puts.push(Record::Invitation(Invitation { access, ..invitation }));
             }
         }
         Ok(decision)

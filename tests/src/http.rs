@@ -10,11 +10,13 @@ use roster_core::actor::Actor;
 use roster_core::facts::Request as Asked;
 use roster_core::op::{Roster, run};
 use roster_core::ops::operator_key::CreateOperatorKey;
+use roster_core::store::Store;
 use roster_core::text::Name;
 use serde_json::Value;
 use tower::ServiceExt;
 
 use crate::contract;
+use crate::gate::{Between, Hook};
 use crate::mailbox::Mailbox;
 use crate::receiver::sending;
 use crate::stores::{CountingEntropy, TestStore, copied, fresh};
@@ -87,6 +89,26 @@ impl Service {
         let test = copied(&self.test).await;
         let entropy = CountingEntropy::after(Arc::clone(&test.clock), 1 << 32);
         let roster = Roster::new(Arc::clone(&test.store), Arc::new(entropy));
+        let api = ApiState::new(roster.clone(), [1; 32], [2; 32]);
+        let service = roster_api::router(api.clone());
+        Self { test, roster, api, router: service, operator: self.operator.clone() }
+    }
+
+    /// The same service with the same keys on the same store, behind a hook: what goes this way can be held up or lost.
+    #[must_use]
+    pub fn behind(&self, hook: Arc<dyn Hook>) -> Self {
+        let (name, clock) = (self.test.name, Arc::clone(&self.test.clock));
+        let store: Arc<dyn Store> = Between::new(Arc::clone(&self.test.store), hook);
+        let test = TestStore {
+            name,
+            store: Arc::clone(&store),
+            clock,
+            dir: None,
+            database: None,
+            keyspace: None,
+            memory: None,
+        };
+        let roster = Roster { store, ..self.roster.clone() };
         let api = ApiState::new(roster.clone(), [1; 32], [2; 32]);
         let service = roster_api::router(api.clone());
         Self { test, roster, api, router: service, operator: self.operator.clone() }

@@ -12,7 +12,7 @@ use crate::model::customer::Mappings;
 use crate::model::{DirectoryEntry, DirectoryId, Job, JobPart, JobPartId, JobSide, PartContent, Work};
 use crate::op::{Decision, Done, Operation, Roster, View, preflight, run};
 use crate::ops::customer::PutMappings;
-use crate::ops::job::{Asked, BeginJob, CancelJob};
+use crate::ops::job::{Asked, BeginJob, CancelJob, as_called};
 use crate::ops::member::AccessAsk;
 use crate::ops::pointer::{NOT_AFTER, PutDirectoryEntry};
 use crate::ops::user::RemoveEverywhere;
@@ -239,20 +239,43 @@ struct StoreParts {
     parts: Vec<JobPart>,
 }
 
+impl StoreParts {
+    /// The part of the request that a part with outcomes of it is about.
+    fn about(part: &JobPart) -> Option<JobPartId> {
+        let foreseen = part.id.side == JobSide::Foreseen && matches!(part.content, PartContent::Outcomes(_));
+        foreseen.then_some(JobPartId { side: JobSide::Input, ..part.id })
+    }
+}
+
 impl Operation for StoreParts {
-    type State = ();
+    type State = Vec<Option<JobPart>>;
     type Output = ();
 
     fn home(&self) -> Home {
         self.home.clone()
     }
 
-    async fn load(&self, view: &mut View<'_>) -> Result<(), StoreError> {
-        view.fetch(self.parts.iter().map(|part| Key::JobPart(part.id))).await
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        let about = self.parts.iter().filter_map(Self::about);
+        view.fetch(self.parts.iter().map(|part| part.id).chain(about).map(Key::JobPart)).await?;
+        let mut found = Vec::with_capacity(self.parts.len());
+        for part in &self.parts {
+            found.push(match Self::about(part) {
+                Some(about) => view.get(&about).await?,
+                None => None,
+            });
+        }
+        Ok(found)
     }
 
-    fn decide(&self, (): (), _: &Facts) -> Result<Decision<()>, Refusal> {
-        let parts = self.parts.iter().cloned().map(Record::JobPart);
+    fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
+        let parts = self.parts.iter().zip(&found).map(|(part, about)| match &part.content {
+            PartContent::Outcomes(outcomes) => {
+                let content = PartContent::Outcomes(as_called(about.as_ref(), outcomes.clone()));
+                Record::JobPart(JobPart { content, id: part.id })
+            }
+            PartContent::Items(_) => Record::JobPart(part.clone()),
+        });
         Ok(parts.fold(Decision::unchanged(()), Decision::put))
     }
 }

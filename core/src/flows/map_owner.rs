@@ -81,10 +81,20 @@ pub async fn map_owner(
         let step = request.as_system(&format!("map owner {attempt}"));
         match run(roster, &step, &operation).await?.output {
             MappedOwner::Outdated => {}
+            // No membership has told of it where there is none. What was written goes with the next look.
+            _ if is_gone(roster, user).await? => {}
             done => return Ok(done),
         }
     }
     Err(Refusal::Conflict.into())
+}
+
+/// Whether somebody who was found has been erased since.
+async fn is_gone(roster: &Roster, found: Option<(UserId, u32)>) -> Result<bool, OpError> {
+    match found {
+        Some((user, _)) => Ok(find_user(roster, &user.into()).await?.status == UserStatus::Erased),
+        None => Ok(false),
+    }
 }
 
 fn place<'a>(read: &'a Read, subject: &Key) -> Option<(&'a Posts, &'a Traits)> {

@@ -6,7 +6,7 @@ use super::{Held, Interrupted, as_asked};
 use crate::facts::Request;
 use crate::flows::{BulkAct, find_user, mail_password_reset};
 use crate::id::{OrganizationId, UserId};
-use crate::model::{Job, Outcome, OutcomeStatus, UserStatus};
+use crate::model::{Job, JobPartId, Outcome, OutcomeStatus, UserStatus};
 use crate::op::{Operation, preflight, run};
 use crate::ops::job::{Advance, Row, RowInJob};
 use crate::ops::member::{
@@ -94,7 +94,8 @@ impl Held {
         let code = code.map(str::to_owned);
         let outcome =
             Outcome { item: item.to_owned(), line: None, status, code, warning: None, detail: None };
-        let advance = Advance { outcomes: vec![outcome], ..Advance::default() };
+        let of = Some(JobPartId::of_item(job.id, job.done));
+        let advance = Advance { outcomes: vec![outcome], of, ..Advance::default() };
         self.say(&as_asked(job), job.id, advance).await
     }
 

@@ -85,7 +85,8 @@ impl Held {
             let advance = if said {
                 Advance::default()
             } else {
-                Advance { outcomes: report.outcomes, made: report.made, ..Advance::default() }
+                let of = Some(JobPartId::of_item(job.id, n * Job::PART as u64));
+                Advance { outcomes: report.outcomes, of, made: report.made, ..Advance::default() }
             };
             job = self.say(&request, job.id, advance).await?;
         }
@@ -150,8 +151,9 @@ impl Held {
         }
         foresee(outcomes.clone()).await?;
         let seats_held = Some((rows.job.seats_held - taken).max(0));
-        let forgets = vec![rows.part, JobPartId { side: JobSide::Input, ..rows.part }];
-        let advance = Advance { outcomes, made, seats_held, forgets, ..Advance::default() };
+        let input = JobPartId { side: JobSide::Input, ..rows.part };
+        let (of, forgets) = (Some(input), vec![rows.part, input]);
+        let advance = Advance { outcomes, of, made, seats_held, forgets, ..Advance::default() };
         self.say(&request.step("chunk"), id, advance).await
     }
 

@@ -340,6 +340,14 @@ pub struct JobPartId {
     pub n: u32,
 }
 
+impl JobPartId {
+    /// The part of a request in which the n-th item stands.
+    pub fn of_item(job: JobId, n: u64) -> Self {
+        let n = u32::try_from(n / Job::PART as u64).unwrap_or(u32::MAX);
+        Self { job, side: JobSide::Input, n }
+    }
+}
+
 /// `HEX:SIDE:N`, whose order of bytes is the order of parts.
 impl fmt::Display for JobPartId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,6 +7,7 @@ mod at_once;
 mod bounds;
 mod dying;
 mod erased;
+mod erased_meanwhile;
 mod erasing;
 mod exporting;
 mod input;

@@ -144,22 +144,31 @@ impl Erasing<'_> {
         Ok(())
     }
 
-    /// What jobs of a home took and gave about the person: the items that are their names, and why they asked.
+    /// What jobs of a home took and gave about the person: the items that are their names, and why they asked. A job that is
+    /// at it meanwhile may say once more what it read before; of items that have gone it says nothing again.
     async fn items_in(&mut self, home: &Home) -> Result<(), Interrupted> {
+        while self.any_items_in(home).await? {}
+        Ok(())
+    }
+
+    /// Goes through them; whether there were any.
+    async fn any_items_in(&mut self, home: &Home) -> Result<bool, Interrupted> {
+        let mut any = false;
         let mut after = Key::Job(JobId::from_uuid(uuid::Uuid::nil()));
         loop {
             let found = self.held.roster.store.records(home, Some(&after), PAGE).await?;
-            let Some(last) = found.last() else { return Ok(()) };
+            let Some(last) = found.last() else { return Ok(any) };
             after = last.record.key();
             for stored in found {
                 let (job, part) = match &stored.record {
                     Record::Job(job) => (job.id, None),
                     Record::JobPart(part) => (part.id.job, Some(part.id)),
-                    _ => return Ok(()),
+                    _ => return Ok(any),
                 };
                 let (home, user, names) = (home.clone(), self.user, self.names.clone());
                 let operation = ForgetItems { home, job, part, user, names };
                 if operation.concerns(&stored.record) {
+                    any = true;
                     run(&self.held.roster, &self.request.as_system("items"), &operation).await?;
                 }
             }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{ended, is_held, renewed};
+use super::{as_called, ended, is_held, renewed};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record};
 use crate::id::JobId;
@@ -16,6 +16,8 @@ use crate::store::StoreError;
 pub struct Advance {
     /// What items came to, in order.
     pub outcomes: Vec<Outcome>,
+    /// Of which part of the request they are, where its items may be names of people.
+    pub of: Option<JobPartId>,
     /// Where to go on.
     pub cursor: Option<String>,
     /// How many items there are.
@@ -63,7 +65,7 @@ pub struct AdvanceJob {
 }
 
 impl Operation for AdvanceJob {
-    type State = Option<Job>;
+    type State = (Option<Job>, Option<JobPart>);
     type Output = Option<Box<Job>>;
 
     fn home(&self) -> Home {
@@ -71,14 +73,20 @@ impl Operation for AdvanceJob {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        view.get(&self.id).await
+        let of = self.advance.of;
+        view.fetch(of.map(Key::JobPart).into_iter().chain([Key::Job(self.id)])).await?;
+        let part = match of {
+            Some(of) => view.get(&of).await?,
+            None => None,
+        };
+        Ok((view.get(&self.id).await?, part))
     }
 
-    fn decide(&self, found: Self::State, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
+    fn decide(&self, (found, part): Self::State, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
         let Some(job) = found.filter(|job| is_held(job, self.holder)) else {
             return Ok(Decision::unchanged(None));
         };
-        let Advance { outcomes, cursor, total, made, seats_held, forgets, ending } = &self.advance;
+        let Advance { outcomes, of: _, cursor, total, made, seats_held, forgets, ending } = &self.advance;
         let attempts = job.attempts;
         let mut job = renewed(job, self.holder, facts.now);
         if !outcomes.is_empty() || cursor.is_some() {
@@ -89,7 +97,8 @@ impl Operation for AdvanceJob {
         job.made.accounts += made.accounts;
         job.made.users += made.users;
         job.seats_held = seats_held.unwrap_or(job.seats_held);
-        let parts: Vec<JobPart> = outcomes.iter().filter_map(|outcome| job.record(outcome.clone())).collect();
+        let outcomes = as_called(part.as_ref(), outcomes.clone());
+        let parts: Vec<JobPart> = outcomes.into_iter().filter_map(|outcome| job.record(outcome)).collect();
         let job = match ending {
             Ending::GoOn if job.cancelled => ended(job, JobStatus::Cancelled, facts.now),
             Ending::GoOn => job,

@@ -1,5 +1,9 @@
 //! Leaving out of a job what names an erased person (rule L5).
 
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
 use crate::facts::Facts;
 use crate::flows::import::ImportLine;
 use crate::home::{Home, Record};
@@ -11,6 +15,27 @@ use crate::store::StoreError;
 
 /// What stands in the place of an item.
 const ERASED: &str = "(erased)";
+
+/// What came of items of a part of a request, as they are called there now: of those who were erased since the part was read
+/// nothing is said that names them. Nothing is left out where the part has gone, all of it being done.
+pub(crate) fn as_called(part: Option<&JobPart>, outcomes: Vec<Outcome>) -> Vec<Outcome> {
+    #[derive(Deserialize)]
+    struct Line {
+        item: String,
+    }
+    let Some(PartContent::Items(items)) = part.map(|part| &part.content) else { return outcomes };
+    let called =
+        |item: &String| serde_json::from_str::<Line>(item).map_or_else(|_| item.clone(), |it| it.item);
+    let called: BTreeSet<String> = items.iter().map(called).collect();
+    let as_called = |outcome: Outcome| {
+        if called.contains(&outcome.item) {
+            outcome
+        } else {
+            Outcome { item: ERASED.to_owned(), detail: None, ..outcome }
+        }
+    };
+    outcomes.into_iter().map(as_called).collect()
+}
 
 /// Replaces the items of a job or of a part of it that are a name of the person; their number stays, and so does every
 /// other item. Of a job that the person asked for, the words in which they said why go as well.

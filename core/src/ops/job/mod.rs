@@ -12,6 +12,7 @@ pub use advance::{Advance, AdvanceJob, Ending};
 pub use begin::BeginJob;
 pub use cancel::CancelJob;
 pub use forget::ForgetItems;
+pub(crate) use forget::as_called;
 pub use row::{Row, RowInJob};
 pub use take::{Later, TakeJob, Taken};
 pub use withdraw::WithdrawJob;

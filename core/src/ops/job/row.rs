@@ -4,11 +4,11 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use super::{ended, is_held, renewed};
+use super::{as_called, ended, is_held, renewed};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, Tally};
 use crate::id::{JobId, UserId};
-use crate::model::{Job, JobStatus, Outcome, OutcomeStatus};
+use crate::model::{Job, JobPart, JobPartId, JobStatus, Outcome, OutcomeStatus};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -28,6 +28,13 @@ pub struct Row {
     pub line: Option<u64>,
 }
 
+impl Row {
+    /// In which part of the request it stands.
+    fn part(&self) -> JobPartId {
+        JobPartId::of_item(self.job, self.n)
+    }
+}
+
 /// The act on it, in the home that holds the job. Answers the job after it; nothing for a worker that has lost it.
 pub struct RowInJob<O: Operation> {
     /// Which item.
@@ -45,7 +52,7 @@ impl<O: Operation> fmt::Debug for RowInJob<O> {
 }
 
 impl<O: Operation> Operation for RowInJob<O> {
-    type State = (Option<Job>, O::State);
+    type State = (Option<Job>, Option<JobPart>, O::State);
     type Output = Option<Box<Job>>;
 
     fn home(&self) -> Home {
@@ -61,12 +68,17 @@ impl<O: Operation> Operation for RowInJob<O> {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        view.fetch([Key::Job(self.row.job)]).await?;
+        let part = self.row.part();
+        view.fetch([Key::Job(self.row.job), Key::JobPart(part)]).await?;
         let state = self.act.load(view).await?;
-        Ok((view.get(&self.row.job).await?, state))
+        Ok((view.get(&self.row.job).await?, view.get(&part).await?, state))
     }
 
-    fn decide(&self, (found, state): Self::State, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
+    fn decide(
+        &self,
+        (found, part, state): Self::State,
+        facts: &Facts,
+    ) -> Result<Decision<Self::Output>, Refusal> {
         let Some(job) = found.filter(|job| is_held(job, self.row.holder)) else {
             return Ok(Decision::unchanged(None));
         };
@@ -88,16 +100,12 @@ impl<O: Operation> Operation for RowInJob<O> {
             }
         };
         let mut job = Job { attempts: 0, ..renewed(job, self.row.holder, facts.now) };
-        let part = job.record(Outcome {
-            item: self.row.item.clone(),
-            line: self.row.line,
-            status,
-            code,
-            warning: None,
-            detail: None,
-        });
+        let (item, line) = (self.row.item.clone(), self.row.line);
+        let outcome = Outcome { item, line, status, code, warning: None, detail: None };
+        let outcomes = as_called(part.as_ref(), vec![outcome]).into_iter();
+        let parts: Vec<JobPart> = outcomes.filter_map(|outcome| job.record(outcome)).collect();
         let job = Box::new(job);
-        let decision = part.into_iter().map(Record::JobPart).fold(decision, Decision::put);
+        let decision = parts.into_iter().map(Record::JobPart).fold(decision, Decision::put);
         Ok(decision.put(Record::Job(job.clone())).giving(Some(job)))
     }
 

@@ -3,6 +3,7 @@
 mod run;
 mod shown;
 mod stage;
+mod sweep;
 mod view;
 
 use std::future::Future;
@@ -82,6 +83,12 @@ pub trait Operation: Send + Sync {
     /// The record that `If-Match` speaks of.
     fn subject(&self) -> Option<Key> {
         None
+    }
+
+    /// Whether it takes its subject, a member, for what they are to one who has been removed from everything, by a number
+    /// that was read before it. Where it does not, that is written down first (rule M5).
+    fn knows_cuts(&self) -> bool {
+        false
     }
 
     /// Reads. Every key read is guarded in the commit.

@@ -1,11 +1,13 @@
 //! Writing down that memberships have ended, after the commit that has ended them all (rule M5).
 
+use futures::future::BoxFuture;
+
 use crate::actor::Actor;
 use crate::facts::Request;
 use crate::home::{Home, Key, Record, TheMember, TheUser};
-use crate::id::{OrganizationId, UserId};
+use crate::id::{OrganizationId, UserId, Version};
 use crate::jobs::as_asked;
-use crate::model::{Job, MemberStatus, Work};
+use crate::model::{Job, Member, MemberStatus, Work};
 use crate::op::{Roster, View, run};
 use crate::ops::member::{CutMember, Swept};
 use crate::reads::visible_standing;
@@ -65,34 +67,48 @@ pub(crate) async fn sweep(
 }
 
 /// How often a person has been removed from everything, and when last.
-pub(crate) async fn cuts_of(
-    roster: &Roster,
-    request: &Request,
-    user: UserId,
-) -> Result<(u32, Timestamp), OpError> {
+pub(crate) type Cut = (u32, Timestamp);
+
+/// Reads it.
+pub(crate) async fn cuts_of(roster: &Roster, request: &Request, user: UserId) -> Result<Cut, StoreError> {
     let mut view = View::new(roster, Home::User(user), request);
     let user = view.get(&TheUser).await?;
     let cut = user.map(|user| (user.cuts, user.cut_at.unwrap_or(Timestamp::EPOCH)));
     Ok(cut.unwrap_or((0, Timestamp::EPOCH)))
 }
 
-/// Writes it down before somebody acts on a membership, where no job has come by yet.
+/// Writes it down before somebody acts on a membership that was read, where no job has come by yet. What the membership
+/// bears then; nothing where there was nothing to write down, or the actor sees no such organization. Operations wait for
+/// this, which is one, so its type is said.
+pub(crate) fn sweep_seen<'a>(
+    roster: &'a Roster,
+    request: &'a Request,
+    organization: OrganizationId,
+    member: Option<Member>,
+    (cuts, since): Cut,
+) -> BoxFuture<'a, Result<Option<Version>, OpError>> {
+    let over = |member: &Member| member.status != MemberStatus::Former && !member.survives(cuts);
+    let over = member.filter(over);
+    Box::pin(async move {
+        let Some(member) = over else { return Ok(None) };
+        match visible_standing(roster, request, organization).await {
+            Err(OpError::Refused(_)) => return Ok(None),
+            seen => seen?,
+        };
+        let operation = CutMember { organization, user: member.user, cuts, since };
+        Ok(run(roster, &request.as_system("sweep before"), &operation).await?.version)
+    })
+}
+
+/// The same before a plan is made of what somebody holds.
 pub(crate) async fn sweep_before(
     roster: &Roster,
     request: &Request,
     organization: OrganizationId,
     user: UserId,
 ) -> Result<(), OpError> {
-    let (cuts, since) = cuts_of(roster, request, user).await?;
-    if cuts == 0 {
-        return Ok(());
-    }
+    let cut = cuts_of(roster, request, user).await?;
     let mut view = View::new(roster, Home::Organization(organization), request);
-    let member = view.get(&TheMember(user)).await?;
-    if member.is_some_and(|member| member.status != MemberStatus::Former && !member.survives(cuts)) {
-        visible_standing(roster, request, organization).await?;
-        let operation = CutMember { organization, user, cuts, since };
-        run(roster, &request.as_system("sweep before"), &operation).await?;
-    }
-    Ok(())
+    view.get(&TheMember(user)).await?;
+    sweep_seen(roster, request, organization, view.member(user).cloned(), cut).await.map(|_| ())
 }

@@ -2,7 +2,6 @@
 
 use super::create_user::fresh_id;
 use super::resolve_user;
-use super::sweep::sweep_before;
 use crate::facts::Request;
 use crate::id::OrganizationId;
 use crate::model::Member;
@@ -24,6 +23,5 @@ pub async fn update_member(
         Err(OpError::Refused(Refusal::NotFound)) => fresh_id(request),
         found => found?,
     };
-    sweep_before(roster, request, organization, user).await?;
     run(roster, request, &UpdateMember { organization, user, patch }).await
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::stage::stage;
+use super::sweep::{cuts_of_subject, sweep_subject};
 use super::{Decision, Operation, Roster, View};
 use crate::actor::Actor;
 use crate::facts::{Expected, Facts, Request, Seed};
@@ -286,7 +287,12 @@ async fn prepare<'a, O: Operation>(
     attempt: u32,
 ) -> Result<Prepared<'a, O::Output>, OpError> {
     let mut view = View::new(roster, operation.home(), request);
-    let state = load(request, operation, &mut view).await?;
+    let (state, cut) =
+        tokio::join!(load(request, operation, &mut view), cuts_of_subject(roster, request, operation));
+    let state = state?;
+    if let Some(expected) = sweep_subject(roster, request, operation, &view, cut?).await? {
+        return Ok(Prepared::Settled(expected));
+    }
     let due = view.due();
     if !due.is_empty() && request.actor != Actor::System {
         let knew = operation.subject().and_then(|subject| view.shown_version(&subject));

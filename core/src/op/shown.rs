@@ -8,6 +8,7 @@ use crate::home::{Key, Record};
 use crate::id::{UserId, Version};
 use crate::model::{Account, Holding, Member, Organization, Posts};
 use crate::store::StoreError;
+use crate::time::Timestamp;
 
 impl View<'_> {
     /// Reads a record with what changes what is shown of it.
@@ -35,6 +36,25 @@ impl View<'_> {
     pub(crate) fn shown_version(&self, key: &Key) -> Option<Version> {
         let stored = self.seen.get(key)?.as_ref()?;
         Some(self.showing(stored.version, &stored.record))
+    }
+
+    /// A member who was read, as they are shown, with the version that is shown; `cuts` is how often they have been removed
+    /// from everything, and when last.
+    pub(crate) fn shown_member(
+        &self,
+        user: UserId,
+        (cuts, cut_at): (u32, Timestamp),
+    ) -> Option<(Member, Version)> {
+        let key = Key::Member(user);
+        let stored = self.seen.get(&key)?.as_ref()?;
+        let Record::Member(member) = stored.record.clone().at(self.now()) else { return None };
+        // Who has been removed from everything is out, though nobody has written it down here.
+        let shown = member.after_cuts(cuts, cut_at.max(member.joined_at));
+        if shown == member {
+            return Some((shown, self.showing(stored.version, &stored.record)));
+        }
+        let version = stored.version.showing(&serde_json::to_vec(&shown).unwrap_or_default());
+        Some((shown, version))
     }
 
     /// The version that is shown of a record of a version.

@@ -6,7 +6,7 @@ use super::Roster;
 use crate::actor::{Actor, Via};
 use crate::facts::Request;
 use crate::home::{Home, Key, Record, Tally, TheMember, TheOrganization, TypedKey};
-use crate::id::{ApiKeyId, OrganizationId, RoleId, Version};
+use crate::id::{ApiKeyId, OrganizationId, RoleId, UserId, Version};
 use crate::known::Known;
 use crate::log::Head;
 use crate::model::{ApiKey, Member, Organization, OrganizationStatus};
@@ -193,6 +193,14 @@ impl<'a> View<'a> {
             .filter(|(_, found)| found.as_ref().is_some_and(ended))
             .map(|(key, _)| key.clone())
             .collect()
+    }
+
+    /// A member who was read, as they are stored.
+    pub(crate) fn member(&self, user: UserId) -> Option<&Member> {
+        match &self.seen.get(&Key::Member(user))?.as_ref()?.record {
+            Record::Member(member) => Some(member),
+            _ => None,
+        }
     }
 
     /// The version of a record that was read.

@@ -7,6 +7,7 @@ use super::made_by;
 use super::organization::visible_standing;
 use crate::facts::Request;
 use crate::flows::resolve_user;
+use crate::flows::sweep::sweep_before;
 use crate::home::{Home, Record};
 use crate::id::{AccountId, OrganizationId, UserId};
 use crate::listing::{Listing, PageRequest};
@@ -56,6 +57,10 @@ pub async fn leaving_plan(
 ) -> Result<LeavingPlan, OpError> {
     let (_, standing) = visible_standing(roster, request, organization).await?;
     let user = resolve_user(roster, named).await?;
+    if standing.holds(&Permission::of("members:read"), Reach::Organization) {
+        // What is planned is what the execution finds.
+        sweep_before(roster, request, organization, user).await?;
+    }
     let mut view = View::new(roster, Home::Organization(organization), request);
     let plan = PlanRead::load(&mut view, user, None).await?.open()?;
     roster.policies.access.require(&standing, "members:read", Reach::Organization)?;

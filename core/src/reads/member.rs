@@ -6,7 +6,7 @@ use super::{Rows, Shown};
 use crate::facts::Request;
 use crate::flows::resolve_user;
 use crate::flows::sweep::cuts_of;
-use crate::home::{Home, Key, Record, TheMember};
+use crate::home::{Home, Record, TheMember};
 use crate::id::{OrganizationId, UserId};
 use crate::listing::{Listing, MemberSort, PageRequest, Position, Scope, sortable};
 use crate::model::{Access, Member, MemberStatus};
@@ -70,17 +70,12 @@ pub async fn member(
     let (_, standing) = visible_standing(roster, request, organization).await?;
     let user = resolve_user(roster, named).await?;
     let mut view = View::new(roster, Home::Organization(organization), request);
-    let stands = view.get(&TheMember(user)).await?.ok_or(Refusal::NotFound)?;
-    // Who has been removed from everything is out, though nobody has written it down here.
-    let (cuts, cut_at) = cuts_of(roster, request, user).await?;
-    let value = stands.after_cuts(cuts, cut_at.max(stands.joined_at));
+    view.get(&TheMember(user)).await?.ok_or(Refusal::NotFound)?;
+    let cuts = cuts_of(roster, request, user).await?;
+    let (value, version) = view.shown_member(user, cuts).ok_or(Refusal::NotFound)?;
     if request.actor.user() != Some(user) && !may_see(&standing, &value) {
         return Err(Refusal::lacks("members:read").into());
     }
-    let version = match view.version(&Key::Member(user)).ok_or(Refusal::NotFound)? {
-        version if value == stands => view.shown_version(&Key::Member(user)).unwrap_or(version),
-        version => version.showing(&serde_json::to_vec(&value).unwrap_or_default()),
-    };
     let scope = standing.scope(&Permission::of("members:read"));
     Ok(Shown { value: cut(value, &scope, request), version })
 }

@@ -63,6 +63,10 @@ impl<O: Operation> Operation for RowInJob<O> {
         self.act.subject()
     }
 
+    fn knows_cuts(&self) -> bool {
+        self.act.knows_cuts()
+    }
+
     fn about(&self) -> Option<UserId> {
         self.act.about()
     }

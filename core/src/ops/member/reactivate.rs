@@ -36,6 +36,10 @@ impl Operation for ReactivateMember {
         Some(Key::Member(self.user))
     }
 
+    fn knows_cuts(&self) -> bool {
+        true
+    }
+
     async fn load(&self, view: &mut View<'_>) -> Result<SceneRead, StoreError> {
         SceneRead::load(view, self.user).await
     }

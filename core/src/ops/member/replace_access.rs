@@ -111,6 +111,10 @@ impl Operation for ReplaceAccess {
         Some(Key::Member(self.user))
     }
 
+    fn knows_cuts(&self) -> bool {
+        true
+    }
+
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         let asked = self.access.load(view).await?;
         let scene = SceneRead::load_with_posts(view, self.user).await?;

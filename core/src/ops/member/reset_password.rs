@@ -37,6 +37,10 @@ impl Operation for ResetMemberPassword {
         Some(Key::Member(self.user))
     }
 
+    fn knows_cuts(&self) -> bool {
+        true
+    }
+
     async fn load(&self, view: &mut View<'_>) -> Result<SceneRead, StoreError> {
         SceneRead::load(view, self.user).await
     }

@@ -61,6 +61,10 @@ impl Operation for SetRole {
         Some(Key::Member(self.user))
     }
 
+    fn knows_cuts(&self) -> bool {
+        true
+    }
+
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         let account = find_accounts(view, &[&self.account]).await?.pop().flatten();
         view.fetch_roles(custom(&[self.role]).collect::<Vec<_>>()).await?;

@@ -15,6 +15,9 @@ use crate::reference::UserRef;
 use crate::refusal::{OpError, Refusal};
 use crate::text::RecordType;
 
+/// How many are looked at in one go where not all of them belong to the answer.
+const SLICE: u16 = 500;
+
 /// One record.
 pub async fn record(
     roster: &Roster,
@@ -53,6 +56,10 @@ pub async fn records(
     let listing = Listing::Holdings { organization, owners, kind, scope };
     let (mut rows, mut page) = (Vec::new(), page.clone());
     let most = usize::from(page.limit);
+    if owner.is_some() && !successions.open.is_empty() {
+        // Many of them may be another's by now.
+        page.limit = page.limit.max(SLICE);
+    }
     loop {
         let found = roster.store.list(&listing, &page).await?;
         page.after = found.rows.last().map(|row| row.position.clone());

@@ -8,6 +8,7 @@ mod dying;
 mod everywhere;
 mod import;
 mod queue;
+mod records;
 mod unswept;
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@ use super::sweep::{cuts_of_subject, sweep_subject};
 use super::{Decision, Operation, Roster, View};
 use crate::actor::Actor;
 use crate::facts::{Expected, Facts, Request, Seed};
+use crate::flows::sweep::Cut;
 use crate::flows::{lapse_invitations, resolve_waiting};
 use crate::home::{Home, Key, Record, Tally};
 use crate::id::{CommitId, UserId, Version};
@@ -290,7 +291,8 @@ async fn prepare<'a, O: Operation>(
     let (state, cut) =
         tokio::join!(load(request, operation, &mut view), cuts_of_subject(roster, request, operation));
     let state = state?;
-    if let Some(expected) = sweep_subject(roster, request, operation, &view, cut?).await? {
+    let cut = cut?;
+    if let Some(expected) = sweep_subject(roster, request, operation, &view, cut).await? {
         return Ok(Prepared::Settled(expected));
     }
     let due = view.due();
@@ -304,7 +306,7 @@ async fn prepare<'a, O: Operation>(
         };
         return Ok(Prepared::Settled(expected));
     }
-    let decision = judge(roster, request, operation, state, &view)?;
+    let decision = judge(roster, request, operation, state, (&view, cut))?;
     Ok(Prepared::Decided(Box::new((view, decision))))
 }
 
@@ -314,8 +316,9 @@ async fn decide<'a, O: Operation>(
     operation: &O,
 ) -> Result<(View<'a>, Decision<O::Output>), OpError> {
     let mut view = View::new(roster, operation.home(), request);
+    let cut = cuts_of_subject(roster, request, operation).await?;
     let state = load(request, operation, &mut view).await?;
-    let decision = judge(roster, request, operation, state, &view)?;
+    let decision = judge(roster, request, operation, state, (&view, cut))?;
     Ok((view, decision))
 }
 
@@ -349,7 +352,7 @@ fn judge<O: Operation>(
     request: &Request,
     operation: &O,
     state: O::State,
-    view: &View<'_>,
+    (view, cut): (&View<'_>, Cut),
 ) -> Result<Decision<O::Output>, Refusal> {
     let facts = Facts {
         actor: request.actor,
@@ -359,7 +362,7 @@ fn judge<O: Operation>(
     };
     let decided = operation.decide(state, &facts);
     let outdated = match (&request.if_match, operation.subject()) {
-        (Some(expected), Some(subject)) => !expected.fits(view.shown_version(&subject)),
+        (Some(expected), Some(subject)) => !expected.fits(view.shown_subject(&subject, cut)),
         _ => false,
     };
     match decided {

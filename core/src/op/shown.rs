@@ -57,6 +57,14 @@ impl View<'_> {
         Some((shown, version))
     }
 
+    /// The version that is shown of what an operation acts on.
+    pub(crate) fn shown_subject(&self, key: &Key, cuts: (u32, Timestamp)) -> Option<Version> {
+        match key {
+            Key::Member(user) => self.shown_member(*user, cuts).map(|(_, version)| version),
+            _ => self.shown_version(key),
+        }
+    }
+
     /// The version that is shown of a record of a version.
     pub(crate) fn showing(&self, version: Version, record: &Record) -> Version {
         let shown = self.shown(record.clone());

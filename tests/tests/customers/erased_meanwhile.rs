@@ -280,7 +280,8 @@ impl Scene {
                 for logged in store.log(&home, 0, 10_000, &LogFilter::ALL).await.unwrap() {
                     let mut line = String::from_utf8_lossy(&logged.body).into_owned();
                     write!(line, "{:?}", logged.personal).unwrap();
-                    all.push(line);
+                    // What traits of accounts say is the account's.
+                    all.extend(Some(line).filter(|line| !line.contains("account.updated")));
                 }
             }
             let names = |line: &String| {

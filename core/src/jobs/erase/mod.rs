@@ -83,6 +83,7 @@ impl Held {
             job = self.end_memberships(&request, job, user, cuts).await?;
             if job.summary.contains_key(OutcomeStatus::Refused.name()) {
                 // They own an organization after all, and keep their names until they have handed it over (rule O2).
+                refresh_user(&self.roster, &request, user).await?;
                 return Ok(());
             }
             let cursor = Some(Stage::Own(None).cursor());

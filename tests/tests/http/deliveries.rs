@@ -194,63 +194,52 @@ async fn x2_what_fails_for_three_days_is_given_up() {
 async fn x2_a_receiver_that_is_gone_disables_its_webhook() {
     for store in selected() {
         let (world, receiver) = (World::with_webhooks(store).await, Receiver::start().await);
-        for (n, organization) in [Some("ext:cloud"), None].into_iter().enumerate() {
-            let [one, two, three] = ["one", "two", "three"].map(|title| format!("{title}-{n}"));
-            let (id, _) = hooked(&world, &receiver.url(), organization).await;
-            let (operator, path) = (world.operator(), format!("/v1/webhooks/{id}"));
-            assert_eq!(operator.get(&path).await.is(200)["status"], json!("enabled"));
-            receiver.answer([Said::Status(500), Said::Status(410)]);
-            for title in [&one, &two, &three] {
-                happens(&world, title).await;
-            }
-            sweep_once(&world.service.roster).await.unwrap();
-            send_all(&world.service.roster).await;
-            assert_eq!(titles(&receiver.take()), [&*one, &*two], "{store}: nothing after 410");
-            let shown = operator.get(&path).await.is(200);
-            assert_eq!(
-                (&shown["status"], &shown["disabled_reason"]),
-                (&json!("disabled"), &json!("receiver_gone"))
-            );
-            assert!(shown["disabled_at"].is_string());
-            let audit = match organization {
-                Some(organization) => {
-                    format!("/v1/organizations/{organization}/audit?action=webhook.updated")
-                }
-                None => "/v1/audit?action=webhook.updated".to_owned(),
-            };
-            let rows = operator.get(&audit).await.is(200);
-            let row = rows["data"].as_array().unwrap().last().unwrap();
-            assert_eq!(
-                (&row["actor"]["type"], &row["before"]["status"], &row["after"]["disabled_reason"]),
-                (&json!("system"), &json!("enabled"), &json!("receiver_gone"))
-            );
-            let listed = deliveries(&world, &id, "").await;
-            let stands: Vec<_> = listed.iter().map(|row| row["status"].clone()).collect();
-            assert_eq!(stands, ["pending", "failed"], "{store}");
-            world.test().clock.advance_seconds(7 * 86_400);
-            sweep_once(&world.service.roster).await.unwrap();
-            send_all(&world.service.roster).await;
-            let gone = format!("{path}/deliveries/{}/redeliver", listed[1]["id"].as_str().unwrap());
-            operator.post(&gone, json!({})).await.is(200);
-            sweep_once(&world.service.roster).await.unwrap();
-            send_all(&world.service.roster).await;
-            assert_eq!(receiver.take().len(), 0, "{store}: as long as it is disabled");
-            let enabled = operator.patch(&path, json!({"status": "enabled"})).await.is(200);
-            assert_eq!((&enabled["status"], &enabled["disabled_reason"]), (&json!("enabled"), &Value::Null));
-            sweep_once(&world.service.roster).await.unwrap();
-            send_all(&world.service.roster).await;
-            let taken = receiver.take();
-            let told = |it: &&Got, title: &str| it.event()["data"]["after"]["title"] == json!(title);
-            let of = |title: &str| taken.iter().filter(|it| told(it, title)).count();
-            assert_eq!((of(&one), of(&two), of(&three)), (1, 1, 1), "{store}");
-            let stands = deliveries(&world, &id, "?status=delivered").await.len();
-            assert!(stands >= 3, "{store}");
-            operator.patch(&path, json!({"status": "disabled"})).await.is(200);
-            let shown = operator.get(&path).await.is(200);
-            assert_eq!(shown["disabled_reason"], json!("by_hand"));
-            operator.patch(&path, json!({"status": "gone"})).await.refused(422, "invalid");
-            operator.patch(&path, json!({"status": null})).await.refused(422, "invalid");
+        let [one, two, three] = ["one", "two", "three"];
+        let (id, _) = hooked(&world, &receiver.url(), Some("ext:cloud")).await;
+        let (operator, path) = (world.operator(), format!("/v1/webhooks/{id}"));
+        assert_eq!(operator.get(&path).await.is(200)["status"], json!("enabled"));
+        receiver.answer([Said::Status(500), Said::Status(410)]);
+        for title in [one, two, three] {
+            happens(&world, title).await;
         }
+        send_all(&world.service.roster).await;
+        assert_eq!(titles(&receiver.take()), [one, two], "{store}: nothing after 410");
+        let shown = operator.get(&path).await.is(200);
+        assert_eq!(
+            (&shown["status"], &shown["disabled_reason"]),
+            (&json!("disabled"), &json!("receiver_gone"))
+        );
+        assert!(shown["disabled_at"].is_string());
+        let audit = format!("{CLOUD}/audit?action=webhook.updated");
+        let rows = operator.get(&audit).await.is(200);
+        let row = rows["data"].as_array().unwrap().last().unwrap();
+        assert_eq!(
+            (&row["actor"]["type"], &row["before"]["status"], &row["after"]["disabled_reason"]),
+            (&json!("system"), &json!("enabled"), &json!("receiver_gone"))
+        );
+        let listed = deliveries(&world, &id, "").await;
+        let stands: Vec<_> = listed.iter().map(|row| row["status"].clone()).collect();
+        assert_eq!(stands, ["pending", "failed"], "{store}");
+        world.test().clock.advance_seconds(7 * 86_400);
+        send_all(&world.service.roster).await;
+        let gone = format!("{path}/deliveries/{}/redeliver", listed[1]["id"].as_str().unwrap());
+        operator.post(&gone, json!({})).await.is(200);
+        send_all(&world.service.roster).await;
+        assert_eq!(receiver.take().len(), 0, "{store}: as long as it is disabled");
+        let enabled = operator.patch(&path, json!({"status": "enabled"})).await.is(200);
+        assert_eq!((&enabled["status"], &enabled["disabled_reason"]), (&json!("enabled"), &Value::Null));
+        send_all(&world.service.roster).await;
+        let taken = receiver.take();
+        let told = |it: &&Got, title: &str| it.event()["data"]["after"]["title"] == json!(title);
+        let of = |title: &str| taken.iter().filter(|it| told(it, title)).count();
+        assert_eq!((of(one), of(two), of(three)), (1, 1, 1), "{store}");
+        let stands = deliveries(&world, &id, "?status=delivered").await.len();
+        assert!(stands >= 3, "{store}");
+        operator.patch(&path, json!({"status": "disabled"})).await.is(200);
+        let shown = operator.get(&path).await.is(200);
+        assert_eq!(shown["disabled_reason"], json!("by_hand"));
+        operator.patch(&path, json!({"status": "gone"})).await.refused(422, "invalid");
+        operator.patch(&path, json!({"status": null})).await.refused(422, "invalid");
         verified(&world).await;
     }
 }

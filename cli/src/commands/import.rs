@@ -95,7 +95,14 @@ async fn members(asked: Members, global: &Global) -> Result<(), Failure> {
     if job.failure.as_deref() == Some(Refusal::NoSeat.code()) {
         return Err(Refusal::NoSeat.into());
     }
+    if matches!(job.status, JobStatus::Failed | JobStatus::Cancelled) {
+        return job::end(&session, &job).await;
+    }
     let outcomes = job::outcomes(&session, job.id, |_| true).await?;
+    // The run would be refused as a whole.
+    if outcomes.iter().any(|row| row.code.as_deref() == Some(Refusal::NoSeat.code())) {
+        return Err(Refusal::NoSeat.into());
+    }
     if session.out.is_csv() {
         let rows: Vec<_> = outcomes.iter().map(shapes::outcome).collect();
         text(&csv::table(&["item", "line", "status", "code", "warning"], &rows))?;

@@ -172,7 +172,8 @@ async fn wait(session: &Session, id: JobId) -> Result<Job, Failure> {
     }
 }
 
-async fn end(session: &Session, job: &Job) -> Result<(), Failure> {
+/// Shows a job that has ended, and fails where not all was done.
+pub async fn end(session: &Session, job: &Job) -> Result<(), Failure> {
     show(session, job).await?;
     ended_well(session, job).await
 }

@@ -2,6 +2,7 @@
 //! held for all of it; then chunk by chunk, each with its outcomes and what it takes from the hold.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::task::{JoinError, JoinHandle};
 
@@ -21,6 +22,12 @@ use crate::overlay::{Names, Overlay, UnderWay, on_overlay};
 use crate::refusal::{OpError, Refusal};
 use crate::store::{CommitError, StoreError, StoreErrorKind};
 
+/// After so many parts that were only read it is said that somebody is still at it.
+const PARTS_A_SIGN: u64 = 100;
+
+/// What was decided ahead while a flush took longer than this is decided again: leases and names end by the clock.
+const EARLY: Duration = Duration::from_secs(5);
+
 /// What the cursor says once seats are held for the whole file.
 const ADMITTED: &str = "admitted";
 
@@ -38,7 +45,7 @@ impl Held {
             };
         }
         let mut import = Import { held: self, organization, options, under_way: None, begun: false };
-        while let Some(next) = import.next(&job).await? {
+        while let Some(next) = Box::pin(import.next(&job)).await? {
             job = next;
         }
         Ok(())
@@ -108,6 +115,9 @@ impl Held {
     async fn again(&self, job: &Job) -> Result<Again, Interrupted> {
         let mut again = Again::default();
         for n in 0..job.total.div_ceil(Job::PART as u64) {
+            if n % PARTS_A_SIGN == PARTS_A_SIGN - 1 {
+                self.say(&as_asked(job), job.id, Advance::default()).await?;
+            }
             let lines = parsed(&self.items(job.id, n).await?)?;
             again.note(u32::try_from(n).unwrap_or(u32::MAX), &lines);
         }
@@ -186,7 +196,6 @@ struct Import<'a> {
 struct Decided {
     before: Job,
     after: Job,
-    lines: Vec<ImportLine>,
     overlay: Arc<Overlay>,
 }
 
@@ -195,6 +204,7 @@ struct Flushing {
     chunk: Decided,
     coming: Arc<UnderWay>,
     flushed: JoinHandle<Result<Names, CommitError>>,
+    since: Instant,
 }
 
 impl Import<'_> {
@@ -207,22 +217,24 @@ impl Import<'_> {
             }
             _ => None,
         };
-        if let Some(Flushing { chunk, flushed, .. }) = self.under_way.take() {
+        // It may have wanted to know what only the store below knows, and not everybody who asked says so.
+        let mut early = early.and_then(Result::ok).filter(|next| !next.overlay.has_refused());
+        if let Some(Flushing { chunk, flushed, since, .. }) = self.under_way.take() {
             let flushed = flushed.await.map_err(|fell| Interrupted::Failed(fell_over(&fell)))?;
+            early = early.filter(|_| since.elapsed() < EARLY);
             match (flushed, &early) {
-                (Ok(names), Some(Ok(next))) => next.overlay.arrived(&names),
-                (Ok(_), _) => {}
+                (Ok(names), Some(next)) => next.overlay.arrived(&names),
+                (Ok(_), None) => {}
                 (Err(CommitError::Store(error)), _) => return Err(error.into()),
-                (Err(_), _) => return self.one_by_one(chunk).await.map(Some),
+                (Err(_), _) => return self.one_by_one(chunk.before).await.map(Some),
             }
         }
         if job.done >= job.total {
             return Ok(None);
         }
         let chunk = match early {
-            Some(Ok(chunk)) => chunk,
-            // It may have wanted to know what only the store below knows.
-            Some(Err(_)) | None => self.decide(job, None).await?,
+            Some(chunk) => chunk,
+            None => self.decide(job, None).await?,
         };
         let after = chunk.after.clone();
         self.under_way = Some(self.flush(chunk));
@@ -257,7 +269,7 @@ impl Import<'_> {
             store_parts(&self.held.roster, &as_asked(job), &self.held.home, vec![ahead], "ahead").await
         });
         let after = after.await?;
-        Ok(Decided { before: job.clone(), after, lines, overlay: run.1 })
+        Ok(Decided { before: job.clone(), after, overlay: run.1 })
     }
 
     /// Commits a chunk, with its outcomes and what it takes from the hold.
@@ -271,18 +283,19 @@ impl Import<'_> {
             refresh_cards(&roster, &request, cards).await;
             Ok(names)
         });
-        Flushing { chunk, coming, flushed }
+        Flushing { chunk, coming, flushed, since: Instant::now() }
     }
 
     /// A chunk in which others got in between: row by row on the store itself.
-    async fn one_by_one(&self, chunk: Decided) -> Result<Job, Interrupted> {
-        let part = foreseen_part(&chunk.before);
+    async fn one_by_one(&self, before: Job) -> Result<Job, Interrupted> {
+        // Whoever was erased meanwhile stands there no more.
+        let (part, lines) = (foreseen_part(&before), self.held.lines(&before).await?);
         let rows = Rows {
-            job: &chunk.before,
+            job: &before,
             part,
             organization: self.organization,
             options: self.options,
-            lines: &chunk.lines,
+            lines: &lines,
             foreseen: self.held.foreseen(part).await?,
         };
         self.held.rows(&rows, None, async |_| Ok(())).await

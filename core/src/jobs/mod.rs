@@ -31,7 +31,7 @@ use crate::known::Known;
 use crate::model::{DirectoryEntry, DirectoryId, Job, JobPartId, JobSide, PartContent, Work};
 use crate::observe::Observer;
 use crate::op::{Roster, run};
-use crate::ops::job::{Advance, AdvanceJob, Ending, TakeJob, Taken};
+use crate::ops::job::{Advance, AdvanceJob, ClearParts, Ending, TakeJob, Taken};
 use crate::ops::pointer::{DEAD_AFTER, PutDirectoryEntry, RemoveDirectoryEntry};
 use crate::refusal::OpError;
 use crate::stop::Stop;
@@ -205,8 +205,14 @@ impl Drop for AtWork {
     }
 }
 
-/// Lists of open jobs do not show it any more.
+/// What it was to take is kept no longer, and lists of open jobs do not show it any more.
 async fn file_away(roster: &Roster, request: &Request, id: JobId, home: &Home) -> Result<(), OpError> {
+    for n in 0.. {
+        let clear = ClearParts { home: home.clone(), id, n };
+        if !run(roster, &request.as_system(&format!("clear {n}")), &clear).await?.output {
+            break;
+        }
+    }
     let entry = PutDirectoryEntry { entry: DirectoryEntry::of_ended_job(id, home), anew: false };
     run(roster, &request.as_system("file away"), &entry).await.map(|_| ())
 }

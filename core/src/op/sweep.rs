@@ -17,7 +17,7 @@ pub(super) async fn cuts_of_subject<O: Operation>(
 ) -> Result<Cut, StoreError> {
     match operation.subject() {
         Some(Key::Member(user)) if request.if_match.is_some() || !operation.knows_cuts() => {
-            cuts_of(roster, request, user).await
+            Box::pin(cuts_of(roster, request, user)).await
         }
         Some(_) | None => Ok((0, Timestamp::EPOCH)),
     }

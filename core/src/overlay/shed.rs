@@ -31,11 +31,14 @@ impl Overlay {
                 Key::InvitedAddress(address) => !again(&ClaimName::Email(address.clone())),
                 _ => false,
             };
-            // Where everything is known, what is not there is known not to be.
-            if let Some(keys) = &mut it.keys {
-                keys.retain(|key| !goes(key));
-                it.data.records.retain(|key, _| !goes(key));
-            }
+            // Where everything is known, what is not there is known not to be; the store below says so again.
+            let mut keys = match it.keys.take() {
+                Some(keys) => keys,
+                None => it.data.records.keys().cloned().collect(),
+            };
+            keys.retain(|key| !goes(key));
+            it.data.records.retain(|key, _| !goes(key));
+            it.keys = Some(keys);
         }
     }
 }

@@ -198,7 +198,7 @@ impl Act {
             }
             Self::Message | Self::DeadLetter => drop(drain(&service.roster).work_off().await),
             Self::KeyRole => {
-                drop(operator.put(&format!("{north}/key-roles/csm"), json!({"user": zoe})).await)
+                drop(operator.put(&format!("{north}/key-roles/csm"), json!({"user": zoe})).await);
             }
             Self::OwnerByTrait | Self::OutsiderByTrait => {
                 operator.patch(&north, json!({"traits": {"ownerId": NAMES[1]}})).await;
@@ -300,7 +300,7 @@ async fn at_step(store: &str, act: Act, n: usize) -> Option<Vec<String>> {
     let park = Park::at(n);
     let behind = scene.at.service().behind(park.clone());
     let parked = act.run(behind, scene.zoe.clone(), scene.word.clone());
-    let ((), job, was_parked) = within((park, parked), scene.erases()).await;
+    let ((), job, was_parked) = Box::pin(within((park, parked), scene.erases())).await;
     if !was_parked {
         return None;
     }
@@ -337,7 +337,7 @@ async fn at_step(store: &str, act: Act, n: usize) -> Option<Vec<String>> {
 async fn around(store: &str, act: Act, every: usize) {
     let mut n = 0;
     let mut wrong = Vec::new();
-    while let Some(found) = at_step(store, act, n).await {
+    while let Some(found) = Box::pin(at_step(store, act, n)).await {
         wrong.extend(found.into_iter().map(|what| format!("at commit {n}: {what}")));
         n += every;
     }

@@ -3,6 +3,7 @@
 mod advance;
 mod begin;
 mod cancel;
+mod clear;
 mod forget;
 mod row;
 mod take;
@@ -11,6 +12,7 @@ mod withdraw;
 pub use advance::{Advance, AdvanceJob, Ending};
 pub use begin::BeginJob;
 pub use cancel::CancelJob;
+pub(crate) use clear::ClearParts;
 pub use forget::ForgetItems;
 pub(crate) use forget::as_called;
 pub use row::{Row, RowInJob};

@@ -167,7 +167,7 @@ fn source() -> Vec<super::schema::Field> {
         ),
         (
             "new_organizations_per_day",
-            count(100),
+            json!({"type": "integer", "minimum": 1, "maximum": 1_000_000, "examples": [100]}),
             "How many organizations its groups make a day at the most, 1 to 1000000.",
         ),
         ("default_role", role(), "What it makes people in their accounts."),
@@ -216,7 +216,7 @@ pub fn body(operation: &str) -> Option<Value> {
             ),
             (
                 "new_organizations_per_day",
-                count(100),
+                json!({"type": "integer", "minimum": 1, "maximum": 1_000_000, "examples": [100]}),
                 "How many organizations its groups make a day at the most, 1 to 1000000.",
             ),
             ("default_role", role(), "What it makes people in their accounts."),

@@ -17,6 +17,7 @@ pub(super) fn user_export() -> Value {
                 json!({"type": "object", "additionalProperties": time()}),
                 "When sources last set which field or trait.",
             ),
+            ("said_name", or_null(text("Ada Lovelace")), "The name that sources last said of them."),
             ("sessions", list(of("Session")), "Their sessions."),
             ("mail", list(export_letter()), "Letters to them that wait."),
             ("jobs", list(of("Job")), "Jobs about them."),

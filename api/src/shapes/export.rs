@@ -29,6 +29,7 @@ impl ExportWriter {
             Piece::User(it) => format!("{{\"user\":{}", user(it)),
             Piece::EmailChange(it) => format!(",\"email_change\":{}", email_change(it.as_ref())),
             Piece::TraitTimes(times) => format!(",\"trait_times\":{}", json!(times)),
+            Piece::SaidName(name) => format!(",\"said_name\":{}", json!(name)),
             Piece::Rows(section) => self.section(section),
             Piece::Organization(it) => self.begin(it),
             Piece::OrganizationsEnd => {

@@ -21,12 +21,21 @@ pub async fn delete_role(
     replace_with: Option<RoleRef>,
 ) -> Result<(), OpError> {
     let operation = DeleteRole { organization, role, replace_with };
-    match (run(roster, request, &operation).await, role) {
-        (Err(OpError::Refused(Refusal::RoleInUse(_))), RoleRef::Custom(id)) => {
-            return Err(Refusal::RoleInUse(uses(roster, organization, id).await?).into());
+    let mut outcome = run(roster, request, &operation).await;
+    if let (Err(OpError::Refused(Refusal::RoleInUse(_))), RoleRef::Custom(id)) = (&outcome, role) {
+        let mut used = uses(roster, organization, id).await?;
+        if used.replacements > 0 {
+            // Those that it took the place of may be named by nobody any more.
+            tidied(tidy_roles(roster, request, organization).await);
+            let again = Request { if_match: request.if_match.clone(), ..request.step("again") };
+            outcome = run(roster, &again, &operation).await;
+            used = uses(roster, organization, id).await?;
         }
-        (outcome, _) => outcome?,
-    };
+        if let Err(OpError::Refused(Refusal::RoleInUse(_))) = outcome {
+            return Err(Refusal::RoleInUse(used).into());
+        }
+    }
+    outcome?;
     tidied(tidy_roles(roster, request, organization).await);
     Ok(())
 }
@@ -82,7 +91,8 @@ async fn tidy(
     };
     let status = Some(InvitationStatus::Pending);
     let invitations = Listing::Invitations { organization, status, scope: Scope::All };
-    for listing in [members, Listing::ApiKeys { organization }, invitations] {
+    // What is accepted meanwhile becomes a member, who is looked for last.
+    for listing in [invitations, Listing::ApiKeys { organization }, members] {
         let mut page = PageRequest { after: None, limit: 100 };
         loop {
             let found = roster.store.list(&listing, &page).await?;

@@ -269,12 +269,14 @@ impl Operation for StoreParts {
     }
 
     fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
-        let parts = self.parts.iter().zip(&found).map(|(part, about)| match &part.content {
+        let parts = self.parts.iter().zip(&found).filter_map(|(part, about)| match &part.content {
+            // Its rows are done by somebody else: nothing is foreseen of them any more.
+            PartContent::Outcomes(_) if Self::about(part).is_some() && about.is_none() => None,
             PartContent::Outcomes(outcomes) => {
                 let content = PartContent::Outcomes(as_called(about.as_ref(), outcomes.clone()));
-                Record::JobPart(JobPart { content, id: part.id })
+                Some(Record::JobPart(JobPart { content, id: part.id }))
             }
-            PartContent::Items(_) => Record::JobPart(part.clone()),
+            PartContent::Items(_) => Some(Record::JobPart(part.clone())),
         });
         Ok(parts.fold(Decision::unchanged(()), Decision::put))
     }

@@ -45,11 +45,11 @@ async fn make(
     let (roster, source) = (applying.roster, applying.source);
     let external = named_by(source, group, traits).ok_or(Unapplied::Dead("missing_organization"))?;
     let owner = owner_of_new(applying, owner).await?;
-    admit(applying).await?;
     let said = message::name(traits);
     let named_at = if said.is_some() { at } else { Timestamp::EPOCH };
     let account = said.map_or_else(|| name_of(group), Ok)?;
     let name = if source.groups == Groups::Each { account.clone() } else { name_of(&external)? };
+    admit(applying).await?;
     let new = NewOrganization {
         name,
         external_id: Some(external),

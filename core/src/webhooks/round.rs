@@ -224,10 +224,10 @@ impl Round {
             let last =
                 news.ahead.is_empty() && news.is_all && line.pending.is_empty() && attempt.is_success();
             let note = self.note(Some(tried), turn.reached, last);
-            let noted = run(&self.roster, &step.step("note"), &note).await?.output;
             if attempt.says_gone() {
                 self.disable(&step, &target).await?;
             }
+            let noted = run(&self.roster, &step.step("note"), &note).await?.output;
             match noted {
                 Some(after) if last => return Ok(Ended::of(&after)),
                 Some(after) => line = after,

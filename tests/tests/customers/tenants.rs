@@ -272,7 +272,12 @@ async fn an_owner_is_named_by_operators_where_groups_make_organizations() {
         operator.patch(&path, owned("ext:nobody")).await.refused(404, "not_found");
         let mut role = owned("ext:nobody");
         role["default_role"] = json!("owner");
+        operator.patch(&path, role.clone()).await.refused(404, "not_found");
+        role["organization_owner"] = json!("ext:olga");
         operator.patch(&path, role).await.refused(403, "owner_by_transfer_only");
+        let none = json!({"new_organizations_per_day": 0});
+        operator.patch("/v1/sources/src_none", none.clone()).await.refused(422, "invalid");
+        operator.patch(&path, none).await.refused(422, "invalid");
         operator
             .patch(&path, json!({"groups": {"to": "one", "organization": "ext:cloud"}}))
             .await

@@ -147,7 +147,11 @@ impl Erasing<'_> {
     /// What jobs of a home took and gave about the person: the items that are their names, and why they asked. A job that is
     /// at it meanwhile may say once more what it read before; of items that have gone it says nothing again.
     async fn items_in(&mut self, home: &Home) -> Result<(), Interrupted> {
-        while self.any_items_in(home).await? {}
+        // A job is read before its parts: what went from one to the other meanwhile is found the second time.
+        let mut clean = 0;
+        while clean < 2 {
+            clean = if self.any_items_in(home).await? { 0 } else { clean + 1 };
+        }
         Ok(())
     }
 

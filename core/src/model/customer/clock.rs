@@ -28,7 +28,9 @@ impl Instants {
         if news {
             self.0.insert(name.to_owned(), at);
             while self.0.len() > MOST {
-                let oldest = self.0.iter().min_by_key(|(_, at)| **at).map(|(name, _)| name.clone());
+                // That of the name itself is always remembered.
+                let others = self.0.iter().filter(|(name, _)| *name != NAME);
+                let oldest = others.min_by_key(|(_, at)| **at).map(|(name, _)| name.clone());
                 oldest.map(|name| self.0.remove(&name));
             }
         }
@@ -39,37 +41,63 @@ impl Instants {
 /// What the instants call the name of the thing itself.
 pub const NAME: &str = ".name";
 
-/// What sources say of the name of something, and a hand may say otherwise.
-pub trait Named {
-    /// When what was set, and the name that sources last said.
-    fn parts(&mut self) -> (&mut Instants, &mut Option<Name>);
-
-    /// A name said at an instant, if it is to be set: one that is said later than the others, and is not the one that was
-    /// said last. So a name that was given by hand stays until sources say another one.
-    fn take_name(&mut self, said: &Name, kept: Option<&Name>, at: Timestamp) -> Option<Name> {
-        let (clock, last) = self.parts();
-        let old = last.as_ref().or(kept);
-        let greater = old.is_none_or(|old| said.as_str() > old.as_str());
-        let news = clock.take(NAME, at, greater) && last.as_ref() != Some(said);
-        news.then(|| last.insert(said.clone()).clone())
-    }
-
-    /// That a hand has given it a name: what was said before is old.
-    fn named_by_hand(&mut self, now: Timestamp) {
-        let (clock, _) = self.parts();
-        clock.take(NAME, now, true);
-    }
+/// What sources last said of the name of something, and a hand may have said otherwise since.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct SaidName {
+    /// The name that they last said.
+    pub said: Option<Name>,
+    /// The hand that stands against it.
+    pub hand: Option<Hand>,
 }
 
-impl Named for UserClock {
-    fn parts(&mut self) -> (&mut Instants, &mut Option<Name>) {
-        (&mut self.at, &mut self.said_name)
-    }
+/// A name that was given by hand.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Hand {
+    /// When.
+    pub at: Timestamp,
+    /// What sources had said until then, and may go on saying.
+    pub instead_of: Option<Name>,
 }
 
-impl Named for AccountClock {
-    fn parts(&mut self) -> (&mut Instants, &mut Option<Name>) {
-        (&mut self.at, &mut self.said_name)
+impl SaidName {
+    /// A name that a source says, as of an instant, where another is kept; the name that is to be set by it, if one is.
+    ///
+    /// The later instant wins, whatever comes first (rule G4). A name that was given by hand stays until a name is said after
+    /// it that is not the one from before it.
+    pub fn take(
+        &mut self,
+        clock: &mut Instants,
+        name: &Name,
+        kept: Option<&Name>,
+        at: Timestamp,
+    ) -> Option<Name> {
+        let old = self.said.as_ref().or(kept);
+        let greater = old.is_none_or(|old| name.as_str() > old.as_str());
+        let news = clock.take(NAME, at, greater);
+        let changed = news && self.said.as_ref() != Some(name);
+        if news {
+            self.said = Some(name.clone());
+        }
+        match &mut self.hand {
+            None => changed.then(|| name.clone()),
+            Some(hand) if at <= hand.at => {
+                // It was said before, and comes late.
+                if news {
+                    hand.instead_of = Some(name.clone());
+                }
+                None
+            }
+            Some(hand) if hand.instead_of.as_ref() == Some(name) => None,
+            Some(_) => {
+                self.hand = None;
+                self.said.clone()
+            }
+        }
+    }
+
+    /// A hand has given another name.
+    pub fn overrule(&mut self, now: Timestamp) {
+        self.hand = Some(Hand { at: now, instead_of: self.said.clone() });
     }
 }
 
@@ -78,9 +106,9 @@ impl Named for AccountClock {
 pub struct UserClock {
     /// By `.name` and `.email`, and by the names of traits.
     pub at: Instants,
-    /// The name that they last said.
+    /// What they say of the name.
     #[serde(default)]
-    pub said_name: Option<Name>,
+    pub name: SaidName,
 }
 
 /// Of an account, or of an organization.
@@ -90,15 +118,15 @@ pub struct AccountClock {
     pub account: AccountId,
     /// By `.name`, and by the names of traits.
     pub at: Instants,
-    /// The name that they last said.
+    /// What they say of the name.
     #[serde(default)]
-    pub said_name: Option<Name>,
+    pub name: SaidName,
 }
 
 impl AccountClock {
     /// Of something of which they have said nothing.
     pub fn new(account: AccountId) -> Self {
-        Self { account, at: Instants::default(), said_name: None }
+        Self { account, at: Instants::default(), name: SaidName::default() }
     }
 
     /// The key of the one of an organization itself: no account bears the id of its organization.
@@ -129,23 +157,42 @@ pub struct LinkClock {
 mod tests {
     use super::*;
 
+    /// Old, New, Hand; what is kept after each said or done thing.
+    fn kept(acts: &[(&str, i64)]) -> Vec<String> {
+        let (mut clock, mut said) = (Instants::default(), SaidName::default());
+        let mut kept: Option<Name> = None;
+        let mut seen = Vec::new();
+        for (what, at) in acts {
+            let (name, at): (Name, _) = (what.parse().unwrap(), Timestamp::from_micros(*at));
+            if *what == "Hand" {
+                said.overrule(at);
+                kept = Some(name);
+            } else if let Some(name) = said.take(&mut clock, &name, kept.as_ref(), at) {
+                kept = Some(name);
+            }
+            seen.push(kept.as_ref().map_or("", |name| name.as_str()).to_owned());
+        }
+        seen
+    }
+
     #[test]
     fn a_name_given_by_hand_stays_until_another_one_is_said() {
-        let time = Timestamp::from_micros;
-        let name = |text: &str| text.parse::<Name>().unwrap();
-        let (old, new, hand) = (name("Old"), name("New"), name("Hand"));
-        let mut clock = UserClock::default();
-        assert_eq!(clock.take_name(&old, None, time(5)), Some(old.clone()));
-        clock.named_by_hand(time(9));
-        assert_eq!(clock.take_name(&old, Some(&hand), time(10)), None, "the same");
-        assert_eq!(clock.take_name(&new, Some(&hand), time(8)), None, "from before");
-        assert_eq!(clock.take_name(&new, Some(&hand), time(11)), Some(new.clone()));
-        assert_eq!(
-            clock.take_name(&old, Some(&new), time(11)),
-            Some(old.clone()),
-            "at the same instant, the greater"
-        );
-        assert_eq!(clock.take_name(&new, Some(&old), time(11)), None);
+        let said = [("Old", 5), ("Hand", 9), ("Old", 10), ("New", 11), ("Old", 11), ("New", 11), ("New", 12)];
+        assert_eq!(kept(&said), ["Old", "Hand", "Hand", "New", "Old", "Old", "New"]);
+        assert_eq!(kept(&[("Hand", 9), ("Old", 10)]), ["Hand", "Old"], "the first that is said");
+    }
+
+    #[test]
+    fn what_was_said_before_the_hand_and_comes_late_is_not_another_name() {
+        let late = [("Old", 5), ("Hand", 9), ("New", 8), ("New", 20), ("Old", 21)];
+        assert_eq!(kept(&late), ["Old", "Hand", "Hand", "Hand", "Old"]);
+    }
+
+    #[test]
+    fn g4_a_hand_gives_way_in_whatever_order_the_other_name_comes() {
+        let one = kept(&[("Old", 5), ("Hand", 7), ("New", 8), ("Old", 10)]);
+        let other = kept(&[("Old", 5), ("Hand", 7), ("Old", 10), ("New", 8)]);
+        assert_eq!((one.last(), other.last()), (Some(&"Old".to_owned()), Some(&"Old".to_owned())));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::update::{AccountPatch, UpdateAccount};
 use crate::facts::Facts;
 use crate::home::{Home, Key};
 use crate::id::{AccountId, OrganizationId};
-use crate::model::customer::{AccountClock, Named as _, TheAccountClock};
+use crate::model::customer::{AccountClock, TheAccountClock};
 use crate::model::{Account, TraitPatch};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
@@ -60,7 +60,8 @@ impl Operation for SetAccountBySource {
     ) -> Result<Decision<()>, Refusal> {
         let account = account.ok_or(Refusal::NotFound)?;
         let before = clock.clone();
-        let name = self.name.as_ref().and_then(|name| clock.take_name(name, Some(&account.name), self.at));
+        let said = |name| clock.name.take(&mut clock.at, name, Some(&account.name), self.at);
+        let name = self.name.as_ref().and_then(said);
         let traits = crate::ops::source::news(&self.traits, &account.traits, &mut clock.at, self.at);
         let patch = AccountPatch { name, traits, ..AccountPatch::default() };
         let decision = self.update(patch).decide(read, facts)?.giving(());

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, OrganizationId};
-use crate::model::customer::{AccountClock, Named as _, TheAccountClock};
+use crate::model::customer::{AccountClock, TheAccountClock};
 use crate::model::{Account, AccountStatus, TraitPatch};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::policy::Reach;
@@ -105,7 +105,7 @@ impl Operation for UpdateAccount {
         let decision = changed(&before, after);
         Ok(match renamed {
             Some(mut clock) => {
-                clock.named_by_hand(facts.now);
+                clock.name.overrule(facts.now);
                 decision.put(clock.into())
             }
             None => decision,

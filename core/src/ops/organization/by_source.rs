@@ -4,7 +4,7 @@ use super::update::{OrganizationPatch, UpdateOrganization};
 use crate::facts::Facts;
 use crate::home::{Home, Key, TheOrganization};
 use crate::id::OrganizationId;
-use crate::model::customer::{AccountClock, NAME, Named as _};
+use crate::model::customer::{AccountClock, NAME};
 use crate::model::{Organization, TraitPatch};
 use crate::op::{Decision, Operation, View, Visible};
 use crate::refusal::Refusal;
@@ -54,7 +54,8 @@ impl Operation for SetOrganizationBySource {
         let before = clock.clone();
         let traits = crate::ops::source::news(&self.traits, &organization.traits, &mut clock.at, self.at);
         let name = self.name.as_ref().filter(|_| clock.at.0.contains_key(NAME));
-        let name = name.and_then(|name| clock.take_name(name, Some(&organization.name), self.at));
+        let said = |name| clock.name.take(&mut clock.at, name, Some(&organization.name), self.at);
+        let name = name.and_then(said);
         let renamed = name.as_ref().is_some_and(|name| *name != organization.name);
         let patch = OrganizationPatch { name, traits, ..OrganizationPatch::default() };
         let update = UpdateOrganization { organization: self.organization, patch, not_after: None };

@@ -6,7 +6,7 @@ use crate::actor::Actor;
 use crate::facts::Facts;
 use crate::home::{Home, Record, TheOrganization};
 use crate::id::{AccountId, OrganizationId, SourceId, UserId};
-use crate::model::customer::{AccountClock, Instants, NAME};
+use crate::model::customer::{AccountClock, Instants, NAME, SaidName};
 use crate::model::{
     Access, Account, AccountStatus, Card, Member, Organization, OrganizationStatus, Settings, Traits,
 };
@@ -132,10 +132,10 @@ impl Operation for CreateOrganization {
 impl CreateOrganization {
     /// That its name is the source's, so that the name follows what the source says later.
     fn named(&self, told: Told) -> AccountClock {
-        let said_name = (told.named_at > Timestamp::EPOCH).then(|| self.name.clone());
+        let said = (told.named_at > Timestamp::EPOCH).then(|| self.name.clone());
         AccountClock {
             at: Instants([(NAME.to_owned(), told.named_at)].into()),
-            said_name,
+            name: SaidName { said, hand: None },
             ..AccountClock::new(AccountClock::of(self.id).0)
         }
     }

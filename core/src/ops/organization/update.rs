@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record};
 use crate::id::OrganizationId;
-use crate::model::customer::{AccountClock, NAME, Named as _};
+use crate::model::customer::{AccountClock, NAME};
 use crate::model::{Organization, SettingsPatch, TraitPatch};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::policy::Reach;
@@ -101,7 +101,7 @@ impl Operation for UpdateOrganization {
             Decision::unchanged((before, after.clone())).put(Record::Organization(after)).event(event);
         Ok(match renamed {
             Some(mut clock) => {
-                clock.named_by_hand(facts.now);
+                clock.name.overrule(facts.now);
                 decision.put(clock.into())
             }
             None => decision,

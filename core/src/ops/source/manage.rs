@@ -68,6 +68,7 @@ impl Operation for CreateSource {
         };
         self.check(self.organization_owner.is_some())?;
         require_operator(facts)?;
+        not_the_owner(self.default_role)?;
         let event = Event::new("source.created", "source", id).after(fields(&source));
         Ok(Decision::unchanged((source.clone(), token)).put(source.into()).event(event))
     }
@@ -145,6 +146,7 @@ impl Operation for UpdateSource {
         let before = found.ok_or(Refusal::NotFound)?;
         let after = self.patch.checked(&before, None)?;
         require_operator(facts)?;
+        not_the_owner(after.default_role)?;
         if after == before {
             return Ok(Decision::unchanged(after));
         }
@@ -185,11 +187,16 @@ impl Operation for DeleteSource {
     }
 }
 
+/// Nobody becomes the owner by a source (rule G6).
+fn not_the_owner(role: RoleRef) -> Result<(), Refusal> {
+    if role == RoleRef::OWNER { Err(Refusal::OwnerByTransferOnly) } else { Ok(()) }
+}
+
 fn require_operator(facts: &Facts) -> Result<(), Refusal> {
     if facts.actor.is_operator() { Ok(()) } else { Err(Refusal::lacks("operator")) }
 }
 
-/// Nobody becomes the owner by a source (rule G6); a role of an organization's own fits where there is one organization.
+/// What cannot be, whoever asks: a role of an organization's own fits where there is one organization.
 fn check(
     groups: &Groups,
     owned: bool,
@@ -198,7 +205,6 @@ fn check(
     new_organizations_per_day: u32,
 ) -> Result<(), Refusal> {
     match (role, groups) {
-        (RoleRef::OWNER, _) => Err(Refusal::OwnerByTransferOnly),
         (_, Groups::One(_)) if owned => Err(Refusal::invalid(
             "/organization_owner",
             "goes only with groups that are organizations, or that name one by a trait",
@@ -210,14 +216,19 @@ fn check(
         _ if events.message_received.len() + events.message_sent.len() > 200 => {
             Err(Refusal::invalid("/events", "at most 200 names can be given"))
         }
-        _ if !(1..=MOST_NEW_ORGANIZATIONS).contains(&new_organizations_per_day) => Err(Refusal::invalid(
-            "/new_organizations_per_day",
-            format!(
-                "give a number from 1 to {MOST_NEW_ORGANIZATIONS}; a source without `organization_owner` makes none"
-            ),
-        )),
-        _ => Ok(()),
+        _ => check_bound(new_organizations_per_day),
     }
+}
+
+/// Whether a bound on organizations a day can be.
+pub(crate) fn check_bound(new_organizations_per_day: u32) -> Result<(), Refusal> {
+    if (1..=MOST_NEW_ORGANIZATIONS).contains(&new_organizations_per_day) {
+        return Ok(());
+    }
+    let detail = format!(
+        "give a number from 1 to {MOST_NEW_ORGANIZATIONS}; a source without `organization_owner` makes none"
+    );
+    Err(Refusal::invalid("/new_organizations_per_day", detail))
 }
 
 fn fields(source: &Source) -> serde_json::Value {

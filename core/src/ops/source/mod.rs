@@ -2,6 +2,7 @@
 
 mod manage;
 
+pub(crate) use manage::check_bound;
 pub use manage::{CreateSource, DeleteSource, SourcePatch, UpdateSource};
 
 use crate::model::customer::Instants;

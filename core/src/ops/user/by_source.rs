@@ -4,7 +4,7 @@ use super::update::{UpdateUser, UserPatch};
 use crate::facts::Facts;
 use crate::home::{Home, Key, TheCredential, ThePasswordReset, TheUser};
 use crate::id::UserId;
-use crate::model::customer::{NAME, Named as _, TheUserClock, UserClock};
+use crate::model::customer::{NAME, TheUserClock, UserClock};
 use crate::model::{PasswordReset, TraitPatch, User, UserStatus};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
@@ -62,7 +62,8 @@ impl Operation for SetUserBySource {
             let old = user.email.as_ref().map(Email::as_str);
             !(signs_in && old.is_some()) && clock.at.take(".email", self.at, greater(email.as_str(), old))
         });
-        let name = self.name.as_ref().and_then(|name| clock.take_name(name, user.name.as_ref(), self.at));
+        let said = |name| clock.name.take(&mut clock.at, name, user.name.as_ref(), self.at);
+        let name = self.name.as_ref().and_then(said);
         let traits = crate::ops::source::news(&self.traits, &user.traits, &mut clock.at, self.at);
         let patch = UserPatch { name: name.map(Some), email: email.map(Some), external_id: None, traits };
         let update = UpdateUser { user: self.user, patch, not_after: None, cards: None };

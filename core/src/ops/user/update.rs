@@ -6,7 +6,7 @@ use super::OwedCards;
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, ThePasswordReset, TheUser, TypedKey};
 use crate::id::UserId;
-use crate::model::customer::{Named as _, TheUserClock, UserClock};
+use crate::model::customer::{TheUserClock, UserClock};
 use crate::model::{PasswordReset, TraitPatch, User, UserStatus};
 use crate::op::{Decision, Event, Operation, View};
 use crate::refusal::Refusal;
@@ -114,7 +114,7 @@ impl Operation for UpdateUser {
         let job = cards.map(|cards| cards.job(self.user, facts.now));
         decision.puts.extend(job.map(|job| Record::Job(Box::new(job))));
         if let Some(mut clock) = clock.filter(|_| before.name != after.name) {
-            clock.named_by_hand(facts.now);
+            clock.name.overrule(facts.now);
             decision.puts.push(clock.into());
         }
         Ok(decision.put(Record::User(after)).event(event))

@@ -27,7 +27,7 @@ use crate::op::Roster;
 use crate::reference::UserRef;
 use crate::refusal::{OpError, Refusal};
 use crate::store::StoreError;
-use crate::text::Email;
+use crate::text::{Email, Name};
 use crate::time::Timestamp;
 
 /// How many rows a piece holds.
@@ -49,6 +49,8 @@ pub enum Piece {
     EmailChange(Option<EmailChange>),
     /// When sources last set which of their fields and traits.
     TraitTimes(BTreeMap<String, Timestamp>),
+    /// The name that sources last said.
+    SaidName(Option<Name>),
     /// Rows of a list: more of the same, or the first of another.
     Rows(Section),
     /// What follows is of this organization.

@@ -81,7 +81,9 @@ async fn x2_a_webhook_is_made_shown_changed_and_deleted() {
         let told: Vec<_> = rows.iter().filter(|row| row["target"]["type"] == "webhook").collect();
         let actions: Vec<_> = told.iter().map(|row| text(row, "/action")).collect();
         assert_eq!(actions, ["webhook.created", "webhook.updated", "webhook.updated", "webhook.deleted"]);
-        let said = json!({"url": "https://example.com", "types": ["member.added"]});
+        let said = json!({
+            "url": "https://example.com", "types": ["member.added"], "status": "enabled", "disabled_reason": null,
+        });
         assert_eq!(told[0]["after"], said, "what may be a secret is not told");
         for part in 0..WEBHOOK_PARTS {
             let left = world.service.roster.store.records(&Home::Webhooks(part), None, 10).await.unwrap();

@@ -21,7 +21,11 @@ pub(super) fn user_export() -> Value {
             ("sessions", list(of("Session")), "Their sessions."),
             ("mail", list(export_letter()), "Letters to them that wait."),
             ("jobs", list(of("Job")), "Jobs about them."),
-            ("job_items", list(export_job_item()), "What jobs took and gave that names them."),
+            (
+                "job_items",
+                list(export_job_item()),
+                "What jobs gave that names them, and what those took that have not ended.",
+            ),
             (
                 "audit",
                 list(of("AuditEvent")),
@@ -50,7 +54,11 @@ fn exported_organization() -> Value {
             ("invitations_sent", list(export_sent()), "Invitations that they stand for."),
             ("mail", list(export_letter()), "Letters to them that wait."),
             ("jobs", list(of("Job")), "Jobs that they asked for."),
-            ("job_items", list(export_job_item()), "What jobs took and gave that names them."),
+            (
+                "job_items",
+                list(export_job_item()),
+                "What jobs gave that names them, and what those took that have not ended.",
+            ),
             ("activity", list(of("Activity")), "What they did, by event and day."),
             ("audit", list(of("AuditEvent")), "What was done by and to them."),
         ],

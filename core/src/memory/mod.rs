@@ -2,7 +2,7 @@
 
 pub(crate) mod data;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -55,6 +55,11 @@ impl MemoryStore {
 impl Store for MemoryStore {
     async fn read(&self, home: &Home, keys: &[Key], tallies: &[Tally]) -> Result<Read, StoreError> {
         Ok(self.homes().get(home).unwrap_or(&HomeData::new(home)).read(self.clock.now(), keys, tallies))
+    }
+
+    async fn missing(&self, homes: &[Home]) -> Result<BTreeSet<Home>, StoreError> {
+        let there = self.homes();
+        Ok(homes.iter().filter(|home| !there.contains_key(home)).cloned().collect())
     }
 
     async fn commit(&self, changes: &ChangeSet) -> Result<Committed, CommitError> {

@@ -24,21 +24,22 @@ impl Overlay {
             }
             _ => true,
         });
-        for it in layer.homes.values_mut() {
+        for (home, it) in &mut layer.homes {
             it.data.forget_commits();
             let goes = |key: &Key| match key {
                 Key::Member(user) | Key::DirectoryEntry(DirectoryId::User(user)) => !stay.contains(user),
                 Key::InvitedAddress(address) => !again(&ClaimName::Email(address.clone())),
                 _ => false,
             };
-            // Where everything is known, what is not there is known not to be; the store below says so again.
-            let mut keys = match it.keys.take() {
-                Some(keys) => keys,
-                None => it.data.records.keys().cloned().collect(),
-            };
-            keys.retain(|key| !goes(key));
-            it.data.records.retain(|key, _| !goes(key));
-            it.keys = Some(keys);
+            // Of a part of a directory everything is known where it was never made: the store below says so again. Of
+            // anything else that is known wholly, more may have changed here than its records tell.
+            if it.keys.is_none() && matches!(home, Home::Directory(..)) {
+                it.keys = Some(it.data.records.keys().cloned().collect());
+            }
+            if let Some(keys) = &mut it.keys {
+                keys.retain(|key| !goes(key));
+                it.data.records.retain(|key, _| !goes(key));
+            }
         }
     }
 }

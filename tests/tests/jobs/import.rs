@@ -4,6 +4,7 @@ crate::on_every_store! {
     x4_the_real_file_comes_in_and_a_second_time_changes_nothing
     x4_a_dry_run_says_what_the_run_does_of_people_who_come_again_and_again
     x4_too_few_seats_for_the_file_and_nothing_is_done
+    x4_a_dry_run_goes_on_counting_seats_where_they_have_run_out
     x4_bad_files_are_refused_at_once
     x4_accounts_come_in_and_a_second_time_nothing_changes
     p5_an_administrator_imports_by_address_and_people_of_their_own
@@ -175,6 +176,19 @@ mod cases {
         let wide = (json!("refused"), json!("implicit_access"));
         let unknown = (json!("refused"), json!("not_found"));
         assert_eq!(told, [wide, unknown.clone(), (json!("added"), json!(null)), unknown]);
+        is_clean(&service).await;
+    }
+
+    /// Where seats have run out, what has ended by time is looked for: what was counted before is not forgotten by that.
+    pub async fn x4_a_dry_run_goes_on_counting_seats_where_they_have_run_out(store: &str) {
+        let service = Service::on(store).await;
+        let one = organization(&service, "one", Some(150)).await;
+        let file = (0..320).fold("email,account_external_id,role\n".to_owned(), |file, n| {
+            format!("{file}p{n}@example.com,north,member\n")
+        });
+        let path = format!("/v1/organizations/{one}/imports?dry_run=true");
+        let dry = done(&service, &upload(&service, &path, &file).await.is(202)).await;
+        assert_eq!(dry["summary"], json!({"added": 149, "refused": 171}), "the owner has one");
         is_clean(&service).await;
     }
 

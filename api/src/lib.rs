@@ -27,9 +27,18 @@ pub use error::Problem;
 pub use exports::Exports;
 pub use state::ApiState;
 
+use std::sync::LazyLock;
+
 use axum::Router;
+use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+/// Where the document of the API is.
+const DOCUMENT_PATH: &str = "/openapi.json";
+
+/// The document as it is sent: made when it is first asked for.
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| openapi::document().to_string());
 
 /// The whole service: the API, health, metrics and the documentation.
 pub fn router(state: ApiState) -> Router {
@@ -37,8 +46,9 @@ pub fn router(state: ApiState) -> Router {
     let open = Router::new()
         .route("/healthz", get(routes::health::healthz))
         .route("/readyz", get(routes::health::readyz))
-        .route("/metrics", get(routes::health::metrics));
-    let docs = SwaggerUi::new("/docs").external_url_unchecked("/openapi.json", openapi::document());
+        .route("/metrics", get(routes::health::metrics))
+        .route(DOCUMENT_PATH, get(async || ([(CONTENT_TYPE, "application/json")], DOCUMENT.as_str())));
+    let docs = SwaggerUi::new("/docs").config(Config::from(DOCUMENT_PATH));
     let open = open.merge(routes::ingest::beside());
     middleware::wrap(pages::join(api.merge(open)).merge(docs), &state).with_state(state)
 }

@@ -128,6 +128,9 @@ impl FromStr for RecordType {
     }
 }
 
+/// The most characters of a slug: what fits a label of a domain name.
+const LONGEST_SLUG: usize = 63;
+
 /// A short name for addresses: `[a-z0-9-]{1,63}`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Slug(String);
@@ -138,7 +141,7 @@ impl FromStr for Slug {
 
     fn from_str(text: &str) -> Result<Self, BadText> {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if text.is_empty() || text.len() > 63 || !text.bytes().all(allowed) {
+        if text.is_empty() || text.len() > LONGEST_SLUG || !text.bytes().all(allowed) {
             return Err(BadText("a slug has 1 to 63 characters of a-z, 0-9 and -"));
         }
         Ok(Self(text.to_owned()))
@@ -167,7 +170,12 @@ impl Slug {
     /// The n-th attempt at a free slug: `x`, `x-2`, `x-3` …
     #[must_use]
     pub fn numbered(&self, n: u32) -> Self {
-        if n < 2 { self.clone() } else { Self(format!("{}-{n}", self.0)) }
+        if n < 2 {
+            return self.clone();
+        }
+        let tail = format!("-{n}");
+        let room = self.0.len().min(LONGEST_SLUG - tail.len());
+        Self(format!("{}{tail}", self.0[..room].trim_end_matches('-')))
     }
 }
 
@@ -340,6 +348,13 @@ mod tests {
             assert_eq!(Slug::from_name(&name.parse().unwrap()).as_str(), slug);
         }
         assert_eq!("a".parse::<Slug>().unwrap().numbered(3).as_str(), "a-3");
+        let long: Name = format!("{} b", "a".repeat(60)).parse().unwrap();
+        for n in [1, 2, 19, 1_999_999_999] {
+            let slug = Slug::from_name(&long).numbered(n);
+            assert_eq!(slug.as_str().parse(), Ok(slug.clone()));
+        }
+        let dashed = Slug("a-".repeat(29)).numbered(1_234_567);
+        assert_eq!(dashed.as_str(), format!("{}a-1234567", "a-".repeat(27)));
     }
 
     #[test]

@@ -233,7 +233,7 @@ async fn update(call: Call<Update>) -> Result<Answer, Problem> {
         traits: call.body.traits.clone(),
     };
     update_organization(call.roster(), &call.request, call.organization()?, &patch).await?;
-    let shown = reads::organization(call.roster(), &call.request, call.organization()?).await?;
+    let shown = reads::organization_acted_on(call.roster(), &call.request, call.organization()?).await?;
     Ok(Answer::ok(shapes::organization(&shown)).tagged(Some(shown.organization.version)))
 }
 
@@ -269,7 +269,7 @@ async fn set_seats(call: Call<SetSeatsBody>) -> Result<Answer, Problem> {
         Patch::Set(number) => Some(number),
     };
     run(call.roster(), &call.request, &SetSeats { organization, purchased }).await?;
-    let shown = reads::organization(call.roster(), &call.request, organization).await?;
+    let shown = reads::organization_acted_on(call.roster(), &call.request, organization).await?;
     let seats = SeatsShown { purchased: shown.organization.value.purchased, used: shown.used };
     Ok(Answer::ok(shapes::seats(&seats)).tagged(Some(shown.organization.version)))
 }

@@ -131,7 +131,7 @@ async fn set(call: &Call<Holder>, name: PostName) -> Result<Answer, Problem> {
             Ok(Answer::ok(shapes::account(organization, &account)).tagged(done.version))
         }
         Place::Organization(_) => {
-            let shown = reads::organization(call.roster(), &call.request, organization).await?;
+            let shown = reads::organization_acted_on(call.roster(), &call.request, organization).await?;
             Ok(Answer::ok(shapes::organization(&shown)).tagged(Some(shown.organization.version)))
         }
     }

@@ -43,8 +43,8 @@ pub use member::{
     AccountMember, MemberFilter, SeenMember, account_members, member, members, members_by_last_seen,
 };
 pub use organization::{
-    OrganizationShown, SeatsShown, organization, organizations, require_roles, require_visible, seats,
-    transfer, visible_standing,
+    OrganizationShown, SeatsShown, organization, organization_acted_on, organizations, require_roles,
+    require_visible, seats, transfer, visible_standing,
 };
 pub(crate) use organization::{somewhere, used_seats};
 pub use record::{record, records};

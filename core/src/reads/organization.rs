@@ -85,6 +85,16 @@ pub async fn organization(
     beside(roster, request, organization).await
 }
 
+/// One organization as the answer to an act on it: whoever may act is shown what came of it.
+pub async fn organization_acted_on(
+    roster: &Roster,
+    request: &Request,
+    id: OrganizationId,
+) -> Result<OrganizationShown, OpError> {
+    let (organization, _) = visible_standing(roster, request, id).await?;
+    beside(roster, request, organization).await
+}
+
 async fn beside(
     roster: &Roster,
     request: &Request,

@@ -204,3 +204,29 @@ async fn l2_a_deleted_role_is_left_out_of_the_way_back() {
         is_clean(&world).await;
     }
 }
+
+/// P5: whoever may act is answered, though they may not read what they acted on.
+#[tokio::test]
+async fn p5_an_act_is_answered_to_whom_it_is_allowed() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let vera = world.person("vera");
+        for (name, permission, path, body) in [
+            ("Billing", "billing:manage", "seats", json!({"purchased": 50})),
+            ("Desk", "organization:update", "", json!({"name": "Cloud"})),
+            ("Desk 2", "organization:update", "key-roles/csm", json!({"user": "ext:max"})),
+            ("Sales", "customers:manage", "account-owner", json!({"user": "ext:max"})),
+        ] {
+            let role = make(&world.operator(), name, &[permission]).await;
+            give(&world, "vera", &role).await;
+            let path = format!("{CLOUD}/{path}");
+            let path = path.trim_end_matches('/');
+            let reply = match body.get("user") {
+                Some(_) => vera.put(path, body).await,
+                None => vera.patch(path, body).await,
+            };
+            reply.is(200);
+            vera.get(CLOUD).await.refused(403, "forbidden");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Adding a member: the person, the pointer in their home, then the membership (rules M6, M11).
 
-use super::create_user::{NewUser, find, find_or_create_user, fresh_id};
+use super::create_user::{NewUser, find_or_create_user, fresh_id, look_for};
 use super::find_user;
 use super::refresh::{refresh_card, tidied};
 use crate::facts::Request;
@@ -49,9 +49,12 @@ pub async fn add_member(
             let external = person.external_id.clone().map(UserRef::External).ok_or(Refusal::NotFound)?;
             look(find_user(roster, &external).await)?
         }
-        Who::Person(person) => find(roster, request, person).await?.map(|found| found.user),
+        Who::Person(person) => look_for(roster, request, person).await?.map(|found| found.user),
     };
-    let only_known = !operator && !matches!(&new.who, Who::Person(person) if person.external_id.is_none());
+    let only_known = match &new.who {
+        Who::Known(_) => !operator || found.is_none(),
+        Who::Person(person) => !operator && person.external_id.is_some(),
+    };
     let (user, card, cuts) = if let Some(user) = &found {
         (user.id, user.card(), user.cuts)
     } else {
@@ -64,10 +67,13 @@ pub async fn add_member(
     let joining = new.joining.clone();
     let mut operation = AddMember { organization, user, card, cuts, joining, only_known };
     preflight(roster, request, &operation).await?;
-    if found.is_none() {
-        let Who::Person(person) = &new.who else {
-            return Err(Refusal::NotFound.into());
-        };
+    // One who was there may be given an external id by this, if they have none.
+    let named = |person: &Person| {
+        found.as_ref().is_some_and(|it| it.external_id.is_some() || person.external_id.is_none())
+    };
+    if let Who::Person(person) = &new.who
+        && !named(person)
+    {
         let made = find_or_create_user(roster, request, person).await?.user;
         (operation.user, operation.card) = (made.id, made.card());
     }

@@ -32,11 +32,12 @@ impl NewUser {
         email.into_iter().chain(external).collect()
     }
 
-    fn named(&self) -> Result<(), Refusal> {
+    /// Whether there can be somebody like this.
+    fn check(&self) -> Result<(), Refusal> {
         if self.email.is_none() && self.external_id.is_none() {
             return Err(Refusal::invalid("/email", "give an e-mail address, an external id, or both"));
         }
-        Ok(())
+        Ok(self.traits.check()?)
     }
 }
 
@@ -56,7 +57,7 @@ pub async fn create_user(roster: &Roster, request: &Request, new: &NewUser) -> R
     if !request.actor.is_operator() {
         return Err(Refusal::lacks("operator").into());
     }
-    new.named()?;
+    new.check()?;
     match make(roster, request, new).await? {
         Ok(user) => Ok(user),
         Err(ClaimName::UserExternalId(_)) => Err(Refusal::ExternalIdExists.into()),
@@ -71,7 +72,7 @@ pub async fn find_or_create_user(
     request: &Request,
     new: &NewUser,
 ) -> Result<Found, OpError> {
-    new.named()?;
+    new.check()?;
     for attempt in 0..crate::op::TRIES {
         if let Some(found) = find(roster, request, new).await? {
             return Ok(found);
@@ -93,8 +94,26 @@ pub(crate) fn fresh_id(request: &Request) -> UserId {
     UserId::from_uuid(request.seed.uuid("user"))
 }
 
-/// Finds without making.
+/// Finds without making, and gives one who has none the external id.
 pub(super) async fn find(
+    roster: &Roster,
+    request: &Request,
+    new: &NewUser,
+) -> Result<Option<Found>, OpError> {
+    let Some(found) = look_for(roster, request, new).await? else { return Ok(None) };
+    match (&found.user.external_id, &new.external_id) {
+        (None, Some(external)) if request.actor.names_people() => {
+            let patch = UserPatch { external_id: Some(external.clone()), ..UserPatch::default() };
+            let step = request.step("external id");
+            let user = super::update_user(roster, &step, found.user.id, &patch).await?.output;
+            Ok(Some(Found { user, ..found }))
+        }
+        (_, _) => Ok(Some(found)),
+    }
+}
+
+/// Finds without making or changing anybody.
+pub(super) async fn look_for(
     roster: &Roster,
     request: &Request,
     new: &NewUser,
@@ -112,15 +131,10 @@ pub(super) async fn find(
     Ok(match (by_external, by_email) {
         (Some(one), Some(other)) if one.id != other.id => return Err(Refusal::ExternalIdExists.into()),
         (Some(user), _) => found(user, false),
-        (None, Some(user)) => match (&user.external_id, &new.external_id) {
-            (None, Some(external)) if request.actor.names_people() => {
-                let patch = UserPatch { external_id: Some(external.clone()), ..UserPatch::default() };
-                let step = request.step("external id");
-                found(super::update_user(roster, &step, user.id, &patch).await?.output, false)
-            }
-            (Some(_), Some(_)) => found(user, true),
-            (_, _) => found(user, false),
-        },
+        (None, Some(user)) => {
+            let differs = user.external_id.is_some() && new.external_id.is_some();
+            found(user, differs)
+        }
         (None, None) => None,
     })
 }

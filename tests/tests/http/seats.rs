@@ -43,6 +43,14 @@ async fn seats_end_where_they_were_paid_for() {
             .is_empty()
             .then_some(())
             .unwrap();
+        // Whoever is not there is looked for before a seat is; whoever is refused one gets no external id by it.
+        let nobody = json!({"user": "ext:nobody", "access": viewer});
+        operator.post(&members, nobody).await.refused(404, "not_found");
+        let plain = operator.post("/v1/users", json!({"email": "plain@example.com"})).await.is(201);
+        let named = json!({"email": "plain@example.com", "external_id": "plain", "access": viewer});
+        operator.post(&members, named).await.refused(409, "no_seat");
+        let plain = format!("/v1/users/{}", text(&plain, "/id"));
+        assert_eq!(operator.get(&plain).await.is(200)["external_id"], Value::Null);
         operator.post(&members, newcomer("none", &on_accounts(&[]))).await.is(201);
         let put = format!("{CLOUD}/accounts/ext:north/members/ext:empty");
         operator.put(&put, json!({"role": "viewer"})).await.refused(409, "no_seat");

@@ -2,7 +2,7 @@
 
 use super::{ImportLine, ImportOptions, ImportRow, Report};
 use crate::facts::Request;
-use crate::flows::create_user::{find, fresh_id};
+use crate::flows::create_user::{fresh_id, look_for};
 use crate::flows::set_role::set_role_of;
 use crate::flows::{Found, NewAccount, NewUser, create_account, find_or_create_user, find_user};
 use crate::home::{Home, TypedKey};
@@ -115,7 +115,7 @@ async fn may_add(
     row: &ImportRow,
     person: &NewUser,
 ) -> Result<(), OpError> {
-    if request.actor.is_operator() || find(roster, request, person).await?.is_some() {
+    if request.actor.is_operator() || look_for(roster, request, person).await?.is_some() {
         return Ok(());
     }
     let operation = SetRole {

@@ -16,7 +16,7 @@ use crate::ops::job::{Asked, BeginJob, CancelJob, as_called};
 use crate::ops::member::AccessAsk;
 use crate::ops::pointer::{NOT_AFTER, PutDirectoryEntry};
 use crate::ops::user::RemoveEverywhere;
-use crate::permission::{Permission, RoleRef};
+use crate::permission::RoleRef;
 use crate::policy::Reach;
 use crate::reads::{pointers, visible_standing};
 use crate::reference::AccountRef;
@@ -338,21 +338,21 @@ pub async fn shown_job(roster: &Roster, request: &Request, id: JobId) -> Result<
     let mut view = View::new(roster, home, request);
     let job = view.get(&id).await?.ok_or(Refusal::NotFound)?;
     let version = view.version(&Key::Job(id)).ok_or(Refusal::NotFound)?;
-    if may_see_job(roster, request, &job).await? { Ok((job, version)) } else { Err(Refusal::NotFound.into()) }
+    may_see_job(roster, request, &job).await?;
+    Ok((job, version))
 }
 
-async fn may_see_job(roster: &Roster, request: &Request, job: &Job) -> Result<bool, OpError> {
+/// 404 where the actor does not see the organization, or where it is none's; 403 for others who may not.
+async fn may_see_job(roster: &Roster, request: &Request, job: &Job) -> Result<(), OpError> {
     if request.actor.is_operator() {
-        return Ok(true);
+        return Ok(());
     }
-    let Some(organization) = job.work.organization() else { return Ok(false) };
-    let standing = match visible_standing(roster, request, organization).await {
-        Ok((_, standing)) => standing,
-        Err(OpError::Refused(Refusal::NotFound)) => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    Ok(standing.holds(&Permission::of(IMPORTS), Reach::Organization)
-        || job.actor.fingerprint() == request.actor.fingerprint())
+    let organization = job.work.organization().ok_or(Refusal::NotFound)?;
+    let (_, standing) = visible_standing(roster, request, organization).await?;
+    if job.actor.fingerprint() == request.actor.fingerprint() {
+        return Ok(());
+    }
+    Ok(roster.policies.access.require(&standing, IMPORTS, Reach::Organization)?)
 }
 
 /// Stops a job that the actor may see.

@@ -208,10 +208,10 @@ mod cases {
         let accepted = service.user(&admin).post(&path, body).await.is(202);
         let job = format!("/v1/jobs/{}", text(&accepted, "/job/id"));
         service.user(&admin).get(&job).await.is(200);
-        for stranger in [&viewer, &other] {
-            service.user(stranger).get(&job).await.refused(404, "not_found");
-            service.user(stranger).get(&format!("{job}/results")).await.refused(404, "not_found");
-            service.user(stranger).post(&format!("{job}/cancel"), json!({})).await.refused(404, "not_found");
+        for (stranger, status, code) in [(&viewer, 403, "forbidden"), (&other, 404, "not_found")] {
+            service.user(stranger).get(&job).await.refused(status, code);
+            service.user(stranger).get(&format!("{job}/results")).await.refused(status, code);
+            service.user(stranger).post(&format!("{job}/cancel"), json!({})).await.refused(status, code);
         }
         let listed = service.user(&admin).get(&format!("/v1/jobs?organization={one}")).await.is(200);
         assert_eq!(listed["data"].as_array().unwrap().len(), 1);

@@ -37,6 +37,14 @@ impl CheckOn {
             Self::Account(account) => account,
         }
     }
+
+    /// The same, where no such account is there.
+    pub(super) const fn unknown(self) -> Self {
+        match self {
+            Self::Organization => Self::Organization,
+            Self::Account(_) => Self::Account(None),
+        }
+    }
 }
 
 /// Why.

@@ -6,6 +6,7 @@ use std::collections::btree_map::Entry;
 use super::check::{CheckAnswer, CheckAsk, CheckOn, check};
 use super::{resolve_account, resolve_organization, resolve_user};
 use crate::facts::Request;
+use crate::home::{Home, Key};
 use crate::id::{AccountId, OrganizationId};
 use crate::op::Roster;
 use crate::permission::Permission;
@@ -72,7 +73,24 @@ impl Seen<'_> {
             ask.on = CheckOn::Account(account(self.roster, named, organization).await?);
         }
         let own = user.is_some() && user == self.request.actor.user();
-        if own || may_ask(standing, ask.on) { Ok(ask) } else { Err(Refusal::lacks("check:ask").into()) }
+        if own || may_ask(standing, ask.on) {
+            return Ok(ask);
+        }
+        // An account that is not there is nobody's to be forbidden.
+        let unknown = ask.on.unknown();
+        if let CheckOn::Account(Some(account)) = ask.on
+            && may_ask(standing, unknown)
+            && !self.is_there(organization, account).await?
+        {
+            return Ok(CheckAsk { on: unknown, ..ask });
+        }
+        Err(Refusal::lacks("check:ask").into())
+    }
+
+    async fn is_there(&self, organization: OrganizationId, account: AccountId) -> Result<bool, OpError> {
+        let (home, key) = (Home::Organization(organization), Key::Account(account));
+        let read = self.roster.store.read(&home, std::slice::from_ref(&key), &[]).await?;
+        Ok(read.records.contains_key(&key))
     }
 
     async fn look(&mut self, organization: OrganizationId) -> Result<(), OpError> {

@@ -1,7 +1,8 @@
 //! May this user do this here: rules M7, M12, P4, P5.
 
+use roster_tests::http::text;
 use roster_tests::stores::selected;
-use roster_tests::world::World;
+use roster_tests::world::{World, on_accounts};
 use serde_json::{Value, json};
 
 const CLOUD: &str = "/v1/organizations/ext:cloud";
@@ -101,6 +102,24 @@ async fn a_key_asks_in_its_own_organization() {
         assert_eq!(stranger.is(200), unknown.is(200), "P5: the same for elsewhere and nowhere");
         let viewer = world.service.bearer(&world.viewer_key);
         viewer.post("/v1/check", short.clone()).await.refused(403, "forbidden");
+        // Who may ask on one account is told of another that it is forbidden, and of none that it is not there.
+        let body = json!({"name": "north", "access": on_accounts(&[("north", "admin")])});
+        let made = world.operator().post(&format!("{CLOUD}/api-keys"), body).await.is(201);
+        let north = world.service.bearer(made["secret"].as_str().unwrap());
+        let anna = text(&world.operator().get("/v1/users/ext:anna").await.is(200), "/id");
+        for user in ["ext:anna", &anna] {
+            let on = |account: &str| json!({"user": user, "permission": "members:read", "account": account});
+            for none in ["ext:nowhere", "acc_01kb2y0v4tejq8vt0d7c3w4n5e"] {
+                assert_eq!(north.post("/v1/check", on(none)).await.is(200)["reason"], "not_found");
+                let rows = json!({"checks": [on("ext:north"), on(none)]});
+                let results = north.post("/v1/check/batch", rows).await.is(200)["results"].clone();
+                assert_eq!(
+                    (&results[0]["allowed"], &results[1]["reason"]),
+                    (&json!(true), &json!("not_found"))
+                );
+            }
+            north.post("/v1/check", on("ext:south")).await.refused(403, "forbidden");
+        }
         let problem = world.operator().post("/v1/check", short).await.refused(422, "invalid");
         assert_eq!(problem["errors"][0]["pointer"], "/organization");
     }

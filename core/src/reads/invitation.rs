@@ -7,7 +7,7 @@ use crate::flows::{note_shown_link, read_link, settle_invitation};
 use crate::home::{Home, Key, Record, TheOrganization};
 use crate::id::{InvitationId, OrganizationId};
 use crate::known::Known;
-use crate::listing::{Listing, PageRequest};
+use crate::listing::{Listing, PageRequest, Scope};
 use crate::model::{Invitation, InvitationStatus, OrganizationStatus};
 use crate::op::{Roster, View};
 use crate::ops::member::require_on;
@@ -53,10 +53,11 @@ pub async fn invitations(
     let (_, standing) = visible_standing(roster, request, organization).await?;
     somewhere(&standing, "invitations:read")?;
     let scope = standing.scope(&Permission::of("invitations:read"));
-    let found = roster.store.list(&Listing::Invitations { organization, status, scope }, page).await?;
+    let listing = Listing::Invitations { organization, status, scope: scope.clone() };
+    let found = roster.store.list(&listing, page).await?;
     let next = found.rows.last().map(|row| row.position.clone()).filter(|_| found.more);
     let rows = found.rows.into_iter().filter_map(|row| match row.stored.record.at(found.now) {
-        Record::Invitation(value) => Some(Shown { value, version: row.stored.version }),
+        Record::Invitation(value) => Some(Shown { value: cut(value, &scope), version: row.stored.version }),
         _ => None,
     });
     Ok(Rows { rows: rows.collect(), next })
@@ -74,7 +75,12 @@ pub async fn invitation(
     if !scope.meets(&shown.value.access) {
         return Err(Refusal::lacks("invitations:read").into());
     }
-    Ok(shown)
+    Ok(Shown { value: cut(shown.value, &scope), ..shown })
+}
+
+/// An invitation as one may see it who sees so much: on which other accounts it gives what is not theirs to know.
+fn cut(invitation: Invitation, scope: &Scope) -> Invitation {
+    Invitation { access: scope.of(&invitation.access), ..invitation }
 }
 
 /// The current link of a pending invitation, for those who may manage it. That it was shown is noted before.

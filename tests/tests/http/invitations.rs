@@ -301,6 +301,16 @@ async fn i8_many_are_invited_with_an_outcome_each() {
                 ("invited", None),
             ]
         );
+        // Who reads on one account is not told what is given on another.
+        let both = on_accounts(&[("north", "viewer"), ("south", "admin")]);
+        let id = invited(&world.operator(), "both", both).await;
+        let north = text(&world.operator().get(&format!("{CLOUD}/accounts/ext:north")).await.is(200), "/id");
+        let cut = json!({"type": "accounts", "accounts": [{"account": north, "role": "viewer"}]});
+        let nora = world.person("nora");
+        assert_eq!(nora.get(&format!("{INVITATIONS}/{id}")).await.is(200)["access"], cut);
+        let listed = nora.get(INVITATIONS).await.is(200)["data"].clone();
+        let shown = listed.as_array().unwrap().iter().map(|row| &row["access"]);
+        assert_eq!(shown.filter(|access| access["type"] == "accounts").collect::<Vec<_>>(), [&cut]);
         let seats = used(&world).await.as_i64().unwrap();
         world.operator().patch(&format!("{CLOUD}/seats"), json!({"purchased": seats + 300})).await.is(200);
         let many = |from: usize, to: usize| -> Value {

@@ -9,7 +9,10 @@ use crate::flows::{resolve_account, resolve_user};
 use crate::home::{Home, Key, Record, TheMember, TheUser};
 use crate::id::{AccountId, OrganizationId, UserId};
 use crate::listing::{Listing, PageRequest, Position, Scope};
-use crate::model::{Access, Account, AccountStatus, DirectoryKind, Member, MemberStatus, Organization, User};
+use crate::model::{
+    Access, Account, AccountStatus, DirectoryKind, Member, MemberStatus, Organization, OrganizationStatus,
+    User,
+};
 use crate::op::{Roster, View};
 use crate::permission::{Permission, RoleRef};
 use crate::policy::Standing;
@@ -224,7 +227,9 @@ pub async fn account_of_user(
         None => pointers(roster, user).await?,
     };
     for organization in within {
-        if standing_in(roster, request, organization).await?.is_none() {
+        // Operators see closed ones too, in which nobody has an account any more.
+        let seen = standing_in(roster, request, organization).await?;
+        if !seen.is_some_and(|(organization, _)| organization.status == OrganizationStatus::Active) {
             continue;
         }
         match membership(roster, request, organization, user, 0).await? {
@@ -253,9 +258,7 @@ async fn reached(
     let Some(member) = membership(roster, request, id, user, cuts).await? else {
         return Ok(Vec::new());
     };
-    if member.status != MemberStatus::Active
-        || organization.status != crate::model::OrganizationStatus::Active
-    {
+    if member.status != MemberStatus::Active || organization.status != OrganizationStatus::Active {
         return Ok(Vec::new());
     }
     let seen = if whole { Scope::All } else { standing.scope(&Permission::of("members:read")) };

@@ -28,6 +28,15 @@ async fn a_person_in_two_organizations_is_judged_by_each() {
         anna.get(OTHER).await.refused(404, "not_found");
         anna.get(CLOUD).await.is(200);
         anna.delete(&format!("{CLOUD}/members/ext:max")).await.is(200);
+        // A closed organization makes no name ambiguous.
+        let north = json!({"name": "north", "external_id": "north"});
+        operator.post(&format!("{OTHER}/accounts"), north).await.is(201);
+        let nora = json!({"user": "ext:nora", "access": on_accounts(&[("north", "viewer")])});
+        operator.post(&format!("{OTHER}/members"), nora).await.is(201);
+        let role = "/v1/users/ext:nora/accounts/ext:north";
+        operator.delete(role).await.refused(409, "ambiguous_external_id");
+        operator.call(http::Method::DELETE, OTHER, Some(json!({"confirm": true}))).await.is(204);
+        assert_eq!(operator.delete(role).await.is(200), json!({"changed": true}));
     }
 }
 

@@ -27,6 +27,8 @@ use crate::state::ApiState;
 
 /// How long a request may take, beside the time for which it asks to wait.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
+/// How long a file of 64 MiB may take to come, beside: a line of one megabit a second takes nine minutes.
+const LONGEST_UPLOAD: Duration = Duration::from_secs(10 * 60);
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The id of a request, the client's or a new one; in the request's extensions.
@@ -97,9 +99,13 @@ static OPEN: LazyLock<BTreeMap<String, bool>> = LazyLock::new(|| {
     open.chain(pages::PATHS.map(|path| (path.to_owned(), false))).collect()
 });
 
-/// Events may be waited for.
+/// Events may be waited for, and a file may come by a slow line.
 fn time_limit(route: &str) -> Duration {
-    if route.ends_with("/events") { TIME_LIMIT + LONGEST_WAIT } else { TIME_LIMIT }
+    match route.rsplit('/').next() {
+        Some("events") => TIME_LIMIT + LONGEST_WAIT,
+        Some("imports") => TIME_LIMIT + LONGEST_UPLOAD,
+        Some(_) | None => TIME_LIMIT,
+    }
 }
 
 /// The answer, or a problem where it panics or takes too long.

@@ -1,6 +1,6 @@
 //! A tenant: the record whose `owner` field is the one place that says who owns it (rule O1).
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Posts, Traits};
 use crate::id::{OrganizationId, UserId};
@@ -51,16 +51,40 @@ impl Default for Settings {
     }
 }
 
-/// Settings to change: what is left out stays.
+/// Settings to change: what is left out stays, and `null` is what it was at first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SettingsPatch {
     /// See [`Settings::invitations_hold_seats`].
+    #[serde(deserialize_with = "invitations_hold_seats")]
     pub invitations_hold_seats: Option<bool>,
     /// See [`Settings::invitation_expires_in`].
+    #[serde(deserialize_with = "invitation_expires_in")]
     pub invitation_expires_in: Option<u32>,
     /// See [`Settings::former_members`].
+    #[serde(deserialize_with = "former_members")]
     pub former_members: Option<FormerMembers>,
+}
+
+fn invitations_hold_seats<'de, D: Deserializer<'de>>(value: D) -> Result<Option<bool>, D::Error> {
+    or(value, |first| first.invitations_hold_seats)
+}
+
+fn invitation_expires_in<'de, D: Deserializer<'de>>(value: D) -> Result<Option<u32>, D::Error> {
+    or(value, |first| first.invitation_expires_in)
+}
+
+fn former_members<'de, D: Deserializer<'de>>(value: D) -> Result<Option<FormerMembers>, D::Error> {
+    or(value, |first| first.former_members)
+}
+
+/// A value, or for `null` what stands at first.
+fn or<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    value: D,
+    first: impl FnOnce(Settings) -> T,
+) -> Result<Option<T>, D::Error> {
+    let given = Option::deserialize(value)?;
+    Ok(Some(given.unwrap_or_else(|| first(Settings::default()))))
 }
 
 impl Settings {
@@ -101,4 +125,19 @@ pub struct Organization {
     pub posts: Posts,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_that_is_cleared_is_what_it_was_at_first() {
+        let patch = serde_json::json!({"invitation_expires_in": null, "former_members": "hide"});
+        let before =
+            Settings { invitations_hold_seats: false, invitation_expires_in: 60, ..Settings::default() };
+        let after = before.merged(serde_json::from_value(patch).unwrap());
+        let former_members = FormerMembers::Hide;
+        assert_eq!(after, Settings { invitations_hold_seats: false, former_members, ..Settings::default() });
+    }
 }

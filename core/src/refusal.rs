@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::home::Tally;
+use crate::model::BadTraits;
 use crate::permission::RoleRef;
 use crate::store::StoreError;
 
@@ -148,6 +149,12 @@ pub enum RefusalKind {
     Conflict,
     /// 429
     Limited,
+}
+
+impl From<BadTraits> for Refusal {
+    fn from(bad: BadTraits) -> Self {
+        Self::invalid("/traits", bad.to_string())
+    }
 }
 
 impl Refusal {

@@ -6,6 +6,7 @@ use roster_core::model::{Account, AccountStatus, TraitPatch};
 use roster_core::op::{Done, run};
 use roster_core::ops::account::{AccountPatch, ArchiveAccount, UpdateAccount};
 use roster_core::reads;
+use roster_core::refusal::Refusal;
 use roster_core::text::{ExternalId, Name};
 use serde::Deserialize;
 use serde_json::json;
@@ -138,6 +139,7 @@ async fn update(call: Call<Update>) -> Result<Answer, Problem> {
         status: call.body.status.set_only("/status")?,
         traits: call.body.traits.clone(),
     };
+    patch.traits.check().map_err(Refusal::from)?;
     let account = known(&call).await?;
     let operation = UpdateAccount { organization, account, patch };
     let done = update_account(call.roster(), &call.request, &operation).await?;

@@ -33,15 +33,14 @@ pub fn routes() -> Vec<Route> {
     of_accounts().into_iter().chain(of_organizations()).collect()
 }
 
-const FILTERS: &[(&str, &str)] = &[
-    ("status", "`active` (default), `deactivated`, `former` or `all`."),
-    ("account", "Only those with access to this account, from either source."),
-    ("role", "Only those who hold this role."),
-    ("q", "Prefix of a word of the name, of the e-mail, or the whole external id."),
-    ("sort", "`name`, `email`, `joined_at` or `last_seen_at`; `-` in front reverses."),
-    PAGE[0],
-    PAGE[1],
-];
+const STATUS: (&str, &str) = ("status", "`active` (default), `deactivated`, `former` or `all`.");
+const ACCOUNT: (&str, &str) = ("account", "Only those with access to this account, from either source.");
+const ROLE: (&str, &str) = ("role", "Only those who hold this role.");
+const Q: (&str, &str) = ("q", "Prefix of a word of the name, of the e-mail, or the whole external id.");
+const SORT: (&str, &str) = ("sort", "`name`, `email`, `joined_at` or `last_seen_at`; `-` in front reverses.");
+const FILTERS: &[(&str, &str)] = &[STATUS, ACCOUNT, ROLE, Q, SORT, PAGE[0], PAGE[1]];
+/// Of one account, which the path names.
+const FILTERS_OF_ACCOUNT: &[(&str, &str)] = &[STATUS, ROLE, Q, SORT, PAGE[0], PAGE[1]];
 
 fn of_accounts() -> Vec<Route> {
     const OF_ACCOUNT: &str = "/organizations/{organization}/accounts/{account}/members";
@@ -52,7 +51,7 @@ fn of_accounts() -> Vec<Route> {
                 "List the members of an account",
                 "Needs `members:read` on it. Those with organization-wide access are listed too, with `source`.",
             )
-            .asks(FILTERS)
+            .asks(FILTERS_OF_ACCOUNT)
             .answers(200, "[AccountMember]"),
         Route::put(ONE_OF_ACCOUNT, "set_account_role", set)
             .says(
@@ -161,6 +160,9 @@ fn of_organizations() -> Vec<Route> {
 async fn list_of_account(call: Call<Empty, MemberQuery>) -> Result<Answer, Problem> {
     let organization = call.organization()?;
     let filter = call.query.filter()?;
+    if filter.account.is_some() {
+        return Err(Problem::invalid("#account", "unknown parameter: the path names the account"));
+    }
     let page = call.page(call.query.limit, call.query.cursor.as_deref())?;
     if filter.by_last_seen {
         let account = call.account()?;

@@ -74,11 +74,12 @@ struct Put {
 
 async fn put(call: Call<Put>) -> Result<Answer, Problem> {
     let organization = call.organization()?;
+    let (kind, external_id) = (call.param("type")?, call.param("external_id")?);
     let owner = find_user(call.roster(), &call.body.owner).await?;
     let operation = PutRecord {
         organization,
-        kind: call.param("type")?,
-        external_id: call.param("external_id")?,
+        kind,
+        external_id,
         owner: owner.id,
         cuts: owner.cuts,
         account: call.body.account.clone(),

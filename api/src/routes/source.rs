@@ -6,7 +6,7 @@ use roster_core::id::DeadLetterId;
 use roster_core::ingest;
 use roster_core::model::customer::{EventNames, Groups, NEW_ORGANIZATIONS_PER_DAY, Source};
 use roster_core::op::{Done, run};
-use roster_core::ops::source::{CreateSource, DeleteSource, SourcePatch};
+use roster_core::ops::source::{CreateSource, DeleteSource, SourcePatch, check_bound, check_names};
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::reads;
 use roster_core::reference::{OrganizationRef, UserRef};
@@ -153,13 +153,18 @@ async fn create(call: Call<Create>) -> Result<Answer, Problem> {
     };
     let seal = |done: &Done<_>| make(done).sealed(&call);
     let body = &call.body;
+    let events = body.events.as_ref().map_or_else(EventNames::default, |it| it.over(EventNames::default()));
+    let new_organizations_per_day = body.new_organizations_per_day.unwrap_or(NEW_ORGANIZATIONS_PER_DAY);
+    // What cannot be is refused before anything is looked for.
+    check_names(&events)?;
+    check_bound(new_organizations_per_day)?;
     let new = CreateSource {
         name: body.name.clone(),
         groups: groups(&call, &body.groups).await?,
         organization_owner: None,
-        new_organizations_per_day: body.new_organizations_per_day.unwrap_or(NEW_ORGANIZATIONS_PER_DAY),
+        new_organizations_per_day,
         default_role: body.default_role.unwrap_or(RoleRef::System(SystemRole::Member)),
-        events: body.events.as_ref().map_or_else(EventNames::default, |it| it.over(EventNames::default())),
+        events,
     };
     let owner = body.organization_owner.as_ref();
     let outcome = create_source(call.roster(), &call.request, new, owner, Some(&seal)).await;
@@ -205,6 +210,8 @@ struct Update {
 async fn update(call: Call<Update>) -> Result<Answer, Problem> {
     let id = call.param("source")?;
     let body = &call.body;
+    let new_organizations_per_day = body.new_organizations_per_day.set_only("/new_organizations_per_day")?;
+    new_organizations_per_day.map_or(Ok(()), check_bound)?;
     let mut patch = SourcePatch {
         name: body.name.clone().set_only("/name")?,
         groups: match body.groups.clone().set_only("/groups")? {
@@ -212,7 +219,7 @@ async fn update(call: Call<Update>) -> Result<Answer, Problem> {
             None => None,
         },
         organization_owner: None,
-        new_organizations_per_day: body.new_organizations_per_day.set_only("/new_organizations_per_day")?,
+        new_organizations_per_day,
         default_role: body.default_role.set_only("/default_role")?,
         events: None,
     };

@@ -109,6 +109,7 @@ struct Create {
 }
 
 async fn create(call: Call<Create>) -> Result<Answer, Problem> {
+    call.roster().webhooks.check(&call.body.url)?;
     let new = NewWebhook {
         url: call.body.url.clone(),
         types: types(call.body.types.as_deref().unwrap_or_default())?,

@@ -6,7 +6,7 @@ use crate::id::{SourceId, UserId};
 use crate::model::UserStatus;
 use crate::model::customer::Source;
 use crate::op::{Done, Roster, Seal, run, run_sealed};
-use crate::ops::source::{CreateSource, SourcePatch, UpdateSource, check_bound};
+use crate::ops::source::{CreateSource, SourcePatch, UpdateSource};
 use crate::reads;
 use crate::reference::UserRef;
 use crate::refusal::{OpError, Refusal};
@@ -34,7 +34,6 @@ pub async fn update_source(
     patch: SourcePatch,
     owner: Option<Option<&UserRef>>,
 ) -> Result<Done<Source>, OpError> {
-    patch.new_organizations_per_day.map_or(Ok(()), check_bound)?;
     let before = reads::source(roster, request, source).await?.value;
     let after = patch.checked(&before, owner.map(|owner| owner.is_some()))?;
     reads::require_default_role(roster, &after.groups, after.default_role).await?;

@@ -17,6 +17,13 @@ pub struct Traits(BTreeMap<String, Value>);
 #[serde(transparent)]
 pub struct TraitPatch(pub BTreeMap<String, Value>);
 
+impl TraitPatch {
+    /// Whether there are traits that it can be merged into.
+    pub fn check(&self) -> Result<(), BadTraits> {
+        Traits::default().merged(self).map(|_| ())
+    }
+}
+
 /// Over the limits of rule T1.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0}")]

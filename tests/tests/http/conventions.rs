@@ -100,6 +100,39 @@ async fn what_cannot_be_is_refused_before_who_asks_is_judged() {
     }
 }
 
+/// What cannot be is refused before what is not there.
+#[tokio::test]
+async fn what_cannot_be_is_refused_before_what_is_not_there() {
+    let (nowhere, unnamed) = ("ext:nowhere", json!({"traits": {"": 1}}));
+    let twice = json!({"roles": [{"role": "viewer", "accounts": [nowhere, "ext:north", "ext:north"]}]});
+    let source = json!({
+        "name": "S", "groups": {"to": "one", "organization": nowhere}, "new_organizations_per_day": 0,
+    });
+    let webhook = json!({"url": "http://127.0.0.1/", "organization": nowhere});
+    let taken = json!({"email": "anna@example.com", "traits": {"": 1}});
+    let record = json!({"owner": "ext:nobody"});
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let nothing = "/v1/sources/src_01kb2y0v4tejq8vt0d7c3w4n5e";
+        for reply in [
+            operator.patch(&format!("{CLOUD}/accounts/{nowhere}"), unnamed.clone()).await,
+            operator.put(&format!("{CLOUD}/members/ext:max/access"), twice.clone()).await,
+            operator.put(&format!("{CLOUD}/records/bad%20type/1"), record.clone()).await,
+            operator.post("/v1/sources", source.clone()).await,
+            operator.patch(nothing, json!({"new_organizations_per_day": 0})).await,
+            operator.post("/v1/webhooks", webhook.clone()).await,
+            operator.post("/v1/users", taken.clone()).await,
+            operator.get(&format!("{CLOUD}/accounts/ext:north/members?account=ext:south")).await,
+        ] {
+            reply.refused(422, "invalid");
+        }
+        // And of somebody who cannot be, nothing is kept.
+        operator.post("/v1/users", json!({"email": "none@example.com", "traits": {"": 1}})).await.is(422);
+        crate::verified(&world).await;
+    }
+}
+
 /// Bodies that cannot be read, each with what to do about it.
 #[tokio::test]
 async fn bodies_are_read_strictly() {

@@ -56,9 +56,7 @@ impl Operation for CreateAccount {
 
     fn decide(&self, read: CreateAccountRead, facts: &Facts) -> Result<Decision<Account>, Refusal> {
         let (_, standing) = read.visible.open()?;
-        let traits = Traits::default()
-            .merged(&self.traits)
-            .map_err(|bad| Refusal::invalid("/traits", bad.to_string()))?;
+        let traits = Traits::default().merged(&self.traits)?;
         facts.policies.access.require(&standing, "accounts:create", Reach::Organization)?;
         if read.taken.is_some() {
             return Err(Refusal::ExternalIdExists);

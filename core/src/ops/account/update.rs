@@ -76,10 +76,7 @@ impl Operation for UpdateAccount {
         let (_, standing) = read.visible.open()?;
         let before = read.account.ok_or(Refusal::NotFound)?;
         let patch = &self.patch;
-        let traits = before
-            .traits
-            .merged(&patch.traits)
-            .map_err(|bad| Refusal::invalid("/traits", bad.to_string()))?;
+        let traits = before.traits.merged(&patch.traits)?;
         let after = Account {
             name: patch.name.clone().unwrap_or_else(|| before.name.clone()),
             external_id: patch.external_id.clone().or_else(|| before.external_id.clone()),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::home::{Key, TypedKey};
 use crate::id::{AccountId, RoleId};
-use crate::model::{Access, AccountStatus};
+use crate::model::{Access, AccessOverLimit, AccountStatus, MAX_ACCOUNTS};
 use crate::op::View;
 use crate::permission::RoleRef;
 use crate::policy::{AccessPolicy, Reach, Roles, Standing};
@@ -53,9 +53,9 @@ impl AccessAsk {
             Self::Accounts(rows) => {
                 let mut roles = BTreeMap::new();
                 let mut archived = BTreeSet::new();
-                for ((_, role), found) in rows.iter().zip(&read.found) {
-                    let (account, status) = found.ok_or(Refusal::NotFound)?;
-                    known_role(&read.roles, *role)?;
+                for ((_, role), (account, status)) in
+                    rows.iter().zip(&read.found).filter_map(|(row, found)| Some((row, (*found)?)))
+                {
                     if roles.insert(account, *role).is_some() {
                         return Err(Refusal::invalid("/access", "an account can be named once only"));
                     }
@@ -63,8 +63,14 @@ impl AccessAsk {
                         archived.insert(account);
                     }
                 }
+                // What cannot be is said before what is not there.
                 let access =
-                    Access::accounts(roles).map_err(|over| Refusal::invalid("/access", over.to_string()))?;
+                    if rows.len() > MAX_ACCOUNTS { Err(AccessOverLimit) } else { Access::accounts(roles) };
+                let access = access.map_err(|over| Refusal::invalid("/access", over.to_string()))?;
+                if read.found.iter().any(Option::is_none) {
+                    return Err(Refusal::NotFound);
+                }
+                rows.iter().try_for_each(|(_, role)| known_role(&read.roles, *role))?;
                 Ok(Granting { access, archived })
             }
         }

@@ -67,10 +67,7 @@ impl Operation for UpdateOrganization {
     ) -> Result<Decision<Self::Output>, Refusal> {
         let (before, standing) = visible.open()?;
         let patch = &self.patch;
-        let traits = before
-            .traits
-            .merged(&patch.traits)
-            .map_err(|bad| Refusal::invalid("/traits", bad.to_string()))?;
+        let traits = before.traits.merged(&patch.traits)?;
         if let Some(life) = patch.settings.invitation_expires_in {
             facts.policies.invitations.check_life(life, "/settings/invitation_expires_in")?;
         }

@@ -213,15 +213,20 @@ fn check(
             "/default_role",
             "a role of one organization fits only a source whose groups go to that one",
         )),
-        _ if events.message_received.len() + events.message_sent.len() > 200 => {
-            Err(Refusal::invalid("/events", "at most 200 names can be given"))
-        }
-        _ => check_bound(new_organizations_per_day),
+        _ => check_names(events).and_then(|()| check_bound(new_organizations_per_day)),
     }
 }
 
+/// Whether so many names of events can be.
+pub fn check_names(events: &EventNames) -> Result<(), Refusal> {
+    if events.message_received.len() + events.message_sent.len() > 200 {
+        return Err(Refusal::invalid("/events", "at most 200 names can be given"));
+    }
+    Ok(())
+}
+
 /// Whether a bound on organizations a day can be.
-pub(crate) fn check_bound(new_organizations_per_day: u32) -> Result<(), Refusal> {
+pub fn check_bound(new_organizations_per_day: u32) -> Result<(), Refusal> {
     if (1..=MOST_NEW_ORGANIZATIONS).contains(&new_organizations_per_day) {
         return Ok(());
     }

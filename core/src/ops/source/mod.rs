@@ -2,8 +2,7 @@
 
 mod manage;
 
-pub(crate) use manage::check_bound;
-pub use manage::{CreateSource, DeleteSource, SourcePatch, UpdateSource};
+pub use manage::{CreateSource, DeleteSource, SourcePatch, UpdateSource, check_bound, check_names};
 
 use crate::model::customer::Instants;
 use crate::model::{TraitPatch, Traits};

@@ -45,9 +45,7 @@ impl Operation for CreateUser {
         if let Some(user) = found {
             return Ok(Decision::unchanged(user));
         }
-        let traits = Traits::default()
-            .merged(&self.traits)
-            .map_err(|bad| Refusal::invalid("/traits", bad.to_string()))?;
+        let traits = Traits::default().merged(&self.traits)?;
         let user = User {
             id: self.id,
             external_id: self.external_id.clone(),

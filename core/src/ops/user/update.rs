@@ -72,10 +72,7 @@ impl Operation for UpdateUser {
     ) -> Result<Decision<Self::Output>, Refusal> {
         let before = found.ok_or(Refusal::NotFound)?;
         let patch = &self.patch;
-        let traits = before
-            .traits
-            .merged(&patch.traits)
-            .map_err(|bad| Refusal::invalid("/traits", bad.to_string()))?;
+        let traits = before.traits.merged(&patch.traits)?;
         let own = facts.actor.user() == Some(self.user) && patch.is_name_only();
         if !facts.actor.names_people() && !own {
             return Err(Refusal::lacks("operator"));

@@ -12,6 +12,7 @@ mod place;
 #[expect(dead_code, reason = "the tests of the stores need more of it")]
 #[path = "../../../tests/src/private_server/mod.rs"]
 mod private_server;
+mod readme;
 mod rolling;
 mod serve;
 mod server;

@@ -24,6 +24,11 @@ pub fn on(store: &'static str, tell: impl FnOnce()) {
     }
 }
 
+/// The store of this test.
+pub fn here() -> &'static str {
+    HERE.get()
+}
+
 /// Tests, each on every store.
 macro_rules! on_every_store {
     ($($(#[$attribute:meta])* fn $name:ident() $story:block)*) => {$(

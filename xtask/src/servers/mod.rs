@@ -212,6 +212,8 @@ fn urls(nodes: &[Node]) -> String {
 
 /// Installs the programs of servers that tests start by themselves, to configure, kill and start them again.
 pub fn install_programs(kinds: &[Kind]) -> Result<()> {
+    // The shell lines of the README want it.
+    install_missing("curl")?;
     if kinds.contains(&Kind::Postgres) {
         postgres::install_missing()?;
         install_missing("pgbouncer")?;

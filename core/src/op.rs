@@ -15,7 +15,7 @@ pub use run::{Done, Seal, TRIES, due_seats, preflight, run, run_sealed};
 pub(crate) use view::personal_key_holds;
 pub use view::{View, Visible};
 
-use crate::facts::{Entropy, Facts};
+use crate::facts::{Entropy, Facts, Seed};
 use crate::home::{Home, Key, Record, Tally};
 use crate::id::UserId;
 use crate::last_use::LastUses;
@@ -67,6 +67,12 @@ impl Roster {
             (Arc::default(), Arc::default(), Arc::default(), Arc::default());
         let (post, webhooks) = (Post::default(), Webhooks::default());
         Self { store, entropy, policies, observer, news, sign_in, links, post, limits, webhooks, last_uses }
+    }
+
+    /// The seed that what is kept of it stands for: it takes the master key to tell, so that neither secrets nor the
+    /// salts of what was erased can be made again from a copy of the store.
+    pub fn seed(&self, kept: [u8; 32], millis: u64) -> Seed {
+        Seed { bytes: self.links.seed(&kept), millis }
     }
 }
 

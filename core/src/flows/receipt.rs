@@ -1,5 +1,5 @@
-//! Receipts of acts that one commit cannot hold: written first, holding the seed that the act's ids are drawn from,
-//! and completed with the answer at the end. An act cut off in the middle is run again with the same ids.
+//! Receipts of acts that one commit cannot hold: written first, holding what the act's ids are drawn from with the master
+//! key, and completed with the answer at the end. An act cut off in the middle is run again with the same ids.
 
 use crate::facts::{Facts, ReceiptDraft, Request, Seed};
 use crate::home::{Home, Key, Record};
@@ -8,14 +8,15 @@ use crate::op::{Decision, Operation, Roster, View, run};
 use crate::refusal::{OpError, Refusal};
 use crate::store::StoreError;
 
-/// The request with the seed that its receipt holds; answers [`OpError::Replay`] if it was answered before.
+/// The request with the seed that its receipt stands for; answers [`OpError::Replay`] if it was answered before.
 pub async fn begin_receipt(roster: &Roster, request: &Request, home: &Home) -> Result<Request, OpError> {
     let Some(draft) = request.receipt else {
         return Ok(request.clone());
     };
-    let begin = Begin { home: home.clone(), draft, seed: request.seed };
-    let seed = run(roster, &Request { if_match: None, ..request.clone() }, &begin).await?.output;
-    Ok(Request { seed, ..request.clone() })
+    let kept = Seed { bytes: request.seed.derive("receipt"), millis: request.seed.millis };
+    let begin = Begin { home: home.clone(), draft, kept };
+    let kept = run(roster, &Request { if_match: None, ..request.clone() }, &begin).await?.output;
+    Ok(Request { seed: roster.seed(kept.bytes, kept.millis), ..request.clone() })
 }
 
 /// Whether the very request was answered in a home before.
@@ -50,7 +51,7 @@ pub async fn finish_receipt(
     let Some(draft) = request.receipt else {
         return Ok(());
     };
-    let finish = Finish { home: home.clone(), draft, seed: request.seed, answer };
+    let finish = Finish { home: home.clone(), draft, answer };
     run(roster, &request.step("receipt"), &finish).await.map(|_| ())
 }
 
@@ -58,7 +59,7 @@ pub async fn finish_receipt(
 struct Begin {
     home: Home,
     draft: ReceiptDraft,
-    seed: Seed,
+    kept: Seed,
 }
 
 impl Operation for Begin {
@@ -77,16 +78,16 @@ impl Operation for Begin {
         if let Some(receipt) = found.filter(|receipt| receipt.is_live(facts.now)) {
             return Ok(Decision::unchanged(Seed { bytes: receipt.seed, millis: receipt.seed_millis }));
         }
-        Ok(Decision::unchanged(self.seed).put(Record::Receipt(receipt(self.draft, self.seed, facts))))
+        Ok(Decision::unchanged(self.kept).put(Record::Receipt(receipt(self.draft, self.kept, facts))))
     }
 }
 
-fn receipt(draft: ReceiptDraft, seed: Seed, facts: &Facts) -> Receipt {
+fn receipt(draft: ReceiptDraft, kept: Seed, facts: &Facts) -> Receipt {
     Receipt {
         id: draft.id,
         digest: draft.digest,
-        seed: seed.bytes,
-        seed_millis: seed.millis,
+        seed: kept.bytes,
+        seed_millis: kept.millis,
         answer: None,
         created_at: facts.now,
     }
@@ -121,7 +122,6 @@ impl Operation for Forget {
 struct Finish {
     home: Home,
     draft: ReceiptDraft,
-    seed: Seed,
     answer: Vec<u8>,
 }
 
@@ -139,7 +139,7 @@ impl Operation for Finish {
 
     fn decide(&self, found: Option<Receipt>, facts: &Facts) -> Result<Decision<()>, Refusal> {
         // One who was refused at the same time may have taken it away.
-        let receipt = found.unwrap_or_else(|| receipt(self.draft, self.seed, facts));
+        let receipt = found.unwrap_or_else(|| receipt(self.draft, Seed { bytes: [0; 32], millis: 0 }, facts));
         if receipt.answer.is_some() || receipt.digest != self.draft.digest {
             return Ok(Decision::unchanged(()));
         }

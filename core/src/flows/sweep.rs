@@ -31,7 +31,7 @@ pub(crate) async fn sweep_first(
     if job.status.is_finished() {
         return Ok(());
     }
-    let request = as_asked(job);
+    let request = as_asked(roster, job);
     for organization in organizations.iter().take(AT_ONCE) {
         // Until the job reports that they own it, one who hands it over is out as well.
         if !owns(roster, *organization, user).await? {

@@ -96,12 +96,12 @@ impl Held {
             Outcome { item: item.to_owned(), line: None, status, code, warning: None, detail: None };
         let of = Some(JobPartId::of_item(job.id, job.done));
         let advance = Advance { outcomes: vec![outcome], of, ..Advance::default() };
-        self.say(&as_asked(job), job.id, advance).await
+        self.say(&as_asked(&self.roster, job), job.id, advance).await
     }
 
     /// The request of whoever asked, as they stand now: nothing is done for one who is shut out by now (rules M7, L9).
     pub(super) async fn as_asker(&self, job: &Job) -> Result<Request, OpError> {
-        let request = as_asked(job);
+        let request = as_asked(&self.roster, job);
         let Some(user) = job.actor.user() else { return Ok(request) };
         let user = find_user(&self.roster, &UserRef::Id(user)).await?;
         if user.status == UserStatus::Active && !user.has_cut(job.created_at) {

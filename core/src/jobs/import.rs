@@ -68,7 +68,7 @@ impl Held {
         organization: OrganizationId,
         options: ImportOptions,
     ) -> Result<Option<Job>, Interrupted> {
-        let request = as_asked(&job);
+        let request = as_asked(&self.roster, &job);
         if !options.dry_run && !seats_are_limited(&self.roster, organization).await? {
             let advance = Advance { cursor: Some(ADMITTED.to_owned()), ..Advance::default() };
             return self.say(&request, job.id, advance).await.map(Some);
@@ -116,7 +116,7 @@ impl Held {
         let mut again = Again::default();
         for n in 0..job.total.div_ceil(Job::PART as u64) {
             if n % PARTS_A_SIGN == PARTS_A_SIGN - 1 {
-                self.say(&as_asked(job), job.id, Advance::default()).await?;
+                self.say(&as_asked(&self.roster, job), job.id, Advance::default()).await?;
             }
             let lines = parsed(&self.items(job.id, n).await?)?;
             again.note(u32::try_from(n).unwrap_or(u32::MAX), &lines);
@@ -140,7 +140,7 @@ impl Held {
         overlaid: Option<&(Roster, Arc<Overlay>)>,
         foresee: impl AsyncFnOnce(Vec<Outcome>) -> Result<(), OpError>,
     ) -> Result<Job, Interrupted> {
-        let (id, request) = (rows.job.id, as_asked(rows.job));
+        let (id, request) = (rows.job.id, as_asked(&self.roster, rows.job));
         let free = rows.job.seats_held.min(i64::try_from(rows.lines.len()).unwrap_or(i64::MAX));
         let left = Some(rows.job.seats_held - free);
         let began = self.seats().await?;
@@ -266,7 +266,7 @@ impl Import<'_> {
         let after = above.rows(&rows, Some(&run), async |outcomes| {
             // Should the flush be cut off, whoever goes on knows what was to come of the rows that it finds done.
             let ahead = JobPart { id: part, content: PartContent::Outcomes(outcomes) };
-            store_parts(&self.held.roster, &as_asked(job), &self.held.home, vec![ahead], "ahead").await
+            store_parts(&self.held.roster, &as_asked(&self.held.roster, job), &self.held.home, vec![ahead], "ahead").await
         });
         let after = after.await?;
         Ok(Decided { before: job.clone(), after, overlay: run.1 })
@@ -275,7 +275,7 @@ impl Import<'_> {
     /// Commits a chunk, with its outcomes and what it takes from the hold.
     fn flush(&self, chunk: Decided) -> Flushing {
         let (overlay, roster, request) =
-            (Arc::clone(&chunk.overlay), self.held.roster.clone(), as_asked(&chunk.before));
+            (Arc::clone(&chunk.overlay), self.held.roster.clone(), as_asked(&self.held.roster, &chunk.before));
         let coming = Arc::new(overlay.under_way());
         let flushed = tokio::spawn(async move {
             let cards = overlay.cards();

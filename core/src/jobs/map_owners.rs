@@ -20,7 +20,7 @@ impl Held {
         mut job: Job,
         within: Option<OrganizationId>,
     ) -> Result<(), Interrupted> {
-        let request = as_asked(&job);
+        let request = as_asked(&self.roster, &job);
         let (mut organization, mut account) = place(job.cursor.as_deref());
         loop {
             let at = match (organization, account) {

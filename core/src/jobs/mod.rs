@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use self::queue::Queue;
 use crate::actor::Actor;
-use crate::facts::{Request, Seed};
+use crate::facts::Request;
 use crate::home::{Home, Key, Record};
 use crate::id::{JobId, Version};
 use crate::known::Known;
@@ -379,13 +379,13 @@ impl Held {
 }
 
 /// The request by which a job acts: as whoever asked for it, with ids of its own.
-pub(crate) fn as_asked(job: &Job) -> Request {
+pub(crate) fn as_asked(roster: &Roster, job: &Job) -> Request {
     Request {
         actor: job.actor,
         cuts: 0,
         request_id: job.request_id.clone(),
         reason: job.reason.clone(),
-        seed: Seed { bytes: job.seed, millis: job.seed_millis },
+        seed: roster.seed(job.seed, job.seed_millis),
         if_match: None,
         receipt: None,
         known: Known::default(),

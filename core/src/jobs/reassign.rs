@@ -19,7 +19,7 @@ impl Held {
         organization: OrganizationId,
         number: u64,
     ) -> Result<(), Interrupted> {
-        let request = as_asked(&job).as_system("rewrite");
+        let request = as_asked(&self.roster, &job).as_system("rewrite");
         // Those before this one too, whose own job may have been stopped.
         for one in self.open(organization, number).await? {
             while let Some((names, last)) =

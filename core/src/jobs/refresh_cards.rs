@@ -9,7 +9,7 @@ use crate::ops::job::Advance;
 impl Held {
     /// Organizations that the person comes to meanwhile, behind those that are done or before, copy the record themselves.
     pub(super) async fn refresh_cards(&self, mut job: Job, user: UserId) -> Result<(), Interrupted> {
-        let request = as_asked(&job);
+        let request = as_asked(&self.roster, &job);
         refresh_user_entry(&self.roster, &request, user).await?;
         loop {
             let organizations = self.next_organizations(user, job.cursor.as_deref()).await?;

@@ -20,7 +20,7 @@ impl Held {
         user: UserId,
         cuts: u32,
     ) -> Result<(), Interrupted> {
-        let request = as_asked(&job);
+        let request = as_asked(&self.roster, &job);
         loop {
             let organizations = self.next_organizations(user, job.cursor.as_deref()).await?;
             let Some(last) = organizations.last() else { return Ok(()) };

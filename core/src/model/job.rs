@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::actor::Actor;
-use crate::facts::Seed;
 use crate::home::Home;
 use crate::id::{JobId, OrganizationId, UserId};
 use crate::time::Timestamp;
@@ -248,7 +247,7 @@ pub struct Job {
     pub request_id: Option<String>,
     /// Why they asked.
     pub reason: Option<String>,
-    /// From what ids are drawn.
+    /// From what ids and salts are drawn with the master key ([`Roster::seed`](crate::op::Roster::seed)).
     pub seed: [u8; 32],
     /// The instant that ids carry, in milliseconds since the epoch.
     pub seed_millis: u64,
@@ -288,11 +287,6 @@ pub struct Job {
 impl Job {
     /// How many outcomes a part holds; the n-th part holds those from `n` times this.
     pub const PART: usize = 100;
-
-    /// From what the job's ids are drawn.
-    pub const fn seed(&self) -> Seed {
-        Seed { bytes: self.seed, millis: self.seed_millis }
-    }
 
     /// One outcome more. The part that is full now, if it is.
     pub fn record(&mut self, outcome: Outcome) -> Option<JobPart> {

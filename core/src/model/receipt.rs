@@ -15,7 +15,9 @@ pub struct Receipt {
     pub id: ReceiptId,
     /// SHA-256 over method, path and body.
     pub digest: [u8; 32],
-    /// From what the request's ids are drawn: running it again draws the same.
+    /// From what the request's ids and secrets are drawn with the master key
+    /// ([`Roster::seed`](crate::op::Roster::seed)): running it again draws the same. Nothing once it is answered in the
+    /// commit that did it.
     pub seed: [u8; 32],
     /// The instant from which those ids count, in milliseconds since the epoch.
     pub seed_millis: u64,

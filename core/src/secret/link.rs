@@ -66,6 +66,11 @@ impl Links {
         crate::log::hex(&hmac_sha256(&self.key, format!("pseudonym {text}").as_bytes()))
     }
 
+    /// What nobody can make of something that is kept without the key.
+    pub(crate) fn seed(&self, kept: &[u8; 32]) -> [u8; 32] {
+        self.derive(&format!("seed {}", crate::log::hex(kept)))
+    }
+
     /// The token of an invitation.
     pub fn invitation_token(&self, to: &InvitationLink) -> String {
         let (invitation, organization) = (encode(to.invitation.uuid()), encode(to.organization.uuid()));

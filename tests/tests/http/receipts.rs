@@ -1,7 +1,10 @@
 //! Requests that are sent again: an answer is kept for a day, a refusal is not.
 
+use roster_core::facts::Seed;
 use roster_core::home::Record;
+use roster_core::model::Receipt;
 use roster_core::receipts::drop_old_receipts;
+use roster_core::secret::Token;
 use roster_tests::http::{Caller, text};
 use roster_tests::stores::selected;
 use roster_tests::world::World;
@@ -89,13 +92,50 @@ async fn a_refusal_of_invitations_is_not_kept() {
     }
 }
 
-/// How many receipts all homes hold.
-async fn receipts(world: &World) -> usize {
+/// Secrets are of no use to whoever has a copy of the store and not the master key: what receipts keep to draw the same
+/// again does not make them.
+#[tokio::test]
+async fn p3_what_receipts_keep_makes_no_secret() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let keyed = world.operator().with("idempotency-key", "one");
+        let access = json!({"type": "organization", "role": "viewer"});
+        let body = json!({"name": "Reader", "access": access});
+        let made = keyed.post(&format!("{CLOUD}/api-keys"), body.clone()).await.is(201);
+        assert_eq!(keyed.post(&format!("{CLOUD}/api-keys"), body).await.is(201), made);
+        let invited = json!({"email": "rita@example.com", "access": access});
+        let id = text(&world.operator().post(&format!("{CLOUD}/invitations"), invited).await.is(201), "/id");
+        let link = world.operator().get(&format!("{CLOUD}/invitations/{id}/link")).await.is(200);
+        let accept = format!("/v1/invitations/{}/accept", text(&link, "/url").rsplit('/').next().unwrap());
+        let rita = json!({"name": "Rita", "password": "correct horse battery"});
+        let nobody = world.service.nobody().with("idempotency-key", "one");
+        let accepted = nobody.post(&accept, rita.clone()).await.is(200);
+        assert_eq!(nobody.post(&accept, rita).await.is(200), accepted);
+        let secrets = [text(&made, "/secret"), text(&accepted, "/session/token")];
+        let secrets = secrets.map(|secret| Token::parse(&secret).unwrap());
+        let kept = receipts(&world).await;
+        assert!(kept.len() >= 2, "{store}");
+        for receipt in kept {
+            let seed = Seed { bytes: receipt.seed, millis: receipt.seed_millis };
+            let session = Seed { bytes: seed.derive("step session"), ..seed };
+            let drawn = [seed.derive("api key secret"), session.derive("session secret")];
+            for (secret, drawn) in secrets.iter().zip(drawn) {
+                assert_ne!(Token::new(secret.kind(), drawn).reveal(), secret.reveal(), "{store}");
+            }
+        }
+    }
+}
+
+/// The receipts that all homes hold.
+async fn receipts(world: &World) -> Vec<Receipt> {
     let store = &world.service.roster.store;
-    let mut found = 0;
+    let mut found = Vec::new();
     for home in store.homes(None, 10_000).await.unwrap() {
         let records = store.dump(&home).await.unwrap().records;
-        found += records.iter().filter(|stored| matches!(stored.record, Record::Receipt(_))).count();
+        found.extend(records.into_iter().filter_map(|stored| match stored.record {
+            Record::Receipt(receipt) => Some(receipt),
+            _ => None,
+        }));
     }
     found
 }
@@ -116,15 +156,15 @@ async fn receipts_that_count_no_more_are_taken_away_and_the_others_are_not() {
         for n in 0..5 {
             say(n).await.is(201);
         }
-        let old = receipts(&world).await;
+        let old = receipts(&world).await.len();
         assert!(old >= 10, "{store}: {old}");
         world.test().clock.advance_seconds(86_400);
         for n in 5..7 {
             say(n).await.is(201);
         }
-        let all = receipts(&world).await;
+        let all = receipts(&world).await.len();
         assert_eq!(drop_old_receipts(&world.service.roster).await.unwrap(), old, "{store}");
-        assert_eq!(receipts(&world).await, all - old, "{store}");
+        assert_eq!(receipts(&world).await.len(), all - old, "{store}");
         assert_eq!(say(6).await.header("idempotency-replayed"), Some("true"), "{store}");
         assert_eq!(drop_old_receipts(&world.service.roster).await.unwrap(), 0);
         verified(&world).await;

@@ -21,10 +21,10 @@ mod cases {
     use async_trait::async_trait;
     use http::Method;
     use roster_core::actor::Actor;
-    use roster_core::facts::Request;
-    use roster_core::flows::{cancel_job, set_role};
+    use roster_core::facts::{Request, Seed};
+    use roster_core::flows::{cancel_job, find_job, set_role};
     use roster_core::home::{Key, Record};
-    use roster_core::id::OrganizationId;
+    use roster_core::id::{AccountId, OrganizationId};
     use roster_core::log::digest;
     use roster_core::model::JobSide;
     use roster_core::op::Roster;
@@ -139,6 +139,13 @@ mod cases {
         assert_eq!(rows[4]["code"], "invalid");
         let east = service.operator().get(&format!("{accounts}/ext:east")).await.is(200);
         assert_eq!(east["name"], "East");
+        let id = text(&run, "/id").parse().unwrap();
+        let cli = Request::new(Actor::CLI, service.roster.entropy.as_ref());
+        let kept = find_job(&service.roster, &cli, id).await.unwrap();
+        let kept = Seed { bytes: kept.seed, millis: kept.seed_millis };
+        let line = Seed { bytes: kept.derive("step line 3"), ..kept };
+        let drawn = AccountId::from_uuid(line.uuid("account")).to_string();
+        assert_ne!(text(&east, "/id"), drawn, "what a job keeps does not tell what it draws");
         let again = done(
             &service,
             &upload(&service, &path, "name,account_external_id\nEast,east\n,west\n").await.is(202),

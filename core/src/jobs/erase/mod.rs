@@ -78,7 +78,7 @@ struct Erasing<'a> {
 
 impl Held {
     pub(super) async fn erase(&self, mut job: Job, user: UserId, cuts: u32) -> Result<(), Interrupted> {
-        let request = as_asked(&job);
+        let request = as_asked(&self.roster, &job);
         if Stage::of(job.cursor.as_deref()) == Stage::Sweep {
             job = self.end_memberships(&request, job, user, cuts).await?;
             if job.summary.contains_key(OutcomeStatus::Refused.name()) {

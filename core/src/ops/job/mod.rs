@@ -43,7 +43,7 @@ pub struct Asked {
     pub request_id: Option<String>,
     /// Why.
     pub reason: Option<String>,
-    /// From what the job's ids are drawn.
+    /// What is kept of the seed from which the job's ids are drawn.
     pub seed: Seed,
 }
 

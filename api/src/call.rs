@@ -376,6 +376,7 @@ fn asked(api: &ApiState, request_id: Option<String>, actor: Actor, known: Known)
         receipt: None,
         known,
         fence: None,
+        opening: None,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::home::{Home, Key};
 use crate::id::{CommitId, Version};
 use crate::known::Known;
 use crate::model::ReceiptId;
+use crate::opening::Opening;
 use crate::policy::Policies;
 use crate::time::Timestamp;
 
@@ -88,6 +89,8 @@ pub struct Request {
     pub known: Known,
     /// What must still be so when it commits, beside what its operations read.
     pub fence: Option<Fence>,
+    /// The receipt that is written before it changes anything.
+    pub opening: Option<Arc<Opening>>,
 }
 
 /// The version of what was never set, where that is shown as well.
@@ -155,6 +158,7 @@ impl Request {
             receipt: None,
             known: Known::default(),
             fence: None,
+            opening: None,
         }
     }
 
@@ -163,6 +167,12 @@ impl Request {
     pub fn step(&self, label: &str) -> Self {
         let seed = Seed { bytes: self.seed.derive(&format!("step {label}")), millis: self.seed.millis };
         Self { seed, if_match: None, receipt: None, ..self.clone() }
+    }
+
+    /// The same request as what writes down that something has ended by time: whatever comes of the request.
+    #[must_use]
+    pub(crate) fn as_settling(&self, label: &str) -> Self {
+        Self { opening: None, ..self.as_system(label) }
     }
 
     /// The same request as Roster's own housekeeping.

@@ -28,6 +28,7 @@ pub mod model;
 pub mod news;
 pub mod observe;
 pub mod op;
+pub mod opening;
 pub mod ops;
 pub mod overlay;
 pub mod permission;

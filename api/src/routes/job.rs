@@ -222,7 +222,7 @@ async fn bulk(call: Call<BulkBody>) -> Result<Answer, Problem> {
     let (act, home) = (call.body.act()?, Home::Organization(organization));
     let users: Vec<String> = call.body.users.iter().map(name_of).collect();
     once(&call, home, async |request| {
-        let done = begin_bulk(call.roster(), &request, organization, &act, users).await?;
+        let done = begin_bulk(call.roster(), &request, organization, &act, users.clone()).await?;
         call.api.jobs.notify_one();
         Ok(accepted(&done.output))
     })

@@ -273,7 +273,7 @@ pub(crate) async fn settle(
 ) -> Result<(), OpError> {
     let home = Home::Organization(organization);
     let settle = SettleDue { home, keys: vec![Key::Invitation(invitation)] };
-    run(roster, &request.as_system("settle expired"), &settle).await.map(drop)
+    run(roster, &request.as_settling("settle expired"), &settle).await.map(drop)
 }
 
 async fn invited(roster: &Roster, link: InvitationLink) -> Result<Invitation, OpError> {

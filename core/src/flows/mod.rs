@@ -81,6 +81,7 @@ pub use password_reset::{
     ask_password_reset, look_at_password_reset, reset_member_password, reset_password, show_password_reset,
 };
 pub(crate) use password_reset::{mail_password_reset, write_down_reset};
+pub(crate) use receipt::write_receipt;
 pub use receipt::{begin_receipt, drop_receipt, finish_receipt, was_answered};
 pub use records::{Reassign, reassign_records};
 pub use remove_from_account::remove_from_account;

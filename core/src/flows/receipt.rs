@@ -1,22 +1,41 @@
-//! Receipts of acts that one commit cannot hold: written first, holding what the act's ids are drawn from with the master
-//! key, and completed with the answer at the end. An act cut off in the middle is run again with the same ids.
+//! Receipts of acts that one commit cannot hold: written before anything is changed, holding what the act's ids are drawn
+//! from with the master key, and completed with the answer at the end. An act cut off in the middle is run again with the
+//! same ids.
+
+use std::sync::Arc;
 
 use crate::facts::{Facts, ReceiptDraft, Request, Seed};
 use crate::home::{Home, Key, Record};
 use crate::model::Receipt;
-use crate::op::{Decision, Operation, Roster, View, run};
+use crate::opening::Opening;
+use crate::op::{Decision, Operation, Roster, View, preflight, run};
 use crate::refusal::{OpError, Refusal};
 use crate::store::StoreError;
 
-/// The request with the seed that its receipt stands for; answers [`OpError::Replay`] if it was answered before.
+/// The request with the seed that its receipt stands for, which is written before the request changes anything; answers
+/// [`OpError::Replay`] if it was answered before.
 pub async fn begin_receipt(roster: &Roster, request: &Request, home: &Home) -> Result<Request, OpError> {
     let Some(draft) = request.receipt else {
         return Ok(request.clone());
     };
-    let kept = Seed { bytes: request.seed.derive("receipt"), millis: request.seed.millis };
+    let own = Seed { bytes: request.seed.derive("receipt"), millis: request.seed.millis };
+    let bare = Request { if_match: None, ..request.clone() };
+    let begin = Begin { home: home.clone(), draft, kept: own };
+    let (kept, is_there) = preflight(roster, &bare, &begin).await?;
+    let opening = (!is_there).then(|| Arc::new(Opening::new(home.clone(), bare, own)));
+    Ok(Request { seed: roster.seed(kept.bytes, kept.millis), opening, ..request.clone() })
+}
+
+/// Writes a receipt, unless it is there: what is kept of its seed then.
+pub(crate) async fn write_receipt(
+    roster: &Roster,
+    request: &Request,
+    home: &Home,
+    kept: Seed,
+) -> Result<Seed, OpError> {
+    let Some(draft) = request.receipt else { return Ok(kept) };
     let begin = Begin { home: home.clone(), draft, kept };
-    let kept = run(roster, &Request { if_match: None, ..request.clone() }, &begin).await?.output;
-    Ok(Request { seed: roster.seed(kept.bytes, kept.millis), ..request.clone() })
+    Ok(run(roster, request, &begin).await?.output.0)
 }
 
 /// Whether the very request was answered in a home before.
@@ -35,6 +54,11 @@ pub async fn was_answered(roster: &Roster, home: &Home, draft: ReceiptDraft) -> 
 /// Should that fail, the receipt only bars the key.
 pub async fn drop_receipt(roster: &Roster, request: &Request, home: &Home) {
     let Some(draft) = request.receipt else { return };
+    if let Some(opening) = &request.opening
+        && !opening.is_written().await
+    {
+        return;
+    }
     let forget = Forget { home: home.clone(), draft };
     if let Err(error) = run(roster, &request.as_system("receipt dropped"), &forget).await {
         tracing::warn!(%error, "the receipt of a refused request stays");
@@ -52,7 +76,9 @@ pub async fn finish_receipt(
         return Ok(());
     };
     let finish = Finish { home: home.clone(), draft, answer };
-    run(roster, &request.step("receipt"), &finish).await.map(|_| ())
+    // Where nothing was changed, this is all there is to write.
+    let request = Request { opening: None, ..request.step("receipt") };
+    run(roster, &request, &finish).await.map(|_| ())
 }
 
 #[derive(Debug)]
@@ -64,7 +90,8 @@ struct Begin {
 
 impl Operation for Begin {
     type State = Option<Receipt>;
-    type Output = Seed;
+    /// What is kept of the seed, and whether the receipt was there.
+    type Output = (Seed, bool);
 
     fn home(&self) -> Home {
         self.home.clone()
@@ -74,11 +101,13 @@ impl Operation for Begin {
         view.get(&self.draft.id).await
     }
 
-    fn decide(&self, found: Option<Receipt>, facts: &Facts) -> Result<Decision<Seed>, Refusal> {
+    fn decide(&self, found: Option<Receipt>, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
         if let Some(receipt) = found.filter(|receipt| receipt.is_live(facts.now)) {
-            return Ok(Decision::unchanged(Seed { bytes: receipt.seed, millis: receipt.seed_millis }));
+            let kept = Seed { bytes: receipt.seed, millis: receipt.seed_millis };
+            return Ok(Decision::unchanged((kept, true)));
         }
-        Ok(Decision::unchanged(self.kept).put(Record::Receipt(receipt(self.draft, self.kept, facts))))
+        let receipt = receipt(self.draft, self.kept, facts);
+        Ok(Decision::unchanged((self.kept, false)).put(Record::Receipt(receipt)))
     }
 }
 

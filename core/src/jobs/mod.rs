@@ -390,5 +390,6 @@ pub(crate) fn as_asked(roster: &Roster, job: &Job) -> Request {
         receipt: None,
         known: Known::default(),
         fence: None,
+        opening: None,
     }
 }

@@ -105,6 +105,9 @@ async fn attempt<O: Operation>(
                 created_at: staged.entry.as_ref().map_or(Timestamp::EPOCH, |entry| entry.time),
             })));
         }
+        if let Some(opening) = &request.opening {
+            opening.write(roster).await?;
+        }
         request.known.spend();
         match roster.store.commit(&staged).await {
             Ok(_) => {
@@ -382,7 +385,7 @@ async fn settle(
     keys: Vec<Key>,
     attempt: u32,
 ) -> Result<Option<Version>, OpError> {
-    let system = request.as_system(&format!("settle {attempt}"));
+    let system = request.as_settling(&format!("settle {attempt}"));
     let operation = SettleDue { home, keys };
     match Box::pin(run(roster, &system, &operation)).await {
         Ok(done) => Ok(done.version),
@@ -408,7 +411,7 @@ async fn settle_due(roster: &Roster, request: &Request, home: Home, attempt: u32
 /// Ends invitations whose inviter has left; whether there were any.
 async fn any_lapsed(roster: &Roster, request: &Request, home: &Home) -> Result<bool, OpError> {
     let Home::Organization(id) = home else { return Ok(false) };
-    Ok(Box::pin(lapse_invitations(roster, request, *id, None)).await? > 0)
+    Ok(Box::pin(lapse_invitations(roster, &request.as_settling("lapse"), *id, None)).await? > 0)
 }
 
 /// A commit id is never drawn from the request: one who asks again may mean another state of the home, in which what

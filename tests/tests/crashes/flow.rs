@@ -123,6 +123,7 @@ impl Flow {
             receipt: Some(ReceiptDraft { id: ReceiptId([n; 32]), digest: [n; 32] }),
             known: Known::default(),
             fence: None,
+            opening: None,
         }
     }
 

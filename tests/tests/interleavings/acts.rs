@@ -112,6 +112,7 @@ impl Act {
             receipt: None,
             known: Known::default(),
             fence: None,
+            opening: None,
         };
         match self.act(&roster, &request, &people).await {
             Ok(()) => Ok(()),

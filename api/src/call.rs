@@ -102,7 +102,7 @@ where
         let path = path_params(&mut parts, api).await?;
         let request = asked(api, request_id(&parts), Actor::Visitor, Known::default());
         let call = Call::read(parts, body, api, request, path).await?;
-        Ok(Self(Call { request: Request { receipt: None, ..call.request.clone() }, ..call }))
+        Ok(Self(call.by_link()))
     }
 }
 
@@ -124,15 +124,8 @@ where
         let (mut parts, body) = http.into_parts();
         let path = path_params(&mut parts, api).await?;
         let request = asked(api, request_id(&parts), Actor::Visitor, Known::default());
-        let mut call = Call::read(parts, body, api, request, path).await?;
-        // Visitors are told apart by the link that they bear.
-        if let Some(receipt) = &mut call.request.receipt {
-            let mut id = Sha256::new();
-            id.update(receipt.id.0);
-            id.update(&call.target);
-            receipt.id = ReceiptId(id.finalize().into());
-        }
-        Ok(Self(call))
+        let call = Call::read(parts, body, api, request, path).await?;
+        Ok(Self(call.by_link()))
     }
 }
 
@@ -185,6 +178,18 @@ where
 }
 
 impl<B, Q> Call<B, Q> {
+    /// The call of a visitor. They are told apart by the link that they bear; who bears none leaves no receipt.
+    fn by_link(mut self) -> Self {
+        let bears = self.has("token");
+        self.request.receipt = self.request.receipt.filter(|_| bears).map(|receipt| {
+            let mut id = Sha256::new();
+            id.update(receipt.id.0);
+            id.update(&self.target);
+            ReceiptDraft { id: ReceiptId(id.finalize().into()), ..receipt }
+        });
+        self
+    }
+
     /// The core.
     pub fn roster(&self) -> &Roster {
         &self.api.roster

@@ -95,7 +95,7 @@ fn admitted(api: &ApiState, route: &str, http: &Request) -> Result<(), Problem> 
 /// Paths that anybody may ask, and whether a secret is looked at there.
 static OPEN: LazyLock<BTreeMap<String, bool>> = LazyLock::new(|| {
     let open = routes::all().into_iter().filter(|route| route.open);
-    let open = open.map(|route| (format!("/v1{}", route.path), route.may_be_sent_again()));
+    let open = open.map(|route| (format!("/v1{}", route.path), route.may_be_signed()));
     open.chain(pages::PATHS.map(|path| (path.to_owned(), false))).collect()
 });
 

@@ -152,7 +152,7 @@ fn operation(route: &Route, named: &Map<String, Value>) -> Value {
     });
     if route.open {
         let either = json!([{}, {"key": []}]);
-        operation["security"] = if route.id == "accept_invitation" { either } else { json!([]) };
+        operation["security"] = if route.may_be_signed() { either } else { json!([]) };
     }
     if route.ingests {
         operation["security"] = json!([{"write_key": []}]);

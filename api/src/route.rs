@@ -236,7 +236,12 @@ impl Route {
 
     /// Whether an idempotency key is heeded: of those that anybody may ask, where a link tells who asks.
     pub fn may_be_sent_again(&self) -> bool {
-        !self.open || self.id == "accept_invitation"
+        !self.open || self.path.contains("{token}")
+    }
+
+    /// Whether a secret is looked at though anybody may ask.
+    pub fn may_be_signed(&self) -> bool {
+        self.open && self.id == "accept_invitation"
     }
 
     /// Whether its answer bears an entity tag.

@@ -32,9 +32,9 @@ pub async fn act(
     Extension(id): Extension<RequestId>,
     Path(token): Path<String>,
 ) -> Page {
-    match confirm_email_change(&api.roster, &visit(&api, id), &token).await {
-        Ok(user) => {
-            let email = user.email.map(|email| email.to_string()).unwrap_or_default();
+    match confirm_email_change(&api.roster, &visit(&api, id), &token, None).await {
+        Ok(done) => {
+            let email = done.output.1.email.map(|email| email.to_string()).unwrap_or_default();
             Page::new("Your address is changed").line(format!("From now on it is {email}."))
         }
         Err(error) => Page::refused(&Problem::from(error)),

@@ -85,7 +85,7 @@ pub async fn act(
 async fn answered(api: &ApiState, id: RequestId, token: &str, body: &Form) -> Result<Page, Problem> {
     let request = visit(api, id);
     if sent(body, "act") == "decline" {
-        let (organization, _) = decline_invitation(&api.roster, &request, token).await?;
+        let (organization, _) = decline_invitation(&api.roster, &request, token, None).await?.output;
         return Ok(Page::new(format!("You declined to join {}", organization.name)));
     }
     let name: Name = sent(body, "name").parse().map_err(|bad| Problem::invalid("/name", format!("{bad}")))?;

@@ -47,5 +47,6 @@ pub async fn act(
 async fn done(api: &ApiState, id: RequestId, token: &str, body: &Form) -> Result<(), Problem> {
     let password = Password::new(sent(body, "password"))
         .map_err(|bad| Problem::invalid("/password", bad.to_string()))?;
-    Ok(reset_password(&api.roster, &visit(api, id), token, &password).await?)
+    reset_password(&api.roster, &visit(api, id), token, &password, None).await?;
+    Ok(())
 }

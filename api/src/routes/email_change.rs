@@ -2,6 +2,8 @@
 
 use roster_core::flows::{ask_email_change, confirm_email_change};
 use roster_core::home::Home;
+use roster_core::model::User;
+use roster_core::op::Done;
 use roster_core::refusal::Refusal;
 use roster_core::text::Email;
 use serde::Deserialize;
@@ -53,7 +55,12 @@ async fn ask(call: Call<Ask>) -> Result<Answer, Problem> {
 
 async fn confirm(Visit(call): Visit) -> Result<Answer, Problem> {
     let token: String = call.param("token")?;
-    let user = confirm_email_change(call.roster(), &call.request, &token).await?;
+    let make = |done: &Done<(User, User)>| {
+        let user = &done.output.1;
+        Answer::ok(json!({"user_id": user.id, "email": user.email}))
+    };
+    let seal = |done: &Done<_>| make(done).sealed(&call);
+    let outcome = confirm_email_change(call.roster(), &call.request, &token, Some(&seal)).await;
     call.api.jobs.notify_one();
-    Ok(Answer::ok(json!({"user_id": user.id, "email": user.email})))
+    Answer::of(&call, outcome, make)
 }

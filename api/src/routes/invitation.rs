@@ -9,7 +9,7 @@ use roster_core::flows::{
 };
 use roster_core::home::Home;
 use roster_core::id::InvitationId;
-use roster_core::model::{Invitation, InvitationStatus};
+use roster_core::model::{Invitation, InvitationStatus, Organization};
 use roster_core::op::{Done, run};
 use roster_core::ops::invitation::{
     InvitationPatch, InviteAsk, InviteOutcome, RevokeInvitation, UpdateInvitation,
@@ -352,7 +352,12 @@ async fn accept(MaybeSigned(call): MaybeSigned<Accept>) -> Result<Answer, Proble
 
 async fn decline(Visit(call): Visit) -> Result<Answer, Problem> {
     let token: String = call.param("token")?;
-    let (organization, invitation) = decline_invitation(call.roster(), &call.request, &token).await?;
-    let shown = InvitationPreview::of(organization.name, &invitation);
-    Ok(Answer::ok(shapes::invitation_preview(&shown)))
+    let make = |done: &Done<(Organization, Invitation)>| {
+        let (organization, invitation) = &done.output;
+        let shown = InvitationPreview::of(organization.name.clone(), invitation);
+        Answer::ok(shapes::invitation_preview(&shown))
+    };
+    let seal = |done: &Done<_>| make(done).sealed(&call);
+    let outcome = decline_invitation(call.roster(), &call.request, &token, Some(&seal)).await;
+    Answer::of(&call, outcome, make)
 }

@@ -2,6 +2,7 @@
 
 use roster_core::flows::{ask_password_reset, reset_member_password, reset_password, resolve_user};
 use roster_core::home::Home;
+use roster_core::op::Done;
 use roster_core::secret::Password;
 use serde::Deserialize;
 use serde_json::json;
@@ -66,8 +67,10 @@ async fn reset(Visit(call): Visit<Reset>) -> Result<Answer, Problem> {
     let token: String = call.param("token")?;
     let password =
         Password::new(&call.body.password).map_err(|bad| Problem::invalid("/password", bad.to_string()))?;
-    reset_password(call.roster(), &call.request, &token, &password).await?;
-    Ok(Answer::nothing())
+    let make = |_: &Done<_>| Answer::nothing();
+    let seal = |done: &Done<_>| make(done).sealed(&call);
+    let outcome = reset_password(call.roster(), &call.request, &token, &password, Some(&seal)).await;
+    Answer::of(&call, outcome, make)
 }
 
 async fn of_member(call: Call) -> Result<Answer, Problem> {

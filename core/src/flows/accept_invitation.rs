@@ -13,7 +13,7 @@ use crate::home::{Home, Key, Record};
 use crate::id::{InvitationId, OrganizationId, UserId};
 use crate::limits::Tried;
 use crate::model::{Card, Credential, Invitation, Member, Organization, User, UserStatus};
-use crate::op::{Roster, preflight, run};
+use crate::op::{Done, Roster, Seal, preflight, run, run_sealed};
 use crate::ops::invitation::{AcceptInvitation, DeclineInvitation, InviterHead};
 use crate::ops::pointer::PointToOrganization;
 use crate::ops::session::{EndSession, PasswordGuard, SetPassword};
@@ -137,9 +137,10 @@ pub async fn decline_invitation(
     roster: &Roster,
     request: &Request,
     token: &str,
-) -> Result<(Organization, Invitation), OpError> {
+    seal: Option<Seal<'_, (Organization, Invitation)>>,
+) -> Result<Done<(Organization, Invitation)>, OpError> {
     let link = read_link(roster, token)?;
-    Ok(run(roster, request, &DeclineInvitation { link }).await?.output)
+    run_sealed(roster, request, &DeclineInvitation { link }, seal).await
 }
 
 async fn sign_up_and_join(

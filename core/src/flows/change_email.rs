@@ -11,7 +11,7 @@ use crate::home::{Home, Key, Record};
 use crate::id::EmailChangeId;
 use crate::limits::Tried;
 use crate::model::{ClaimName, ClaimTarget, EmailChange, User};
-use crate::op::{Roster, preflight, run};
+use crate::op::{Done, Roster, Seal, preflight, run, run_sealed};
 use crate::ops::user::{BeginEmailChange, ConfirmEmailChange};
 use crate::refusal::{OpError, Refusal};
 use crate::secret::EmailChangeLink;
@@ -63,8 +63,13 @@ pub async fn look_at_email_change(roster: &Roster, token: &str) -> Result<EmailC
 }
 
 /// Gives a person the address that a token proves: the name first, then the record, then what lists show, then the name
-/// let go.
-pub async fn confirm_email_change(roster: &Roster, request: &Request, token: &str) -> Result<User, OpError> {
+/// let go. The person before and after.
+pub async fn confirm_email_change(
+    roster: &Roster,
+    request: &Request,
+    token: &str,
+    seal: Option<Seal<'_, (User, User)>>,
+) -> Result<Done<(User, User)>, OpError> {
     let link = roster.links.read_email_change(token).ok_or(Refusal::NotFound)?;
     let request = &proved(request, link);
     let EmailChangeLink { user, change } = link;
@@ -86,15 +91,15 @@ pub async fn confirm_email_change(roster: &Roster, request: &Request, token: &st
     operation.not_after = claimed.into_iter().chain([owed.cards.not_after]).min();
     operation.cards = Some(owed.cards.clone());
     operation.mail = announce_mail(roster, request, &Home::User(user)).await?;
-    let done = held.through(roster, request, run(roster, request, &operation)).await?;
+    let done = held.through(roster, request, run_sealed(roster, request, &operation, seal)).await?;
     roster.post.wake.notify_one();
     bring_up(roster, request, user, Some(owed)).await;
     tidied(leaving.give_back(roster, request).await);
-    Ok(done.output.1)
+    Ok(done)
 }
 
 /// The same request by the person whose new mailbox the link proves.
 fn proved(request: &Request, link: EmailChangeLink) -> Request {
     let actor = Actor::User { user: link.user, via: Via::EmailChange { change: link.change } };
-    Request { actor, receipt: None, ..request.clone() }
+    Request { actor, ..request.clone() }
 }

@@ -9,8 +9,8 @@ use crate::facts::Request;
 use crate::home::{Home, Key, Record};
 use crate::id::{MailId, OrganizationId, PasswordResetId, UserId};
 use crate::limits::Tried;
-use crate::model::{MailPointer, PasswordReset, Sought};
-use crate::op::{Roster, preflight, run};
+use crate::model::{Credential, MailPointer, PasswordReset, Sought};
+use crate::op::{Done, Roster, Seal, preflight, run, run_sealed};
 use crate::ops::mail::PutMailPointer;
 use crate::ops::member::ResetMemberPassword;
 use crate::ops::session::{PasswordGuard, SetPassword};
@@ -134,17 +134,19 @@ pub async fn reset_password(
     request: &Request,
     token: &str,
     password: &Password,
-) -> Result<(), OpError> {
+    seal: Option<Seal<'_, Credential>>,
+) -> Result<Done<Credential>, OpError> {
     let link = roster.links.read_reset(token).ok_or(Refusal::NotFound)?;
-    // A password is not hashed for a link that opens nothing.
-    look_at_password_reset(roster, token).await?;
     let actor = Actor::User { user: link.user, via: Via::Reset { reset: link.reset } };
-    let request = Request { actor, receipt: None, ..request.clone() };
-    let set = SetPassword {
+    let request = Request { actor, ..request.clone() };
+    let mut set = SetPassword {
         user: link.user,
-        hash: roster.sign_in.passwords.hash(password, salt(&request)).await?,
+        hash: String::new(),
         guard: PasswordGuard::Reset(link.reset),
         sessions: sessions(roster, link.user).await?,
     };
-    run(roster, &request, &set).await.map(|_| ())
+    // A password is not hashed for a link that opens nothing.
+    preflight(roster, &request, &set).await?;
+    set.hash = roster.sign_in.passwords.hash(password, salt(&request)).await?;
+    run_sealed(roster, &request, &set, seal).await
 }

@@ -24,8 +24,13 @@ async fn l8_a_change_of_address_dies_with_the_password_it_was_asked_under() {
         clock.advance_seconds(1);
         world.person("max").post("/v1/me/email", json!({"email": "own@example.com"})).await.is(202);
         let own = format!("/v1/email-changes/{}", token(&mailbox.one(roster).await));
-        let changed = nobody.post(&own, json!({})).await.is(200);
+        let keyed = nobody.with("idempotency-key", "one");
+        let changed = keyed.post(&own, json!({})).await.is(200);
         assert_eq!(text(&changed, "/email"), "own@example.com");
+        let again = keyed.post(&own, json!({})).await;
+        assert_eq!(again.header("idempotency-replayed"), Some("true"));
+        assert_eq!(again.is(200), changed);
+        keyed.post(&change, json!({})).await.refused(410, "reset_expired");
         crate::verified(&world).await;
     }
 }

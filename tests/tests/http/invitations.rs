@@ -141,8 +141,13 @@ async fn i4_links_die_when_they_are_replaced_revoked_or_declined() {
         sign_up(&world, &second, "Rita").await.refused(410, "invitation_revoked");
         let other = invited(&anna, "rita", wide("viewer")).await;
         let third = token(&anna, &other).await;
-        let declined = nobody.post(&format!("/v1/invitations/{third}/decline"), json!({})).await.is(200);
+        let (decline, keyed) =
+            (format!("/v1/invitations/{third}/decline"), nobody.clone().with("idempotency-key", "one"));
+        let declined = keyed.post(&decline, json!({})).await.is(200);
         assert_eq!(declined["status"], "declined");
+        let again = keyed.post(&decline, json!({})).await;
+        assert_eq!(again.header("idempotency-replayed"), Some("true"));
+        assert_eq!(again.is(200), declined);
         sign_up(&world, &third, "Rita").await.refused(410, "invitation_used");
         invited(&anna, "rita", wide("viewer")).await;
         assert_sound(&world).await;

@@ -53,7 +53,13 @@ async fn l8_a_link_sets_a_password_once_and_ends_every_session() {
         world.test().clock.advance_seconds(1);
         let second = link(&world, max).await;
         one.get("/v1/me").await.is(200);
-        set(&world, &second, NEW).await.is(204);
+        let keyed = world.service.nobody().with("idempotency-key", "one");
+        for replayed in [None, Some("true")] {
+            let path = format!("/v1/password-resets/{second}");
+            let reply = keyed.post(&path, json!({"password": NEW})).await;
+            assert_eq!(reply.header("idempotency-replayed"), replayed);
+            reply.is(204);
+        }
         for session in [one, two] {
             session.get("/v1/me").await.refused(401, "unauthenticated");
         }

@@ -1,6 +1,7 @@
 //! Accounts.
 
 use roster_core::flows::{NewAccount, create_account, update_account};
+use roster_core::home::Home;
 use roster_core::id::AccountId;
 use roster_core::model::{Account, AccountStatus, TraitPatch};
 use roster_core::op::{Done, run};
@@ -16,6 +17,7 @@ use crate::answer::Answer;
 use crate::call::{Call, Empty};
 use crate::error::Problem;
 use crate::json::Patch;
+use crate::once::once;
 use crate::route::Route;
 use crate::shapes;
 
@@ -76,9 +78,16 @@ async fn create(call: Call<Create>) -> Result<Answer, Problem> {
         let place = format!("/v1/organizations/{organization}/accounts/{}", done.output.id);
         Answer::created(shapes::account(organization, &done.output), place).tagged(done.version)
     };
-    let seal = |done: &Done<_>| make(done).sealed(&call);
-    let outcome = create_account(call.roster(), &call.request, organization, &new, Some(&seal)).await;
-    Answer::of(&call, outcome, make)
+    if new.traits.0.is_empty() {
+        let seal = |done: &Done<_>| make(done).sealed(&call);
+        let outcome = create_account(call.roster(), &call.request, organization, &new, Some(&seal)).await;
+        return Answer::of(&call, outcome, make);
+    }
+    // The answer shows what comes after the commit.
+    once(&call, Home::Organization(organization), async |request| {
+        Ok(make(&create_account(call.roster(), &request, organization, &new, None).await?))
+    })
+    .await
 }
 
 #[derive(Debug, Deserialize)]

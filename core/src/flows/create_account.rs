@@ -2,7 +2,7 @@
 //! name (rule T2).
 
 use super::claims::{self, Taken};
-use super::update_account::with_mapped_owner;
+use super::update_account::{shown_now, with_mapped_owner};
 use crate::facts::Request;
 use crate::id::{AccountId, OrganizationId};
 use crate::model::{Account, ClaimName, ClaimTarget, TraitPatch};
@@ -22,7 +22,8 @@ pub struct NewAccount {
     pub traits: TraitPatch,
 }
 
-/// Makes an account in an organization. The account with the owner that its traits name.
+/// Makes an account in an organization. The account with the owner that its traits name, which no answer that is sealed in
+/// the commit shows. Done again by the same request it answers the same.
 pub async fn create_account(
     roster: &Roster,
     request: &Request,
@@ -44,5 +45,10 @@ pub async fn create_account(
     if operation.traits.0.is_empty() {
         return Ok(done);
     }
-    with_mapped_owner(roster, request, organization, done).await
+    let done = with_mapped_owner(roster, request, organization, done).await?;
+    match done.version {
+        Some(_) => Ok(done),
+        // It was made before.
+        None => Ok(shown_now(roster, request, organization, id).await?.unwrap_or(done)),
+    }
 }

@@ -52,7 +52,7 @@ pub(super) async fn with_mapped_owner(
 }
 
 /// An account as it is now, with the version that is shown of it.
-async fn shown_now(
+pub(super) async fn shown_now(
     roster: &Roster,
     request: &Request,
     organization: OrganizationId,

@@ -36,6 +36,11 @@ async fn t2_the_owner_follows_the_trait_and_t3_a_manual_one_stays_until_it_chang
         assert_eq!(owner(&at).await, mapped(&nils), "everything is looked at again");
         let answer = operator.patch(NORTH, json!({"traits": {"ownerId": "nora"}})).await.is(200);
         assert_eq!(answer["account_owner"], mapped(&nora));
+        let keyed = operator.clone().with("idempotency-key", "one");
+        let west = json!({"name": "West", "traits": {"ownerId": "anna"}});
+        let made = keyed.post("/v1/organizations/ext:cloud/accounts", west.clone()).await.is(201);
+        assert_eq!(made["account_owner"], mapped(&id("anna").await));
+        assert_eq!(keyed.post("/v1/organizations/ext:cloud/accounts", west).await.is(201), made);
         operator.put(&format!("{NORTH}/account-owner"), json!({"user": "ext:nils"})).await.is(200);
         operator.patch(NORTH, json!({"traits": {"other": 1}})).await.is(200);
         assert_eq!(owner(&at).await["source"], json!("manual"));

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::facts::Facts;
-use crate::home::{Home, Record};
+use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, OrganizationId};
 use crate::model::{Account, AccountStatus, TraitPatch, Traits};
 use crate::op::{Decision, Event, Operation, View, Visible};
@@ -34,6 +34,8 @@ pub struct CreateAccount {
 #[derive(Debug)]
 pub struct CreateAccountRead {
     visible: Visible,
+    /// Made by this very request before.
+    made: Option<Account>,
     taken: Option<AccountId>,
 }
 
@@ -47,17 +49,23 @@ impl Operation for CreateAccount {
 
     async fn load(&self, view: &mut View<'_>) -> Result<CreateAccountRead, StoreError> {
         let visible = view.open_organization().await?;
+        let external = self.external_id.iter().cloned().map(Key::AccountExternalId);
+        view.fetch(external.chain([Key::Account(self.id)])).await?;
+        let made = view.get(&self.id).await?;
         let taken = match &self.external_id {
             Some(external) => view.get(external).await?,
             None => None,
         };
-        Ok(CreateAccountRead { visible, taken })
+        Ok(CreateAccountRead { visible, made, taken })
     }
 
     fn decide(&self, read: CreateAccountRead, facts: &Facts) -> Result<Decision<Account>, Refusal> {
         let (_, standing) = read.visible.open()?;
         let traits = Traits::default().merged(&self.traits)?;
         facts.policies.access.require(&standing, "accounts:create", Reach::Organization)?;
+        if let Some(made) = read.made {
+            return Ok(Decision::unchanged(made));
+        }
         if read.taken.is_some() {
             return Err(Refusal::ExternalIdExists);
         }

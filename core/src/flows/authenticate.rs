@@ -9,7 +9,7 @@ use crate::facts::Request;
 use crate::home::{Home, Key, Record};
 use crate::id::{ApiKeyId, OperatorKeyId, OrganizationId, SessionId, UserId};
 use crate::known::Known;
-use crate::model::{Access, OrganizationStatus, UserStatus};
+use crate::model::{Access, ApiKey, OperatorKey, OrganizationStatus, Session, User, UserStatus};
 use crate::op::{Roster, View, personal_key_holds, run};
 use crate::ops::session::TouchSession;
 use crate::permission::Permission;
@@ -18,6 +18,7 @@ use crate::reference::UserRef;
 use crate::refusal::{OpError, Refusal};
 use crate::secret::{Token, TokenKind};
 use crate::store::{Read, StoreError};
+use crate::time::Timestamp;
 
 /// Who asks.
 #[derive(Debug)]
@@ -94,6 +95,60 @@ pub async fn authenticate(
     }
 }
 
+/// Refuses where what spoke for an actor speaks no more: a key that was revoked or has ended, a session that is over. What
+/// else a key may is read where it acts.
+pub(crate) async fn require_alive(roster: &Roster, actor: &Actor) -> Result<(), OpError> {
+    let alive = match *actor {
+        Actor::Operator { key: Some(key) } | Actor::User { via: Via::Operator { key: Some(key) }, .. } => {
+            operator_key(roster, key).await?.is_some()
+        }
+        Actor::User { user, via: Via::Session { session, .. } } => {
+            live_session(roster, user, session).await?.is_some()
+        }
+        Actor::User { via: Via::ApiKey { organization, key }, .. } => {
+            match live_key(roster, organization, key).await? {
+                Some((key, now)) => {
+                    let standing = Standing::of_key(Some(&key), now);
+                    let standing = knowing(roster, organization, standing, &key.access).await?;
+                    standing.holds(&Permission::of("members:act_as"), Reach::Organization)
+                }
+                None => false,
+            }
+        }
+        Actor::ApiKey { organization, key }
+        | Actor::User { via: Via::PersonalKey { organization, key }, .. } => {
+            live_key(roster, organization, key).await?.is_some()
+        }
+        Actor::Operator { key: None }
+        | Actor::User {
+            via:
+                Via::Operator { key: None }
+                | Via::Invitation { .. }
+                | Via::Reset { .. }
+                | Via::EmailChange { .. },
+            ..
+        }
+        | Actor::Source { .. }
+        | Actor::Visitor
+        | Actor::System => true,
+    };
+    if alive { Ok(()) } else { Err(Refusal::Unauthenticated.into()) }
+}
+
+async fn live_key(
+    roster: &Roster,
+    organization: OrganizationId,
+    id: ApiKeyId,
+) -> Result<Option<(ApiKey, Timestamp)>, StoreError> {
+    let (home, key) = (Home::Organization(organization), Key::ApiKey(id));
+    let mut read = roster.store.read(&home, std::slice::from_ref(&key), &[]).await?;
+    let now = read.now();
+    Ok(match read.records.remove(&key).map(|stored| stored.record) {
+        Some(Record::ApiKey(key)) if key.is_live(now) => Some((key, now)),
+        _ => None,
+    })
+}
+
 /// A member by a key of their own: never after a cut, here or everywhere (rules M7, L9).
 async fn personal_key(
     roster: &Roster,
@@ -139,32 +194,49 @@ async fn by_session(
     user: UserId,
     id: SessionId,
 ) -> Result<(Actor, u32), OpError> {
-    let keys = [Key::User, Key::Credential, Key::Session(id)];
-    let read = roster.store.read(&Home::User(user), &keys, &[]).await?;
-    let record = |key: &Key| read.records.get(key).map(|stored| &stored.record);
-    let (Some(Record::User(found)), Some(Record::Credential(credential)), Some(Record::Session(session))) =
-        (record(&keys[0]), record(&keys[1]), record(&keys[2]))
-    else {
-        return Err(Refusal::Unauthenticated.into());
-    };
-    let (now, rules) = (read.now(), roster.sign_in.as_ref());
-    let live = token.fits(&session.secret_hash) && session.is_live(now, credential.generation, rules.idle);
-    if !live || found.status != UserStatus::Active || found.has_cut(session.created_at) {
-        return Err(Refusal::Unauthenticated.into());
-    }
-    if session.last_used_at.plus_seconds(rules.unnoted()) < now {
+    let live = live_session(roster, user, id).await?;
+    let (found, session, now) =
+        live.filter(|(_, session, _)| token.fits(&session.secret_hash)).ok_or(Refusal::Unauthenticated)?;
+    if session.last_used_at.plus_seconds(roster.sign_in.unnoted()) < now {
         let request = Request::new(Actor::System, roster.entropy.as_ref());
         tidied(run(roster, &request, &TouchSession { user, session: id }).await.map(drop));
     }
     Ok((Actor::User { user, via: Via::Session { session: id, since: session.created_at } }, found.cuts))
 }
 
+/// A session that is not over, of one who is not shut out.
+async fn live_session(
+    roster: &Roster,
+    user: UserId,
+    id: SessionId,
+) -> Result<Option<(User, Session, Timestamp)>, StoreError> {
+    let keys = [Key::User, Key::Credential, Key::Session(id)];
+    let mut read = roster.store.read(&Home::User(user), &keys, &[]).await?;
+    let now = read.now();
+    let [user, credential, session] = keys.map(|key| read.records.remove(&key).map(|stored| stored.record));
+    let (Some(Record::User(user)), Some(Record::Credential(credential)), Some(Record::Session(session))) =
+        (user, credential, session)
+    else {
+        return Ok(None);
+    };
+    let live = session.is_live(now, credential.generation, roster.sign_in.idle)
+        && user.status == UserStatus::Active
+        && !user.has_cut(session.created_at);
+    Ok(live.then_some((user, session, now)))
+}
+
 async fn operator(roster: &Roster, token: &Token, key: OperatorKeyId) -> Result<(), OpError> {
-    let read = roster.store.read(&Home::Deployment, &[Key::OperatorKey(key)], &[]).await?;
-    match read.records.get(&Key::OperatorKey(key)).map(|stored| &stored.record) {
-        Some(Record::OperatorKey(found)) if token.fits(&found.secret_hash) => Ok(()),
-        _ => Err(Refusal::Unauthenticated.into()),
-    }
+    let found = operator_key(roster, key).await?.filter(|found| token.fits(&found.secret_hash));
+    found.map(drop).ok_or_else(|| Refusal::Unauthenticated.into())
+}
+
+async fn operator_key(roster: &Roster, id: OperatorKeyId) -> Result<Option<OperatorKey>, StoreError> {
+    let key = Key::OperatorKey(id);
+    let mut read = roster.store.read(&Home::Deployment, std::slice::from_ref(&key), &[]).await?;
+    Ok(match read.records.remove(&key).map(|stored| stored.record) {
+        Some(Record::OperatorKey(found)) => Some(found),
+        _ => None,
+    })
 }
 
 async fn organization_key(

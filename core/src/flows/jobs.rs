@@ -80,6 +80,14 @@ impl BulkAct {
         }
     }
 
+    /// Whether it takes away and gives nothing: that is done though the key of whoever asked is gone by then.
+    pub(crate) const fn takes_away(&self) -> bool {
+        match self {
+            Self::Remove | Self::Deactivate | Self::Delete => true,
+            Self::Reactivate | Self::PasswordReset | Self::SetWideAccess { .. } | Self::SetAccess { .. } => false,
+        }
+    }
+
     const fn permission(&self) -> &'static str {
         match self {
             Self::Remove => "members:remove",

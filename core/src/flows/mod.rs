@@ -53,6 +53,7 @@ pub use accept_invitation::{
 pub(crate) use accept_invitation::{read_link, settle as settle_invitation};
 pub use add_member::{NewMember, Person, Who, add_member};
 pub use answer_offer::answer_offer;
+pub(crate) use authenticate::require_alive;
 pub use authenticate::{Caller, Needed, authenticate};
 pub use change_email::{ask_email_change, confirm_email_change, look_at_email_change};
 pub use change_password::change_password;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Held, Interrupted, as_asked};
 use crate::facts::Request;
-use crate::flows::{BulkAct, find_user, mail_password_reset};
+use crate::flows::{BulkAct, find_user, mail_password_reset, require_alive};
 use crate::id::{OrganizationId, UserId};
 use crate::model::{Job, JobPartId, Outcome, OutcomeStatus, UserStatus};
 use crate::op::{Operation, preflight, run};
@@ -53,7 +53,7 @@ impl Held {
         item: &str,
         seen: &mut BTreeSet<UserId>,
     ) -> Result<Job, Interrupted> {
-        let request = self.as_asker(job).await.map(|request| request.step(&format!("row {n}")));
+        let request = self.as_asker(job, !act.takes_away()).await.map(|request| request.step(&format!("row {n}")));
         let row = Row { job: job.id, holder: self.holder, n, item: item.to_owned(), line: None };
         let named = self.named(item).await;
         if let Ok((user, _)) = &named
@@ -99,9 +99,13 @@ impl Held {
         self.say(&as_asked(&self.roster, job), job.id, advance).await
     }
 
-    /// The request of whoever asked, as they stand now: nothing is done for one who is shut out by now (rules M7, L9).
-    pub(super) async fn as_asker(&self, job: &Job) -> Result<Request, OpError> {
+    /// The request of whoever asked, as they stand now: nothing is done for one who is shut out by now (rules M7, L9), and
+    /// nothing given by a key or a session that is no more.
+    pub(super) async fn as_asker(&self, job: &Job, gives: bool) -> Result<Request, OpError> {
         let request = as_asked(&self.roster, job);
+        if gives {
+            require_alive(&self.roster, &job.actor).await?;
+        }
         let Some(user) = job.actor.user() else { return Ok(request) };
         let user = find_user(&self.roster, &UserRef::Id(user)).await?;
         if user.status == UserStatus::Active && !user.has_cut(job.created_at) {

@@ -169,7 +169,7 @@ impl Held {
 
     /// Whoever asked, as they stand now; nothing more is done for one who is shut out by now (rules M7, L9).
     async fn asker(&self, job: &Job) -> Result<Request, Interrupted> {
-        self.as_asker(job).await.map_err(|error| match error {
+        self.as_asker(job, true).await.map_err(|error| match error {
             OpError::Refused(refusal) => Interrupted::Hopeless(refusal.code().to_owned()),
             error => Interrupted::Failed(error),
         })

@@ -84,7 +84,7 @@ impl Held {
         line: &AccountLine,
         row: &AccountRow,
     ) -> Result<Option<Box<Job>>, OpError> {
-        let request = self.as_asker(job).await?.step(&format!("line {}", line.line));
+        let request = self.as_asker(job, true).await?.step(&format!("line {}", line.line));
         let place = Row {
             job: job.id,
             holder: self.holder,
@@ -144,7 +144,7 @@ impl Held {
         row: &AccountRow,
         ahead: &mut BTreeMap<ExternalId, Name>,
     ) -> Result<OutcomeStatus, OpError> {
-        let request = self.as_asker(job).await?.step(&format!("line {}", line.line));
+        let request = self.as_asker(job, true).await?.step(&format!("line {}", line.line));
         let known = self.account_of(organization, &row.external_id).await?;
         let (before, after) = if let Some(account) = known {
             let nothing = UpdateAccount { organization, account, patch: AccountPatch::default() };

@@ -7,18 +7,22 @@ crate::on_every_store! {
     x3_a_job_can_be_stopped_once
     x3_a_job_that_runs_stops_at_the_next_row
     m7_nothing_is_done_for_one_who_is_shut_out_by_now
+    m7_nothing_is_given_by_a_key_or_a_session_that_is_no_more
     l1_many_are_deactivated_brought_back_and_deleted
     x3_who_may_ask_and_look
 }
 
 mod cases {
+    use http::Method;
     use roster_core::actor::Actor;
     use roster_core::facts::Request;
+    use roster_core::flows::show_password_reset;
     use roster_core::home::Home;
     use roster_core::model::{JobStatus, OutcomeStatus};
     use roster_core::op::run;
     use roster_core::ops::job::{Row, RowInJob, TakeJob, Taken};
     use roster_core::ops::member::RemoveMember;
+    use roster_core::ops::operator_key::{CreateOperatorKey, RevokeOperatorKey};
     use roster_tests::http::{Service, text};
     use serde_json::{Value, json};
 
@@ -189,6 +193,50 @@ mod cases {
             assert_eq!(job["summary"], json!({"refused": 1}), "{act}");
             assert_eq!(check(&service, &one, &ids[n]).await, "granted");
         }
+    }
+
+    pub async fn m7_nothing_is_given_by_a_key_or_a_session_that_is_no_more(store: &str) {
+        let service = Service::on(store).await;
+        let one = organization(&service, "one", None).await;
+        let [first, second] = people(&service, &one, 2).await.try_into().unwrap();
+        let path = format!("/v1/organizations/{one}");
+        let cli = Request::new(Actor::CLI, service.roster.entropy.as_ref());
+        let make = CreateOperatorKey { name: "Short-lived".parse().unwrap() };
+        let (key, secret) = run(&service.roster, &cli, &make).await.unwrap().output;
+        let admin = text(&add(&service, &one, "admin@example.com", "admin").await.is(201), "/user_id");
+        let (url, _) = show_password_reset(&service.roster, &cli, admin.parse().unwrap()).await.unwrap();
+        let reset = format!("/v1/password-resets/{}", url.rsplit('/').next().unwrap());
+        let nobody = service.nobody();
+        let password = "correct horse battery";
+        nobody.post(&reset, json!({"password": password})).await.is(204);
+        let signing_in = json!({"email": "admin@example.com", "password": password});
+        let session = text(&nobody.post("/v1/sessions", signing_in).await.is(201), "/token");
+        let raise = json!({"action": "set_access", "roles": [{"role": "member", "accounts": "all"}]});
+        let file = "email,account_external_id,role\nnew@example.com,north,viewer\n";
+        let mut jobs = Vec::new();
+        for (caller, removed) in [(service.bearer(secret.reveal()), &first), (service.bearer(&session), &second)] {
+            let bulk = format!("{path}/members/bulk");
+            let mut raise = raise.clone();
+            raise["users"] = json!([first, second]);
+            let remove = json!({"action": "remove", "users": [removed]});
+            let importing = caller.clone().with("content-type", "text/csv");
+            let importing = importing.send(Method::POST, &format!("{path}/imports"), file.into()).await;
+            jobs.push((
+                caller.post(&bulk, raise).await.is(202),
+                importing.is(202),
+                caller.post(&bulk, remove).await.is(202),
+            ));
+        }
+        run(&service.roster, &cli, &RevokeOperatorKey { key: key.id }).await.unwrap();
+        service.bearer(&session).delete("/v1/sessions/current").await.is(204);
+        for (raising, importing, removing) in jobs {
+            let raised = done(&service, &raising).await;
+            assert_eq!(raised["summary"], json!({"refused": 2}));
+            let imported = done(&service, &importing).await;
+            assert_eq!((&imported["status"], &imported["progress"]["done"]), (&json!("failed"), &json!(0)));
+            assert_eq!(done(&service, &removing).await["summary"], json!({"removed": 1}));
+        }
+        is_clean(&service).await;
     }
 
     pub async fn x3_who_may_ask_and_look(store: &str) {

@@ -365,6 +365,16 @@ async fn requests_sent_at_once_are_done_once() {
         assert_eq!(done.iter().filter(|reply| !replayed(reply)).count(), 1);
         let accounts = world.operator().get(&path).await.is(200);
         assert_eq!(accounts["data"].as_array().unwrap().len(), 3);
+        // By more than one commit as well.
+        let caller = world.operator().with("idempotency-key", "at-once-too");
+        let east = json!({"name": "East", "traits": {"plan": "free"}});
+        let asked = (0..10).map(|_| caller.post(&path, east.clone()));
+        let replies = futures::future::join_all(asked).await;
+        assert!(replies.iter().all(|reply| [201, 409, 503].contains(&reply.status.as_u16())));
+        let done: Vec<&Reply> = replies.iter().filter(|reply| reply.status == 201).collect();
+        assert!(!done.is_empty() && done.windows(2).all(|pair| pair[0].body == pair[1].body));
+        let accounts = world.operator().get(&path).await.is(200);
+        assert_eq!(accounts["data"].as_array().unwrap().len(), 4);
     }
 }
 

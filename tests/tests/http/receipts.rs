@@ -1,7 +1,9 @@
 //! Requests that are sent again: an answer is kept for a day, a refusal is not.
 
+use http::Method;
 use roster_core::facts::Seed;
-use roster_core::home::Record;
+use roster_core::home::{Home, Record};
+use roster_core::log::Head;
 use roster_core::model::Receipt;
 use roster_core::receipts::drop_old_receipts;
 use roster_core::secret::Token;
@@ -90,6 +92,51 @@ async fn a_refusal_of_invitations_is_not_kept() {
         let nobody = world.service.nobody();
         corrected(&nobody, &accept, (json!({}), 401, "unauthenticated"), (rita, 200)).await;
     }
+}
+
+/// A request that is refused changes nothing: no receipt is left, and no log has grown.
+#[tokio::test]
+async fn a_refusal_leaves_nothing() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let ask = json!({"email": "rita@example.com", "access": {"type": "organization", "role": "viewer"}});
+        let many = json!({"invitations": [ask.clone()]});
+        let id = text(&world.operator().post(&format!("{CLOUD}/invitations"), ask).await.is(201), "/id");
+        let link = world.operator().get(&format!("{CLOUD}/invitations/{id}/link")).await.is(200);
+        let accept = format!("/v1/invitations/{}/accept", text(&link, "/url").rsplit('/').next().unwrap());
+        let before = (heads(&world).await, receipts(&world).await);
+        let vera = world.person("vera").with("idempotency-key", "one");
+        for (path, body, refusal) in [
+            ("members/bulk", json!({"action": "remove", "users": ["ext:max"]}), (403, "forbidden")),
+            ("members/ext:max/password-reset", json!({}), (403, "forbidden")),
+            ("records/reassign", json!({"from": "ext:max", "to": "ext:anna"}), (403, "forbidden")),
+            ("invitations", many, (403, "forbidden")),
+            ("accounts", json!({"name": "West", "traits": {"plan": "free"}}), (403, "forbidden")),
+        ] {
+            vera.post(&format!("{CLOUD}/{path}"), body).await.refused(refusal.0, refusal.1);
+        }
+        vera.clone()
+            .with("content-type", "text/csv")
+            .send(Method::POST, &format!("{CLOUD}/imports"), "email,account_external_id,role\na@example.com,north,viewer\n".into())
+            .await
+            .refused(403, "forbidden");
+        vera.post(&accept, json!({})).await.refused(403, "wrong_recipient");
+        vera.post("/v1/me/email", json!({"email": "v@example.com"})).await.refused(409, "mail_not_configured");
+        let change = json!({"current": "correct horse battery", "password": "battery staple correct"});
+        vera.post("/v1/me/password", change).await.refused(401, "invalid_credentials");
+        assert_eq!((heads(&world).await, receipts(&world).await), before, "{store}");
+    }
+}
+
+/// How far all logs have come.
+async fn heads(world: &World) -> Vec<(Home, Head)> {
+    let store = &world.service.roster.store;
+    let mut heads = Vec::new();
+    for home in store.homes(None, 10_000).await.unwrap() {
+        let head = store.read(&home, &[], &[]).await.unwrap().head;
+        heads.push((home, head));
+    }
+    heads
 }
 
 /// Secrets are of no use to whoever has a copy of the store and not the master key: what receipts keep to draw the same

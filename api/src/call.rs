@@ -264,6 +264,15 @@ impl<B, Q> Call<B, Q> {
         authenticate(&self.api, &self.headers, self.request.request_id.clone(), Needed::default()).await
     }
 
+    /// The same for an answer that flows out already: it is cut off where that fails.
+    pub async fn still(&self) -> Result<Request, OpError> {
+        self.afresh().await.map_err(|problem| {
+            let request_id = self.request.request_id.as_deref();
+            tracing::info!(code = problem.code, request_id, "an answer that was under way was cut off");
+            Refusal::Unauthenticated.into()
+        })
+    }
+
     /// Whether the client would rather have a list as CSV than as JSON.
     pub fn wants_csv(&self) -> bool {
         let csv = self.likes("text/csv");

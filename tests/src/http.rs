@@ -9,7 +9,7 @@ use roster_api::ApiState;
 use roster_core::actor::Actor;
 use roster_core::facts::Request as Asked;
 use roster_core::op::{Roster, run};
-use roster_core::ops::operator_key::CreateOperatorKey;
+use roster_core::ops::operator_key::{CreateOperatorKey, RevokeOperatorKey};
 use roster_core::store::Store;
 use roster_core::text::Name;
 use serde_json::Value;
@@ -117,6 +117,26 @@ impl Service {
     /// The operator, by key.
     pub fn operator(&self) -> Caller<'_> {
         self.bearer(&self.operator)
+    }
+
+    /// Another operator key, and its secret.
+    ///
+    /// # Panics
+    /// Where none can be made.
+    pub async fn another_operator(&self) -> (OperatorKeyId, String) {
+        let asked = Asked::new(Actor::CLI, self.roster.entropy.as_ref());
+        let name: Name = "Another".parse().expect("a name");
+        let done = run(&self.roster, &asked, &CreateOperatorKey { name }).await.expect("an operator key");
+        (done.output.0.id, done.output.1.reveal().to_owned())
+    }
+
+    /// Ends an operator key.
+    ///
+    /// # Panics
+    /// Where it is not there.
+    pub async fn revoke_operator(&self, key: OperatorKeyId) {
+        let asked = Asked::new(Actor::CLI, self.roster.entropy.as_ref());
+        run(&self.roster, &asked, &RevokeOperatorKey { key }).await.expect("the end of an operator key");
     }
 
     /// Nobody: no key at all.

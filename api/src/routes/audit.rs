@@ -6,7 +6,6 @@ use axum::response::{IntoResponse, Response};
 use futures::{Stream, TryStreamExt as _, stream};
 use roster_core::facts::Request;
 use roster_core::id::OrganizationId;
-use roster_core::known::Known;
 use roster_core::log::LogFilter;
 use roster_core::op::Roster;
 use roster_core::reads::{self, Action, ActorRef, AuditAsk, AuditPage, AuditPosition, AuditRow};
@@ -140,12 +139,13 @@ async fn export_deployment(call: Call<Empty, ExportQuery>) -> Result<Response, P
 /// The first chunk is read before the answer begins, so that a refusal is one.
 async fn whole(call: Call<Empty, ExportQuery>, within: Option<OrganizationId>) -> Result<Response, Problem> {
     let wants_csv = call.wants_csv();
-    let Call { api, request, query: ExportQuery { actor, user, action, from, to, format }, .. } = call;
-    let as_csv = format.map_or(wants_csv, |format| matches!(format, Format::Csv));
-    let ask = AuditAsk { actor, user, action, from, to };
-    let filter = reads::audit_filter(&api.roster, &request, within, &ask).await?;
-    let first = read(&api.roster, &request, within, &filter, None, CHUNK).await?;
-    let rest = Rest { roster: api.roster, request, within, filter };
+    let ExportQuery { actor, user, action, from, to, format } = &call.query;
+    let as_csv = format.as_ref().map_or(wants_csv, |format| matches!(format, Format::Csv));
+    let ask =
+        AuditAsk { actor: actor.clone(), user: user.clone(), action: action.clone(), from: *from, to: *to };
+    let filter = reads::audit_filter(call.roster(), &call.request, within, &ask).await?;
+    let first = read(call.roster(), &call.request, within, &filter, None, CHUNK).await?;
+    let rest = Rest { call, within, filter };
     let columns = csv::columns("AuditEvent");
     let head = if as_csv { csv::header(columns) } else { String::new() };
     let text = chunks(rest, first).map_ok(move |rows| {
@@ -165,13 +165,13 @@ async fn whole(call: Call<Empty, ExportQuery>, within: Option<OrganizationId>) -
 
 /// What the chunks of an export are read with.
 struct Rest {
-    roster: Roster,
-    request: Request,
+    call: Call<Empty, ExportQuery>,
     within: Option<OrganizationId>,
     filter: LogFilter,
 }
 
-/// Chunk by chunk, as the client takes them; the right to read is asked for each. A failure cuts the answer off.
+/// Chunk by chunk, as the client takes them; whose the secret is and the right to read is asked for each. A failure cuts the
+/// answer off.
 fn chunks(rest: Rest, first: AuditPage) -> impl Stream<Item = Result<Vec<AuditRow>, OpError>> {
     enum At {
         Have(AuditPage),
@@ -182,10 +182,10 @@ fn chunks(rest: Rest, first: AuditPage) -> impl Stream<Item = Result<Vec<AuditRo
             None => return Ok(None),
             Some(At::Have(page)) => page,
             Some(At::Behind(place)) => {
-                let Rest { roster, request, within, filter } = &rest;
-                let afresh = Request { known: Known::default(), ..request.clone() };
-                read(roster, &afresh, *within, filter, Some(place), CHUNK).await.inspect_err(|error| {
-                    tracing::error!(request_id = request.request_id, ?error, "an export was cut off");
+                let Rest { call, within, filter } = &rest;
+                let afresh = call.still().await?;
+                read(call.roster(), &afresh, *within, filter, Some(place), CHUNK).await.inspect_err(|error| {
+                    tracing::error!(request_id = afresh.request_id, ?error, "an export was cut off");
                 })?
             }
         };

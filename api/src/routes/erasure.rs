@@ -1,5 +1,7 @@
 //! Erasing a person, and everything about them before that.
 
+use std::time::{Duration, Instant};
+
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -70,23 +72,33 @@ async fn erase(call: Call<Confirmation>) -> Result<Answer, Problem> {
     .await
 }
 
+/// An export that takes long asks so often whose the secret is.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
 /// Flows out as it is read, so that much of it takes no more memory than little. A failure cuts it off in the middle of the
 /// object.
 async fn export(call: Call) -> Result<Response, Problem> {
     let id = reads::user(call.roster(), &call.request, &call.user()?).await?.value.id;
     let user = reads::exported_user(call.roster(), &call.request, &id.into()).await?;
-    let Call { api, request, .. } = call;
-    let turn = api.exports.turn(request.actor.is_operator(), id).await?;
+    let (roster, request) = (call.roster().clone(), call.request.clone());
+    let turn = call.api.exports.turn(request.actor.is_operator(), id).await?;
     let (out, pieces) = mpsc::channel(2);
     tokio::spawn(async move {
         // What is not read by then is cut off.
-        tokio::time::timeout(LONGEST, reads::export(api.roster, request, user, out)).await.ok();
+        tokio::time::timeout(LONGEST, reads::export(roster, request, user, out)).await.ok();
         drop(turn);
     });
-    let text = stream::unfold((pieces, ExportWriter::default()), async |(mut pieces, mut writer)| {
-        let piece = pieces.recv().await?;
+    let state = (pieces, ExportWriter::default(), call, Instant::now());
+    let text = stream::unfold(state, async |(mut pieces, mut writer, call, mut asked)| {
+        let mut piece = pieces.recv().await?;
+        if asked.elapsed() >= ASK_AGAIN {
+            if let Err(cut) = call.still().await {
+                piece = Err(cut);
+            }
+            asked = Instant::now();
+        }
         let text = piece.map(|piece| Bytes::from(writer.text(&piece)));
-        Some((text, (pieces, writer)))
+        Some((text, (pieces, writer, call, asked)))
     });
     let fields = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),

@@ -22,8 +22,10 @@ use crate::{query, shapes};
 
 /// How long an answer may wait for an event.
 pub const LONGEST_WAIT: Duration = Duration::from_mins(1);
-/// A stream says that it is alive, and asks whether it may still be read, at least so often.
+/// A stream says that it is alive at least so often.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// A stream asks whether it may still be read at least so often.
+const LOOK: Duration = Duration::from_millis(800);
 /// How large a page of a stream is.
 const CHUNK: u16 = 200;
 
@@ -173,23 +175,35 @@ impl Follower {
 
     /// The next events as they are told, or a sign of life; none at the end.
     async fn next_part(&self, place: EventPlace) -> Option<(String, EventPlace)> {
-        self.has_news(place, Instant::now() + HEARTBEAT).await;
-        if self.call.api.stop.is_given() {
-            return None;
-        }
-        let page = async { self.page(&self.call.afresh().await?, place).await };
-        let page = page
-            .await
-            .inspect_err(|problem| {
+        let until = Instant::now() + HEARTBEAT;
+        let page = loop {
+            let news = self.has_news(place, until.min(Instant::now() + LOOK)).await;
+            if self.call.api.stop.is_given() {
+                return None;
+            }
+            let page = self.still(place, news || Instant::now() >= until).await.inspect_err(|problem| {
                 tracing::info!(
                     code = problem.code,
                     request_id = self.call.request.request_id,
                     "a stream of events has ended"
                 );
-            })
-            .ok()?;
+            });
+            if let Some(page) = page.ok()? {
+                break page;
+            }
+        };
         let text = if page.rows.is_empty() { ": still here\n\n".to_owned() } else { self.told(&page) };
         Some((text, page.next))
+    }
+
+    /// Whether the events may still be read; those from a place on, if they are wanted.
+    async fn still(&self, place: EventPlace, wanted: bool) -> Result<Option<EventPage>, Problem> {
+        let request = self.call.afresh().await?;
+        if wanted {
+            return self.page(&request, place).await.map(Some);
+        }
+        reads::require_events(self.call.roster(), &request, self.source).await?;
+        Ok(None)
     }
 
     /// As the HTML standard has it (section 9.2.6): the cursor as id, the event as data.

@@ -140,15 +140,24 @@ pub async fn events(
     from: EventPlace,
     limit: u16,
 ) -> Result<EventPage, OpError> {
+    require_events(roster, request, source).await?;
+    events_behind(roster, source, from, limit).await
+}
+
+/// Refuses whoever may not read the events.
+pub async fn require_events(
+    roster: &Roster,
+    request: &Request,
+    source: EventSource,
+) -> Result<(), OpError> {
     match source {
         EventSource::Organization(organization) => {
             let (_, standing) = visible_standing(roster, request, organization).await?;
-            roster.policies.access.require(&standing, "audit:read", Reach::Organization)?;
+            Ok(roster.policies.access.require(&standing, "audit:read", Reach::Organization)?)
         }
-        EventSource::Deployment if request.actor.is_operator() => {}
-        EventSource::Deployment => return Err(Refusal::lacks("operator").into()),
+        EventSource::Deployment if request.actor.is_operator() => Ok(()),
+        EventSource::Deployment => Err(Refusal::lacks("operator").into()),
     }
-    events_behind(roster, source, from, limit).await
 }
 
 /// The same for those who may read all, such as whoever sends them on.

@@ -29,7 +29,7 @@ pub use audit::{
     organization_audit,
 };
 pub(crate) use document::documents;
-pub use event::{Event, EventPage, EventPlace, EventSource, events, events_end};
+pub use event::{Event, EventPage, EventPlace, EventSource, events, events_end, require_events};
 pub(crate) use event::{event_at, events_behind};
 pub use export::{
     ExportedOrganization, JobItem, Message, Piece, Section, WaitingLetter, export, exported_user,

@@ -293,6 +293,15 @@ async fn x1_the_trail_is_exported_whole() {
         assert_eq!(none.text.split("\r\n").count(), 2, "the names of the columns: {}", none.text);
         let jsonl = operator.clone().with("accept", "text/csv").get(&format!("{export}?format=jsonl")).await;
         assert_eq!(jsonl.text, lines.text);
+        // What is still to come is not told by a key that is gone.
+        let (key, secret) = world.service.another_operator().await;
+        let asked = Request::get(&export).header("authorization", format!("Bearer {secret}"));
+        let router = roster_api::router(world.service.api.clone());
+        let answer = router.oneshot(asked.body(Body::empty()).unwrap()).await.unwrap();
+        let mut parts = answer.into_body().into_data_stream();
+        while parts.next().await.unwrap().unwrap().is_empty() {}
+        world.service.revoke_operator(key).await;
+        assert!(parts.next().await.unwrap().is_err(), "{store}");
     }
 }
 

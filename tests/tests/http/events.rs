@@ -222,6 +222,13 @@ async fn a_stream_ends_with_the_right_to_read_it() {
     world.operator().delete(&format!("{CLOUD}/api-keys/{}", text(key, "/id"))).await.is(204);
     let rest: Vec<_> = tokio::time::timeout(Duration::from_secs(20), stream.collect()).await.expect("an end");
     assert!(rest.is_empty(), "not even the end of its key is told: {rest:?}");
+    // Where nothing is new in the organization as well.
+    let (id, secret) = world.service.another_operator().await;
+    let mut stream = stream_as(&world, &secret, "0", None).await;
+    told(&mut stream, 1).await;
+    world.service.revoke_operator(id).await;
+    let rest: Vec<_> = tokio::time::timeout(Duration::from_secs(2), stream.collect()).await.expect("an end");
+    assert!(rest.is_empty(), "{rest:?}");
 }
 
 /// X2: several write on two replicas while one follows on a third: nothing is missed, doubled or behind the cursor, and

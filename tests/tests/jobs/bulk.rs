@@ -22,7 +22,6 @@ mod cases {
     use roster_core::op::run;
     use roster_core::ops::job::{Row, RowInJob, TakeJob, Taken};
     use roster_core::ops::member::RemoveMember;
-    use roster_core::ops::operator_key::{CreateOperatorKey, RevokeOperatorKey};
     use roster_tests::http::{Service, text};
     use serde_json::{Value, json};
 
@@ -201,8 +200,7 @@ mod cases {
         let [first, second] = people(&service, &one, 2).await.try_into().unwrap();
         let path = format!("/v1/organizations/{one}");
         let cli = Request::new(Actor::CLI, service.roster.entropy.as_ref());
-        let make = CreateOperatorKey { name: "Short-lived".parse().unwrap() };
-        let (key, secret) = run(&service.roster, &cli, &make).await.unwrap().output;
+        let (key, secret) = service.another_operator().await;
         let admin = text(&add(&service, &one, "admin@example.com", "admin").await.is(201), "/user_id");
         let (url, _) = show_password_reset(&service.roster, &cli, admin.parse().unwrap()).await.unwrap();
         let reset = format!("/v1/password-resets/{}", url.rsplit('/').next().unwrap());
@@ -214,7 +212,7 @@ mod cases {
         let raise = json!({"action": "set_access", "roles": [{"role": "member", "accounts": "all"}]});
         let file = "email,account_external_id,role\nnew@example.com,north,viewer\n";
         let mut jobs = Vec::new();
-        for (caller, removed) in [(service.bearer(secret.reveal()), &first), (service.bearer(&session), &second)] {
+        for (caller, removed) in [(service.bearer(&secret), &first), (service.bearer(&session), &second)] {
             let bulk = format!("{path}/members/bulk");
             let mut raise = raise.clone();
             raise["users"] = json!([first, second]);
@@ -227,7 +225,7 @@ mod cases {
                 caller.post(&bulk, remove).await.is(202),
             ));
         }
-        run(&service.roster, &cli, &RevokeOperatorKey { key: key.id }).await.unwrap();
+        service.revoke_operator(key).await;
         service.bearer(&session).delete("/v1/sessions/current").await.is(204);
         for (raising, importing, removing) in jobs {
             let raised = done(&service, &raising).await;

@@ -45,7 +45,7 @@ impl Opening {
 
     /// Writes the receipt, unless it is there.
     pub(crate) fn write<'a>(&'a self, roster: &'a Roster) -> BoxFuture<'a, Result<(), OpError>> {
-        Box::pin(async {
+        Box::pin(async move {
             let mut state = self.state.lock().await;
             if *state == State::Owed {
                 *state = match write_receipt(roster, &self.request, &self.home, self.kept).await {

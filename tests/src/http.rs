@@ -8,6 +8,7 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use roster_api::ApiState;
 use roster_core::actor::Actor;
 use roster_core::facts::Request as Asked;
+use roster_core::id::OperatorKeyId;
 use roster_core::op::{Roster, run};
 use roster_core::ops::operator_key::{CreateOperatorKey, RevokeOperatorKey};
 use roster_core::store::Store;

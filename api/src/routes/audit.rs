@@ -184,9 +184,11 @@ fn chunks(rest: Rest, first: AuditPage) -> impl Stream<Item = Result<Vec<AuditRo
             Some(At::Behind(place)) => {
                 let Rest { call, within, filter } = &rest;
                 let afresh = call.still().await?;
-                read(call.roster(), &afresh, *within, filter, Some(place), CHUNK).await.inspect_err(|error| {
-                    tracing::error!(request_id = afresh.request_id, ?error, "an export was cut off");
-                })?
+                read(call.roster(), &afresh, *within, filter, Some(place), CHUNK).await.inspect_err(
+                    |error| {
+                        tracing::error!(request_id = afresh.request_id, ?error, "an export was cut off");
+                    },
+                )?
             }
         };
         Ok(Some((page.rows, (rest, page.next.map(At::Behind)))))

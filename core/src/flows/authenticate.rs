@@ -122,10 +122,7 @@ pub(crate) async fn require_alive(roster: &Roster, actor: &Actor) -> Result<(), 
         Actor::Operator { key: None }
         | Actor::User {
             via:
-                Via::Operator { key: None }
-                | Via::Invitation { .. }
-                | Via::Reset { .. }
-                | Via::EmailChange { .. },
+                Via::Operator { key: None } | Via::Invitation { .. } | Via::Reset { .. } | Via::EmailChange { .. },
             ..
         }
         | Actor::Source { .. }

@@ -84,7 +84,9 @@ impl BulkAct {
     pub(crate) const fn takes_away(&self) -> bool {
         match self {
             Self::Remove | Self::Deactivate | Self::Delete => true,
-            Self::Reactivate | Self::PasswordReset | Self::SetWideAccess { .. } | Self::SetAccess { .. } => false,
+            Self::Reactivate | Self::PasswordReset | Self::SetWideAccess { .. } | Self::SetAccess { .. } => {
+                false
+            }
         }
     }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use crate::facts::{Facts, ReceiptDraft, Request, Seed};
 use crate::home::{Home, Key, Record};
 use crate::model::Receipt;
-use crate::opening::Opening;
 use crate::op::{Decision, Operation, Roster, View, preflight, run};
+use crate::opening::Opening;
 use crate::refusal::{OpError, Refusal};
 use crate::store::StoreError;
 

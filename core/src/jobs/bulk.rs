@@ -53,7 +53,8 @@ impl Held {
         item: &str,
         seen: &mut BTreeSet<UserId>,
     ) -> Result<Job, Interrupted> {
-        let request = self.as_asker(job, !act.takes_away()).await.map(|request| request.step(&format!("row {n}")));
+        let request =
+            self.as_asker(job, !act.takes_away()).await.map(|request| request.step(&format!("row {n}")));
         let row = Row { job: job.id, holder: self.holder, n, item: item.to_owned(), line: None };
         let named = self.named(item).await;
         if let Ok((user, _)) = &named

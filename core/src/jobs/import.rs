@@ -266,7 +266,14 @@ impl Import<'_> {
         let after = above.rows(&rows, Some(&run), async |outcomes| {
             // Should the flush be cut off, whoever goes on knows what was to come of the rows that it finds done.
             let ahead = JobPart { id: part, content: PartContent::Outcomes(outcomes) };
-            store_parts(&self.held.roster, &as_asked(&self.held.roster, job), &self.held.home, vec![ahead], "ahead").await
+            store_parts(
+                &self.held.roster,
+                &as_asked(&self.held.roster, job),
+                &self.held.home,
+                vec![ahead],
+                "ahead",
+            )
+            .await
         });
         let after = after.await?;
         Ok(Decided { before: job.clone(), after, overlay: run.1 })
@@ -274,8 +281,11 @@ impl Import<'_> {
 
     /// Commits a chunk, with its outcomes and what it takes from the hold.
     fn flush(&self, chunk: Decided) -> Flushing {
-        let (overlay, roster, request) =
-            (Arc::clone(&chunk.overlay), self.held.roster.clone(), as_asked(&self.held.roster, &chunk.before));
+        let (overlay, roster, request) = (
+            Arc::clone(&chunk.overlay),
+            self.held.roster.clone(),
+            as_asked(&self.held.roster, &chunk.before),
+        );
         let coming = Arc::new(overlay.under_way());
         let flushed = tokio::spawn(async move {
             let cards = overlay.cards();

@@ -33,7 +33,9 @@ impl Held {
             let part = job.done / Job::PART as u64;
             if dry_run {
                 let outcomes = self.foresee(&job, organization, part, &mut ahead).await?;
-                job = self.say(&as_asked(&self.roster, &job), job.id, Advance { outcomes, ..Advance::default() }).await?;
+                job = self
+                    .say(&as_asked(&self.roster, &job), job.id, Advance { outcomes, ..Advance::default() })
+                    .await?;
                 continue;
             }
             let lines = self.account_lines(&job, part).await?;
@@ -71,7 +73,8 @@ impl Held {
             Err(error @ OpError::Refused(Refusal::Conflict)) => Err(error.into()),
             Err(OpError::Refused(refusal)) => {
                 let outcomes = vec![outcome(line, OutcomeStatus::Refused, Some(refusal.code()))];
-                self.say(&as_asked(&self.roster, job), job.id, Advance { outcomes, ..Advance::default() }).await
+                self.say(&as_asked(&self.roster, job), job.id, Advance { outcomes, ..Advance::default() })
+                    .await
             }
             Err(error) => Err(error.into()),
         }

@@ -145,11 +145,7 @@ pub async fn events(
 }
 
 /// Refuses whoever may not read the events.
-pub async fn require_events(
-    roster: &Roster,
-    request: &Request,
-    source: EventSource,
-) -> Result<(), OpError> {
+pub async fn require_events(roster: &Roster, request: &Request, source: EventSource) -> Result<(), OpError> {
     match source {
         EventSource::Organization(organization) => {
             let (_, standing) = visible_standing(roster, request, organization).await?;

@@ -1,9 +1,13 @@
 //! The trail: rules X1, X4, P6, M8.
 
+use axum::body::Body;
+use futures::StreamExt as _;
+use http::Request;
 use roster_tests::http::text;
 use roster_tests::stores::selected;
 use roster_tests::world::World;
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 const CLOUD: &str = "/v1/organizations/ext:cloud";
 const AUDIT: &str = "/v1/organizations/ext:cloud/audit?limit=200";

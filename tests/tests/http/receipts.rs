@@ -117,11 +117,17 @@ async fn a_refusal_leaves_nothing() {
         }
         vera.clone()
             .with("content-type", "text/csv")
-            .send(Method::POST, &format!("{CLOUD}/imports"), "email,account_external_id,role\na@example.com,north,viewer\n".into())
+            .send(
+                Method::POST,
+                &format!("{CLOUD}/imports"),
+                "email,account_external_id,role\na@example.com,north,viewer\n".into(),
+            )
             .await
             .refused(403, "forbidden");
         vera.post(&accept, json!({})).await.refused(403, "wrong_recipient");
-        vera.post("/v1/me/email", json!({"email": "v@example.com"})).await.refused(409, "mail_not_configured");
+        vera.post("/v1/me/email", json!({"email": "v@example.com"}))
+            .await
+            .refused(409, "mail_not_configured");
         let change = json!({"current": "correct horse battery", "password": "battery staple correct"});
         vera.post("/v1/me/password", change).await.refused(401, "invalid_credentials");
         assert_eq!((heads(&world).await, receipts(&world).await), before, "{store}");

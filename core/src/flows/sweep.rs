@@ -10,7 +10,6 @@ use crate::jobs::as_asked;
 use crate::model::{Job, Member, MemberStatus, Work};
 use crate::op::{Roster, View, run};
 use crate::ops::member::{CutMember, Swept};
-use crate::reads::visible_standing;
 use crate::refusal::OpError;
 use crate::store::StoreError;
 use crate::time::Timestamp;
@@ -77,9 +76,14 @@ pub(crate) async fn cuts_of(roster: &Roster, request: &Request, user: UserId) ->
     Ok(cut.unwrap_or((0, Timestamp::EPOCH)))
 }
 
-/// Writes it down before somebody acts on a membership that was read, where no job has come by yet. What the membership
-/// bears then; nothing where there was nothing to write down, or the actor sees no such organization. Operations wait for
-/// this, which is one, so its type is said.
+/// Whether a membership has ended by that and nobody has written it down.
+pub(crate) fn is_over(member: &Member, cuts: u32) -> bool {
+    member.status != MemberStatus::Former && !member.survives(cuts)
+}
+
+/// Writes it down before somebody who may acts on a membership that was read, where no job has come by yet. What the
+/// membership bears then; nothing where there was nothing to write down. Operations wait for this, which is one, so its
+/// type is said.
 pub(crate) fn sweep_seen<'a>(
     roster: &'a Roster,
     request: &'a Request,
@@ -87,14 +91,9 @@ pub(crate) fn sweep_seen<'a>(
     member: Option<Member>,
     (cuts, since): Cut,
 ) -> BoxFuture<'a, Result<Option<Version>, OpError>> {
-    let over = |member: &Member| member.status != MemberStatus::Former && !member.survives(cuts);
-    let over = member.filter(over);
+    let over = member.filter(|member| is_over(member, cuts));
     Box::pin(async move {
         let Some(member) = over else { return Ok(None) };
-        match visible_standing(roster, request, organization).await {
-            Err(OpError::Refused(_)) => return Ok(None),
-            seen => seen?,
-        };
         let operation = CutMember { organization, user: member.user, cuts, since };
         Ok(run(roster, &request.as_system("sweep before"), &operation).await?.version)
     })

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::stage::stage;
-use super::sweep::{cuts_of_subject, sweep_subject};
+use super::sweep::{is_unswept, subject_of, sweep_subject};
 use super::{Decision, Operation, Roster, View};
 use crate::actor::Actor;
 use crate::facts::{Expected, Facts, Request, Seed};
-use crate::flows::sweep::Cut;
 use crate::flows::{lapse_invitations, resolve_waiting};
 use crate::home::{Home, Key, Record, Tally};
 use crate::id::{CommitId, UserId, Version};
@@ -79,7 +78,7 @@ async fn attempt<O: Operation>(
         let (view, decision) = *view;
         let receipt = request.receipt.filter(|_| seal.is_some());
         let subject = operation.subject();
-        let before = subject.as_ref().and_then(|subject| view.shown_version(subject));
+        let before = subject.as_ref().and_then(|subject| view.shown_subject(subject));
         if decision.is_empty() && receipt.is_none() {
             return Ok(Done { output: decision.output, version: before });
         }
@@ -292,12 +291,17 @@ async fn prepare<'a, O: Operation>(
     attempt: u32,
 ) -> Result<Prepared<'a, O::Output>, OpError> {
     let mut view = View::new(roster, operation.home(), request);
-    let (state, cut) =
-        tokio::join!(load(request, operation, &mut view), cuts_of_subject(roster, request, operation));
+    let (state, subject) =
+        tokio::join!(load(request, operation, &mut view), subject_of(roster, request, operation));
     let state = state?;
-    let cut = cut?;
-    if let Some(expected) = sweep_subject(roster, request, operation, &view, cut).await? {
-        return Ok(Prepared::Settled(expected));
+    view.subject = subject?;
+    if is_unswept(&view) {
+        // Judged by what they are already: where nothing comes of it, that is not written down either.
+        let (view, decision) = decide(roster, request, operation).await?;
+        if decision.events.is_empty() {
+            return Ok(Prepared::Decided(Box::new((view, decision))));
+        }
+        return Ok(Prepared::Settled(sweep_subject(roster, request, &view).await?));
     }
     let due = view.due();
     if !due.is_empty() && request.actor != Actor::System {
@@ -310,19 +314,20 @@ async fn prepare<'a, O: Operation>(
         };
         return Ok(Prepared::Settled(expected));
     }
-    let decision = judge(roster, request, operation, state, (&view, cut))?;
+    let decision = judge(roster, request, operation, state, &view)?;
     Ok(Prepared::Decided(Box::new((view, decision))))
 }
 
+/// Whom it is done to is taken for what they are to one who has been removed from everything.
 async fn decide<'a, O: Operation>(
     roster: &'a Roster,
     request: &Request,
     operation: &O,
 ) -> Result<(View<'a>, Decision<O::Output>), OpError> {
     let mut view = View::new(roster, operation.home(), request);
-    let cut = cuts_of_subject(roster, request, operation).await?;
+    view.subject = subject_of(roster, request, operation).await?;
     let state = load(request, operation, &mut view).await?;
-    let decision = judge(roster, request, operation, state, (&view, cut))?;
+    let decision = judge(roster, request, operation, state, &view)?;
     Ok((view, decision))
 }
 
@@ -356,7 +361,7 @@ fn judge<O: Operation>(
     request: &Request,
     operation: &O,
     state: O::State,
-    (view, cut): (&View<'_>, Cut),
+    view: &View<'_>,
 ) -> Result<Decision<O::Output>, Refusal> {
     let facts = Facts {
         actor: request.actor,
@@ -366,7 +371,7 @@ fn judge<O: Operation>(
     };
     let decided = operation.decide(state, &facts);
     let outdated = match (&request.if_match, operation.subject()) {
-        (Some(expected), Some(subject)) => !expected.fits(view.shown_subject(&subject, cut)),
+        (Some(expected), Some(subject)) => !expected.fits(view.shown_subject(&subject)),
         _ => false,
     };
     match decided {

@@ -58,9 +58,11 @@ impl View<'_> {
     }
 
     /// The version that is shown of what an operation acts on.
-    pub(crate) fn shown_subject(&self, key: &Key, cuts: (u32, Timestamp)) -> Option<Version> {
-        match key {
-            Key::Member(user) => self.shown_member(*user, cuts).map(|(_, version)| version),
+    pub(crate) fn shown_subject(&self, key: &Key) -> Option<Version> {
+        match (key, self.subject) {
+            (Key::Member(user), Some((subject, cut))) if *user == subject => {
+                self.shown_member(*user, cut).map(|(_, version)| version)
+            }
             _ => self.shown_version(key),
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Roster;
 use crate::actor::{Actor, Via};
 use crate::facts::Request;
+use crate::flows::sweep::Cut;
 use crate::home::{Home, Key, Record, Tally, TheMember, TheOrganization, TypedKey};
 use crate::id::{ApiKeyId, OrganizationId, RoleId, UserId, Version};
 use crate::known::Known;
@@ -26,6 +27,8 @@ pub struct View<'a> {
     known: Known,
     now: Timestamp,
     head: Option<Head>,
+    /// Whom it is done to, with how often they have been removed from everything.
+    pub(super) subject: Option<(UserId, Cut)>,
     pub(super) seen: BTreeMap<Key, Option<Stored>>,
 }
 
@@ -34,7 +37,7 @@ impl<'a> View<'a> {
     pub fn new(roster: &'a Roster, home: Home, request: &Request) -> Self {
         let (store, known) = (roster.store.as_ref(), request.known.clone());
         let (actor, cuts, now) = (request.actor, request.cuts, Timestamp::EPOCH);
-        Self { store, home, actor, cuts, known, now, head: None, seen: BTreeMap::new() }
+        Self { store, home, actor, cuts, known, now, head: None, subject: None, seen: BTreeMap::new() }
     }
 
     /// Reads keys in one round trip, so that `get` need not. What the request has read already is not read again.
@@ -74,12 +77,21 @@ impl<'a> View<'a> {
         true
     }
 
-    /// The record under a key, as time has made it.
+    /// The record under a key, as time has made it; of whom it is done to, as a removal from everything has left them.
     pub async fn get<K: TypedKey + Sync>(&mut self, key: &K) -> Result<Option<K::Record>, StoreError> {
         let key = key.key();
         self.fetch([key.clone()]).await?;
         let record = self.seen.get(&key).cloned().flatten().map(|stored| stored.record);
-        Ok(record.map(|record| record.at(self.now)).and_then(K::pick))
+        Ok(record.map(|record| self.as_it_is(record)).and_then(K::pick))
+    }
+
+    fn as_it_is(&self, record: Record) -> Record {
+        match (record.at(self.now), self.subject) {
+            (Record::Member(member), Some((user, (cuts, cut_at)))) if member.user == user => {
+                Record::Member(member.after_cuts(cuts, cut_at.max(member.joined_at)))
+            }
+            (record, _) => record,
+        }
     }
 
     /// Reads roles of the organization's own and what replaces them, so that the standing made next knows them.

@@ -8,6 +8,9 @@ crate::on_every_store! {
 
 mod cases {
     use http::Method;
+    use roster_core::home::{Home, Key, Record};
+    use roster_core::listing::{Listing, PageRequest};
+    use roster_core::model::{DirectoryKind, MemberStatus};
     use roster_tests::http::{Reply, Service, text};
     use serde_json::{Value, json};
 
@@ -25,10 +28,16 @@ mod cases {
         status: u16,
         says: Value,
         back: bool,
+        /// Whether anything comes of it, so that the removal is written down by then.
+        writes: bool,
     }
 
     fn act(method: Method, path: &'static str, body: Value, status: u16, says: Value) -> Act {
-        Act { method, path, body, status, says, back: false }
+        Act { method, path, body, status, says, back: false, writes: false }
+    }
+
+    fn back(act: Act) -> Act {
+        Act { back: true, writes: true, ..act }
     }
 
     fn acts() -> Vec<Act> {
@@ -40,21 +49,31 @@ mod cases {
         let (same, former) = (json!({"changed": false}), json!({"status": "former"}));
         vec![
             act(patch, "members/{}", ends, 409, gone.clone()),
-            Act { back: true, ..act(put.clone(), "members/{}/access", all, 200, json!({"removed": []})) },
-            Act { back: true, ..act(put.clone(), "accounts/ext:north/members/{}", viewer, 201, json!({})) },
+            back(act(put.clone(), "members/{}/access", all, 200, json!({"removed": []}))),
+            back(act(put.clone(), "accounts/ext:north/members/{}", viewer, 201, json!({}))),
             act(delete.clone(), "accounts/ext:north/members/{}", Value::Null, 200, same.clone()),
             act(delete, "members/{}", Value::Null, 200, same),
             act(post.clone(), "members/{}/deactivate", json!({}), 409, gone.clone()),
             act(post.clone(), "members/{}/reactivate", json!({}), 409, gone.clone()),
             act(post.clone(), "members/{}/password-reset", json!({}), 409, gone),
-            act(post.clone(), "members/{}/delete", json!({"confirm": true}), 200, json!({"changed": true})),
+            act(post.clone(), "members/{}/delete", json!({}), 422, json!({"code": "confirmation_required"})),
+            Act {
+                writes: true,
+                ..act(
+                    post.clone(),
+                    "members/{}/delete",
+                    json!({"confirm": true}),
+                    200,
+                    json!({"changed": true}),
+                )
+            },
             act(post, "members/{}/leave", json!({}), 200, former),
             act(put, "account-owner", json!({"user": "ext:ada"}), 409, json!({"code": "not_in_account"})),
         ]
     }
 
-    /// ada is an admin everywhere, then removed from everything. The organizations, in the order of the removal.
-    async fn removed(service: &Service, late: usize) -> (String, Vec<String>, Value) {
+    /// ada is an admin everywhere. The organizations, in the order of a removal, that are late in one.
+    async fn joined(service: &Service, late: usize) -> (String, Vec<String>) {
         let user = json!({"external_id": "ada", "email": "ada@example.com"});
         let ada = text(&service.operator().post("/v1/users", user).await.is(201), "/id");
         let mut organizations = Vec::new();
@@ -64,8 +83,29 @@ mod cases {
             organizations.push(format!("/v1/organizations/{id}"));
         }
         organizations.sort();
-        let accepted = service.operator().delete(&format!("/v1/users/{ada}/accounts")).await.is(202);
-        (ada, organizations.split_off(AT_ONCE), accepted)
+        (ada, organizations.split_off(AT_ONCE))
+    }
+
+    async fn removed(service: &Service, ada: &str) -> Value {
+        service.operator().delete(&format!("/v1/users/{ada}/accounts")).await.is(202)
+    }
+
+    /// Whether it is written down in an organization that ada has left.
+    async fn is_written(service: &Service, organization: &str, ada: &str) -> bool {
+        let id = organization.rsplit('/').next().unwrap();
+        let (home, key) = (Home::Organization(id.parse().unwrap()), Key::Member(ada.parse().unwrap()));
+        let mut read = service.roster.store.read(&home, std::slice::from_ref(&key), &[]).await.unwrap();
+        let Some(Record::Member(member)) = read.records.remove(&key).map(|stored| stored.record) else {
+            panic!("ada was never there");
+        };
+        member.left_at.is_some() || member.epoch > 0 || member.status == MemberStatus::Former
+    }
+
+    /// How many jobs somebody was told of.
+    async fn announced(service: &Service) -> usize {
+        let listing = Listing::Directory { kind: DirectoryKind::Jobs, active: None, q: None };
+        let page = PageRequest { after: None, limit: 500 };
+        service.roster.store.list(&listing, &page).await.unwrap().rows.len()
     }
 
     async fn sent(service: &Service, act: &Act, organization: &str, ada: &str) -> Reply {
@@ -82,7 +122,8 @@ mod cases {
 
     pub async fn m5_acts_on_one_who_was_removed_from_everything_see_what_is_shown(store: &str) {
         let (service, acts) = (Service::on(store).await, acts());
-        let (ada, late, accepted) = removed(&service, acts.len()).await;
+        let (ada, late) = joined(&service, acts.len()).await;
+        let accepted = removed(&service, &ada).await;
         let shown = async |organization: &str| {
             service.operator().get(&format!("{organization}/members/{ada}")).await.is(200)
         };
@@ -96,6 +137,7 @@ mod cases {
             }
             let status = if act.back { "active" } else { "former" };
             assert_eq!(shown(organization).await["status"], status, "after {what}");
+            assert_eq!(is_written(&service, organization, &ada).await, act.writes, "after {what}");
         }
         let job = done(&service, &accepted).await;
         assert_eq!(job["status"], "completed");
@@ -109,7 +151,16 @@ mod cases {
     pub async fn l6_a_plan_of_one_who_was_removed_from_everything_is_executed_as_it_was_read(store: &str) {
         let service = Service::on(store).await;
         let operator = service.operator();
-        let (ada, late, accepted) = removed(&service, 2).await;
+        let (ada, late) = joined(&service, 3).await;
+        let path = format!("{}/members/{ada}/leaving-plan", late[2]);
+        let plan = operator.get(&format!("{path}?mode=remove")).await.is(200);
+        let heir = text(&operator.get(&late[2]).await.is(200), "/owner/user_id");
+        let accepted = removed(&service, &ada).await;
+        let told = announced(&service).await;
+        let execute = json!({"mode": "remove", "revision": plan["revision"], "records_to": heir});
+        operator.post(&path, execute).await.refused(409, "plan_changed");
+        assert_eq!(announced(&service).await, told, "of a job that never comes");
+        assert!(!is_written(&service, &late[2], &ada).await);
         for (mode, organization) in ["deactivate", "remove"].into_iter().zip(&late) {
             let path = format!("{organization}/members/{ada}/leaving-plan");
             let plan = operator.get(&format!("{path}?mode={mode}")).await.is(200);

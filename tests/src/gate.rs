@@ -30,6 +30,11 @@ pub trait Hook: fmt::Debug + Send + Sync + 'static {
     async fn before_read(&self) -> Result<(), StoreError> {
         Ok(())
     }
+
+    /// Before records of a home are read one after the other, from a key on.
+    async fn before_records(&self, _: &Home, _: Option<&Key>) -> Result<(), StoreError> {
+        self.before_read().await
+    }
 }
 
 /// A store behind a hook.
@@ -102,7 +107,7 @@ impl Store for Between {
     }
 
     async fn records(&self, home: &Home, after: Option<&Key>, limit: u16) -> Result<Vec<Stored>, StoreError> {
-        self.hook.before_read().await?;
+        self.hook.before_records(home, after).await?;
         self.store.records(home, after, limit).await
     }
 

@@ -5,15 +5,19 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use roster_core::actor::Actor;
-use roster_core::facts::Request;
+use roster_core::facts::{Facts, Request};
 use roster_core::flows::erase_user;
-use roster_core::home::{Home, Record};
-use roster_core::id::{OrganizationId, UserId};
+use roster_core::home::{Home, Key, Record, TheOrganization};
+use roster_core::id::{JobId, OrganizationId, UserId};
+use roster_core::jobs::Worker;
 use roster_core::model::customer::Customer;
-use roster_core::op::{Roster, run};
+use roster_core::model::{JobPart, JobPartId, JobSide, Outcome, OutcomeStatus, PartContent};
+use roster_core::op::{Decision, Operation, Roster, View, run};
+use roster_core::ops::job::{Advance, AdvanceJob, Ending, TakeJob};
 use roster_core::ops::ownership::TransferOwnership;
 use roster_core::permission::RoleRef;
-use roster_core::store::{ChangeSet, CommitError, Committed, Store};
+use roster_core::refusal::Refusal;
+use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreError};
 use roster_tests::gate::{Between, Hook};
 use roster_tests::http::Reply;
 use serde_json::{Value, json};
@@ -201,6 +205,104 @@ async fn l5_l7_an_erasure_and_a_hand_over_cannot_be_stopped() {
         for job in [&moved, &erased] {
             assert_eq!(at.job(job).await["status"], json!("completed"), "{store}");
         }
+        at.is_clean().await;
+    }
+}
+
+/// Parts of a job that nothing leads to: more of them than are read at a time.
+#[derive(Debug)]
+struct Leftovers(OrganizationId);
+
+impl Operation for Leftovers {
+    type State = ();
+    type Output = ();
+
+    fn home(&self) -> Home {
+        Home::Organization(self.0)
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<(), StoreError> {
+        view.get(&TheOrganization).await.map(drop)
+    }
+
+    fn decide(&self, (): (), _: &Facts) -> Result<Decision<()>, Refusal> {
+        let part = |n| JobPartId { job: JobId::from_uuid(uuid::Uuid::from_u128(1)), side: JobSide::Input, n };
+        let parts = (0..250).map(|n| JobPart { id: part(n), content: PartContent::Items(Vec::new()) });
+        Ok(parts.map(Record::JobPart).fold(Decision::unchanged(()), Decision::put))
+    }
+}
+
+/// A worker of a job that says what came of its items once the erasure has looked at jobs, and has not looked at their
+/// parts.
+#[derive(Debug)]
+struct SaysMeanwhile {
+    roster: Roster,
+    says: Mutex<Option<AdvanceJob>>,
+}
+
+#[async_trait]
+impl Hook for SaysMeanwhile {
+    async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+        store.commit(changes).await
+    }
+
+    async fn before_records(&self, home: &Home, after: Option<&Key>) -> Result<(), StoreError> {
+        let says = match after {
+            Some(Key::JobPart(_)) if matches!(home, Home::Organization(_)) => {
+                self.says.lock().unwrap().take()
+            }
+            _ => None,
+        };
+        if let Some(says) = says {
+            let system = Request::new(Actor::System, self.roster.entropy.as_ref());
+            run(&self.roster, &system, &says).await.unwrap().output.unwrap();
+        }
+        Ok(())
+    }
+}
+
+/// What names somebody goes from a part of a job, which is then gone, to the job: where the erasure has been already.
+#[tokio::test]
+async fn l5_what_a_job_says_of_an_erased_person_while_it_is_looked_through_goes() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        let cloud: OrganizationId = text(&operator.get(CLOUD).await.is(200), "/id").parse().unwrap();
+        let zoe = json!({"external_id": "zoe-quite-alone", "email": "zoe@example.com"});
+        let zoe = text(&operator.post("/v1/users", zoe).await.is(201), "/id");
+        let bulk = json!({"action": "remove", "users": ["ext:zoe-quite-alone"]});
+        let bulk = operator.post(&format!("{CLOUD}/members/bulk"), bulk).await.is(202)["job"].clone();
+        let (roster, id) = (at.service().roster.clone(), text(&bulk, "/id").parse().unwrap());
+        let system = Request::new(Actor::System, roster.entropy.as_ref());
+        run(&roster, &system, &Leftovers(cloud)).await.unwrap();
+        let (home, holder) = (Home::Organization(cloud), uuid::Uuid::from_u128(7));
+        run(&roster, &system, &TakeJob { home: home.clone(), id, holder }).await.unwrap();
+        let part = JobPartId::of_item(id, 0);
+        let outcome = Outcome {
+            item: "ext:zoe-quite-alone".to_owned(),
+            line: None,
+            status: OutcomeStatus::Refused,
+            code: Some("not_found".to_owned()),
+            warning: None,
+            detail: None,
+        };
+        let advance = Advance {
+            outcomes: vec![outcome],
+            of: Some(part),
+            forgets: vec![part],
+            ending: Ending::Done,
+            ..Advance::default()
+        };
+        let says = Mutex::new(Some(AdvanceJob { home, id, holder, advance }));
+        let job = at.asks_to_erase(&zoe).await;
+        let hook = Arc::new(SaysMeanwhile { roster: roster.clone(), says });
+        let below = Between::new(Arc::clone(&roster.store), Arc::<SaysMeanwhile>::clone(&hook));
+        let below = Roster { store: below, ..roster.clone() };
+        Worker::new(below, Arc::default()).work_off().await.unwrap();
+        assert!(hook.says.lock().unwrap().is_none(), "{store}: it was said");
+        assert_eq!(at.job(&job).await["status"], json!("completed"), "{store}");
+        assert_eq!(at.results(&bulk).await[0]["item"], json!("(erased)"), "{store}");
+        assert!(!at.kept().await.contains("quite-alone"), "{store}");
         at.is_clean().await;
     }
 }

@@ -1,5 +1,7 @@
 //! Owners that traits name (rules T2, T3): the mapping in force, whom the trait names, who that is, then the post.
 
+use std::collections::BTreeMap;
+
 use super::claims;
 use super::find_user;
 use super::map_later::await_start;
@@ -9,20 +11,25 @@ use crate::home::{Home, Key, Record, TypedKey};
 use crate::id::{AccountId, OrganizationId, UserId, Version};
 use crate::ingest::as_external_id;
 use crate::listing::{Listing, PageRequest, Scope};
-use crate::model::customer::{Customer, Mappings, TheMappings};
+use crate::model::customer::{Customer, Mappings, TheMapped, TheMappings};
 use crate::model::{Access, MemberStatus, Post, PostName, Posts, Traits, UserStatus};
 use crate::op::{Roster, TRIES, run};
 use crate::ops::post::{MapOwner, MappedOwner};
 use crate::reference::UserRef;
 use crate::refusal::{OpError, Refusal};
 use crate::store::{Read, StoreError};
+use crate::text::ExternalId;
 
-/// The mappings in force: the organization's own beat the deployment's.
-async fn mappings(roster: &Roster, home: &Home) -> Result<Mappings, StoreError> {
-    Ok(shown_mappings(roster, home).await?.0)
+/// The mappings in force in an organization: its own beat the deployment's.
+pub(crate) async fn mappings_in(
+    roster: &Roster,
+    organization: OrganizationId,
+) -> Result<Mappings, StoreError> {
+    let own = shown_mappings(roster, &Home::Organization(organization)).await?.0;
+    Ok(own.over(&shown_mappings(roster, &Home::Deployment).await?.0))
 }
 
-/// The same with their version.
+/// The mappings that a home holds, with their version.
 pub async fn shown_mappings(roster: &Roster, home: &Home) -> Result<(Mappings, Version), StoreError> {
     let key = TheMappings.key();
     let read = roster.store.read(home, std::slice::from_ref(&key), &[]).await?;
@@ -48,53 +55,73 @@ pub async fn map_owner(
 ) -> Result<MappedOwner, OpError> {
     let home = Home::Organization(organization);
     let subject = account.map_or(Key::Organization, Key::Account);
-    let whole = mappings(roster, &Home::Deployment).await?;
+    let whole = shown_mappings(roster, &Home::Deployment).await?.0;
     for attempt in 0..TRIES {
         let read = roster.store.read(&home, &[subject.clone(), TheMappings.key()], &[]).await?;
         let Some((posts, traits)) = place(&read, &subject) else { return Ok(MappedOwner::Unchanged) };
-        let own = kept(&read);
-        let mapped_by = match account {
-            Some(_) => own.account_owner_trait.or_else(|| whole.account_owner_trait.clone()),
-            None => own.organization_owner_trait.or_else(|| whole.organization_owner_trait.clone()),
-        };
+        let mapped_by = kept(&read).over(&whole).of(account).cloned();
         if mapped_by.is_none() && !matches!(posts.account_owner, Some(Post::Mapping { .. })) {
             return Ok(MappedOwner::Unchanged);
         }
         let external = mapped_by.as_ref().and_then(|name| traits.get(name)).and_then(as_external_id);
+        let name = PostName { account, key_role: None };
+        // Before the person: their erasure leaves another.
+        let last = noted(roster, &home, TheMapped::of(organization, account)).await?;
         let (user, erased) = match &external {
-            Some(external) => match find_user(roster, &UserRef::External(external.clone())).await {
-                Ok(user) if user.status == UserStatus::Erased => (None, true),
-                Ok(user) => (Some((user.id, user.cuts)), false),
-                Err(OpError::Refused(Refusal::NotFound)) => {
-                    (None, claims::is_erased(roster, external).await?)
-                }
-                Err(error) => return Err(error),
-            },
+            Some(external) => looked_for(roster, external).await?,
             None => (None, false),
         };
-        let name = PostName { account, key_role: None };
         // Before the post waits for them: what is queued in vain does no harm, and a failure leaves nothing half done.
         if let Some((user, _)) = user {
             await_start(roster, request, organization, account, user).await?;
         }
-        let operation = MapOwner { organization, name, mapped_by, external, erased, user };
+        let operation = MapOwner { organization, name, mapped_by, external, erased, user, last };
         let step = request.as_system(&format!("map owner {attempt}"));
         match run(roster, &step, &operation).await?.output {
             MappedOwner::Outdated => {}
-            // No membership has told of it where there is none. What was written goes with the next look.
-            _ if is_gone(roster, user).await? => {}
             done => return Ok(done),
         }
     }
     Err(Refusal::Conflict.into())
 }
 
-/// Whether somebody who was found has been erased since.
-async fn is_gone(roster: &Roster, found: Option<(UserId, u32)>) -> Result<bool, OpError> {
-    match found {
-        Some((user, _)) => Ok(find_user(roster, &user.into()).await?.status == UserStatus::Erased),
-        None => Ok(false),
+/// The version of the note of what a trait said when its owner was last looked for.
+async fn noted(roster: &Roster, home: &Home, note: TheMapped) -> Result<Option<Version>, StoreError> {
+    let key = note.key();
+    let read = roster.store.read(home, std::slice::from_ref(&key), &[]).await?;
+    Ok(read.records.get(&key).map(|stored| stored.version))
+}
+
+/// Who bears an external id, with how often they have been removed from everything, and whether an erased person bore it.
+async fn looked_for(
+    roster: &Roster,
+    external: &ExternalId,
+) -> Result<(Option<(UserId, u32)>, bool), OpError> {
+    match find_user(roster, &UserRef::External(external.clone())).await {
+        Ok(user) if user.status == UserStatus::Erased => Ok((None, true)),
+        Ok(user) => Ok((Some((user.id, user.cuts)), false)),
+        Err(OpError::Refused(Refusal::NotFound)) => Ok((None, claims::is_erased(roster, external).await?)),
+        Err(error) => Err(error),
     }
+}
+
+/// Looks again at posts that came to wait for people by a flush: whoever was erased between being looked for and the flush
+/// was not found there by the erasure (rule L5).
+pub(crate) async fn map_again_where_erased(
+    roster: &Roster,
+    request: &Request,
+    waiting: BTreeMap<ExternalId, Vec<(OrganizationId, Option<AccountId>)>>,
+) -> Result<(), OpError> {
+    for (external, places) in waiting {
+        if !looked_for(roster, &external).await?.1 {
+            continue;
+        }
+        for (organization, account) in places {
+            let at = account.map_or_else(|| organization.to_string(), |account| account.to_string());
+            map_owner(roster, &request.step(&at), organization, account).await?;
+        }
+    }
+    Ok(())
 }
 
 fn place<'a>(read: &'a Read, subject: &Key) -> Option<(&'a Posts, &'a Traits)> {

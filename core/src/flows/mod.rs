@@ -75,7 +75,7 @@ pub use jobs::{
 pub(crate) use lapse_invitations::lapse_invitations;
 pub use leave::{Leave, leave_by_plan};
 pub(crate) use mail::announce_mail;
-pub(crate) use map_owner::resolve_waiting;
+pub(crate) use map_owner::{map_again_where_erased, mappings_in, resolve_waiting};
 pub use map_owner::{map_owner, shown_mappings};
 pub(crate) use names::{all_names, own_names};
 pub use password_reset::{

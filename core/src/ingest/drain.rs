@@ -17,6 +17,7 @@ use super::receive::find_source;
 use super::signs::Signs;
 use crate::actor::Actor;
 use crate::facts::{Request, Seed};
+use crate::flows::map_again_where_erased;
 use crate::flows::refresh::refresh_cards;
 use crate::home::{Home, Key, Record, TypedKey};
 use crate::id::{DeadLetterId, SourceId};
@@ -284,7 +285,7 @@ impl Drain {
                 return Ok(None);
             }
         };
-        let cards = overlay.cards();
+        let (cards, waiting) = (overlay.cards(), overlay.waiting());
         match overlay.flush().await {
             Ok(_) => refresh_cards(&self.roster, &batch.whole.step("cards"), cards).await,
             Err(CommitError::Store(error)) if error.kind != StoreErrorKind::Corrupt => {
@@ -292,6 +293,7 @@ impl Drain {
             }
             Err(_) => return Ok(None),
         }
+        map_again_where_erased(&self.roster, &batch.whole.step("waiting"), waiting).await?;
         if !self.holds(batch.source.id).await? {
             return Ok(Some(None));
         }

@@ -20,18 +20,19 @@ pub(crate) use under_way::UnderWay;
 
 use crate::health::Description;
 use crate::home::{Home, Key, Record, Tally};
-use crate::id::{OrganizationId, UserId, Version};
+use crate::id::{AccountId, OrganizationId, UserId, Version};
 use crate::listing::{Listing, Page, PageRequest};
 use crate::load::{Load, refused};
 use crate::log::{LogFilter, Logged};
 use crate::memory::data::{HomeData, page_of};
-use crate::model::Card;
+use crate::model::{Card, Post};
 use crate::op::Roster;
 use crate::presence::{Presence, Stay};
 use crate::store::{
     AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreError, StoreErrorKind,
     Stored, Write,
 };
+use crate::text::ExternalId;
 use crate::time::Timestamp;
 
 /// How many change sets go to the store below at a time.
@@ -269,6 +270,25 @@ impl Overlay {
         }
         let others = cards.into_iter().filter(|((_, user), _)| !own.contains(user));
         others.map(|((organization, user), card)| (organization, user, card)).collect()
+    }
+
+    /// Where posts are put that wait for somebody, by whom they wait for.
+    pub(crate) fn waiting(&self) -> BTreeMap<ExternalId, Vec<(OrganizationId, Option<AccountId>)>> {
+        let mut waiting: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for set in &self.layer().pending {
+            let Home::Organization(organization) = set.home else { continue };
+            for write in &set.writes {
+                let (account, posts) = match write {
+                    Write::Put(Record::Account(it)) => (Some(it.id), &it.posts),
+                    Write::Put(Record::Organization(it)) => (None, &it.posts),
+                    Write::Put(_) | Write::Remove(_) | Write::Add { .. } => continue,
+                };
+                if let Some(Post::Mapping { external_id, user: None, .. }) = &posts.account_owner {
+                    waiting.entry(external_id.clone()).or_default().push((organization, account));
+                }
+            }
+        }
+        waiting
     }
 
     /// The version of a key in the deployment and in organizations, where it was looked for.

@@ -45,9 +45,10 @@ enum Act {
     Erase,
     NewOrganization,
     Transfer,
+    OutsiderByMessage,
 }
 
-const ALL: [Act; 23] = [
+const ALL: [Act; 24] = [
     Act::Add,
     Act::SetRole,
     Act::ReplaceAccess,
@@ -71,6 +72,7 @@ const ALL: [Act; 23] = [
     Act::Erase,
     Act::NewOrganization,
     Act::Transfer,
+    Act::OutsiderByMessage,
 ];
 
 /// A world with zoe in it, and what an act needs.
@@ -96,6 +98,7 @@ impl Act {
                 | Self::KeyRole
                 | Self::OutsiderByTrait
                 | Self::NewOrganization
+                | Self::OutsiderByMessage
         )
     }
 
@@ -125,10 +128,13 @@ impl Act {
                 url.rsplit('/').next().unwrap().clone_into(&mut word);
             }
             Self::Message | Self::DeadLetter => self.sends(&at).await,
-            Self::OwnerByTrait | Self::OutsiderByTrait => {
+            Self::OwnerByTrait | Self::OutsiderByTrait | Self::OutsiderByMessage => {
                 let mapping = json!({"account_owner_trait": "ownerId", "organization_owner_trait": null});
                 operator.put("/v1/trait-mappings", mapping).await.is(202);
                 at.works_off().await;
+                if self == Self::OutsiderByMessage {
+                    self.sends(&at).await;
+                }
             }
             Self::Reassign | Self::Plan => {
                 operator.put(&format!("{CLOUD}/records/deal/1"), json!({"owner": zoe})).await.is(201);
@@ -157,16 +163,20 @@ impl Act {
 
     /// Has a source speak of zoe.
     async fn sends(self, at: &Customers) {
-        let about = if self == Self::Message {
-            json!([
+        let about = match self {
+            Self::Message => json!([
                 {"type": "identify", "userId": NAMES[1], "traits": {"email": MAIL, "shade": NAMES[3]}},
                 {"type": "group", "userId": NAMES[1], "groupId": "north"},
                 {"type": "track", "userId": NAMES[1], "event": "Opened"},
-            ])
-        } else {
-            let south = format!("{CLOUD}/accounts/ext:south");
-            at.world.operator().delete(&south).await.is(200);
-            json!([{"type": "group", "userId": NAMES[1], "groupId": "south"}])
+            ]),
+            Self::OutsiderByMessage => {
+                json!([{"type": "group", "userId": "max", "groupId": "north", "traits": {"ownerId": NAMES[1]}}])
+            }
+            _ => {
+                let south = format!("{CLOUD}/accounts/ext:south");
+                at.world.operator().delete(&south).await.is(200);
+                json!([{"type": "group", "userId": NAMES[1], "groupId": "south"}])
+            }
         };
         at.world.test().clock.advance_seconds(1);
         let sender = at.service().nobody().with("authorization", &basic(&at.key));
@@ -196,7 +206,9 @@ impl Act {
             Self::Accept => {
                 service.user(&zoe).post(&format!("/v1/invitations/{word}/accept"), json!({})).await;
             }
-            Self::Message | Self::DeadLetter => drop(drain(&service.roster).work_off().await),
+            Self::Message | Self::DeadLetter | Self::OutsiderByMessage => {
+                drop(drain(&service.roster).work_off().await);
+            }
             Self::KeyRole => {
                 drop(operator.put(&format!("{north}/key-roles/csm"), json!({"user": zoe})).await);
             }
@@ -397,4 +409,5 @@ acts! {
     one_who_is_erased_while_they_are_erased: Erase;
     one_who_is_erased_while_they_are_to_own_an_organization: NewOrganization;
     one_who_is_erased_while_they_become_the_owner: Transfer;
+    one_who_is_erased_while_a_source_names_them_from_outside: OutsiderByMessage;
 }

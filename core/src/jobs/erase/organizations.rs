@@ -2,12 +2,14 @@
 
 use super::super::Interrupted;
 use super::{AT_ONCE, Erasing, PAGE};
+use crate::flows::mappings_in;
 use crate::home::{Home, Key, Record, TypedKey};
 use crate::id::{AccountId, ApiKeyId, InvitationId, JobId, OrganizationId};
+use crate::ingest::as_external_id;
 use crate::last_use::forget_last_uses;
 use crate::listing::{Listing, PageRequest, Scope};
 use crate::model::customer::{Customer, TheMapped};
-use crate::model::{Post, Posts};
+use crate::model::{Post, Posts, Traits};
 use crate::op::run;
 use crate::ops::job::ForgetItems;
 use crate::ops::member::EraseTraces;
@@ -87,27 +89,35 @@ impl Erasing<'_> {
         }
     }
 
-    /// Posts that wait for the person, on the organization and on its accounts, and what traits said of them.
+    /// Posts that wait for the person, on the organization and on its accounts, what traits said of them, and where traits
+    /// name them now: a post may be about to wait for them there.
     async fn mapped_in(
         &mut self,
         organization: OrganizationId,
         external: &ExternalId,
     ) -> Result<(), Interrupted> {
+        let mappings = mappings_in(&self.held.roster, organization).await?;
+        let names = |account: Option<AccountId>, traits: &Traits| {
+            let named = mappings.of(account).and_then(|name| traits.get(name)).and_then(as_external_id);
+            named.as_ref() == Some(external)
+        };
         let waits = |posts: &Posts| matches!(&posts.account_owner, Some(Post::Mapping { external_id, .. }) if external_id == external);
         let home = Home::Organization(organization);
         let read = self.held.roster.store.read(&home, &[Key::Organization], &[]).await?;
-        let waiting = read
-            .records
-            .values()
-            .any(|stored| matches!(&stored.record, Record::Organization(it) if waits(&it.posts)));
-        self.mapped_on(organization, external, vec![(None, waiting)]).await?;
+        let own = read.records.values().filter_map(|stored| match &stored.record {
+            Record::Organization(it) => Some((None, waits(&it.posts) || names(None, &it.traits))),
+            _ => None,
+        });
+        self.mapped_on(organization, external, own.collect()).await?;
         let listing = Listing::Accounts { organization, status: None, scope: Scope::All };
         let mut page = PageRequest { after: None, limit: PAGE };
         loop {
             let found = self.held.roster.store.list(&listing, &page).await?;
             page.after = found.rows.last().map(|row| row.position.clone());
             let places = found.rows.iter().filter_map(|row| match &row.stored.record {
-                Record::Account(it) => Some((Some(it.id), waits(&it.posts))),
+                Record::Account(it) => {
+                    Some((Some(it.id), waits(&it.posts) || names(Some(it.id), &it.traits)))
+                }
                 _ => None,
             });
             self.mapped_on(organization, external, places.collect()).await?;
@@ -124,16 +134,14 @@ impl Erasing<'_> {
         external: &ExternalId,
         places: Vec<(Option<AccountId>, bool)>,
     ) -> Result<(), Interrupted> {
-        let subject = |account: Option<AccountId>| {
-            TheMapped(account.map_or_else(|| organization.uuid(), AccountId::uuid)).key()
-        };
-        let keys: Vec<Key> = places.iter().map(|(account, _)| subject(*account)).collect();
+        let note = |account: Option<AccountId>| TheMapped::of(organization, account).key();
+        let keys: Vec<Key> = places.iter().map(|(account, _)| note(*account)).collect();
         let read = self.held.roster.store.read(&Home::Organization(organization), &keys, &[]).await?;
         let noted = |key: &Key| {
             let found = read.records.get(key).map(|stored| &stored.record);
             matches!(found, Some(Record::Customer(it)) if matches!(&**it, Customer::Mapped(it) if it.external.as_ref() == Some(external)))
         };
-        let places = places.into_iter().zip(&keys).filter(|((_, waits), key)| *waits || noted(key));
+        let places = places.into_iter().zip(&keys).filter(|((_, is_one), key)| *is_one || noted(key));
         let accounts: Vec<Option<AccountId>> = places.map(|((account, _), _)| account).collect();
         for (n, accounts) in accounts.chunks(AT_ONCE).enumerate() {
             let operation =

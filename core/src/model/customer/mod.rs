@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::home::{Home, Key, Record, TypedKey};
-use crate::id::{AccountId, AlertId, DeadLetterId, IndicatorId, SourceId, UserId, ViewId};
+use crate::id::{AccountId, AlertId, DeadLetterId, IndicatorId, OrganizationId, SourceId, UserId, ViewId};
 
 /// How many homes remember the messages of a source.
 pub const SEEN_PARTS: u8 = 16;
@@ -297,6 +297,13 @@ customers! {
     LinkClock(LinkClock), TheLinkClock(user: UserId);
     Presence(Presence), ThePresence(user: UserId);
     Activity(ActivityMonth), TheActivity(user: UserId, month: u32);
+}
+
+impl TheMapped {
+    /// Of an account; of the organization for none.
+    pub fn of(organization: OrganizationId, account: Option<AccountId>) -> Self {
+        Self(account.map_or_else(|| organization.uuid(), AccountId::uuid))
+    }
 }
 
 #[cfg(test)]

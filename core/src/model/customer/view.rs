@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::id::{AlertId, IndicatorId, OrganizationId, ViewId};
+use crate::id::{AccountId, AlertId, IndicatorId, OrganizationId, ViewId};
 use crate::text::{ExternalId, Name};
 use crate::time::Timestamp;
 
@@ -127,6 +127,27 @@ pub struct Mappings {
     pub account_owner_trait: Option<String>,
     /// Of organizations.
     pub organization_owner_trait: Option<String>,
+}
+
+impl Mappings {
+    /// These before others, which hold where nothing is said here.
+    #[must_use]
+    pub fn over(self, others: &Self) -> Self {
+        Self {
+            account_owner_trait: self.account_owner_trait.or_else(|| others.account_owner_trait.clone()),
+            organization_owner_trait: self
+                .organization_owner_trait
+                .or_else(|| others.organization_owner_trait.clone()),
+        }
+    }
+
+    /// The trait that names the owner of an account; of the organization for none.
+    pub const fn of(&self, account: Option<AccountId>) -> Option<&String> {
+        match account {
+            Some(_) => self.account_owner_trait.as_ref(),
+            None => self.organization_owner_trait.as_ref(),
+        }
+    }
 }
 
 /// What a trait said when the owner that it names was last looked for: a manual setting stays until it says something

@@ -12,8 +12,9 @@ use crate::refusal::Refusal;
 use crate::store::StoreError;
 use crate::text::ExternalId;
 
-/// Empties posts that wait for somebody of an external id, and forgets that a trait named them. The trait itself is the
-/// vendor's word about the account, and stays.
+/// Empties posts that wait for somebody of an external id, and forgets that a trait named them. The note of that is written
+/// anew, whatever it says: whoever has looked for the person already, and is about to have a post wait for them, looks
+/// again. The trait itself is the vendor's word about the account, and stays.
 #[derive(Debug)]
 pub struct ForgetMapped {
     /// Where.
@@ -26,7 +27,7 @@ pub struct ForgetMapped {
 
 impl ForgetMapped {
     fn mapped(&self, account: Option<AccountId>) -> TheMapped {
-        TheMapped(account.map_or_else(|| self.organization.uuid(), AccountId::uuid))
+        TheMapped::of(self.organization, account)
     }
 }
 
@@ -55,9 +56,10 @@ impl Operation for ForgetMapped {
     fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
         let mut decision = Decision::unchanged(());
         for (name, place, mapped) in found {
-            if let Some(mapped) = mapped.filter(|it| it.external.as_ref() == Some(&self.external)) {
-                decision = decision.put(Mapped { external: None, ..mapped }.into());
-            }
+            let TheMapped(subject) = self.mapped(name.account);
+            let mapped = mapped.unwrap_or(Mapped { subject, by: None, external: None });
+            let external = mapped.external.filter(|it| *it != self.external);
+            decision = decision.put(Mapped { external, ..mapped }.into());
             let Some(place) = place else { continue };
             let before = place.posts().account_owner.clone();
             // One that they hold goes with all that they hold.

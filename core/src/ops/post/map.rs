@@ -4,8 +4,8 @@ use super::held::put_list;
 use super::set::{place, predecessor, without};
 use super::{HeldRead, Place, event, subject};
 use crate::facts::Facts;
-use crate::home::{Home, Key, TheMember};
-use crate::id::{OrganizationId, UserId};
+use crate::home::{Home, Key, TheMember, TypedKey};
+use crate::id::{OrganizationId, UserId, Version};
 use crate::ingest::as_external_id;
 use crate::model::customer::{Mapped, TheMapped};
 use crate::model::{HeldPosts, MAX_POSTS, Member, Post, PostName};
@@ -29,6 +29,9 @@ pub struct MapOwner {
     pub erased: bool,
     /// Who bears that id, with how often they have been removed from everything.
     pub user: Option<(UserId, u32)>,
+    /// The version of the note of what the trait said, as it was read before the person was looked for: an erasure leaves
+    /// another wherever the trait names them.
+    pub last: Option<Version>,
 }
 
 /// What came of it.
@@ -38,7 +41,7 @@ pub enum MappedOwner {
     Changed(Place),
     /// It is as it was.
     Unchanged,
-    /// The trait names somebody else by now.
+    /// The trait names somebody else by now, or others have looked for its person meanwhile.
     Outdated,
 }
 
@@ -51,12 +54,12 @@ pub struct MapOwnerRead {
     held: Option<HeldRead>,
     predecessor: Option<HeldPosts>,
     last: Option<Mapped>,
+    version: Option<Version>,
 }
 
 impl MapOwner {
     fn mapped(&self) -> TheMapped {
-        let subject = self.name.account.map_or_else(|| self.organization.uuid(), crate::id::AccountId::uuid);
-        TheMapped(subject)
+        TheMapped::of(self.organization, self.name.account)
     }
 }
 
@@ -76,12 +79,13 @@ impl Operation for MapOwner {
         let visible = view.open_organization().await?;
         let place = place(view, &self.name).await?;
         let last = view.get(&self.mapped()).await?;
+        let version = view.version(&self.mapped().key());
         let (member, held) = match self.user {
             Some((user, _)) => (view.get(&TheMember(user)).await?, Some(HeldRead::load(view, user).await?)),
             None => (None, None),
         };
         let predecessor = predecessor(view, place.as_ref(), &self.name).await?;
-        Ok(MapOwnerRead { visible, place, member, held, predecessor, last })
+        Ok(MapOwnerRead { visible, place, member, held, predecessor, last, version })
     }
 
     fn decide(&self, read: MapOwnerRead, facts: &Facts) -> Result<Decision<MappedOwner>, Refusal> {
@@ -92,7 +96,7 @@ impl Operation for MapOwner {
             Place::Organization(it) => &it.traits,
         };
         let named = self.mapped_by.as_ref().and_then(|name| traits.get(name)).and_then(as_external_id);
-        if named != self.external {
+        if named != self.external || read.version != self.last {
             return Ok(Decision::unchanged(MappedOwner::Outdated));
         }
         let named = named.filter(|_| !self.erased);

@@ -6,7 +6,7 @@ use crate::id::{
     ApiKeyId, EmailChangeId, InvitationId, OperatorKeyId, OrganizationId, PasswordResetId, SessionId,
     SourceId, UserId,
 };
-use crate::time::Timestamp;
+use crate::time::{Timestamp, either_form};
 
 /// How long after signing in a session may do what needs a fresh sign-in, in seconds.
 pub const FRESH: i64 = 600;
@@ -73,6 +73,7 @@ pub enum Via {
         /// By which session.
         session: SessionId,
         /// When they signed in.
+        #[serde(deserialize_with = "either_form")]
         since: Timestamp,
     },
     /// The person, signing up by the link of an invitation.

@@ -104,6 +104,34 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// An instant where serde buffers what it reads, as in an enum with its tag inside: it does not know there any more in which
+/// of the two forms it was written.
+pub(crate) fn either_form<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    struct Either;
+
+    impl de::Visitor<'_> for Either {
+        type Value = Timestamp;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an instant")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
+            text.parse().map_err(E::custom)
+        }
+
+        fn visit_i64<E: de::Error>(self, micros: i64) -> Result<Timestamp, E> {
+            Ok(Timestamp(micros))
+        }
+
+        fn visit_u64<E: de::Error>(self, micros: u64) -> Result<Timestamp, E> {
+            i64::try_from(micros).map(Timestamp).map_err(E::custom)
+        }
+    }
+
+    deserializer.deserialize_any(Either)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

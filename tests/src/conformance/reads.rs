@@ -1,6 +1,7 @@
 //! What is read back: records as they were, dumps, homes, and the facts of `check`.
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "these are the bodies of tests")]
 
+use roster_core::actor::{Actor, Via};
 use roster_core::home::{Due, Home, Key, Record, Tally};
 use roster_core::id::{PasswordResetId, SourceId};
 use roster_core::log::Head;
@@ -12,6 +13,7 @@ use roster_core::model::{
 };
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::text::ExternalId;
+use roster_core::time::Timestamp;
 
 use crate::build::{
     account, account_id, api_key, card, change, claim, commit_id, directory_entry, email_change, invitation,
@@ -40,6 +42,12 @@ fn feed_lines() -> Vec<Record> {
     let others = [FeedKey::end(), FeedKey::gone(), FeedKey::mark(&organization_home(1))];
     let others = others.map(|key| FeedLine::reaching(key, 1, START.plus_seconds(1)));
     [entry].into_iter().chain(others).map(Record::Feed).collect()
+}
+
+/// Somebody who has signed in, at an instant finer than what people are shown.
+fn signed_in() -> Actor {
+    let since = Timestamp::from_micros(START.micros() + 7);
+    Actor::User { user: user_id(1), via: Via::Session { session: session_id(1), since } }
 }
 
 fn source_id() -> SourceId {
@@ -146,7 +154,7 @@ pub(super) fn records() -> Vec<(Home, Vec<Record>)> {
         }),
         Record::Membership(roster_core::model::Membership { organization: organization_id(1) }),
         Record::Receipt(Receipt { answer: None, ..receipt(2) }),
-        Record::Job(Box::new(Job { lease: None, cursor: None, ..job(2) })),
+        Record::Job(Box::new(Job { lease: None, cursor: None, actor: signed_in(), ..job(2) })),
         Record::Credential(Credential {
             password_hash: "$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA".into(),
             generation: 4,

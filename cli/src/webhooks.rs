@@ -82,14 +82,14 @@ impl HttpSender {
     }
 
     async fn post(&self, message: &Message) -> Result<Answered, DeliveryError> {
-        let url = Url::parse(message.url.as_str()).map_err(|_| DeliveryError::UnknownHost)?;
+        let url = Url::parse(message.url.as_str()).map_err(|_| DeliveryError::RefusedAddress)?;
         let request = request(&url, message)?;
         let stream = connected(&self.judged(&url).await?).await?;
         if url.scheme() != "https" {
             return exchange(stream, request).await;
         }
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let name = ServerName::try_from(host).map_err(|_| DeliveryError::UnknownHost)?;
+        let name = ServerName::try_from(host).map_err(|_| DeliveryError::RefusedAddress)?;
         let stream = self.tls.connect(name, stream).await.map_err(|error| {
             let broken = error.get_ref().is_none_or(|inner| !inner.is::<tokio_rustls::rustls::Error>());
             if broken { DeliveryError::Connection } else { DeliveryError::Tls }
@@ -104,13 +104,10 @@ impl HttpSender {
             Some(Host::Ipv4(address)) => vec![(address, port).into()],
             Some(Host::Ipv6(address)) => vec![(address, port).into()],
             Some(Host::Domain(name)) => {
-                tokio::net::lookup_host((name, port)).await.map_err(|_| DeliveryError::UnknownHost)?.collect()
+                tokio::net::lookup_host((name, port)).await.into_iter().flatten().collect()
             }
             None => Vec::new(),
         };
-        if found.is_empty() {
-            return Err(DeliveryError::UnknownHost);
-        }
         let good: Vec<SocketAddr> =
             found.into_iter().filter(|it| self.private_addresses || is_public(it.ip())).collect();
         if good.is_empty() { Err(DeliveryError::RefusedAddress) } else { Ok(good) }

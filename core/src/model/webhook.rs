@@ -307,11 +307,11 @@ pub enum DeliveryError {
     Timeout,
     /// Nobody answers there.
     Connection,
-    /// The name of the host leads nowhere.
-    UnknownHost,
     /// The receiver's certificate is not to be trusted.
     Tls,
-    /// The address is not one of the public Internet.
+    /// The host has no address that may be sent to: none at all, or none of the public Internet. Which of the two is told
+    /// to nobody, for it would tell the names of private networks.
+    #[serde(alias = "unknown_host")]
     RefusedAddress,
     /// The event is not there any more.
     Gone,
@@ -319,15 +319,8 @@ pub enum DeliveryError {
 
 impl DeliveryError {
     /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Status,
-        Self::Timeout,
-        Self::Connection,
-        Self::UnknownHost,
-        Self::Tls,
-        Self::RefusedAddress,
-        Self::Gone,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Status, Self::Timeout, Self::Connection, Self::Tls, Self::RefusedAddress, Self::Gone];
 
     /// As the API says it.
     pub const fn name(self) -> &'static str {
@@ -335,7 +328,6 @@ impl DeliveryError {
             Self::Status => "status",
             Self::Timeout => "timeout",
             Self::Connection => "connection",
-            Self::UnknownHost => "unknown_host",
             Self::Tls => "tls",
             Self::RefusedAddress => "refused_address",
             Self::Gone => "gone",

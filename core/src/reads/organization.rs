@@ -1,16 +1,18 @@
 //! Organizations, their seats and transfers.
 
 use super::post::as_held;
+use super::user::organizations_of_actor;
 use super::{Rows, Shown};
 use crate::facts::Request;
 use crate::home::{Home, Key, Record, Tally, TheMember};
 use crate::id::{OrganizationId, TransferId, Version};
-use crate::listing::{Listing, PageRequest};
+use crate::listing::{Listing, PageRequest, Position};
 use crate::model::{Card, DirectoryKind, Organization, OrganizationStatus, Transfer, UserStatus};
 use crate::op::{Roster, View, due_seats};
 use crate::permission::Permission;
 use crate::policy::{Reach, Standing};
 use crate::refusal::{OpError, Refusal};
+use crate::text::{search_keys, search_matches};
 
 /// An organization with what stands beside its record.
 #[derive(Clone, PartialEq, Debug)]
@@ -147,7 +149,7 @@ pub async fn seats(
     Ok(Shown { value: seats, version: shown_version(&mut view, &organization).await? })
 }
 
-/// The organizations of the deployment: all for operators, for others those they are in.
+/// The organizations of the deployment by their ids: all for operators, for others those they are in.
 pub async fn organizations(
     roster: &Roster,
     request: &Request,
@@ -155,6 +157,9 @@ pub async fn organizations(
     q: Option<String>,
     page: &PageRequest,
 ) -> Result<Rows<OrganizationShown>, OpError> {
+    if !request.actor.is_operator() {
+        return own_organizations(roster, request, status, q.as_deref(), page).await;
+    }
     let active = status.map(|status| status == OrganizationStatus::Active);
     let listing = Listing::Directory { kind: DirectoryKind::Organizations, active, q };
     let mut page = page.clone();
@@ -173,10 +178,7 @@ pub async fn organizations(
                 Ok(shown) if status.is_none_or(|status| status == shown.organization.value.status) => {
                     rows.push(shown);
                 }
-                Ok(_)
-                | Err(OpError::Refused(
-                    Refusal::NotFound | Refusal::Forbidden(_) | Refusal::ReauthenticationRequired,
-                )) => {}
+                Ok(_) | Err(OpError::Refused(Refusal::NotFound)) => {}
                 Err(error) => return Err(error),
             }
             if rows.len() == usize::from(page.limit) {
@@ -189,6 +191,42 @@ pub async fn organizations(
             return Ok(Rows { rows, next: None });
         }
     }
+}
+
+/// Those that the actor is in, found from their side: as many as there are of others cost nothing.
+async fn own_organizations(
+    roster: &Roster,
+    request: &Request,
+    status: Option<OrganizationStatus>,
+    q: Option<&str>,
+    page: &PageRequest,
+) -> Result<Rows<OrganizationShown>, OpError> {
+    let limit = usize::from(page.limit);
+    let fits = |it: &Organization| {
+        let keys = search_keys(Some(&it.name), None, it.external_id.as_ref());
+        status.is_none_or(|status| status == it.status) && q.is_none_or(|q| search_matches(&keys, q))
+    };
+    let mut rows = Vec::new();
+    for id in organizations_of_actor(roster, request).await? {
+        if page.after.as_ref().is_some_and(|after| id.uuid() <= after.id) {
+            continue;
+        }
+        match organization(roster, request, id).await {
+            Ok(shown) if fits(&shown.organization.value) => rows.push(shown),
+            Ok(_)
+            | Err(OpError::Refused(
+                Refusal::NotFound | Refusal::Forbidden(_) | Refusal::ReauthenticationRequired,
+            )) => {}
+            Err(error) => return Err(error),
+        }
+        if rows.len() > limit {
+            break;
+        }
+    }
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let last = rows.last().filter(|_| more).map(|row| row.organization.value.id.uuid());
+    Ok(Rows { rows, next: last.map(|id| Position { by: String::new(), id }) })
 }
 
 /// One transfer of ownership.

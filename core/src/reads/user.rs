@@ -121,7 +121,11 @@ async fn seen_in(roster: &Roster, request: &Request, user: UserId) -> Result<Vec
     Ok(seen)
 }
 
-async fn organizations_of_actor(roster: &Roster, request: &Request) -> Result<Vec<OrganizationId>, OpError> {
+/// The organizations that the actor may be in, by id.
+pub(super) async fn organizations_of_actor(
+    roster: &Roster,
+    request: &Request,
+) -> Result<Vec<OrganizationId>, OpError> {
     match (request.actor.bound_to(), request.actor.user()) {
         (Some(own), _) => Ok(vec![own]),
         (None, Some(user)) => pointers(roster, user).await,

@@ -18,6 +18,7 @@ mod owners;
 mod reports;
 mod rules;
 mod sources;
+mod takeovers;
 mod tenants;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use roster_core::ingest::Drain;
 use roster_core::op::Roster;
 use roster_core::verify::verify_all;
 use roster_tests::http::{Caller, Reply, Service, text};
+use roster_tests::mailbox::Mailbox;
 use roster_tests::stores::selected;
 use roster_tests::world::World;
 use serde_json::{Value, json};
@@ -45,7 +47,16 @@ impl Customers {
     }
 
     async fn with(store: &str, groups: Value) -> Self {
-        let world = World::on(store).await;
+        Self::of(World::on(store).await, groups).await
+    }
+
+    /// The same as [`Self::on`], with mail.
+    async fn with_mail(store: &str) -> (Self, Arc<Mailbox>) {
+        let (world, mailbox) = World::with_mail(store).await;
+        (Self::of(world, json!({"to": "one", "organization": "ext:cloud"})).await, mailbox)
+    }
+
+    async fn of(world: World, groups: Value) -> Self {
         let made =
             world.operator().post("/v1/sources", json!({"name": "Product", "groups": groups})).await.is(201);
         let (source, key) = (text(&made, "/id"), text(&made, "/write_key"));

@@ -67,8 +67,8 @@ async fn g4_the_same_message_is_taken_in_once_in_seven_days() {
     }
 }
 
-/// Rules I7, X4: a person with two ids is not made of two, an address of somebody else is not taken, and the address of
-/// one who signs in by it is theirs to change.
+/// Rules I7, X4: a person with two ids is not made of two, an address of somebody else is not taken, and an address that
+/// somebody else gave is not a source's to change.
 #[tokio::test]
 async fn an_address_belongs_to_one_person() {
     for store in selected() {
@@ -87,9 +87,15 @@ async fn an_address_belongs_to_one_person() {
         at.says("/v1/identify", json!({"userId": "anna", "traits": {"email": "zoe@example.com"}})).await;
         assert_eq!(at.user("anna").await.is(200)["email"], json!("anna@example.com"));
         assert_eq!(at.dead().await, ["email_exists", "email_exists"]);
-        at.says("/v1/identify", json!({"userId": "zoe", "traits": {"email": "new@example.com"}})).await;
-        assert_eq!(at.user("zoe").await.is(200)["email"], json!("new@example.com"));
-        operator.post("/v1/users", json!({"email": "zoe@example.com"})).await.is(201);
+        at.says("/v1/identify", json!({"userId": "zoe", "traits": {"email": "new@example.com", "x": 1}}))
+            .await;
+        let zoe = at.user("zoe").await.is(200);
+        assert_eq!((&zoe["email"], &zoe["traits"]["x"]), (&json!("zoe@example.com"), &json!(1)));
+        for email in ["yan@example.com", "new@example.com"] {
+            at.says("/v1/identify", json!({"userId": "yan", "traits": {"email": email}})).await;
+            assert_eq!(at.user("yan").await.is(200)["email"], json!(email), "its own");
+        }
+        operator.post("/v1/users", json!({"email": "yan@example.com"})).await.is(201);
         at.is_clean().await;
     }
 }

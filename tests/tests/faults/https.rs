@@ -77,7 +77,7 @@ async fn x2_https_is_spoken_with_whom_the_url_names_only() {
     let plain = message(&format!("http://localhost:{port}/hooks"));
     assert_eq!(trusting("ours.crt").send(&plain).await, Err(DeliveryError::Connection));
     let nowhere = message("https://nowhere.test/");
-    assert_eq!(trusting("ours.crt").send(&nowhere).await, Err(DeliveryError::UnknownHost));
+    assert_eq!(trusting("ours.crt").send(&nowhere).await, Err(DeliveryError::RefusedAddress));
     let careful = HttpSender::trusting(false, Duration::from_secs(10), Vec::new()).unwrap();
     assert_eq!(careful.send(&named).await, Err(DeliveryError::RefusedAddress));
     let free = roster_tests::private_server::free_port();

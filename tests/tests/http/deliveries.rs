@@ -315,17 +315,21 @@ async fn x2_a_receiver_that_hangs_delays_no_other() {
     }
 }
 
-/// X2: never to private addresses unless that is allowed: by number it is refused at once, by name when it is sent.
+/// X2: never to private addresses unless that is allowed: by number it is refused at once, by name when it is sent; and as
+/// a name that is nobody's.
 #[tokio::test]
 async fn x2_nothing_goes_to_a_private_address_unless_that_is_allowed() {
     for store in selected() {
         let receiver = Receiver::start().await;
         let world = World::of(Service::with_webhooks(store, false).await).await;
         let (id, _) = hooked(&world, &receiver.url_by_name(), Some("ext:cloud")).await;
+        let (nowhere, _) = hooked(&world, "http://nowhere.test/", Some("ext:cloud")).await;
         happens(&world, "one").await;
         send_all(&world.service.roster).await;
         let row = &deliveries(&world, &id, "").await[0];
         assert_eq!((&row["status"], &row["error"]), (&json!("pending"), &json!("refused_address")));
+        let other = &deliveries(&world, &nowhere, "").await[0];
+        assert_eq!((&other["status"], &other["error"]), (&row["status"], &row["error"]));
         assert_eq!((receiver.take().len(), &row["response_status"]), (0, &Value::Null));
         // What was made where it is allowed is not sent where it is not.
         let allowed = Roster { ..sending(world.service.roster.clone(), true) };

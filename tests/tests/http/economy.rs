@@ -82,6 +82,43 @@ async fn a_request_by_a_key_asks_the_store_as_seldom_as_it_can() {
     assert_eq!(counter.take(), (2, 1), "remove a member, and whether they were removed from everything");
 }
 
+/// P5: what a person sees of organizations costs what they are in, whatever else there is.
+#[tokio::test]
+async fn p5_organizations_of_others_cost_nothing_in_a_persons_list() {
+    let counter = Arc::new(Counter::default());
+    let service = counted(&counter).await;
+    let operator = service.operator();
+    let make = async |name: &str, owner: &str| {
+        let owner = json!({"email": format!("{owner}@example.com"), "external_id": owner});
+        let body = json!({"name": name, "external_id": name.to_lowercase(), "owner": owner});
+        operator.post("/v1/organizations", body).await.is(201);
+    };
+    make("Cloud", "olga").await;
+    make("Sky", "olga").await;
+    let olga = service.operator().with("roster-on-behalf-of", "ext:olga");
+    let names = async |query: &str| {
+        let page = olga.get(&format!("/v1/organizations{query}")).await.is(200);
+        let rows = page["data"].as_array().unwrap().iter();
+        let names: Vec<String> = rows.map(|row| text(row, "/name")).collect();
+        (names.join(" "), page["next_cursor"].as_str().map(str::to_owned))
+    };
+    counter.take();
+    assert_eq!(names("").await, ("Cloud Sky".to_owned(), None));
+    let (reads, _) = counter.take();
+    for n in 0..4 {
+        make(&format!("Other{n}"), "oscar").await;
+    }
+    counter.take();
+    assert_eq!(names("").await, ("Cloud Sky".to_owned(), None));
+    assert_eq!(counter.take(), (reads, 0));
+    let (first, next) = names("?limit=1").await;
+    let second = names(&format!("?limit=1&cursor={}", next.unwrap())).await;
+    assert_eq!((first.as_str(), second), ("Cloud", ("Sky".to_owned(), None)));
+    assert_eq!(names("?q=sk").await.0, "Sky");
+    assert_eq!(names("?q=cloud&status=active").await.0, "Cloud");
+    assert_eq!(names("?q=other0").await.0 + &names("?status=closed").await.0, "");
+}
+
 /// P4, P5: a key that names everything by id is answered from one read, and as by the longer way.
 #[tokio::test]
 async fn the_short_way_to_a_check_answers_as_the_long_one() {

@@ -247,6 +247,38 @@ async fn m7_invitations_end_with_one_who_was_lowered_before() {
     }
 }
 
+/// M7, M12, I6: what somebody sent is dead when their time is over, though nobody has written it down: nobody brings it
+/// back, and it is in nobody's way.
+#[tokio::test]
+async fn m12_what_ended_with_its_inviter_is_not_brought_back() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let end = crate::later(&world, 3_600);
+        let ask = json!({"name": "Short", "access": wide("admin"), "expires_at": end});
+        let key = operator.post(&format!("{CLOUD}/api-keys"), ask).await.is(201);
+        let key = world.service.bearer(&text(&key, "/secret"));
+        operator.patch(&format!("{CLOUD}/members/ext:anna"), json!({"expires_at": end})).await.is(200);
+        let dead = [
+            ("rita", invited(&key, "rita", wide("viewer")).await),
+            ("rosa", invited(&world.person("anna"), "rosa", wide("viewer")).await),
+        ];
+        let seats = used(&world).await;
+        world.test().clock.advance_seconds(3_600);
+        for (name, id) in dead {
+            let one = format!("{INVITATIONS}/{id}");
+            let longer = operator.patch(&one, json!({"expires_in": 86_400})).await;
+            longer.refused(409, "invitation_not_pending");
+            let again = operator.post(&format!("{one}/resend"), json!({})).await;
+            again.refused(409, "invitation_not_pending");
+            invited(&operator, name, wide("viewer")).await;
+            assert_eq!(status(&world, &id).await, "revoked", "{name}");
+        }
+        assert_eq!(used(&world).await, seats - 1, "her own");
+        assert_sound(&world).await;
+    }
+}
+
 /// Permissions: whoever may manage invitations sends them again, without the right to read them.
 #[tokio::test]
 async fn i4_sending_again_takes_the_right_to_manage_only() {

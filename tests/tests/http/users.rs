@@ -114,6 +114,8 @@ async fn people_elsewhere_are_nobody() {
         anna.get("/v1/users/ext:max").await.is(200);
         anna.get("/v1/users/ext:fred").await.is(200);
         anna.patch("/v1/users/ext:max", json!({"name": "Mine"})).await.refused(403, "forbidden");
+        let by_key = world.service.bearer(&world.admin_key).with("roster-on-behalf-of", "ext:max");
+        by_key.patch("/v1/users/ext:max", json!({"name": "Mine"})).await.refused(403, "forbidden");
         let elsewhere = anna.get("/v1/users/ext:otto").await;
         let nowhere = anna.get("/v1/users/ext:nobody").await;
         assert_eq!(elsewhere.body["detail"], nowhere.body["detail"]);

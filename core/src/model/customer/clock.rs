@@ -109,6 +109,10 @@ pub struct UserClock {
     /// What they say of the name.
     #[serde(default)]
     pub name: SaidName,
+    /// Whether the address is one that a source gave, and nobody else since. Whoever holds a write key may have said it: it
+    /// is nobody's proof of who the person is.
+    #[serde(default)]
+    pub gave_email: bool,
 }
 
 /// Of an account, or of an organization.

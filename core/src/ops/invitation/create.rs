@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::overtake::{PendingRead, replaced};
 use super::{fields, is_not_in};
 use crate::facts::Facts;
 use crate::home::{Home, Record, TheInvitedAddress, TheMember};
@@ -16,8 +17,8 @@ use crate::store::StoreError;
 use crate::text::{Email, Name};
 use crate::time::Timestamp;
 
-/// So many invitations fit into one commit.
-pub const ROWS: usize = 240;
+/// So many invitations fit into one commit, each in the place of a dead one by an inviter of its own.
+pub const ROWS: usize = 120;
 
 /// Who is invited, to what.
 #[derive(Clone, PartialEq, Debug)]
@@ -65,7 +66,7 @@ pub struct CreateInvitations {
 pub struct RowRead {
     asked: AskRead,
     member: Option<Member>,
-    pending: Option<Invitation>,
+    pending: Option<PendingRead>,
 }
 
 impl Operation for CreateInvitations {
@@ -91,10 +92,7 @@ impl Operation for CreateInvitations {
                 Some(user) => view.get(&TheMember(user)).await?,
                 None => None,
             };
-            let pending = match view.get(&address(row)).await? {
-                Some(id) => view.get(&id).await?.filter(|it| it.status == InvitationStatus::Pending),
-                None => None,
-            };
+            let pending = PendingRead::load(view, &row.email).await?;
             rows.push(RowRead { asked, member, pending });
         }
         Ok((view.open_organization().await?, rows))
@@ -116,10 +114,13 @@ impl Operation for CreateInvitations {
             match invited(&organization, &standing, row, &read, *number, facts) {
                 Err(refusal) if self.all_or_nothing => return Err(refusal),
                 Err(refusal) => decision.output.push((*number, InviteOutcome::Refused(refusal))),
-                Ok(own) if read.pending.is_some() => {
+                Ok(own) if read.pending.as_ref().is_some_and(|it| it.invitation.id == own.id) => {
                     decision.output.push((*number, InviteOutcome::Invited(Box::new(own))));
                 }
                 Ok(invitation) => {
+                    if let Some(dead) = read.pending {
+                        decision = replaced(decision, &dead.invitation, facts.now);
+                    }
                     let event = Event::new("invitation.created", "invitation", invitation.id)
                         .after(fields(&invitation));
                     let address = row.email.key().to_owned();
@@ -165,9 +166,9 @@ fn invited(
     let id = InvitationId::from_uuid(facts.fresh(&format!("invitation {number}")));
     match &read.pending {
         // This very request has made it before it was cut off.
-        Some(own) if own.id == id => return Ok(own.clone()),
-        Some(_) => return Err(Refusal::InvitationExists),
-        None => {}
+        Some(own) if own.invitation.id == id => return Ok(own.invitation.clone()),
+        Some(other) if !other.is_dead(facts.now) => return Err(Refusal::InvitationExists),
+        Some(_) | None => {}
     }
     granting.none_archived_anew(&Access::NONE)?;
     Ok(Invitation {

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::scene::InviterRead;
 use crate::home::{Key, Record, TheInvitedAddress};
 use crate::model::{Invitation, InvitationStatus};
 use crate::op::{Decision, Event, View};
@@ -19,6 +20,26 @@ pub(crate) async fn load_pending(
     Ok(view.get(&id).await?.filter(|it| it.status == InvitationStatus::Pending))
 }
 
+/// The pending invitation of an address, with whoever stands for it.
+#[derive(Debug)]
+pub(super) struct PendingRead {
+    pub(super) invitation: Invitation,
+    inviter: InviterRead,
+}
+
+impl PendingRead {
+    pub(super) async fn load(view: &mut View<'_>, address: &Email) -> Result<Option<Self>, StoreError> {
+        let Some(invitation) = load_pending(view, Some(address)).await? else { return Ok(None) };
+        let inviter = InviterRead::of_pending(view, Some(&invitation)).await?;
+        Ok(Some(Self { invitation, inviter }))
+    }
+
+    /// Whether whoever stands for it has left, so that it is in nobody's way (rule M7).
+    pub(super) fn is_dead(&self, now: Timestamp) -> bool {
+        self.inviter.is_gone(&self.invitation, now)
+    }
+}
+
 /// The same decision, by which a pending invitation ends too: its link is dead, its seat passes to whoever joins.
 pub(crate) fn overtaken<T>(
     decision: Decision<T>,
@@ -33,11 +54,13 @@ pub(crate) fn overtaken<T>(
 
 /// The same decision, which ends a pending invitation.
 pub(super) fn revoked<T>(decision: Decision<T>, pending: &Invitation, now: Timestamp) -> Decision<T> {
+    replaced(decision, pending, now).remove(Key::InvitedAddress(pending.email.key().to_owned()))
+}
+
+/// The same decision, which ends a pending invitation and gives its address to another.
+pub(super) fn replaced<T>(decision: Decision<T>, pending: &Invitation, now: Timestamp) -> Decision<T> {
     let event = Event::new("invitation.revoked", "invitation", pending.id)
         .before(json!({"status": pending.status}))
         .after(json!({"status": InvitationStatus::Revoked}));
-    decision
-        .remove(Key::InvitedAddress(pending.email.key().to_owned()))
-        .put(Record::Invitation(pending.ended(InvitationStatus::Revoked, now)))
-        .event(event)
+    decision.put(Record::Invitation(pending.ended(InvitationStatus::Revoked, now))).event(event)
 }

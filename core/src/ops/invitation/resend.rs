@@ -1,9 +1,10 @@
 //! Sending an invitation again: a new link, a new life (rule I4).
 
-use super::scene::{InvitationRead, all_there, load_accounts, may_manage};
+use super::overtake::{PendingRead, replaced};
+use super::scene::{InvitationRead, InviterRead, all_there, load_accounts, may_manage};
 use super::{fields, is_not_in};
 use crate::facts::Facts;
-use crate::home::{Home, Key, Record, TheInvitedAddress, TheMember};
+use crate::home::{Home, Key, Record, TheMember};
 use crate::id::{InvitationId, OrganizationId, UserId};
 use crate::model::{Invitation, InvitationStatus, Inviter, Letter, Mail, Member};
 use crate::op::{Decision, Event, Operation, View};
@@ -31,7 +32,8 @@ pub struct ResendInvitation {
 #[derive(Debug)]
 pub struct ResendRead {
     read: InvitationRead,
-    other: bool,
+    inviter: InviterRead,
+    other: Option<PendingRead>,
     member: Option<Member>,
     accounts_there: bool,
 }
@@ -50,14 +52,12 @@ impl Operation for ResendInvitation {
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         let read = InvitationRead::load(view, self.invitation).await?;
+        let inviter = InviterRead::of_pending(view, read.invitation.as_ref()).await?;
         let other = match &read.invitation {
-            Some(invitation) => view.get(&TheInvitedAddress(invitation.email.key().to_owned())).await?,
+            Some(invitation) => PendingRead::load(view, &invitation.email).await?,
             None => None,
         };
-        let other = match other.filter(|other| *other != self.invitation) {
-            Some(id) => view.get(&id).await?.is_some_and(|it| it.status == InvitationStatus::Pending),
-            None => false,
-        };
+        let other = other.filter(|other| other.invitation.id != self.invitation);
         let member = match self.user {
             Some(user) => view.get(&TheMember(user)).await?,
             None => None,
@@ -66,20 +66,21 @@ impl Operation for ResendInvitation {
             Some(invitation) => load_accounts(view, &invitation.access).await?,
             None => true,
         };
-        Ok(ResendRead { read, other, member, accounts_there })
+        Ok(ResendRead { read, inviter, other, member, accounts_there })
     }
 
     fn decide(&self, state: Self::State, facts: &Facts) -> Result<Decision<Invitation>, Refusal> {
-        let ResendRead { read, other, member, accounts_there } = state;
+        let ResendRead { read, inviter, other, member, accounts_there } = state;
         let (organization, standing) = read.visible.open()?;
         let before = read.invitation.ok_or(Refusal::NotFound)?;
         may_manage(&standing, &before.access, facts)?;
         facts.policies.access.may_grant(&standing, &before.access)?;
-        if !matches!(before.status, InvitationStatus::Pending | InvitationStatus::Expired) {
+        let is_alive = matches!(before.status, InvitationStatus::Pending | InvitationStatus::Expired);
+        if !is_alive || inviter.is_gone(&before, facts.now) {
             return Err(Refusal::InvitationNotPending);
         }
         is_not_in(member.as_ref(), self.cuts, facts.now)?;
-        if other {
+        if other.as_ref().is_some_and(|other| !other.is_dead(facts.now)) {
             return Err(Refusal::InvitationExists);
         }
         all_there(&before.access, standing.roles(), accounts_there)?;
@@ -99,7 +100,11 @@ impl Operation for ResendInvitation {
             .after(fields(&after));
         let letter = Letter::Invitation { invitation: after.id, link: after.link };
         let mail = self.mail.and_then(|posting| Mail::of(posting.id, [letter], facts.now));
-        let mut decision = Decision::unchanged(after.clone())
+        let mut decision = Decision::unchanged(after.clone());
+        if let Some(dead) = other {
+            decision = replaced(decision, &dead.invitation, facts.now);
+        }
+        let mut decision = decision
             .put(Record::InvitedAddress(after.email.key().to_owned(), after.id))
             .put(Record::Invitation(after))
             .event(event);

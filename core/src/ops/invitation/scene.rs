@@ -3,7 +3,9 @@
 use crate::facts::Facts;
 use crate::home::TheMember;
 use crate::id::{InvitationId, UserId};
-use crate::model::{Access, AccountStatus, ApiKey, Invitation, Inviter, Member, MemberStatus};
+use crate::model::{
+    Access, AccountStatus, ApiKey, Invitation, InvitationStatus, Inviter, Member, MemberStatus,
+};
 use crate::op::{View, Visible};
 use crate::ops::member::{custom, require_on};
 use crate::policy::{Roles, Standing};
@@ -51,7 +53,7 @@ pub struct InviterHead {
 
 /// Who stands for an invitation, as they were read.
 #[derive(Debug)]
-pub(super) enum InviterRead {
+pub enum InviterRead {
     Always,
     Key(Option<ApiKey>),
     Member(Option<Member>),
@@ -91,6 +93,23 @@ impl InviterRead {
                     || member.at(now).status != MemberStatus::Active
             }),
         }
+    }
+
+    /// Of an invitation that is pending; nobody is asked for another one.
+    pub(super) async fn of_pending(
+        view: &mut View<'_>,
+        invitation: Option<&Invitation>,
+    ) -> Result<Self, StoreError> {
+        match invitation.filter(|it| it.status == InvitationStatus::Pending) {
+            Some(pending) => Self::load(view, pending.invited_by).await,
+            None => Ok(Self::Always),
+        }
+    }
+
+    /// Whether they have left by what this home says, so that a pending invitation is dead, written down or not. Who was
+    /// removed from everything is written down by the job.
+    pub(super) fn is_gone(&self, invitation: &Invitation, now: Timestamp) -> bool {
+        self.has_left(invitation, 0, now)
     }
 
     /// Whether they may still grant what the invitation gives (rule I6). `head` is what their own home says of a person.

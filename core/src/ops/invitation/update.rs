@@ -1,7 +1,7 @@
 //! Changing a pending invitation (rules I5, M11).
 
 use super::fields;
-use super::scene::{InvitationRead, may_manage};
+use super::scene::{InvitationRead, InviterRead, may_manage};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record};
 use crate::id::{InvitationId, OrganizationId};
@@ -35,7 +35,7 @@ pub struct UpdateInvitation {
 }
 
 impl Operation for UpdateInvitation {
-    type State = (InvitationRead, Option<AskRead>);
+    type State = (InvitationRead, InviterRead, Option<AskRead>);
     type Output = Invitation;
 
     fn home(&self) -> Home {
@@ -51,10 +51,16 @@ impl Operation for UpdateInvitation {
             Some(access) => Some(access.load(view).await?),
             None => None,
         };
-        Ok((InvitationRead::load(view, self.invitation).await?, asked))
+        let read = InvitationRead::load(view, self.invitation).await?;
+        let inviter = InviterRead::of_pending(view, read.invitation.as_ref()).await?;
+        Ok((read, inviter, asked))
     }
 
-    fn decide(&self, (read, asked): Self::State, facts: &Facts) -> Result<Decision<Invitation>, Refusal> {
+    fn decide(
+        &self,
+        (read, inviter, asked): Self::State,
+        facts: &Facts,
+    ) -> Result<Decision<Invitation>, Refusal> {
         let (organization, standing) = read.visible.open()?;
         if let Some(life) = self.patch.expires_in {
             facts.policies.invitations.check_life(life, "/expires_in")?;
@@ -68,7 +74,7 @@ impl Operation for UpdateInvitation {
         may_manage(&standing, &before.access, facts)?;
         may_manage(&standing, access, facts)?;
         facts.policies.access.may_grant(&standing, access)?;
-        if before.status != InvitationStatus::Pending {
+        if before.status != InvitationStatus::Pending || inviter.is_gone(&before, facts.now) {
             return Err(Refusal::InvitationNotPending);
         }
         if let Some(granting) = &granting {

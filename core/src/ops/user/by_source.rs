@@ -12,8 +12,9 @@ use crate::store::StoreError;
 use crate::text::{Email, Name};
 use crate::time::Timestamp;
 
-/// Sets address, name and traits of a user, each as far as no later message set it. The address of one who signs in by
-/// it is theirs to change, and a name that was given by hand stays until sources say another one.
+/// Sets address, name and traits of a user, each as far as no later message set it. An address that somebody else gave is
+/// not a source's to change, and one who signs in gets none by it: whoever reads its mailbox would be them. A name that was
+/// given by hand stays until sources say another one.
 #[derive(Debug)]
 pub struct SetUserBySource {
     /// Who.
@@ -60,8 +61,10 @@ impl Operation for SetUserBySource {
         let greater = |new: &str, old: Option<&str>| old.is_none_or(|old| new > old);
         let email = self.email.clone().filter(|email| {
             let old = user.email.as_ref().map(Email::as_str);
-            !(signs_in && old.is_some()) && clock.at.take(".email", self.at, greater(email.as_str(), old))
+            let theirs = !signs_in && (old.is_none() || clock.gave_email);
+            theirs && clock.at.take(".email", self.at, greater(email.as_str(), old))
         });
+        clock.gave_email |= email.is_some();
         let said = |name| clock.name.take(&mut clock.at, name, user.name.as_ref(), self.at);
         let name = self.name.as_ref().and_then(said);
         let traits = crate::ops::source::news(&self.traits, &user.traits, &mut clock.at, self.at);

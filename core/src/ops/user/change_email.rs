@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::OwedCards;
 use crate::facts::Facts;
-use crate::home::{Home, Key, Record, TheCredential, TheNewAddress, ThePasswordReset, TheUser};
+use crate::home::{Home, Key, Record, TheCredential, TheNewAddress, ThePasswordReset, TheUser, TypedKey};
 use crate::id::{EmailChangeId, UserId};
+use crate::model::customer::{TheUserClock, UserClock};
 use crate::model::{Credential, EmailChange, Letter, Mail, PasswordReset, User, UserStatus};
 use crate::op::{Decision, Event, Operation, View};
 use crate::ops::mail::Posting;
@@ -99,6 +100,7 @@ pub struct ConfirmRead {
     change: Option<EmailChange>,
     reset: Option<PasswordReset>,
     credential: Option<Credential>,
+    clock: Option<UserClock>,
 }
 
 impl Operation for ConfirmEmailChange {
@@ -110,14 +112,16 @@ impl Operation for ConfirmEmailChange {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        view.fetch([Key::User, Key::NewAddress, Key::PasswordReset, Key::Credential]).await?;
+        let own = [Key::User, Key::NewAddress, Key::PasswordReset, Key::Credential, TheUserClock.key()];
+        view.fetch(own).await?;
         let (user, change) = (view.get(&TheUser).await?, view.get(&TheNewAddress).await?);
         let (reset, credential) = (view.get(&ThePasswordReset).await?, view.get(&TheCredential).await?);
-        Ok(ConfirmRead { user, change, reset, credential })
+        let clock = view.get(&TheUserClock).await?;
+        Ok(ConfirmRead { user, change, reset, credential, clock })
     }
 
     fn decide(&self, read: ConfirmRead, facts: &Facts) -> Result<Decision<Self::Output>, Refusal> {
-        let ConfirmRead { user, change: found, reset, credential } = read;
+        let ConfirmRead { user, change: found, reset, credential, clock } = read;
         let (found, known) = (found.as_ref(), credential.as_ref());
         let change = EmailChange::check(found, self.change, user.as_ref(), known, facts.now)?;
         let before = user.ok_or(Refusal::NotFound)?;
@@ -138,6 +142,9 @@ impl Operation for ConfirmEmailChange {
         decision.puts.extend(job.map(|job| Record::Job(Box::new(job))));
         // Whoever reads the old mailbox opens nothing any more.
         decision.removes.extend(reset.map(|_| Key::PasswordReset));
+        // The address is the person's own now.
+        let clock = clock.filter(|clock| clock.gave_email);
+        decision.puts.extend(clock.map(|clock| UserClock { gave_email: false, ..clock }.into()));
         Ok(decision)
     }
 

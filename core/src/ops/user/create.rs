@@ -2,9 +2,11 @@
 
 use serde_json::json;
 
+use crate::actor::Actor;
 use crate::facts::Facts;
-use crate::home::{Home, Record, TheUser};
+use crate::home::{Home, Key, Record, TheUser, TypedKey};
 use crate::id::UserId;
+use crate::model::customer::{TheUserClock, UserClock};
 use crate::model::{TraitPatch, Traits, User, UserStatus};
 use crate::op::{Decision, Event, Operation, View};
 use crate::refusal::Refusal;
@@ -38,6 +40,7 @@ impl Operation for CreateUser {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        view.fetch([Key::User, TheUserClock.key()]).await?;
         view.get(&TheUser).await
     }
 
@@ -65,7 +68,14 @@ impl Operation for CreateUser {
         .after(json!({
             "email": user.email, "external_id": user.external_id, "name": user.name, "traits": user.traits,
         }));
-        Ok(Decision::unchanged(user.clone()).put(Record::User(user)).event(event))
+        let decision = Decision::unchanged(user.clone());
+        let by_source = matches!(facts.actor, Actor::Source { .. }) && user.email.is_some();
+        let decision = if by_source {
+            decision.put(UserClock { gave_email: true, ..UserClock::default() }.into())
+        } else {
+            decision
+        };
+        Ok(decision.put(Record::User(user)).event(event))
     }
 
     fn not_after(&self) -> Option<Timestamp> {

@@ -1,15 +1,17 @@
 //! Making the link by which a person sets a new password (rule L8).
 
 use crate::facts::Facts;
-use crate::home::{Home, Record, ThePasswordReset, TheUser};
+use crate::home::{Home, Key, Record, TheCredential, ThePasswordReset, TheUser, TypedKey};
 use crate::id::{MailId, PasswordResetId, UserId};
+use crate::model::customer::TheUserClock;
 use crate::model::{Letter, Mail, PasswordReset, User, UserStatus};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
 use crate::time::Timestamp;
 
-/// Begins a password reset. The link of one that was begun before is dead.
+/// Begins a password reset. The link of one that was begun before is dead. None is mailed to an address that only a source
+/// gave, for one who has no password: whoever holds a write key would become them.
 #[derive(Debug)]
 pub struct BeginPasswordReset {
     /// Whose.
@@ -25,7 +27,7 @@ pub struct BeginPasswordReset {
 }
 
 impl Operation for BeginPasswordReset {
-    type State = (Option<User>, Option<PasswordReset>);
+    type State = (Option<User>, Option<PasswordReset>, bool);
     type Output = PasswordReset;
 
     fn home(&self) -> Home {
@@ -33,16 +35,27 @@ impl Operation for BeginPasswordReset {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        Ok((view.get(&TheUser).await?, view.get(&ThePasswordReset).await?))
+        view.fetch([Key::User, Key::PasswordReset, Key::Credential, TheUserClock.key()]).await?;
+        let signs_in = view.get(&TheCredential).await?.is_some();
+        let by_source = view.get(&TheUserClock).await?.is_some_and(|clock| clock.gave_email);
+        Ok((view.get(&TheUser).await?, view.get(&ThePasswordReset).await?, by_source && !signs_in))
     }
 
-    fn decide(&self, (user, found): Self::State, facts: &Facts) -> Result<Decision<PasswordReset>, Refusal> {
+    fn decide(
+        &self,
+        (user, found, unproved): Self::State,
+        facts: &Facts,
+    ) -> Result<Decision<PasswordReset>, Refusal> {
         let user = user.ok_or(Refusal::NotFound)?;
         if user.status != UserStatus::Active {
             return Err(Refusal::TargetNotActive);
         }
         if self.mail.is_some() && user.email.is_none() {
             return Err(Refusal::invalid("", "the person has no address that a link could be mailed to"));
+        }
+        if self.mail.is_some() && unproved {
+            let detail = "only a source said what the person's address is; have an operator set it first";
+            return Err(Refusal::invalid("", detail));
         }
         if let Some(found) = found.filter(|found| found.id == self.id) {
             return Ok(Decision::unchanged(found));

@@ -73,7 +73,9 @@ impl Operation for UpdateUser {
         let before = found.ok_or(Refusal::NotFound)?;
         let patch = &self.patch;
         let traits = before.traits.merged(&patch.traits)?;
-        let own = facts.actor.user() == Some(self.user) && patch.is_name_only();
+        // What a person is called in the deployment is no key's of one organization to change.
+        let speaks = facts.actor.user() == Some(self.user) && facts.actor.bound_to().is_none();
+        let own = speaks && patch.is_name_only();
         if !facts.actor.names_people() && !own {
             return Err(Refusal::lacks("operator"));
         }
@@ -96,13 +98,15 @@ impl Operation for UpdateUser {
         if after.email.is_none() && after.external_id.is_none() {
             return Err(Refusal::invalid("/email", "a user needs an e-mail address or an external id"));
         }
-        if after == before {
-            return Ok(Decision::unchanged((before, after)));
+        let overruled = overruled(clock, patch, (&before, &after), facts);
+        let mut decision = Decision::unchanged((before.clone(), after.clone()));
+        if after == before && overruled.is_none() {
+            return Ok(decision);
         }
+        decision.puts.extend(overruled.map(Record::from));
         let event = Event { user: Some(self.user), ..Event::new("user.updated", "user", self.user) }
             .before(fields(&before))
             .after(fields(&after));
-        let mut decision = Decision::unchanged((before.clone(), after.clone()));
         if before.email != after.email && reset.is_some() {
             // Whoever reads the old mailbox opens nothing any more.
             decision.removes.push(Key::PasswordReset);
@@ -110,16 +114,28 @@ impl Operation for UpdateUser {
         let cards = self.cards.as_ref().filter(|_| before.card() != after.card());
         let job = cards.map(|cards| cards.job(self.user, facts.now));
         decision.puts.extend(job.map(|job| Record::Job(Box::new(job))));
-        if let Some(mut clock) = clock.filter(|_| before.name != after.name) {
-            clock.name.overrule(facts.now);
-            decision.puts.push(clock.into());
-        }
         Ok(decision.put(Record::User(after)).event(event))
     }
 
     fn not_after(&self) -> Option<Timestamp> {
         self.not_after
     }
+}
+
+/// What a hand changes of what sources have said. Whoever names the address vouches for it, the same address too.
+fn overruled(
+    clock: Option<UserClock>,
+    patch: &UserPatch,
+    (before, after): (&User, &User),
+    facts: &Facts,
+) -> Option<UserClock> {
+    let known = clock?;
+    let mut clock = known.clone();
+    if before.name != after.name {
+        clock.name.overrule(facts.now);
+    }
+    clock.gave_email &= patch.email.is_none();
+    (clock != known).then_some(clock)
 }
 
 fn fields(user: &User) -> serde_json::Value {

@@ -305,24 +305,9 @@ async fn count_in_all(
     let found: Vec<(i64, String, bool, i64)> = lines.build_query_as().fetch_all(connection).await?;
     for (home, status, wide, number) in found {
         let Some(place) = places.get_mut(&home) else { continue };
-        add(&mut place.counts, &status, wide, number);
+        place.counts.add(from_name("status", status)?, wide, number);
     }
     Ok(())
-}
-
-fn add(counts: &mut Counts, status: &str, wide: bool, number: i64) {
-    let wide = if wide { number } else { 0 };
-    match status {
-        "active" => {
-            counts.active += number;
-            counts.wide[0] += wide;
-        }
-        "deactivated" => {
-            counts.deactivated += number;
-            counts.wide[1] += wide;
-        }
-        _ => counts.former += number,
-    }
 }
 
 /// Counts the members who have access to accounts by name.
@@ -339,13 +324,10 @@ async fn count(connection: &mut SqliteConnection, spots: &Spots, drafts: &mut [D
          WHERE m.status <> 'former' AND (m.expires_at IS NULL OR m.expires_at > p.value ->> 2) GROUP BY 1, 2, 3",
     );
     let found: Vec<(i64, Uuid, String, i64)> = lines.build_query_as().fetch_all(connection).await?;
-    let mut counts: BTreeMap<(i64, Uuid), [i64; 2]> = BTreeMap::new();
-    for (home, id, status, number) in found {
-        counts.entry((home, id)).or_default()[usize::from(status != "active")] += number;
-    }
-    for draft in drafts {
-        draft.line.count(counts.get(&(draft.home, draft.id)).copied().unwrap_or_default());
-    }
+    let found = found
+        .into_iter()
+        .map(|(home, id, status, number)| Ok::<_, Fault>((home, id, from_name("status", status)?, number)));
+    Draft::count(drafts, found.collect::<Result<Vec<_>, _>>()?);
     Ok(())
 }
 
@@ -359,10 +341,7 @@ async fn meet(
     for draft in drafts.iter_mut().filter(|draft| !draft.posts.is_empty()) {
         draft.line.set_posts(from_json("posts", &draft.posts)?);
     }
-    let mut wanted: Vec<(i64, UserId)> =
-        drafts.iter().flat_map(|draft| draft.line.users().map(|user| (draft.home, user))).collect();
-    wanted.sort_unstable();
-    wanted.dedup();
+    let wanted = Draft::users(drafts);
     let mut people: BTreeMap<i64, People> = BTreeMap::new();
     for row in members(connection, survey, spots, &wanted).await? {
         let home = row.home;
@@ -370,10 +349,7 @@ async fn meet(
         let presence = row.content.as_deref().map(presence).transpose()?.flatten();
         people.entry(home).or_default().add(member(row)?.at(spot.place.now), presence);
     }
-    let nobody = People::default();
-    for draft in drafts {
-        draft.line.meet(people.get(&draft.home).unwrap_or(&nobody));
-    }
+    Draft::meet(drafts, &people);
     Ok(())
 }
 

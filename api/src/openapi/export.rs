@@ -18,6 +18,7 @@ pub(super) fn user_export() -> Value {
                 "When sources last set which field or trait.",
             ),
             ("said_name", or_null(text("Ada Lovelace")), "The name that sources last said of them."),
+            ("said_names", list(said_name()), "The name that each source says of them."),
             ("sessions", list(of("Session")), "Their sessions."),
             ("mail", list(export_letter()), "Letters to them that wait."),
             ("jobs", list(of("Job")), "Jobs about them."),
@@ -33,6 +34,17 @@ pub(super) fn user_export() -> Value {
             ),
             ("organizations", list(exported_organization()), "Organization by organization."),
             ("messages", list(export_message()), "What sources have sent about them, and is not applied."),
+        ],
+    )
+}
+
+fn said_name() -> Value {
+    object(
+        "A name that a source says.",
+        vec![
+            ("source", id("src"), "Which source."),
+            ("name", name("Ada Lovelace"), "The name."),
+            ("at", time(), "As of when it said so."),
         ],
     )
 }

@@ -54,7 +54,8 @@ pub fn routes() -> Vec<Route> {
             .answers(200, "Source")
             .refuses(&["owner_by_transfer_only"]),
         Route::delete(ONE, "delete_source", delete)
-            .says("Delete a source", "Operators only. Its write key answers 401 from the next request on.")
+            .says("Delete a source", "Operators only. Its write key answers 401 from the next request on. What it sent and is not applied yet is \
+                 dropped, and its dead letters are within the hour.")
             .answers(204, ""),
         Route::get("/sources/{source}/dead-letters", "list_dead_letters", letters)
             .says("List what could not be applied", "Operators only. Each with the reason, the oldest first.")

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use roster_core::model::customer::SaidName;
 use roster_core::model::{EmailChange, Invitation, Letter};
 use roster_core::reads::{ExportedOrganization, JobItem, Message, Piece, Section, WaitingLetter};
 use serde_json::{Value, json};
@@ -29,7 +30,7 @@ impl ExportWriter {
             Piece::User(it) => format!("{{\"user\":{}", user(it)),
             Piece::EmailChange(it) => format!(",\"email_change\":{}", email_change(it.as_ref())),
             Piece::TraitTimes(times) => format!(",\"trait_times\":{}", json!(times)),
-            Piece::SaidName(name) => format!(",\"said_name\":{}", json!(name)),
+            Piece::SaidName(name) => said_name(name),
             Piece::Rows(section) => self.section(section),
             Piece::Organization(it) => self.begin(it),
             Piece::OrganizationsEnd => {
@@ -112,6 +113,13 @@ fn head(it: &ExportedOrganization) -> Value {
         "posts_awaited": it.awaited.iter().map(post).collect::<Vec<_>>(),
         "presence": presence,
     })
+}
+
+fn said_name(it: &SaidName) -> String {
+    let by: Vec<Value> = (it.by.iter())
+        .map(|(source, said)| json!({"source": source, "name": said.name, "at": said.at}))
+        .collect();
+    format!(",\"said_name\":{},\"said_names\":{}", json!(it.said), json!(by))
 }
 
 fn email_change(it: Option<&EmailChange>) -> Value {

@@ -8,14 +8,18 @@ use crate::flows::claims::erased;
 use crate::flows::create_user::fresh_id;
 use crate::home::{Home, Key, TypedKey};
 use crate::id::{OrganizationId, UserId};
-use crate::model::customer::{Groups, Source, TheMappings, ThePresence};
+use crate::model::customer::{
+    AccountClock, Groups, Source, TheAccountClock, TheActivity, TheLinkClock, TheMappings, ThePresence,
+    TheUserClock,
+};
 use crate::model::{ClaimName, DirectoryId};
 use crate::op::Roster;
+use crate::ops::stream::months_around;
 use crate::overlay::{Ahead, Overlay};
 use crate::store::StoreError;
 use crate::text::ExternalId;
 
-use super::message::{self, Message};
+use super::message::{self, Kind, Message};
 use super::places::named_by;
 
 /// Reads what messages are about, each with its request: first their names, then where these lead, then what is there, or
@@ -42,16 +46,19 @@ pub(super) async fn read_ahead(
                 Some(user) => user,
                 None => fresh_id(&request.step("user").step("person 0")),
             };
-            person(&mut accounts, place, user);
+            person(&mut accounts, place, user, message);
         }
     }
     accounts.fetch(overlay).await?;
     let mut things = Ahead::default();
     for (place, group) in found {
-        if let Some(organization) = place
-            && let Some(account) = overlay.account_of(organization, group).await?
-        {
-            things.add(Home::Organization(organization), [Key::Account(account)]);
+        let Some(organization) = place else { continue };
+        let home = Home::Organization(organization);
+        if let Some(account) = overlay.account_of(organization, group).await? {
+            things.add(home.clone(), [Key::Account(account), TheAccountClock(account).key()]);
+        }
+        if source.groups == Groups::Each {
+            things.add(home, [AccountClock::of(organization).key()]);
         }
     }
     things.fetch(overlay).await
@@ -110,12 +117,24 @@ fn account(names: &mut Ahead, place: Option<OrganizationId>, group: &ExternalId)
     }
 }
 
-fn person(things: &mut Ahead, place: Option<OrganizationId>, user: UserId) {
+/// What is known of a person, as far as a message of this kind looks at it.
+fn person(things: &mut Ahead, place: Option<OrganizationId>, user: UserId, message: &Message) {
     let entry = DirectoryId::User(user);
     things.add(Home::directory(entry), [Key::DirectoryEntry(entry)]);
     things.add(Home::User(user), [Key::User].into_iter().chain(place.map(Key::Membership)));
-    if let Some(organization) = place {
-        things.add(Home::Organization(organization), [Key::Member(user)]);
-        things.add(Home::Activity(organization), [ThePresence(user).key()]);
+    if message.kind == Kind::Identify {
+        things.add(Home::User(user), [Key::Credential, Key::PasswordReset, TheUserClock.key()]);
+    }
+    let Some(organization) = place else { return };
+    things.add(Home::Organization(organization), [Key::Member(user)]);
+    match message.kind {
+        Kind::Track | Kind::Page | Kind::Screen => {
+            let months = months_around(message.at).map(|month| TheActivity(user, month).key());
+            things.add(Home::Activity(organization), months.chain([ThePresence(user).key()]));
+        }
+        Kind::Identify | Kind::Group | Kind::Link | Kind::Unlink => {
+            things.add(Home::Organization(organization), [TheLinkClock(user).key()]);
+        }
+        Kind::Alias => {}
     }
 }

@@ -53,7 +53,7 @@ impl Applying<'_> {
 
     async fn identify(&self, message: &Message) -> Result<(), Unapplied> {
         let Some(external) = &message.user else { return Ok(()) };
-        let user = people::identify(self.roster, self.request, external, &message.traits, message.at).await?;
+        let user = people::identify(self, external, &message.traits, message.at).await?;
         match &message.company {
             None => Ok(()),
             Some(company) if company.remove => {
@@ -106,16 +106,16 @@ impl Applying<'_> {
             },
             None => self.account_of_user(user, group).await?,
         };
-        let (name, traits) = (message::name(traits), message::patch(traits));
+        let (source, name, traits) = (self.source.id, message::name(traits), message::patch(traits));
         if self.source.groups == Groups::Each {
             let (name, traits) = (name.clone(), traits.clone());
-            let operation = SetOrganizationBySource { organization, at, name, traits };
+            let operation = SetOrganizationBySource { organization, source, at, name, traits };
             let step = self.request.step("organization");
             if run(self.roster, &step, &operation).await?.output {
                 tidied(refresh_organization(self.roster, &step, organization).await);
             }
         }
-        let operation = SetAccountBySource { organization, account, at, name, traits };
+        let operation = SetAccountBySource { organization, account, source, at, name, traits };
         run(self.roster, &self.request.step("account traits"), &operation).await?;
         // Whom its traits name (rule T2).
         self.map(organization, Some(account)).await?;

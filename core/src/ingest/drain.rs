@@ -24,7 +24,7 @@ use crate::id::{DeadLetterId, SourceId};
 use crate::model::customer::{Customer, CustomerKey, DeadLetter, Inbox, Source, TheMappings};
 use crate::op::{Roster, run};
 use crate::ops::stream::{
-    FinishInbox, ForgetMessages, PutDeadLetters, ReleaseInbox, RemoveDeadLetters, TakeInbox,
+    ClearStream, FinishInbox, ForgetMessages, PutDeadLetters, ReleaseInbox, RemoveDeadLetters, TakeInbox,
 };
 use crate::overlay::{Overlay, on_overlay};
 use crate::refusal::OpError;
@@ -33,7 +33,7 @@ use crate::store::{CommitError, StoreErrorKind};
 
 /// How often inboxes are looked into that others fill.
 const LOOK: Duration = Duration::from_millis(300);
-/// How often old messages are forgotten.
+/// How often old messages are forgotten, and what deleted sources have left.
 const FORGET: Duration = Duration::from_hours(1);
 /// How many requests of one source are applied before the next source's turn.
 const TURN: u16 = 16;
@@ -101,15 +101,26 @@ impl Drain {
         self.release().await
     }
 
-    /// Forgets the messages of every source that came more than seven days ago.
+    /// Forgets the messages of every source that came more than seven days ago, and all that deleted sources have left: no
+    /// id of one is another's later, and what was under way when it went is found the next time.
     pub async fn forget(&self, stop: &Stop) -> Result<(), OpError> {
         let mut after = Home::Stream(SourceId::from_uuid(Uuid::nil()), 0);
+        let mut last: Option<(SourceId, bool)> = None;
         loop {
             let homes = self.roster.store.homes(Some(&after), 200).await?;
             for home in &homes {
                 match home {
-                    Home::Stream(source, part @ 2..) if !stop.is_given() => {
-                        self.forget_in(*source, *part).await?;
+                    Home::Stream(source, part) if !stop.is_given() => {
+                        let is_there = match last {
+                            Some((known, is_there)) if known == *source => is_there,
+                            _ => find_source(&self.roster, *source).await?.is_some(),
+                        };
+                        last = Some((*source, is_there));
+                        if !is_there {
+                            self.clear(*source, *part).await?;
+                        } else if *part >= 2 {
+                            self.forget_in(*source, *part).await?;
+                        }
                     }
                     Home::Stream(..) => {}
                     _ => return Ok(()),
@@ -117,6 +128,18 @@ impl Drain {
             }
             let Some(last) = homes.last() else { return Ok(()) };
             after = last.clone();
+        }
+    }
+
+    async fn clear(&self, source: SourceId, part: u8) -> Result<(), OpError> {
+        let mut after = None;
+        loop {
+            let found = self.roster.store.records(&Home::Stream(source, part), after.as_ref(), 400).await?;
+            let keys: Vec<Key> = found.iter().map(|stored| stored.record.key()).collect();
+            let Some(last) = keys.last() else { return Ok(()) };
+            after = Some(last.clone());
+            let system = Request::new(Actor::System, self.roster.entropy.as_ref());
+            run(&self.roster, &system, &ClearStream { source, part, keys }).await?;
         }
     }
 

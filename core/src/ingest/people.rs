@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::apply::Applying;
 use super::{Unapplied, message};
 use crate::facts::Request;
 use crate::flows::claims::{self, Taken};
@@ -54,12 +55,12 @@ pub(super) async fn known_or_new(
 
 /// Sets what is said about a user.
 pub(super) async fn identify(
-    roster: &Roster,
-    request: &Request,
+    applying: &Applying<'_>,
     external: &ExternalId,
     traits: &Map<String, Value>,
     at: Timestamp,
 ) -> Result<User, Unapplied> {
+    let Applying { roster, source, request } = *applying;
     let email = message::email(traits);
     let user = known_or_new(roster, request, external, email.as_ref()).await?;
     let target = ClaimTarget::User(user.id);
@@ -74,6 +75,7 @@ pub(super) async fn identify(
     };
     let operation = SetUserBySource {
         user: user.id,
+        source: source.id,
         at,
         email,
         name: message::name(traits),

@@ -9,7 +9,7 @@ use super::cell::Cell;
 use super::field::Field;
 use crate::id::{OrganizationId, UserId};
 use crate::model::customer::Presence;
-use crate::model::{Account, FormerMembers, Member, Organization, Post, Posts};
+use crate::model::{Account, FormerMembers, Member, MemberStatus, Organization, Post, Posts};
 use crate::time::Timestamp;
 
 /// What is known of an organization.
@@ -73,6 +73,24 @@ struct Owner {
     external: Option<String>,
     member: Option<Member>,
     presence: Option<Presence>,
+}
+
+impl Counts {
+    /// Adds so many members of a status, with access to every account or not.
+    pub fn add(&mut self, status: MemberStatus, wide: bool, number: i64) {
+        let wide = if wide { number } else { 0 };
+        match status {
+            MemberStatus::Active => {
+                self.active += number;
+                self.wide[0] += wide;
+            }
+            MemberStatus::Deactivated => {
+                self.deactivated += number;
+                self.wide[1] += wide;
+            }
+            MemberStatus::Former => self.former += number,
+        }
+    }
 }
 
 impl People {

@@ -248,21 +248,15 @@ async fn count<S: Store + ?Sized>(
 }
 
 fn counted(member: &Member, counts: &mut Counts, accounts: &mut BTreeMap<AccountId, [i64; 2]>) {
+    counts.add(member.status, matches!(member.access, Access::Organization(_)), 1);
     let n = match member.status {
         MemberStatus::Active => 0,
         MemberStatus::Deactivated => 1,
-        MemberStatus::Former => {
-            counts.former += 1;
-            return;
-        }
+        MemberStatus::Former => return,
     };
-    *[&mut counts.active, &mut counts.deactivated][n] += 1;
-    match &member.access {
-        Access::Organization(_) => counts.wide[n] += 1,
-        Access::Accounts(roles) => {
-            for account in roles.keys() {
-                accounts.entry(*account).or_default()[n] += 1;
-            }
+    if let Access::Accounts(roles) = &member.access {
+        for account in roles.keys() {
+            accounts.entry(*account).or_default()[n] += 1;
         }
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::line::{Line, Place};
+use super::line::{Counts, Line, People, Place};
 use super::survey::Survey;
-use crate::id::OrganizationId;
+use crate::id::{OrganizationId, UserId};
 use crate::listing::Scope;
+use crate::model::MemberStatus;
 
 /// Lines of a slice.
 pub const SLICE: i64 = 1_000;
@@ -52,6 +53,37 @@ pub struct Draft {
     pub line: Line,
     /// Who holds posts on it, in JSON.
     pub posts: String,
+}
+
+impl Draft {
+    /// Whom some name, by home, each once.
+    pub fn users(drafts: &[Self]) -> Vec<(i64, UserId)> {
+        let all = drafts.iter().flat_map(|draft| draft.line.users().map(|user| (draft.home, user)));
+        let mut users: Vec<(i64, UserId)> = all.collect();
+        users.sort_unstable();
+        users.dedup();
+        users
+    }
+
+    /// Puts in whom some name, from all who were found, by home.
+    pub fn meet(drafts: &mut [Self], people: &BTreeMap<i64, People>) {
+        let nobody = People::default();
+        for draft in drafts {
+            draft.line.meet(people.get(&draft.home).unwrap_or(&nobody));
+        }
+    }
+
+    /// Puts in how many members have access to accounts by name, from numbers by home, account and status.
+    pub fn count(drafts: &mut [Self], found: impl IntoIterator<Item = (i64, Uuid, MemberStatus, i64)>) {
+        let mut counts: BTreeMap<(i64, Uuid), Counts> = BTreeMap::new();
+        for (home, id, status, number) in found {
+            counts.entry((home, id)).or_default().add(status, false, number);
+        }
+        for draft in drafts {
+            let found = counts.get(&(draft.home, draft.id)).copied().unwrap_or_default();
+            draft.line.count([found.active, found.deactivated]);
+        }
+    }
 }
 
 impl Walk {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tokio::task::Id;
 
 use super::round::Ended;
+use crate::home::Home;
 use crate::id::{OrganizationId, WebhookId};
 use crate::model::WebhookLine;
 use crate::time::Timestamp;
@@ -72,6 +73,12 @@ pub(super) struct Board {
 impl Board {
     pub(super) fn is_empty(&self) -> bool {
         self.known.is_empty()
+    }
+
+    /// How many of a part are known.
+    pub(super) fn how_many_in(&self, part: u8) -> u16 {
+        let own = self.known.keys().filter(|id| id.part() == Home::Webhooks(part)).count();
+        u16::try_from(own).unwrap_or(u16::MAX)
     }
 
     /// Takes over what lines say. What this process has not seen before may have news.

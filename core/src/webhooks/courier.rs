@@ -33,6 +33,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const PAGE: u16 = 200;
 /// How long until what leads to a webhook that is not there is looked at again, in seconds.
 const MISSING: i64 = 60;
+/// So many lines may come between two looks before a part is read in more than one go.
+const NEW: u16 = 8;
 /// So many deliveries too many are taken away together.
 const SLACK: u32 = 100;
 
@@ -119,10 +121,11 @@ impl Courier {
     async fn scan(&self, board: &mut Board) -> Result<(), OpError> {
         let mut there = BTreeMap::new();
         for part in 0..WEBHOOK_PARTS {
-            let mut after = None;
+            // Deliveries stand behind the lines, very many of them, and are not to be read with them.
+            let (mut after, mut limit) = (None, PAGE.min(board.how_many_in(part).saturating_add(NEW)));
             loop {
-                let (lines, more) = lines_of(&self.roster, part, after, PAGE).await?;
-                after = lines.last().map(|line| line.id);
+                let (lines, more) = lines_of(&self.roster, part, after, limit).await?;
+                (after, limit) = (lines.last().map(|line| line.id), PAGE);
                 there.extend(lines.into_iter().map(|line| (line.id, line)));
                 if !more {
                     break;

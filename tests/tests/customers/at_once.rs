@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use async_trait::async_trait;
 use roster_core::home::Home;
 use roster_core::op::Roster;
-use roster_core::store::{ChangeSet, CommitError, Committed, Store};
+use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreError};
 use roster_tests::gate::{Between, Hook};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::owners::maps;
+use crate::tenants::each;
 use crate::{Customers, drain, selected};
 
 /// Waits before the first commit to some home until something else was done.
@@ -124,14 +125,30 @@ async fn t2_a_mapping_that_comes_while_a_request_is_applied_counts() {
 
 /// Counts what goes by.
 #[derive(Debug, Default)]
-struct Counter(AtomicUsize);
+struct Counter {
+    reads: AtomicUsize,
+    commits: AtomicUsize,
+}
 
 #[async_trait]
 impl Hook for Counter {
     async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.commits.fetch_add(1, Ordering::SeqCst);
         store.commit(changes).await
     }
+
+    async fn before_read(&self) -> Result<(), StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+/// How many reads and commits it takes to apply what was sent.
+async fn counted(at: &Customers) -> (usize, usize) {
+    let counter = Arc::new(Counter::default());
+    let below = Between::new(Arc::clone(&at.service().roster.store), Arc::<Counter>::clone(&counter));
+    drain(&Roster { store: below, ..at.service().roster.clone() }).work_off().await.unwrap();
+    (counter.reads.load(Ordering::SeqCst), counter.commits.load(Ordering::SeqCst))
 }
 
 #[tokio::test]
@@ -142,11 +159,49 @@ async fn a_request_of_many_messages_is_few_commits() {
     at.says("/v1/batch", json!({"batch": (0..10).map(joins).collect::<Vec<Value>>()})).await;
     let batch: Vec<Value> = (0..100).map(told).collect();
     at.sender().post("/v1/batch", json!({ "batch": batch })).await.is(200);
-    let counter = Arc::new(Counter::default());
-    let below = Between::new(Arc::clone(&at.service().roster.store), Arc::<Counter>::clone(&counter));
-    drain(&Roster { store: below, ..at.service().roster.clone() }).work_off().await.unwrap();
     // Sixteen remember the messages, one counts what the people did; the lease, the end of the request and of the lease.
-    assert!(counter.0.load(Ordering::SeqCst) <= 20, "{counter:?}");
+    let (_, commits) = counted(&at).await;
+    assert!(commits <= 20, "{commits}");
     let report = "/v1/organizations/ext:cloud/activity?group_by=event";
     assert_eq!(at.world.operator().get(report).await.is(200)["data"][0]["count"], json!(100));
+}
+
+/// Whatever its groups are: what a request speaks of is read once, however often it speaks of it.
+#[tokio::test]
+async fn a_request_of_many_messages_is_few_reads() {
+    let one = json!({"to": "one", "organization": "ext:cloud"});
+    for groups in [one, each(), json!({"to": "trait", "trait": "tenant"})] {
+        let to = groups["to"].clone();
+        let at = if to == "one" {
+            Customers::with("memory", groups).await
+        } else {
+            Customers::making("memory", groups).await
+        };
+        // Ten people and groups, each spoken of three times in so many rounds.
+        let told = |round: usize, n: usize| {
+            let (user, group) = (format!("u{n}"), format!("g{n}"));
+            let traits = json!({"tenant": format!("t{n}"), "name": format!("Name {n}"), "plan": "pro"});
+            let mut company = traits.clone();
+            company["id"] = json!(group);
+            let context = json!({"groupId": group, "traits": {"tenant": format!("t{n}")}});
+            [
+                json!({"type": "identify", "userId": user, "traits": {"name": user, "company": company}}),
+                json!({"type": "group", "userId": user, "groupId": group, "traits": traits}),
+                json!({"type": "track", "userId": user, "event": format!("Opened {round}"), "context": context}),
+            ]
+        };
+        let batch = |rounds: usize| {
+            let all = (0..rounds).flat_map(|round| (0..10).flat_map(move |n| told(round, n)));
+            json!({"batch": all.collect::<Vec<Value>>()})
+        };
+        at.says("/v1/batch", batch(1)).await;
+        let mut found = Vec::new();
+        for rounds in [1, 3] {
+            at.world.test().clock.advance_seconds(1);
+            at.sender().post("/v1/batch", batch(rounds)).await.is(200);
+            found.push(counted(&at).await);
+        }
+        assert_eq!(at.dead().await, [""; 0], "{to}");
+        eprintln!("{to}: {found:?}");
+    }
 }

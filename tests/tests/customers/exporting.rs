@@ -14,7 +14,8 @@ async fn l5_an_export_holds_what_sources_traits_and_files_say() {
         let operator = at.world.operator();
         let zoe = json!({"email": "zoe-old@example.com", "external_id": "zoe-7"});
         operator.post("/v1/users", zoe).await.is(201);
-        let kept = json!({"userId": "zoe-7", "traits": {"email": "zoe-new@example.com", "colour": "mauve"}});
+        let kept = json!({"userId": "zoe-7", 
+            "traits": {"email": "zoe-new@example.com", "name": "Zoe", "colour": "mauve"}});
         at.says("/v1/identify", kept).await;
         at.says("/v1/group", json!({"userId": "zoe-7", "groupId": "north"})).await;
         at.says("/v1/track", json!({"userId": "zoe-7", "event": "Opened", "context": {"groupId": "north"}}))
@@ -46,6 +47,8 @@ async fn l5_an_export_holds_what_sources_traits_and_files_say() {
         assert!(export["audit"].to_string().contains("zoe-old@example.com"), "{store}: an address they had");
         assert_eq!(export["user"]["email"], "zoe-new@example.com");
         assert!(export["trait_times"]["colour"].is_string(), "{export}");
+        let said = &export["said_names"];
+        assert_eq!((&said[0]["name"], &said[0]["source"]), (&json!("Zoe"), &json!(at.source)), "{export}");
         let events: Vec<String> =
             cloud["activity"].as_array().unwrap().iter().map(|row| text(row, "/event")).collect();
         assert!(events.contains(&"Opened".to_owned()), "{cloud}");

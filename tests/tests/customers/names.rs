@@ -52,11 +52,11 @@ impl Customers {
     }
 }
 
-/// T3 for names: what was written by hand stays while the source says what it said, and gives way to another name.
+/// T3 for names: what was written by hand stays while sources say what they said, and gives way to another name.
 #[tokio::test]
-async fn g4_a_name_given_by_hand_stays_until_the_source_says_another() {
+async fn g4_a_name_given_by_hand_stays_until_a_source_says_another() {
     for store in selected() {
-        let at = Customers::making(store, each()).await;
+        let mut at = Customers::making(store, each()).await;
         at.names("Old", 0).await;
         assert_eq!(at.called().await, ["Old", "Old", "Old"], "{store}");
         at.renames("By Hand").await;
@@ -71,6 +71,29 @@ async fn g4_a_name_given_by_hand_stays_until_the_source_says_another() {
         at.renames("By Hand").await;
         at.names("Old", 0).await;
         assert_eq!(at.called().await, ["Old", "Old", "Old"], "{store}");
+
+        // Two that call it by different names.
+        let body = json!({"name": "Billing", "groups": each()});
+        let made = at.world.operator().post("/v1/sources", body).await.is(201);
+        let mut other = text(&made, "/write_key");
+        let mut last = "Old";
+        for (name, called) in [
+            ("Old Ltd", "Old Ltd"),
+            ("Old", "Old"),
+            ("By Hand", "By Hand"),
+            ("Old Ltd", "By Hand"),
+            ("Old", "By Hand"),
+            ("Older Ltd", "Older Ltd"),
+        ] {
+            if name == "By Hand" {
+                at.renames(name).await;
+            } else {
+                std::mem::swap(&mut at.key, &mut other);
+                at.names(name, 0).await;
+            }
+            assert_eq!(at.called().await, [called; 3], "{store}: {name} after {last}");
+            last = name;
+        }
         at.is_clean().await;
     }
 }

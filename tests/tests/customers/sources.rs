@@ -1,8 +1,11 @@
 //! Sources: made, shown, changed, deleted; who may.
 
+use roster_core::home::Home;
+use roster_core::stop::Stop;
 use serde_json::{Value, json};
 
-use crate::{Customers, basic, selected, text};
+use crate::tenants::each;
+use crate::{Customers, basic, drain, selected, text};
 
 #[tokio::test]
 async fn a_source_is_made_shown_changed_and_deleted_by_operators() {
@@ -26,6 +29,33 @@ async fn a_source_is_made_shown_changed_and_deleted_by_operators() {
         operator.delete(&path).await.is(204);
         operator.get(&path).await.refused(404, "not_found");
         at.sender().post("/v1/identify", json!({"userId": "zoe"})).await.refused(401, "unauthenticated");
+    }
+}
+
+/// Rule G5: what a source sent and counted goes with it, for nobody could read or replay it any more.
+#[tokio::test]
+async fn a_deleted_source_leaves_nothing_behind() {
+    for store in selected() {
+        let at = Customers::making(store, each()).await;
+        let told = json!([
+            {"type": "group", "userId": "zoe", "groupId": "acme", "messageId": "1"},
+            {"type": "alias", "userId": "anna", "previousId": "max", "messageId": "2"},
+        ]);
+        at.says("/v1/batch", json!({ "batch": told })).await;
+        assert_eq!(at.dead().await, ["alias_of_two_users"], "{store}");
+        at.sender().post("/v1/identify", json!({"userId": "yan"})).await.is(200);
+        let kept = async || {
+            let homes = at.service().roster.store.homes(None, 1_000).await.unwrap();
+            homes.into_iter().filter(|home| matches!(home, Home::Stream(..))).count()
+        };
+        drain(&at.service().roster).forget(&Stop::default()).await.unwrap();
+        assert_eq!(kept().await, 4, "{store}: the inbox with what was counted, the letter, two messages");
+        at.world.operator().delete(&format!("/v1/sources/{}", at.source)).await.is(204);
+        drain(&at.service().roster).forget(&Stop::default()).await.unwrap();
+        assert_eq!(kept().await, 0, "{store}");
+        at.applied().await;
+        at.world.operator().get("/v1/users/ext:yan").await.refused(404, "not_found");
+        at.is_clean().await;
     }
 }
 

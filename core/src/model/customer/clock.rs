@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::TheAccountClock;
-use crate::id::{AccountId, OrganizationId, UserId};
+use crate::id::{AccountId, OrganizationId, SourceId, UserId};
 use crate::text::Name;
 use crate::time::Timestamp;
 
@@ -41,32 +41,46 @@ impl Instants {
 /// What the instants call the name of the thing itself.
 pub const NAME: &str = ".name";
 
-/// What sources last said of the name of something, and a hand may have said otherwise since.
+/// What sources say of the name of something, and a hand may have said otherwise since.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct SaidName {
-    /// The name that they last said.
+    /// The name that was said last, whichever source said it.
     pub said: Option<Name>,
-    /// The hand that stands against it.
-    pub hand: Option<Hand>,
+    /// What each source says: its last word, and while a hand stands against them the last from before it, or its first
+    /// since.
+    #[serde(default)]
+    pub by: BTreeMap<SourceId, Said>,
+    /// When a hand gave another name that stands.
+    pub hand: Option<Timestamp>,
 }
 
-/// A name that was given by hand.
+/// A name that a source said.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Hand {
-    /// When.
+pub struct Said {
+    /// Which.
+    pub name: Name,
+    /// As of when.
     pub at: Timestamp,
-    /// What sources had said until then, and may go on saying.
-    pub instead_of: Option<Name>,
 }
+
+/// The most sources whose word is remembered; beyond, that of the oldest word is forgotten, and its next is its first.
+const MOST_SOURCES: usize = 16;
 
 impl SaidName {
+    /// What the first source says of something new.
+    pub fn first(source: SourceId, name: Name, at: Timestamp) -> Self {
+        Self { said: Some(name.clone()), by: [(source, Said { name, at })].into(), hand: None }
+    }
+
     /// A name that a source says, as of an instant, where another is kept; the name that is to be set by it, if one is.
     ///
-    /// The later instant wins, whatever comes first (rule G4). A name that was given by hand stays until a name is said after
-    /// it that is not the one from before it.
+    /// The later instant wins, whatever comes first (rule G4). A name that was given by hand stays until a source says
+    /// another name than it said before: that two sources differ is no reason. Where none has said any, it stays until one
+    /// does.
     pub fn take(
         &mut self,
         clock: &mut Instants,
+        source: SourceId,
         name: &Name,
         kept: Option<&Name>,
         at: Timestamp,
@@ -75,29 +89,45 @@ impl SaidName {
         let greater = old.is_none_or(|old| name.as_str() > old.as_str());
         let news = clock.take(NAME, at, greater);
         let changed = news && self.said.as_ref() != Some(name);
+        let is_first = self.said.is_none();
         if news {
             self.said = Some(name.clone());
         }
-        match &mut self.hand {
+        let is_another = self.note(source, name, at);
+        match self.hand {
             None => changed.then(|| name.clone()),
-            Some(hand) if at <= hand.at => {
-                // It was said before, and comes late.
-                if news {
-                    hand.instead_of = Some(name.clone());
-                }
-                None
-            }
-            Some(hand) if hand.instead_of.as_ref() == Some(name) => None,
-            Some(_) => {
+            Some(hand) if is_another || (is_first && at > hand) => {
                 self.hand = None;
                 self.said.clone()
             }
+            Some(_) => None,
         }
     }
 
+    /// Notes what a source says; whether that makes two names of which it said one since the hand.
+    fn note(&mut self, source: SourceId, name: &Name, at: Timestamp) -> bool {
+        let new = Said { name: name.clone(), at };
+        let Some(known) = self.by.get_mut(&source) else {
+            self.by.insert(source, new);
+            if self.by.len() > MOST_SOURCES {
+                let oldest = self.by.iter().min_by_key(|(_, said)| said.at).map(|(source, _)| *source);
+                oldest.map(|source| self.by.remove(&source));
+            }
+            return false;
+        };
+        let since = self.hand.is_some_and(|hand| at.max(known.at) > hand);
+        let is_another = since && known.name != *name;
+        let is_later = (at, name.as_str()) > (known.at, known.name.as_str());
+        // Of one name that it goes on saying, the first instant tells what it had said until when.
+        if is_later != (since && !is_another) {
+            *known = new;
+        }
+        is_another
+    }
+
     /// A hand has given another name.
-    pub fn overrule(&mut self, now: Timestamp) {
-        self.hand = Some(Hand { at: now, instead_of: self.said.clone() });
+    pub const fn overrule(&mut self, now: Timestamp) {
+        self.hand = Some(now);
     }
 }
 
@@ -161,17 +191,19 @@ pub struct LinkClock {
 mod tests {
     use super::*;
 
-    /// Old, New, Hand; what is kept after each said or done thing.
+    /// Old, New, Hand, `b:New` of another source; what is kept after each said or done thing.
     fn kept(acts: &[(&str, i64)]) -> Vec<String> {
         let (mut clock, mut said) = (Instants::default(), SaidName::default());
         let mut kept: Option<Name> = None;
         let mut seen = Vec::new();
         for (what, at) in acts {
+            let (by, what) = what.split_once(':').unwrap_or(("a", what));
+            let source = SourceId::from_uuid(uuid::Uuid::from_u128(by.as_bytes()[0].into()));
             let (name, at): (Name, _) = (what.parse().unwrap(), Timestamp::from_micros(*at));
-            if *what == "Hand" {
+            if what == "Hand" {
                 said.overrule(at);
                 kept = Some(name);
-            } else if let Some(name) = said.take(&mut clock, &name, kept.as_ref(), at) {
+            } else if let Some(name) = said.take(&mut clock, source, &name, kept.as_ref(), at) {
                 kept = Some(name);
             }
             seen.push(kept.as_ref().map_or("", |name| name.as_str()).to_owned());
@@ -197,6 +229,44 @@ mod tests {
         let one = kept(&[("Old", 5), ("Hand", 7), ("New", 8), ("Old", 10)]);
         let other = kept(&[("Old", 5), ("Hand", 7), ("Old", 10), ("New", 8)]);
         assert_eq!((one.last(), other.last()), (Some(&"Old".to_owned()), Some(&"Old".to_owned())));
+    }
+
+    #[test]
+    fn g4_that_two_sources_differ_does_not_undo_a_hand() {
+        let told = [("Bob", 1), ("b:Rob", 2), ("Bob", 3), ("Hand", 5)];
+        let goes_on =
+            [("Bob", 6), ("b:Rob", 7), ("Bob", 8), ("c:Robert", 9), ("c:Robert", 10), ("b:Rob", 11)];
+        let seen = kept(&[&told[..], &goes_on].concat());
+        assert_eq!(seen[..4], ["Bob", "Rob", "Bob", "Hand"]);
+        assert!(seen[4..].iter().all(|name| name == "Hand"), "{seen:?}");
+        for (another, last) in [("Rob", "Rob"), ("b:Bob", "Bob"), ("c:Bob", "Bob")] {
+            let seen = kept(&[&told[..], &goes_on, &[(another, 12)]].concat());
+            assert_eq!(seen.last().unwrap(), last, "{another}");
+        }
+    }
+
+    #[test]
+    fn g4_what_a_source_says_first_since_the_hand_is_held_against_what_comes_late() {
+        let late = |at| kept(&[("Bob", 1), ("Hand", 5), ("b:Rob", 9), ("b:Robert", at), ("b:Rob", 10)]);
+        for at in [3, 8] {
+            assert_eq!(late(at)[2..], ["Hand", "Rob", "Rob"], "{at}");
+        }
+        let same =
+            kept(&[("Bob", 1), ("Hand", 5), ("b:Rob", 9), ("b:Rob", 3), ("b:Robert", 4), ("b:Robert", 10)]);
+        assert_eq!(same[2..], ["Hand", "Hand", "Hand", "Hand"]);
+    }
+
+    #[test]
+    fn the_word_of_so_many_sources_is_remembered() {
+        let (mut clock, mut said) = (Instants::default(), SaidName::default());
+        let name: Name = "Bob".parse().unwrap();
+        for n in 0..40 {
+            let source = SourceId::from_uuid(uuid::Uuid::from_u128(n));
+            let at = Timestamp::from_micros(i64::try_from(n).unwrap());
+            said.take(&mut clock, source, &name, None, at);
+        }
+        let first = said.by.keys().next().unwrap().uuid().as_u128();
+        assert_eq!((said.by.len(), first), (MOST_SOURCES, 40 - MOST_SOURCES as u128));
     }
 
     #[test]

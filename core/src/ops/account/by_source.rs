@@ -3,7 +3,7 @@
 use super::update::{AccountPatch, UpdateAccount};
 use crate::facts::Facts;
 use crate::home::{Home, Key};
-use crate::id::{AccountId, OrganizationId};
+use crate::id::{AccountId, OrganizationId, SourceId};
 use crate::model::customer::{AccountClock, TheAccountClock};
 use crate::model::{Account, TraitPatch};
 use crate::op::{Decision, Operation, View};
@@ -13,14 +13,16 @@ use crate::text::Name;
 use crate::time::Timestamp;
 
 /// Sets name and traits of an account, each as far as no later message set it. A name that was given by hand stays until
-/// sources say another one.
+/// a source says another than before.
 #[derive(Debug)]
 pub struct SetAccountBySource {
     /// Where.
     pub organization: OrganizationId,
     /// Which.
     pub account: AccountId,
-    /// When the source said so.
+    /// Which source says so.
+    pub source: SourceId,
+    /// When it said so.
     pub at: Timestamp,
     /// Its name, if it said one.
     pub name: Option<Name>,
@@ -60,7 +62,7 @@ impl Operation for SetAccountBySource {
     ) -> Result<Decision<()>, Refusal> {
         let account = account.ok_or(Refusal::NotFound)?;
         let before = clock.clone();
-        let said = |name| clock.name.take(&mut clock.at, name, Some(&account.name), self.at);
+        let said = |name| clock.name.take(&mut clock.at, self.source, name, Some(&account.name), self.at);
         let name = self.name.as_ref().and_then(said);
         let traits = crate::ops::source::news(&self.traits, &account.traits, &mut clock.at, self.at);
         let patch = AccountPatch { name, traits, ..AccountPatch::default() };

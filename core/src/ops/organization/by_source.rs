@@ -3,7 +3,7 @@
 use super::update::{OrganizationPatch, UpdateOrganization};
 use crate::facts::Facts;
 use crate::home::{Home, Key, TheOrganization};
-use crate::id::OrganizationId;
+use crate::id::{OrganizationId, SourceId};
 use crate::model::customer::{AccountClock, NAME};
 use crate::model::{Organization, TraitPatch};
 use crate::op::{Decision, Operation, View, Visible};
@@ -13,12 +13,15 @@ use crate::text::Name;
 use crate::time::Timestamp;
 
 /// Sets traits of an organization, each as far as no later message set it; and its name, if a source gave it its first
-/// one; one that was given by hand then stays until sources say another. Whether the name is another one now.
+/// one; one that was given by hand then stays until a source says another than before. Whether the name is another one
+/// now.
 #[derive(Debug)]
 pub struct SetOrganizationBySource {
     /// Which.
     pub organization: OrganizationId,
-    /// When the source said so.
+    /// Which source says so.
+    pub source: SourceId,
+    /// When it said so.
     pub at: Timestamp,
     /// Its name, if it said one.
     pub name: Option<Name>,
@@ -54,7 +57,8 @@ impl Operation for SetOrganizationBySource {
         let before = clock.clone();
         let traits = crate::ops::source::news(&self.traits, &organization.traits, &mut clock.at, self.at);
         let name = self.name.as_ref().filter(|_| clock.at.0.contains_key(NAME));
-        let said = |name| clock.name.take(&mut clock.at, name, Some(&organization.name), self.at);
+        let said =
+            |name| clock.name.take(&mut clock.at, self.source, name, Some(&organization.name), self.at);
         let name = name.and_then(said);
         let renamed = name.as_ref().is_some_and(|name| *name != organization.name);
         let patch = OrganizationPatch { name, traits, ..OrganizationPatch::default() };

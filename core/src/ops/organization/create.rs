@@ -132,10 +132,11 @@ impl Operation for CreateOrganization {
 impl CreateOrganization {
     /// That its name is the source's, so that the name follows what the source says later.
     fn named(&self, told: Told) -> AccountClock {
-        let said = (told.named_at > Timestamp::EPOCH).then(|| self.name.clone());
+        let said = (told.named_at > Timestamp::EPOCH)
+            .then(|| SaidName::first(told.by, self.name.clone(), told.named_at));
         AccountClock {
             at: Instants([(NAME.to_owned(), told.named_at)].into()),
-            name: SaidName { said, hand: None },
+            name: said.unwrap_or_default(),
             ..AccountClock::new(AccountClock::of(self.id).0)
         }
     }

@@ -156,7 +156,8 @@ impl Operation for UpdateSource {
     }
 }
 
-/// Deletes a source: its write key opens nothing from the next request on; what is not applied yet is dropped.
+/// Deletes a source: its write key opens nothing from the next request on; what is not applied yet is dropped, and within the
+/// hour what it has left: dead letters, and what was counted and remembered.
 #[derive(Debug)]
 pub struct DeleteSource {
     /// Which.

@@ -1,13 +1,16 @@
 //! The way of what a source sends: into its inbox, out of it, or to the dead letters.
 
+mod clear;
 mod inbox;
 mod letters;
 mod observe;
 mod organizations;
 
+pub use clear::ClearStream;
 pub use inbox::{
     FinishInbox, ForgetInInbox, ForgetMessages, ReleaseInbox, StoreInbox, TakeInbox, TakeMessages,
 };
 pub use letters::{PutDeadLetters, RemoveDeadLetters};
+pub(crate) use observe::months_around;
 pub use observe::{Observe, Sign};
 pub use organizations::AdmitOrganization;

@@ -54,8 +54,7 @@ impl Operation for Observe {
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         let presence = ThePresence(self.user);
-        let mut months: Vec<u32> =
-            self.signs.iter().flat_map(|sign| around(sign.at)).map(|(month, _)| month).collect();
+        let mut months: Vec<u32> = self.signs.iter().flat_map(|sign| months_around(sign.at)).collect();
         months.sort_unstable();
         months.dedup();
         let keys = months.iter().map(|month| TheActivity(self.user, *month).key()).chain([presence.key()]);
@@ -124,6 +123,11 @@ fn day_key(at: Timestamp) -> DayKey {
 
 fn millis_of_day(at: Timestamp) -> u64 {
     u64::try_from((at.micros() - day_start(at).micros()) / 1_000).unwrap_or(0)
+}
+
+/// The months around an instant that a sign may change.
+pub(crate) fn months_around(at: Timestamp) -> impl Iterator<Item = u32> {
+    around(at).into_iter().map(|(month, _)| month)
 }
 
 /// The day before, the day, and the day after.

@@ -3,7 +3,7 @@
 use super::update::{UpdateUser, UserPatch};
 use crate::facts::Facts;
 use crate::home::{Home, Key, TheCredential, ThePasswordReset, TheUser};
-use crate::id::UserId;
+use crate::id::{SourceId, UserId};
 use crate::model::customer::{NAME, TheUserClock, UserClock};
 use crate::model::{PasswordReset, TraitPatch, User, UserStatus};
 use crate::op::{Decision, Operation, View};
@@ -14,12 +14,14 @@ use crate::time::Timestamp;
 
 /// Sets address, name and traits of a user, each as far as no later message set it. An address that somebody else gave is
 /// not a source's to change, and one who signs in gets none by it: whoever reads its mailbox would be them. A name that was
-/// given by hand stays until sources say another one.
+/// given by hand stays until a source says another than before.
 #[derive(Debug)]
 pub struct SetUserBySource {
     /// Who.
     pub user: UserId,
-    /// When the source said so.
+    /// Which source says so.
+    pub source: SourceId,
+    /// When it said so.
     pub at: Timestamp,
     /// Their address, if it said one; claimed already.
     pub email: Option<Email>,
@@ -65,7 +67,7 @@ impl Operation for SetUserBySource {
             theirs && clock.at.take(".email", self.at, greater(email.as_str(), old))
         });
         clock.gave_email |= email.is_some();
-        let said = |name| clock.name.take(&mut clock.at, name, user.name.as_ref(), self.at);
+        let said = |name| clock.name.take(&mut clock.at, self.source, name, user.name.as_ref(), self.at);
         let name = self.name.as_ref().and_then(said);
         let traits = crate::ops::source::news(&self.traits, &user.traits, &mut clock.at, self.at);
         let patch = UserPatch { name: name.map(Some), email: email.map(Some), external_id: None, traits };

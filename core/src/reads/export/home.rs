@@ -24,7 +24,7 @@ impl Exporting<'_> {
         let clock = read.records.remove(&keys[1]).and_then(|stored| TheUserClock::pick(stored.record));
         let clock = clock.unwrap_or_default();
         self.put(Piece::TraitTimes(clock.at.0)).await?;
-        self.put(Piece::SaidName(clock.name.said)).await?;
+        self.put(Piece::SaidName(clock.name)).await?;
         let session = |record| if let Record::Session(it) = record { Some(it) } else { None };
         self.listed(&Listing::Sessions { user: self.user.id }, session, Section::Sessions).await?;
         self.mail(&home, &[]).await?;

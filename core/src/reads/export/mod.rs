@@ -18,7 +18,7 @@ use crate::home::{Home, Key, Record};
 use crate::id::{JobId, OrganizationId, SourceId};
 use crate::known::Known;
 use crate::listing::{Listing, PageRequest};
-use crate::model::customer::Presence;
+use crate::model::customer::{Presence, SaidName};
 use crate::model::{
     DirectoryKind, EmailChange, Holding, Invitation, Job, Letter, Member, Names, Organization, Outcome,
     PostName, Session, User,
@@ -27,7 +27,7 @@ use crate::op::Roster;
 use crate::reference::UserRef;
 use crate::refusal::{OpError, Refusal};
 use crate::store::StoreError;
-use crate::text::{Email, Name};
+use crate::text::Email;
 use crate::time::Timestamp;
 
 /// How many rows a piece holds.
@@ -49,8 +49,8 @@ pub enum Piece {
     EmailChange(Option<EmailChange>),
     /// When sources last set which of their fields and traits.
     TraitTimes(BTreeMap<String, Timestamp>),
-    /// The name that sources last said.
-    SaidName(Option<Name>),
+    /// The name that sources last said, and the one that each of them says.
+    SaidName(SaidName),
     /// Rows of a list: more of the same, or the first of another.
     Rows(Section),
     /// What follows is of this organization.

@@ -1,6 +1,6 @@
 //! What whoever holds a write key does not become by it: rule G6. Write keys are often public.
 
-use roster_tests::http::{Caller, text};
+use roster_tests::http::Caller;
 use roster_tests::mailbox::token;
 use roster_tests::stores::selected;
 use serde_json::{Value, json};

@@ -40,10 +40,10 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 /// Runs until a signal ends it; a demo leaves nothing behind.
 pub async fn run(global: &Global, demo: bool) -> Result<(), Failure> {
     if !demo {
-        return serve(global, load_config(global)?, false).await;
+        return Box::pin(serve(global, load_config(global)?, false)).await;
     }
     let throwaway = Throwaway::make()?;
-    serve(global, throwaway.config(global)?, true).await
+    Box::pin(serve(global, throwaway.config(global)?, true)).await
 }
 
 async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failure> {

@@ -156,6 +156,7 @@ async fn l5_what_sources_have_sent_about_an_erased_person_goes() {
             .is(201);
         let kept = |email: &str| json!({"userId": "zoe-7", "traits": {"email": email, "colour": "mauve"}});
         at.says("/v1/identify", kept("zoe-new@example.com")).await;
+        operator.patch("/v1/users/ext:zoe-7", json!({"email": "zoe-new@example.com"})).await.is(200);
         operator.delete(&format!("{CLOUD}/accounts/ext:south")).await.is(200);
         let fails = json!([
             {"type": "group", "userId": "zoe-7", "groupId": "south"},

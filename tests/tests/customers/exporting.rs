@@ -17,6 +17,7 @@ async fn l5_an_export_holds_what_sources_traits_and_files_say() {
         let kept = json!({"userId": "zoe-7", 
             "traits": {"email": "zoe-new@example.com", "name": "Zoe", "colour": "mauve"}});
         at.says("/v1/identify", kept).await;
+        operator.patch("/v1/users/ext:zoe-7", json!({"email": "zoe-new@example.com"})).await.is(200);
         at.says("/v1/group", json!({"userId": "zoe-7", "groupId": "north"})).await;
         at.says("/v1/track", json!({"userId": "zoe-7", "event": "Opened", "context": {"groupId": "north"}}))
             .await;
@@ -79,8 +80,7 @@ async fn l5_an_export_holds_nothing_of_whoever_has_an_address_now() {
             text(&operator.post("/v1/users", body).await.is(201), "/id")
         };
         make("desk@example.com", "zoe-7").await;
-        let moved = json!({"userId": "zoe-7", "traits": {"email": "zoe-new@example.com"}});
-        at.says("/v1/identify", moved).await;
+        operator.patch("/v1/users/ext:zoe-7", json!({"email": "zoe-new@example.com"})).await.is(200);
         let bob = make("desk@example.com", "bob-8").await;
         let invite =
             json!({"email": "desk@example.com", "access": {"type": "organization", "role": "viewer"}});
@@ -100,8 +100,7 @@ async fn l5_an_export_holds_nothing_of_whoever_has_an_address_now() {
         let accept = format!("/v1/invitations/{token}/accept");
         at.service().user(&bob).post(&accept, json!({})).await.is(200);
         // Nobody has the address any more, and Bob has accepted under it.
-        let moved = json!({"userId": "bob-8", "traits": {"email": "bob-new@example.com"}});
-        at.says("/v1/identify", moved).await;
+        operator.patch("/v1/users/ext:bob-8", json!({"email": "bob-new@example.com"})).await.is(200);
         let (zoe, theirs) = (export("zoe-7").await, export("bob-8").await);
         assert_eq!(zoe["organizations"], json!([]), "{store}");
         assert_eq!(theirs["organizations"][0]["invitations"][0]["id"], json!(invitation), "{store}");

@@ -322,8 +322,8 @@ async fn x2_nothing_goes_to_a_private_address_unless_that_is_allowed() {
     for store in selected() {
         let receiver = Receiver::start().await;
         let world = World::of(Service::with_webhooks(store, false).await).await;
-        let (id, _) = hooked(&world, &receiver.url_by_name(), Some("ext:cloud")).await;
         let (nowhere, _) = hooked(&world, "http://nowhere.test/", Some("ext:cloud")).await;
+        let (id, _) = hooked(&world, &receiver.url_by_name(), Some("ext:cloud")).await;
         happens(&world, "one").await;
         send_all(&world.service.roster).await;
         let row = &deliveries(&world, &id, "").await[0];

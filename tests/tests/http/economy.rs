@@ -94,6 +94,8 @@ async fn p5_organizations_of_others_cost_nothing_in_a_persons_list() {
         operator.post("/v1/organizations", body).await.is(201);
     };
     make("Cloud", "olga").await;
+    // Ids count by the clock, and rows come by their ids.
+    service.test.clock.advance_seconds(1);
     make("Sky", "olga").await;
     let olga = service.operator().with("roster-on-behalf-of", "ext:olga");
     let names = async |query: &str| {

@@ -28,7 +28,7 @@ use crate::state::ApiState;
 /// How long a request may take, beside the time for which it asks to wait.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// How long a file of 64 MiB may take to come, beside: a line of one megabit a second takes nine minutes.
-const LONGEST_UPLOAD: Duration = Duration::from_secs(10 * 60);
+const LONGEST_UPLOAD: Duration = Duration::from_mins(10);
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The id of a request, the client's or a new one; in the request's extensions.

@@ -95,7 +95,7 @@ fn paste(place: &Place, server: &Server, blocks: &[String]) -> String {
 
 /// What came of the imports, the first first, once no job is under way.
 fn imports(place: &Place) -> Vec<Value> {
-    let until = Instant::now() + Duration::from_secs(120);
+    let until = Instant::now() + Duration::from_mins(2);
     while Instant::now() < until {
         let jobs = place.json("job list")["data"].as_array().unwrap().clone();
         if jobs.iter().all(|job| !job["finished_at"].is_null()) {

@@ -297,7 +297,7 @@ async fn prepare<'a, O: Operation>(
     view.subject = subject?;
     if is_unswept(&view) {
         // Judged by what they are already: where nothing comes of it, that is not written down either.
-        let (view, decision) = decide(roster, request, operation).await?;
+        let (view, decision) = Box::pin(decide(roster, request, operation)).await?;
         if decision.events.is_empty() {
             return Ok(Prepared::Decided(Box::new((view, decision))));
         }

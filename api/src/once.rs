@@ -51,6 +51,10 @@ async fn overtaken<B, Q>(
     refused: bool,
 ) -> Result<bool, Problem> {
     let Some(opening) = &request.opening else { return Ok(false) };
+    if !refused && let Err(error) = opening.write(call.roster()).await {
+        // Where nothing was changed, the other one may have changed it.
+        return if opening.is_overtaken().await { Ok(true) } else { Err(error.into()) };
+    }
     if opening.is_overtaken().await {
         return Ok(true);
     }

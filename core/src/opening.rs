@@ -43,8 +43,8 @@ impl Opening {
         *self.state.lock().await == State::Overtaken
     }
 
-    /// Writes the receipt, unless it is there.
-    pub(crate) fn write<'a>(&'a self, roster: &'a Roster) -> BoxFuture<'a, Result<(), OpError>> {
+    /// Writes the receipt, unless it is there. `Busy` where the same request was quicker.
+    pub fn write<'a>(&'a self, roster: &'a Roster) -> BoxFuture<'a, Result<(), OpError>> {
         Box::pin(async move {
             let mut state = self.state.lock().await;
             if *state == State::Owed {

@@ -213,6 +213,8 @@ async fn update(call: Call<Update>) -> Result<Answer, Problem> {
     let body = &call.body;
     let new_organizations_per_day = body.new_organizations_per_day.set_only("/new_organizations_per_day")?;
     new_organizations_per_day.map_or(Ok(()), check_bound)?;
+    let default_role = body.default_role.set_only("/default_role")?;
+    let events = body.events.clone().set_only("/events")?;
     let mut patch = SourcePatch {
         name: body.name.clone().set_only("/name")?,
         groups: match body.groups.clone().set_only("/groups")? {
@@ -221,10 +223,10 @@ async fn update(call: Call<Update>) -> Result<Answer, Problem> {
         },
         organization_owner: None,
         new_organizations_per_day,
-        default_role: body.default_role.set_only("/default_role")?,
+        default_role,
         events: None,
     };
-    if let Some(events) = body.events.clone().set_only("/events")? {
+    if let Some(events) = events {
         let before = reads::source(call.roster(), &call.request, id).await?.value;
         patch.events = Some(events.over(before.events));
     }

@@ -49,7 +49,8 @@ pub fn routes() -> Vec<Route> {
         Route::patch("/users/{user}", "update_user", update)
             .says(
                 "Change a user",
-                "Operators change name, e-mail, traits, and the external id once; the person the name. Lists show the \
+                "Operators change name, e-mail, traits, and the external id once; the person the name, and so does an \
+                 operator key on their behalf: what they are called everywhere is no organization's. Lists show the \
                  new values at once.",
             )
             .takes(json!({"name": "Ada King"}))

@@ -43,13 +43,21 @@ pub async fn add_member(
     seal: Option<Seal<'_, Member>>,
 ) -> Result<Done<Member>, OpError> {
     let operator = request.actor.is_operator();
+    let mut taken = None;
     let found = match &new.who {
         Who::Known(named) => look(find_user(roster, named).await)?,
         Who::Person(person) if !operator && person.external_id.is_some() => {
             let external = person.external_id.clone().map(UserRef::External).ok_or(Refusal::NotFound)?;
             look(find_user(roster, &external).await)?
         }
-        Who::Person(person) => look_for(roster, request, person).await?.map(|found| found.user),
+        Who::Person(person) => match look_for(roster, request, person).await {
+            // Two people: said when all else could be.
+            Err(OpError::Refused(refusal @ Refusal::ExternalIdExists)) => {
+                taken = Some(refusal);
+                None
+            }
+            looked => looked?.map(|found| found.user),
+        },
     };
     let only_known = match &new.who {
         Who::Known(_) => !operator || found.is_none(),
@@ -67,6 +75,9 @@ pub async fn add_member(
     let joining = new.joining.clone();
     let mut operation = AddMember { organization, user, card, cuts, joining, only_known };
     preflight(roster, request, &operation).await?;
+    if let Some(refusal) = taken {
+        return Err(refusal.into());
+    }
     // One who was there may be given an external id by this, if they have none.
     let named = |person: &Person| {
         found.as_ref().is_some_and(|it| it.external_id.is_some() || person.external_id.is_none())

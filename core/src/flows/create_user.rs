@@ -54,10 +54,10 @@ pub struct Found {
 
 /// Makes a user; 409 where a name is taken.
 pub async fn create_user(roster: &Roster, request: &Request, new: &NewUser) -> Result<User, OpError> {
+    new.check()?;
     if !request.actor.is_operator() {
         return Err(Refusal::lacks("operator").into());
     }
-    new.check()?;
     match make(roster, request, new).await? {
         Ok(user) => Ok(user),
         Err(ClaimName::UserExternalId(_)) => Err(Refusal::ExternalIdExists.into()),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::claims;
+use super::lapse_invitations;
 use super::mail::announce_mail;
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
@@ -158,8 +159,13 @@ async fn admit(
         };
         needed += foreseen.iter().map(|(_, outcome)| seats(outcome)).sum::<i64>();
     }
-    let used = used_seats(roster, organization.id).await?;
-    if needed > 0 && used + needed > i64::from(purchased) {
+    let purchased = i64::from(purchased);
+    if needed <= 0 || used_seats(roster, organization.id).await? + needed <= purchased {
+        return Ok(());
+    }
+    // What is dead holds no seat, though nobody has given it up.
+    lapse_invitations(roster, &request.as_settling("lapse"), organization.id, None).await?;
+    if used_seats(roster, organization.id).await? + needed > purchased {
         return Err(Refusal::NoSeat.into());
     }
     Ok(())

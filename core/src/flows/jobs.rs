@@ -80,7 +80,8 @@ impl BulkAct {
         }
     }
 
-    /// Whether it takes away and gives nothing: that is done though the key of whoever asked is gone by then.
+    /// Whether it takes away and gives nothing: that is done though the operator key or the session of
+    /// whoever asked is gone by then.
     pub(crate) const fn takes_away(&self) -> bool {
         match self {
             Self::Remove | Self::Deactivate | Self::Delete => true,

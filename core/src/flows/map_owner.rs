@@ -55,8 +55,8 @@ pub async fn map_owner(
 ) -> Result<MappedOwner, OpError> {
     let home = Home::Organization(organization);
     let subject = account.map_or(Key::Organization, Key::Account);
-    let whole = shown_mappings(roster, &Home::Deployment).await?.0;
     for attempt in 0..TRIES {
+        let whole = shown_mappings(roster, &Home::Deployment).await?.0;
         let read = roster.store.read(&home, &[subject.clone(), TheMappings.key()], &[]).await?;
         let Some((posts, traits)) = place(&read, &subject) else { return Ok(MappedOwner::Unchanged) };
         let mapped_by = kept(&read).over(&whole).of(account).cloned();
@@ -75,11 +75,17 @@ pub async fn map_owner(
         if let Some((user, _)) = user {
             await_start(roster, request, organization, account, user).await?;
         }
-        let operation = MapOwner { organization, name, mapped_by, external, erased, user, last };
+        let operation =
+            MapOwner { organization, name, mapped_by, external: external.clone(), erased, user, last };
         let step = request.as_system(&format!("map owner {attempt}"));
         match run(roster, &step, &operation).await?.output {
             MappedOwner::Outdated => {}
-            done => return Ok(done),
+            MappedOwner::Unchanged => return Ok(MappedOwner::Unchanged),
+            // Where the mapping was another meanwhile, an erasure has not found them here.
+            done => match &external {
+                Some(external) if !erased && looked_for(roster, external).await?.1 => {}
+                Some(_) | None => return Ok(done),
+            },
         }
     }
     Err(Refusal::Conflict.into())

@@ -168,6 +168,7 @@ impl Operation for Finish {
 
     fn decide(&self, found: Option<Receipt>, facts: &Facts) -> Result<Decision<()>, Refusal> {
         // One who was refused at the same time may have taken it away.
+        let found = found.filter(|found| found.is_live(facts.now));
         let receipt = found.unwrap_or_else(|| receipt(self.draft, Seed { bytes: [0; 32], millis: 0 }, facts));
         if receipt.answer.is_some() || receipt.digest != self.draft.digest {
             return Ok(Decision::unchanged(()));

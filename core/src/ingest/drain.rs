@@ -65,10 +65,10 @@ impl Drain {
 
     /// Works until the word to stop is given.
     pub async fn work(&self, stop: Stop) {
-        let mut forgot = tokio::time::Instant::now();
+        let mut forgot = None::<tokio::time::Instant>;
         while !stop.is_given() {
-            if forgot.elapsed() > FORGET {
-                forgot = tokio::time::Instant::now();
+            if forgot.is_none_or(|last| last.elapsed() > FORGET) {
+                forgot = Some(tokio::time::Instant::now());
                 if let Err(error) = self.forget(&stop).await {
                     tracing::warn!(%error, "old messages cannot be forgotten; trying again in an hour");
                 }
@@ -309,14 +309,16 @@ impl Drain {
             }
         };
         let (cards, waiting) = (overlay.cards(), overlay.waiting());
-        match overlay.flush().await {
+        let flushed = overlay.flush().await;
+        // Whatever has become of the others: some of it may have been committed.
+        map_again_where_erased(&self.roster, &batch.whole.step("waiting"), waiting).await?;
+        match flushed {
             Ok(_) => refresh_cards(&self.roster, &batch.whole.step("cards"), cards).await,
             Err(CommitError::Store(error)) if error.kind != StoreErrorKind::Corrupt => {
                 return Err(error.into());
             }
             Err(_) => return Ok(None),
         }
-        map_again_where_erased(&self.roster, &batch.whole.step("waiting"), waiting).await?;
         if !self.holds(batch.source.id).await? {
             return Ok(Some(None));
         }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::TheAccountClock;
 use crate::id::{AccountId, OrganizationId, SourceId, UserId};
 use crate::text::Name;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, either_form};
 
 /// When each field or trait was last set by a source.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -46,21 +46,46 @@ pub const NAME: &str = ".name";
 pub struct SaidName {
     /// The name that was said last, whichever source said it.
     pub said: Option<Name>,
-    /// What each source says: its last word, and while a hand stands against them the last from before it, or its first
-    /// since.
+    /// What each source says.
     #[serde(default)]
     pub by: BTreeMap<SourceId, Said>,
     /// When a hand gave another name that stands.
+    #[serde(default, deserialize_with = "hand")]
     pub hand: Option<Timestamp>,
 }
 
-/// A name that a source said.
+/// An instant, or what was kept before: the instant with the name that the hand wrote over.
+fn hand<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Timestamp>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Form {
+        Instant(#[serde(deserialize_with = "either_form")] Timestamp),
+        Over {
+            #[serde(deserialize_with = "either_form")]
+            at: Timestamp,
+        },
+    }
+    let form = Option::<Form>::deserialize(value)?;
+    Ok(form.map(|form| match form {
+        Form::Instant(at) | Form::Over { at } => at,
+    }))
+}
+
+/// A name that a source says: its last word. While a hand stands, it has said no other since.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Said {
     /// Which.
     pub name: Name,
-    /// As of when.
+    /// As of when; while a hand stands, as of when it was said last before that, or first since.
     pub at: Timestamp,
+    /// As of when it was said last.
+    pub last: Timestamp,
+}
+
+impl Said {
+    fn new(name: Name, at: Timestamp) -> Self {
+        Self { name, at, last: at }
+    }
 }
 
 /// The most sources whose word is remembered; beyond, that of the oldest word is forgotten, and its next is its first.
@@ -69,7 +94,7 @@ const MOST_SOURCES: usize = 16;
 impl SaidName {
     /// What the first source says of something new.
     pub fn first(source: SourceId, name: Name, at: Timestamp) -> Self {
-        Self { said: Some(name.clone()), by: [(source, Said { name, at })].into(), hand: None }
+        Self { said: Some(name.clone()), by: [(source, Said::new(name, at))].into(), hand: None }
     }
 
     /// A name that a source says, as of an instant, where another is kept; the name that is to be set by it, if one is.
@@ -106,28 +131,42 @@ impl SaidName {
 
     /// Notes what a source says; whether that makes two names of which it said one since the hand.
     fn note(&mut self, source: SourceId, name: &Name, at: Timestamp) -> bool {
-        let new = Said { name: name.clone(), at };
         let Some(known) = self.by.get_mut(&source) else {
-            self.by.insert(source, new);
+            self.by.insert(source, Said::new(name.clone(), at));
             if self.by.len() > MOST_SOURCES {
-                let oldest = self.by.iter().min_by_key(|(_, said)| said.at).map(|(source, _)| *source);
+                let oldest = self.by.iter().min_by_key(|(_, said)| said.last).map(|(source, _)| *source);
                 oldest.map(|source| self.by.remove(&source));
             }
             return false;
         };
-        let since = self.hand.is_some_and(|hand| at.max(known.at) > hand);
-        let is_another = since && known.name != *name;
-        let is_later = (at, name.as_str()) > (known.at, known.name.as_str());
-        // Of one name that it goes on saying, the first instant tells what it had said until when.
-        if is_later != (since && !is_another) {
-            *known = new;
+        let is_since = |at: Timestamp| self.hand.is_some_and(|hand| at > hand);
+        if known.name == *name {
+            known.last = known.last.max(at);
+            known.at = match (is_since(known.at), is_since(at)) {
+                (true, true) => known.at.min(at),
+                (true, false) => at,
+                (false, true) => known.at,
+                (false, false) => known.at.max(at),
+            };
+            return false;
+        }
+        let since = is_since(at) || is_since(known.last);
+        // What was said before the word that stands from before the hand says nothing any more.
+        let is_another = since && (at > known.at || is_since(known.at));
+        if is_another || !since {
+            let later = (at, name.as_str()) > (known.last, known.name.as_str());
+            *known =
+                if later { Said::new(name.clone(), at) } else { Said::new(known.name.clone(), known.last) };
         }
         is_another
     }
 
     /// A hand has given another name.
-    pub const fn overrule(&mut self, now: Timestamp) {
+    pub fn overrule(&mut self, now: Timestamp) {
         self.hand = Some(now);
+        for said in self.by.values_mut() {
+            said.at = said.last;
+        }
     }
 }
 
@@ -253,7 +292,29 @@ mod tests {
         }
         let same =
             kept(&[("Bob", 1), ("Hand", 5), ("b:Rob", 9), ("b:Rob", 3), ("b:Robert", 4), ("b:Robert", 10)]);
-        assert_eq!(same[2..], ["Hand", "Hand", "Hand", "Hand"]);
+        assert_eq!(same[2..], ["Hand", "Hand", "Rob", "Robert"]);
+    }
+
+    #[test]
+    fn a_hand_is_held_against_what_a_source_had_said_last() {
+        let told = [("Bob", 1), ("Hand", 5), ("Bob", 100), ("Rob", 50), ("Hand", 200), ("Bob", 201)];
+        assert_eq!(kept(&told)[2..], ["Hand", "Bob", "Hand", "Hand"]);
+    }
+
+    #[test]
+    fn a_hand_that_was_kept_with_what_it_wrote_over_is_read() {
+        let read = |hand: serde_json::Value| {
+            serde_json::from_value::<SaidName>(serde_json::json!({"said": "Bob", "hand": hand})).unwrap()
+        };
+        let five = Timestamp::from_micros(5_000);
+        let over = serde_json::json!({"at": five, "instead_of": "Bob"});
+        for (hand, found) in
+            [(over, Some(five)), (serde_json::json!(5_000), Some(five)), (serde_json::Value::Null, None)]
+        {
+            assert_eq!(read(hand).hand, found);
+        }
+        let now = SaidName { hand: Some(five), ..SaidName::default() };
+        assert_eq!(serde_json::from_value::<SaidName>(serde_json::to_value(&now).unwrap()).unwrap(), now);
     }
 
     #[test]

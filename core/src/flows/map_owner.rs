@@ -82,7 +82,7 @@ pub async fn map_owner(
             MappedOwner::Outdated => {}
             MappedOwner::Unchanged => return Ok(MappedOwner::Unchanged),
             // Where the mapping was another meanwhile, an erasure has not found them here.
-            done => match &external {
+            done @ MappedOwner::Changed(_) => match &external {
                 Some(external) if !erased && looked_for(roster, external).await?.1 => {}
                 Some(_) | None => return Ok(done),
             },

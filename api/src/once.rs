@@ -29,13 +29,14 @@ where
             Err(sealed) => return Answer::replay(call, &sealed),
         };
         let outcome = act(Request { receipt: None, ..request.clone() }).await;
-        let refused = outcome.as_ref().err().filter(|problem| problem.status.is_client_error());
-        if overtaken(call, &home, &request, refused.is_some()).await? {
+        if overtaken(call, &home, &request, &outcome).await? {
             continue;
         }
         match &outcome {
             Ok(answer) => finish_receipt(call.roster(), &request, &home, answer.sealed(call)).await?,
-            Err(_) if refused.is_some() => drop_receipt(call.roster(), &request, &home).await,
+            Err(problem) if problem.status.is_client_error() => {
+                drop_receipt(call.roster(), &request, &home).await;
+            }
             Err(_) => {}
         }
         return outcome;
@@ -48,16 +49,19 @@ async fn overtaken<B, Q>(
     call: &Call<B, Q>,
     home: &Home,
     request: &Request,
-    refused: bool,
+    outcome: &Result<Answer, Problem>,
 ) -> Result<bool, Problem> {
     let Some(opening) = &request.opening else { return Ok(false) };
-    if !refused && let Err(error) = opening.write(call.roster()).await {
+    if outcome.is_ok()
+        && let Err(error) = opening.write(call.roster()).await
+    {
         // Where nothing was changed, the other one may have changed it.
         return if opening.is_overtaken().await { Ok(true) } else { Err(error.into()) };
     }
     if opening.is_overtaken().await {
         return Ok(true);
     }
+    let refused = outcome.as_ref().is_err_and(|problem| problem.status.is_client_error());
     if !refused || opening.is_written().await {
         return Ok(false);
     }

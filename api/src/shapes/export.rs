@@ -117,7 +117,7 @@ fn head(it: &ExportedOrganization) -> Value {
 
 fn said_name(it: &SaidName) -> String {
     let by: Vec<Value> = (it.by.iter())
-        .map(|(source, said)| json!({"source": source, "name": said.name, "at": said.at}))
+        .map(|(source, said)| json!({"source": source, "name": said.name, "at": said.last}))
         .collect();
     format!(",\"said_name\":{},\"said_names\":{}", json!(it.said), json!(by))
 }

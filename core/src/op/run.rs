@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::stage::stage;
+use super::stage::{added, stage};
 use super::sweep::{is_unswept, subject_of, sweep_subject};
 use super::{Decision, Operation, Roster, View};
 use crate::actor::Actor;
@@ -229,16 +229,8 @@ async fn foresee<O: Operation>(
     operation: &O,
 ) -> Result<O::Output, OpError> {
     let (view, decision) = decide(roster, request, operation).await?;
-    let id = fresh_id(roster);
     let home = view.home.clone();
-    let staged = stage(roster, request, operation, view, &decision, id);
-    let adds: Vec<_> = staged
-        .writes
-        .iter()
-        .filter_map(|write| {
-            if let Write::Add { tally, by, within } = write { Some((*tally, *by, within)) } else { None }
-        })
-        .collect();
+    let adds = added(roster, &view, &decision);
     if !adds.is_empty() {
         let tallies: Vec<Tally> = adds.iter().map(|(tally, ..)| *tally).collect();
         let read = roster.store.read(&home, &[], &tallies).await?;

@@ -1,6 +1,7 @@
 //! From a decision to the change set that is committed.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use serde_json::{Value, json};
 
@@ -29,48 +30,55 @@ pub(super) fn stage<O: Operation>(
     if let Some(fence) = request.fence.as_ref().filter(|fence| fence.home == view.home) {
         guards.entry(fence.key.clone()).or_insert(Some(fence.version));
     }
-    let mut sums: BTreeMap<Tally, i64> = decision.checks.iter().map(|tally| (*tally, 0)).collect();
-    let mut writes = Vec::new();
-    let before = |key: &Key| view.seen.get(key).and_then(Option::as_ref).map(|stored| &stored.record);
+    let mut writes: Vec<Write> = decision.puts.iter().cloned().map(Write::Put).collect();
+    writes.extend(decision.removes.iter().cloned().map(Write::Remove));
     for record in &decision.puts {
-        let key = record.key();
-        for (tally, weight) in record.weighs() {
-            *sums.entry(tally).or_default() += weight;
-        }
-        for (tally, weight) in before(&key).map(Record::weighs).unwrap_or_default() {
-            *sums.entry(tally).or_default() -= weight;
-        }
-        guards.entry(key).or_insert(None);
-        writes.push(Write::Put(record.clone()));
+        guards.entry(record.key()).or_insert(None);
     }
-    for key in &decision.removes {
-        for (tally, weight) in before(key).map(Record::weighs).unwrap_or_default() {
-            *sums.entry(tally).or_default() -= weight;
-        }
-        writes.push(Write::Remove(key.clone()));
-    }
-    let organization = decision.puts.iter().chain(before(&Key::Organization)).find_map(|record| {
-        if let Record::Organization(organization) = record { Some(organization) } else { None }
-    });
-    let exact: BTreeMap<Tally, i64> = decision.exact.iter().copied().collect();
-    for tally in exact.keys() {
-        sums.entry(*tally).or_default();
-    }
-    for (tally, by) in sums {
-        let within = match exact.get(&tally) {
-            Some(sum) => (sum + by)..=(sum + by),
-            None if by != 0 || decision.checks.contains(&tally) => {
-                roster.policies.seats.range(tally, by, organization)
-            }
-            None => continue,
-        };
-        writes.push(Write::Add { tally, by, within });
-    }
+    let sums = added(roster, &view, decision).into_iter();
+    writes.extend(sums.map(|(tally, by, within)| Write::Add { tally, by, within }));
     let entry = view.home.has_log().then(|| {
         let about = operation.about();
         log_entry(roster, request, about, view.now(), id, decision.events.clone())
     });
     ChangeSet { id, home: view.home, not_after: operation.not_after(), guards, writes, entry }
+}
+
+/// What a decision adds to tallies, and the bounds of each sum.
+pub(super) fn added<T>(
+    roster: &Roster,
+    view: &View<'_>,
+    decision: &Decision<T>,
+) -> Vec<(Tally, i64, RangeInclusive<i64>)> {
+    let mut sums: BTreeMap<Tally, i64> = decision.checks.iter().map(|tally| (*tally, 0)).collect();
+    let before = |key: &Key| view.seen.get(key).and_then(Option::as_ref).map(|stored| &stored.record);
+    for record in &decision.puts {
+        for (tally, weight) in record.weighs() {
+            *sums.entry(tally).or_default() += weight;
+        }
+    }
+    let gone = decision.puts.iter().map(Record::key).chain(decision.removes.iter().cloned());
+    for (tally, weight) in gone.filter_map(|key| before(&key)).flat_map(Record::weighs) {
+        *sums.entry(tally).or_default() -= weight;
+    }
+    let exact: BTreeMap<Tally, i64> = decision.exact.iter().copied().collect();
+    for tally in exact.keys() {
+        sums.entry(*tally).or_default();
+    }
+    let organization = decision.puts.iter().chain(before(&Key::Organization)).find_map(|record| {
+        if let Record::Organization(organization) = record { Some(organization) } else { None }
+    });
+    let bounded = sums.into_iter().filter_map(|(tally, by)| {
+        let within = match exact.get(&tally) {
+            Some(sum) => (sum + by)..=(sum + by),
+            None if by != 0 || decision.checks.contains(&tally) => {
+                roster.policies.seats.range(tally, by, organization)
+            }
+            None => return None,
+        };
+        Some((tally, by, within))
+    });
+    bounded.collect()
 }
 
 fn log_entry(

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use self::load::Load;
 use self::place::Place;
@@ -37,9 +37,29 @@ pub struct Options {
     /// Measures this store only; may be repeated.
     #[arg(long = "backend", value_name = "NAME")]
     backends: Vec<String>,
+    /// Measures this part only; may be repeated.
+    #[arg(long = "only", value_name = "PART")]
+    parts: Vec<Part>,
     /// Writes the figures to a file too, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+/// What is measured apart from the rest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Part {
+    /// Requests under load.
+    Requests,
+    /// What takes long: imports, removals from everything, events.
+    Acts,
+    /// Reports on accounts.
+    Reports,
+}
+
+impl Options {
+    fn wants(&self, part: Part) -> bool {
+        self.parts.is_empty() || self.parts.contains(&part)
+    }
 }
 
 /// How much data there is, and how long is measured.
@@ -164,7 +184,8 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     ]))?;
     let mut reports = Vec::new();
     for backend in backends {
-        let report = measure(repo, backend, scale).with_context(|| format!("{backend} was not measured"))?;
+        let report =
+            measure(repo, options, backend, scale).with_context(|| format!("{backend} was not measured"))?;
         print!("{}", report.text());
         reports.push(report);
     }
@@ -184,16 +205,32 @@ fn backends(named: &[String]) -> Result<Vec<&'static str>> {
 }
 
 /// One store, from an empty one to the figures.
-fn measure(repo: &Repo, backend: &'static str, scale: &Scale) -> Result<Report> {
-    println!("\n{backend}: filling the store.");
+fn measure(repo: &Repo, options: &Options, backend: &'static str, scale: &Scale) -> Result<Report> {
     let place = Place::new(repo, backend)?;
-    place.seed(scale)?;
-    let start_ms = place.time_start()?;
+    let mut report = Report::new(backend, place.version.clone());
+    if options.wants(Part::Requests) || options.wants(Part::Acts) {
+        println!("\n{backend}: filling the store.");
+        place.seed(scale)?;
+    }
+    if options.wants(Part::Requests) {
+        report.start_ms = Some(place.time_start()?);
+        requests(&place, scale, &mut report)?;
+    }
+    if options.wants(Part::Acts) {
+        report.acts = Some(acts::measure(&place, scale)?);
+    }
+    if options.wants(Part::Reports) {
+        report.reports = reports::measure(repo, backend, scale)?;
+    }
+    Ok(report)
+}
+
+/// Requests under load, in turns with the raw limit.
+fn requests(place: &Place, scale: &Scale, report: &mut Report) -> Result<()> {
     let roster = place.serve()?;
     let bare = place.serve_bare()?;
-    let mut raw = Raw::new(&place, scale)?;
-    let mut load = Load::new(&place)?;
-    let mut figures = Vec::new();
+    let mut raw = Raw::new(place, scale)?;
+    let mut load = Load::new(place)?;
     for (work, data, concurrency) in plan(scale) {
         let mut turns = Vec::with_capacity(scale.turns);
         for _ in 0..scale.turns {
@@ -202,20 +239,18 @@ fn measure(repo: &Repo, backend: &'static str, scale: &Scale) -> Result<Report> 
                 load.run(bare.port, work, data, concurrency, scale.seconds)?
             } else {
                 // Only Postgres takes a connection for each that commits at a time.
-                let writers = if backend == "postgres" { concurrency.min(CONNECTIONS) } else { concurrency };
+                let writers =
+                    if place.backend == "postgres" { concurrency.min(CONNECTIONS) } else { concurrency };
                 raw.run(data, writers, scale.seconds)?
             };
             turns.push(Turn { ours, limit });
         }
         let figure = Figure::new(work.title(), data.name(), concurrency, &turns);
         println!("  {}", figure.line());
-        figures.push(figure);
+        report.figures.push(figure);
     }
-    let memory_mib = roster.memory_mib()?;
-    drop((load, bare, roster));
-    let acts = acts::measure(&place, scale)?;
-    let reports = reports::measure(repo, backend, scale)?;
-    Ok(Report { backend, version: place.version.clone(), start_ms, memory_mib, figures, acts, reports })
+    report.memory_mib = Some(roster.memory_mib()?);
+    Ok(())
 }
 
 fn plan(scale: &Scale) -> Vec<(Work, Data, u32)> {

@@ -99,10 +99,10 @@ impl Figure {
 pub struct Report {
     pub backend: &'static str,
     pub version: String,
-    pub start_ms: f64,
-    pub memory_mib: f64,
+    pub start_ms: Option<f64>,
+    pub memory_mib: Option<f64>,
     pub figures: Vec<Figure>,
-    pub acts: Acts,
+    pub acts: Option<Acts>,
     pub reports: Vec<Reported>,
 }
 
@@ -166,20 +166,35 @@ impl Acts {
 }
 
 impl Report {
-    /// A table in Markdown.
+    /// Nothing measured yet.
+    pub fn new(backend: &'static str, version: String) -> Self {
+        let (figures, reports) = (Vec::new(), Vec::new());
+        Self { backend, version, start_ms: None, memory_mib: None, figures, acts: None, reports }
+    }
+
+    /// What was measured, as tables in Markdown.
     pub fn text(&self) -> String {
-        let mut text = format!("\n{} ({})\n\n", self.backend, self.version);
-        text += "| work | data | at a time | a second | p50 ms | p99 ms | limit a second | limit p50 ms | limit p99 ms | ratio |\n";
-        text += "| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: |\n";
+        let mut text = format!("\n{} ({})\n", self.backend, self.version);
+        if !self.figures.is_empty() {
+            text += "\n| work | data | at a time | a second | p50 ms | p99 ms | limit a second | limit p50 ms | limit p99 ms | ratio |\n";
+            text += "| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: |\n";
+        }
         for figure in &self.figures {
             text += &figure.line();
             text.push('\n');
         }
-        let end = format!(
-            "\nFrom start to first answer {:.0} ms. At most {:.0} MiB of memory under this load.\n",
-            self.start_ms, self.memory_mib
-        );
-        text + &end + &self.acts.text() + &reports::text(&self.reports)
+        if let (Some(start), Some(memory)) = (self.start_ms, self.memory_mib) {
+            text += &format!(
+                "\nFrom start to first answer {start:.0} ms. At most {memory:.0} MiB of memory under this load.\n"
+            );
+        }
+        if let Some(acts) = &self.acts {
+            text += &acts.text();
+        }
+        if !self.reports.is_empty() {
+            text += &reports::text(&self.reports);
+        }
+        text
     }
 
     fn json(&self) -> Value {
@@ -187,7 +202,8 @@ impl Report {
         let reports: Vec<&Value> = self.reports.iter().map(Reported::json).collect();
         json!({
             "backend": self.backend, "version": self.version, "start_ms": self.start_ms,
-            "memory_mib": self.memory_mib, "figures": figures, "acts": self.acts.json(), "reports": reports,
+            "memory_mib": self.memory_mib, "figures": figures, "acts": self.acts.as_ref().map(Acts::json),
+            "reports": reports,
         })
     }
 }

@@ -15,7 +15,7 @@ use roster_core::mail::Postman;
 use roster_core::op::Roster;
 use roster_core::presence::{Presence, Stay};
 use roster_core::reads;
-use roster_core::receipts::tidy_receipts;
+use roster_core::rounds::make_rounds;
 use roster_core::stop::Stop;
 use roster_core::watch::watch;
 use roster_core::webhooks::{Courier, Webhooks};
@@ -131,7 +131,7 @@ fn do_work(roster: Roster, wake: Arc<Notify>, drain: Drain, stop: &Stop) -> Join
                 keep_settling(&roster, &stop),
                 send_events(&roster, &stop),
                 keep_last_uses(&roster, &stop),
-                tidy_receipts(&roster, &stop)
+                make_rounds(&roster, &stop)
             );
         };
         tokio::join!(jobs, sources, mail, beside);

@@ -35,9 +35,7 @@ struct Owned<'a> {
 impl<'a> Owned<'a> {
     fn of(record: &'a Record) -> Option<Self> {
         match record {
-            Record::Account(it) => {
-                Some(Self { account: Some(it.id), posts: &it.posts, traits: &it.traits })
-            }
+            Record::Account(it) => Some(Self { account: Some(it.id), posts: &it.posts, traits: &it.traits }),
             Record::Organization(it) => Some(Self { account: None, posts: &it.posts, traits: &it.traits }),
             _ => None,
         }
@@ -90,7 +88,8 @@ async fn is_another(
         let named = mapped_by.as_ref().and_then(|name| owned.traits.get(name));
         let external = named.and_then(as_external_id);
         let note = TheMapped::of(organization, owned.account).key();
-        let read = roster.store.read(&Home::Organization(organization), std::slice::from_ref(&note), &[]).await?;
+        let read =
+            roster.store.read(&Home::Organization(organization), std::slice::from_ref(&note), &[]).await?;
         let last = read.records.get(&note).map(|stored| stored.version);
         let (user, erased) = match &external {
             Some(external) => looked_for(roster, external).await?,

@@ -273,12 +273,7 @@ impl Drain {
     }
 
     /// Applies a request as far as there is time; whether this worker may go on.
-    async fn go_on(
-        &self,
-        id: SourceId,
-        inbox: &Inbox,
-        ends: tokio::time::Instant,
-    ) -> Result<bool, OpError> {
+    async fn go_on(&self, id: SourceId, inbox: &Inbox, ends: tokio::time::Instant) -> Result<bool, OpError> {
         let system = Request::new(Actor::System, self.roster.entropy.as_ref());
         if !self.holds(id).await? {
             self.begun().remove(&id);

@@ -73,9 +73,8 @@ impl Told {
             self.all(by_hand);
             return;
         }
-        let access = |fields: &Value| -> Option<Access> {
-            serde_json::from_value(fields.get("access")?.clone()).ok()
-        };
+        let access =
+            |fields: &Value| -> Option<Access> { serde_json::from_value(fields.get("access")?.clone()).ok() };
         let Some(after) = access(&change.after) else { return };
         match access(&change.before) {
             Some(Access::Organization(_)) => self.all(by_hand),

@@ -39,7 +39,8 @@ impl Signs {
         batch: &Batch<'_>,
         slice: &Slice,
     ) -> Result<BTreeSet<usize>, OpError> {
-        let mut observing = Observing { roster, batch, slice, counted: BTreeSet::new(), refused: BTreeSet::new() };
+        let mut observing =
+            Observing { roster, batch, slice, counted: BTreeSet::new(), refused: BTreeSet::new() };
         for (user, anywhere) in std::mem::take(&mut self.anywhere) {
             let mut memberships = Memberships::of(user);
             while let Some(some) = memberships.next(roster).await? {

@@ -51,7 +51,9 @@ impl fmt::Display for Broken {
             Self::Card(_, user, _) => write!(f, "the card of {user} is stale"),
             Self::Nobody(user) => write!(f, "{user} does not exist"),
             Self::Owner(_, Some(account)) => write!(f, "the owner of {account} does not follow the trait"),
-            Self::Owner(organization, None) => write!(f, "the owner of {organization} does not follow the trait"),
+            Self::Owner(organization, None) => {
+                write!(f, "the owner of {organization} does not follow the trait")
+            }
         }
     }
 }

@@ -46,8 +46,7 @@ impl Day {
     /// will have: done again, the same is let in.
     pub fn has_room(&self, event: &str, session: Option<&str>) -> bool {
         let named = self.events.contains_key(event) || self.events.len() < MOST_A_DAY;
-        let told =
-            session.is_none_or(|id| self.sessions.contains(id) || self.sessions.len() < MOST_A_DAY);
+        let told = session.is_none_or(|id| self.sessions.contains(id) || self.sessions.len() < MOST_A_DAY);
         named && told
     }
 

@@ -205,14 +205,7 @@ mod tests {
     /// One at an instant, in a session of the client's where one stands behind it.
     fn sign(message: usize, said: &str) -> Sign {
         let (at, session) = said.split_once(' ').map_or((said, None), |(at, id)| (at, Some(id.to_owned())));
-        Sign {
-            message,
-            at: at.parse().unwrap(),
-            event: "page".into(),
-            session,
-            received: false,
-            sent: false,
-        }
+        Sign { message, at: at.parse().unwrap(), event: "page".into(), session, received: false, sent: false }
     }
 
     fn observed(orders: &[&[&str]]) -> Presence {
@@ -269,7 +262,11 @@ mod tests {
             let months = kept.months.clone();
             assert_eq!(kept.observe(1, signs), beyond, "done again");
             assert_eq!(kept.months, months);
-            assert_eq!(kept.observe(2, vec![make(0), make(MOST_A_DAY)]), [MOST_A_DAY], "what is known has room");
+            assert_eq!(
+                kept.observe(2, vec![make(0), make(MOST_A_DAY)]),
+                [MOST_A_DAY],
+                "what is known has room"
+            );
             let tomorrow = Sign { at: "2026-02-01T20:00:00Z".parse().unwrap(), ..make(MOST_A_DAY) };
             assert_eq!(kept.observe(3, vec![tomorrow]), [0_usize; 0]);
         }

@@ -104,7 +104,7 @@ fn killed(backing: Backing, victim: Victim, stop_after: u32) {
     let server = Server::start(&place);
     seen_within_a_second(&server, &key, &write_key);
     let backing = RwLock::new(backing);
-    let (ledger, told) = disturbed(&server, (&key, &write_key), stop_after, || match victim {
+    let (ledger, told) = disturbed(&server, (key.as_str(), write_key.as_str()), stop_after, || match victim {
         Victim::Server => server.signal("KILL"),
         Victim::Store => backing.write().unwrap().kill_and_start_again(),
     });

@@ -42,6 +42,8 @@ async fn g5_a_source_that_sends_much_keeps_no_other_waiting() {
         let at = Customers::on(store).await;
         let groups = json!({"to": "one", "organization": "ext:cloud"});
         let other = json!({"name": "Other", "groups": groups});
+        // Its turn comes behind that of the one before.
+        at.world.test().clock.advance_seconds(1);
         let other = at.world.operator().post("/v1/sources", other).await.is(201);
         let opened = |n: usize| match n % 100 {
             7 => json!({"type": "dance", "userId": "max"}),

@@ -26,7 +26,8 @@ fn every_problem_is_said_at_once_with_its_place_and_what_to_do() {
                  passwords.passes, passwords.lanes, passwords.at_once, passwords.reset_life, \
                  policy.invitation.shortest, policy.offer.life, mail.url, mail.url_file, mail.from, mail.ca_file, mail.templates, \
                  mail.alerts_to, limits.sign_in, limits.password_reset, limits.accept, limits.email_change, limits.invite, \
-                 limits.invite_from, limits.peer, webhooks.allow_private_addresses, log.format, log.level";
+                 limits.invite_from, limits.peer, webhooks.allow_private_addresses, \
+                 indicators.evaluate_every, log.format, log.level";
     let expected = [
         &format!("./roster.toml: colour: unknown key; remove it or use one of {known}"),
         "./roster.toml: server.lisen: unknown key; did you mean server.listen?",

@@ -71,6 +71,7 @@ fn show_prints_each_setting_once_with_its_source() {
         "limits.invite_from 10000/1h default",
         "limits.peer 300/5m default",
         "webhooks.allow_private_addresses false default",
+        "indicators.evaluate_every 5m default",
         "log.format text default",
         "log.level warn ./roster.toml",
     ];

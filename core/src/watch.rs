@@ -33,6 +33,8 @@ const CHUNK: usize = 100;
 /// minutes.
 pub async fn watch(roster: &Roster, every: u32, stop: &Stop) {
     let look = LOOK.min(Duration::from_secs(every.into()));
+    // What would be due before the next look is not left till then.
+    let every = every.saturating_sub(u32::try_from(look.as_secs()).unwrap_or(u32::MAX));
     while !stop.is_given() {
         if let Err(error) = watch_due(roster, every).await {
             tracing::warn!(%error, "indicators cannot be evaluated; trying again");

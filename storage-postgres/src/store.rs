@@ -324,7 +324,8 @@ impl Store for PostgresStore {
 
     async fn load(&self, step: Load<'_>) -> Result<(), StoreError> {
         let (store, kept) = (self.base.clone(), step.kept());
-        detached("load", async move {
+        // A step is many statements, and over a slow line they take long; each of them has its limit.
+        let work = async move {
             let begun = Session::begin(&store.pool, WRITE).await;
             let mut session = begun.map_err(|fault| fault.during("load"))?;
             if let Err(stopped) = load::step(session.connection(), kept.step(), &store.clock).await {
@@ -332,8 +333,8 @@ impl Store for PostgresStore {
                 return Err(stopped.into());
             }
             session.commit().await.map_err(|error| Fault::from(error).at_commit())
-        })
-        .await
+        };
+        tokio::spawn(work.in_current_span()).await.unwrap_or_else(|_| Err(lost("load")))
     }
 
     async fn forget(&self, home: &Home, subject: UserId) -> Result<(), StoreError> {

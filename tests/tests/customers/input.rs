@@ -59,7 +59,12 @@ async fn g5_bad_input_is_answered_400_or_413_or_becomes_a_dead_letter() {
                 .then(|| panic!("{body}"));
         }
         sent("/v1/identify", vec![0xff, 0xfe]).await.refused(400, "malformed");
-        for body in [r#"{"batch": 7}"#, "{}", r#"{"batch": [}"#] {
+        for body in [
+            r#"[[{"type": "track", "userId": "a", "event": "e"}]]"#,
+            r#"{"batch": 7}"#,
+            "{}",
+            r#"{"batch": [}"#,
+        ] {
             sent("/v1/batch", body.into()).await.refused(400, "malformed");
         }
         let long = json!({"userId": "a", "traits": {"x": "y".repeat(32 * 1024)}}).to_string();

@@ -1,6 +1,6 @@
 //! Saved views (rule T6). Operators only.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::require_operator;
 use crate::facts::Facts;
@@ -149,7 +149,7 @@ impl Operation for DeleteView {
 }
 
 /// Takes what names an erased person out of the filter of a view (rule L5): what was compared with them is compared with
-/// nothing.
+/// an empty text. All text holds that and comes after it, so such a test asks for the same instead, and finds nobody.
 #[derive(Debug)]
 pub struct ForgetInView {
     /// Which.
@@ -163,11 +163,18 @@ impl ForgetInView {
     pub fn without(&self, filter: Option<&str>) -> Option<String> {
         let mut filter: Value = serde_json::from_str(filter?).ok()?;
         let mut found = false;
-        each_operand(&mut filter, &mut |operand| {
-            if operand.as_str().is_some_and(|text| self.names.are(text)) {
-                *operand = "".into();
-                found = true;
+        each_test(&mut filter, &mut |test| {
+            let mut here = false;
+            each_value(test, &mut |operand| {
+                if operand.as_str().is_some_and(|text| self.names.are(text)) {
+                    *operand = "".into();
+                    here = true;
+                }
+            });
+            if here && !matches!(test.get("op").and_then(Value::as_str), Some("eq" | "ne" | "in")) {
+                test.insert("op".to_owned(), "eq".into());
             }
+            found |= here;
         });
         found.then(|| filter.to_string())
     }
@@ -199,28 +206,32 @@ impl Operation for ForgetInView {
 fn fields(view: &SavedView) -> Value {
     let filter = view.filter.as_deref().and_then(|text| serde_json::from_str(text).ok());
     let filter = filter.map(|mut filter| {
-        each_operand(&mut filter, &mut |operand| *operand = Value::Null);
+        each_test(&mut filter, &mut |test| each_value(test, &mut |operand| *operand = Value::Null));
         filter
     });
     json!({"name": view.name, "kind": view.kind, "filter": filter, "columns": view.columns, "sort": view.sort})
 }
 
-/// Every value that a filter compares with, those of a list each. It was read before: it is nested as deep as may be.
-fn each_operand(filter: &mut Value, act: &mut impl FnMut(&mut Value)) {
+/// Every test of a filter. It was read before: it is nested as deep as may be.
+fn each_test(filter: &mut Value, act: &mut impl FnMut(&mut Map<String, Value>)) {
     let Value::Object(fields) = filter else { return };
     if fields.contains_key("field") {
-        match fields.get_mut("value") {
-            Some(Value::Array(values)) => values.iter_mut().for_each(act),
-            Some(value) => act(value),
-            None => {}
-        }
-        return;
+        return act(fields);
     }
     for (_, part) in fields {
         match part {
-            Value::Array(all) => all.iter_mut().for_each(|one| each_operand(one, act)),
-            one => each_operand(one, act),
+            Value::Array(all) => all.iter_mut().for_each(|one| each_test(one, act)),
+            one => each_test(one, act),
         }
+    }
+}
+
+/// Every value that a test compares with, those of a list each.
+fn each_value(test: &mut Map<String, Value>, act: &mut impl FnMut(&mut Value)) {
+    match test.get_mut("value") {
+        Some(Value::Array(values)) => values.iter_mut().for_each(act),
+        Some(value) => act(value),
+        None => {}
     }
 }
 
@@ -245,5 +256,9 @@ mod tests {
         assert_eq!(of(theirs), Some(filter(json!(""), json!(""))));
         assert_eq!(of(filter(json!("max@example.com"), json!("zoe2"))), None::<Value>);
         assert_eq!(forget.without(None), None);
+        for op in ["contains", "starts_with", "gte", "gt"] {
+            let told = json!({"field": "owner.email", "op": op, "value": "zoe@example.com"});
+            assert_eq!(of(told), Some(test(json!(""))), "{op}: it must not come to hold for everybody");
+        }
     }
 }

@@ -251,7 +251,9 @@ async fn foresee<O: Operation>(
             let sum = read.tallies.get(&tally).copied().unwrap_or(0) + by;
             let fits = within.contains(&sum)
                 || (tally == Tally::Seats
-                    && within.contains(&(sum - over - due_seats(roster.store.as_ref(), &home, read.now()).await?)));
+                    && within.contains(
+                        &(sum - over - due_seats(roster.store.as_ref(), &home, read.now()).await?),
+                    ));
             if fits {
                 continue;
             }

@@ -1,15 +1,15 @@
 //! Copies a deployment from one store to an empty one, a bounded amount at a time, and compares the two afterwards.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::home::{Home, Key, Record, Tally, Uses};
-use crate::listing::{Listing, PageRequest};
+use crate::home::{Home, Key, Tally};
 use crate::load::{Load, MAX_LOAD, Part};
 use crate::log::LogFilter;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Stored};
 
 /// Homes, records or entries that are read at a time.
 const PAGE: u16 = 200;
@@ -104,14 +104,7 @@ struct Filling<'a> {
 impl Filling<'_> {
     /// Takes a home over, page by page.
     async fn take(&mut self, from: &dyn Store, home: &Home) -> Result<(), CopyError> {
-        let mut part = Part::of(home.clone());
         self.copied.homes += 1;
-        if home.has_log() {
-            let tallies = tallies(from, home).await.map_err(CopyError::Source)?;
-            let read = from.read(home, &[], &tallies).await.map_err(CopyError::Source)?;
-            part.tallies = read.tallies.into_iter().filter(|(_, sum)| *sum != 0).collect();
-        }
-        self.add(part).await?;
         let mut pages = Pages::of(home);
         while let Some(part) = pages.next(from).await.map_err(CopyError::Source)? {
             self.copied.records += part.records.len() as u64;
@@ -139,7 +132,7 @@ impl Filling<'_> {
     }
 }
 
-/// The records of a home, then its log, page by page.
+/// The records of a home with the tallies that they count in, then its log, page by page.
 struct Pages<'a> {
     home: &'a Home,
     next: Next,
@@ -165,6 +158,7 @@ impl<'a> Pages<'a> {
         self.next = match &self.next {
             Next::Records(after) => {
                 part.records = store.records(self.home, after.as_ref(), PAGE).await?;
+                part.tallies = tallies(store, self.home, &part.records).await?;
                 match part.records.last() {
                     Some(last) if part.records.len() == usize::from(PAGE) => {
                         Next::Records(Some(last.record.key()))
@@ -250,37 +244,33 @@ impl std::fmt::Display for Summary {
 async fn digest(store: &dyn Store, home: &Home) -> Result<Summary, StoreError> {
     let (mut sum, mut records, mut entries) = (Sha256::new(), 0, 0);
     if home.has_log() {
-        let read = store.read(home, &[], &tallies(store, home).await?).await?;
-        add(&mut sum, &(read.head, read.tallies));
+        add(&mut sum, &store.read(home, &[], &[]).await?.head);
     }
     let mut pages = Pages::of(home);
     while let Some(part) = pages.next(store).await? {
         records += part.records.len() as u64;
         entries += part.log.len() as u64;
         part.records.iter().for_each(|stored| add(&mut sum, &(&stored.record, stored.version)));
+        part.tallies.iter().for_each(|(tally, kept)| add(&mut sum, &(tally.name(), kept)));
         part.log.iter().for_each(|logged| add(&mut sum, logged));
     }
     Ok(Summary { records, entries, sha256: sum.finalize().into() })
 }
 
-/// The tallies that a home may have: those of its roles too.
-async fn tallies(store: &dyn Store, home: &Home) -> Result<Vec<Tally>, StoreError> {
-    let mut tallies = Tally::ALL.to_vec();
-    let Home::Organization(organization) = home else { return Ok(tallies) };
-    let listing = Listing::Roles { organization: *organization };
-    let mut page = PageRequest { after: None, limit: PAGE };
-    loop {
-        let found = store.list(&listing, &page).await?;
-        for row in &found.rows {
-            if let Record::Role(role) = &row.stored.record {
-                tallies.extend(Uses::ALL.map(|uses| Tally::Uses(uses, role.id)));
-            }
-        }
-        page.after = found.rows.last().map(|row| row.position.clone());
-        if !found.more {
-            return Ok(tallies);
-        }
+/// How the tallies stand that these records of a home count in; those of nothing are left out.
+async fn tallies(
+    store: &dyn Store,
+    home: &Home,
+    records: &[Stored],
+) -> Result<BTreeMap<Tally, i64>, StoreError> {
+    if !home.has_log() {
+        return Ok(BTreeMap::new());
     }
+    let counted = records.iter().flat_map(|stored| stored.record.weighs()).map(|(tally, _)| tally);
+    let named: BTreeSet<Tally> = counted.chain(Tally::ALL).collect();
+    let named: Vec<Tally> = named.into_iter().collect();
+    let read = store.read(home, &[], &named).await?;
+    Ok(read.tallies.into_iter().filter(|(_, sum)| *sum != 0).collect())
 }
 
 /// Values as JSON, a line each: no line break stands within one.

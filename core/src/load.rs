@@ -21,6 +21,39 @@ pub enum Load<'a> {
     End,
 }
 
+/// A step that is kept by a task of its own.
+#[derive(Clone, Debug)]
+pub enum Kept {
+    /// See [`Load::Begin`].
+    Begin,
+    /// See [`Load::Parts`].
+    Parts(Vec<Part>),
+    /// See [`Load::End`].
+    End,
+}
+
+impl Load<'_> {
+    /// The same, for a task of its own.
+    pub fn kept(self) -> Kept {
+        match self {
+            Self::Begin => Kept::Begin,
+            Self::Parts(parts) => Kept::Parts(parts.to_vec()),
+            Self::End => Kept::End,
+        }
+    }
+}
+
+impl Kept {
+    /// The step.
+    pub fn step(&self) -> Load<'_> {
+        match self {
+            Self::Begin => Load::Begin,
+            Self::Parts(parts) => Load::Parts(parts),
+            Self::End => Load::End,
+        }
+    }
+}
+
 /// A part of a home.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Part {

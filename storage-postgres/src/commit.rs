@@ -42,20 +42,21 @@ pub(crate) async fn apply(
 
 /// What is left of the sets.
 async fn write(connection: &mut PgConnection, ground: Ground<'_>, now: Timestamp) -> Result<(), Fault> {
-    let mut puts = Vec::new();
+    let (mut puts, mut removed) = (Vec::new(), Vec::new());
     let (mut sums, mut entries, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for site in ground.sites.into_values() {
         let home = site.number;
         for (key, change) in site.changed {
             match change {
                 Change::Put(commit, it) => puts.push(Put { home, commit, it }),
-                Change::Remove => kind::remove(connection, home, &key).await?,
+                Change::Remove => removed.push((home, key)),
             }
         }
         sums.extend(site.counted.iter().map(|tally| (home, *tally, site.tallies[tally])));
         entries.extend(site.entries);
         others.extend(site.without_entry.into_iter().map(|commit| (home, commit)));
     }
+    kind::remove_all(connection, &removed).await?;
     kind::put_all(connection, &puts).await?;
     if !sums.is_empty() {
         count(connection, &sums).await?;

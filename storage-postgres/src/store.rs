@@ -322,25 +322,32 @@ impl Store for PostgresStore {
         .await
     }
 
-    /// In the task of its caller: a connection that is left half-way is closed, which undoes the step.
     async fn load(&self, step: Load<'_>) -> Result<(), StoreError> {
-        let begun = Session::begin(&self.base.pool, WRITE).await;
-        let mut session = begun.map_err(|fault| fault.during("load"))?;
-        if let Err(stopped) = load::step(session.connection(), step, &self.base.clock).await {
-            session.roll_back().await;
-            return Err(stopped.into());
-        }
-        session.commit().await.map_err(|error| Fault::from(error).at_commit())
+        let (store, kept) = (self.base.clone(), step.kept());
+        detached("load", async move {
+            let begun = Session::begin(&store.pool, WRITE).await;
+            let mut session = begun.map_err(|fault| fault.during("load"))?;
+            if let Err(stopped) = load::step(session.connection(), kept.step(), &store.clock).await {
+                session.roll_back().await;
+                return Err(stopped.into());
+            }
+            session.commit().await.map_err(|error| Fault::from(error).at_commit())
+        })
+        .await
     }
 
     async fn forget(&self, home: &Home, subject: UserId) -> Result<(), StoreError> {
-        let begun = Session::begin(&self.base.pool, WRITE).await;
-        let mut session = begun.map_err(|fault| fault.during("forget"))?;
-        if let Err(fault) = forget::forget(session.connection(), home, subject).await {
-            session.roll_back().await;
-            return Err(fault.during("forget"));
-        }
-        session.commit().await.map_err(|error| Fault::from(error).at_commit())
+        let (store, home) = (self.base.clone(), home.clone());
+        detached("forget", async move {
+            let begun = Session::begin(&store.pool, WRITE).await;
+            let mut session = begun.map_err(|fault| fault.during("forget"))?;
+            if let Err(fault) = forget::forget(session.connection(), &home, subject).await {
+                session.roll_back().await;
+                return Err(fault.during("forget"));
+            }
+            session.commit().await.map_err(|error| Fault::from(error).at_commit())
+        })
+        .await
     }
 
     async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {

@@ -24,6 +24,8 @@ use crate::store::{GROUP, WAITING, busy, lost};
 const MAX_SETS: usize = 500;
 /// How often a commit whose answer was lost is sent again: the store knows its id.
 const RESENDS: u32 = 2;
+/// How often homes are made that are gone when they are to be held.
+const MAKINGS: u32 = 3;
 /// Groups of commits to several homes that are under way at a time.
 const GROUPS: usize = 2;
 /// How long what leads to a COMMIT together may take, before each goes apart.
@@ -273,12 +275,20 @@ impl Failed {
     }
 }
 
+/// One that was there when it was to be made may be forgotten before it is held, so it is tried again.
 async fn make_and_hold(
     connection: &mut PgConnection,
     homes: &BTreeMap<String, &Home>,
 ) -> Result<BTreeMap<Home, Place>, Fault> {
-    log::make(connection, homes).await?;
-    log::hold(connection, homes).await
+    let mut held = BTreeMap::new();
+    for _ in 0..MAKINGS {
+        log::make(connection, homes).await?;
+        held = log::hold(connection, homes).await?;
+        if held.len() == homes.len() {
+            break;
+        }
+    }
+    Ok(held)
 }
 
 fn no_outcome(why: NoAnswer) -> CommitError {

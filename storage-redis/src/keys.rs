@@ -215,6 +215,7 @@ pub(crate) fn bytes(digits: &str) -> Option<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use roster_core::id::SourceId;
     use roster_core::model::{ClaimName, FeedKey};
 
     use super::*;
@@ -230,13 +231,18 @@ mod tests {
 
     fn homes() -> impl Strategy<Value = Home> {
         let id = any::<u128>().prop_map(Uuid::from_u128);
+        let kinds = [DirectoryKind::Organizations, DirectoryKind::Users, DirectoryKind::Jobs];
         prop_oneof![
             Just(Home::Deployment),
             Just(Home::Feed),
             id.clone().prop_map(|id| Home::User(UserId::from_uuid(id))),
             id.clone().prop_map(|id| Home::Organization(OrganizationId::from_uuid(id))),
             any::<String>().prop_map(|text| Home::Claim(ClaimName::Email(text))),
-            (0_u8..64).prop_map(|shard| Home::Directory(DirectoryKind::Users, shard)),
+            (0..kinds.len(), 0_u8..64).prop_map(move |(kind, shard)| Home::Directory(kinds[kind], shard)),
+            (id.clone(), any::<u8>()).prop_map(|(id, part)| Home::Stream(SourceId::from_uuid(id), part)),
+            id.prop_map(|id| Home::Activity(OrganizationId::from_uuid(id))),
+            any::<u8>().prop_map(Home::Outbox),
+            any::<u8>().prop_map(Home::Webhooks),
         ]
     }
 

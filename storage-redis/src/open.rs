@@ -140,7 +140,7 @@ fn node_rules(info: &Info, many: bool) -> Rules {
 
 async fn setting_rules(config: &RedisConfig, connection: &Connection) -> Result<Rules, OpenError> {
     let mut command = cmd("CONFIG");
-    command.arg("GET").arg("appendfsync");
+    command.arg("GET").arg("*appendfsync*");
     let found = match everywhere(connection, command).await {
         Ok(found) => found,
         Err(OpenError::Redis { source }) if hides(&source) => return Ok(vec![declared(config, &source)]),
@@ -148,9 +148,10 @@ async fn setting_rules(config: &RedisConfig, connection: &Connection) -> Result<
     };
     let of_node = |settings: Value| {
         let settings: BTreeMap<String, String> = redis::from_redis_value(settings).unwrap_or_default();
-        appendfsync(config.durability, settings.get("appendfsync").map_or("", String::as_str))
+        let word = |name: &str| settings.get(name).map_or("", String::as_str);
+        [appendfsync(config.durability, word("appendfsync")), during_rewrites(word(DURING_REWRITES))]
     };
-    Ok(found.into_iter().map(of_node).collect())
+    Ok(found.into_iter().flat_map(of_node).collect())
 }
 
 const LOST: &str = "a crash would lose what was acknowledged";
@@ -176,6 +177,14 @@ fn appendfsync(durability: Durability, found: &str) -> Rule<OpenError> {
         _ => LOST,
     };
     setting("appendfsync", found, needed, good, why)
+}
+
+const DURING_REWRITES: &str = "no-appendfsync-on-rewrite";
+
+/// The log is to be written through while the server rewrites it, too: that can take long.
+fn during_rewrites(found: &str) -> Rule<OpenError> {
+    let why = "a power cut while the server rewrites its log would lose what was acknowledged meanwhile";
+    setting(DURING_REWRITES, found, "no", found == "no", why)
 }
 
 fn setting(

@@ -18,18 +18,25 @@ pub(crate) async fn add(store: &Inner, home: &Home) -> Result<(), Fault> {
     Ok(store.quick.command(&command).await?)
 }
 
-/// Has a home's name there exactly if the home holds something, whoever else does the same meanwhile.
+/// Has a home's name there exactly if the home holds something, whoever else does the same meanwhile. Between taking a
+/// name out and looking again nobody may stop: this runs in a task of its own. Where it is not known how things stand the
+/// name goes back, since one whose home holds nothing is not believed.
 pub(crate) async fn settle(store: &Inner, home: &Home) -> Result<(), Fault> {
-    if !holds_something(store, home).await? {
-        let name = home.to_string();
-        let mut command = cmd("ZREM");
-        command.arg(registry(&store.prefix, registry_of(&name))).arg(name);
-        let () = store.quick.command(&command).await?;
-        if !holds_something(store, home).await? {
-            return Ok(());
-        }
+    if holds_something(store, home).await? {
+        return add(store, home).await;
     }
-    add(store, home).await
+    let name = home.to_string();
+    let mut command = cmd("ZREM");
+    command.arg(registry(&store.prefix, registry_of(&name))).arg(name);
+    let taken: Result<(), Fault> = store.quick.command(&command).await.map_err(Fault::from);
+    let holds = match &taken {
+        Ok(()) => holds_something(store, home).await,
+        Err(_) => Ok(true),
+    };
+    if !matches!(holds, Ok(false)) {
+        add(store, home).await?;
+    }
+    taken.and(holds.map(drop))
 }
 
 async fn holds_something(store: &Inner, home: &Home) -> Result<bool, Fault> {

@@ -235,11 +235,15 @@ impl Store for RedisStore {
     }
 
     async fn load(&self, step: Load<'_>) -> Result<(), StoreError> {
-        load::step(&self.inner, step).await
+        let (inner, kept) = (Arc::clone(&self.inner), step.kept());
+        let done = detached(async move { load::step(&inner, kept.step()).await }).await;
+        done.unwrap_or_else(|| Err(lost("load")))
     }
 
     async fn forget(&self, home: &Home, subject: UserId) -> Result<(), StoreError> {
-        forget::forget(&self.inner, home, subject).await.map_err(|fault| fault.during("forget"))
+        let (inner, home) = (Arc::clone(&self.inner), home.clone());
+        let done = detached(async move { forget::forget(&inner, &home, subject).await }).await;
+        done.map_or_else(|| Err(lost("forget")), |done| done.map_err(|fault| fault.during("forget")))
     }
 
     async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {

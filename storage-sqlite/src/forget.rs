@@ -27,7 +27,8 @@ pub(crate) async fn forget(
         "DELETE FROM commits WHERE home = (SELECT home FROM homes h WHERE name = ?
              AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.home = h.home)
              AND NOT EXISTS (SELECT 1 FROM directory_entries d WHERE d.home = h.home)
-             AND NOT EXISTS (SELECT 1 FROM feed_lines f WHERE f.home = h.home))",
+             AND NOT EXISTS (SELECT 1 FROM feed_lines f WHERE f.home = h.home)
+             AND NOT EXISTS (SELECT 1 FROM documents o WHERE o.home = h.home))",
         name
     )
     .execute(&mut *connection)
@@ -36,7 +37,8 @@ pub(crate) async fn forget(
         "DELETE FROM homes WHERE name = ? AND seq = 0
              AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.home = homes.home)
              AND NOT EXISTS (SELECT 1 FROM directory_entries d WHERE d.home = homes.home)
-             AND NOT EXISTS (SELECT 1 FROM feed_lines f WHERE f.home = homes.home)",
+             AND NOT EXISTS (SELECT 1 FROM feed_lines f WHERE f.home = homes.home)
+             AND NOT EXISTS (SELECT 1 FROM documents o WHERE o.home = homes.home)",
         name
     )
     .execute(connection)

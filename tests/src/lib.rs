@@ -17,6 +17,7 @@ pub mod private_server;
 pub mod proxy;
 pub mod races;
 pub mod receiver;
+pub mod redis_cluster;
 pub mod replicas;
 pub mod stores;
 pub mod world;

@@ -9,21 +9,25 @@ use roster_core::copy::{Copied, CopyError, Step, copy};
 use roster_core::facts::Request;
 use roster_core::flows::import::{ImportOptions, parse_members};
 use roster_core::flows::{begin_import, resolve_organization};
-use roster_core::home::Home;
+use roster_core::home::{Home, Record};
 use roster_core::id::OrganizationId;
 use roster_core::jobs::Worker;
 use roster_core::listing::{Listing, MemberSort, PageRequest, Row, Scope};
-use roster_core::load::Load;
+use roster_core::load::{Load, Part};
 use roster_core::model::DirectoryKind;
 use roster_core::op::Roster;
 use roster_core::store::Store;
 use roster_core::verify::verify_all;
 use roster_tests::build::{change, organization_home};
-use roster_tests::http::Service;
-use roster_tests::stores::{TestStore, fresh, selected};
+use roster_tests::holdings::holding;
+use roster_tests::http::{Service, text};
+use roster_tests::stores::{CountingEntropy, TestStore, fresh, selected};
 use serde_json::json;
 
-/// An organization with the members of the file, of all of it or of so many rows, and one who has left.
+const CLOUD: &str = "/v1/organizations/ext:cloud";
+
+/// An organization with the members of the file, of all of it or of so many rows, and one who has left; and an admin
+/// who holds records and has invited somebody into a role of the organization's own.
 async fn real_life(rows: usize) -> (Service, OrganizationId) {
     let service = Service::on("memory").await;
     let owner = json!({"name": "Cloud", "external_id": "cloud", "owner": {"email": "owner@example.com"}});
@@ -37,7 +41,26 @@ async fn real_life(rows: usize) -> (Service, OrganizationId) {
     let options = ImportOptions { create_accounts: true, dry_run: false };
     begin_import(roster, &request, organization, lines, options).await.unwrap();
     Worker::new(roster.clone(), Arc::default()).work_off().await.unwrap();
-    service.operator().delete("/v1/organizations/ext:cloud/members/ext:amberlemur").await.is(200);
+    let operator = service.operator();
+    operator.delete(&format!("{CLOUD}/members/ext:amberlemur")).await.is(200);
+    let access = |role: &str| json!({"type": "organization", "role": role});
+    for person in ["nils", "nora"] {
+        let body = json!({
+            "email": format!("{person}@example.com"), "external_id": person, "access": access("admin"),
+        });
+        operator.post(&format!("{CLOUD}/members"), body).await.is(201);
+    }
+    for n in 0..2 {
+        let path = format!("{CLOUD}/records/deal/{n}");
+        operator.put(&path, json!({"owner": "ext:nils"})).await.is(201);
+    }
+    let nils = service.user("ext:nils");
+    let role = json!({"name": "Support", "permissions": ["members:read"]});
+    let role = text(&nils.post(&format!("{CLOUD}/roles"), role).await.is(201), "/id");
+    for name in ["rita", "rob"] {
+        let body = json!({"email": format!("{name}@example.com"), "access": access(&role)});
+        nils.post(&format!("{CLOUD}/invitations"), body).await.is(201);
+    }
     (service, organization)
 }
 
@@ -83,6 +106,30 @@ async fn is_clean(test: &TestStore, like: &Roster) {
     assert_eq!(verdict.findings, [], "on {}", test.name);
 }
 
+/// On a copy people go on: an invitation is taken back, and who leaves hands over their records.
+async fn goes_on(test: TestStore, like: &Roster) {
+    let (name, entropy) = (test.name, CountingEntropy::after(Arc::clone(&test.clock), 1 << 32));
+    let roster = Roster { store: Arc::clone(&test.store), entropy: Arc::new(entropy), ..like.clone() };
+    let service = Service::over(test, roster).await;
+    let operator = service.operator();
+    let pending = operator.get(&format!("{CLOUD}/invitations")).await.is(200);
+    let id = text(&pending, "/data/0/id");
+    operator.delete(&format!("{CLOUD}/invitations/{id}")).await.is(204);
+    let plan = format!("{CLOUD}/members/ext:nils/leaving-plan");
+    let shown = operator.get(&plan).await.is(200);
+    let told = (&shown["records"], &shown["pending_invitations"]);
+    assert_eq!(told, (&json!({"deal": 2}), &json!(1)), "on {name}");
+    let body = json!({
+        "mode": "remove", "revision": shown["revision"], "records_to": "ext:nora", "invitations": "revoke",
+    });
+    operator.post(&plan, body).await.is(200);
+    Worker::new(service.roster.clone(), Arc::default()).work_off().await.unwrap();
+    let heir = operator.get("/v1/users/ext:nora").await.is(200);
+    let deal = operator.get(&format!("{CLOUD}/records/deal/1")).await.is(200);
+    assert_eq!(deal["owner"], heir["id"], "on {name}");
+    is_clean(&service.test, &service.roster).await;
+}
+
 /// X5: nothing is lost or changed between any two stores, in either direction.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn x5_every_store_is_copied_to_every_other_one() {
@@ -100,6 +147,7 @@ async fn x5_every_store_is_copied_to_every_other_one() {
             assert_eq!(copied(first.store.as_ref(), second.store.as_ref()).await, all);
             assert_eq!(listed(second.store.as_ref(), organization).await, expected);
             is_clean(&second, &service.roster).await;
+            goes_on(second, &service.roster).await;
         }
     }
 }
@@ -122,6 +170,30 @@ async fn x5_real_life_goes_through_every_store() {
     let last = passed.last().unwrap();
     assert_eq!(listed(last.store.as_ref(), organization).await, expected);
     is_clean(last, &service.roster).await;
+}
+
+/// X5: a tally that is not the same is noticed, also one about a person.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn x5_a_tally_that_differs_is_noticed() {
+    let (source, target) = (fresh("memory").await, fresh("memory").await);
+    let owned = Record::Holding(holding(1, 1));
+    let (tally, _) = owned.weighs()[0];
+    for n in 1..=2 {
+        let set = change(n, &organization_home(n)).put(owned.clone()).add(tally, 1, 0..=9);
+        source.store.commit(&set.done()).await.unwrap();
+    }
+    let late = Part { tallies: [(tally, 7)].into(), ..Part::of(organization_home(2)) };
+    let outcome = copy(source.store.as_ref(), target.store.as_ref(), &|| true, &mut |step| {
+        if step == Step::Compared(1, 2) {
+            tokio::task::block_in_place(|| {
+                let counting = target.store.load(Load::Parts(std::slice::from_ref(&late)));
+                tokio::runtime::Handle::current().block_on(counting).unwrap();
+            });
+        }
+    })
+    .await;
+    let Err(CopyError::Differs { home, .. }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(home, organization_home(2));
 }
 
 /// X5: what is written while a copy is under way is noticed, and the home is named.

@@ -6,14 +6,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roster_core::health::{Inspection, Reach};
+use roster_core::home::Record;
+use roster_core::listing::{Listing, PageRequest, Scope};
 use roster_core::load::Load;
+use roster_core::model::Access;
+use roster_core::permission::RoleRef;
 use roster_core::presence::Presence;
-use roster_core::store::{Store, StoreClock, StoreErrorKind};
+use roster_core::store::{CommitError, Store, StoreClock, StoreErrorKind};
 use roster_storage_postgres::{OpenError, PostgresConfig, PostgresStore};
-use roster_tests::build::organization_home;
+use roster_tests::build::{
+    account, account_id, change, invitation, invitation_id, organization_home, organization_id, receipt, text,
+};
 use roster_tests::databases::{Database, template};
 use roster_tests::load::{self, add_account, assert_consistent};
+use roster_tests::private_server::postgres::Postgres;
 use roster_tests::stores::{FINGERPRINT, selected};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 fn is_wanted() -> bool {
     selected().contains(&"postgres")
@@ -214,7 +223,7 @@ async fn connections_that_break_lose_nothing() {
                 loop {
                     match store.commit(&set).await {
                         Ok(_) => break told += 1,
-                        Err(roster_core::store::CommitError::Store(error)) => {
+                        Err(CommitError::Store(error)) => {
                             assert_ne!(error.kind, StoreErrorKind::Corrupt, "{error}");
                             unknown += u32::from(error.kind == StoreErrorKind::OutcomeUnknown);
                         }
@@ -238,4 +247,125 @@ async fn connections_that_break_lose_nothing() {
     let told: i32 = lanes.into_iter().map(|lane| lane.unwrap().0).sum();
     assert_eq!(told, 240);
     assert_eq!(assert_consistent(store.as_ref(), &organization_home(1)).await, 240, "each once");
+}
+
+/// How many statements a server was sent, by its log.
+fn statements(server: &Postgres) -> usize {
+    let said = server.folder().said();
+    said.matches("LOG:  execute ").count() + said.matches("LOG:  statement: ").count()
+}
+
+/// A commit takes a few statements, however much it writes, and so does one that removes it all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_of_500_writes_takes_few_statements() {
+    if !is_wanted() {
+        return;
+    }
+    let server = Postgres::with(&["log_statement=all"]);
+    let config = || PostgresConfig::new(server.url(), FINGERPRINT);
+    PostgresStore::migrate(&config()).await.unwrap();
+    let store = open(config()).await.unwrap();
+    let home = organization_home(1);
+    store.commit(&change(1, &home).done()).await.unwrap();
+    let access = || Access::Organization(RoleRef::ADMIN);
+    let records: Vec<Record> = (1..=100_u64)
+        .flat_map(|n| {
+            [
+                Record::Account(account(n)),
+                Record::AccountExternalId(text(&format!("a{n}")), account_id(n)),
+                Record::Invitation(invitation(n, access())),
+                Record::InvitedAddress(format!("guest{n}@example.com"), invitation_id(n)),
+                Record::Receipt(receipt(n)),
+            ]
+        })
+        .collect();
+    let put = records.iter().fold(change(2, &home), |set, record| set.put(record.clone())).done();
+    let removed = records.iter().fold(change(3, &home), |set, record| set.remove(record.key())).done();
+    for (set, left) in [(put, 500), (removed, 0)] {
+        let before = statements(&server);
+        store.commit(&set).await.unwrap();
+        let sent = statements(&server) - before;
+        assert!((5..=16).contains(&sent), "{sent} statements");
+        assert_eq!(store.dump(&home).await.unwrap().records.len(), left);
+    }
+}
+
+/// N-1: a server goes on while a newer one has added to the tables, and is refused when it starts again.
+#[tokio::test]
+async fn an_older_server_goes_on_beside_an_additive_migration() {
+    if !is_wanted() {
+        return;
+    }
+    let database = ours().await;
+    let store = open(config(&database)).await.unwrap();
+    let listing = Listing::Accounts { organization: organization_id(1), status: None, scope: Scope::All };
+    let page = PageRequest { after: None, limit: 100 };
+    store.commit(&add_account(1)).await.unwrap();
+    assert_eq!(store.list(&listing, &page).await.unwrap().rows.len(), 1);
+    database
+        .execute(
+            "ALTER TABLE accounts ADD COLUMN later text;
+             INSERT INTO roster_migrations (version, description, success, checksum, execution_time)
+             VALUES (999, 'later', true, '', 0)",
+        )
+        .await;
+    store.commit(&add_account(2)).await.unwrap();
+    assert_eq!(store.list(&listing, &page).await.unwrap().rows.len(), 2);
+    assert_eq!(assert_consistent(&store, &organization_home(1)).await, 2);
+    assert_eq!(store.describe().await.unwrap().schema, 999);
+    assert!(refusal(config(&database)).await.contains("written by a newer Roster (schema 999"));
+}
+
+/// How a commit ends that Postgres refuses; nothing of it is done.
+async fn refused(store: &PostgresStore, n: u64) -> StoreErrorKind {
+    let ended = store.commit(&add_account(n)).await;
+    let Err(CommitError::Store(error)) = ended else { panic!("{n}: {ended:?}") };
+    error.kind
+}
+
+/// What Postgres says is sorted into the kinds of the contract: a row that is locked, a statement that takes too long,
+/// and every class of error that a trigger can bring about.
+#[tokio::test]
+async fn errors_are_sorted_by_their_class() {
+    if !is_wanted() {
+        return;
+    }
+    let database = ours().await;
+    let short = PostgresConfig { statement_timeout: Duration::from_millis(300), ..config(&database) };
+    let store = open(short).await.unwrap();
+    store.commit(&add_account(1)).await.unwrap();
+
+    let options: PgConnectOptions = database.url().parse().unwrap();
+    let mut other = options.connect().await.unwrap();
+    let held = format!("BEGIN; SELECT 1 FROM homes WHERE name = '{}' FOR UPDATE", organization_home(1));
+    sqlx::raw_sql(AssertSqlSafe(held)).execute(&mut other).await.unwrap();
+    assert_eq!(refused(&store, 2).await, StoreErrorKind::Busy, "the row is locked");
+    other.close().await.unwrap();
+    store.commit(&add_account(2)).await.unwrap();
+
+    let does = async |what: &str| {
+        let function = "CREATE OR REPLACE FUNCTION does() RETURNS trigger LANGUAGE plpgsql AS";
+        database.execute(&format!("{function} $$ BEGIN {what}; RETURN new; END $$")).await;
+    };
+    does("NULL").await;
+    database
+        .execute("CREATE TRIGGER does BEFORE INSERT ON accounts FOR EACH ROW EXECUTE FUNCTION does()")
+        .await;
+    does("PERFORM pg_sleep(5)").await;
+    assert_eq!(refused(&store, 3).await, StoreErrorKind::Busy, "the statement takes too long");
+    for (code, kind) in [
+        ("55P03", StoreErrorKind::Busy),
+        ("57014", StoreErrorKind::Busy),
+        ("40001", StoreErrorKind::Busy),
+        ("25006", StoreErrorKind::Unavailable),
+        ("53100", StoreErrorKind::Unavailable),
+        ("23514", StoreErrorKind::Corrupt),
+        ("23503", StoreErrorKind::Corrupt),
+    ] {
+        does(&format!("RAISE EXCEPTION 'no' USING ERRCODE = '{code}'")).await;
+        assert_eq!(refused(&store, 3).await, kind, "{code}");
+    }
+    does("NULL").await;
+    store.commit(&add_account(3)).await.unwrap();
+    assert_eq!(assert_consistent(&store, &organization_home(1)).await, 3);
 }

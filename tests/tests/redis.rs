@@ -2,17 +2,22 @@
 //! break, records of an older schema.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redis::cmd;
-use roster_core::health::Durability;
+use roster_core::health::{Durability, Inspection, Reach};
+use roster_core::home::{Record, Tally};
+use roster_core::model::Account;
 use roster_core::store::{CommitError, Store, StoreClock, StoreErrorKind};
-use roster_storage_redis::{OpenError, RedisConfig, RedisStore};
-use roster_tests::build::organization_home;
+use roster_storage_redis::{OpenError, RedisConfig, RedisStore, keys_of};
+use roster_tests::build::{account, change, organization_home, text};
 use roster_tests::keyspaces::{CLUSTER, Keyspace, SERVER};
 use roster_tests::load::{self, add_account, assert_consistent};
 use roster_tests::private_server::redis::Redis;
+use roster_tests::proxy::{Harm, Proxy};
+use roster_tests::redis_cluster::RedisCluster;
 use roster_tests::stores::{FINGERPRINT, selected};
 use serde_json::Value;
 
@@ -60,7 +65,7 @@ async fn what_would_lose_data_is_refused_at_the_start() {
     if !is_wanted() {
         return;
     }
-    let cases: [(&[&str], &str, &str); 5] = [
+    let cases: [(&[&str], &str, &str); 6] = [
         (&["--appendonly", "no"], "appendonly is no: a crash would lose", "set it to yes in redis.conf"),
         (&["--appendfsync", "no"], "appendfsync is no: a crash would lose", "set it to always in redis.conf"),
         (
@@ -74,6 +79,11 @@ async fn what_would_lose_data_is_refused_at_the_start() {
             "noeviction",
         ),
         (&["--maxmemory-policy", "volatile-ttl"], "maxmemory-policy is volatile-ttl: ", "noeviction"),
+        (
+            &["--no-appendfsync-on-rewrite", "yes"],
+            "no-appendfsync-on-rewrite is yes: a power cut while the server rewrites",
+            "set it to no in redis.conf",
+        ),
     ];
     for (arguments, begins, names) in cases {
         let said = refusal(config(&Redis::with(arguments))).await;
@@ -88,7 +98,8 @@ async fn everysec_is_accepted_when_that_is_said() {
     }
     let server = Redis::with(&["--appendfsync", "everysec"]);
     let relaxed = RedisConfig { durability: Durability::Relaxed, ..config(&server) };
-    assert!(made(relaxed).await.is_ok());
+    let store = made(relaxed).await.unwrap();
+    assert_eq!(store.describe().await.unwrap().durability, Durability::Relaxed, "and it says so");
     let server = Redis::with(&["--appendfsync", "no"]);
     let relaxed = RedisConfig { durability: Durability::Relaxed, ..config(&server) };
     assert!(refusal(relaxed).await.starts_with("appendfsync is no: "));
@@ -132,6 +143,127 @@ async fn a_replica_and_half_a_cluster_are_refused() {
     let said = refusal(two).await;
     assert!(said.contains("cluster") || said.contains("Cluster"), "{said}");
 }
+
+/// No server that old is at hand: a new one is made to say that it is, by a proxy that changes its answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_older_than_7_is_refused() {
+    if !is_wanted() {
+        return;
+    }
+    let server = Redis::with(&[]);
+    let proxy = Proxy::before(server.address().parse().unwrap()).await;
+    let config = || RedisConfig::new(format!("redis://{}", proxy.address), FINGERPRINT);
+    assert!(made(config()).await.is_ok());
+    let mut connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let said: String = cmd("INFO").arg("server").query(&mut connection).unwrap();
+    let version = said.lines().find(|line| line.starts_with("redis_version:")).unwrap();
+    let older = version.replacen(|digit: char| digit.is_ascii_digit(), "6", 1);
+    proxy.set(Harm::Replace(vec![(version.as_bytes().to_vec(), older.clone().into_bytes())]));
+    let told = refusal(config()).await;
+    assert!(told.contains(&older["redis_version:".len()..]) && told.contains("7.0"), "{told}");
+}
+
+/// The lines of a look are those of the refusals, and a look changes nothing.
+#[tokio::test]
+async fn a_look_names_what_would_be_refused() {
+    if !is_wanted() {
+        return;
+    }
+    let look = async |config: RedisConfig| RedisStore::inspect(&config, true).await.unwrap();
+    let bad = |looked: &Inspection| -> Vec<String> {
+        looked.checks.iter().filter_map(|check| check.problem.clone()).collect()
+    };
+    let server = Redis::with(&[]);
+    let empty = look(config(&server)).await;
+    assert_eq!(empty.reach, Reach::Empty);
+    assert!(bad(&empty)[0].ends_with("run `roster migrate`"));
+    RedisStore::migrate(&config(&server)).await.unwrap();
+    let good = look(config(&server)).await;
+    assert_eq!((good.reach, bad(&good)), (Reach::Whole, vec![]));
+    let another = RedisConfig { fingerprint: [9; 32], ..config(&server) };
+    assert_eq!(bad(&look(another.clone()).await), [refusal(another).await]);
+    let server = Redis::with(&["--appendfsync", "everysec", "--maxmemory-policy", "allkeys-lru"]);
+    let told = bad(&look(config(&server)).await);
+    let begins = |told: &String, word: &str| told.starts_with(word);
+    assert!(told.iter().any(|told| begins(told, "maxmemory-policy is allkeys-lru: ")), "{told:?}");
+    assert!(told.iter().any(|told| begins(told, "appendfsync is everysec: ")), "all at once: {told:?}");
+    assert_eq!(told[0], refusal(config(&server)).await, "the sentence of the refusal itself");
+    let nowhere = look(RedisConfig {
+        connection_timeout: Duration::from_millis(200),
+        ..RedisConfig::new("redis://roster:hunter2@127.0.0.1:1", FINGERPRINT)
+    });
+    let nowhere = nowhere.await;
+    assert_eq!(nowhere.reach, Reach::Nothing);
+    assert!(!bad(&nowhere)[0].contains("hunter2"));
+}
+
+/// Every master is looked at.
+#[tokio::test]
+async fn one_master_that_would_lose_data_is_refused() {
+    if !selected().contains(&"redis-cluster") {
+        return;
+    }
+    let cluster = RedisCluster::with(&["--appendfsync", "everysec"]);
+    let said = refusal(RedisConfig::new(cluster.url(), FINGERPRINT)).await;
+    assert!(said.starts_with("appendfsync is everysec: "), "{said}");
+}
+
+/// A master is killed in the middle of commits to homes on all three, and started again: each is done once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_is_killed_loses_nothing() {
+    if !selected().contains(&"redis-cluster") {
+        return;
+    }
+    let mut cluster = RedisCluster::with(&[]);
+    let config = RedisConfig {
+        connection_timeout: Duration::from_secs(1),
+        response_timeout: Duration::from_secs(1),
+        ..RedisConfig::new(cluster.url(), FINGERPRINT)
+    };
+    let store: Arc<dyn Store> = Arc::new(made(config).await.unwrap());
+    let done = Arc::new(AtomicU64::new(0));
+    let lanes = (1..=6_u64).map(|lane| {
+        let (store, done) = (Arc::clone(&store), Arc::clone(&done));
+        tokio::spawn(async move {
+            let mut refused = 0;
+            for n in 0..COMMITS_A_LANE {
+                let set = change(n + 1, &organization_home(lane)).put(Record::Account(account(n)));
+                let set = set.add(Tally::ActiveAccounts, 1, 0..=9_999).done();
+                loop {
+                    match store.commit(&set).await {
+                        Ok(_) => break,
+                        Err(CommitError::Store(error)) => {
+                            assert_ne!(error.kind, StoreErrorKind::Corrupt, "{error}");
+                            refused += 1;
+                        }
+                        Err(other) => panic!("{other}"),
+                    }
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                done.fetch_add(1, Ordering::SeqCst);
+            }
+            refused
+        })
+    });
+    let lanes = futures::future::join_all(lanes);
+    let killing = async {
+        while done.load(Ordering::SeqCst) < COMMITS_A_LANE {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::task::block_in_place(|| cluster.kill_one());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        tokio::task::block_in_place(|| cluster.start_it_again());
+    };
+    let (lanes, ()) = futures::join!(lanes, killing);
+    let refused: u32 = lanes.into_iter().map(Result::unwrap).sum();
+    println!("{refused} were refused meanwhile");
+    for lane in 1..=6 {
+        let entries = assert_consistent(store.as_ref(), &organization_home(lane)).await;
+        assert_eq!(entries, COMMITS_A_LANE, "each once");
+    }
+}
+
+const COMMITS_A_LANE: u64 = 60;
 
 #[tokio::test]
 async fn what_is_there_must_be_ours_and_known() {
@@ -295,7 +427,50 @@ async fn records_of_an_older_schema_are_written_anew_while_the_store_is_in_use()
         assert_eq!((upgrade.homes, upgrade.records, heard), (1, 0, 1), "all are new already");
         let upgrade = RedisStore::upgrade_by(keyspace.config(), 2, &[renamed], &mut |_| {}).await.unwrap();
         assert_eq!((upgrade.homes, upgrade.records), (1, 20));
+        assert_eq!(kept_with(&keyspace, "Renamed"), 20);
         let said = refusal(keyspace.config()).await;
         assert!(said.contains("written by a newer Roster (schema 2"), "{said}");
+    }
+}
+
+/// How many records are kept that bear a word, whatever their schema.
+fn kept_with(keyspace: &Keyspace, word: &str) -> usize {
+    let mut values = cmd("HVALS");
+    values.arg(&keys_of(keyspace.prefix(), &organization_home(1))[0]);
+    // In whichever node has them.
+    let found =
+        keyspace.nodes().into_iter().find_map(|mut node| values.query::<Vec<Vec<u8>>>(&mut node).ok());
+    let bears = |value: &&Vec<u8>| value.windows(word.len()).any(|bytes| bytes == word.as_bytes());
+    found.unwrap().iter().filter(bears).count()
+}
+
+static IN_USE: Mutex<Option<Arc<dyn Store>>> = Mutex::new(None);
+
+/// The same step; before the first, between its reading and its writing, every account is changed.
+fn renamed_while_in_use(record: Value) -> Value {
+    if let Some(store) = IN_USE.lock().unwrap().take() {
+        let changed = |n| Record::Account(Account { name: text("Meanwhile"), ..account(n) });
+        let set = (1..=20).fold(change(99, &organization_home(1)), |set, n| set.put(changed(n))).done();
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(store.commit(&set)).unwrap();
+        });
+    }
+    renamed(record)
+}
+
+/// What is committed between the reading and the writing of an upgrade stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgrade_takes_no_commit_back() {
+    for keyspace in wanted() {
+        let store = made(keyspace.config()).await.unwrap();
+        for n in 1..=20 {
+            store.commit(&add_account(n)).await.unwrap();
+        }
+        *IN_USE.lock().unwrap() = Some(Arc::new(store.clone()));
+        let steps: [fn(Value) -> Value; 1] = [renamed_while_in_use];
+        let upgrade = RedisStore::upgrade_by(keyspace.config(), 2, &steps, &mut |_| {}).await.unwrap();
+        assert_eq!(upgrade.records, 0, "all were changed after they had been read");
+        assert_eq!((kept_with(&keyspace, "Meanwhile"), kept_with(&keyspace, "Renamed")), (20, 0));
+        assert_eq!(store.dump(&organization_home(1)).await.unwrap().records.len(), 20, "and are read");
     }
 }

@@ -61,6 +61,14 @@ impl Suites {
         }
     }
 
+    /// One suite.
+    #[cfg(test)]
+    pub fn of(suite: &str, tests: usize) -> Self {
+        let mut suites = Self::default();
+        suites.add(suite, tests, 0.0);
+        suites
+    }
+
     fn add(&mut self, suite: &str, tests: usize, seconds: f64) {
         let so_far = self.0.entry(suite.to_owned()).or_default();
         *so_far = (so_far.0 + tests, so_far.1 + seconds);

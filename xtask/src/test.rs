@@ -57,8 +57,8 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     let begun = Instant::now();
     interrupt::listen(|| {})?;
     let backends = options.stores.names()?;
+    install_programs(&Kind::of(&backends)).context("the tests need programs")?;
     let servers = options.stores.servers(repo).context("the tests need servers")?;
-    install_programs(&Kind::of(&backends)).context("tests start servers of their own")?;
     let files = Files::new()?;
     let mut variables = servers.variables();
     variables.push((VARIABLE, backends.join(",")));
@@ -74,7 +74,7 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
         None => "FAILED",
     };
     println!("Tests {outcome} after {}.", spoken(begun.elapsed()));
-    println!("{}", tested(&backends));
+    println!("{}", tested(&backends, &suites));
     println!("{}", servers.said());
     if !options.runner.is_empty() {
         println!("The runner was given: {}.", options.runner.join(" "));
@@ -151,8 +151,11 @@ impl Drop for Files {
     }
 }
 
-/// The stores, counted.
-fn tested(backends: &[&str]) -> String {
+/// The stores, counted; none where no test was run, as after a build that failed.
+fn tested(backends: &[&str], suites: &Suites) -> String {
+    if suites.lines().is_empty() {
+        return "No test was run: no store was tested.".to_owned();
+    }
     let counted = match backends.len() {
         1 => "One store was tested",
         2 => "Two stores were tested",
@@ -185,7 +188,9 @@ mod tests {
     fn without_names_all_stores_are_tested() {
         assert_eq!(backends(&[], None).unwrap(), BACKENDS);
         assert_eq!(backends(&[], Some("")).unwrap(), BACKENDS);
-        assert!(tested(&BACKENDS).starts_with("Five stores were tested: memory, sqlite, "));
+        let (some, none) = (Suites::of("model", 3), Suites::default());
+        assert!(tested(&BACKENDS, &some).starts_with("Five stores were tested: memory, sqlite, "));
+        assert_eq!(tested(&BACKENDS, &none), "No test was run: no store was tested.");
     }
 
     #[test]
@@ -193,7 +198,7 @@ mod tests {
         let named = ["sqlite".to_owned(), "sqlite".to_owned()];
         assert_eq!(backends(&named, Some("memory")).unwrap(), ["sqlite"]);
         assert_eq!(backends(&[], Some("sqlite, memory")).unwrap(), ["memory", "sqlite"]);
-        assert_eq!(tested(&["sqlite"]), "One store was tested: sqlite.");
+        assert_eq!(tested(&["sqlite"], &Suites::of("model", 3)), "One store was tested: sqlite.");
     }
 
     #[test]

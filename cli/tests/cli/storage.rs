@@ -5,8 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::{Value, json};
 
 use crate::place::{Place, Ran};
+use crate::private_server::redis::Redis;
 use crate::server::Server;
-use crate::stores::on_every_store;
+use crate::stores::{self, on_every_store};
 
 /// A file that names another store, in files in the same folder.
 fn with_other() -> Place {
@@ -29,12 +30,12 @@ fn lists(place: &Place, flags: &str) -> Vec<String> {
 /// X5: a copy holds the same, says so, is clean, and goes on under the same key.
 #[test]
 fn x5_a_copy_is_the_same_and_goes_on() {
-    let place = with_other();
+    is_copied_and_goes_on(&with_other(), "sqlite");
+}
+
+fn is_copied_and_goes_on(place: &Place, to: &str) {
     let said = place.json("storage copy --to other.toml");
-    assert_eq!(
-        (&said["from"], &said["to"], &said["compared"]),
-        (&json!("sqlite"), &json!("sqlite"), &json!(true))
-    );
+    assert_eq!((&said["from"], &said["to"], &said["compared"]), (&json!("sqlite"), &json!(to), &json!(true)));
     let verified = place.json("verify");
     for counted in ["homes", "records", "entries"] {
         assert_eq!(said[counted], verified[counted], "{counted}");
@@ -43,12 +44,12 @@ fn x5_a_copy_is_the_same_and_goes_on() {
     let other = place.path().join("other/master.key");
     std::fs::write(&other, key).unwrap();
     std::fs::set_permissions(&other, PermissionsExt::from_mode(0o600)).unwrap();
-    assert_eq!(lists(&place, "--config other.toml"), lists(&place, ""));
+    assert_eq!(lists(place, "--config other.toml"), lists(place, ""));
     assert_eq!(place.json("verify --config other.toml")["ok"], true);
     place.done("audit verify --organization ext:acme --config other.toml");
     place.done("member remove ext:bob --organization ext:acme --yes --config other.toml");
     place.done("verify --config other.toml");
-    assert_eq!(lists(&place, "").len(), 4, "the first is as it was");
+    assert_eq!(lists(place, "").len(), 4, "the first is as it was");
 }
 
 /// The sentence of a copy that is not made.
@@ -173,7 +174,31 @@ fn x5_what_is_not_there_is_not_copied() {
     assert!(!place.path().join("other").exists(), "nothing was made");
 }
 
+/// A store that may lose the newest changes says so, before it serves and while it does.
+#[test]
+fn a_relaxed_store_says_so() {
+    stores::on("redis", || {
+        let redis = Redis::with(&["--appendfsync", "everysec"]);
+        let section = format!("[storage.redis]\nurl = \"{}\"\ndurability = \"relaxed\"\n", redis.url());
+        let place = Place::with_acme_on(&format!("[storage]\nbackend = \"redis\"\n{section}"));
+        let told = place.json("doctor");
+        let found = line(&told, "durability")["found"].as_str().unwrap();
+        assert!(found.starts_with("relaxed, as configured"), "{found}");
+        let server = Server::start(&place);
+        let (status, told) = server.call("GET", "/readyz?verbose", "", None);
+        assert!(status == 200 && told.to_string().contains("relaxed"), "{told}");
+    });
+}
+
 on_every_store! {
+    /// X5: from files to a server.
+    fn x5_a_copy_on_a_server_is_the_same_and_goes_on() {
+        let Some((there, _database)) = stores::configuration() else { return };
+        let place = Place::with_acme_on("");
+        place.write("other.toml", &format!("data_dir = \"other\"\n{there}"));
+        is_copied_and_goes_on(&place, stores::here().trim_end_matches("-cluster"));
+    }
+
     /// A place is left at once: after an orderly stop a copy can begin, and after the copy a server.
     fn x5_after_a_stop_a_copy_and_after_a_copy_a_server() {
         let place = with_other();

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
+use super::Put;
 use crate::error::Fault;
 use crate::row::{from_json, from_name, parse, parse_some, to_json, to_name};
 
@@ -60,29 +61,56 @@ pub(super) async fn names(connection: &mut PgConnection, home: i64) -> Result<Ve
     Ok(names.fetch_all(connection).await?)
 }
 
-pub(super) async fn put(
-    connection: &mut PgConnection,
-    home: i64,
-    version: Uuid,
-    it: &Account,
-) -> Result<(), Fault> {
-    let (id, created_at) = (it.id.uuid(), it.created_at.micros());
-    let (external_id, name) = (it.external_id.as_ref().map(ToString::to_string), it.name.as_str());
-    let (status, traits) = (to_name("status", &it.status)?, to_json("traits", &it.traits)?);
-    let posts = to_json("posts", &it.posts)?;
+pub(super) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Account>]) -> Result<(), Fault> {
+    let (mut homes, mut ids, mut versions) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut names, mut statuses, mut created) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut traits, mut posts) = (Vec::new(), Vec::new());
+    let mut externals: Vec<Option<String>> = Vec::new();
+    for Put { home, commit, it } in puts {
+        homes.push(*home);
+        ids.push(it.id.uuid());
+        externals.push(it.external_id.as_ref().map(ToString::to_string));
+        names.push(it.name.to_string());
+        statuses.push(to_name("status", &it.status)?);
+        traits.push(to_json("traits", &it.traits)?);
+        posts.push(to_json("posts", &it.posts)?);
+        created.push(it.created_at.micros());
+        versions.push(commit.uuid());
+    }
     query!(
         "INSERT INTO accounts (home, id, external_id, name, status, traits, posts, created_at, version)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-         ON CONFLICT (home, id) DO UPDATE SET external_id = excluded.external_id, name = excluded.name, status = excluded.status, traits = excluded.traits, posts = excluded.posts, created_at = excluded.created_at, version = excluded.version",
-        home, id, external_id, name, status, traits, posts, created_at, version
+         SELECT * FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+             $8::bigint[], $9::uuid[])
+         ON CONFLICT (home, id) DO UPDATE SET external_id = excluded.external_id, name = excluded.name,
+             status = excluded.status, traits = excluded.traits, posts = excluded.posts,
+             created_at = excluded.created_at, version = excluded.version",
+        &homes,
+        &ids,
+        &externals as &[Option<String>],
+        &names,
+        &statuses,
+        &traits,
+        &posts,
+        &created,
+        &versions
     )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-pub(super) async fn remove(connection: &mut PgConnection, home: i64, id: AccountId) -> Result<(), Fault> {
-    let id = id.uuid();
-    query!("DELETE FROM accounts WHERE home = $1 AND id = $2", home, id).execute(connection).await?;
+pub(super) async fn remove_all(
+    connection: &mut PgConnection,
+    homes: &[i64],
+    names: &[Uuid],
+) -> Result<(), Fault> {
+    query!(
+        "DELETE FROM accounts kept USING UNNEST($1::bigint[], $2::uuid[]) AS gone (home, id)
+         WHERE kept.home = gone.home AND kept.id = gone.id",
+        homes,
+        names
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

@@ -3,11 +3,11 @@
 use roster_core::home::Record;
 use roster_core::id::AccountId;
 use roster_core::store::Stored;
-use roster_core::text::ExternalId;
 use serde::Deserialize;
 use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
+use super::Put;
 use crate::error::Fault;
 use crate::row::parse;
 
@@ -47,29 +47,43 @@ pub(super) async fn names(connection: &mut PgConnection, home: i64) -> Result<Ve
     Ok(names.fetch_all(connection).await?)
 }
 
-pub(super) async fn put(
-    connection: &mut PgConnection,
-    home: i64,
-    version: Uuid,
-    id: &ExternalId,
-    account: AccountId,
-) -> Result<(), Fault> {
-    let (id, account) = (id.as_str(), account.uuid());
+pub(super) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Record>]) -> Result<(), Fault> {
+    let (mut homes, mut names) = (Vec::new(), Vec::new());
+    let (mut accounts, mut versions) = (Vec::new(), Vec::new());
+    for Put { home, commit, it } in puts {
+        if let Record::AccountExternalId(id, account) = it {
+            homes.push(*home);
+            names.push(id.to_string());
+            accounts.push(account.uuid());
+            versions.push(commit.uuid());
+        }
+    }
     query!(
         "INSERT INTO account_external_ids (home, external_id, account_id, version)
-         VALUES ($1, $2, $3, $4)
+         SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::uuid[], $4::uuid[])
          ON CONFLICT (home, external_id) DO UPDATE SET account_id = excluded.account_id, version = excluded.version",
-        home, id, account, version
+        &homes,
+        &names,
+        &accounts,
+        &versions
     )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-pub(super) async fn remove(connection: &mut PgConnection, home: i64, id: &ExternalId) -> Result<(), Fault> {
-    let id = id.as_str();
-    query!("DELETE FROM account_external_ids WHERE home = $1 AND external_id = $2", home, id)
-        .execute(connection)
-        .await?;
+pub(super) async fn remove_all(
+    connection: &mut PgConnection,
+    homes: &[i64],
+    names: &[String],
+) -> Result<(), Fault> {
+    query!(
+        "DELETE FROM account_external_ids kept USING UNNEST($1::bigint[], $2::text[]) AS gone (home, external_id)
+         WHERE kept.home = gone.home AND kept.external_id = gone.external_id",
+        homes,
+        names
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

@@ -114,8 +114,18 @@ pub(super) async fn put_all(
     Ok(())
 }
 
-pub(super) async fn remove(connection: &mut PgConnection, home: i64, id: DirectoryId) -> Result<(), Fault> {
-    let id = id.uuid();
-    query!("DELETE FROM directory_entries WHERE home = $1 AND id = $2", home, id).execute(connection).await?;
+pub(super) async fn remove_all(
+    connection: &mut PgConnection,
+    homes: &[i64],
+    names: &[Uuid],
+) -> Result<(), Fault> {
+    query!(
+        "DELETE FROM directory_entries kept USING UNNEST($1::bigint[], $2::uuid[]) AS gone (home, id)
+         WHERE kept.home = gone.home AND kept.id = gone.id",
+        homes,
+        names
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

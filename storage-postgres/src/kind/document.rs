@@ -1,6 +1,6 @@
 //! Records that no query looks into, by name.
 
-use roster_core::home::{Key, Record};
+use roster_core::home::Record;
 use roster_core::store::Stored;
 use serde::Deserialize;
 use sqlx::{PgConnection, query, query_as, query_scalar};
@@ -64,8 +64,18 @@ pub(super) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Recor
     Ok(())
 }
 
-pub(super) async fn remove(connection: &mut PgConnection, home: i64, key: &Key) -> Result<(), Fault> {
-    let name = key.document();
-    query!("DELETE FROM documents WHERE home = $1 AND name = $2", home, name).execute(connection).await?;
+pub(super) async fn remove_all(
+    connection: &mut PgConnection,
+    homes: &[i64],
+    names: &[String],
+) -> Result<(), Fault> {
+    query!(
+        "DELETE FROM documents kept USING UNNEST($1::bigint[], $2::text[]) AS gone (home, name)
+         WHERE kept.home = gone.home AND kept.name = gone.name",
+        homes,
+        names
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

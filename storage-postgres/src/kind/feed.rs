@@ -1,7 +1,7 @@
 //! Lines of the deployment's feed.
 
 use roster_core::home::Record;
-use roster_core::model::{FeedKey, FeedLine};
+use roster_core::model::FeedLine;
 use roster_core::store::Stored;
 use roster_core::time::Timestamp;
 use serde::Deserialize;
@@ -76,8 +76,18 @@ pub(super) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, FeedL
     Ok(())
 }
 
-pub(super) async fn remove(connection: &mut PgConnection, home: i64, key: &FeedKey) -> Result<(), Fault> {
-    let name = key.as_str();
-    query!("DELETE FROM feed_lines WHERE home = $1 AND name = $2", home, name).execute(connection).await?;
+pub(super) async fn remove_all(
+    connection: &mut PgConnection,
+    homes: &[i64],
+    names: &[String],
+) -> Result<(), Fault> {
+    query!(
+        "DELETE FROM feed_lines kept USING UNNEST($1::bigint[], $2::text[]) AS gone (home, name)
+         WHERE kept.home = gone.home AND kept.name = gone.name",
+        homes,
+        names
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use roster_core::home::Record;
 use roster_core::id::{AccountId, RecordId, UserId};
-use roster_core::model::{Holding, HoldingName};
+use roster_core::model::Holding;
 use roster_core::store::Stored;
 use roster_core::time::Timestamp;
 use serde::Deserialize;
@@ -112,12 +112,18 @@ pub(super) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Holdi
     Ok(())
 }
 
-pub(super) async fn remove(
+pub(super) async fn remove_all(
     connection: &mut PgConnection,
-    home: i64,
-    name: &HoldingName,
+    homes: &[i64],
+    names: &[String],
 ) -> Result<(), Fault> {
-    let name = name.as_str();
-    query!("DELETE FROM holdings WHERE home = $1 AND name = $2", home, name).execute(connection).await?;
+    query!(
+        "DELETE FROM holdings kept USING UNNEST($1::bigint[], $2::text[]) AS gone (home, name)
+         WHERE kept.home = gone.home AND kept.name = gone.name",
+        homes,
+        names
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
+use super::Put;
 use crate::error::Fault;
 use crate::row::{
     access, account_roles, bad, from_json, from_name, instant, micros, organization_role, parse, parse_some,
@@ -82,65 +83,106 @@ pub(super) async fn names(connection: &mut PgConnection, home: i64) -> Result<Ve
     Ok(names.fetch_all(connection).await?)
 }
 
-pub(super) async fn put(
+/// The invitations, their access and lines in the due index, in one statement.
+pub(super) async fn put_all(
     connection: &mut PgConnection,
-    home: i64,
-    version: Uuid,
-    it: &Invitation,
+    puts: &[Put<'_, Invitation>],
 ) -> Result<(), Fault> {
-    let (id, email, role) = (it.id.uuid(), it.email.as_str(), organization_role(&it.access));
-    let name = it.name.as_ref().map(roster_core::text::Name::as_str);
-    let (status, invited_by) = (to_name("status", &it.status)?, to_json("invited_by", &it.invited_by)?);
-    let (link, life) = (i64::from(it.link), i64::from(it.life));
-    let (sent_at, expires_at) = (it.sent_at.micros(), it.expires_at.micros());
-    let (created_at, ended_at) = (it.created_at.micros(), micros(it.ended_at));
-    let accepted_by = it.accepted_by.map(UserId::uuid);
-    let (accounts, roles) = account_roles(&it.access);
+    let numbers = |of: fn(&Invitation) -> i64| puts.iter().map(|put| of(put.it)).collect::<Vec<_>>();
+    let maybe = |of: fn(&Invitation) -> Option<i64>| puts.iter().map(|put| of(put.it)).collect::<Vec<_>>();
+    let texts = |of: fn(&Invitation) -> Option<String>| puts.iter().map(|put| of(put.it)).collect::<Vec<_>>();
+    let statuses = puts.iter().map(|put| to_name("status", &put.it.status));
+    let inviters = puts.iter().map(|put| to_json("invited_by", &put.it.invited_by));
+    let accepted: Vec<Option<Uuid>> = puts.iter().map(|put| put.it.accepted_by.map(UserId::uuid)).collect();
+    let (mut homes, mut ids) = (Vec::new(), Vec::new());
+    let (mut accounts, mut roles) = (Vec::new(), Vec::new());
+    for put in puts {
+        let (some, theirs) = account_roles(&put.it.access);
+        homes.extend(some.iter().map(|_| put.home));
+        ids.extend(some.iter().map(|_| put.it.id.uuid()));
+        accounts.extend(some);
+        roles.extend(theirs);
+    }
     query!(
-        "WITH invitation AS (
-             INSERT INTO invitations (home, id, email, name, organization_role, status, invited_by, holds_seat, link, life, sent_at, expires_at, created_at, accepted_by, ended_at, version)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-             ON CONFLICT (home, id) DO UPDATE SET email = excluded.email, name = excluded.name, organization_role = excluded.organization_role, status = excluded.status, invited_by = excluded.invited_by, holds_seat = excluded.holds_seat, link = excluded.link, life = excluded.life, sent_at = excluded.sent_at, expires_at = excluded.expires_at, created_at = excluded.created_at, accepted_by = excluded.accepted_by, ended_at = excluded.ended_at, version = excluded.version
-         ), taken AS (
-             DELETE FROM invitation_access WHERE home = $1 AND invitation_id = $2 AND account_id <> ALL ($17)
-         )
-         INSERT INTO invitation_access (home, invitation_id, account_id, role)
-         SELECT $1, $2, account, role FROM UNNEST($17::uuid[], $18::text[]) AS given (account, role)
-         ON CONFLICT (home, invitation_id, account_id) DO UPDATE SET role = excluded.role",
-        home, id, email, name, role, status, invited_by, it.holds_seat, link, life, sent_at, expires_at, created_at, accepted_by, ended_at, version,
-        &accounts, &roles
-    )
-    .execute(&mut *connection)
-    .await?;
-    put_due(connection, home, it).await
-}
-
-async fn put_due(connection: &mut PgConnection, home: i64, it: &Invitation) -> Result<(), Fault> {
-    let id = it.id.uuid();
-    let Some(at) = it.due().map(Timestamp::micros) else {
-        query!("DELETE FROM due WHERE home = $1 AND kind = 'invitation' AND id = $2", home, id)
-            .execute(connection)
-            .await?;
-        return Ok(());
-    };
-    query!(
-        "INSERT INTO due (home, kind, id, at, seats) VALUES ($1, 'invitation', $2, $3, $4)
-         ON CONFLICT (home, kind, id) DO UPDATE SET at = excluded.at, seats = excluded.seats",
-        home,
-        id,
-        at,
-        it.seats()
+        r#"WITH given AS MATERIALIZED (
+               SELECT * FROM UNNEST($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                   $8::boolean[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::uuid[],
+                   $15::bigint[], $16::uuid[], $17::bigint[], $18::bigint[]) AS given (home, id, email, name,
+                   organization_role, status, invited_by, holds_seat, link, life, sent_at, expires_at, created_at,
+                   accepted_by, ended_at, version, due_at, due_seats)
+           ), granted AS MATERIALIZED (
+               SELECT * FROM UNNEST($19::bigint[], $20::uuid[], $21::uuid[], $22::text[])
+                   AS granted (home, invitation_id, account_id, role)
+           ), invitation AS (
+               INSERT INTO invitations (home, id, email, name, organization_role, status, invited_by, holds_seat, link,
+                   life, sent_at, expires_at, created_at, accepted_by, ended_at, version)
+               SELECT home, id, email, name, organization_role, status, invited_by, holds_seat, link, life, sent_at,
+                   expires_at, created_at, accepted_by, ended_at, version FROM given
+               ON CONFLICT (home, id) DO UPDATE SET email = excluded.email, name = excluded.name,
+                   organization_role = excluded.organization_role, status = excluded.status,
+                   invited_by = excluded.invited_by, holds_seat = excluded.holds_seat, link = excluded.link,
+                   life = excluded.life, sent_at = excluded.sent_at, expires_at = excluded.expires_at,
+                   created_at = excluded.created_at, accepted_by = excluded.accepted_by,
+                   ended_at = excluded.ended_at, version = excluded.version
+           ), taken AS (
+               DELETE FROM invitation_access a USING given g WHERE a.home = g.home AND a.invitation_id = g.id
+                   AND NOT EXISTS (SELECT 1 FROM granted w WHERE w.home = a.home
+                       AND w.invitation_id = a.invitation_id AND w.account_id = a.account_id)
+           ), kept AS (
+               INSERT INTO invitation_access (home, invitation_id, account_id, role)
+               SELECT home, invitation_id, account_id, role FROM granted
+               ON CONFLICT (home, invitation_id, account_id) DO UPDATE SET role = excluded.role
+           ), settled AS (
+               DELETE FROM due d USING given g WHERE g.due_at IS NULL AND d.home = g.home
+                   AND d.kind = 'invitation' AND d.id = g.id
+           )
+           INSERT INTO due (home, kind, id, at, seats)
+           SELECT home, 'invitation', id, due_at, due_seats FROM given WHERE due_at IS NOT NULL
+           ON CONFLICT (home, kind, id) DO UPDATE SET at = excluded.at, seats = excluded.seats"#,
+        &puts.iter().map(|put| put.home).collect::<Vec<_>>(),
+        &puts.iter().map(|put| put.it.id.uuid()).collect::<Vec<_>>(),
+        &puts.iter().map(|put| put.it.email.to_string()).collect::<Vec<_>>(),
+        &texts(|it| it.name.as_ref().map(ToString::to_string)) as &[Option<String>],
+        &texts(|it| organization_role(&it.access)) as &[Option<String>],
+        &statuses.collect::<Result<Vec<_>, _>>()?,
+        &inviters.collect::<Result<Vec<_>, _>>()?,
+        &puts.iter().map(|put| put.it.holds_seat).collect::<Vec<_>>(),
+        &numbers(|it| it.link.into()),
+        &numbers(|it| it.life.into()),
+        &numbers(|it| it.sent_at.micros()),
+        &numbers(|it| it.expires_at.micros()),
+        &numbers(|it| it.created_at.micros()),
+        &accepted as &[Option<Uuid>],
+        &maybe(|it| micros(it.ended_at)) as &[Option<i64>],
+        &puts.iter().map(|put| put.commit.uuid()).collect::<Vec<_>>(),
+        &maybe(|it| micros(it.due())) as &[Option<i64>],
+        &numbers(Invitation::seats),
+        &homes,
+        &ids,
+        &accounts,
+        &roles
     )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-pub(super) async fn remove(connection: &mut PgConnection, home: i64, id: InvitationId) -> Result<(), Fault> {
-    let id = id.uuid();
-    query!("DELETE FROM due WHERE home = $1 AND kind = 'invitation' AND id = $2", home, id)
-        .execute(&mut *connection)
-        .await?;
-    query!("DELETE FROM invitations WHERE home = $1 AND id = $2", home, id).execute(connection).await?;
+pub(super) async fn remove_all(
+    connection: &mut PgConnection,
+    homes: &[i64],
+    names: &[Uuid],
+) -> Result<(), Fault> {
+    query!(
+        "WITH gone AS MATERIALIZED (
+             SELECT * FROM UNNEST($1::bigint[], $2::uuid[]) AS gone (home, id)
+         ), settled AS (
+             DELETE FROM due USING gone WHERE due.home = gone.home AND due.kind = 'invitation' AND due.id = gone.id
+         )
+         DELETE FROM invitations kept USING gone WHERE kept.home = gone.home AND kept.id = gone.id",
+        homes,
+        names
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
+use super::Put;
 use crate::error::Fault;
 
 /// One row.
@@ -44,28 +45,43 @@ pub(super) async fn names(connection: &mut PgConnection, home: i64) -> Result<Ve
     Ok(names.fetch_all(connection).await?)
 }
 
-pub(super) async fn put(
-    connection: &mut PgConnection,
-    home: i64,
-    version: Uuid,
-    address: &str,
-    invitation: InvitationId,
-) -> Result<(), Fault> {
-    let invitation = invitation.uuid();
+pub(super) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Record>]) -> Result<(), Fault> {
+    let (mut homes, mut addresses) = (Vec::new(), Vec::new());
+    let (mut invitations, mut versions) = (Vec::new(), Vec::new());
+    for Put { home, commit, it } in puts {
+        if let Record::InvitedAddress(address, invitation) = it {
+            homes.push(*home);
+            addresses.push(address.clone());
+            invitations.push(invitation.uuid());
+            versions.push(commit.uuid());
+        }
+    }
     query!(
         "INSERT INTO invited_addresses (home, address, invitation_id, version)
-         VALUES ($1, $2, $3, $4)
+         SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::uuid[], $4::uuid[])
          ON CONFLICT (home, address) DO UPDATE SET invitation_id = excluded.invitation_id, version = excluded.version",
-        home, address, invitation, version
+        &homes,
+        &addresses,
+        &invitations,
+        &versions
     )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-pub(super) async fn remove(connection: &mut PgConnection, home: i64, address: &str) -> Result<(), Fault> {
-    query!("DELETE FROM invited_addresses WHERE home = $1 AND address = $2", home, address)
-        .execute(connection)
-        .await?;
+pub(super) async fn remove_all(
+    connection: &mut PgConnection,
+    homes: &[i64],
+    names: &[String],
+) -> Result<(), Fault> {
+    query!(
+        "DELETE FROM invited_addresses kept USING UNNEST($1::bigint[], $2::text[]) AS gone (home, address)
+         WHERE kept.home = gone.home AND kept.address = gone.address",
+        homes,
+        names
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

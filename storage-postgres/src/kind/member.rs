@@ -209,12 +209,20 @@ pub(super) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Membe
     Ok(())
 }
 
-pub(super) async fn remove(connection: &mut PgConnection, home: i64, id: UserId) -> Result<(), Fault> {
+pub(super) async fn remove_all(
+    connection: &mut PgConnection,
+    homes: &[i64],
+    names: &[Uuid],
+) -> Result<(), Fault> {
     query!(
-        "WITH settled AS (DELETE FROM due WHERE home = $1 AND kind = 'member' AND id = $2)
-         DELETE FROM members WHERE home = $1 AND user_id = $2",
-        home,
-        id.uuid()
+        "WITH gone AS MATERIALIZED (
+             SELECT * FROM UNNEST($1::bigint[], $2::uuid[]) AS gone (home, id)
+         ), settled AS (
+             DELETE FROM due USING gone WHERE due.home = gone.home AND due.kind = 'member' AND due.id = gone.id
+         )
+         DELETE FROM members kept USING gone WHERE kept.home = gone.home AND kept.user_id = gone.id",
+        homes,
+        names
     )
     .execute(connection)
     .await?;

@@ -67,14 +67,18 @@ pub(super) async fn put_all(
     Ok(())
 }
 
-pub(super) async fn remove(
+pub(super) async fn remove_all(
     connection: &mut PgConnection,
-    home: i64,
-    id: OrganizationId,
+    homes: &[i64],
+    names: &[Uuid],
 ) -> Result<(), Fault> {
-    let id = id.uuid();
-    query!("DELETE FROM memberships WHERE home = $1 AND organization_id = $2", home, id)
-        .execute(connection)
-        .await?;
+    query!(
+        "DELETE FROM memberships kept USING UNNEST($1::bigint[], $2::uuid[]) AS gone (home, organization_id)
+         WHERE kept.home = gone.home AND kept.organization_id = gone.organization_id",
+        homes,
+        names
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

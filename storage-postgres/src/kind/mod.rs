@@ -30,6 +30,8 @@ pub(crate) use membership::Row as MembershipRow;
 pub(crate) use organization::Row as OrganizationRow;
 pub(crate) use user::Row as UserRow;
 
+use std::collections::BTreeMap;
+
 use roster_core::home::{Home, Key, Record};
 use roster_core::id::CommitId;
 use roster_core::model::DirectoryKind;
@@ -351,13 +353,17 @@ pub(crate) struct Put<'a, T> {
     pub(crate) it: &'a T,
 }
 
-/// Puts records with everything that hangs on them, each key once: many of a kind that come together in one statement.
+/// Puts records with everything that hangs on them, each key once: of the kinds that come many together, all of a kind
+/// in one statement.
 pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Record>]) -> Result<(), Fault> {
     let (mut members, mut memberships, mut users) = (Vec::new(), Vec::new(), Vec::new());
     let (mut claims, mut entries, mut feed_lines) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut documents, mut holdings) = (Vec::new(), Vec::new());
+    let (mut documents, mut holdings, mut receipts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut accounts, mut external_ids) = (Vec::new(), Vec::new());
+    let (mut invitations, mut addresses) = (Vec::new(), Vec::new());
     for put in puts {
         let Put { home, commit, .. } = *put;
+        let version = commit.uuid();
         match put.it {
             Record::Member(it) => members.push(Put { home, commit, it }),
             Record::Membership(it) => memberships.push(Put { home, commit, it }),
@@ -366,7 +372,12 @@ pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Recor
             Record::DirectoryEntry(it) => entries.push(Put { home, commit, it }),
             Record::Feed(it) => feed_lines.push(Put { home, commit, it }),
             Record::Holding(it) => holdings.push(Put { home, commit, it }),
-            it @ (Record::Job(_)
+            Record::Receipt(it) => receipts.push(Put { home, commit, it }),
+            Record::Account(it) => accounts.push(Put { home, commit, it }),
+            Record::AccountExternalId(..) => external_ids.push(Put { home, commit, it: put.it }),
+            Record::Invitation(it) => invitations.push(Put { home, commit, it }),
+            Record::InvitedAddress(..) => addresses.push(Put { home, commit, it: put.it }),
+            Record::Job(_)
             | Record::JobPart(_)
             | Record::Mail(_)
             | Record::NewAddress(_)
@@ -376,9 +387,31 @@ pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Recor
             | Record::Note(_)
             | Record::Successions(_)
             | Record::Customer(_)
-            | Record::Webhook(_)) => documents.push(Put { home, commit, it }),
-            other => put_one(connection, home, commit, other).await?,
+            | Record::Webhook(_) => documents.push(Put { home, commit, it: put.it }),
+            Record::Organization(it) => organization::put(connection, home, version, it).await?,
+            Record::ApiKey(it) => api_key::put(connection, home, version, it).await?,
+            Record::Transfer(it) => transfer::put(connection, home, version, it).await?,
+            Record::OperatorKey(it) => operator_key::put(connection, home, version, it).await?,
+            Record::Role(it) => role::put(connection, home, version, it).await?,
+            Record::Credential(it) => credential::put(connection, home, version, it).await?,
+            Record::Session(it) => session::put(connection, home, version, it).await?,
+            Record::PasswordReset(it) => password_reset::put(connection, home, version, it).await?,
         }
+    }
+    if !accounts.is_empty() {
+        account::put_all(connection, &accounts).await?;
+    }
+    if !external_ids.is_empty() {
+        account_external_id::put_all(connection, &external_ids).await?;
+    }
+    if !receipts.is_empty() {
+        receipt::put_all(connection, &receipts).await?;
+    }
+    if !invitations.is_empty() {
+        invitation::put_all(connection, &invitations).await?;
+    }
+    if !addresses.is_empty() {
+        invited_address::put_all(connection, &addresses).await?;
     }
     if !claims.is_empty() {
         claim::put_all(connection, &claims).await?;
@@ -407,85 +440,38 @@ pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Recor
     Ok(())
 }
 
-async fn put_one(
-    connection: &mut PgConnection,
-    home: i64,
-    commit: CommitId,
-    record: &Record,
-) -> Result<(), Fault> {
-    let version = commit.uuid();
-    match record {
-        Record::Organization(it) => organization::put(connection, home, version, it).await,
-        Record::Account(it) => account::put(connection, home, version, it).await,
-        Record::AccountExternalId(id, account) => {
-            account_external_id::put(connection, home, version, id, *account).await
-        }
-        Record::ApiKey(it) => api_key::put(connection, home, version, it).await,
-        Record::Transfer(it) => transfer::put(connection, home, version, it).await,
-        Record::OperatorKey(it) => operator_key::put(connection, home, version, it).await,
-        Record::Claim(it) => claim::put_all(connection, &[Put { home, commit, it }]).await,
-        Record::DirectoryEntry(it) => directory_entry::put_all(connection, &[Put { home, commit, it }]).await,
-        Record::Receipt(it) => receipt::put(connection, home, version, it).await,
-        Record::Role(it) => role::put(connection, home, version, it).await,
-        Record::Credential(it) => credential::put(connection, home, version, it).await,
-        Record::Session(it) => session::put(connection, home, version, it).await,
-        Record::PasswordReset(it) => password_reset::put(connection, home, version, it).await,
-        Record::Invitation(it) => invitation::put(connection, home, version, it).await,
-        Record::InvitedAddress(address, invitation) => {
-            invited_address::put(connection, home, version, address, *invitation).await
-        }
-        Record::Member(it) => member::put_all(connection, &[Put { home, commit, it }]).await,
-        Record::Membership(it) => membership::put_all(connection, &[Put { home, commit, it }]).await,
-        Record::User(it) => user::put_all(connection, &[Put { home, commit, it }]).await,
-        Record::Feed(it) => feed::put_all(connection, &[Put { home, commit, it }]).await,
-        Record::Holding(it) => holding::put_all(connection, &[Put { home, commit, it }]).await,
-        it @ (Record::Job(_)
-        | Record::JobPart(_)
-        | Record::Mail(_)
-        | Record::NewAddress(_)
-        | Record::MailPointer(_)
-        | Record::HeldPosts(_)
-        | Record::RecordTypes(_)
-        | Record::Note(_)
-        | Record::Successions(_)
-        | Record::Customer(_)
-        | Record::Webhook(_)) => document::put_all(connection, &[Put { home, commit, it }]).await,
+/// Removes records with everything that hangs on them, all of a kind in one statement.
+pub(crate) async fn remove_all(connection: &mut PgConnection, keys: &[(i64, Key)]) -> Result<(), Fault> {
+    let mut kinds: BTreeMap<Kind, (Vec<i64>, Names)> = BTreeMap::new();
+    for (home, key) in keys {
+        let (homes, names) = kinds.entry(Kind::of(key)).or_default();
+        homes.push(*home);
+        names.add(key);
     }
-}
-
-/// Removes a record with everything that hangs on it.
-pub(crate) async fn remove(connection: &mut PgConnection, home: i64, key: &Key) -> Result<(), Fault> {
-    match key {
-        Key::Organization => organization::remove(connection, home).await,
-        Key::Account(id) => account::remove(connection, home, *id).await,
-        Key::AccountExternalId(id) => account_external_id::remove(connection, home, id).await,
-        Key::Member(id) => member::remove(connection, home, *id).await,
-        Key::ApiKey(id) => api_key::remove(connection, home, *id).await,
-        Key::Transfer(id) => transfer::remove(connection, home, *id).await,
-        Key::User => user::remove(connection, home).await,
-        Key::Membership(id) => membership::remove(connection, home, *id).await,
-        Key::OperatorKey(id) => operator_key::remove(connection, home, *id).await,
-        Key::Claim => claim::remove(connection, home).await,
-        Key::DirectoryEntry(id) => directory_entry::remove(connection, home, *id).await,
-        Key::Receipt(id) => receipt::remove(connection, home, *id).await,
-        Key::Role(id) => role::remove(connection, home, *id).await,
-        Key::Credential => credential::remove(connection, home).await,
-        Key::Session(id) => session::remove(connection, home, *id).await,
-        Key::PasswordReset => password_reset::remove(connection, home).await,
-        Key::Invitation(id) => invitation::remove(connection, home, *id).await,
-        Key::InvitedAddress(address) => invited_address::remove(connection, home, address).await,
-        Key::Feed(key) => feed::remove(connection, home, key).await,
-        Key::Holding(name) => holding::remove(connection, home, name).await,
-        Key::Job(_)
-        | Key::JobPart(_)
-        | Key::Mail(_)
-        | Key::NewAddress
-        | Key::MailPointer(_)
-        | Key::HeldPosts(_)
-        | Key::RecordTypes
-        | Key::Note(_)
-        | Key::Successions
-        | Key::Customer(_)
-        | Key::Webhook(_) => document::remove(connection, home, key).await,
+    for (kind, (homes, Names { ids, texts, bytes })) in kinds {
+        match kind {
+            Kind::Organization => organization::remove_all(connection, &homes).await?,
+            Kind::Account => account::remove_all(connection, &homes, &ids).await?,
+            Kind::AccountExternalId => account_external_id::remove_all(connection, &homes, &texts).await?,
+            Kind::Member => member::remove_all(connection, &homes, &ids).await?,
+            Kind::ApiKey => api_key::remove_all(connection, &homes, &ids).await?,
+            Kind::Transfer => transfer::remove_all(connection, &homes, &ids).await?,
+            Kind::User => user::remove_all(connection, &homes).await?,
+            Kind::Membership => membership::remove_all(connection, &homes, &ids).await?,
+            Kind::OperatorKey => operator_key::remove_all(connection, &homes, &ids).await?,
+            Kind::Claim => claim::remove_all(connection, &homes).await?,
+            Kind::DirectoryEntry => directory_entry::remove_all(connection, &homes, &ids).await?,
+            Kind::Receipt => receipt::remove_all(connection, &homes, &bytes).await?,
+            Kind::Role => role::remove_all(connection, &homes, &ids).await?,
+            Kind::Credential => credential::remove_all(connection, &homes).await?,
+            Kind::Session => session::remove_all(connection, &homes, &ids).await?,
+            Kind::PasswordReset => password_reset::remove_all(connection, &homes).await?,
+            Kind::Invitation => invitation::remove_all(connection, &homes, &ids).await?,
+            Kind::InvitedAddress => invited_address::remove_all(connection, &homes, &texts).await?,
+            Kind::Document => document::remove_all(connection, &homes, &texts).await?,
+            Kind::Holding => holding::remove_all(connection, &homes, &texts).await?,
+            Kind::Feed => feed::remove_all(connection, &homes, &texts).await?,
+        }
     }
+    Ok(())
 }

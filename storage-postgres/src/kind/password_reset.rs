@@ -67,7 +67,7 @@ pub(super) async fn put(
     Ok(())
 }
 
-pub(super) async fn remove(connection: &mut PgConnection, home: i64) -> Result<(), Fault> {
-    query!("DELETE FROM password_resets WHERE home = $1", home).execute(connection).await?;
+pub(super) async fn remove_all(connection: &mut PgConnection, homes: &[i64]) -> Result<(), Fault> {
+    query!("DELETE FROM password_resets WHERE home = ANY ($1)", homes).execute(connection).await?;
     Ok(())
 }

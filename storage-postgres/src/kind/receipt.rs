@@ -8,6 +8,7 @@ use serde::Deserialize;
 use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
+use super::Put;
 use crate::error::Fault;
 use crate::row::{exact, from_hex, from_hex_some};
 
@@ -61,27 +62,43 @@ pub(super) async fn names(connection: &mut PgConnection, home: i64) -> Result<Ve
     Ok(names.fetch_all(connection).await?)
 }
 
-pub(super) async fn put(
-    connection: &mut PgConnection,
-    home: i64,
-    version: Uuid,
-    it: &Receipt,
-) -> Result<(), Fault> {
-    let (id, digest, seed) = (it.id.0.as_slice(), it.digest.as_slice(), it.seed.as_slice());
-    let (seed_millis, created_at) = (it.seed_millis.cast_signed(), it.created_at.micros());
+pub(super) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Receipt>]) -> Result<(), Fault> {
+    let bytes = |of: fn(&Receipt) -> &[u8]| puts.iter().map(|put| of(put.it).to_vec()).collect::<Vec<_>>();
+    let numbers = |of: fn(&Receipt) -> i64| puts.iter().map(|put| of(put.it)).collect::<Vec<_>>();
+    let answers: Vec<Option<Vec<u8>>> = puts.iter().map(|put| put.it.answer.clone()).collect();
     query!(
         "INSERT INTO receipts (home, id, digest, seed, seed_millis, answer, created_at, version)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-         ON CONFLICT (home, id) DO UPDATE SET digest = excluded.digest, seed = excluded.seed, seed_millis = excluded.seed_millis, answer = excluded.answer, created_at = excluded.created_at, version = excluded.version",
-        home, id, digest, seed, seed_millis, it.answer, created_at, version
+         SELECT * FROM UNNEST($1::bigint[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bytea[],
+             $7::bigint[], $8::uuid[])
+         ON CONFLICT (home, id) DO UPDATE SET digest = excluded.digest, seed = excluded.seed,
+             seed_millis = excluded.seed_millis, answer = excluded.answer, created_at = excluded.created_at,
+             version = excluded.version",
+        &puts.iter().map(|put| put.home).collect::<Vec<_>>(),
+        &bytes(|it| &it.id.0),
+        &bytes(|it| &it.digest),
+        &bytes(|it| &it.seed),
+        &numbers(|it| it.seed_millis.cast_signed()),
+        &answers as &[Option<Vec<u8>>],
+        &numbers(|it| it.created_at.micros()),
+        &puts.iter().map(|put| put.commit.uuid()).collect::<Vec<_>>()
     )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-pub(super) async fn remove(connection: &mut PgConnection, home: i64, id: ReceiptId) -> Result<(), Fault> {
-    let id = id.0.as_slice();
-    query!("DELETE FROM receipts WHERE home = $1 AND id = $2", home, id).execute(connection).await?;
+pub(super) async fn remove_all(
+    connection: &mut PgConnection,
+    homes: &[i64],
+    names: &[Vec<u8>],
+) -> Result<(), Fault> {
+    query!(
+        "DELETE FROM receipts kept USING UNNEST($1::bigint[], $2::bytea[]) AS gone (home, id)
+         WHERE kept.home = gone.home AND kept.id = gone.id",
+        homes,
+        names
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

@@ -96,7 +96,7 @@ pub(super) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, User>
     Ok(())
 }
 
-pub(super) async fn remove(connection: &mut PgConnection, home: i64) -> Result<(), Fault> {
-    query!("DELETE FROM users WHERE home = $1", home).execute(connection).await?;
+pub(super) async fn remove_all(connection: &mut PgConnection, homes: &[i64]) -> Result<(), Fault> {
+    query!("DELETE FROM users WHERE home = ANY ($1)", homes).execute(connection).await?;
     Ok(())
 }

@@ -85,7 +85,8 @@ macro_rules! conformance_cases {
                 a_refused_commit_leaves_those_beside_it_alone
                 commits_without_common_guards_do_not_conflict
                 a_read_is_of_one_instant
-                a_commit_goes_on_without_its_caller;
+                a_commit_goes_on_without_its_caller
+                a_name_is_taken_while_it_is_forgotten;
         }
     };
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use roster_core::home::{Key, Record, Tally};
+use roster_core::home::{Home, Key, Record, Tally};
 use roster_core::log::LogFilter;
+use roster_core::model::ClaimName;
 use roster_core::store::{ChangeSet, CommitError, Committed, Store};
 
-use crate::build::{account, account_id, change, commit_id, organization, organization_home};
+use crate::build::{account, account_id, change, claim, commit_id, organization, organization_home, user_id};
 use crate::stores::TestStore;
 
 type Outcome = Result<Committed, CommitError>;
@@ -124,6 +125,30 @@ pub async fn a_commit_goes_on_without_its_caller(at: &TestStore) {
     let dump = at.store.dump(&home).await.unwrap();
     assert_eq!((dump.records.len(), dump.tallies[&Tally::Seats], dump.head.seq), (60, 60, 60));
     assert_eq!(at.store.log(&home, 0, 999, &LogFilter::ALL).await.unwrap().len(), 60);
+}
+
+pub async fn a_name_is_taken_while_it_is_forgotten(at: &TestStore) {
+    let name = |n: u64| Home::Claim(ClaimName::Email(format!("eva{n}@example.com")));
+    for n in 0..40_u64 {
+        let name = name(n);
+        at.store.commit(&change(10 * n + 1, &name).put(Record::Claim(claim(1))).done()).await.unwrap();
+        at.store.commit(&change(10 * n + 2, &name).remove(Key::Claim).done()).await.unwrap();
+        let forgetting = {
+            let (store, name) = (Arc::clone(&at.store), name.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_micros(n % 8 * 250)).await;
+                store.forget(&name, user_id(1)).await
+            })
+        };
+        let taken = change(10 * n + 3, &name).put(Record::Claim(claim(2))).done();
+        assert_eq!(at.store.commit(&taken).await, Ok(Committed::Now(None)));
+        assert_eq!(forgetting.await.unwrap(), Ok(()));
+        assert_eq!(at.store.dump(&name).await.unwrap().records.len(), 1, "what is held is not forgotten");
+    }
+    let mut names: Vec<String> = (0..40).map(|n| name(n).to_string()).collect();
+    names.sort();
+    let listed = at.store.homes(None, 100).await.unwrap();
+    assert_eq!(listed.iter().map(ToString::to_string).collect::<Vec<_>>(), names);
 }
 
 pub async fn a_refused_commit_leaves_those_beside_it_alone(at: &TestStore) {

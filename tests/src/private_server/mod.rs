@@ -163,11 +163,14 @@ pub fn free_port() -> u16 {
 /// # Panics
 /// Where it is not installed: a test that needs it is not passed over.
 fn program(name: &str, package: &str) -> PathBuf {
+    found(name).unwrap_or_else(|| panic!("{}", missing(name, package)))
+}
+
+fn found(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places: Vec<PathBuf> = std::env::split_paths(&path).collect();
     places.push("/usr/sbin".into());
-    let found = places.into_iter().map(|place| place.join(name)).find(|program| program.exists());
-    found.unwrap_or_else(|| panic!("{}", missing(name, package)))
+    places.into_iter().map(|place| place.join(name)).find(|program| program.exists())
 }
 
 fn missing(name: &str, package: &str) -> String {

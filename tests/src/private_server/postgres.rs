@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use super::{Folder, PATIENCE, Process, free_port, missing};
+use super::{Folder, PATIENCE, Process, found, free_port, missing};
 
 /// A server that the test may do anything to.
 #[derive(Debug)]
@@ -131,12 +131,14 @@ impl Default for Postgres {
     }
 }
 
-/// The folder of the newest programs that Debian keeps beside each other.
+/// The folder of the newest programs that Debian keeps beside each other; else of those on the `PATH`.
 fn programs() -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let version = |path: &Path| path.file_name()?.to_str()?.parse::<u32>().ok();
-    let newest = versions.filter_map(|entry| Some((version(&entry.path())?, entry.path()))).max();
-    let programs =
-        newest.map(|(_, path)| path.join("bin")).filter(|programs| programs.join("initdb").exists());
+    // Beside a server of one version there may be clients alone of another.
+    let whole = versions.map(|entry| entry.path()).filter(|path| path.join("bin/initdb").exists());
+    let newest = whole.filter_map(|path| Some((version(&path)?, path))).max();
+    let of_path = || Some(found("initdb")?.parent()?.to_owned());
+    let programs = newest.map(|(_, path)| path.join("bin")).or_else(of_path);
     programs.unwrap_or_else(|| panic!("{}", missing("Postgres", "postgresql")))
 }

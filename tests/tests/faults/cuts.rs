@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use roster_core::op::Roster;
-use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreErrorKind};
+use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreClock, StoreErrorKind};
 use roster_core::verify::verify_all;
+use roster_storage_redis::{RedisConfig, RedisStore};
 use roster_tests::build::organization_home;
 use roster_tests::http::{Service, text};
 use roster_tests::load::{add_account, assert_consistent};
@@ -135,6 +136,33 @@ async fn a_commit_cut_for_good_after_any_byte_is_wholly_there_or_absent() {
         for end in ["told", "unknown, done", "not done"] {
             assert!(heard.keys().any(|word| word.ends_with(end)), "{end} was never heard: {heard:?}");
         }
+    }
+}
+
+/// The server does what it was told and its answer does not come, or too late: that is said to be not known, and sending
+/// the commit again tells. Only Redis' limit can be handed in; the others' are longer than a test.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_answer_does_not_come_in_time_is_not_known() {
+    for name in stores().filter(|name| *name == "redis") {
+        let test = fresh(name).await;
+        for (n, harm) in [(1, Harm::SwallowReplies), (2, Harm::Delay(Duration::from_secs(2)))] {
+            let proxy = Proxy::before(server_of(&test).await).await;
+            let keyspace = test.keyspace.as_ref().unwrap();
+            let config = RedisConfig {
+                url: format!("redis://{}", proxy.address),
+                connection_timeout: Duration::from_millis(300),
+                response_timeout: Duration::from_millis(200),
+                ..keyspace.config()
+            };
+            let store = RedisStore::open(config, StoreClock::Given(test.clock.clone())).await.unwrap();
+            store.commit(&add_account(10 * n)).await.unwrap();
+            proxy.set(harm.clone());
+            let ended = store.commit(&add_account(10 * n + 1)).await;
+            let Err(CommitError::Store(error)) = ended else { panic!("{harm:?}: {ended:?}") };
+            assert_eq!(error.kind, StoreErrorKind::OutcomeUnknown, "{harm:?}");
+            assert_eq!(test.store.commit(&add_account(10 * n + 1)).await, Ok(Committed::Before), "{harm:?}");
+        }
+        assert_eq!(assert_consistent(test.store.as_ref(), &organization_home(1)).await, 4);
     }
 }
 

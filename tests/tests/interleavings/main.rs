@@ -109,8 +109,21 @@ fn pairs() -> impl Iterator<Item = (Act, Act)> {
     (0..Act::ALL.len()).flat_map(from)
 }
 
+/// Pairs that end wrongly without guards, the first before the second: every store is tried on these.
+const TELLING: [(Act, Act); 8] = [
+    (Act::DemoteTheAdmin, Act::AdminGrants),
+    (Act::TransferToAnna, Act::RemoveAnna),
+    (Act::RemoveAnna, Act::TransferToAnna),
+    (Act::Close, Act::AddForTheLastSeat),
+    (Act::Remove, Act::SetRole),
+    (Act::ArchiveTheOther, Act::SetRoleOnTheOther),
+    (Act::ReplaceAccess, Act::RemoveFromAccount),
+    (Act::Leave, Act::ReplaceAccess),
+];
+
 /// What goes wrong, by pair and by who was first. Every ordered pair: each is let go first once. In memory it is every
-/// pair; a copy of a file takes longer, so there it is every second, and of a database, every eighth.
+/// pair; a copy of a file takes longer, so there it is every second, and of a database, every eighth; and those that are
+/// [`TELLING`].
 async fn all(store: &'static str, moment: Moment, guards: Guards) -> BTreeMap<String, String> {
     let builder = Builder::new(store, moment).await;
     let mut wrong = BTreeMap::new();
@@ -119,7 +132,11 @@ async fn all(store: &'static str, moment: Moment, guards: Guards) -> BTreeMap<St
         "sqlite" => 2,
         _ => 8,
     };
-    for (left, right) in pairs().step_by(every) {
+    let is_taken = |(n, (left, right)): &(usize, (Act, Act))| {
+        n.is_multiple_of(every)
+            || TELLING.iter().any(|pair| *pair == (*left, *right) || *pair == (*right, *left))
+    };
+    for (_, (left, right)) in pairs().enumerate().filter(is_taken) {
         let ends = [
             serial(&builder, left, right, First::Left).await,
             serial(&builder, left, right, First::Right).await,
@@ -184,18 +201,10 @@ async fn without_guards_pairs_end_wrongly() {
     let wrong = all("memory", Moment::OneSeatFree, Guards::Off).await;
     let ended_wrongly: Vec<&String> = wrong.keys().collect();
     println!("{ended_wrongly:#?}");
-    for pair in [
-        "DemoteTheAdmin before AdminGrants",
-        "TransferToAnna before RemoveAnna",
-        "RemoveAnna before TransferToAnna",
-        "Close before AddForTheLastSeat",
-        "Remove before SetRole",
-        "ArchiveTheOther before SetRoleOnTheOther",
-        "ReplaceAccess before RemoveFromAccount",
-        "Leave before ReplaceAccess",
-    ] {
+    for (first, second) in TELLING {
+        let pair = format!("{first:?} before {second:?}");
         assert!(
-            wrong.contains_key(pair),
+            wrong.contains_key(&pair),
             "without guards, {pair} should end wrongly; did: {ended_wrongly:#?}"
         );
     }

@@ -210,18 +210,39 @@ fn urls(nodes: &[Node]) -> String {
     nodes.iter().map(|node| node.url()).collect::<Vec<_>>().join(",")
 }
 
-/// Installs the programs of servers that tests start by themselves, to configure, kill and start them again.
+/// Sees to the programs that tests start by themselves on this machine, wherever the other servers come from: servers
+/// to configure, kill and start again. Installs what is missing, or says all of it at once.
 pub fn install_programs(kinds: &[Kind]) -> Result<()> {
-    // The shell lines of the README want it.
-    install_missing("curl")?;
-    if kinds.contains(&Kind::Postgres) {
-        postgres::install_missing()?;
-        install_missing("pgbouncer")?;
+    let redis = kinds.iter().any(|kind| matches!(kind, Kind::Redis | Kind::RedisCluster));
+    let postgres = kinds.contains(&Kind::Postgres);
+    let is_there = |name| program(name).is_some();
+    // The shell lines of the README want curl.
+    let wanted = [
+        ("curl", true, is_there("curl")),
+        ("postgresql", postgres, postgres::find().is_some()),
+        ("pgbouncer", postgres, is_there("pgbouncer")),
+        ("redis-server", redis, is_there("redis-server")),
+    ];
+    let missing: Vec<&str> =
+        wanted.iter().filter(|(_, wanted, there)| *wanted && !there).map(|(package, ..)| *package).collect();
+    if !missing.is_empty() && !process::may_install()? {
+        bail!("{}", by_hand(&missing));
     }
-    if kinds.contains(&Kind::Redis) {
-        install_missing("redis-server")?;
+    for package in missing {
+        if package == "postgresql" { postgres::install_missing()? } else { process::install(package)? }
     }
     Ok(())
+}
+
+/// What to do where nothing can be installed.
+fn by_hand(missing: &[&str]) -> String {
+    format!(
+        "some tests start servers of their own on this machine, to configure, kill and start them again, also where the \
+         other servers are in containers. Missing are: {}. Install them (on Debian: apt-get install {}), or test the \
+         stores that need none of it: --backend memory --backend sqlite",
+        missing.join(", "),
+        missing.join(" ")
+    )
 }
 
 /// Installs a program that has the name of its package.
@@ -245,4 +266,16 @@ pub fn free_ports<const N: usize>() -> Result<[u16; N]> {
         *port = listener.local_addr()?.port();
     }
     Ok(ports)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_missing_is_said_at_once() {
+        let said = by_hand(&["pgbouncer", "redis-server"]);
+        assert!(said.contains("Missing are: pgbouncer, redis-server."), "{said}");
+        assert!(said.contains("apt-get install pgbouncer redis-server)"), "{said}");
+    }
 }

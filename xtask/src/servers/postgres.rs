@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::free_ports;
 use super::process::{Folder, Server, install, is_root};
+use super::{free_ports, program};
 
 /// What every server of the tests is told; each test has a database and a few connections.
 pub const SETTINGS: [&str; 4] =
@@ -29,7 +29,7 @@ pub struct Postgres {
 /// Starts one on a free port, with its files below a folder; installs Debian's package if there is none.
 pub fn start(under: &Path) -> Result<Postgres> {
     install_missing()?;
-    let programs = find().context("there is no initdb under /usr/lib/postgresql")?;
+    let programs = find().context("there is no initdb under /usr/lib/postgresql, nor on the PATH")?;
     let folder = Folder::new(under, "roster-postgres", "postgres")?;
     let data = folder.path().join("data");
     let mut init = folder.command(&programs.join("initdb"), LOG)?;
@@ -103,14 +103,14 @@ pub fn install_missing() -> Result<()> {
     install("postgresql")
 }
 
-/// The folder of the newest programs that Debian keeps beside each other.
-fn find() -> Option<PathBuf> {
-    let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
+/// The folder of the newest programs that Debian keeps beside each other; else of those on the `PATH`.
+pub fn find() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let version = |path: &Path| path.file_name()?.to_str()?.parse::<u32>().ok();
     // Beside a server of one version there may be clients alone of another.
     let whole = versions.map(|entry| entry.path()).filter(|path| path.join("bin/initdb").exists());
-    let newest = whole.filter_map(|path| Some((version(&path)?, path))).max()?;
-    Some(newest.1.join("bin"))
+    let newest = whole.filter_map(|path| Some((version(&path)?, path))).max();
+    newest.map(|(_, path)| path.join("bin")).or_else(|| Some(program("initdb")?.parent()?.to_owned()))
 }
 
 /// Debian's package would make a cluster and start it.

@@ -158,10 +158,15 @@ pub fn is_root() -> Result<bool> {
     Ok(line.and_then(|ids| ids.split_whitespace().nth(1)) == Some("0"))
 }
 
+/// Whether packages can be installed: as root on Debian.
+pub fn may_install() -> Result<bool> {
+    Ok(is_root()? && Path::new("/usr/bin/apt-get").exists())
+}
+
 /// Installs a Debian package, where this is Debian and we may. Services that it brings are not started.
 pub fn install(package: &str) -> Result<()> {
     let by_hand = format!("install it: apt-get install {package}");
-    if !is_root()? || !Path::new("/usr/bin/apt-get").exists() {
+    if !may_install()? {
         bail!("{by_hand}");
     }
     eprintln!("Installing the Debian package {package}.");

@@ -1,5 +1,6 @@
 //! Answers on stdout: tables for people, JSON for machines. Tables are read off the same JSON.
 
+use std::borrow::Cow;
 use std::io::{ErrorKind, Write};
 
 use comfy_table::Table;
@@ -141,7 +142,7 @@ fn fields(schema: &str) -> Vec<&str> {
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => shown(text).into_owned(),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::Number(number) => number.to_string(),
@@ -151,9 +152,29 @@ fn cell(value: &Value) -> String {
         Value::Object(fields) => match (fields.get("type"), fields.get("role"), fields.get("accounts")) {
             (Some(_), Some(role), None) => format!("{} everywhere", cell(role)),
             (Some(_), None, Some(accounts)) => grants(accounts),
-            _ => value.to_string(),
+            _ => shown(&value.to_string()).into_owned(),
         },
     }
+}
+
+/// Text as a terminal may have it: what would move its cursor, colour it, or turn the order of its letters about is written
+/// out. Others have said it.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    let steers = |letter: char| {
+        letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        if steers(letter) {
+            safe.extend(letter.escape_default());
+        } else {
+            safe.push(letter);
+        }
+    }
+    Cow::Owned(safe)
 }
 
 /// Access to named accounts: role by account, or how many when they are many.
@@ -175,6 +196,17 @@ fn grants(accounts: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_said_does_not_steer_the_terminal() {
+        let said = "\u{1b}[2J\u{9b}1mred\r\n\u{202e}txt";
+        let safe = r"\u{1b}[2J\u{9b}1mred\r\n\u{202e}txt";
+        assert_eq!(cell(&json!(said)), safe);
+        assert_eq!(cell(&json!([said, "é"])), format!("{safe}, é"));
+        assert!(!cell(&json!({"a": said})).contains(char::is_control));
+        let rows = [json!({"name": said})];
+        assert!(table(&rows, &[("NAME", "/name")]).contains(safe));
+    }
 
     #[test]
     fn access_is_said_in_words() {

@@ -29,9 +29,10 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Whether [`repair_all`] can put it right: a link, left behind by a crash between the steps of an act.
+    /// Whether [`repair_all`] can put it right: a link, or an owner who does not follow, left behind by a crash between the
+    /// steps of an act.
     pub fn can_be_repaired(&self) -> bool {
-        matches!(self.invariant, "claims" | "directory" | "pointers" | "cards")
+        matches!(self.invariant, "claims" | "directory" | "pointers" | "cards" | "owners")
     }
 }
 

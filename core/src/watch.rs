@@ -24,30 +24,36 @@ use crate::time::Timestamp;
 
 /// How often it is looked whether an indicator is due.
 const LOOK: Duration = Duration::from_secs(20);
-/// How long after its last evaluation an indicator is due, in seconds. It must be evaluated every 15 minutes.
-const EVERY: i64 = 300;
+/// How long after its last evaluation an indicator is due where nothing else is set, in seconds.
+const EVERY: u32 = 300;
 /// How many are judged in one commit.
 const CHUNK: usize = 100;
 
-/// Evaluates indicators until it is told to stop.
-pub async fn watch(roster: &Roster, stop: &Stop) {
+/// Evaluates indicators until it is told to stop, each so many seconds after its last evaluation, which must be every 15
+/// minutes.
+pub async fn watch(roster: &Roster, every: u32, stop: &Stop) {
+    let look = LOOK.min(Duration::from_secs(every.into()));
     while !stop.is_given() {
-        if let Err(error) = watch_once(roster).await {
+        if let Err(error) = watch_due(roster, every).await {
             tracing::warn!(%error, "indicators cannot be evaluated; trying again");
         }
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(look) => {}
             () = stop.heard() => {}
         }
     }
 }
 
-/// Evaluates every indicator that is due.
+/// Evaluates every indicator that is due, by the usual time.
 pub async fn watch_once(roster: &Roster) -> Result<(), OpError> {
+    watch_due(roster, EVERY).await
+}
+
+async fn watch_due(roster: &Roster, every: u32) -> Result<(), OpError> {
     let now = roster.store.read(&Home::Deployment, &[], &[]).await?.now();
     for indicator in all(roster).await? {
         // What is wrong with one does not keep the others waiting.
-        if is_due(roster, indicator.id, now).await?
+        if is_due(roster, indicator.id, every, now).await?
             && let Err(error) = evaluate(roster, &indicator).await
         {
             tracing::warn!(indicator = %indicator.id, %error, "an indicator cannot be evaluated; trying again");
@@ -56,11 +62,16 @@ pub async fn watch_once(roster: &Roster) -> Result<(), OpError> {
     Ok(())
 }
 
-async fn is_due(roster: &Roster, indicator: IndicatorId, now: Timestamp) -> Result<bool, OpError> {
+async fn is_due(
+    roster: &Roster,
+    indicator: IndicatorId,
+    every: u32,
+    now: Timestamp,
+) -> Result<bool, OpError> {
     let key = TheEvaluation(indicator).key();
     let mut read = roster.store.read(&Home::Deployment, std::slice::from_ref(&key), &[]).await?;
     let found = read.records.remove(&key).and_then(|stored| TheEvaluation::pick(stored.record));
-    Ok(found.and_then(|it| it.evaluated_at).is_none_or(|at| at.plus_seconds(EVERY) <= now))
+    Ok(found.and_then(|it| it.evaluated_at).is_none_or(|at| at.plus_seconds(every.into()) <= now))
 }
 
 async fn all(roster: &Roster) -> Result<Vec<Indicator>, OpError> {

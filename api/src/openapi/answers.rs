@@ -280,7 +280,11 @@ fn organization() -> Vec<super::schema::Field> {
                 vec![
                     ("invitations_hold_seats", flag(true), "Whether a pending invitation holds a seat."),
                     ("invitation_expires_in", count(1_296_000), "How long a link lives, in seconds."),
-                    ("former_members", one_of(&["show", "hide"]), "Whether reports show who has left."),
+                    (
+                        "former_members",
+                        one_of(&["show", "hide"]),
+                        "Whether reports and the rows of activity by user show who has left.",
+                    ),
                 ],
             ),
             "Its settings.",

@@ -34,7 +34,7 @@ pub fn of_operation(id: &str) -> Option<Value> {
                             (
                                 "former_members",
                                 one_of(&["show", "hide"]),
-                                "Whether reports show who has left.",
+                                "Whether reports and the rows of activity by user show who has left.",
                             ),
                         ],
                     ),

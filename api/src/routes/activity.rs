@@ -19,7 +19,8 @@ pub fn routes() -> Vec<Route> {
             .says(
                 "Sum what people did",
                 "Needs `activity:read` on the whole organization. From what sources tell, by user, event and day; deleted \
-                 people are not in it, deactivated and former ones are.",
+                 people are not in it, deactivated and former ones are. Where the setting `former_members` is `hide`, rows by \
+                 user leave out those who have left, unless `user` names them.",
             )
             .asks(const { &[
                 ("user", "Only of this user."),

@@ -183,11 +183,7 @@ fn batch(bytes: &[u8]) -> Result<(Vec<(Option<String>, String)>, Option<String>)
         sent_at: Value,
     }
     let text = std::str::from_utf8(bytes).map_err(|_| malformed("The body is not UTF-8."))?;
-    // Once as a whole, so that depth, numbers and text are what can be kept.
-    let whole: Value = serde_json::from_str(text).map_err(|error| not_json(&error))?;
-    if !whole.get("batch").is_some_and(Value::is_array) {
-        return Err(malformed("The body must be a JSON object with an array `batch`."));
-    }
+    // A message whose depth, numbers or text cannot be kept is a dead letter, and takes none of the others with it.
     let Batch { batch, sent_at } = serde_json::from_str(text).map_err(|error| not_json(&error))?;
     if batch.len() > MAX_MESSAGES {
         return Err(too_large("A batch has at most 2,500 messages."));

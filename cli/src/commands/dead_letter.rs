@@ -50,7 +50,13 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
         Command::List { of, limit } => {
             let fetch = async |page| ingest::dead_letters(&session.roster, &request, of.source, &page).await;
             let Listed { rows, next } = all_pages(&limit, fetch).await?;
-            let rows = rows.iter().map(shapes::dead_letter).collect();
+            let mut rows: Vec<_> = rows.iter().map(shapes::dead_letter).collect();
+            if !session.out.is_for_machines() {
+                // As it came, whatever it looks like.
+                for row in &mut rows {
+                    row["payload"] = row["payload"].to_string().into();
+                }
+            }
             let none = "There are none: everything was applied.";
             session.out.list("DeadLetter", &Listed { rows, next }, COLUMNS, none)
         }

@@ -9,7 +9,7 @@ use super::open;
 use crate::args::{Format, Global, Limit};
 use crate::cursor::Cursor;
 use crate::failure::Failure;
-use crate::output::{line, note_more, text};
+use crate::output::{line, note_more, shown, text};
 
 /// The nouns.
 #[derive(Debug, Subcommand)]
@@ -104,12 +104,12 @@ pub(super) async fn show(
 fn table(names: &[String], rows: &[Value]) -> String {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(names.iter().map(|name| name.to_uppercase().replace('_', " ")));
+    table.set_header(names.iter().map(|name| shown(&name.to_uppercase().replace('_', " ")).into_owned()));
     for row in rows {
         table.add_row(names.iter().map(|name| match row.get(name) {
             None | Some(Value::Null) => "-".to_owned(),
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
+            Some(Value::String(text)) => shown(text).into_owned(),
+            Some(other) => shown(&other.to_string()).into_owned(),
         }));
     }
     table.trim_fmt()

@@ -15,7 +15,7 @@ use roster_core::mail::Postman;
 use roster_core::op::Roster;
 use roster_core::presence::{Presence, Stay};
 use roster_core::reads;
-use roster_core::receipts::tidy_receipts;
+use roster_core::rounds::make_rounds;
 use roster_core::stop::Stop;
 use roster_core::watch::watch;
 use roster_core::webhooks::{Courier, Webhooks};
@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use super::demo::{self, Throwaway};
 use crate::args::Global;
 use crate::backends::{self, Tables};
-use crate::config::{Backend, Config, LogFormat, MasterKeySource, shell_quoted};
+use crate::config::{Backend, Config, IndicatorSettings, LogFormat, MasterKeySource, shell_quoted};
 use crate::failure::Failure;
 use crate::logging;
 use crate::output::{Printer, note};
@@ -81,7 +81,7 @@ async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failur
     let stopping = api.stop.clone();
     let roster = api.roster.clone();
     let drain = Drain::new(api.roster.clone(), Arc::clone(&api.ingested));
-    let worker = do_work(api.roster.clone(), Arc::clone(&api.jobs), drain, &stopping);
+    let worker = do_work(api.roster.clone(), Arc::clone(&api.jobs), drain, config.indicators, &stopping);
     let ended = tokio::select! {
         ended = Server::new(listener, api).run(signals) => ended,
         () = lost(&place) => Err(lost_place("this server")),
@@ -114,7 +114,13 @@ fn keep_feed(roster: Roster, stop: &Stop) -> JoinHandle<()> {
 }
 
 /// Does jobs, applies what sources sent, sends events to webhooks, and mail where that is set up.
-fn do_work(roster: Roster, wake: Arc<Notify>, drain: Drain, stop: &Stop) -> JoinHandle<()> {
+fn do_work(
+    roster: Roster,
+    wake: Arc<Notify>,
+    drain: Drain,
+    indicators: IndicatorSettings,
+    stop: &Stop,
+) -> JoinHandle<()> {
     let stop = stop.clone();
     tokio::spawn(async move {
         let postman = Postman::new(roster.clone());
@@ -127,11 +133,11 @@ fn do_work(roster: Roster, wake: Arc<Notify>, drain: Drain, stop: &Stop) -> Join
         let (jobs, sources) = (worker.work(stop.clone()), drain.work(stop.clone()));
         let beside = async {
             tokio::join!(
-                watch(&roster, &stop),
+                watch(&roster, indicators.evaluate_every, &stop),
                 keep_settling(&roster, &stop),
                 send_events(&roster, &stop),
                 keep_last_uses(&roster, &stop),
-                tidy_receipts(&roster, &stop)
+                make_rounds(&roster, &stop)
             );
         };
         tokio::join!(jobs, sources, mail, beside);
@@ -168,7 +174,7 @@ pub async fn work(global: &Global) -> Result<(), Failure> {
     let (stop, stopping) = (Stop::default(), Stop::default());
     let feed = keep_feed(roster.clone(), &stop);
     let drain = Drain::new(roster.clone(), Arc::default());
-    let worker = do_work(roster.clone(), Arc::default(), drain, &stopping);
+    let worker = do_work(roster.clone(), Arc::default(), drain, config.indicators, &stopping);
     note(&format!("Roster {} does jobs on {}", env!("CARGO_PKG_VERSION"), store(&config)));
     let ended = tokio::select! {
         () = signals.next() => Ok(()),

@@ -111,11 +111,12 @@ pub(super) static LIMITS_INVITE: Key = Key::text("limits.invite").or("20/1h");
 pub(super) static LIMITS_INVITE_FROM: Key = Key::text("limits.invite_from").or("10000/1h");
 pub(super) static LIMITS_PEER: Key = Key::text("limits.peer").or("300/5m");
 pub(super) static WEBHOOKS_PRIVATE: Key = Key::boolean("webhooks.allow_private_addresses").or("false");
+pub(super) static INDICATORS_EVERY: Key = Key::duration("indicators.evaluate_every").or("5m");
 pub(super) static LOG_FORMAT: Key = Key::text("log.format").or("text").flag("--log-format");
 pub(super) static LOG_LEVEL: Key = Key::text("log.level").or("info").flag("--log-level");
 
 /// Every key, in the order in which `config show` prints them.
-pub(super) static KEYS: [&Key; 44] = [
+pub(super) static KEYS: [&Key; 45] = [
     &LISTEN,
     &TRUSTED_PROXIES,
     &PUBLIC_URL,
@@ -158,6 +159,7 @@ pub(super) static KEYS: [&Key; 44] = [
     &LIMITS_INVITE_FROM,
     &LIMITS_PEER,
     &WEBHOOKS_PRIVATE,
+    &INDICATORS_EVERY,
     &LOG_FORMAT,
     &LOG_LEVEL,
 ];

@@ -4,6 +4,7 @@
 //! from the working folder, in files too. A new setting is a line in `keys.rs` and a field here; a backend is
 //! a word in [`Backend::NAMES`] and a section beside [`SqliteStorage`].
 
+mod indicators;
 mod keys;
 mod layers;
 mod mail;
@@ -28,6 +29,7 @@ use roster_api::peer::Proxies;
 use roster_core::health::Durability;
 use secrecy::{ExposeSecret, SecretString};
 
+pub use self::indicators::IndicatorSettings;
 pub use self::people::People;
 use self::problem::Fault;
 pub use self::problem::{Problem, Problems, Source};
@@ -73,6 +75,8 @@ pub struct Config {
     pub mail: Option<MailSettings>,
     /// Where events may be sent.
     pub webhooks: WebhookSettings,
+    /// When indicators are evaluated.
+    pub indicators: IndicatorSettings,
     /// What is logged, and how.
     pub log: Log,
     /// The file that was read, if any.
@@ -274,6 +278,7 @@ impl Config {
         let people = people::read(reader);
         let mail = mail::read(reader);
         let webhooks = webhooks::read(reader);
+        let indicators = indicators::read(reader);
         let format = reader.choice(&keys::LOG_FORMAT, LOG_FORMATS);
         let level = reader.choice(&keys::LOG_LEVEL, LOG_LEVELS);
         Some(Self {
@@ -290,6 +295,7 @@ impl Config {
             people: people?,
             mail: mail?,
             webhooks: webhooks?,
+            indicators: indicators?,
             log: Log { format: format?, level: level? },
             file,
             settings: Vec::new(),

@@ -167,7 +167,7 @@ fn number(text: &str) -> Result<u32, Fault> {
 }
 
 /// Seconds of `1s`, `15m`, `12h`, `15d`.
-fn duration(text: &str) -> Result<u32, Fault> {
+pub(super) fn duration(text: &str) -> Result<u32, Fault> {
     let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
     let parsed = units.iter().find_map(|(unit, seconds)| {
         let number: u32 = text.strip_suffix(unit)?.parse().ok()?;
@@ -178,7 +178,7 @@ fn duration(text: &str) -> Result<u32, Fault> {
     })
 }
 
-fn shown(seconds: u32) -> String {
+pub(super) fn shown(seconds: u32) -> String {
     let units = [("d", 86_400), ("h", 3_600), ("m", 60)];
     let unit = units.iter().find(|(_, size)| seconds.is_multiple_of(*size));
     unit.map_or_else(|| format!("{seconds}s"), |(unit, size)| format!("{}{unit}", seconds / size))

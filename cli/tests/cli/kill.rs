@@ -1,10 +1,13 @@
 //! `kill -9` of the server, or of the store under it, in the middle of 200 commits. The ledger of requests and answers
 //! is kept here, in a process that is neither.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, RwLock};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::place::Place;
@@ -97,9 +100,11 @@ fn killed(backing: Backing, victim: Victim, stop_after: u32) {
     let place = backing.place();
     place.done("organization seats ext:acme --purchased unlimited");
     let key = place.done("operator-key create tests").trim().to_owned();
+    let write_key = place.done("source create Product --organization ext:acme").trim().to_owned();
     let server = Server::start(&place);
+    seen_within_a_second(&server, &key, &write_key);
     let backing = RwLock::new(backing);
-    let ledger = disturbed(&server, &key, stop_after, || match victim {
+    let (ledger, told) = disturbed(&server, (key.as_str(), write_key.as_str()), stop_after, || match victim {
         Victim::Server => server.signal("KILL"),
         Victim::Store => backing.write().unwrap().kill_and_start_again(),
     });
@@ -114,14 +119,68 @@ fn killed(backing: Backing, victim: Victim, stop_after: u32) {
         assert_eq!((status, &member["user_id"]), (200, user), "answered, then lost: {n}");
     }
     all_sent_again(&server, &key);
+    all_told(&place, &told);
+    for n in 0..COMMITS {
+        assert_eq!(tell(&server, &write_key, n).unwrap().0, 200);
+    }
+    all_told(&place, &(0..COMMITS).collect::<Vec<_>>());
     server.kill();
     each_once(&place);
 }
 
+/// What somebody did is in the statistics within a second (rule G5); a machine with much to do is given three.
+fn seen_within_a_second(server: &Server, key: &str, write_key: &str) {
+    let body = json!({"userId": "bob", "event": "First"});
+    let (status, _) = server.try_call("POST", "/v1/track", &basic(write_key), Some(&body)).unwrap();
+    assert_eq!(status, 200);
+    let path = "/v1/organizations/ext:acme/activity?group_by=event&event=First";
+    let begun = Instant::now();
+    while server.call("GET", path, key, None).1["data"][0]["count"] != 1 {
+        assert!(begun.elapsed() < Duration::from_secs(3), "not seen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Waits until everything that is known to have been taken in counts, and nothing twice (rules G4, G5).
+fn all_told(place: &Place, told: &[u32]) {
+    let begun = Instant::now();
+    loop {
+        let rows = place.json("activity --organization ext:acme --group-by event --limit 1000");
+        let rows: BTreeMap<String, u64> = rows["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| (row["event"].as_str().unwrap().to_owned(), row["count"].as_u64().unwrap()))
+            .collect();
+        assert!(rows.values().all(|count| *count == 1), "counted twice: {rows:?}");
+        let lost: Vec<_> = told.iter().filter(|n| !rows.contains_key(&format!("e-{n}"))).collect();
+        if lost.is_empty() {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "answered, then lost: {lost:?}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+fn tell(server: &Server, write_key: &str, n: u32) -> std::io::Result<(u16, Value)> {
+    let body = json!({"userId": "bob", "event": format!("e-{n}"), "messageId": format!("m-{n}")});
+    server.try_call("POST", "/v1/track", &basic(write_key), Some(&body))
+}
+
+fn basic(write_key: &str) -> String {
+    format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("{write_key}:")))
+}
+
 /// 200 requests by four clients, with the harm done when one of them comes to that number: the ledger of what was
-/// answered. Whoever fails waits until it is done.
-fn disturbed(server: &Server, key: &str, stop_after: u32, harm: impl FnOnce() + Send) -> Vec<(u32, Value)> {
+/// answered, and of what was taken in of somebody's doings. Whoever fails waits until it is done.
+fn disturbed(
+    server: &Server,
+    (key, write_key): (&str, &str),
+    stop_after: u32,
+    harm: impl FnOnce() + Send,
+) -> (Vec<(u32, Value)>, Vec<u32>) {
     let (next, over, ledger) = (AtomicU32::new(0), AtomicBool::new(false), Mutex::new(Vec::new()));
+    let told = Mutex::new(Vec::new());
     let harm = Mutex::new(Some(harm));
     std::thread::scope(|scope| {
         for _ in 0..CLIENTS {
@@ -135,6 +194,9 @@ fn disturbed(server: &Server, key: &str, stop_after: u32, harm: impl FnOnce() + 
                         harm.lock().unwrap().take().unwrap()();
                         over.store(true, Ordering::SeqCst);
                     }
+                    if matches!(tell(server, write_key, n), Ok((200, _))) {
+                        told.lock().unwrap().push(n);
+                    }
                     match add(server, key, n) {
                         Ok((201, member)) => ledger.lock().unwrap().push((n, member["user_id"].clone())),
                         Ok((status, answer)) => {
@@ -147,7 +209,7 @@ fn disturbed(server: &Server, key: &str, stop_after: u32, harm: impl FnOnce() + 
             });
         }
     });
-    ledger.into_inner().unwrap()
+    (ledger.into_inner().unwrap(), told.into_inner().unwrap())
 }
 
 fn wait_for(over: &AtomicBool) {

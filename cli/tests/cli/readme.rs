@@ -107,6 +107,28 @@ fn imports(place: &Place) -> Vec<Value> {
     panic!("jobs do not end");
 }
 
+/// What the chapter on customers leads to: the account that events tell of, its owner, and what she did.
+fn owned_by_zoe(place: &Place) {
+    let mut asked = place.command();
+    asked.args([
+        "report",
+        "accounts",
+        "--where",
+        "external_id eq \"delta\"",
+        "--output",
+        "json",
+        "--columns",
+    ]);
+    let output = asked.arg("external_id,owner.email,owner.sessions,traits.plan").output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    let row = json!({"external_id": "delta", "owner.email": "zoe@example.com", "owner.sessions": 1, "traits.plan": "pro"});
+    assert_eq!(report["data"], json!([row]));
+    let activity = place.json("activity --organization ext:cloud --group-by event");
+    let counted = activity["data"].as_array().unwrap().iter();
+    let counted: Vec<_> = counted.map(|row| (row["event"].as_str().unwrap(), row["count"].clone())).collect();
+    assert_eq!(counted, [("Report Opened", json!(1))]);
+}
+
 on_every_store! {
     /// Every line works, and says the same on every store.
     fn the_chapters_of_the_readme_work() {
@@ -128,6 +150,7 @@ on_every_store! {
         assert_eq!(statuses, format!("{tour}200 200 200 202 200 "), "{said}");
         // Those of the file, the organization's first, the one that is made by hand and the one that events tell of.
         assert_eq!(count(&place.json("account list --organization ext:cloud")), accounts + 3);
+        owned_by_zoe(&place);
         place.done("verify");
     }
 }

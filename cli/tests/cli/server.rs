@@ -24,7 +24,13 @@ impl Server {
 
     /// Starts one with flags and waits until it listens.
     pub fn start_with(place: &Place, flags: &str) -> Self {
+        Self::start_amid(place, &[], flags)
+    }
+
+    /// The same with settings in the environment.
+    pub fn start_amid(place: &Place, environment: &[(&str, &str)], flags: &str) -> Self {
         let mut command = place.command();
+        command.envs(environment.iter().copied());
         command.args(["serve", "--listen", "127.0.0.1:0"]).args(flags.split_whitespace());
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::place::{Place, count, keys, row_keys};
 use crate::server::Server;
-use crate::stores::on_every_store;
+use crate::stores::{on, on_every_store};
 
 /// A receiver that takes everything: its URL, and what comes.
 fn receiver() -> (String, Receiver<(String, Value)>) {
@@ -61,7 +61,10 @@ on_every_store! {
         let made = place.json(&format!("webhook create {url} --organization ext:acme --type member.removed"));
         assert_eq!(keys(&made), "created_at disabled_at disabled_reason id organization secret status types url");
         let id = made["id"].as_str().unwrap().to_owned();
-        let server = Server::start(&place);
+        // Nothing listens where a proxy would be: no environment leads events elsewhere.
+        let proxies = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+        let proxies = proxies.map(|name| (name, "http://127.0.0.1:9"));
+        let server = Server::start_amid(&place, &proxies, "--log-level warn");
         place.done("member remove ext:bob --organization ext:acme --yes");
         let next = || received.recv_timeout(Duration::from_secs(20)).unwrap();
         let (first, event) = next();
@@ -92,4 +95,40 @@ on_every_store! {
         assert_eq!(server.end().0, Some(0));
         place.done("verify");
     }
+}
+
+/// T6: a server evaluates indicators by itself; what enters a view is an event, and goes to a webhook of the deployment.
+#[test]
+fn t6_a_server_tells_of_what_enters_a_view() {
+    on("sqlite", || {
+        let place = Place::with_acme();
+        let (url, received) = receiver();
+        let settings = "[webhooks]\nallow_private_addresses = true\n[indicators]\nevaluate_every = \"1s\"\n";
+        place.write("roster.toml", settings);
+        place.done(&format!("webhook create {url} --type indicator.entered"));
+        let key = place.done("operator-key create tests").trim().to_owned();
+        let server = Server::start(&place);
+        let says = |method: &str, path: &str, body: Value| {
+            let (status, answer) = server.call(method, path, &key, Some(&body));
+            assert!((200..300).contains(&status), "{path}: {answer}");
+            answer
+        };
+        let filter = json!({"field": "traits.plan", "op": "eq", "value": "pro"});
+        let view = says("POST", "/v1/views", json!({"name": "Pro", "kind": "accounts", "filter": filter}));
+        let made = says("POST", "/v1/indicators", json!({"name": "Upgrades", "view_id": view["id"]}));
+        // Whatever is in the view when it is looked at for the first time has not entered it.
+        let event = ["pro", "free"].iter().cycle().take(20).find_map(|plan| {
+            std::thread::sleep(Duration::from_secs(2));
+            let north = "/v1/organizations/ext:acme/accounts/ext:north";
+            says("PATCH", north, json!({"traits": {"plan": plan}}));
+            received.recv_timeout(Duration::from_secs(3)).ok()
+        });
+        let (id, event) = event.expect("nothing was told");
+        assert_eq!((event["type"].as_str(), event["id"].as_str()), (Some("indicator.entered"), Some(id.as_str())));
+        let feed = server.call("GET", "/v1/events?after=0&limit=200", &key, None).1;
+        assert!(feed["data"].as_array().unwrap().iter().any(|it| it["id"] == json!(id)), "{feed}");
+        let indicator = made["id"].as_str().unwrap();
+        let alerts = place.json(&format!("indicator alerts {indicator}"));
+        assert_eq!(alerts["data"][0]["state"], "entered");
+    });
 }

@@ -52,7 +52,7 @@ pub(super) async fn look_up(roster: &Roster, name: &ClaimName, ours: ClaimTarget
 }
 
 /// The target of a name that is in use now, without waiting for what is being made.
-pub(super) async fn target(roster: &Roster, name: &ClaimName) -> Result<Option<ClaimTarget>, StoreError> {
+pub(crate) async fn target(roster: &Roster, name: &ClaimName) -> Result<Option<ClaimTarget>, StoreError> {
     let read = roster.store.read(&Home::Claim(name.clone()), &[Key::Claim], &[]).await?;
     match read.records.get(&Key::Claim).map(|stored| &stored.record) {
         Some(Record::Claim(claim)) if names_back(roster, name, claim.target).await? => Ok(Some(claim.target)),

@@ -99,7 +99,7 @@ async fn noted(roster: &Roster, home: &Home, note: TheMapped) -> Result<Option<V
 }
 
 /// Who bears an external id, with how often they have been removed from everything, and whether an erased person bore it.
-async fn looked_for(
+pub(super) async fn looked_for(
     roster: &Roster,
     external: &ExternalId,
 ) -> Result<(Option<(UserId, u32)>, bool), OpError> {
@@ -139,7 +139,7 @@ fn place<'a>(read: &'a Read, subject: &Key) -> Option<(&'a Posts, &'a Traits)> {
 }
 
 /// What comes after an act by which somebody joined: posts that waited for them are theirs (rule T3). If it fails they
-/// wait on, until the trait is set or mapped again.
+/// wait on, until the trait is set or mapped again, or the hourly round or a repair looks.
 pub(crate) async fn resolve_waiting(
     roster: &Roster,
     request: &Request,

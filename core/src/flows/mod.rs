@@ -20,6 +20,7 @@ mod erase;
 pub mod import;
 mod invite;
 mod jobs;
+mod lagging_owners;
 mod lapse_invitations;
 mod leave;
 mod mail;
@@ -74,6 +75,7 @@ pub use jobs::{
     BulkAct, MAX_BULK, begin_account_import, begin_bulk, begin_import, cancel_job, find_job, put_mappings,
     remove_everywhere, shown_job,
 };
+pub(crate) use lagging_owners::{lagging_owners, map_lagging_owners};
 pub(crate) use lapse_invitations::lapse_invitations;
 pub use leave::{Leave, leave_by_plan};
 pub(crate) use mail::announce_mail;

@@ -15,7 +15,8 @@ use crate::store::{StoreError, Stored};
 use crate::text::search_keys;
 
 /// What comes after the deciding commit: if it fails, the act is done all the same, and must not be said to have failed.
-/// Lists are late until the next change, or until [`crate::verify::repair_all`].
+/// Lists, and owners that traits name, are late until the next change, or until [`crate::verify::repair_all`]; owners until
+/// the next round of [`crate::rounds`] at the latest.
 pub(crate) fn tidied(outcome: Result<(), OpError>) {
     if let Err(error) = outcome {
         tracing::warn!(%error, "done, but not tidied up: `roster verify --repair` does that");

@@ -2,20 +2,19 @@
 
 use serde_json::{Map, Value};
 
-use super::message::{self, Kind, Message};
+use super::message::{self, Company, Kind, Message};
 use super::places::{account_among, account_of, organization_of};
+use super::removals::Removals;
 use super::signs::Signs;
 use super::tenants::{name_of, organization_for};
 use super::{Unapplied, people};
-use crate::actor::Actor;
 use crate::facts::Request;
 use crate::flows::refresh::{refresh_card, refresh_organization, tidied};
 use crate::flows::{NewAccount, create_account, map_owner};
 use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, OrganizationId, UserId, Version};
-use crate::log::{Body, LogFilter};
 use crate::model::customer::{Groups, Source};
-use crate::model::{Access, TraitPatch, User};
+use crate::model::{TraitPatch, User};
 use crate::op::{Roster, run};
 use crate::ops::account::SetAccountBySource;
 use crate::ops::member::{LinkBySource, Linked, RemoveFromAccount, SetRole, UnlinkBySource};
@@ -24,7 +23,6 @@ use crate::ops::pointer::PointToOrganization;
 use crate::ops::stream::Sign;
 use crate::reference::AccountRef;
 use crate::refusal::{OpError, Refusal};
-use crate::store::StoreErrorKind;
 use crate::text::ExternalId;
 use crate::time::Timestamp;
 
@@ -38,33 +36,47 @@ pub(super) struct Applying<'a> {
     pub source: &'a Source,
     /// With ids of the message's own.
     pub request: &'a Request,
+    /// What is known of who took what from whom.
+    pub removals: &'a Removals,
 }
 
 impl Applying<'_> {
-    pub async fn apply(&self, message: &Message, signs: &mut Signs) -> Result<(), Unapplied> {
+    /// Applies one, the so-manieth of its request.
+    pub async fn apply(&self, n: usize, message: &Message, signs: &mut Signs) -> Result<(), Unapplied> {
         match message.kind {
             Kind::Identify => self.identify(message).await,
             Kind::Group | Kind::Link if !message.leaves => self.group(message).await,
             Kind::Group | Kind::Unlink | Kind::Link => self.unlink(message).await,
-            Kind::Track | Kind::Page | Kind::Screen => self.sign(message, signs).await,
+            Kind::Track | Kind::Page | Kind::Screen => self.sign(n, message, signs).await,
             Kind::Alias => self.alias(message).await,
         }
     }
 
     async fn identify(&self, message: &Message) -> Result<(), Unapplied> {
         let Some(external) = &message.user else { return Ok(()) };
-        let user = people::identify(self, external, &message.traits, message.at).await?;
-        match &message.company {
-            None => Ok(()),
-            Some(company) if company.remove => {
-                self.leave(user.id, &company.group, &company.traits, message.at).await
-            }
-            Some(company) => {
-                let (organization, account) =
-                    self.account(None, &company.group, &company.traits, message.at).await?;
-                self.link(organization, account, &user, message.at).await
-            }
+        let (comes_to, leaves) = match &message.company {
+            Some(company) if company.remove => (None, Some(company)),
+            company => (company.as_ref(), None),
+        };
+        // Whoever comes by this message is within reach of the rest of it.
+        if let Some(company) = comes_to
+            && let Some(user) = people::out_of_reach(self, external).await?
+        {
+            self.join(company, &user, message.at).await?;
         }
+        let user = people::identify(self, external, &message.traits, message.at).await?;
+        if let Some(company) = comes_to {
+            self.join(company, &user, message.at).await?;
+        }
+        match leaves {
+            Some(company) => self.leave(user.id, &company.group, &company.traits, message.at).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn join(&self, company: &Company, user: &User, at: Timestamp) -> Result<(), Unapplied> {
+        let (organization, account) = self.account(None, &company.group, &company.traits, at).await?;
+        self.link(organization, account, user, at).await
     }
 
     async fn group(&self, message: &Message) -> Result<(), Unapplied> {
@@ -223,27 +235,7 @@ impl Applying<'_> {
         if matches!(&stored.record, Record::Member(member) if member.access.role_on(account).is_some()) {
             return Ok((version, false));
         }
-        let (mut after, mut out) = (0, false);
-        loop {
-            let filter = LogFilter::of_user(user);
-            let entries = self.roster.store.log(&home, after, 200, &filter).await?;
-            let Some(last) = entries.last() else { return Ok((version, out)) };
-            after = last.seq;
-            for entry in &entries {
-                let body: Body = serde_json::from_slice(&entry.body).map_err(|error| {
-                    let kind = StoreErrorKind::Corrupt;
-                    crate::store::StoreError { kind, operation: "log", detail: error.to_string() }
-                })?;
-                let by_source = matches!(body.actor, Actor::Source { .. });
-                for change in body.changes.iter().filter(|change| change.user == Some(user)) {
-                    match moved(&change.action, &change.before, &change.after, account) {
-                        Some(true) => out = false,
-                        Some(false) => out = !by_source,
-                        None => {}
-                    }
-                }
-            }
-        }
+        Ok((version, self.removals.by_hand(self.roster, organization, account, user).await?))
     }
 
     async fn leave(
@@ -267,7 +259,7 @@ impl Applying<'_> {
         Ok(())
     }
 
-    async fn sign(&self, message: &Message, signs: &mut Signs) -> Result<(), Unapplied> {
+    async fn sign(&self, n: usize, message: &Message, signs: &mut Signs) -> Result<(), Unapplied> {
         let Some(external) = &message.user else { return Ok(()) };
         let user = people::known_or_new(self.roster, self.request, external, None).await?.id;
         let named = match (&self.source.groups, &message.group) {
@@ -276,11 +268,14 @@ impl Applying<'_> {
             (Groups::Each | Groups::Trait(_), None) => None,
         };
         let messages = &self.source.events;
+        let sent = messages.message_sent.contains(&message.event);
         let sign = Sign {
+            message: n,
             at: message.at,
             event: message.event.clone(),
+            session: message.session.clone().filter(|_| !sent),
             received: messages.message_received.contains(&message.event),
-            sent: messages.message_sent.contains(&message.event),
+            sent,
         };
         signs.add(user, named, sign);
         Ok(())
@@ -318,21 +313,5 @@ impl Applying<'_> {
             (None, Some(_)) => Err(Unapplied::Dead("external_id_immutable")),
             (_, None) => Ok(()),
         }
-    }
-}
-
-/// Whether a change brought an account to a member (`true`) or took it from them (`false`).
-fn moved(action: &str, before: &Value, after: &Value, account: AccountId) -> Option<bool> {
-    let holds = |fields: &Value| {
-        let access: Access = serde_json::from_value(fields.get("access")?.clone()).ok()?;
-        Some(access.role_on(account).is_some())
-    };
-    match action {
-        "member.removed" | "member.deleted" | "member.expired" => Some(false),
-        _ => match (holds(before).unwrap_or(false), holds(after)?) {
-            (_, true) => Some(true),
-            (true, false) => Some(false),
-            (false, false) => None,
-        },
     }
 }

@@ -14,6 +14,7 @@ use super::batch::{Batch, Slice, take};
 use super::message::Message;
 use super::people::ERASED;
 use super::receive::find_source;
+use super::removals::Removals;
 use super::signs::Signs;
 use crate::actor::Actor;
 use crate::facts::{Request, Seed};
@@ -35,8 +36,10 @@ use crate::store::{CommitError, StoreErrorKind};
 const LOOK: Duration = Duration::from_millis(300);
 /// How often old messages are forgotten, and what deleted sources have left.
 const FORGET: Duration = Duration::from_hours(1);
-/// How many requests of one source are applied before the next source's turn.
-const TURN: u16 = 16;
+/// How long one source's messages are applied before the next source's turn, and until a slice of them is done.
+const TURN: Duration = Duration::from_millis(200);
+/// How many requests of one source are read together.
+const TOGETHER: u16 = 4;
 /// After how many messages a worker makes sure that it is at the source still.
 const RENEW: usize = 10;
 /// How often a message is tried that loses against others, before it becomes a dead letter.
@@ -54,13 +57,35 @@ pub struct Drain {
     held: Arc<Mutex<BTreeSet<SourceId>>>,
     /// How often each message has lost against others.
     lost: Arc<Mutex<BTreeMap<(Uuid, usize), u32>>>,
+    /// How far the request has come that a source's turn ended in.
+    begun: Arc<Mutex<BTreeMap<SourceId, Begun>>>,
+}
+
+/// How far a request has come. Who knows nothing of it does again what was done, and that changes nothing.
+#[derive(Debug, Default)]
+struct Begun {
+    inbox: Uuid,
+    /// How many slices are done.
+    slices: u32,
+    /// What could not be applied of them, by number.
+    dead: Vec<(usize, DeadLetter)>,
+}
+
+/// How far a turn came with a request.
+enum Applied {
+    /// All of it is applied.
+    Whole,
+    /// The turn is over.
+    Part(Begun),
+    /// Another worker is at the source by now: it goes on, and does again what was done.
+    Not,
 }
 
 impl Drain {
     /// A worker on a store. `wake` tells it that something was taken in by this process.
     pub fn new(roster: Roster, wake: Arc<Notify>) -> Self {
         let holder = Seed::draw(roster.entropy.as_ref()).uuid("drain");
-        Self { roster, wake, holder, held: Arc::default(), lost: Arc::default() }
+        Self { roster, wake, holder, held: Arc::default(), lost: Arc::default(), begun: Arc::default() }
     }
 
     /// Works until the word to stop is given.
@@ -174,6 +199,10 @@ impl Drain {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn begun(&self) -> std::sync::MutexGuard<'_, BTreeMap<SourceId, Begun>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lost(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Uuid, usize), u32>> {
         self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -212,31 +241,59 @@ impl Drain {
         }
     }
 
+    /// Applies what a source has sent for a while; whether there was anything.
     async fn turn(&self, id: SourceId, stop: &Stop) -> Result<bool, OpError> {
         let home = Home::Stream(id, 0);
         let first = Key::Customer(CustomerKey::Inbox(Uuid::nil()));
-        let waiting = self.roster.store.records(&home, Some(&first), TURN).await?;
+        let ends = tokio::time::Instant::now() + TURN;
         let mut any = false;
-        for stored in waiting {
-            let Record::Customer(it) = stored.record else { break };
-            let Customer::Inbox(inbox) = *it else { break };
-            let system = Request::new(Actor::System, self.roster.entropy.as_ref());
-            if stop.is_given() || !self.holds(id).await? {
-                break;
+        loop {
+            let waiting = self.roster.store.records(&home, Some(&first), TOGETHER).await?;
+            let inboxes = waiting.into_iter().map_while(|stored| match stored.record {
+                Record::Customer(it) => match *it {
+                    Customer::Inbox(inbox) => Some(inbox),
+                    _ => None,
+                },
+                _ => None,
+            });
+            let inboxes: Vec<Inbox> = inboxes.collect();
+            if inboxes.is_empty() {
+                return Ok(any);
             }
-            self.held().insert(id);
-            // One that was deleted has nothing to say any more.
-            let source = find_source(&self.roster, id).await?;
-            if let Some(source) = source
-                && !self.apply(&source, &inbox).await?
-            {
-                break;
+            for inbox in &inboxes {
+                if stop.is_given() || !self.go_on(id, inbox, ends).await? {
+                    return Ok(any);
+                }
+                any = true;
+                if tokio::time::Instant::now() >= ends {
+                    return Ok(true);
+                }
             }
-            run(&self.roster, &system.step("finish"), &FinishInbox { source: id, id: inbox.id }).await?;
-            self.lost().retain(|(request, _), _| *request != inbox.id);
-            any = true;
         }
-        Ok(any)
+    }
+
+    /// Applies a request as far as there is time; whether this worker may go on.
+    async fn go_on(&self, id: SourceId, inbox: &Inbox, ends: tokio::time::Instant) -> Result<bool, OpError> {
+        let system = Request::new(Actor::System, self.roster.entropy.as_ref());
+        if !self.holds(id).await? {
+            self.begun().remove(&id);
+            return Ok(false);
+        }
+        self.held().insert(id);
+        // One that was deleted has nothing to say any more.
+        if let Some(source) = find_source(&self.roster, id).await? {
+            match self.apply(&source, inbox, ends).await? {
+                Applied::Whole => {}
+                Applied::Part(begun) => {
+                    self.begun().insert(id, begun);
+                    return Ok(true);
+                }
+                Applied::Not => return Ok(false),
+            }
+        }
+        run(&self.roster, &system.step("finish"), &FinishInbox { source: id, id: inbox.id }).await?;
+        self.lost().retain(|(request, _), _| *request != inbox.id);
+        Ok(true)
     }
 
     /// Whether this worker is the one who applies what a source sends, for a while from now on.
@@ -246,26 +303,48 @@ impl Drain {
         Ok(run(&self.roster, &system, &take).await?.output)
     }
 
-    /// Applies a request; what cannot be applied becomes dead letters. Whether this worker is at the source still: else
-    /// another goes on, and does again what was done.
-    async fn apply(&self, source: &Source, inbox: &Inbox) -> Result<bool, OpError> {
+    /// Applies a request, slice by slice from where the turn before has ended, as far as there is time; what cannot be
+    /// applied becomes dead letters.
+    async fn apply(
+        &self,
+        source: &Source,
+        inbox: &Inbox,
+        ends: tokio::time::Instant,
+    ) -> Result<Applied, OpError> {
         let batch = Batch::new(&self.roster, source, inbox);
-        let mut dead = Vec::new();
-        for slice in batch.slices() {
-            let gone = match self.at_once(&batch, &slice).await? {
-                Some(gone) => gone,
-                None => self.go_through(&self.roster, &batch, &slice, true).await?,
+        let known = self.begun().remove(&source.id).filter(|begun| begun.inbox == inbox.id);
+        let mut begun = known.unwrap_or(Begun { inbox: inbox.id, ..Begun::default() });
+        let from = begun.slices;
+        for slice in batch.slices().filter(|slice| slice.number >= from) {
+            if slice.number > from && tokio::time::Instant::now() >= ends {
+                return Ok(Applied::Part(begun));
+            }
+            let letters = match self.apply_slice(&batch, &slice).await {
+                Ok(Some(letters)) => letters,
+                Ok(None) => return Ok(Applied::Not),
+                Err(error) => {
+                    self.begun().insert(source.id, begun);
+                    return Err(error);
+                }
             };
-            let Some(letters) = gone else { return Ok(false) };
-            dead.extend(letters);
+            begun.dead.extend(letters);
+            begun.slices = slice.number + 1;
         }
+        let dead = begun.dead;
         for letters in dead.chunks(100) {
             let letters = letters.iter().map(|(_, letter)| letter.clone()).collect();
             let put = PutDeadLetters { source: source.id, letters };
             run(&self.roster, &batch.whole.step("letters"), &put).await?;
         }
         self.forget_letters(&batch, &dead).await?;
-        Ok(true)
+        Ok(Applied::Whole)
+    }
+
+    async fn apply_slice(&self, batch: &Batch<'_>, slice: &Slice) -> Result<Gone, OpError> {
+        match self.at_once(batch, slice).await? {
+            Some(gone) => Ok(gone),
+            None => self.go_through(&self.roster, batch, slice, true).await,
+        }
     }
 
     /// Takes letters away whose person was erased while they were on their way: the erasure has emptied their messages
@@ -350,7 +429,7 @@ impl Drain {
         if !self.holds(source.id).await? {
             return Ok(None);
         }
-        let (mut signs, mut dead) = (Signs::default(), Vec::new());
+        let (mut signs, mut dead, removals) = (Signs::default(), Vec::new(), Removals::default());
         for n in take(roster, batch, slice).await? {
             if inbox.messages[n].1.is_empty() {
                 continue;
@@ -359,9 +438,9 @@ impl Drain {
                 return Ok(None);
             }
             let request = batch.request(n);
-            let applying = Applying { roster, source, request: &request };
+            let applying = Applying { roster, source, request: &request, removals: &removals };
             let outcome = match &batch.read[n] {
-                Ok(message) => Box::pin(applying.apply(message, &mut signs)).await,
+                Ok(message) => Box::pin(applying.apply(n, message, &mut signs)).await,
                 Err(reason) => Err(Unapplied::Dead(reason)),
             };
             let reason = match outcome {
@@ -379,7 +458,9 @@ impl Drain {
         if !self.holds(source.id).await? {
             return Ok(None);
         }
-        signs.observe(roster, batch, slice).await?;
+        for n in signs.observe(roster, batch, slice).await? {
+            dead.push((n, letter(&batch.request(n), source.id, inbox, n, "too_many_events")));
+        }
         Ok(Some(dead))
     }
 }

@@ -2,6 +2,7 @@
 //! anything without, and what is of the wrong type, makes it a dead letter with a reason.
 
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use crate::model::TraitPatch;
 use crate::model::customer::Inbox;
@@ -67,6 +68,8 @@ pub(super) struct Message {
     pub traits: Map<String, Value>,
     /// What somebody did.
     pub event: String,
+    /// The client's own session that they did it in, by a hash of its id.
+    pub session: Option<String>,
     /// The account that an `identify` speaks of.
     pub company: Option<Company>,
     /// The user is to leave the account.
@@ -121,6 +124,7 @@ pub(super) fn read(inbox: &Inbox, kind: Option<&str>, message: &Value) -> Result
         company: if kind == Kind::Identify { company(&traits)? } else { None },
         traits,
         event: event(kind, fields.get("event"))?,
+        session: session(fields, context),
         leaves: kind == Kind::Group && fields.get("assign") == Some(&Value::Bool(false)),
         at: instant(inbox, fields)?,
     };
@@ -178,6 +182,21 @@ fn event(kind: Kind, value: Option<&Value>) -> Result<String, &'static str> {
         (Kind::Screen, _) => Ok("screen".to_owned()),
         _ => Ok("page".to_owned()),
     }
+}
+
+/// The client's session: the id in its context, or the one that Segment's libraries send along for Amplitude (Actions),
+/// the instant at which the session began. Its hash, so that the longest takes no more room than any.
+fn session(fields: &Map<String, Value>, context: Option<&Map<String, Value>>) -> Option<String> {
+    let own = || context?.get("sessionId");
+    let sent_along = || fields.get("integrations")?.get("Actions Amplitude")?.get("session_id");
+    let text = match own().filter(|id| !id.is_null()).or_else(sent_along)? {
+        Value::String(text) if !text.is_empty() => text.clone(),
+        // Amplitude calls what lies in no session -1.
+        Value::Number(number) if number.as_i64() != Some(-1) => number.to_string(),
+        _ => return None,
+    };
+    let digest = Sha256::digest(text.as_bytes());
+    Some(digest[..8].iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// When it happened: its `timestamp`, moved by as much as the client's clock differs from the store's, which `sentAt`

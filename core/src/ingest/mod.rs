@@ -13,6 +13,7 @@ mod message;
 mod people;
 mod places;
 mod receive;
+mod removals;
 mod signs;
 mod tenants;
 

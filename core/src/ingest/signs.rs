@@ -1,6 +1,6 @@
 //! Signs of people, gathered over a slice so that each person's are written at once (rule T7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Unapplied;
 use super::batch::{Batch, Slice};
@@ -32,14 +32,15 @@ impl Signs {
         }
     }
 
-    /// Writes them down.
+    /// Writes them down. The messages that no organization has room for, of those that are about any.
     pub(super) async fn observe(
         mut self,
         roster: &Roster,
         batch: &Batch<'_>,
         slice: &Slice,
-    ) -> Result<(), OpError> {
-        let observing = Observing { roster, batch, slice };
+    ) -> Result<BTreeSet<usize>, OpError> {
+        let mut observing =
+            Observing { roster, batch, slice, counted: BTreeSet::new(), refused: BTreeSet::new() };
         for (user, anywhere) in std::mem::take(&mut self.anywhere) {
             let mut memberships = Memberships::of(user);
             while let Some(some) = memberships.next(roster).await? {
@@ -52,7 +53,8 @@ impl Signs {
         for ((user, organization), within) in self.within {
             observing.note(user, organization, within, &[]).await?;
         }
-        Ok(())
+        // What counts anywhere would count there twice if it was replayed.
+        Ok(&observing.refused - &observing.counted)
     }
 }
 
@@ -61,12 +63,16 @@ struct Observing<'a> {
     roster: &'a Roster,
     batch: &'a Batch<'a>,
     slice: &'a Slice,
+    /// The messages that count somewhere.
+    counted: BTreeSet<usize>,
+    /// Those that somebody's day has no room for.
+    refused: BTreeSet<usize>,
 }
 
 impl Observing<'_> {
     /// Notes what was said of somebody in one organization, in one commit.
     async fn note(
-        &self,
+        &mut self,
         user: UserId,
         organization: OrganizationId,
         within: Vec<Sign>,
@@ -88,9 +94,12 @@ impl Observing<'_> {
         if signs.is_empty() {
             return Ok(());
         }
-        let part = (self.batch.inbox.id, self.slice.number);
-        let operation = Observe { organization, user, since, part, signs };
-        run(self.roster, &self.batch.whole.step("observe"), &operation).await?;
+        let (source, part) = (self.batch.source.id, (self.batch.inbox.id, self.slice.number));
+        let operation = Observe { source, organization, user, since, part, signs };
+        let refused = run(self.roster, &self.batch.whole.step("observe"), &operation).await?.output;
+        let all = operation.signs.iter().map(|sign| sign.message);
+        self.counted.extend(all.filter(|message| !refused.contains(message)));
+        self.refused.extend(refused);
         Ok(())
     }
 }
@@ -102,7 +111,7 @@ fn was_in(member: &Member, at: Timestamp) -> bool {
 }
 
 /// Somebody's membership now.
-async fn standing(
+pub(super) async fn standing(
     roster: &Roster,
     organization: OrganizationId,
     user: UserId,

@@ -1,4 +1,6 @@
-//! What people did, from what sources tell (rule T7). Deleted people are not in it; deactivated and former ones are.
+//! What people did, from what sources tell (rule T7). Deleted people are not in it; deactivated and former ones are. Where
+//! reports hide former members, rows that are one person's each leave theirs out, unless it is they who were asked for (rule
+//! M8).
 
 use std::collections::BTreeMap;
 
@@ -9,8 +11,8 @@ use super::visible_standing;
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
 use crate::id::{OrganizationId, UserId};
-use crate::model::Member;
 use crate::model::customer::{ActivityMonth, Customer, CustomerKey};
+use crate::model::{FormerMembers, Member, MemberStatus};
 use crate::op::Roster;
 use crate::policy::Reach;
 use crate::reference::UserRef;
@@ -83,9 +85,12 @@ pub async fn activity(
         }
         let Some(last) = months.last() else { break };
         place = Key::Customer(CustomerKey::Activity(last.user, last.month));
-        let members = members(roster, organization, &months).await?;
+        let (members, hides) = members(roster, organization, &months).await?;
+        let hides = hides && ask.by_user && user.is_none();
         for month in &months {
-            if counts(month, members.get(&month.user)) {
+            let member = members.get(&month.user);
+            let is_former = member.is_some_and(|member| member.status == MemberStatus::Former);
+            if counts(month, member) && !(hides && is_former) {
                 add(&mut sums, month, ask);
             }
         }
@@ -130,18 +135,24 @@ fn add(sums: &mut BTreeMap<ActivityKey, u64>, month: &ActivityMonth, ask: &Activ
     }
 }
 
+/// The people of some months, and whether reports hide those who have left.
 async fn members(
     roster: &Roster,
     organization: OrganizationId,
     months: &[ActivityMonth],
-) -> Result<BTreeMap<UserId, Member>, OpError> {
+) -> Result<(BTreeMap<UserId, Member>, bool), OpError> {
     let mut keys: Vec<Key> = months.iter().map(|month| Key::Member(month.user)).collect();
     keys.dedup();
+    keys.push(Key::Organization);
     let read = roster.store.read(&Home::Organization(organization), &keys, &[]).await?;
     let now = read.now();
+    let hides = match read.records.get(&Key::Organization).map(|stored| &stored.record) {
+        Some(Record::Organization(it)) => it.settings.former_members == FormerMembers::Hide,
+        _ => false,
+    };
     let found = read.records.into_values().filter_map(|stored| match stored.record.at(now) {
         Record::Member(member) => Some((member.user, member)),
         _ => None,
     });
-    Ok(found.collect())
+    Ok((found.collect(), hides))
 }

@@ -1,11 +1,13 @@
-//! What leads from one home to another: every thing can be found by its names, and what lists show is current.
+//! What leads from one home to another: every thing can be found by its names, and what lists show is current; and whom
+//! traits name: owners follow them.
 
 use std::fmt;
 
 use super::Report;
+use crate::flows::lagging_owners;
 use crate::flows::refresh::{organization_entry, user_entry};
 use crate::home::{Home, Key, Record};
-use crate::id::{OrganizationId, UserId};
+use crate::id::{AccountId, OrganizationId, UserId};
 use crate::model::{Card, ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, Member, Organization, User};
 use crate::op::Roster;
 use crate::store::{Dump, StoreError};
@@ -23,6 +25,8 @@ pub(super) enum Broken {
     Card(OrganizationId, UserId, Card),
     /// A member is nobody.
     Nobody(UserId),
+    /// The owner of an account, or of the organization, is not whom the trait names.
+    Owner(OrganizationId, Option<AccountId>),
 }
 
 impl Broken {
@@ -33,6 +37,7 @@ impl Broken {
             Self::Entry(_) => "directory",
             Self::Pointer(..) | Self::Nobody(_) => "pointers",
             Self::Card(..) => "cards",
+            Self::Owner(..) => "owners",
         }
     }
 }
@@ -45,6 +50,10 @@ impl fmt::Display for Broken {
             Self::Pointer(_, user) => write!(f, "{user} does not know of this organization"),
             Self::Card(_, user, _) => write!(f, "the card of {user} is stale"),
             Self::Nobody(user) => write!(f, "{user} does not exist"),
+            Self::Owner(_, Some(account)) => write!(f, "the owner of {account} does not follow the trait"),
+            Self::Owner(organization, None) => {
+                write!(f, "the owner of {organization} does not follow the trait")
+            }
         }
     }
 }
@@ -80,6 +89,10 @@ pub(super) async fn broken(roster: &Roster, home: &Home, dump: &Dump) -> Result<
             }
             _ => {}
         }
+    }
+    if let Home::Organization(id) = home {
+        let lagging = lagging_owners(roster, *id, &dump.records).await?;
+        found.extend(lagging.into_iter().map(|account| Broken::Owner(*id, account)));
     }
     Ok(found)
 }

@@ -1,10 +1,11 @@
 //! Puts right what leads from one home to another, after a crash between the steps of an act: names, directory
-//! entries, pointers, cards. What a home says of itself is never touched.
+//! entries, pointers, cards; and owners who do not follow the trait that names them. What else a home says of itself is never touched.
 
 use super::links::{self, Broken};
 use crate::actor::Actor;
 use crate::facts::Request;
 use crate::flows::claims::{self, Taken};
+use crate::flows::map_owner;
 use crate::flows::refresh::{refresh_card, refresh_organization, refresh_user};
 use crate::home::{Home, Key, Record};
 use crate::model::{DirectoryEntry, DirectoryId};
@@ -91,6 +92,9 @@ async fn mend(roster: &Roster, request: &Request, broken: &Broken) -> Result<boo
         }
         Broken::Card(organization, user, shown) => {
             refresh_card(roster, request, *organization, *user, shown.clone()).await?;
+        }
+        Broken::Owner(organization, account) => {
+            map_owner(roster, request, *organization, *account).await?;
         }
         Broken::Nobody(_) | Broken::Entry(DirectoryId::Job(_)) => return Ok(false),
     }

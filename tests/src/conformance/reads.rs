@@ -57,10 +57,11 @@ fn source_id() -> SourceId {
 /// What people did.
 fn seen() -> Vec<Record> {
     let mut presence = Presence::new(user_id(1), Some(START));
-    presence.apply((organization_id(7).uuid(), 3));
+    presence.apply(source_id(), (organization_id(7).uuid(), 3));
     let mut day = Day::default();
     day.events.insert("Opened\0".into(), 7);
     day.touch(1);
+    day.sessions.insert("0123456789abcdef".into());
     let (user, month, since) = (user_id(1), 2026 * 12, None);
     vec![presence.into(), ActivityMonth { user, month, days: [(3, day)].into(), since }.into()]
 }

@@ -24,8 +24,8 @@ const WAYS: [(Loss, Afterwards); 4] = [
     (Loss::Answer, Afterwards::Up),
 ];
 
-/// What only lists show, late: not harmful, and [`repair_all`] brings it up to date.
-const LATE: [&str; 2] = ["directory", "cards"];
+/// What only lists show, and owners that traits name, late: not harmful, and [`repair_all`] brings it up to date.
+const LATE: [&str; 3] = ["directory", "cards", "owners"];
 
 async fn findings(scene: &Scene) -> Vec<roster_core::verify::Finding> {
     verify_all(&scene.roster(), &mut |_| {}).await.unwrap().findings

@@ -132,3 +132,74 @@ async fn t7_l4_deleted_people_leave_the_statistics_and_others_who_left_stay() {
         assert_eq!(counts(&at, "group_by=event").await[0].3, 3);
     }
 }
+
+/// What a report shows of the owner of `ext:north`.
+async fn owner(at: &Customers) -> Vec<Value> {
+    let columns = [
+        "owner.sessions",
+        "owner.first_seen_at",
+        "owner.last_seen_at",
+        "owner.last_message_received_at",
+        "owner.last_message_sent_at",
+    ];
+    let filter = json!({"field": "external_id", "op": "eq", "value": "north"});
+    let body = json!({"columns": columns, "filter": filter});
+    let page = at.world.operator().post("/v1/reports/accounts", body).await.is(200);
+    columns.iter().map(|column| page["data"][0][column].clone()).collect()
+}
+
+/// T5, T7: sessions by the client's id or by silence, first and last signs and messages, the same in every order, late and
+/// repeated.
+#[tokio::test]
+async fn t7_a_report_shows_the_same_of_events_in_every_order() {
+    for store in selected() {
+        let said = |n: u32, event: &str, time: &str, session: Value| {
+            let mut track = track(n, "nils", event, &format!("2026-01-01T{time}:00Z"));
+            track["context"] = json!({ "sessionId": session });
+            track
+        };
+        let mut amplitude = said(6, "Opened", "20:00", Value::Null);
+        amplitude["integrations"] = json!({"Actions Amplitude": {"session_id": 1_767_297_600_000_u64}});
+        let all = [
+            said(1, "Opened", "08:00", Value::Null),
+            said(2, "Opened", "08:20", Value::Null),
+            said(3, "Message Received", "09:00", json!("s-1")),
+            said(4, "Message Sent", "23:00", json!("s-9")),
+            said(5, "Opened", "12:00", json!("s-1")),
+            amplitude,
+            said(7, "Opened", "20:10", json!(1_767_297_600_000_u64)),
+        ];
+        let time = |time: &str| json!(format!("2026-01-01T{time}:00.000Z"));
+        let expected = vec![json!(3), time("08:00"), time("20:10"), time("09:00"), time("23:00")];
+        for order in [[0, 1, 2, 3, 4, 5, 6], [6, 4, 2, 0, 5, 3, 1]] {
+            let at = Customers::on(store).await;
+            let path = "/v1/organizations/ext:cloud/accounts/ext:north/account-owner";
+            at.world.operator().put(path, json!({"user": "ext:nils"})).await;
+            for n in order {
+                at.says("/v1/batch", json!({"batch": [all[n], all[order[0]]]})).await;
+            }
+            assert_eq!(owner(&at).await, expected, "{store}, {order:?}");
+        }
+    }
+}
+
+/// G5: a write key makes no document grow without end: what goes beyond a day's names waits, and so it does when it is
+/// said again.
+#[tokio::test]
+async fn g5_so_many_different_events_of_one_person_a_day_are_counted_and_the_others_wait() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let message = |n: u32| track(n, "anna", &format!("e-{n:04}"), "2026-01-01T08:00:00Z");
+        let all: Vec<Value> = (0..1_002).map(message).collect();
+        at.says("/v1/batch", json!({"batch": all[..600]})).await;
+        at.says("/v1/batch", json!({"batch": all[600..]})).await;
+        assert_eq!(at.dead().await, ["too_many_events", "too_many_events"], "{store}");
+        assert_eq!(at.replayed().await, json!(2));
+        assert_eq!(at.dead().await, ["too_many_events", "too_many_events"], "{store}");
+        at.says("/v1/track", track(2_000, "anna", "e-0000", "2026-01-01T09:00:00Z")).await;
+        assert_eq!(counts(&at, "group_by=event&event=e-0000").await[0].3, 2, "{store}: it is known");
+        assert_eq!(counts(&at, "group_by=event&event=e-1001").await, [], "{store}");
+        let days = counts(&at, "group_by=day").await;
+        assert_eq!(days[0].3, 1_001, "{store}");
+    }
+}

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use roster_core::op::Roster;
+use roster_core::rounds::make_round;
+use roster_core::verify::{repair_all, verify_all};
 use roster_tests::crash::{Afterwards, Crash, Loss};
 use roster_tests::gate::Between;
 use roster_tests::http::text;
@@ -68,6 +70,58 @@ async fn g5_whenever_the_worker_dies_nothing_is_lost_or_doubled() {
                 assert_eq!(found(&at).await, expected, "{store}, cut off at commit {n} ({loss:?})");
                 at.is_clean().await;
             }
+        }
+    }
+}
+
+/// T2, T3: whoever dies between an act and the owner who follows leaves what `verify` finds, and repair or the hourly round
+/// puts right.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t3_an_owner_whom_a_death_has_left_behind_is_found_and_put_right() {
+    const NORTH: &str = "/v1/organizations/ext:cloud/accounts/ext:north";
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let (operator, roster) = (at.world.operator(), &at.service().roster);
+        crate::owners::maps(&at, "/v1/trait-mappings", json!("ownerId")).await;
+        let names = |who: &str| json!({"traits": {"ownerId": who}});
+        for joins in [true, false] {
+            let (mut left_behind, mut n) = (0, 0);
+            loop {
+                let who = if joins { format!("p-{n}") } else { ["nils", "nora"][n % 2].to_owned() };
+                operator.patch(NORTH, names(if joins { &who } else { "nobody" })).await.is(200);
+                let crash = Crash::at(n, Loss::Commit, Afterwards::Down);
+                let dying = at.service().behind(Arc::<Crash>::clone(&crash));
+                let _dead = if joins {
+                    let role = json!({"role": "viewer"});
+                    operator.post("/v1/users", json!({"external_id": who})).await.is(201);
+                    dying.operator().put(&format!("{NORTH}/members/ext:{who}"), role).await
+                } else {
+                    dying.operator().patch(NORTH, names(&who)).await
+                };
+                let north = at.account("north").await;
+                let done = if joins {
+                    at.role(&who, "north").await != Value::Null
+                } else {
+                    north["traits"]["ownerId"] == json!(who)
+                };
+                let follows = north["account_owner"]["state"] == "resolved";
+                let findings = verify_all(roster, &mut |_| {}).await.unwrap().findings;
+                let lags = findings.iter().any(|finding| finding.invariant == "owners");
+                assert_eq!(lags, done && !follows, "{store}, {joins}, {n}: {findings:?}");
+                left_behind += usize::from(lags);
+                if joins {
+                    repair_all(roster, &mut |_| {}).await.unwrap();
+                } else {
+                    assert_eq!(make_round(roster).await.unwrap().owners, usize::from(lags), "{store}, {n}");
+                }
+                let state = at.account("north").await["account_owner"]["state"].clone();
+                assert_eq!(state == "resolved", done, "{store}, {joins}, {n}");
+                if crash.commits() <= n {
+                    break;
+                }
+                n += 1;
+            }
+            assert!(left_behind > 0, "{store}, {joins}");
         }
     }
 }

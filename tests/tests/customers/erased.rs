@@ -63,6 +63,37 @@ async fn l5_a_source_that_speaks_of_an_erased_person_goes_on() {
     }
 }
 
+/// L5: nor does a saved view, or what the log says of it.
+#[tokio::test]
+async fn l5_views_that_ask_for_an_erased_person_ask_for_nobody() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        at.says("/v1/identify", json!({"userId": "zoe", "traits": {"email": "zoe@example.com"}})).await;
+        let test = |value: &str| json!({"field": "owner.email", "op": "eq", "value": value});
+        let filter = |one: &str| json!({"or": [test(one), test("max@example.com")]});
+        let body = json!({"name": "Hers", "kind": "accounts", "filter": filter("Zoe@example.com")});
+        let made = operator.post("/v1/views", body).await.is(201);
+        let path = format!("/v1/views/{}", text(&made, "/id"));
+        operator
+            .patch(&path, json!({"filter": filter("zoe@example.com"), "columns": ["name"]}))
+            .await
+            .is(200);
+        at.erases("zoe").await;
+        let view = operator.get(&path).await.is(200);
+        assert_eq!(view["filter"], filter(""), "{store}");
+        let audit = operator.get("/v1/audit?limit=200").await.is(200);
+        assert!(!audit.to_string().to_lowercase().contains("zoe@example.com"), "{store}");
+        let changed = operator.get("/v1/audit?action=view.updated").await.is(200)["data"][0].clone();
+        assert_eq!(
+            (&changed["before"]["columns"], &changed["after"]["columns"]),
+            (&made["columns"], &json!(["name"]))
+        );
+        assert_eq!(changed["after"]["filter_changed"], json!(true), "{store}: X1");
+        at.is_clean().await;
+    }
+}
+
 /// Loses every commit to a home of one user.
 #[derive(Debug)]
 struct Contended(Home);

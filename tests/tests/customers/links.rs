@@ -212,3 +212,81 @@ async fn s1_a_link_takes_a_seat_or_waits_as_a_dead_letter() {
         assert_eq!(at.role("zoe", "north").await, json!("member"));
     }
 }
+
+/// G1: every path of the protocol, as it is and under Segment's prefix, is answered and has its effect.
+#[tokio::test]
+async fn g1_every_path_takes_what_it_is_for() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        for (n, prefix) in ["/v1", "/segment/v1"].into_iter().enumerate() {
+            let who = format!("p-{n}");
+            let says = async |kind: &str, more: Value| {
+                let mut body = json!({"userId": who});
+                body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+                at.says(&format!("{prefix}/{kind}"), body).await;
+            };
+            says("identify", json!({"traits": {"name": "P"}})).await;
+            assert_eq!(at.user(&who).await.is(200)["name"], json!("P"), "{store}");
+            says("group", json!({"groupId": "north"})).await;
+            assert_eq!(at.role(&who, "north").await, json!("member"), "{store}");
+            says("track", json!({"event": "Opened"})).await;
+            says("page", json!({"name": "Home"})).await;
+            says("screen", json!({"name": "Home"})).await;
+            let activity = format!("/v1/organizations/ext:cloud/activity?user=ext:{who}&group_by=event");
+            let rows = at.world.operator().get(&activity).await.is(200)["data"].clone();
+            let events: Vec<String> =
+                rows.as_array().unwrap().iter().map(|row| text(row, "/event")).collect();
+            assert_eq!(events, ["Opened", "page", "screen"], "{store}");
+            says("alias", json!({"previousId": "anna"})).await;
+            assert_eq!(at.dead().await, vec!["alias_of_two_users"; n + 1], "{store}");
+            at.says(
+                &format!("{prefix}/batch"),
+                json!({"batch": [{"type": "identify", "userId": format!("b-{n}")}]}),
+            )
+            .await;
+            at.user(&format!("b-{n}")).await.is(200);
+        }
+    }
+}
+
+/// Tenant isolation: the same id of an account in two organizations is two accounts. Privilege: what traits are called gives
+/// nothing.
+#[tokio::test]
+async fn g6_the_same_group_elsewhere_is_another_and_no_trait_is_a_right() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        let groups = json!({"to": "one", "organization": "ext:other"});
+        let other = operator.post("/v1/sources", json!({"name": "Other", "groups": groups})).await.is(201);
+        let sender = at.service().nobody();
+        let sender = sender.with("authorization", &crate::basic(&text(&other, "/write_key")));
+        let group = |plan: &str| json!({"userId": "zoe", "groupId": "same", "traits": {"plan": plan}});
+        at.says("/v1/group", group("pro")).await;
+        sender.post("/v1/group", group("free")).await.is(200);
+        at.applied().await;
+        assert_eq!(at.account("same").await["traits"]["plan"], json!("pro"), "{store}");
+        let there = operator.get("/v1/organizations/ext:other/accounts/ext:same").await.is(200);
+        assert_eq!(there["traits"]["plan"], json!("free"), "{store}");
+
+        let rights = json!({"role": "owner", "owner": true, "status": "suspended", "seats": 9, "admin": true,
+            "email_verified": true});
+        at.says("/v1/group", json!({"userId": "zoe", "groupId": "same", "traits": rights})).await;
+        at.says("/v1/identify", json!({"userId": "zoe", "traits": rights})).await;
+        let zoe = at.user("zoe").await.is(200);
+        assert_eq!((&zoe["traits"], &zoe["status"]), (&rights, &json!("active")), "{store}");
+        assert_eq!(at.role("zoe", "same").await, json!("member"), "{store}");
+        let same = at.account("same").await;
+        assert_eq!((&same["status"], &same["traits"]["seats"]), (&json!("active"), &json!(9)), "{store}");
+        assert_eq!(at.dead().await, [""; 0], "{store}");
+
+        // G7, L4: whoever was deleted does not come back by it.
+        operator
+            .post("/v1/organizations/ext:cloud/members/ext:zoe/delete", json!({"confirm": true}))
+            .await
+            .is(200);
+        at.says("/v1/group", group("pro")).await;
+        assert_eq!(at.dead().await, ["removed_by_hand"], "{store}");
+        assert_eq!(at.role("zoe", "same").await, Value::Null, "{store}");
+        at.is_clean().await;
+    }
+}

@@ -20,6 +20,7 @@ mod rules;
 mod sources;
 mod takeovers;
 mod tenants;
+mod turns;
 
 use std::sync::Arc;
 

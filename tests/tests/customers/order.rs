@@ -67,6 +67,28 @@ async fn g4_the_same_message_is_taken_in_once_in_seven_days() {
     }
 }
 
+/// G4: a thousand times the same, by two workers, and by others after they were started again, has one effect.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g4_a_message_that_comes_a_thousand_times_counts_once() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let same = json!({"type": "track", "userId": "anna", "event": "Opened", "messageId": "m-1"});
+        for _ in 0..2 {
+            for _ in 0..2 {
+                at.sender().post("/v1/batch", json!({"batch": vec![same.clone(); 250]})).await.is(200);
+            }
+            let (one, other) = (drain(&at.service().roster), drain(&at.service().roster));
+            let (one, other) = tokio::join!(one.work_off(), other.work_off());
+            one.and(other).unwrap();
+            at.applied().await;
+        }
+        let activity = "/v1/organizations/ext:cloud/activity?group_by=event";
+        let page = at.world.operator().get(activity).await.is(200);
+        assert_eq!(page["data"][0]["count"], json!(1), "{store}");
+        assert_eq!(at.dead().await, [""; 0], "{store}");
+    }
+}
+
 /// Rules I7, X4: a person with two ids is not made of two, an address of somebody else is not taken, and an address that
 /// somebody else gave is not a source's to change.
 #[tokio::test]

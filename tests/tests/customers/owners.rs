@@ -187,3 +187,41 @@ async fn t3_a_post_that_waits_is_looked_at_though_the_job_for_it_was_cancelled_b
         at.is_clean().await;
     }
 }
+
+/// T2: an organization's owner follows its trait, and a whole number names somebody as its digits do. T4: who held a mapped
+/// post and is removed leaves it unresolved, as the audit says, or to the plan's successor.
+#[tokio::test]
+async fn t2_organizations_and_numbers_are_mapped_and_t4_posts_are_left_to_nobody_or_to_a_successor() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let (operator, cloud) = (at.world.operator(), "/v1/organizations/ext:cloud");
+        let traits = json!({"account_owner_trait": "ownerId", "organization_owner_trait": "boss"});
+        operator.put("/v1/trait-mappings", traits).await.is(202);
+        at.works_off().await;
+        operator.patch(cloud, json!({"traits": {"boss": "max"}})).await.is(200);
+        let shown = operator.get(cloud).await.is(200)["account_owner"].clone();
+        let max = text(&at.user("max").await.is(200), "/id");
+        assert_eq!(shown, json!({"state": "resolved", "source": "mapping", "user_id": max}), "{store}");
+
+        let members = format!("{cloud}/members");
+        let access = roster_tests::world::on_accounts(&[("north", "viewer")]);
+        operator.post(&members, json!({"external_id": "42", "access": access})).await.is(201);
+        operator.patch(NORTH, json!({"traits": {"ownerId": 42}})).await.is(200);
+        assert_eq!(owner(&at).await["state"], json!("resolved"), "{store}");
+        operator.delete(&format!("{members}/ext:42")).await.is(200);
+        let waits = json!({"state": "unresolved", "source": "mapping", "external_id": "42"});
+        assert_eq!(owner(&at).await, waits, "{store}");
+        let audit = operator.get(&format!("{cloud}/audit?action=account_owner.unresolved")).await.is(200);
+        assert_eq!(audit["data"].as_array().unwrap().len(), 1, "{store}: {audit}");
+
+        operator.patch(NORTH, json!({"traits": {"ownerId": "nils"}})).await.is(200);
+        let plan = format!("{members}/ext:nils/leaving-plan");
+        let revision = operator.get(&format!("{plan}?mode=remove")).await.is(200)["revision"].clone();
+        let body =
+            json!({"mode": "remove", "revision": revision, "posts_to": "ext:nora", "invitations": "revoke"});
+        operator.post(&plan, body).await.is(200);
+        let nora = text(&at.user("nora").await.is(200), "/id");
+        assert_eq!(owner(&at).await["user_id"], json!(nora), "{store}");
+        at.is_clean().await;
+    }
+}

@@ -279,9 +279,16 @@ async fn t5_m8_members_are_listed_by_when_they_were_last_seen_and_reports_may_hi
             page["data"][0]["members.former"].clone()
         };
         assert_eq!(former().await, json!(1));
+        let active = async |query: &str| {
+            let page = operator.get(&format!("{cloud}/activity?{query}")).await.is(200);
+            page["data"].as_array().unwrap().len()
+        };
+        assert_eq!((active("group_by=user").await, active("user=ext:fred").await), (4, 1), "{store}");
         let hide = json!({"settings": {"former_members": "hide"}});
         assert_eq!(operator.patch(cloud, hide).await.is(200)["settings"]["former_members"], json!("hide"));
         assert_eq!(former().await, serde_json::Value::Null, "{store}");
+        assert_eq!((active("group_by=user").await, active("").await), (3, 3), "{store}: fred has left");
+        assert_eq!((active("user=ext:fred").await, active("group_by=day").await), (1, 4), "{store}: T7, M8");
         let unknown = json!({"settings": {"former_members": "forget"}});
         operator.patch(cloud, unknown).await.refused(422, "invalid");
     }

@@ -25,6 +25,9 @@ async fn a_source_is_made_shown_changed_and_deleted_by_operators() {
         assert_eq!(changed["default_role"], json!("viewer"));
         assert_eq!(changed["events"]["message_sent"], json!(["Mailed"]));
         assert_eq!(changed["events"]["message_received"], shown["events"]["message_received"]);
+        let audit = operator.get("/v1/audit?action=source.updated").await.is(200)["data"][0].clone();
+        assert_eq!(audit["before"]["events"], shown["events"], "X1");
+        assert_eq!(audit["after"]["events"]["message_sent"], json!(["Mailed"]), "X1");
         at.world.person("anna").get(&path).await.refused(403, "forbidden");
         operator.delete(&path).await.is(204);
         operator.get(&path).await.refused(404, "not_found");

@@ -35,13 +35,14 @@ async fn g6_a_write_key_takes_over_nobody() {
         assert_eq!((&olga["email"], &olga["name"]), (&json!("olga@example.com"), &json!("Olga N.")));
         assert_eq!(letters("olga@example.com").await, 1);
 
-        let boss = json!({"name": "Boss", "external_id": "boss", "owner": {"external_id": "boss"}});
-        operator.post("/v1/organizations", boss).await.is(201);
+        operator.post("/v1/users", json!({"external_id": "boss"})).await.is(201);
         for email in ["first@x.test", "evil@x.test"] {
             says(&at, "boss", json!({"email": email})).await;
             assert_eq!(at.user("boss").await.is(200)["email"], email, "where there was none, or its own");
         }
         assert_eq!(letters("evil@x.test").await, 0);
+        let boss = json!({"name": "Boss", "external_id": "boss", "owner": {"external_id": "boss"}});
+        operator.post("/v1/organizations", boss).await.is(201);
         let reset = "/v1/organizations/ext:boss/members/ext:boss/password-reset";
         operator.post(reset, json!({})).await.refused(422, "invalid");
         invite(&operator, "evil@x.test").await;
@@ -53,6 +54,58 @@ async fn g6_a_write_key_takes_over_nobody() {
         says(&at, "boss", json!({"email": "other@x.test"})).await;
         assert_eq!(at.user("boss").await.is(200)["email"], "evil@x.test", "vouched for");
         assert_eq!(letters("evil@x.test").await, 1);
+        at.is_clean().await;
+    }
+}
+
+/// G4: no trait is taken for the name or the address, whatever it is called.
+#[tokio::test]
+async fn g4_a_trait_that_is_called_as_a_field_is_a_trait() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        says(&at, "zoe", json!({".name": 1, ".email": 1, "..name": 2})).await;
+        let traits = json!({"name": "Zoe", "email": "zoe@x.test"});
+        let earlier = json!({"userId": "zoe", "timestamp": "2020-01-01T00:00:00Z", "traits": traits});
+        at.says("/v1/identify", earlier).await;
+        let zoe = at.user("zoe").await.is(200);
+        assert_eq!((&zoe["name"], &zoe["email"]), (&json!("Zoe"), &json!("zoe@x.test")), "{store}");
+        assert_eq!((&zoe["traits"][".name"], &zoe["traits"]["..name"]), (&json!(1), &json!(2)), "{store}");
+    }
+}
+
+/// Tenant isolation: a source whose groups lie in one organization changes nobody who is in others only, by id or address,
+/// until they come to its own; whom nobody has yet, it may tell of.
+#[tokio::test]
+async fn g6_a_source_of_one_organization_changes_no_people_of_others() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        let bert = json!({"email": "bert@x.test", "access": {"type": "organization", "role": "viewer"}});
+        operator.post("/v1/organizations/ext:other/members", bert).await.is(201);
+        let before = at.user("mia").await.is(200);
+        says(&at, "mia", json!({"name": "Evil", "email": "evil@x.test", "plan": "pro"})).await;
+        says(&at, "hers", json!({"email": "bert@x.test"})).await;
+        assert_eq!(at.user("mia").await.is(200), before, "{store}");
+        at.user("hers").await.refused(404, "not_found");
+        assert_eq!(at.dead().await, ["email_exists", "user_not_found"], "{store}");
+        says(&at, "mia", json!({"name": "Mia M.", "company": {"id": "north"}})).await;
+        assert_eq!(at.user("mia").await.is(200)["name"], "Mia M.", "{store}: she has come");
+        assert_eq!(at.role("mia", "north").await, json!("member"));
+        operator.post("/v1/users", json!({"external_id": "new"})).await.is(201);
+        for plan in ["free", "pro"] {
+            says(&at, "new", json!({"plan": plan})).await;
+            assert_eq!(at.user("new").await.is(200)["traits"]["plan"], plan, "{store}: nobody's yet");
+        }
+        says(&at, "fred", json!({"plan": "pro"})).await;
+        assert_eq!(at.user("fred").await.is(200)["traits"]["plan"], "pro", "{store}: was here");
+        let each =
+            operator.post("/v1/sources", json!({"name": "All", "groups": {"to": "each"}})).await.is(201);
+        let key = roster_tests::http::text(&each, "/write_key");
+        let sender = at.service().nobody().with("authorization", &crate::basic(&key));
+        sender.post("/v1/identify", json!({"userId": "otto", "traits": {"plan": "pro"}})).await.is(200);
+        at.applied().await;
+        assert_eq!(at.user("otto").await.is(200)["traits"]["plan"], "pro", "{store}: any may be its group");
+        assert_eq!(at.dead().await.len(), 2, "{store}");
         at.is_clean().await;
     }
 }

@@ -5,7 +5,7 @@ use roster_core::facts::Seed;
 use roster_core::home::{Home, Record};
 use roster_core::log::Head;
 use roster_core::model::Receipt;
-use roster_core::receipts::drop_old_receipts;
+use roster_core::rounds::make_round;
 use roster_core::secret::Token;
 use roster_tests::http::{Caller, text};
 use roster_tests::stores::selected;
@@ -228,10 +228,10 @@ async fn receipts_that_count_no_more_are_taken_away_and_the_others_are_not() {
             say(n).await.is(201);
         }
         let all = receipts(&world).await.len();
-        assert_eq!(drop_old_receipts(&world.service.roster).await.unwrap(), old, "{store}");
+        assert_eq!(make_round(&world.service.roster).await.unwrap().receipts, old, "{store}");
         assert_eq!(receipts(&world).await.len(), all - old, "{store}");
         assert_eq!(say(6).await.header("idempotency-replayed"), Some("true"), "{store}");
-        assert_eq!(drop_old_receipts(&world.service.roster).await.unwrap(), 0);
+        assert_eq!(make_round(&world.service.roster).await.unwrap().receipts, 0);
         verified(&world).await;
     }
 }

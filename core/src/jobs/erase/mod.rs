@@ -1,9 +1,10 @@
-//! What names an erased person goes: from every organization, from what sources have sent, then from their own home, their
+//! What names an erased person goes: from every organization, from what sources have sent, from saved views, then from their own home, their
 //! names last (rule L5). Every step may be done again.
 
 mod names;
 mod organizations;
 mod streams;
+mod views;
 
 use std::time::Duration;
 
@@ -94,6 +95,7 @@ impl Held {
         let mut erasing = Erasing { held: self, request, job: job.id, user, names, said };
         erasing.organizations(Stage::of(job.cursor.as_deref())).await?;
         erasing.streams().await?;
+        erasing.views().await?;
         erasing.outbox().await?;
         erasing.own_home().await
     }

@@ -1,19 +1,24 @@
 //! What people did: commutative and idempotent, so that a late or repeated event gives the same figures.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::id::UserId;
+use crate::id::{SourceId, UserId};
 use crate::time::Timestamp;
 
 /// Silence that parts two sessions, in milliseconds.
 pub const SESSION_GAP: u64 = 30 * 60 * 1_000;
 /// A day in milliseconds.
 const DAY: u64 = 86_400_000;
-/// How many requests a record remembers, so that none is counted twice.
+/// How many requests of each source a record remembers, so that none is counted twice.
 const REMEMBERED: usize = 32;
+/// Of how many sources; beyond, the requests that came first are forgotten.
+const MOST_SOURCES: usize = 32;
+/// How many events of different names one person does a day, and in how many sessions of the client's, at the most: a write
+/// key in wrong hands makes no record grow without end.
+pub const MOST_A_DAY: usize = 1_000;
 
 /// From the first to the last sign of a session within a day, in milliseconds of it.
 pub type Span = (u64, u64);
@@ -23,14 +28,26 @@ pub type Span = (u64, u64);
 pub struct Day {
     /// How often each event.
     pub events: BTreeMap<String, u64>,
-    /// When they were there, each span more than [`SESSION_GAP`] from the next.
+    /// When they were there, each span more than [`SESSION_GAP`] from the next; what lies in a session of the client's is
+    /// in none.
     pub spans: Vec<Span>,
+    /// The client's sessions, by a hash of their id.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub sessions: BTreeSet<String>,
 }
 
 impl Day {
     /// Whether nothing happened.
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.spans.is_empty()
+        self.events.is_empty() && self.spans.is_empty() && self.sessions.is_empty()
+    }
+
+    /// Whether it has room for an event, in a session of the client's or in none. One that it has no room for now, it never
+    /// will have: done again, the same is let in.
+    pub fn has_room(&self, event: &str, session: Option<&str>) -> bool {
+        let named = self.events.contains_key(event) || self.events.len() < MOST_A_DAY;
+        let told = session.is_none_or(|id| self.sessions.contains(id) || self.sessions.len() < MOST_A_DAY);
+        named && told
     }
 
     /// Notes a sign of the person.
@@ -48,12 +65,19 @@ impl Day {
         self.spans.sort_unstable();
     }
 
-    /// Whether its last session goes on in the day after it.
-    pub fn goes_on_in(&self, next: &Self) -> bool {
-        match (self.spans.last(), next.spans.first()) {
+    /// How many sessions there are in it.
+    pub fn sessions(&self) -> usize {
+        self.spans.len() + self.sessions.len()
+    }
+
+    /// How many of its sessions go on in the day after it. One of the client's goes on from day to day: it counts anew
+    /// after a day without it.
+    pub fn go_on_in(&self, next: &Self) -> usize {
+        let goes_on = match (self.spans.last(), next.spans.first()) {
             (Some((_, to)), Some((from, _))) => DAY + from - to <= SESSION_GAP,
             _ => false,
-        }
+        };
+        usize::from(goes_on) + self.sessions.intersection(&next.sessions).count()
     }
 }
 
@@ -89,6 +113,9 @@ pub struct Presence {
     pub since: Option<Timestamp>,
     /// Which requests are in it already, the last ones, each with its last part.
     pub applied: Vec<(Uuid, u32)>,
+    /// Of which source each of them is; not of those that were noted before this was.
+    #[serde(default)]
+    pub of: BTreeMap<Uuid, SourceId>,
 }
 
 impl Presence {
@@ -103,20 +130,42 @@ impl Presence {
             last_message_sent_at: None,
             since,
             applied: Vec::new(),
+            of: BTreeMap::new(),
         }
     }
 
-    /// Notes that a part of a request is in it; whether it was not before. The parts of a request come in their order.
-    pub fn apply(&mut self, part: (Uuid, u32)) -> bool {
+    /// Notes that a part of a request of a source is in it; whether it was not before. The parts of a request come in their
+    /// order. However much others send in between, none of it is forgotten for that.
+    pub fn apply(&mut self, source: SourceId, part: (Uuid, u32)) -> bool {
         let (request, n) = part;
         if self.applied.iter().any(|(known, last)| *known == request && *last >= n) {
             return false;
         }
         self.applied.retain(|(known, _)| *known != request);
         self.applied.push(part);
-        let surplus = self.applied.len().saturating_sub(REMEMBERED);
-        self.applied.drain(..surplus);
+        self.of.insert(request, source);
+        self.forget_old();
         true
+    }
+
+    fn forget_old(&mut self) {
+        let mut last: BTreeMap<Option<SourceId>, usize> = BTreeMap::new();
+        let mut kept: Vec<(Uuid, u32)> = Vec::with_capacity(self.applied.len());
+        for part in self.applied.iter().rev() {
+            let of = self.of.get(&part.0).copied();
+            if last.len() == MOST_SOURCES && !last.contains_key(&of) {
+                continue;
+            }
+            let many = last.entry(of).or_default();
+            *many += 1;
+            if *many <= REMEMBERED {
+                kept.push(*part);
+            }
+        }
+        kept.reverse();
+        self.applied = kept;
+        let Self { applied, of, .. } = self;
+        of.retain(|request, _| applied.iter().any(|(known, _)| known == request));
     }
 }
 
@@ -149,8 +198,34 @@ mod tests {
     #[test]
     fn a_session_over_midnight_is_one() {
         let late = day(&[23 * 60 + 50]);
-        assert!(late.goes_on_in(&day(&[10])));
-        assert!(!late.goes_on_in(&day(&[21])));
-        assert!(!late.goes_on_in(&Day::default()));
+        assert_eq!(late.go_on_in(&day(&[10])), 1);
+        assert_eq!(late.go_on_in(&day(&[21])), 0);
+        assert_eq!(late.go_on_in(&Day::default()), 0);
+    }
+
+    #[test]
+    fn g4_what_one_source_sent_is_remembered_however_much_another_sends() {
+        let source = |n: u128| SourceId::from_uuid(Uuid::from_u128(n));
+        let part = |n: u128| (Uuid::from_u128(n), 0);
+        let mut presence = Presence::new(UserId::from_uuid(Uuid::nil()), None);
+        presence.applied.push(part(1));
+        assert!(!presence.apply(source(1), part(1)), "one from before sources were told apart");
+        assert!(presence.apply(source(1), part(2)));
+        for n in 100..133 {
+            assert!(presence.apply(source(2), part(n)));
+        }
+        assert!(!presence.apply(source(1), part(2)), "33 of another in between");
+        assert!(presence.apply(source(2), part(100)), "33 of its own");
+        assert!(!presence.apply(source(2), part(132)));
+        for n in 200..300 {
+            assert!(presence.apply(source(n), part(n)));
+        }
+        assert_eq!((presence.applied.len(), presence.of.len()), (MOST_SOURCES, MOST_SOURCES));
+        let stored = serde_json::to_value(&presence).unwrap();
+        assert_eq!(serde_json::from_value::<Presence>(stored.clone()).unwrap(), presence);
+        let mut before = stored;
+        before.as_object_mut().unwrap().remove("of");
+        let read: Presence = serde_json::from_value(before).unwrap();
+        assert_eq!((read.applied, read.of.len()), (presence.applied, 0), "as it was kept before");
     }
 }

@@ -1,5 +1,6 @@
 //! When sources last said what: the later instant wins, in whatever order it comes (rule G4).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -28,8 +29,8 @@ impl Instants {
         if news {
             self.0.insert(name.to_owned(), at);
             while self.0.len() > MOST {
-                // That of the name itself is always remembered.
-                let others = self.0.iter().filter(|(name, _)| *name != NAME);
+                // Those of the name itself and of an address are always remembered.
+                let others = self.0.iter().filter(|(name, _)| *name != NAME && *name != EMAIL);
                 let oldest = others.min_by_key(|(_, at)| **at).map(|(name, _)| name.clone());
                 oldest.map(|name| self.0.remove(&name));
             }
@@ -40,6 +41,13 @@ impl Instants {
 
 /// What the instants call the name of the thing itself.
 pub const NAME: &str = ".name";
+/// What the instants call the address of a user.
+pub const EMAIL: &str = ".email";
+
+/// What the instants call a trait: its name. One that begins as those of fields do is told from them by another dot.
+pub fn of_trait(name: &str) -> Cow<'_, str> {
+    if name.starts_with('.') { Cow::Owned(format!(".{name}")) } else { Cow::Borrowed(name) }
+}
 
 /// What sources say of the name of something, and a hand may have said otherwise since.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -173,7 +181,7 @@ impl SaidName {
 /// Of a user.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct UserClock {
-    /// By `.name` and `.email`, and by the names of traits.
+    /// By [`NAME`] and [`EMAIL`], and by traits as [`of_trait`] calls them.
     pub at: Instants,
     /// What they say of the name.
     #[serde(default)]
@@ -189,7 +197,7 @@ pub struct UserClock {
 pub struct AccountClock {
     /// Which.
     pub account: AccountId,
-    /// By `.name`, and by the names of traits.
+    /// By [`NAME`], and by traits as [`of_trait`] calls them.
     pub at: Instants,
     /// What they say of the name.
     #[serde(default)]
@@ -328,6 +336,14 @@ mod tests {
         }
         let first = said.by.keys().next().unwrap().uuid().as_u128();
         assert_eq!((said.by.len(), first), (MOST_SOURCES, 40 - MOST_SOURCES as u128));
+    }
+
+    #[test]
+    fn no_trait_is_called_as_a_field_or_as_another_trait_is() {
+        let names = [".name", "..name", "name", ".email", "", "."];
+        let called: std::collections::BTreeSet<_> = names.into_iter().map(of_trait).collect();
+        assert_eq!(called.len(), names.len());
+        assert!([NAME, EMAIL].iter().all(|field| !called.contains(*field)), "{called:?}");
     }
 
     #[test]

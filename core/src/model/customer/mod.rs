@@ -7,8 +7,10 @@ mod source;
 mod stream;
 mod view;
 
-pub use activity::{ActivityMonth, Day, Presence, SESSION_GAP, Span};
-pub use clock::{AccountClock, Instants, LinkClock, LinkMark, NAME, Said, SaidName, UserClock};
+pub use activity::{ActivityMonth, Day, MOST_A_DAY, Presence, SESSION_GAP, Span};
+pub use clock::{
+    AccountClock, EMAIL, Instants, LinkClock, LinkMark, NAME, Said, SaidName, UserClock, of_trait,
+};
 pub use source::{EventNames, Groups, NEW_ORGANIZATIONS_PER_DAY, Source};
 pub use stream::{AT_ONCE, DRAINER_SECONDS, DeadLetter, Drainer, Inbox, NewOrganizations, Seen};
 pub use view::{Alert, AlertState, Evaluation, Indicator, Mapped, Mappings, ReportKind, View, Watched};

@@ -10,7 +10,7 @@ pub use indicator::{CreateIndicator, DeleteIndicator, IndicatorPatch, UpdateIndi
 pub use judge::{BeginEvaluation, Evaluated, ForgetIndicator, Judge, Seen};
 pub(crate) use map_later::MapLater;
 pub use mappings::PutMappings;
-pub use view::{CreateView, DeleteView, UpdateView, ViewPatch};
+pub use view::{CreateView, DeleteView, ForgetInView, UpdateView, ViewPatch};
 
 use crate::facts::Facts;
 use crate::refusal::Refusal;

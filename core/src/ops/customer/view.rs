@@ -1,11 +1,12 @@
 //! Saved views (rule T6). Operators only.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::require_operator;
 use crate::facts::Facts;
 use crate::home::{Home, Key, TypedKey};
 use crate::id::ViewId;
+use crate::model::Names;
 use crate::model::customer::{ReportKind, TheView, View as SavedView};
 use crate::op::{Decision, Event, Operation, View};
 use crate::refusal::Refusal;
@@ -107,8 +108,11 @@ impl Operation for UpdateView {
         if after == before {
             return Ok(Decision::unchanged(after));
         }
-        let event =
-            Event::new("view.updated", "view", after.id).before(fields(&before)).after(fields(&after));
+        let mut now = fields(&after);
+        if after.filter != before.filter {
+            now["filter_changed"] = true.into();
+        }
+        let event = Event::new("view.updated", "view", after.id).before(fields(&before)).after(now);
         Ok(Decision::unchanged(after.clone()).put(after.into()).event(event))
     }
 }
@@ -144,6 +148,102 @@ impl Operation for DeleteView {
     }
 }
 
-fn fields(view: &SavedView) -> serde_json::Value {
-    json!({"name": view.name, "kind": view.kind, "filter": view.filter, "sort": view.sort})
+/// Takes what names an erased person out of the filter of a view (rule L5): what was compared with them is compared with
+/// nothing.
+#[derive(Debug)]
+pub struct ForgetInView {
+    /// Which.
+    pub view: ViewId,
+    /// What names them.
+    pub names: Names,
+}
+
+impl ForgetInView {
+    /// A filter without them, as JSON text; nothing where it does not name them.
+    pub fn without(&self, filter: Option<&str>) -> Option<String> {
+        let mut filter: Value = serde_json::from_str(filter?).ok()?;
+        let mut found = false;
+        each_operand(&mut filter, &mut |operand| {
+            if operand.as_str().is_some_and(|text| self.names.are(text)) {
+                *operand = "".into();
+                found = true;
+            }
+        });
+        found.then(|| filter.to_string())
+    }
+}
+
+impl Operation for ForgetInView {
+    type State = Option<SavedView>;
+    type Output = ();
+
+    fn home(&self) -> Home {
+        Home::Deployment
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        view.get(&TheView(self.view)).await
+    }
+
+    fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
+        let nothing = Decision::unchanged(());
+        let Some(view) = found else { return Ok(nothing) };
+        Ok(match self.without(view.filter.as_deref()) {
+            Some(filter) => nothing.put(SavedView { filter: Some(filter), ..view }.into()),
+            None => nothing,
+        })
+    }
+}
+
+/// What is said of a view. Of its filter, what it tests and not against what: that may be somebody's address.
+fn fields(view: &SavedView) -> Value {
+    let filter = view.filter.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let filter = filter.map(|mut filter| {
+        each_operand(&mut filter, &mut |operand| *operand = Value::Null);
+        filter
+    });
+    json!({"name": view.name, "kind": view.kind, "filter": filter, "columns": view.columns, "sort": view.sort})
+}
+
+/// Every value that a filter compares with, those of a list each. It was read before: it is nested as deep as may be.
+fn each_operand(filter: &mut Value, act: &mut impl FnMut(&mut Value)) {
+    let Value::Object(fields) = filter else { return };
+    if fields.contains_key("field") {
+        match fields.get_mut("value") {
+            Some(Value::Array(values)) => values.iter_mut().for_each(act),
+            Some(value) => act(value),
+            None => {}
+        }
+        return;
+    }
+    for (_, part) in fields {
+        match part {
+            Value::Array(all) => all.iter_mut().for_each(|one| each_operand(one, act)),
+            one => each_operand(one, act),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l5_only_what_names_the_person_leaves_a_filter() {
+        let test = |value: Value| json!({"field": "owner.email", "op": "eq", "value": value});
+        let filter = |one: Value, other: Value| {
+            let some = json!({"field": "traits.csm", "op": "in", "value": ["anna", other]});
+            json!({"and": [{"not": test(one)}, {"or": [some, {"field": "name", "op": "exists"}]}]})
+        };
+        let names = Names {
+            external_id: Some("zoe".parse().unwrap()),
+            addresses: ["zoe@example.com".to_owned()].into(),
+        };
+        let forget = ForgetInView { view: ViewId::from_uuid(uuid::Uuid::nil()), names };
+        let of = |filter: Value| forget.without(Some(&filter.to_string())).map(|text| text.parse().unwrap());
+        let theirs = filter(json!("ZOE@example.com"), json!("zoe"));
+        assert_eq!(of(theirs), Some(filter(json!(""), json!(""))));
+        assert_eq!(of(filter(json!("max@example.com"), json!("zoe2"))), None::<Value>);
+        assert_eq!(forget.without(None), None);
+    }
 }

@@ -241,5 +241,6 @@ fn fields(source: &Source) -> serde_json::Value {
     json!({
         "name": source.name, "groups": source.groups, "organization_owner": source.organization_owner,
         "new_organizations_per_day": source.new_organizations_per_day, "default_role": source.default_role,
+        "events": source.events,
     })
 }

@@ -4,7 +4,7 @@ mod manage;
 
 pub use manage::{CreateSource, DeleteSource, SourcePatch, UpdateSource, check_bound, check_names};
 
-use crate::model::customer::Instants;
+use crate::model::customer::{Instants, of_trait};
 use crate::model::{TraitPatch, Traits};
 use crate::time::Timestamp;
 
@@ -14,7 +14,7 @@ pub(super) fn news(said: &TraitPatch, kept: &Traits, clock: &mut Instants, at: T
     let text = |value: &serde_json::Value| value.to_string();
     let fresh = said.0.iter().filter(|(name, value)| {
         let old = kept.get(name).map_or_else(|| "null".to_owned(), text);
-        clock.take(name, at, text(value) > old)
+        clock.take(&of_trait(name), at, text(value) > old)
     });
     TraitPatch(fresh.map(|(name, value)| (name.clone(), value.clone())).collect())
 }

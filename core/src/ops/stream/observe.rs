@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::facts::Facts;
 use crate::home::{Home, TypedKey};
-use crate::id::{OrganizationId, UserId};
+use crate::id::{OrganizationId, SourceId, UserId};
 use crate::model::customer::{ActivityMonth, Day, Presence, TheActivity, ThePresence};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
@@ -16,19 +16,25 @@ use crate::time::{Timestamp, day_of, day_start, month_of};
 /// One sign of a person.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sign {
+    /// Which message of the request says so.
+    pub message: usize,
     /// When.
     pub at: Timestamp,
     /// What they did.
     pub event: String,
+    /// In which session of the client's, by a hash of its id; by its time where that is not known.
+    pub session: Option<String>,
     /// They wrote to us.
     pub received: bool,
     /// We wrote to them: no sign that they were there.
     pub sent: bool,
 }
 
-/// Notes what a request says about one person in one organization, in one commit.
+/// Notes what a request says about one person in one organization, in one commit; the messages that there is no room for.
 #[derive(Debug)]
 pub struct Observe {
+    /// Which source says so.
+    pub source: SourceId,
     /// Where.
     pub organization: OrganizationId,
     /// Who.
@@ -46,7 +52,7 @@ type DayKey = (u32, u8);
 
 impl Operation for Observe {
     type State = (Option<Presence>, Vec<ActivityMonth>);
-    type Output = ();
+    type Output = Vec<usize>;
 
     fn home(&self) -> Home {
         Home::Activity(self.organization)
@@ -66,19 +72,29 @@ impl Operation for Observe {
         Ok((view.get(&presence).await?, found))
     }
 
-    fn decide(&self, (presence, months): Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
-        let nothing = Decision::unchanged(());
+    fn decide(&self, (presence, months): Self::State, _: &Facts) -> Result<Decision<Vec<usize>>, Refusal> {
         let presence = presence.filter(|presence| presence.since >= self.since);
         let mut presence = presence.unwrap_or_else(|| Presence::new(self.user, self.since));
-        if presence.since > self.since || !presence.apply(self.part) {
-            return Ok(nothing);
+        if presence.since > self.since {
+            return Ok(Decision::unchanged(Vec::new()));
         }
         let kept = months.into_iter().filter(|month| month.since >= self.since);
         let mut days: BTreeMap<DayKey, Day> = kept
             .flat_map(|month| month.days.into_iter().map(move |(day, it)| ((month.month, day), it)))
             .collect();
+        let is_new = presence.apply(self.source, self.part);
+        let mut refused = Vec::new();
         for sign in &self.signs {
-            note(sign, &mut presence, &mut days);
+            let day = days.entry(day_key(sign.at)).or_default();
+            if !day.has_room(&sign.event, sign.session.as_deref()) {
+                refused.push(sign.message);
+            } else if is_new {
+                note(sign, &mut presence, &mut days);
+            }
+        }
+        let nothing = Decision::unchanged(refused);
+        if !is_new {
+            return Ok(nothing);
         }
         let mut months: BTreeMap<u32, BTreeMap<u8, Day>> = BTreeMap::new();
         for ((month, day), it) in days.into_iter().filter(|(_, day)| !day.is_empty()) {
@@ -97,9 +113,8 @@ fn note(sign: &Sign, presence: &mut Presence, days: &mut BTreeMap<DayKey, Day>) 
     let sessions = |days: &BTreeMap<DayKey, Day>| {
         let nothing = Day::default();
         let day = |key: DayKey| days.get(&key).unwrap_or(&nothing);
-        let joints = [(before, own), (own, after)];
-        let joined = joints.iter().filter(|(one, next)| day(*one).goes_on_in(day(*next))).count();
-        i64::try_from(day(own).spans.len()).unwrap_or(0) - i64::try_from(joined).unwrap_or(0)
+        let joined = day(before).go_on_in(day(own)) + day(own).go_on_in(day(after));
+        i64::try_from(day(own).sessions()).unwrap_or(0) - i64::try_from(joined).unwrap_or(0)
     };
     let counted = sessions(days);
     let day = days.entry(key).or_default();
@@ -107,7 +122,10 @@ fn note(sign: &Sign, presence: &mut Presence, days: &mut BTreeMap<DayKey, Day>) 
     if sign.sent {
         presence.last_message_sent_at = presence.last_message_sent_at.max(Some(at));
     } else {
-        day.touch(millis);
+        match &sign.session {
+            Some(session) => drop(day.sessions.insert(session.clone())),
+            None => day.touch(millis),
+        }
         presence.last_seen_at = presence.last_seen_at.max(Some(at));
         presence.first_seen_at = Some(presence.first_seen_at.map_or(at, |first| first.min(at)));
     }
@@ -140,41 +158,62 @@ mod tests {
     use super::*;
     use crate::facts::Seed;
     use crate::home::Record;
-    use crate::model::customer::Customer;
+    use crate::model::customer::{Customer, MOST_A_DAY};
     use std::sync::Arc;
 
-    fn observed(orders: &[&[&str]]) -> Presence {
-        let user = UserId::from_uuid(Uuid::from_u128(1));
-        let organization = OrganizationId::from_uuid(Uuid::from_u128(2));
-        let (mut presence, mut months) = (None, BTreeMap::new());
-        for (n, times) in orders.iter().enumerate() {
-            let sign = |at: &&str| Sign {
-                at: at.parse().unwrap(),
-                event: "page".into(),
-                received: false,
-                sent: false,
+    fn facts() -> Facts {
+        Facts {
+            actor: crate::actor::Actor::System,
+            now: Timestamp::EPOCH,
+            policies: Arc::default(),
+            seed: Seed { bytes: [0; 32], millis: 0 },
+        }
+    }
+
+    /// What is kept of one person.
+    #[derive(Default)]
+    struct Kept {
+        presence: Option<Presence>,
+        months: BTreeMap<u32, ActivityMonth>,
+    }
+
+    impl Kept {
+        fn observe(&mut self, part: usize, signs: Vec<Sign>) -> Vec<usize> {
+            let part = (Uuid::from_u128(u128::try_from(part).unwrap()), 0);
+            let operation = Observe {
+                source: SourceId::from_uuid(Uuid::from_u128(3)),
+                organization: OrganizationId::from_uuid(Uuid::from_u128(2)),
+                user: UserId::from_uuid(Uuid::from_u128(1)),
+                since: None,
+                part,
+                signs,
             };
-            let part = (Uuid::from_u128(u128::try_from(n).unwrap()), 0);
-            let signs = times.iter().map(sign).collect();
-            let operation = Observe { organization, user, since: None, part, signs };
-            let facts = Facts {
-                actor: crate::actor::Actor::System,
-                now: Timestamp::EPOCH,
-                policies: Arc::default(),
-                seed: Seed { bytes: [0; 32], millis: 0 },
-            };
-            let known: Vec<ActivityMonth> = months.values().cloned().collect();
-            let decision = operation.decide((presence.clone(), known), &facts).unwrap();
+            let known: Vec<ActivityMonth> = self.months.values().cloned().collect();
+            let decision = operation.decide((self.presence.clone(), known), &facts()).unwrap();
             for record in decision.puts {
                 let Record::Customer(it) = record else { continue };
                 match *it {
-                    Customer::Presence(it) => presence = Some(it),
-                    Customer::Activity(it) => drop(months.insert(it.month, it)),
+                    Customer::Presence(it) => self.presence = Some(it),
+                    Customer::Activity(it) => drop(self.months.insert(it.month, it)),
                     _ => {}
                 }
             }
+            decision.output
         }
-        presence.unwrap()
+    }
+
+    /// One at an instant, in a session of the client's where one stands behind it.
+    fn sign(message: usize, said: &str) -> Sign {
+        let (at, session) = said.split_once(' ').map_or((said, None), |(at, id)| (at, Some(id.to_owned())));
+        Sign { message, at: at.parse().unwrap(), event: "page".into(), session, received: false, sent: false }
+    }
+
+    fn observed(orders: &[&[&str]]) -> Presence {
+        let mut kept = Kept::default();
+        for (n, said) in orders.iter().enumerate() {
+            kept.observe(n, said.iter().map(|said| sign(0, said)).collect());
+        }
+        kept.presence.unwrap()
     }
 
     #[test]
@@ -187,6 +226,49 @@ mod tests {
             assert_eq!(single.sessions, 2, "{order:?}");
             assert_eq!(single.last_seen_at, Some(c.parse().unwrap()));
             assert_eq!(single.first_seen_at, Some(a.parse().unwrap()));
+        }
+    }
+
+    #[test]
+    fn t7_sessions_of_the_client_count_by_their_id_and_others_by_silence() {
+        let said = [
+            "2026-01-31T20:00:00Z s1",
+            "2026-01-31T23:50:00Z s1",
+            "2026-02-01T00:30:00Z s1",
+            "2026-01-31T20:01:00Z s2",
+            "2026-01-31T20:02:00Z",
+            "2026-01-31T21:00:00Z",
+        ];
+        let turned: Vec<&str> = said.iter().rev().copied().collect();
+        let mixed: Vec<&str> = [2, 5, 0, 3, 1, 4, 0, 2].iter().map(|n| said[*n]).collect();
+        for order in [&said[..], &turned, &mixed] {
+            let single: Vec<&[&str]> = order.chunks(1).collect();
+            assert_eq!(observed(&single).sessions, 4, "s1, s2, and two parted by silence: {order:?}");
+            assert_eq!(observed(&[order]).sessions, 4, "{order:?}");
+        }
+        assert_eq!(observed(&[&["2026-01-01T00:00:00Z s", "2026-01-03T00:00:00Z s"]]).sessions, 2);
+    }
+
+    #[test]
+    fn g5_a_day_has_room_for_so_many_names_and_sessions_and_done_again_for_the_same() {
+        let at = "2026-01-31T20:00:00Z";
+        let named = |n: usize| Sign { event: format!("e-{n}"), ..sign(n, at) };
+        let told = |n: usize| Sign { session: Some(format!("s-{n}")), ..sign(n, at) };
+        for make in [&named as &dyn Fn(usize) -> Sign, &told] {
+            let mut kept = Kept::default();
+            let signs: Vec<Sign> = (0..MOST_A_DAY + 3).map(make).collect();
+            let beyond = [MOST_A_DAY, MOST_A_DAY + 1, MOST_A_DAY + 2];
+            assert_eq!(kept.observe(1, signs.clone()), beyond);
+            let months = kept.months.clone();
+            assert_eq!(kept.observe(1, signs), beyond, "done again");
+            assert_eq!(kept.months, months);
+            assert_eq!(
+                kept.observe(2, vec![make(0), make(MOST_A_DAY)]),
+                [MOST_A_DAY],
+                "what is known has room"
+            );
+            let tomorrow = Sign { at: "2026-02-01T20:00:00Z".parse().unwrap(), ..make(MOST_A_DAY) };
+            assert_eq!(kept.observe(3, vec![tomorrow]), [0_usize; 0]);
         }
     }
 }

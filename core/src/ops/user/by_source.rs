@@ -4,7 +4,7 @@ use super::update::{UpdateUser, UserPatch};
 use crate::facts::Facts;
 use crate::home::{Home, Key, TheCredential, ThePasswordReset, TheUser};
 use crate::id::{SourceId, UserId};
-use crate::model::customer::{NAME, TheUserClock, UserClock};
+use crate::model::customer::{EMAIL, NAME, TheUserClock, UserClock};
 use crate::model::{PasswordReset, TraitPatch, User, UserStatus};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
@@ -64,7 +64,7 @@ impl Operation for SetUserBySource {
         let email = self.email.clone().filter(|email| {
             let old = user.email.as_ref().map(Email::as_str);
             let theirs = !signs_in && (old.is_none() || clock.gave_email);
-            theirs && clock.at.take(".email", self.at, greater(email.as_str(), old))
+            theirs && clock.at.take(EMAIL, self.at, greater(email.as_str(), old))
         });
         clock.gave_email |= email.is_some();
         let said = |name| clock.name.take(&mut clock.at, self.source, name, user.name.as_ref(), self.at);
@@ -72,7 +72,7 @@ impl Operation for SetUserBySource {
         let traits = crate::ops::source::news(&self.traits, &user.traits, &mut clock.at, self.at);
         let patch = UserPatch { name: name.map(Some), email: email.map(Some), external_id: None, traits };
         let update = UpdateUser { user: self.user, patch, not_after: None, cards: None };
-        let own = [".email", NAME].iter().any(|field| clock.at.0.get(*field) == Some(&self.at));
+        let own = [EMAIL, NAME].iter().any(|field| clock.at.0.get(*field) == Some(&self.at));
         let decision = update.decide((Some(user), reset, None), facts)?;
         let (user, after) = decision.output.clone();
         let decision = decision.giving((user, after, own));

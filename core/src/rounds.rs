@@ -1,10 +1,12 @@
-//! Receipts that count no more are taken away, home by home and a few at a time, by whoever works. Time has ended them
-//! already; this only gives back the room.
+//! What nobody waits for, done once an hour, home by home and a little at a time, by whoever works: receipts that count no
+//! more are taken away, which gives back their room, and owners who do not follow their trait are looked for again, which a
+//! death between an act and what comes after it has left behind.
 
 use std::time::Duration;
 
 use crate::actor::Actor;
 use crate::facts::Request;
+use crate::flows::map_lagging_owners;
 use crate::home::{Home, Key, Record};
 use crate::model::ReceiptId;
 use crate::op::{Roster, run};
@@ -21,12 +23,21 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How many receipts one commit takes away.
 const AT_ONCE: u16 = 200;
 
+/// What a round has done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Round {
+    /// How many receipts were taken away.
+    pub receipts: usize,
+    /// How many posts are another's now.
+    pub owners: usize,
+}
+
 /// Makes its rounds until the word to stop is given.
-pub async fn tidy_receipts(roster: &Roster, stop: &Stop) {
+pub async fn make_rounds(roster: &Roster, stop: &Stop) {
     let rounds = async {
         loop {
-            if let Err(error) = drop_old_receipts(roster).await {
-                tracing::warn!(%error, "old receipts cannot be taken away; trying again");
+            if let Err(error) = make_round(roster).await {
+                tracing::warn!(%error, "an hourly round is not whole; trying again");
             }
             tokio::time::sleep(EVERY).await;
         }
@@ -37,27 +48,32 @@ pub async fn tidy_receipts(roster: &Roster, stop: &Stop) {
     }
 }
 
-/// One round: how many were taken away. A home where that fails keeps none of the others; its error comes last.
-pub async fn drop_old_receipts(roster: &Roster) -> Result<usize, OpError> {
-    let (mut dropped, mut failed) = (0, None);
+/// One round. A home where it fails keeps none of the others; its error comes last.
+pub async fn make_round(roster: &Roster) -> Result<Round, OpError> {
+    let (mut round, mut failed) = (Round::default(), None);
     // In the order of homes, all others with a log come after the feed.
     let (mut homes, mut after) = (vec![Home::Deployment], Home::Feed);
     loop {
         for home in &homes {
-            match drop_in(roster, home).await {
-                Ok(some) => dropped += some,
-                Err(error) => {
-                    tracing::warn!(%error, %home, "old receipts of a home cannot be taken away");
-                    failed = Some(error);
-                }
+            if let Err(error) = look_at(roster, home, &mut round).await {
+                tracing::warn!(%error, %home, "the hourly round of a home is not whole");
+                failed = Some(error);
             }
         }
         let ends = roster.store.ends(&after, PAGE).await?;
-        let Some((last, _)) = ends.last() else { return failed.map_or(Ok(dropped), Err) };
+        let Some((last, _)) = ends.last() else { return failed.map_or(Ok(round), Err) };
         after = last.clone();
         homes = ends.into_iter().map(|(home, _)| home).collect();
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+async fn look_at(roster: &Roster, home: &Home, round: &mut Round) -> Result<(), OpError> {
+    round.receipts += drop_in(roster, home).await?;
+    if let Home::Organization(organization) = home {
+        round.owners += map_lagging_owners(roster, *organization).await?;
+    }
+    Ok(())
 }
 
 async fn drop_in(roster: &Roster, home: &Home) -> Result<usize, OpError> {

@@ -1,0 +1,66 @@
+//! Many sources, and one that sends much (rule G5).
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use roster_core::home::{Home, Key};
+use roster_core::id::SourceId;
+use roster_core::model::customer::CustomerKey;
+use roster_core::op::Roster;
+use roster_core::store::{ChangeSet, CommitError, Committed, Store, Write};
+use roster_tests::gate::{Between, Hook};
+use serde_json::{Value, json};
+
+use crate::{Customers, basic, drain, selected, text};
+
+/// Notes whose requests are done, in their order. Counts of people take their time.
+#[derive(Debug, Default)]
+struct Noted(Mutex<Vec<SourceId>>);
+
+#[async_trait]
+impl Hook for Noted {
+    async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+        if matches!(changes.home, Home::Activity(_)) {
+            tokio::time::sleep(Duration::from_millis(110)).await;
+        }
+        let is_done = |write: &Write| matches!(write, Write::Remove(Key::Customer(CustomerKey::Inbox(_))));
+        if let Home::Stream(source, 0) = changes.home
+            && changes.writes.iter().any(is_done)
+        {
+            self.0.lock().unwrap().push(source);
+        }
+        store.commit(changes).await
+    }
+}
+
+/// The turn of a source ends in the middle of a request, where it takes long; the others need not wait for the rest, which
+/// is applied as if it had been done at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g5_a_source_that_sends_much_keeps_no_other_waiting() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let groups = json!({"to": "one", "organization": "ext:cloud"});
+        let other = json!({"name": "Other", "groups": groups});
+        // Its turn comes behind that of the one before.
+        at.world.test().clock.advance_seconds(1);
+        let other = at.world.operator().post("/v1/sources", other).await.is(201);
+        let opened = |n: usize| match n % 100 {
+            7 => json!({"type": "dance", "userId": "max"}),
+            _ => json!({"type": "track", "userId": "max", "event": "Opened", "messageId": format!("m-{n}")}),
+        };
+        let batch: Vec<Value> = (0..500).map(opened).collect();
+        at.sender().post("/v1/batch", json!({ "batch": batch })).await.is(200);
+        let sender = at.service().nobody().with("authorization", &basic(&text(&other, "/write_key")));
+        sender.post("/v1/track", json!({"userId": "max", "event": "Closed"})).await.is(200);
+        let noted = Arc::new(Noted::default());
+        let below = Between::new(Arc::clone(&at.service().roster.store), Arc::<Noted>::clone(&noted));
+        drain(&Roster { store: below, ..at.service().roster.clone() }).work_off().await.unwrap();
+        let done: Vec<String> = noted.0.lock().unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(done, [text(&other, "/id"), at.source.clone()], "{store}");
+        assert_eq!(at.dead().await, ["unknown_type"; 5], "{store}: of all slices, once");
+        let counts = "/v1/organizations/ext:cloud/activity?group_by=event";
+        let counts = at.world.operator().get(counts).await.is(200)["data"].clone();
+        assert_eq!((&counts[0]["count"], &counts[1]["count"]), (&json!(1), &json!(495)), "{store}");
+    }
+}

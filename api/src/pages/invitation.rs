@@ -102,7 +102,8 @@ async fn answered(api: &ApiState, id: RequestId, token: &str, body: &Form) -> Re
     let name: Name = sent(body, "name").parse().map_err(|bad| Problem::invalid("/name", format!("{bad}")))?;
     let password = Password::new(sent(body, "password"))
         .map_err(|bad| Problem::invalid("/password", bad.to_string()))?;
-    let accepted = accept_by_password(&api.roster, &request, token, &SignUp { name, password }).await?;
+    let new = SignUp { name, password };
+    let accepted = Box::pin(accept_by_password(&api.roster, &request, token, &new)).await?;
     let organization = accepted.organization.name;
     Ok(Page::new(format!("Welcome to {organization}")).line("Sign in with your address and this password."))
 }

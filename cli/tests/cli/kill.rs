@@ -104,10 +104,11 @@ fn killed(backing: Backing, victim: Victim, stop_after: u32) {
     let server = Server::start(&place);
     seen_within_a_second(&server, &key, &write_key);
     let backing = RwLock::new(backing);
-    let (ledger, told) = disturbed(&server, (key.as_str(), write_key.as_str()), stop_after, || match victim {
-        Victim::Server => server.signal("KILL"),
-        Victim::Store => backing.write().unwrap().kill_and_start_again(),
-    });
+    let (ledger, told) =
+        disturbed(&server, (key.as_str(), write_key.as_str()), stop_after, || match victim {
+            Victim::Server => server.signal("KILL"),
+            Victim::Store => backing.write().unwrap().kill_and_start_again(),
+        });
     // A store that is back soon enough may have been waited for.
     assert!(ledger.len() < COMMITS as usize || victim == Victim::Store, "it was killed in the middle");
     place.done("verify");

@@ -124,7 +124,10 @@ fn t6_a_server_tells_of_what_enters_a_view() {
             received.recv_timeout(Duration::from_secs(3)).ok()
         });
         let (id, event) = event.expect("nothing was told");
-        assert_eq!((event["type"].as_str(), event["id"].as_str()), (Some("indicator.entered"), Some(id.as_str())));
+        assert_eq!(
+            (event["type"].as_str(), event["id"].as_str()),
+            (Some("indicator.entered"), Some(id.as_str()))
+        );
         let feed = server.call("GET", "/v1/events?after=0&limit=200", &key, None).1;
         assert!(feed["data"].as_array().unwrap().iter().any(|it| it["id"] == json!(id)), "{feed}");
         let indicator = made["id"].as_str().unwrap();

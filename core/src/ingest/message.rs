@@ -196,7 +196,7 @@ fn session(fields: &Map<String, Value>, context: Option<&Map<String, Value>>) ->
         _ => return None,
     };
     let digest = Sha256::digest(text.as_bytes());
-    Some(digest[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(crate::log::hex(&digest[..8]))
 }
 
 /// When it happened: its `timestamp`, moved by as much as the client's clock differs from the store's, which `sentAt`

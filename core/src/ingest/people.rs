@@ -93,10 +93,10 @@ async fn within_reach(
         return Ok(());
     }
     if let Some(user) = known(applying.roster, external).await? {
-        return match is_elsewhere(applying, user.id).await? {
-            true => Err(Unapplied::Dead("user_not_found")),
-            false => Ok(()),
-        };
+        if is_elsewhere(applying, user.id).await? {
+            return Err(Unapplied::Dead("user_not_found"));
+        }
+        return Ok(());
     }
     let Some(email) = email else { return Ok(()) };
     match claims::target(applying.roster, &ClaimName::email(email)).await? {

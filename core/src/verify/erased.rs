@@ -75,7 +75,9 @@ pub(super) async fn check_organization(
     }
     for (user, found) in traces {
         if is_gone(roster, user).await? {
-            found.into_iter().for_each(|text| report("erased", format!("{user} is erased, and {text}")));
+            for text in found {
+                report("erased", format!("{user} is erased, and {text}"));
+            }
         }
     }
     Ok(())

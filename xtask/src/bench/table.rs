@@ -184,9 +184,10 @@ impl Report {
             text.push('\n');
         }
         if let (Some(start), Some(memory)) = (self.start_ms, self.memory_mib) {
-            text += &format!(
+            let end = format!(
                 "\nFrom start to first answer {start:.0} ms. At most {memory:.0} MiB of memory under this load.\n"
             );
+            text += &end;
         }
         if let Some(acts) = &self.acts {
             text += &acts.text();

@@ -56,9 +56,9 @@ fn x1_lines_bear_the_request_and_nothing_personal() {
     let counted = std::io::read_to_string(metrics).unwrap();
     assert!(counted.contains("/invitations/{token}"), "{counted}");
     server.signal("TERM");
-    let (status, rest) = server.end();
+    let (status, said_later) = server.end();
     assert_eq!(status, Some(0));
-    said.push_str(&rest);
+    said.push_str(&said_later);
     for all in [&said, &counted] {
         assert!(!all.to_lowercase().contains("hidden"), "{all}");
         for secret in [invitation.as_str(), &reset, session.as_str().unwrap()] {

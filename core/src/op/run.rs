@@ -13,8 +13,8 @@ use crate::home::{Home, Key, Record, Tally};
 use crate::id::{CommitId, UserId, Version};
 use crate::listing::{Listing, PageRequest};
 use crate::model::{Access, Inviter, Member, MemberStatus, Receipt};
-use crate::observe::operation_name;
 use crate::ops::invitation::let_go;
+use crate::ops::job::is_held;
 use crate::refusal::{OpError, Refusal, RefusalKind};
 use crate::settle::SettleDue;
 use crate::store::{ChangeSet, CommitError, Store, StoreError, Write};
@@ -119,9 +119,9 @@ async fn attempt<O: Operation>(
                 return Ok(done);
             }
             Err(CommitError::Conflict(_)) => {
-                roster.observer.conflicted(operation_name::<O>());
+                roster.observer.conflicted(operation.name());
                 if attempt < TRIES {
-                    roster.observer.retried(operation_name::<O>());
+                    roster.observer.retried(operation.name());
                 }
                 back_off(roster, attempt).await;
             }
@@ -217,9 +217,9 @@ pub async fn preflight<O: Operation>(
 }
 
 /// Tells of a refusal.
-fn heard<O: Operation, T>(roster: &Roster, _: &O, outcome: &Result<T, OpError>) {
+fn heard<O: Operation, T>(roster: &Roster, operation: &O, outcome: &Result<T, OpError>) {
     if let Err(OpError::Refused(refusal)) = outcome {
-        roster.observer.refused(operation_name::<O>(), refusal.code());
+        roster.observer.refused(operation.name(), refusal.code());
     }
 }
 
@@ -345,6 +345,11 @@ async fn load<O: Operation>(
         if let Some(answer) = found.answer {
             return Err(OpError::Replay(answer));
         }
+    }
+    if let Some(fence) = request.fence.as_ref().filter(|fence| fence.home == view.home)
+        && view.get(&fence.job).await?.is_none_or(|job| job.cancelled || !is_held(&job, fence.holder))
+    {
+        return Err(Refusal::Conflict.into());
     }
     let state = operation.load(view).await?;
     if let Some(subject) = operation.subject()

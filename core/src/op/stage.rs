@@ -9,6 +9,7 @@ use crate::facts::Request;
 use crate::home::{Key, Record, Tally};
 use crate::id::{CommitId, UserId, Version};
 use crate::log::{Body, Change, Detached, LogEntry};
+use crate::model::Job;
 use crate::store::{ChangeSet, Write};
 use crate::time::Timestamp;
 
@@ -26,9 +27,6 @@ pub(super) fn stage<O: Operation>(
         .iter()
         .map(|(key, found)| (key.clone(), found.as_ref().map(|stored| stored.version)))
         .collect();
-    if let Some(fence) = request.fence.as_ref().filter(|fence| fence.home == view.home) {
-        guards.entry(fence.key.clone()).or_insert(Some(fence.version));
-    }
     let mut sums: BTreeMap<Tally, i64> = decision.checks.iter().map(|tally| (*tally, 0)).collect();
     let mut writes = Vec::new();
     let before = |key: &Key| view.seen.get(key).and_then(Option::as_ref).map(|stored| &stored.record);
@@ -49,6 +47,7 @@ pub(super) fn stage<O: Operation>(
         }
         writes.push(Write::Remove(key.clone()));
     }
+    writes.extend(from_hold(request, &view, &mut sums).map(|job| Write::Put(Record::Job(Box::new(job)))));
     let organization = decision.puts.iter().chain(before(&Key::Organization)).find_map(|record| {
         if let Record::Organization(organization) = record { Some(organization) } else { None }
     });
@@ -71,6 +70,20 @@ pub(super) fn stage<O: Operation>(
         log_entry(roster, request, about, view.now(), id, decision.events.clone())
     });
     ChangeSet { id, home: view.home, not_after: operation.not_after(), guards, writes, entry }
+}
+
+/// The job for which it is done, with so many seats less as are taken by this and it holds: they go from one to the other, so
+/// that nobody else gets them.
+fn from_hold(request: &Request, view: &View<'_>, sums: &mut BTreeMap<Tally, i64>) -> Option<Job> {
+    let fence = request.fence.as_ref().filter(|fence| fence.home == view.home)?;
+    let Record::Job(job) = &view.seen.get(&Key::Job(fence.job))?.as_ref()?.record else { return None };
+    let seats = sums.get_mut(&Tally::Seats)?;
+    let taken = (*seats).min(job.seats_held);
+    if taken <= 0 {
+        return None;
+    }
+    *seats -= taken;
+    Some(Job { seats_held: job.seats_held - taken, ..Job::clone(job) })
 }
 
 fn log_entry(

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinError, JoinHandle};
 
 use super::{Held, Interrupted, as_asked};
+use crate::due::settle_in;
 use crate::facts::{Fence, Request};
 use crate::flows::import::{
     Again, ImportLine, ImportOptions, Report, import_one_by_one, import_rows, seats_are_limited,
 };
 use crate::flows::refresh::refresh_cards;
-use crate::flows::store_parts;
+use crate::flows::{lapse_invitations, store_parts};
 use crate::home::Tally;
 use crate::id::OrganizationId;
 use crate::model::{Job, JobPart, JobPartId, JobSide, Outcome, OutcomeStatus, PartContent};
@@ -74,6 +75,12 @@ impl Held {
         let admitted = Advance { cursor: Some(ADMITTED.to_owned()), ..Advance::default() };
         if !options.dry_run && !seats_are_limited(&self.roster, organization).await? {
             return self.say(&request, job.id, admitted).await.map(Some);
+        }
+        if !options.dry_run {
+            // Seats of what has ended are given back first: those that come free on the way would not be held.
+            let now = self.roster.store.read(&self.home, &[], &[]).await?.now();
+            settle_in(&self.roster, &self.home, now).await?;
+            lapse_invitations(&self.roster, &request, organization, None).await?;
         }
         for _ in 0..TRIES {
             let needed;

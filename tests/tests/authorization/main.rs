@@ -197,6 +197,8 @@ async fn x4_every_list_comes_as_csv() {
             lists.insert(call.id.clone());
         }
     }
+    // An export says by its query what it is written as.
+    promised.retain(|id| !id.starts_with("export_"));
     assert_eq!(lists, promised);
     assert!(marked > 10, "{marked} cells that would have been formulas");
 }

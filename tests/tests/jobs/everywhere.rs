@@ -85,7 +85,7 @@ mod cases {
         // Once more: nobody is there who could be removed.
         let again = service.operator().delete(&format!("/v1/users/{ada}/accounts")).await.is(202);
         let again = done(&service, &again).await;
-        assert_eq!(again["summary"]["removed"], json!(null), "{again}");
+        assert_eq!(again["progress"], job["progress"]);
         let path = format!("/v1/organizations/{}/audit?action=member.removed", organizations[0]);
         let removals = service.operator().get(&path).await.is(200);
         assert_eq!(removals["data"].as_array().unwrap().len(), 1);

@@ -284,6 +284,13 @@ mod cases {
             ("user_external_id,account_external_id,role\n", format!("/v1/organizations/{one}/imports"));
         let often = format!("{header}often,north,viewer\n");
         done(&service, &upload(&service, &path, &often).await.is(202)).await;
+        // A seat that is free though nobody has written it down.
+        let ends = json!({
+            "external_id": "gone", "expires_at": "2027-01-01T00:00:05Z",
+            "access": {"type": "organization", "role": "viewer"},
+        });
+        service.operator().post(&format!("/v1/organizations/{one}/members"), ends).await.is(201);
+        service.test.clock.advance_seconds(6);
         let mut file = format!("{header}often,north,member\n");
         for n in 0..rows {
             writeln!(file, "p{n},{},viewer", if n == 0 { "made" } else { "north" }).unwrap();

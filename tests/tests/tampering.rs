@@ -310,7 +310,8 @@ async fn x1_an_edited_entry_shows_on_redis() {
 
 /// An entry as it is kept, with another body, and a hash that fits it and the entry before.
 fn fitting(trail: &RedisTrail, seq: u64, body: &[u8]) -> Vec<u8> {
-    let (like, before) = (trail.get(seq.min(trail.last())), &trail.trail.log[usize::try_from(seq).unwrap() - 2]);
+    let (like, before) =
+        (trail.get(seq.min(trail.last())), &trail.trail.log[usize::try_from(seq).unwrap() - 2]);
     let time = std::str::from_utf8(&like[..20]).unwrap().parse().unwrap();
     let hash = chain(&before.hash, seq, Timestamp::from_micros(time), &digest(body));
     [&like[..20], &hash, &like[52..78], body].concat()

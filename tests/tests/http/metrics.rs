@@ -190,7 +190,10 @@ async fn conflicts_and_retries_are_counted_by_operation() {
     assert_eq!(value(&scraped, "roster_denials_total", &denied), 1);
     // What a job does on an item goes by the name of the act.
     operator
-        .post("/v1/organizations", json!({"name": "One", "external_id": "one", "owner": {"external_id": "ada"}}))
+        .post(
+            "/v1/organizations",
+            json!({"name": "One", "external_id": "one", "owner": {"external_id": "ada"}}),
+        )
         .await
         .is(201);
     let bulk = json!({"action": "deactivate", "users": ["ext:ada"]});

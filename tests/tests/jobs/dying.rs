@@ -121,8 +121,7 @@ mod cases {
                 let below = Between::new(Arc::clone(&service.roster.store), crash);
                 let dying = Roster { store: below, ..service.roster.clone() };
                 let request = Request::new(Actor::CLI, dying.entropy.as_ref());
-                let patch =
-                    UserPatch { name: Some(Some("Adele".parse().unwrap())), ..UserPatch::default() };
+                let patch = UserPatch { name: Some(Some("Adele".parse().unwrap())), ..UserPatch::default() };
                 let _dead = update_user(&dying, &request, ada.parse().unwrap(), &patch).await;
                 service.test.clock.advance_seconds(61);
                 let jobs = operator.get("/v1/jobs").await.is(200);
@@ -139,7 +138,9 @@ mod cases {
         let mut outcomes = results(service, &job).await;
         if kind.looks_again() {
             job["summary"] = json!(null);
-            outcomes.iter_mut().for_each(|row| row["status"] = json!(null));
+            for row in &mut outcomes {
+                row["status"] = json!(null);
+            }
         }
         let outcomes = outcomes.iter().map(|row| json!([row["line"], row["status"], row["code"]])).collect();
         let mut actions = Vec::new();

@@ -423,13 +423,16 @@ mod cases {
         is_clean(&service).await;
     }
 
-    pub async fn x2_an_import_is_followed_to_its_end_and_its_events_come_in_the_order_of_the_file(store: &str) {
+    pub async fn x2_an_import_is_followed_to_its_end_and_its_events_come_in_the_order_of_the_file(
+        store: &str,
+    ) {
         let service = Service::on(store).await;
         let one = organization(&service, "one", Some(130)).await;
         let people: Vec<String> = (0..120).map(|n| format!("p{}", (n * 7) % 120)).collect();
-        let file = people.iter().fold("user_external_id,account_external_id,role\n".to_owned(), |file, who| {
-            format!("{file}{who},north,viewer\n")
-        });
+        let file =
+            people.iter().fold("user_external_id,account_external_id,role\n".to_owned(), |file, who| {
+                format!("{file}{who},north,viewer\n")
+            });
         let path = format!("/v1/organizations/{one}/imports");
         let accepted = upload(&service, &path, &file).await.is(202);
         let stream = format!("/v1/jobs/{}/stream", text(&accepted, "/job/id"));

@@ -113,9 +113,7 @@ impl<O: Operation> Operation for RowInJob<O> {
                 (decision.giving(()), status, None)
             }
             Err(Refusal::Conflict) => return Err(Refusal::Conflict),
-            Err(refusal) => {
-                (Decision::unchanged(()), OutcomeStatus::Refused, Some(refusal.code()))
-            }
+            Err(refusal) => (Decision::unchanged(()), OutcomeStatus::Refused, Some(refusal.code())),
         };
         let mut job = Job { attempts: 0, ..renewed(job, self.row.holder, facts.now) };
         let (item, line) = (self.row.item.clone(), self.row.line);

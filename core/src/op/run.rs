@@ -15,8 +15,8 @@ use crate::home::{Home, Key, Record, Tally};
 use crate::id::{CommitId, OrganizationId, UserId, Version};
 use crate::listing::{Listing, PageRequest};
 use crate::model::{Access, Inviter, Member, MemberStatus, NoteKey, Receipt};
-use crate::observe::operation_name;
 use crate::ops::invitation::{FreeSeats, let_go, seats_over};
+use crate::ops::job::is_held;
 use crate::refusal::{OpError, Refusal, RefusalKind};
 use crate::settle::SettleDue;
 use crate::store::{ChangeSet, CommitError, Store, StoreError, Write};
@@ -121,9 +121,9 @@ async fn attempt<O: Operation>(
                 return Ok(done);
             }
             Err(CommitError::Conflict(_)) => {
-                roster.observer.conflicted(operation_name::<O>());
+                roster.observer.conflicted(operation.name());
                 if attempt < TRIES {
-                    roster.observer.retried(operation_name::<O>());
+                    roster.observer.retried(operation.name());
                 }
                 back_off(roster, attempt).await;
             }
@@ -219,9 +219,9 @@ pub async fn preflight<O: Operation>(
 }
 
 /// Tells of a refusal.
-fn heard<O: Operation, T>(roster: &Roster, _: &O, outcome: &Result<T, OpError>) {
+fn heard<O: Operation, T>(roster: &Roster, operation: &O, outcome: &Result<T, OpError>) {
     if let Err(OpError::Refused(refusal)) = outcome {
-        roster.observer.refused(operation_name::<O>(), refusal.code());
+        roster.observer.refused(operation.name(), refusal.code());
     }
 }
 
@@ -232,7 +232,7 @@ async fn foresee<O: Operation>(
 ) -> Result<O::Output, OpError> {
     let (view, decision) = decide(roster, request, operation).await?;
     let home = view.home.clone();
-    let adds = added(roster, &view, &decision);
+    let (adds, _) = added(roster, request, &view, &decision);
     if !adds.is_empty() {
         let tallies: Vec<Tally> = adds.iter().map(|(tally, ..)| *tally).collect();
         let holds = Key::Note(NoteKey::SeatHolds);
@@ -344,6 +344,11 @@ async fn load<O: Operation>(
         if let Some(answer) = found.answer {
             return Err(OpError::Replay(answer));
         }
+    }
+    if let Some(fence) = request.fence.as_ref().filter(|fence| fence.home == view.home)
+        && view.get(&fence.job).await?.is_none_or(|job| job.cancelled || !is_held(&job, fence.holder))
+    {
+        return Err(Refusal::Conflict.into());
     }
     let state = operation.load(view).await?;
     if let Some(subject) = operation.subject()

@@ -223,7 +223,7 @@ impl Flow {
                 };
                 let token = roster.links.invitation_token(&newcomer);
                 let visitor = Request { actor: Actor::Visitor, ..bare };
-                accept_invitation(roster, &visitor, &token, Some(&sign_up)).await.map(drop)
+                Box::pin(accept_invitation(roster, &visitor, &token, Some(&sign_up))).await.map(drop)
             }
             Self::Reassign => {
                 let asked = Reassign { from: named("moe"), to: named("max"), kind: None, account: None };

@@ -196,7 +196,7 @@ fn session(fields: &Map<String, Value>, context: Option<&Map<String, Value>>) ->
         _ => return None,
     };
     let digest = Sha256::digest(text.as_bytes());
-    Some(crate::log::hex(&digest[..8]))
+    digest.first_chunk().map(|first| format!("{:016x}", u64::from_be_bytes(*first)))
 }
 
 /// When it happened: its `timestamp`, moved by as much as the client's clock differs from the store's, which `sentAt`

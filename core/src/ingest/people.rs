@@ -93,10 +93,8 @@ async fn within_reach(
         return Ok(());
     }
     if let Some(user) = known(applying.roster, external).await? {
-        if is_elsewhere(applying, user.id).await? {
-            return Err(Unapplied::Dead("user_not_found"));
-        }
-        return Ok(());
+        let is_elsewhere = is_elsewhere(applying, user.id).await?;
+        return if is_elsewhere { Err(Unapplied::Dead("user_not_found")) } else { Ok(()) };
     }
     let Some(email) = email else { return Ok(()) };
     match claims::target(applying.roster, &ClaimName::email(email)).await? {

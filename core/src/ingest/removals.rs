@@ -100,6 +100,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    const CHANGED: &str = "member.access_changed";
+
     #[test]
     fn m9_the_last_to_take_an_account_from_somebody_is_told() {
         let id = |n: u128| AccountId::from_uuid(uuid::Uuid::from_u128(n));
@@ -116,7 +118,6 @@ mod tests {
             told.note(&change, by_hand);
             assert_eq!([1, 2, 3].map(|n| told.is_by_hand(id(n))), out, "{action}");
         };
-        const CHANGED: &str = "member.access_changed";
         then("member.added", Value::Null, on(&[1, 2]), true, [false; 3]);
         then(CHANGED, on(&[1, 2]), on(&[1]), true, [false, true, false]);
         then(CHANGED, on(&[1]), on(&[]), false, [false, true, false]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::place::{Place, count};
-use crate::stores::{self, on_every_store};
+use crate::stores::on_every_store;
 
 const HEADER: &str = "user_external_id,email,name,account_external_id,role";
 
@@ -66,41 +66,38 @@ on_every_store! {
     }
 }
 
-on_every_store! {
-    /// X4: killed with -9 at any moment, run again: the end is that of a run that was not killed.
-    fn an_import_that_was_killed_is_finished_by_the_next() {
-        let whole = real_input();
-        let part: Vec<&str> = whole.lines().take(301).collect();
-        // Once where a run takes long.
-        let moments: &[u64] = if stores::here() == "sqlite" { &[200, 500, 900, 1_400] } else { &[500] };
-        for millis in moments.iter().copied() {
-            let place = Place::empty();
-            place.done("organization create --name Cloud --external-id cloud --owner-email owner@example.com");
-            place.write("members.csv", &part.join("\n"));
-            let mut command = place.command();
-            command.args([
-                "import",
-                "members",
-                "members.csv",
-                "--organization",
-                "ext:cloud",
-                "--create-accounts",
-            ]);
-            let mut child = command.spawn().unwrap();
-            std::thread::sleep(Duration::from_millis(millis));
-            child.kill().unwrap();
-            child.wait().unwrap();
-            place.done("verify");
-            let summary = &import(&place, "--create-accounts")["summary"];
-            assert_eq!(summary["refused"], 0, "after {millis} ms");
-            let done = summary["added"].as_u64().unwrap() + summary["unchanged"].as_u64().unwrap();
-            assert_eq!(done, 300, "after {millis} ms: {summary}");
-            let added = place.json("audit list --organization ext:cloud --limit 10000");
-            let joined = added["data"].as_array().unwrap().iter();
-            let joined = joined.filter(|event| event["action"] == "member.added").count();
-            assert_eq!(joined, total(&place, "member list --organization ext:cloud"), "nobody joined twice");
-            place.done("verify");
-        }
+/// X4: killed with -9 at any moment, run again: the end is that of a run that was not killed.
+#[test]
+fn an_import_that_was_killed_is_finished_by_the_next() {
+    let whole = real_input();
+    let part: Vec<&str> = whole.lines().take(301).collect();
+    for millis in [200, 500, 900, 1_400] {
+        let place = Place::empty();
+        place.done("organization create --name Cloud --external-id cloud --owner-email owner@example.com");
+        place.write("members.csv", &part.join("\n"));
+        let mut command = place.command();
+        command.args([
+            "import",
+            "members",
+            "members.csv",
+            "--organization",
+            "ext:cloud",
+            "--create-accounts",
+        ]);
+        let mut child = command.spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(millis));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        place.done("verify");
+        let summary = &import(&place, "--create-accounts")["summary"];
+        assert_eq!(summary["refused"], 0, "after {millis} ms");
+        let done = summary["added"].as_u64().unwrap() + summary["unchanged"].as_u64().unwrap();
+        assert_eq!(done, 300, "after {millis} ms: {summary}");
+        let added = place.json("audit list --organization ext:cloud --limit 10000");
+        let joined = added["data"].as_array().unwrap().iter();
+        let joined = joined.filter(|event| event["action"] == "member.added").count();
+        assert_eq!(joined, total(&place, "member list --organization ext:cloud"), "nobody joined twice");
+        place.done("verify");
     }
 }
 

@@ -41,7 +41,12 @@ fn is_copied_and_goes_on(place: &Place, to: &str) {
         assert_eq!(said[counted], verified[counted], "{counted}");
     }
     let key = std::fs::read(place.path().join("roster-data/master.key")).unwrap();
-    let other = place.path().join("other/master.key");
+    let folder = place.path().join("other");
+    if !folder.exists() {
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o700)).unwrap();
+    }
+    let other = folder.join("master.key");
     std::fs::write(&other, key).unwrap();
     std::fs::set_permissions(&other, PermissionsExt::from_mode(0o600)).unwrap();
     assert_eq!(lists(place, "--config other.toml"), lists(place, ""));

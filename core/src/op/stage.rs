@@ -43,13 +43,16 @@ pub(super) fn stage<O: Operation>(
     ChangeSet { id, home: view.home, not_after: operation.not_after(), guards, writes, entry }
 }
 
+/// A tally, what is added to it, and the bounds of the sum.
+type Added = (Tally, i64, RangeInclusive<i64>);
+
 /// What a decision adds to tallies, with the bounds of each sum, and the job from whose hold it takes seats.
 pub(super) fn added<T>(
     roster: &Roster,
     request: &Request,
     view: &View<'_>,
     decision: &Decision<T>,
-) -> (Vec<(Tally, i64, RangeInclusive<i64>)>, Option<Job>) {
+) -> (Vec<Added>, Option<Job>) {
     let mut sums: BTreeMap<Tally, i64> = decision.checks.iter().map(|tally| (*tally, 0)).collect();
     let before = |key: &Key| view.seen.get(key).and_then(Option::as_ref).map(|stored| &stored.record);
     for record in &decision.puts {

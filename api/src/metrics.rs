@@ -34,6 +34,8 @@ pub struct Metrics {
     seats_refused: Family<OperationLabels, Counter>,
     attempts: Family<OutcomeLabels, Counter>,
     waiting: Gauge,
+    mails: Gauge,
+    oldest_mail: Gauge<f64, AtomicU64>,
     jobs: Jobs,
 }
 
@@ -131,6 +133,8 @@ impl Metrics {
             seats_refused: Family::default(),
             attempts: Family::default(),
             waiting: Gauge::default(),
+            mails: Gauge::default(),
+            oldest_mail: Gauge::default(),
             jobs: Jobs::default(),
         };
         metrics.register(began);
@@ -161,6 +165,10 @@ impl Metrics {
         registry.register("roster_webhook_attempts", about, self.attempts.clone());
         let about = "Deliveries of webhooks that wait for another attempt, in the whole deployment";
         registry.register("roster_webhook_deliveries_pending", about, self.waiting.clone());
+        let about = "Mail that waited when this process last looked into the outbox, in the whole deployment";
+        registry.register("roster_mail_waiting", about, self.mails.clone());
+        let about = "How long the oldest mail that waits has waited";
+        registry.register("roster_mail_oldest_waiting_seconds", about, self.oldest_mail.clone());
         self.jobs.register(registry);
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("roster_build", "This program", version);
@@ -224,6 +232,11 @@ impl Observer for Metrics {
         self.waiting.set(i64::try_from(deliveries).unwrap_or(i64::MAX));
     }
 
+    fn mail_waiting(&self, mails: u64, oldest: Duration) {
+        self.mails.set(i64::try_from(mails).unwrap_or(i64::MAX));
+        self.oldest_mail.set(oldest.as_secs_f64());
+    }
+
     fn jobs_waiting(&self, kind: &'static str, jobs: u64, oldest: Duration) {
         let labels = KindLabels { kind };
         self.jobs.waiting.get_or_create(&labels).set(i64::try_from(jobs).unwrap_or(i64::MAX));
@@ -268,6 +281,7 @@ mod tests {
         Observer::refused(&metrics, "AddMember", "no_seat");
         metrics.sent("timeout");
         metrics.waiting(3);
+        metrics.mail_waiting(4, Duration::from_millis(2_500));
         metrics.jobs_waiting("bulk", 2, Duration::from_millis(1_500));
         metrics.job_taken("bulk", false);
         metrics.job_taken("bulk", true);
@@ -286,6 +300,8 @@ mod tests {
             r#"roster_seats_refused_total{operation="AddMember"} 1"#,
             r#"roster_webhook_attempts_total{outcome="timeout"} 1"#,
             "roster_webhook_deliveries_pending 3",
+            "roster_mail_waiting 4",
+            "roster_mail_oldest_waiting_seconds 2.5",
             r#"roster_jobs_waiting{kind="bulk"} 2"#,
             r#"roster_jobs_oldest_waiting_seconds{kind="bulk"} 1.5"#,
             r#"roster_jobs_oldest_waiting_seconds{kind="erase_user"} 0.0"#,

@@ -31,6 +31,9 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 const LONGEST_UPLOAD: Duration = Duration::from_mins(10);
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// What is answered on the way out, too.
+const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
 /// The id of a request, the client's or a new one; in the request's extensions.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RequestId(pub String);
@@ -82,7 +85,12 @@ async fn surround(State(api): State<ApiState>, mut http: Request, next: Next) ->
 
 /// What anybody may send is counted by peer, whatever it bears: nobody looks at it. Where a secret is looked at, whoever
 /// bears one gets no further without being known.
+/// A process on its way out takes nothing more.
 fn admitted(api: &ApiState, route: &str, http: &Request) -> Result<(), Problem> {
+    if api.stop.is_given() && !PROBES.contains(&route) {
+        let detail = "This process is stopping; send the request again.";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail));
+    }
     let bears = http.headers().contains_key(header::AUTHORIZATION);
     if OPEN.get(route).is_none_or(|looked_at| *looked_at && bears) {
         return Ok(());

@@ -69,7 +69,8 @@ pub async fn settle_due(roster: &Roster) -> Result<usize, OpError> {
     failed.map_or(Ok(settled), Err)
 }
 
-async fn settle_in(roster: &Roster, home: &Home, now: Timestamp) -> Result<usize, OpError> {
+/// All that has ended in one home by an instant: how much was written down.
+pub(crate) async fn settle_in(roster: &Roster, home: &Home, now: Timestamp) -> Result<usize, OpError> {
     let mut left = due_in(roster, home, now).await?;
     let mut settled = 0;
     while !left.is_empty() {

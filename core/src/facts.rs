@@ -8,8 +8,8 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::actor::Actor;
-use crate::home::{Home, Key};
-use crate::id::{CommitId, Version};
+use crate::home::Home;
+use crate::id::{CommitId, JobId, Version};
 use crate::known::Known;
 use crate::model::ReceiptId;
 use crate::opening::Opening;
@@ -124,16 +124,16 @@ impl Expected {
     }
 }
 
-/// A record that must still bear a version: under it goes what is done for a job, so that a worker that has lost the job
-/// changes nothing any more.
+/// A job for which something is done: a worker that has lost it, or that is to stop, changes nothing in its home any more.
+/// A seat that is taken there comes from those that the job holds, in the same commit.
 #[derive(Clone, Debug)]
 pub struct Fence {
-    /// In which home.
+    /// The home that holds the job.
     pub home: Home,
-    /// Which record.
-    pub key: Key,
-    /// Its version.
-    pub version: Version,
+    /// Which.
+    pub job: JobId,
+    /// The worker.
+    pub holder: Uuid,
 }
 
 /// What identifies a request that may be sent again.

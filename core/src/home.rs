@@ -503,10 +503,13 @@ impl Record {
             | Self::JobPart(_)
             | Self::Mail(_)
             | Self::NewAddress(_)
-            | Self::Note(_)
             | Self::MailPointer(_)
             | Self::Customer(_)
             | Self::Webhook(_) => Vec::new(),
+            Self::Note(note) => match note.seats() {
+                0 => Vec::new(),
+                seats => vec![(Tally::Seats, seats)],
+            },
             Self::Holding(holding) => vec![(Tally::Holdings(holding.owner, holding.kind_number), 1)],
             Self::Successions(open) => open.weighs(),
             Self::Job(job) => vec![(Tally::Seats, job.seats_held)],
@@ -562,7 +565,8 @@ mod tests {
         let mail = |n: u128| MailId::from_uuid(Uuid::from_u128(n << 64));
         keys.extend([Key::MailPointer(mail(1)), Key::NewAddress, Key::Mail(mail(2)), Key::Mail(mail(1))]);
         let user = UserId::from_uuid(Uuid::from_u128(8));
-        keys.push(Key::Note(NoteKey::LastUse(ApiKeyId::from_uuid(Uuid::from_u128(9)))));
+        let key = ApiKeyId::from_uuid(Uuid::from_u128(9));
+        keys.extend([NoteKey::LastUse(key), NoteKey::KeyMaker(key), NoteKey::SeatHolds].map(Key::Note));
         keys.extend([
             Key::Note(NoteKey::Tenure),
             Key::Note(NoteKey::Offer(TransferId::from_uuid(Uuid::from_u128(9)))),

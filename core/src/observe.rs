@@ -42,6 +42,9 @@ pub trait Observer: fmt::Debug + Send + Sync + 'static {
     /// So many deliveries of webhooks wait for another attempt, in the whole deployment.
     fn waiting(&self, deliveries: u64);
 
+    /// Mail for so many waited when the outbox was looked at, in the whole deployment, the oldest for so long.
+    fn mail_waiting(&self, mails: u64, oldest: Duration);
+
     /// So many jobs of a kind wait for a worker, in the whole deployment, the oldest for so long.
     fn jobs_waiting(&self, kind: &'static str, jobs: u64, oldest: Duration);
 
@@ -72,6 +75,8 @@ impl Observer for Nobody {
 
     fn waiting(&self, _: u64) {}
 
+    fn mail_waiting(&self, _: u64, _: Duration) {}
+
     fn jobs_waiting(&self, _: &'static str, _: u64, _: Duration) {}
 
     fn job_taken(&self, _: &'static str, _: bool) {}
@@ -82,7 +87,7 @@ impl Observer for Nobody {
 }
 
 /// The name of an operation: that of its type.
-pub fn operation_name<O>() -> &'static str {
+pub fn operation_name<O: ?Sized>() -> &'static str {
     let whole = std::any::type_name::<O>();
     let plain = whole.split('<').next().unwrap_or(whole);
     plain.rsplit("::").next().unwrap_or(plain)

@@ -23,7 +23,7 @@ use crate::limits::Limits;
 use crate::log::{Change, Detached};
 use crate::mail::Post;
 use crate::news::News;
-use crate::observe::{Nobody, Observer};
+use crate::observe::{Nobody, Observer, operation_name};
 use crate::policy::Policies;
 use crate::refusal::Refusal;
 use crate::secret::Links;
@@ -82,6 +82,11 @@ pub trait Operation: Send + Sync {
     type State: Send;
     /// What the caller gets.
     type Output: Send;
+
+    /// What it is called where it is counted.
+    fn name(&self) -> &'static str {
+        operation_name::<Self>()
+    }
 
     /// The home that is read and changed.
     fn home(&self) -> Home;

@@ -114,6 +114,9 @@ pub async fn verify_home(roster: &Roster, home: &Home) -> Result<Verdict, StoreE
             report("log", format!("entry {seq}: {problem}"));
         }
         log::check_dump(&dump, &log, &mut report);
+        if matches!(home, Home::Organization(_)) {
+            erased::check_organization(roster, &dump, &log.personal, &mut report).await?;
+        }
         verdict.entries = log.entries;
     }
     Ok(verdict)

@@ -20,6 +20,7 @@ use crate::contract;
 use crate::gate::{Between, Hook};
 use crate::mailbox::Mailbox;
 use crate::receiver::sending;
+use crate::replicas::again;
 use crate::stores::{CountingEntropy, TestStore, copied, fresh};
 
 /// A service on a fresh store, with an operator's key.
@@ -98,8 +99,17 @@ impl Service {
     /// The same service with the same keys on the same store, behind a hook: what goes this way can be held up or lost.
     #[must_use]
     pub fn behind(&self, hook: Arc<dyn Hook>) -> Self {
+        self.through(Between::new(Arc::clone(&self.test.store), hook))
+    }
+
+    /// Another replica, with the same keys, on the same data.
+    #[must_use]
+    pub async fn replica(&self) -> Self {
+        self.through(again(&self.test).await)
+    }
+
+    fn through(&self, store: Arc<dyn Store>) -> Self {
         let (name, clock) = (self.test.name, Arc::clone(&self.test.clock));
-        let store: Arc<dyn Store> = Between::new(Arc::clone(&self.test.store), hook);
         let test = TestStore {
             name,
             store: Arc::clone(&store),

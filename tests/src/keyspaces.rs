@@ -83,8 +83,11 @@ impl Keyspace {
         of_homes.into_iter().chain(beside).collect()
     }
 
-    /// The answers to many commands.
-    fn all<T: redis::FromRedisValue>(&self, commands: Vec<Cmd>) -> Vec<T> {
+    /// The answers to many commands, each from the node that keeps its key.
+    ///
+    /// # Panics
+    /// Where one is not answered.
+    pub fn all<T: redis::FromRedisValue>(&self, commands: Vec<Cmd>) -> Vec<T> {
         if self.is_cluster() {
             let client = ClusterClient::new(self.url.split(',')).and_then(|client| client.get_connection());
             let mut pipeline = redis::cluster::cluster_pipe();

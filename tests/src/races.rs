@@ -1,5 +1,6 @@
 //! Races on two replicas over one store, round after round: what may come out, and what must hold after each round.
 
+mod joiners;
 mod judge;
 mod leavers;
 mod scene;
@@ -21,6 +22,9 @@ use self::judge::{granting, in_or_out, kept_for_the_way_back, one_owner, only_th
 use self::scene::{Outcome, Scene, VIEWER, as_user, joined, spawn_add, spawn_run, spawn_set_role};
 /// How many rounds are run; the test command's if it is not set.
 pub const ROUNDS: &str = "ROSTER_TEST_RACE_ROUNDS";
+
+/// Set to `off`, nothing that is read is guarded: most races end wrongly then, which shows that they look.
+pub const GUARDS: &str = "ROSTER_TEST_RACE_GUARDS";
 
 /// In the test command.
 const USUAL_ROUNDS: u32 = 50;
@@ -62,6 +66,20 @@ pub enum Race {
     EraseAndAccept,
     /// Somebody is erased while they are added (L5, M9).
     EraseAndAdd,
+    /// One link is accepted by several requests (I2).
+    AcceptAndAccept,
+    /// An invitation is accepted while it is revoked (I4).
+    AcceptAndRevoke,
+    /// An invitation is accepted by its link while it is sent again (I4).
+    AcceptAndResend,
+    /// anna accepts an offer while the owner hands over to bert (O4, O5).
+    OfferAndTransfer,
+    /// anna accepts an offer while she is removed (O4, O5).
+    OfferAndRemoval,
+    /// mia is deactivated, reactivated, deleted, and given a role (L1, L2, L4).
+    ComingAndGoing,
+    /// An acceptance, an adding, an access that is put, a way back and an imported row, for one seat (S1).
+    MixedForOneSeat,
 }
 
 /// What came out of all rounds.
@@ -130,7 +148,7 @@ pub async fn run(race: Race, store: &'static str, rounds: u32) -> Result<Report,
 
 impl Race {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 19] = [
         Self::TwoTransfers,
         Self::TransferAndRemoval,
         Self::FiftyForOneSeat,
@@ -143,6 +161,13 @@ impl Race {
         Self::ReassignAndPut,
         Self::EraseAndAccept,
         Self::EraseAndAdd,
+        Self::AcceptAndAccept,
+        Self::AcceptAndRevoke,
+        Self::AcceptAndResend,
+        Self::OfferAndTransfer,
+        Self::OfferAndRemoval,
+        Self::ComingAndGoing,
+        Self::MixedForOneSeat,
     ];
 
     /// Its name in tables.
@@ -160,14 +185,28 @@ impl Race {
             Self::ReassignAndPut => "hand-over of records and a put",
             Self::EraseAndAccept => "erasure and acceptance",
             Self::EraseAndAdd => "erasure and adding",
+            Self::AcceptAndAccept => "one link accepted by many",
+            Self::AcceptAndRevoke => "acceptance and revocation",
+            Self::AcceptAndResend => "acceptance and sending again",
+            Self::OfferAndTransfer => "accepted offer and transfer",
+            Self::OfferAndRemoval => "accepted offer and removal",
+            Self::ComingAndGoing => "going, coming back, deletion, role",
+            Self::MixedForOneSeat => "five acts for one seat",
         }
     }
 
     /// Of so many rounds that are asked for, how many it runs: one that makes a person, or has a job done, takes long.
     pub const fn rounds(self, asked_for: u32) -> u32 {
         match self {
-            Self::EraseAndAccept | Self::EraseAndAdd => asked_for.div_ceil(5),
-            Self::PlanAndRole | Self::ReassignAndPut => asked_for.div_ceil(2),
+            Self::EraseAndAccept | Self::EraseAndAdd | Self::MixedForOneSeat => asked_for.div_ceil(5),
+            Self::PlanAndRole
+            | Self::ReassignAndPut
+            | Self::AcceptAndAccept
+            | Self::AcceptAndRevoke
+            | Self::AcceptAndResend
+            | Self::ComingAndGoing
+            | Self::OfferAndTransfer
+            | Self::OfferAndRemoval => asked_for.div_ceil(2),
             _ => asked_for,
         }
     }
@@ -187,6 +226,13 @@ impl Race {
             Self::ReassignAndPut => leavers::reassign_and_put(scene).await,
             Self::EraseAndAccept => leavers::erase_and_accept(scene).await,
             Self::EraseAndAdd => leavers::erase_and_add(scene).await,
+            Self::AcceptAndAccept => joiners::accept_and_accept(scene).await,
+            Self::AcceptAndRevoke => joiners::accept_and_revoke(scene).await,
+            Self::AcceptAndResend => joiners::accept_and_resend(scene).await,
+            Self::OfferAndTransfer => joiners::offer_and_transfer(scene).await,
+            Self::OfferAndRemoval => joiners::offer_and_removal(scene).await,
+            Self::ComingAndGoing => joiners::coming_and_going(scene).await,
+            Self::MixedForOneSeat => joiners::mixed_for_one_seat(scene).await,
         }
     }
 }

@@ -4,6 +4,7 @@
 use roster_core::flows::resolve_organization;
 use roster_core::home::Home;
 use roster_core::log::{LogFilter, Logged, chain, digest, hex};
+use roster_core::time::Timestamp;
 use roster_core::verify::{verify_all, verify_log};
 use roster_storage_redis::keys_of;
 use roster_tests::stores::selected;
@@ -12,6 +13,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 /// Stores into which one can write past Roster in SQL.
 const SQL: [&str; 2] = ["sqlite", "postgres"];
+
+/// Stores into which one can write past Roster by commands of Redis.
+const REDIS: [&str; 2] = ["redis", "redis-cluster"];
 
 /// Rows of the organization's home.
 const LOG: &str = "home = (SELECT home FROM organizations WHERE external_id = 'cloud')";
@@ -210,42 +214,48 @@ async fn x1_an_added_entry_shows() {
     }
 }
 
-/// The log of an organization on Redis, where an entry is a field of a hash.
+/// The log of an organization on Redis or a cluster of it, where an entry is a field of a hash: its time (20 digits), its
+/// hash, the name of its commit (26 letters), its body.
 struct RedisTrail {
     trail: Trail,
     keys: Vec<String>,
-    connection: redis::Connection,
 }
 
 impl RedisTrail {
-    async fn fresh() -> Self {
-        let trail = Trail::on("redis").await;
-        let keyspace = trail.world.test().keyspace.as_ref().unwrap();
-        let keys = keys_of(keyspace.prefix(), &trail.home);
-        let connection = keyspace.nodes().remove(0);
-        Self { trail, keys, connection }
+    async fn fresh(store: &'static str) -> Self {
+        let trail = Trail::on(store).await;
+        let keys = keys_of(trail.world.test().keyspace.as_ref().unwrap().prefix(), &trail.home);
+        Self { trail, keys }
     }
 
-    fn log(&self) -> &str {
-        self.keys.iter().find(|key| key.ends_with(":log")).unwrap()
+    fn ask<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> T {
+        let keyspace = self.trail.world.test().keyspace.as_ref().unwrap();
+        keyspace.all(vec![command.to_owned()]).remove(0)
     }
 
-    fn get(&mut self, seq: u64) -> Vec<u8> {
-        let mut get = redis::cmd("HGET");
-        get.arg(self.log()).arg(field(seq));
-        get.query::<Option<Vec<u8>>>(&mut self.connection).unwrap().expect("the entry is there")
+    fn key(&self, part: &str) -> &str {
+        self.keys.iter().find(|key| key.ends_with(part)).unwrap()
     }
 
-    fn put(&mut self, seq: u64, entry: &[u8]) {
-        let mut put = redis::cmd("HSET");
-        put.arg(self.log()).arg(field(seq)).arg(entry);
-        put.exec(&mut self.connection).unwrap();
+    fn get(&self, seq: u64) -> Vec<u8> {
+        self.ask(redis::cmd("HGET").arg(self.key(":log")).arg(field(seq)))
     }
 
-    fn drop_from(&mut self, first: u64, last: u64) {
-        let mut remove = redis::cmd("HDEL");
-        remove.arg(self.log()).arg((first..=last).map(field).collect::<Vec<_>>());
-        assert_eq!(remove.query::<u64>(&mut self.connection).unwrap(), last - first + 1, "they were there");
+    fn put(&self, seq: u64, entry: &[u8]) {
+        let _new: i64 = self.ask(redis::cmd("HSET").arg(self.key(":log")).arg(field(seq)).arg(entry));
+    }
+
+    fn drop_from(&self, first: u64, last: u64) {
+        let fields = (first..=last).map(field).collect::<Vec<_>>();
+        let gone: u64 = self.ask(redis::cmd("HDEL").arg(self.key(":log")).arg(fields));
+        assert_eq!(gone, last - first + 1, "they were there");
+    }
+
+    /// An entry with other bytes from a place on.
+    fn overwrite(&self, seq: u64, from: usize, bytes: &[u8]) {
+        let mut entry = self.get(seq);
+        entry.splice(from..from + bytes.len(), bytes.iter().copied());
+        self.put(seq, &entry);
     }
 
     fn last(&self) -> u64 {
@@ -258,12 +268,16 @@ fn field(seq: u64) -> String {
     format!("{seq:016x}")
 }
 
-/// Runs a case on Redis, if it is selected: what is done past Roster, and the first bad entry by then.
-async fn redis_shows(expected: u64, alter: impl Fn(&mut RedisTrail)) {
-    if selected().contains(&"redis") {
-        let mut trail = RedisTrail::fresh().await;
-        alter(&mut trail);
-        assert_eq!(trail.trail.first_bad().await, Some(expected));
+/// Runs a case on Redis and on a cluster, where they are selected: what is done past Roster, and the first bad entry by then,
+/// counted from behind if it is below 1.
+async fn redis_shows(expected: i64, alter: impl Fn(&RedisTrail)) {
+    for store in selected().into_iter().filter(|store| REDIS.contains(store)) {
+        let trail = RedisTrail::fresh(store).await;
+        alter(&trail);
+        let last = i64::try_from(trail.last()).unwrap();
+        let expected = if expected < 1 { last - expected } else { expected };
+        let found = trail.trail.first_bad().await.map(|seq| i64::try_from(seq).unwrap());
+        assert_eq!(found, Some(expected), "on {store}");
     }
 }
 
@@ -277,10 +291,45 @@ async fn x1_an_edited_entry_shows_on_redis() {
     })
     .await;
     // Its time: the last of 20 digits.
-    redis_shows(7, |trail| {
-        let mut entry = trail.get(7);
-        entry[19] = if entry[19] == b'9' { b'8' } else { b'9' };
-        trail.put(7, &entry);
+    redis_shows(7, |trail| trail.overwrite(7, 19, if trail.get(7)[19] == b'9' { b"8" } else { b"9" })).await;
+    redis_shows(3, |trail| trail.overwrite(3, 20, &[0; 32])).await;
+    // The last letter of its commit's name.
+    redis_shows(6, |trail| trail.overwrite(6, 77, if trail.get(6)[77] == b'1' { b"0" } else { b"1" })).await;
+    // A value beside it: its last letter within the quotes.
+    redis_shows(4, |trail| {
+        let value = trail.trail.log[3].personal[0].value.as_bytes();
+        let mut get = redis::cmd("HGET");
+        let mut kept: Vec<u8> = trail.ask(get.arg(trail.key(":personal")).arg(field(4)));
+        let at = kept.windows(value.len()).position(|found| found == value).unwrap() + value.len() - 2;
+        kept[at] = if kept[at] == b'x' { b'y' } else { b'x' };
+        let mut put = redis::cmd("HSET");
+        let _new: i64 = trail.ask(put.arg(trail.key(":personal")).arg(field(4)).arg(kept));
+    })
+    .await;
+}
+
+/// An entry as it is kept, with another body, and a hash that fits it and the entry before.
+fn fitting(trail: &RedisTrail, seq: u64, body: &[u8]) -> Vec<u8> {
+    let (like, before) =
+        (trail.get(seq.min(trail.last())), &trail.trail.log[usize::try_from(seq).unwrap() - 2]);
+    let time = std::str::from_utf8(&like[..20]).unwrap().parse().unwrap();
+    let hash = chain(&before.hash, seq, Timestamp::from_micros(time), &digest(body));
+    [&like[..20], &hash, &like[52..78], body].concat()
+}
+
+/// The chain behind an edited entry is broken; the head is the last link. What no commit wrote is one too many.
+#[tokio::test]
+async fn x1_an_edited_or_added_entry_with_a_fitting_hash_shows_on_redis() {
+    let edited = |trail: &RedisTrail, seq: u64| {
+        let body = &trail.trail.log[usize::try_from(seq).unwrap() - 1].body;
+        let body = String::from_utf8(body.clone()).unwrap().replace("\"request_id\":", "\"request_id\" :");
+        trail.put(seq, &fitting(trail, seq, body.as_bytes()));
+    };
+    redis_shows(6, |trail| edited(trail, 5)).await;
+    redis_shows(0, |trail| edited(trail, trail.last())).await;
+    redis_shows(-1, |trail| {
+        let seq = trail.last() + 1;
+        trail.put(seq, &fitting(trail, seq, &trail.trail.log.last().unwrap().body));
     })
     .await;
 }
@@ -319,8 +368,8 @@ async fn x1_a_log_that_was_cut_shows_on_redis() {
         trail.drop_from(10, trail.last());
         let ninth = &trail.trail.log[8];
         let head = format!("9 {} {}", ninth.time.micros(), hex(&ninth.hash));
-        let home = trail.keys[0].clone();
-        redis::cmd("HSET").arg(home).arg(".head").arg(head).exec(&mut trail.connection).unwrap();
+        let mut put = redis::cmd("HSET");
+        let _new: i64 = trail.ask(put.arg(&trail.keys[0]).arg(".head").arg(head));
     })
     .await;
 }

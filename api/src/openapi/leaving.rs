@@ -141,10 +141,15 @@ fn leaving_plan() -> Value {
         ],
     );
     let key = object(
-        "A personal key.",
+        "A key.",
         vec![
             ("id", id("key"), "Its id."),
             ("name", name("Laptop"), "Its name."),
+            (
+                "kind",
+                one_of(&["personal", "organization"]),
+                "Theirs, which ends with the membership; or the organization's, made by them, which stays.",
+            ),
             ("prefix", text("rkp_01kb2y0v"), "The first characters of its secret."),
             ("expires_at", or_null(time()), "When it ends by itself."),
             ("last_used_at", or_null(time()), "When it was used last."),
@@ -160,7 +165,7 @@ fn leaving_plan() -> Value {
             ("accounts_lost", list(lost), "What they reach now."),
             ("ownerships", list(owned), "What stands in the way."),
             ("records", map_of(&count(12)), "How many records of each type they own."),
-            ("api_keys", list(key), "Their personal keys, which end with the membership."),
+            ("api_keys", list(key), "Their personal keys, and keys of the organization that they made."),
             ("webhooks", list(of("Webhook")), "Webhooks that they made, which stay."),
             ("pending_invitations", count(2), "Pending invitations that they stand for."),
             ("posts", list(post()), "Posts that they hold."),

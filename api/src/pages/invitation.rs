@@ -74,12 +74,23 @@ pub async fn act(
         Ok(page) => page,
         Err(problem) if matches!(problem.status.as_u16(), 401 | 422) => {
             match invitation_preview(&api.roster, &visit(&api, id), &token).await {
-                Ok(shown) => page(&shown, sent(&body, "name")).alerting(&problem),
+                Ok(shown) => page(&shown, sent(&body, "name")).alerting(&explained(problem)),
                 Err(error) => Page::refused(&error.into()),
             }
         }
         Err(problem) => Page::refused(&problem),
     }
+}
+
+/// What somebody who cannot sign in does next. It is the same for one who has no password yet, whom a link that was copied
+/// lets set none (rule I3).
+fn explained(problem: Problem) -> Problem {
+    if problem.status.as_u16() != 401 {
+        return problem;
+    }
+    let detail = "This password does not open it: if you have one here already, use that one. If you have none or do not \
+                  know it, ask whoever invited you for a link to set one, then come back to this page.";
+    Problem { detail: detail.to_owned(), ..problem }
 }
 
 async fn answered(api: &ApiState, id: RequestId, token: &str, body: &Form) -> Result<Page, Problem> {
@@ -91,7 +102,8 @@ async fn answered(api: &ApiState, id: RequestId, token: &str, body: &Form) -> Re
     let name: Name = sent(body, "name").parse().map_err(|bad| Problem::invalid("/name", format!("{bad}")))?;
     let password = Password::new(sent(body, "password"))
         .map_err(|bad| Problem::invalid("/password", bad.to_string()))?;
-    let accepted = accept_by_password(&api.roster, &request, token, &SignUp { name, password }).await?;
+    let new = SignUp { name, password };
+    let accepted = Box::pin(accept_by_password(&api.roster, &request, token, &new)).await?;
     let organization = accepted.organization.name;
     Ok(Page::new(format!("Welcome to {organization}")).line("Sign in with your address and this password."))
 }

@@ -97,9 +97,14 @@ fn of_organizations() -> Vec<Route> {
                 "cannot_grant_unheld", "role_gone", "account_gone", "rate_limited",
             ]),
         Route::get("/organizations/{organization}/invitations/{invitation}/link", "get_invitation_link", link)
-            .says("Copy the link of an invitation", "Needs `invitations:manage`. The link that is good now.")
+            .says(
+                "Copy the link of an invitation",
+                "Needs `invitations:manage`, and every permission that the invitation gives. The link that is good now. \
+                 A link that was copied does not prove the mailbox: by it, a person who has no password yet and may be in \
+                 another organization signs up only once a password reset has given them one.",
+            )
             .answers(200, "InvitationLink")
-            .refuses(&["invitation_not_pending"]),
+            .refuses(&["invitation_not_pending", "cannot_grant_unheld"]),
     ]
 }
 
@@ -114,8 +119,10 @@ fn of_links() -> Vec<Route> {
             .says(
                 "Accept an invitation",
                 "Signed in with the invited address, and an empty object; or with a name and a password, where the \
-                 address has none yet: the link proves the mailbox, and the answer holds a session. The person whom \
-                 the invitation made a member is answered the same again.",
+                 address has none yet: a link that was mailed proves the mailbox, and the answer holds a session. A link \
+                 that was copied by somebody, or goes to an address that only a source gave, does not: where the person \
+                 may be in another organization the answer is 401, and a password reset is the way in (by mail, or by \
+                 `roster user password-reset`). The person whom the invitation made a member is answered the same again.",
             )
             .for_anybody()
             .takes(json!({"name": "Ada", "password": "correct horse battery"}))

@@ -53,7 +53,12 @@ pub fn routes() -> Vec<Route> {
             .answers(200, "Job")
             .in_events(),
         Route::post("/jobs/{job}/cancel", "cancel_job", cancel)
-            .says("Cancel a job", "It stops at the end of the item that it is at. What is done stays done.")
+            .says(
+                "Cancel a job",
+                "It stops at the end of the item that it is at, an import of members at the end of the 100 rows that it is \
+                 at. What is done stays done. What has happened already is seen through: an erasure, a removal from \
+                 everything, a hand-over of records and a refresh of what lists show of a person answer 409.",
+            )
             .answers(200, "Job")
             .refuses(&["job_finished"]),
         Route::post("/organizations/{organization}/members/bulk", "act_on_members", bulk)
@@ -75,7 +80,8 @@ pub fn routes() -> Vec<Route> {
                  anybody by address. The body is the file, at most 64 MiB, with the columns `user_external_id`, \
                  `email`, `name`, `account_external_id`, `role`; of accounts `account_external_id`, `name`. A job: one \
                  outcome a row. Seats are admitted for the whole file; where they are too few the job fails with \
-                 nothing done.",
+                 nothing done, and its results are the rows that found none. A dry run fails too, with the outcomes of all \
+                 rows.",
             )
             .asks(const { &[
                 ("kind", "`members`, which is meant if it is left out, or `accounts`."),

@@ -1,6 +1,6 @@
 //! Signing in and out.
 
-use roster_core::flows::{change_password, sign_in};
+use roster_core::flows::{change_password, end_sessions, sign_in};
 use roster_core::home::Home;
 use roster_core::id::SessionId;
 use roster_core::op::run;
@@ -36,6 +36,9 @@ pub fn routes() -> Vec<Route> {
             .says("List one's own sessions", "Those that are live. For users only.")
             .asks(PAGE)
             .answers(200, "[Session]"),
+        Route::delete("/sessions", "end_sessions", end_all)
+            .says("Sign out everywhere", "Ends all of one's own sessions, this one too. For users only.")
+            .answers(204, ""),
         Route::delete("/sessions/{session}", "end_session", end)
             .says("Sign out", "Ends one of one's own sessions: the one that asks as `current`.")
             .answers(204, ""),
@@ -82,6 +85,11 @@ async fn end(call: Call) -> Result<Answer, Problem> {
     let user = call.request.actor.user().ok_or(Refusal::Forbidden("user"))?;
     let session = asked.or(call.request.actor.session()).ok_or(Refusal::NotFound)?;
     run(call.roster(), &call.request, &EndSession { user, session }).await?;
+    Ok(Answer::nothing())
+}
+
+async fn end_all(call: Call) -> Result<Answer, Problem> {
+    end_sessions(call.roster(), &call.request).await?;
     Ok(Answer::nothing())
 }
 

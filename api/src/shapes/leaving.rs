@@ -6,7 +6,7 @@ use roster_core::ops::leaving::{LeavingMode, Left};
 use roster_core::reads::LeavingPlan;
 use serde_json::{Map, Value, json};
 
-use super::{job, member, transfer};
+use super::{job, kind_of_key, member, transfer};
 
 /// `{id, type, external_id, owner, account, title}`
 pub fn record(it: &Holding) -> Value {
@@ -32,8 +32,8 @@ pub fn leaving_plan(organization: OrganizationId, plan: &LeavingPlan) -> Value {
     let keys = plan.api_keys.iter().map(|seen| {
         let key = &seen.key;
         json!({
-            "id": key.id, "name": key.name, "prefix": key.prefix, "expires_at": key.expires_at,
-            "last_used_at": seen.last_used_at,
+            "id": key.id, "name": key.name, "kind": kind_of_key(key), "prefix": key.prefix,
+            "expires_at": key.expires_at, "last_used_at": seen.last_used_at,
         })
     });
     let webhooks: Vec<Value> = plan.webhooks.iter().map(super::webhook::webhook).collect();

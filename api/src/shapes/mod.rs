@@ -175,10 +175,14 @@ pub fn permissions() -> Vec<Value> {
     CATALOGUE.iter().map(|permission| json!({"permission": permission})).collect()
 }
 
+fn kind_of_key(key: &ApiKey) -> &'static str {
+    if key.user.is_some() { "personal" } else { "organization" }
+}
+
 /// A key, without its secret.
 pub fn api_key(key: &ApiKey, last_used_at: Option<Timestamp>) -> Value {
     json!({
-        "id": key.id, "name": key.name, "kind": if key.user.is_some() { "personal" } else { "organization" },
+        "id": key.id, "name": key.name, "kind": kind_of_key(key),
         "user_id": key.user, "access": key.user.is_none().then_some(&key.access),
         "prefix": key.prefix, "expires_at": key.expires_at, "last_used_at": last_used_at,
     })

@@ -37,6 +37,32 @@ impl AccessArgs {
     }
 }
 
+/// One role on named accounts, or on all of them, if anything is said of it.
+#[derive(Debug, Args)]
+pub struct SomeAccess {
+    /// The role: admin, member, viewer or a `rol_` id.
+    #[arg(long, requires = "some_reach")]
+    role: Option<RoleRef>,
+    /// An account on which the role is held, by id or `ext:VALUE`; once per account.
+    #[arg(long, value_name = "ACCOUNT", group = "some_reach", requires = "role")]
+    account: Vec<AccountRef>,
+    /// The role is held on every account, future ones too.
+    #[arg(long, group = "some_reach", requires = "role", conflicts_with = "account")]
+    all_accounts: bool,
+}
+
+impl SomeAccess {
+    /// As core takes it.
+    pub fn ask(self) -> Option<AccessAsk> {
+        let role = self.role?;
+        Some(if self.all_accounts {
+            AccessAsk::Organization(role)
+        } else {
+            AccessAsk::Accounts(self.account.into_iter().map(|account| (account, role)).collect())
+        })
+    }
+}
+
 /// The whole of what somebody reaches.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]

@@ -92,17 +92,12 @@ async fn members(asked: Members, global: &Global) -> Result<(), Failure> {
     let begun =
         flows::begin_import(&session.roster, &session.request(), organization, lines, options).await?;
     let job = job::worked_off(&session, begun.output.id).await?;
-    if job.failure.as_deref() == Some(Refusal::NoSeat.code()) {
-        return Err(Refusal::NoSeat.into());
-    }
-    if matches!(job.status, JobStatus::Failed | JobStatus::Cancelled) {
+    // Refused as a whole, with the rows that find no seat.
+    let refused = job.failure.as_deref() == Some(Refusal::NoSeat.code());
+    if !refused && matches!(job.status, JobStatus::Failed | JobStatus::Cancelled) {
         return job::end(&session, &job).await;
     }
     let outcomes = job::outcomes(&session, job.id, |_| true).await?;
-    // The run would be refused as a whole.
-    if outcomes.iter().any(|row| row.code.as_deref() == Some(Refusal::NoSeat.code())) {
-        return Err(Refusal::NoSeat.into());
-    }
     if session.out.is_csv() {
         let rows: Vec<_> = outcomes.iter().map(shapes::outcome).collect();
         text(&csv::table(&["item", "line", "status", "code", "warning"], &rows))?;
@@ -110,6 +105,9 @@ async fn members(asked: Members, global: &Global) -> Result<(), Failure> {
         session.out.value(&shapes::import_report(&job, &outcomes))?;
     } else {
         print(&job, &outcomes, asked.dry_run)?;
+    }
+    if refused {
+        return Err(Refusal::NoSeat.into());
     }
     if job.status == JobStatus::CompletedWithConflicts {
         note_refused(outcomes.iter().filter_map(|row| {
@@ -147,6 +145,9 @@ fn print(job: &Job, outcomes: &[Outcome], dry_run: bool) -> Result<(), Failure> 
     if !noted.is_empty() {
         line(&table(&noted, COLUMNS))?;
         line("")?;
+    }
+    if job.status == JobStatus::Failed {
+        return Ok(());
     }
     let shape = shapes::import_report(job, &[]);
     let counts: Vec<_> = ["added", "changed", "unchanged", "refused"]

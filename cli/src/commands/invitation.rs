@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use roster_api::shapes;
-use roster_core::flows::{invite, resend};
+use roster_core::flows::{invite, invite_many, resend};
 use roster_core::id::InvitationId;
 use roster_core::model::InvitationStatus;
 use roster_core::op::run as run_operation;
@@ -13,17 +13,17 @@ use roster_core::reads;
 use roster_core::text::{Email, Name};
 use serde_json::json;
 
-use super::access::AccessArgs;
+use super::access::{AccessArgs, SomeAccess};
 use super::{open, open_to_destroy};
 use crate::args::{Global, InOrganization, Limit};
-use crate::failure::Failure;
-use crate::output::Column;
+use crate::failure::{Failure, note_refused};
+use crate::output::{Column, line, table};
 use crate::session::{Listed, Session, all_pages};
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Invite somebody, and print the link.
+    /// Invite one, and print the link; or several, and print what became of each.
     Create(Create),
     /// List invitations.
     List {
@@ -39,13 +39,8 @@ pub enum Command {
     Show(One),
     /// Print the link that is good now.
     Link(One),
-    /// Change what a pending invitation gives.
-    Update {
-        #[command(flatten)]
-        one: One,
-        #[command(flatten)]
-        access: AccessArgs,
-    },
+    /// Change what a pending invitation gives, whom it names, or how long it lives.
+    Update(Update),
     /// Make a new link with a new life, and print it; the one before is dead.
     Resend(One),
     /// Take an invitation back.
@@ -61,12 +56,31 @@ pub struct One {
     within: InOrganization,
 }
 
+/// Flags of `update`.
+#[derive(Debug, Args)]
+pub struct Update {
+    #[command(flatten)]
+    one: One,
+    #[command(flatten)]
+    access: SomeAccess,
+    /// What the person is called.
+    #[arg(long)]
+    name: Option<Name>,
+    /// The invitation names nobody any more.
+    #[arg(long, conflicts_with = "name")]
+    no_name: bool,
+    /// How long the link lives from now on, in seconds.
+    #[arg(long, value_name = "SECONDS")]
+    expires_in: Option<u32>,
+}
+
 /// Flags of `create`.
 #[derive(Debug, Args)]
 pub struct Create {
-    /// The address.
-    email: Email,
-    /// What the person is called.
+    /// The address; several are invited to the same.
+    #[arg(required = true, value_name = "EMAIL", num_args = 1..=1_000)]
+    emails: Vec<Email>,
+    /// What the person is called, where it is one.
     #[arg(long)]
     name: Option<Name>,
     #[command(flatten)]
@@ -103,7 +117,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
         Command::List { within, status, limit } => list(open(global).await?, &within, status, &limit).await,
         Command::Show(one) => show(&open(global).await?, &one).await,
         Command::Link(one) => link(&open(global).await?, &one).await,
-        Command::Update { one, access } => update(open(global).await?, &one, access).await,
+        Command::Update(change) => update(open(global).await?, change).await,
         Command::Resend(one) => {
             let session = open(global).await?;
             let organization = session.organization(&one.within.organization).await?;
@@ -119,14 +133,25 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
 
 async fn create(session: Session, new: Create) -> Result<(), Failure> {
     let organization = session.organization(&new.within.organization).await?;
-    let ask = InviteAsk {
-        email: new.email,
-        access: new.access.ask(),
-        expires_in: new.expires_in,
-        name: new.name,
+    let (access, expires_in, name) = (new.access.ask(), new.expires_in, new.name);
+    let ask = |email: &Email| InviteAsk {
+        email: email.clone(),
+        access: access.clone(),
+        expires_in,
+        name: name.clone(),
         user: None,
         cuts: 0,
     };
+    let [email] = new.emails.as_slice() else {
+        if name.is_some() {
+            return Err(Failure::Usage(
+                "--name is for one person: invite them by a line of their own".to_owned(),
+            ));
+        }
+        let asks = new.emails.iter().map(ask).enumerate().collect();
+        return create_many(&session, &new.within, &new.emails, asks).await;
+    };
+    let ask = ask(email);
     let made = invite(&session.roster, &session.request(), organization, ask, None).await?.output;
     for (_, outcome) in made {
         if let InviteOutcome::Invited(it) = outcome {
@@ -134,6 +159,46 @@ async fn create(session: Session, new: Create) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+async fn create_many(
+    session: &Session,
+    within: &InOrganization,
+    emails: &[Email],
+    asks: Vec<(usize, InviteAsk)>,
+) -> Result<(), Failure> {
+    let (roster, request) = (&session.roster, session.request());
+    let organization = session.organization(&within.organization).await?;
+    let (mut rows, mut refused) = (Vec::new(), Vec::new());
+    for (number, outcome) in invite_many(roster, &request, organization, asks).await? {
+        let mut row = match outcome {
+            InviteOutcome::Invited(it) => {
+                let (url, _) =
+                    reads::invitation_link(roster, &session.request(), organization, it.id).await?;
+                let shape = shapes::invitation(organization, &it);
+                let mut row = shapes::invited_row(number, "invited", Some(&shape), None);
+                row["url"] = json!(url);
+                row
+            }
+            InviteOutcome::Unchanged => shapes::invited_row(number, "unchanged", None, None),
+            InviteOutcome::Refused(refusal) => {
+                refused.push((refusal.code(), emails[number].to_string()));
+                shapes::invited_row(number, "refused", None, Some(refusal.code()))
+            }
+        };
+        row["email"] = json!(emails[number]);
+        rows.push(row);
+    }
+    if session.out.is_for_machines() {
+        session.out.value(&json!({"results": rows}))?;
+    } else {
+        line(&table(&rows, &[("EMAIL", "/email"), ("STATUS", "/status"), ("LINK", "/url")]))?;
+    }
+    if refused.is_empty() {
+        return Ok(());
+    }
+    note_refused(refused);
+    Err(Failure::Said)
 }
 
 async fn list(
@@ -165,12 +230,19 @@ async fn link(session: &Session, one: &One) -> Result<(), Failure> {
     session.out.secret(&url, &shown, &note)
 }
 
-async fn update(session: Session, one: &One, access: AccessArgs) -> Result<(), Failure> {
+async fn update(session: Session, change: Update) -> Result<(), Failure> {
+    let Update { one, access, name, no_name, expires_in } = change;
+    let name = if no_name { Some(None) } else { name.map(Some) };
+    let patch = InvitationPatch { access: access.ask(), name, expires_in };
+    if patch == InvitationPatch::default() {
+        return Err(Failure::Usage(
+            "say what is to change: a role with its accounts, --name or --expires-in".to_owned(),
+        ));
+    }
     let organization = session.organization(&one.within.organization).await?;
-    let patch = InvitationPatch { access: Some(access.ask()), ..InvitationPatch::default() };
     let operation = UpdateInvitation { organization, invitation: one.invitation, patch };
     run_operation(&session.roster, &session.request(), &operation).await?;
-    show(&session, one).await
+    show(&session, &one).await
 }
 
 async fn revoke(session: Session, one: &One) -> Result<(), Failure> {

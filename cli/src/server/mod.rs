@@ -8,26 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
 use hyper_util::server::graceful::GracefulShutdown;
-use roster_api::{ApiState, Problem};
-use roster_core::facts::Entropy;
-use roster_core::log::hex;
+use roster_api::ApiState;
 use roster_core::stop::Stop;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use self::signals::Signals;
-use crate::entropy::SystemEntropy;
 use crate::failure::Failure;
 
 /// How long requests under way may still take after a signal.
 pub const GRACE: Duration = Duration::from_secs(10);
-/// What is answered on the way out, too.
-const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// A server on a socket.
 #[derive(Debug)]
@@ -41,8 +32,7 @@ pub struct Server {
 impl Server {
     /// The API on a socket that listens.
     pub fn new(listener: TcpListener, api: ApiState) -> Self {
-        let stop = api.stop.clone();
-        let router = roster_api::router(api).layer(from_fn_with_state(stop.clone(), refuse_when_stopping));
+        let (stop, router) = (api.stop.clone(), roster_api::router(api));
         Self { listener, router, stop, room: Arc::new(Semaphore::new(connection::most())) }
     }
 
@@ -109,16 +99,4 @@ fn spawn(connection: impl Future<Output = hyper::Result<()>> + Send + 'static, r
         }
         drop(room);
     });
-}
-
-async fn refuse_when_stopping(State(stop): State<Stop>, request: Request, next: Next) -> Response {
-    if !stop.is_given() || PROBES.contains(&request.uri().path()) {
-        return next.run(request).await;
-    }
-    let refusal = Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "busy",
-        "This process is stopping; send the request again.",
-    );
-    refusal.render(Some(&hex(&SystemEntropy.bytes()[..16])))
 }

@@ -109,7 +109,16 @@ on_every_store! {
             "members.csv",
             &format!("{HEADER}\nc1,c1@example.com,C,north,member\nc2,c2@example.com,D,south,viewer\n"),
         );
-        assert_eq!(place.refused("import members members.csv --organization ext:acme"), "no_seat");
+        let line = "import members members.csv --organization ext:acme";
+        let ran = place.run(line);
+        assert!(ran.status == 1 && ran.stderr.starts_with("refused: no_seat"), "{ran:?}");
+        assert!(ran.stdout.contains("no_seat") && !ran.stdout.contains("c1@"), "the rows that find none: {ran:?}");
+        // The dry run ends the same way, with all rows.
+        let told = "item,line,status,code,warning\r\n\
+            c1,2,added,,\r\nc2,3,refused,no_seat,\r\n";
+        let dry = place.run(&format!("{line} --dry-run --output csv"));
+        assert_eq!((dry.status, dry.stdout.as_str()), (1, told), "{dry:?}");
+        assert!(dry.stderr.starts_with("refused: no_seat"), "{dry:?}");
         assert_eq!(total(&place, "member list --organization ext:acme"), 2);
         assert_eq!(total(&place, "user list"), 2);
     }

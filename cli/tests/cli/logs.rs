@@ -1,5 +1,8 @@
 //! What the server says: one JSON object a line, each of a request bearing its id, and nothing about anybody.
 
+use std::fs;
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::place::Place;
@@ -10,6 +13,11 @@ use crate::server::Server;
 #[test]
 fn x1_lines_bear_the_request_and_nothing_personal() {
     let place = Place::with_acme();
+    place.done("organization seats ext:acme --purchased 9");
+    let last = |url: &str| url.trim().rsplit('/').next().unwrap().to_owned();
+    let guest =
+        "invitation create guest.hidden@example.com --organization ext:acme --role viewer --all-accounts";
+    let (invitation, reset) = (last(&place.done(guest)), last(&place.done("user password-reset ext:bob")));
     let key = place.done("operator-key create tests").trim().to_owned();
     let (server, mut said) = Server::start_saying_json(&place);
     let asked = |id: &str, key: &str| format!("Authorization: Bearer {key}\r\nX-Request-Id: {id}\r\n");
@@ -28,10 +36,35 @@ fn x1_lines_bear_the_request_and_nothing_personal() {
     let ill = call("not well formed!", &key, "GET", "/v1/users/ext:hidden-not", None).1;
     let made_up = ill["request_id"].as_str().unwrap().to_owned();
     assert!(!made_up.contains(' '), "{made_up}");
+    // Links, by page and by API, and passwords. A page is no JSON, and answered all the same.
+    for path in [format!("/invitations/{invitation}"), format!("/password-resets/{reset}")] {
+        drop(server.try_call("GET", &path, "", None));
+    }
+    let accept = format!("/v1/invitations/{invitation}/accept");
+    let sign_up = json!({"name": "Hidden Name", "password": "hidden horse battery"});
+    assert_eq!(server.try_call("POST", &accept, "", Some(&sign_up)).unwrap().0, 200);
+    let sign_in = json!({"email": "guest.hidden@example.com", "password": "hidden horse battery"});
+    let session = server.try_call("POST", "/v1/sessions", "", Some(&sign_in)).unwrap().1["token"].clone();
+    let wrong = json!({"email": "guest.hidden@example.com", "password": "hidden and wrong"});
+    assert_eq!(server.try_call("POST", "/v1/sessions", "", Some(&wrong)).unwrap().0, 401);
+    let set = format!("/v1/password-resets/{reset}");
+    let password = json!({"password": "hidden battery"});
+    assert_eq!(server.try_call("POST", &set, "", Some(&password)).unwrap().0, 204);
+    let metrics = server.connect(&format!(
+        "GET /metrics HTTP/1.1\r\nHost: roster.test\r\nConnection: close\r\nAuthorization: Bearer {key}\r\n\r\n"
+    ));
+    let counted = std::io::read_to_string(metrics).unwrap();
+    assert!(counted.contains("/invitations/{token}"), "{counted}");
     server.signal("TERM");
-    let (status, rest) = server.end();
+    let (status, said_later) = server.end();
     assert_eq!(status, Some(0));
-    said.push_str(&rest);
+    said.push_str(&said_later);
+    for all in [&said, &counted] {
+        assert!(!all.to_lowercase().contains("hidden"), "{all}");
+        for secret in [invitation.as_str(), &reset, session.as_str().unwrap()] {
+            assert!(!all.contains(secret), "{secret} in {all}");
+        }
+    }
     assert!(!said.to_lowercase().contains("hidden") && !said.contains("@example.com"), "{said}");
     assert!(!said.contains(&key) && !said.contains("rko_"), "{said}");
     let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
@@ -56,4 +89,36 @@ fn x1_lines_bear_the_request_and_nothing_personal() {
     let trail = place.json("audit list --organization ext:acme --action member.added");
     let ids: Vec<_> = trail["data"].as_array().unwrap().iter().map(|row| &row["request_id"]).collect();
     assert_eq!(ids.last(), Some(&&json!("trace-1")));
+}
+
+/// L8: whatever host a request names, the link that is mailed leads to where the service is.
+#[test]
+fn l8_a_mailed_link_leads_to_the_public_url() {
+    let place = Place::with_acme();
+    place.write(
+        "roster.toml",
+        "public_url = \"https://roster.test\"\n[mail]\nurl = \"file:./letters\"\nfrom = \"roster@example.com\"\n",
+    );
+    let server = Server::start(&place);
+    let body = json!({"email": "bob@example.com"}).to_string();
+    let answer = std::io::read_to_string(server.connect(&format!(
+        "POST http://evil.test/v1/password-resets HTTP/1.1\r\nHost: evil.test\r\nX-Forwarded-Host: evil.test\r\n\
+         X-Forwarded-Proto: http\r\nForwarded: for=1.2.3.4;host=evil.test;proto=http\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )))
+    .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202 ") && !answer.contains("evil"), "{answer}");
+    let until = Instant::now() + Duration::from_secs(20);
+    let letter = loop {
+        let found = fs::read_dir(place.path().join("letters")).into_iter().flatten().flatten();
+        if let Some(letter) =
+            found.map(|file| file.path()).find(|path| path.extension() == Some("eml".as_ref()))
+        {
+            break fs::read_to_string(letter).unwrap();
+        }
+        assert!(Instant::now() < until, "no letter comes");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(letter.contains("https://roster.test/password-resets/") && !letter.contains("evil"), "{letter}");
 }

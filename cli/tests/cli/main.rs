@@ -3,6 +3,7 @@
 
 mod demo;
 mod import;
+mod jobs;
 mod kill;
 mod leavers;
 mod logs;

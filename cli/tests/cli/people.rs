@@ -57,4 +57,45 @@ on_every_store! {
         assert_ne!(turned["secret"], made["secret"]);
         assert!(place.done(&rotate).starts_with("rka_"));
     }
+
+    fn i4_invitations_from_the_sending_to_the_taking_back() {
+        let place = Place::with_acme();
+        place.done("organization update ext:acme --setting invitations_hold_seats=false");
+        let to = "--organization ext:acme --role member --account ext:north";
+        let many = place.json(&format!("invitation create cy@example.com dee@example.com CY@example.com {to}"));
+        let rows = many["results"].as_array().unwrap();
+        assert_eq!(keys(&rows[0]), "code email index invitation status url");
+        assert_eq!(rows.iter().map(|row| row["status"].as_str().unwrap()).collect::<Vec<_>>(), ["invited", "invited", "unchanged"]);
+        let again = place.run(&format!("invitation create eva@example.com bob@example.com {to}"));
+        assert_eq!(again.status, 1, "{again:?}");
+        assert!(again.stdout.contains("/invitations/rkl_") && again.stderr.starts_with("refused: already_member: bob@example.com"), "{again:?}");
+        assert_eq!(place.run(&format!("invitation create fay@example.com gus@example.com --name Fay {to}")).status, 2);
+
+        let of = |verb: &str| format!("invitation {verb} {} --organization ext:acme", rows[0]["invitation"]["id"].as_str().unwrap());
+        assert_eq!(place.json(&of("show"))["email"], "cy@example.com");
+        let url = place.done(&of("link"));
+        assert_eq!(url.trim(), rows[0]["url"]);
+        assert_eq!(place.run(&of("update")).status, 2, "nothing is to be changed");
+        assert_eq!(place.run(&of("update --role viewer")).status, 2, "where");
+        let changed = place.json(&of("update --name Cy --expires-in 7200"));
+        assert_eq!(changed["access"], rows[0]["invitation"]["access"]);
+        assert_ne!(changed["expires_at"], rows[0]["invitation"]["expires_at"]);
+        let wide = serde_json::json!({"type": "organization", "role": "viewer"});
+        assert_eq!(place.json(&of("update --role viewer --all-accounts"))["access"], wide);
+        assert_ne!(place.done(&of("resend")), url);
+        assert_eq!(place.run(&of("revoke")).status, 2, "asks, and nobody is there to answer");
+        assert_eq!(place.json(&of("revoke --yes")), serde_json::json!({"changed": true}));
+        assert_eq!(place.refused(&of("link")), "invitation_not_pending");
+        let reset = place.done("user password-reset ext:bob");
+        assert!(reset.contains("/password-resets/"), "{reset}");
+        place.done("verify");
+    }
+
+    fn o3_whoever_hands_over_becomes_what_is_named() {
+        let place = Place::with_acme();
+        let handed = place.json("organization transfer ext:acme --to ext:bob --previous-owner-role viewer");
+        assert_eq!((handed["state"].as_str(), handed["previous_owner_role"].as_str()), (Some("completed"), Some("viewer")));
+        let ada = place.json("member show ext:ada --organization ext:acme");
+        assert_eq!(ada["access"], serde_json::json!({"type": "organization", "role": "viewer"}));
+    }
 }

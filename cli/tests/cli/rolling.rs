@@ -1,6 +1,7 @@
 //! A rolling restart: two servers on one store are replaced, one after the other, while clients write.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -14,6 +15,8 @@ use crate::stores::on_every_store;
 
 const ACCOUNTS: &str = "/v1/organizations/ext:acme/accounts";
 const WRITERS: usize = 4;
+/// So many rows has the import that is under way when the first server ends.
+const IMPORTED: usize = 1_000;
 
 /// Where the servers are now.
 struct Addresses(Mutex<[String; 2]>);
@@ -50,12 +53,33 @@ fn write(addresses: &Addresses, key: &str, name: &str) -> Value {
     unreachable!("numbers do not end")
 }
 
+/// Asks for an import of many rows.
+fn import(server: &Server, key: &str) -> Value {
+    let rows = (0..IMPORTED).fold("user_external_id,account_external_id,role\n".to_owned(), |file, n| {
+        format!("{file}i{n},home,viewer\n")
+    });
+    let mut stream = server.connect(&format!(
+        "POST /v1/organizations/ext:big/imports?create_accounts=true HTTP/1.1\r\nHost: roster.test\r\n\
+         Connection: close\r\nAuthorization: Bearer {key}\r\nContent-Type: text/csv\r\n\
+         Content-Length: {}\r\n\r\n{rows}",
+        rows.len()
+    ));
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
 on_every_store! {
     /// Whatever was acknowledged is there, once; nothing answers 5xx but what is told to retry; both servers end well.
     fn a_rolling_restart_loses_nothing() {
         let place = Place::with_acme();
         let key = place.done("operator-key create tests").trim().to_owned();
         let mut servers = [Server::start(&place), Server::start(&place)];
+        // An import is under way, which goes on at the other.
+        place.done("organization create --name Big --external-id big --owner-email ada@example.com");
+        let job = import(&servers[0], &key);
+        let job = job["job"]["id"].as_str().unwrap();
         let addresses = Addresses(Mutex::new(servers.each_ref().map(|server| server.address.clone())));
         let (restarted, written) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let made: Vec<Value> = thread::scope(|scope| {
@@ -76,6 +100,10 @@ on_every_store! {
                 while written.load(Ordering::SeqCst) < enough {
                     thread::yield_now();
                 }
+                if n == 0 {
+                    let (_, job) = server.call("GET", &format!("/v1/jobs/{job}"), &key, None);
+                    assert!(job["finished_at"].is_null(), "too late: {job}");
+                }
                 server.signal("TERM");
                 let next = Server::start(&place);
                 addresses.set(n, &next);
@@ -92,6 +120,8 @@ on_every_store! {
             listed["data"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
         assert_eq!(names.len(), made.len() + 2, "each once: {names:?}");
         assert!(made.iter().all(|one| names.contains(&one["name"].as_str().unwrap())));
+        let imported = place.json(&format!("job follow {job}"));
+        assert_eq!(imported["summary"], json!({"added": IMPORTED}), "{imported}");
         place.done("verify");
     }
 }

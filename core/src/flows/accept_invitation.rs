@@ -7,6 +7,7 @@ use super::invite::user_of;
 use super::refresh::{refresh_card, tidied};
 use super::shown_link::proves_too_little;
 use super::sign_in::{SignedIn, begin, credential, salt, sign_in};
+use super::update_user::update_user;
 use crate::actor::{Actor, Via};
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
@@ -17,6 +18,7 @@ use crate::op::{Done, Roster, Seal, preflight, run, run_sealed};
 use crate::ops::invitation::{AcceptInvitation, DeclineInvitation, InviterHead};
 use crate::ops::pointer::PointToOrganization;
 use crate::ops::session::{EndSession, PasswordGuard, SetPassword};
+use crate::ops::user::UserPatch;
 use crate::reference::UserRef;
 use crate::refusal::{OpError, Refusal};
 use crate::secret::{InvitationLink, Password};
@@ -83,26 +85,35 @@ pub async fn accept_by_password(
     sign_up: &SignUp,
 ) -> Result<Accepted, OpError> {
     let link = read_link(roster, token)?;
-    let accepted = match accept_invitation(roster, request, token, Some(sign_up)).await {
+    match accept_invitation(roster, request, token, Some(sign_up)).await {
         Err(OpError::Refused(Refusal::Unauthenticated)) => {
             let email = invited(roster, link).await?.email;
             let begun = sign_in(roster, request, email.as_str(), &sign_up.password).await?;
-            let session = &begun.session;
-            let via = Via::Session { session: session.id, since: session.created_at };
-            let actor = Actor::User { user: begun.user.id, via };
-            let signed = Request { actor, ..request.step("signed in") };
+            let signed = Request { actor: signed_in(&begun), ..request.step("signed in") };
             let outcome = accept_invitation(roster, &signed, token, None).await;
-            Accepted { session: Some(begun), ..outcome? }
+            sign_out(roster, request, &begun).await;
+            outcome
         }
-        outcome => outcome?,
-    };
-    if let Some(begun) = &accepted.session {
-        let end = EndSession { user: begun.user.id, session: begun.session.id };
-        let via = Via::Session { session: begun.session.id, since: begun.session.created_at };
-        let own = Request { actor: Actor::User { user: begun.user.id, via }, ..request.step("sign out") };
-        tidied(run(roster, &own, &end).await.map(drop));
+        outcome => {
+            let mut accepted = outcome?;
+            if let Some(begun) = accepted.session.take() {
+                sign_out(roster, request, &begun).await;
+            }
+            Ok(accepted)
+        }
     }
-    Ok(Accepted { session: None, ..accepted })
+}
+
+const fn signed_in(begun: &SignedIn) -> Actor {
+    let via = Via::Session { session: begun.session.id, since: begun.session.created_at };
+    Actor::User { user: begun.user.id, via }
+}
+
+/// Ends a session that was begun for one act, whatever came of the act.
+async fn sign_out(roster: &Roster, request: &Request, begun: &SignedIn) {
+    let own = Request { actor: signed_in(begun), ..request.step("sign out") };
+    let end = EndSession { user: begun.user.id, session: begun.session.id };
+    tidied(run(roster, &own, &end).await.map(drop));
 }
 
 async fn accept(
@@ -177,7 +188,14 @@ async fn sign_up_and_join(
     }
     let request = by_link(request, user.id, link);
     let by = set_first_password(roster, &request, user.id, link, &sign_up.password).await?;
+    let user = if user.name.is_none() { called(roster, &request, user.id, sign_up).await? } else { user };
     join(roster, &request, accepting(roster, link, &user).await?, &user, Some(by)).await
+}
+
+/// Somebody who was there without a name is called what they say.
+async fn called(roster: &Roster, request: &Request, user: UserId, sign_up: &SignUp) -> Result<User, OpError> {
+    let patch = UserPatch { name: Some(Some(sign_up.name.clone())), ..UserPatch::default() };
+    Ok(update_user(roster, &request.step("name"), user, &patch).await?.output)
 }
 
 /// Sets the password of somebody who has none. One who set this very password by this very link is who they were.
@@ -254,15 +272,10 @@ async fn inviter(roster: &Roster, invitation: &Invitation) -> Result<Option<Invi
 /// Whether it would be accepted, before anything is left in another home. What has ended is written down as ended.
 async fn foresee(roster: &Roster, request: &Request, operation: &AcceptInvitation) -> Result<(), OpError> {
     let outcome = preflight(roster, request, operation).await.map(drop);
-    match outcome {
-        Err(OpError::Refused(Refusal::InvitationExpired)) => {
-            settle(roster, request, operation.link.organization, operation.link.invitation).await?;
-            outcome
-        }
-        // What has ended by time may hold the seats that are needed; the commit looks.
-        Err(OpError::Refused(Refusal::NoSeat)) => Ok(()),
-        outcome => outcome,
+    if matches!(outcome, Err(OpError::Refused(Refusal::InvitationExpired))) {
+        settle(roster, request, operation.link.organization, operation.link.invitation).await?;
     }
+    outcome
 }
 
 /// Writes down that an invitation has ended, so that no clock brings it back.

@@ -5,7 +5,7 @@ use super::transfer_ownership::posting;
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
 use crate::id::{OrganizationId, TransferId};
-use crate::model::Transfer;
+use crate::model::{Transfer, UserStatus};
 use crate::op::{Done, Roster, Seal, run_sealed};
 use crate::ops::ownership::{AnswerOffer, OfferAnswer};
 use crate::reference::UserRef;
@@ -22,14 +22,15 @@ pub async fn answer_offer(
 ) -> Result<Done<Transfer>, OpError> {
     let (home, key) = (Home::Organization(organization), Key::Transfer(transfer));
     let mut read = roster.store.read(&home, std::slice::from_ref(&key), &[]).await?;
-    let cuts = match read.records.remove(&key).map(|stored| stored.record) {
+    let (cuts, owner_available) = match read.records.remove(&key).map(|stored| stored.record) {
         Some(Record::Transfer(transfer)) if answer == OfferAnswer::Accept => {
-            find_user(roster, &UserRef::Id(transfer.to)).await?.cuts
+            let owner = find_user(roster, &UserRef::Id(transfer.from)).await?;
+            (find_user(roster, &UserRef::Id(transfer.to)).await?.cuts, owner.status == UserStatus::Active)
         }
         // Nothing is given to anybody.
-        Some(_) | None => 0,
+        Some(_) | None => (0, true),
     };
-    let mut operation = AnswerOffer { organization, transfer, answer, cuts, mail: None };
+    let mut operation = AnswerOffer { organization, transfer, answer, cuts, owner_available, mail: None };
     if answer == OfferAnswer::Accept {
         operation.mail = posting(roster, request, &operation).await?;
     }

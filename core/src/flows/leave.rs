@@ -2,6 +2,7 @@
 
 use super::find_user;
 use super::jobs::{announce, asked};
+use super::mail::announce_mail;
 use crate::facts::Request;
 use crate::home::{Home, Record};
 use crate::id::{InvitationId, OrganizationId, UserId};
@@ -54,6 +55,7 @@ pub async fn leave_by_plan(
         fate: leave.fate,
         invitations,
         asked: asked(request),
+        mail: None,
         not_after: None,
     };
     match preflight(roster, request, &operation).await {
@@ -70,7 +72,12 @@ pub async fn leave_by_plan(
         operation.not_after =
             Some(announce(roster, request, operation.asked.id, &home, "reassign_records").await?);
     }
-    run_sealed(roster, request, &operation, seal).await
+    if operation.owner_to.is_some() {
+        operation.mail = announce_mail(roster, request, &home).await?;
+    }
+    let outcome = run_sealed(roster, request, &operation, seal).await;
+    roster.post.wake.notify_one();
+    outcome
 }
 
 async fn resolved(roster: &Roster, named: Option<&UserRef>) -> Result<Option<(UserId, u32)>, OpError> {

@@ -7,7 +7,7 @@ use crate::facts::Request;
 use crate::flows::{BulkAct, find_user, mail_password_reset, require_alive};
 use crate::id::{OrganizationId, UserId};
 use crate::model::{Job, JobPartId, Outcome, OutcomeStatus, UserStatus};
-use crate::op::{Operation, preflight, run};
+use crate::op::{Operation, preflight};
 use crate::ops::job::{Advance, Row, RowInJob};
 use crate::ops::member::{
     DeactivateMember, DeleteMember, ReactivateMember, RemoveMember, ReplaceAccess, ResetMemberPassword,
@@ -61,6 +61,10 @@ impl Held {
             && !seen.insert(*user)
         {
             return self.noted(job, item, OutcomeStatus::Unchanged, None).await;
+        }
+        if matches!(act, BulkAct::PasswordReset) {
+            // A letter cannot be taken back: none is written by a worker that has lost the job while it stood still.
+            self.say(&as_asked(&self.roster, job), job.id, Advance::default()).await?;
         }
         let done = match (request, named) {
             (Ok(request), Ok(user)) => self.act(&request, row, organization, act, user).await,
@@ -160,6 +164,6 @@ impl Held {
         act: O,
         changed: OutcomeStatus,
     ) -> Result<Option<Box<Job>>, OpError> {
-        Ok(run(&self.roster, request, &RowInJob { row, act, changed }).await?.output)
+        self.row(request, &RowInJob { row, act, changed }).await
     }
 }

@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinError, JoinHandle};
 
 use super::{Held, Interrupted, as_asked};
+use crate::due::settle_in;
 use crate::facts::{Fence, Request};
 use crate::flows::import::{
     Again, ImportLine, ImportOptions, Report, import_one_by_one, import_rows, seats_are_limited,
 };
 use crate::flows::refresh::refresh_cards;
-use crate::flows::store_parts;
-use crate::home::{Key, Tally};
+use crate::flows::{lapse_invitations, store_parts};
+use crate::home::Tally;
 use crate::id::OrganizationId;
 use crate::model::{Job, JobPart, JobPartId, JobSide, Outcome, OutcomeStatus, PartContent};
-use crate::op::Roster;
+use crate::op::{Roster, TRIES};
 use crate::ops::job::Advance;
 use crate::overlay::{Names, Overlay, UnderWay, on_overlay};
 use crate::refusal::{OpError, Refusal};
@@ -30,6 +31,8 @@ const EARLY: Duration = Duration::from_secs(5);
 
 /// What the cursor says once seats are held for the whole file.
 const ADMITTED: &str = "admitted";
+/// What it says before the number of parts that have been told of, once seats have turned out to be too few.
+const SHORT: &str = "no seat ";
 
 impl Held {
     pub(super) async fn import(
@@ -69,46 +72,73 @@ impl Held {
         options: ImportOptions,
     ) -> Result<Option<Job>, Interrupted> {
         let request = as_asked(&self.roster, &job);
+        let admitted = Advance { cursor: Some(ADMITTED.to_owned()), ..Advance::default() };
         if !options.dry_run && !seats_are_limited(&self.roster, organization).await? {
-            let advance = Advance { cursor: Some(ADMITTED.to_owned()), ..Advance::default() };
-            return self.say(&request, job.id, advance).await.map(Some);
+            return self.say(&request, job.id, admitted).await.map(Some);
         }
+        if !options.dry_run {
+            // Seats of what has ended are given back first: those that come free on the way would not be held.
+            let now = self.roster.store.read(&self.home, &[], &[]).await?.now();
+            settle_in(&self.roster, &self.home, now).await?;
+            lapse_invitations(&self.roster, &request, organization, None).await?;
+        }
+        for _ in 0..TRIES {
+            let needed;
+            (job, needed) = self.walk(job, organization, options).await?;
+            if options.dry_run {
+                return Ok(None);
+            }
+            let advance = Advance { seats_held: Some(needed), ..admitted.clone() };
+            match self.say(&request, job.id, advance).await {
+                // Somebody was quicker: what is too much for now is found out afresh.
+                Err(Interrupted::Failed(OpError::Refused(Refusal::NoSeat))) => {}
+                said => return said.map(Some),
+            }
+        }
+        Err(Interrupted::Hopeless(Refusal::NoSeat.code().to_owned()))
+    }
+
+    /// How many seats the file needs. Where there are too few, the job fails once outcomes are written: of a dry run all that
+    /// would be done, else the rows that find none.
+    async fn walk(
+        &self,
+        mut job: Job,
+        organization: OrganizationId,
+        options: ImportOptions,
+    ) -> Result<(Job, i64), Interrupted> {
+        let request = as_asked(&self.roster, &job);
         let asker = self.asker(&job).await?;
         let run = on_overlay(&self.roster, Overlay::new);
         let above = Self { roster: run.0.clone(), ..self.clone() };
         let before = above.seats().await?;
         let (again, parts) = (self.again(&job).await?, job.total.div_ceil(Job::PART as u64));
+        let (mut short, told) = told(&job, options.dry_run);
         for n in 0..parts {
             let lines = parsed(&self.items(job.id, n).await?)?;
-            let report = import_rows(&run, &asker, organization, &lines, options).await?;
-            let full = |outcome: &Outcome| outcome.code.as_deref() == Some(Refusal::NoSeat.code());
-            if !options.dry_run && report.outcomes.iter().any(full) {
-                return Err(Interrupted::Hopeless(Refusal::NoSeat.code().to_owned()));
-            }
+            let mut report = import_rows(&run, &asker, organization, &lines, options).await?;
             let part = u32::try_from(n).unwrap_or(u32::MAX);
             run.1.shed(asker.actor.user(), |name| again.after(part, name));
+            short |= report.outcomes.iter().any(finds_no_seat);
+            if !options.dry_run {
+                report = Report {
+                    outcomes: report.outcomes.into_iter().filter(finds_no_seat).collect(),
+                    ..Report::default()
+                };
+            }
+            let cursor = short.then(|| format!("{SHORT}{}", n + 1));
             // What an attempt that was cut off has said is not said again.
-            let said = !options.dry_run || job.done > n * Job::PART as u64;
-            let advance = if said {
+            let advance = if n < told {
                 Advance::default()
             } else {
                 let of = Some(JobPartId::of_item(job.id, n * Job::PART as u64));
-                Advance { outcomes: report.outcomes, of, made: report.made, ..Advance::default() }
+                Advance { outcomes: report.outcomes, of, made: report.made, cursor, ..Advance::default() }
             };
             job = self.say(&request, job.id, advance).await?;
         }
-        if options.dry_run {
-            return Ok(None);
+        if short {
+            return Err(Interrupted::Hopeless(Refusal::NoSeat.code().to_owned()));
         }
-        let needed = above.seats().await? - before;
-        let cursor = Some(ADMITTED.to_owned());
-        let advance = Advance { cursor, seats_held: Some(needed.max(0)), ..Advance::default() };
-        match self.say(&request, job.id, advance).await {
-            Err(Interrupted::Failed(OpError::Refused(Refusal::NoSeat))) => {
-                Err(Interrupted::Hopeless(Refusal::NoSeat.code().to_owned()))
-            }
-            said => said.map(Some),
-        }
+        Ok((job, (above.seats().await? - before).max(0)))
     }
 
     /// Whom the file names in which part for the last time.
@@ -132,8 +162,8 @@ impl Held {
         })
     }
 
-    /// Lets go of seats for a chunk, imports its rows, and writes down what came of them and what is still held. Nothing
-    /// comes into the organization once the job has been stopped or taken over.
+    /// Imports the rows of a chunk, each with the seat that it takes from the hold in its own commit, and writes down what
+    /// came of them. Nothing comes into the organization once the job has been stopped or taken over.
     async fn rows(
         &self,
         rows: &Rows<'_>,
@@ -141,29 +171,23 @@ impl Held {
         foresee: impl AsyncFnOnce(Vec<Outcome>) -> Result<(), OpError>,
     ) -> Result<Job, Interrupted> {
         let (id, request) = (rows.job.id, as_asked(&self.roster, rows.job));
-        let free = rows.job.seats_held.min(i64::try_from(rows.lines.len()).unwrap_or(i64::MAX));
-        let left = Some(rows.job.seats_held - free);
-        let began = self.seats().await?;
-        let letting_go = Advance { seats_held: left, ..Advance::default() };
-        let (_, version) = self.said(&request.step("let go"), id, letting_go).await?;
-        let fence = version.map(|version| Fence { home: self.home.clone(), key: Key::Job(id), version });
+        self.say(&request.step("begin"), id, Advance::default()).await?;
+        let fence = Some(Fence { home: self.home.clone(), job: id, holder: self.holder });
         let fenced = Request { fence, ..self.asker(rows.job).await? };
         let (organization, lines, options) = (rows.organization, rows.lines, rows.options);
         let Report { mut outcomes, made } = match overlaid {
             Some(run) => import_rows(run, &fenced, organization, lines, options).await?,
             None => import_one_by_one(&self.roster, &fenced, organization, lines, options).await?,
         };
-        let taken = (self.seats().await? - began + free).clamp(0, free);
         for (found, foreseen) in outcomes.iter_mut().zip(&rows.foreseen) {
             if found.status == OutcomeStatus::Unchanged {
                 found.clone_from(foreseen);
             }
         }
         foresee(outcomes.clone()).await?;
-        let seats_held = Some((rows.job.seats_held - taken).max(0));
         let input = JobPartId { side: JobSide::Input, ..rows.part };
         let (of, forgets) = (Some(input), vec![rows.part, input]);
-        let advance = Advance { outcomes, of, made, seats_held, forgets, ..Advance::default() };
+        let advance = Advance { outcomes, of, made, forgets, ..Advance::default() };
         self.say(&request.step("chunk"), id, advance).await
     }
 
@@ -310,6 +334,17 @@ impl Import<'_> {
         };
         self.held.rows(&rows, None, async |_| Ok(())).await
     }
+}
+
+/// Whether an attempt that was cut off has found that seats are too few, and of how many parts it has told.
+fn told(job: &Job, dry_run: bool) -> (bool, u64) {
+    let short = job.cursor.as_deref().and_then(|cursor| cursor.strip_prefix(SHORT));
+    let parts = short.and_then(|parts| parts.parse().ok()).unwrap_or(0);
+    (short.is_some(), if dry_run { job.done.div_ceil(Job::PART as u64) } else { parts })
+}
+
+fn finds_no_seat(outcome: &Outcome) -> bool {
+    outcome.code.as_deref() == Some(Refusal::NoSeat.code())
 }
 
 /// The chunk that comes next, by what is foreseen of it.

@@ -9,7 +9,7 @@ use crate::flows::import::{AccountLine, AccountRow};
 use crate::home::{Home, Record, TypedKey};
 use crate::id::{AccountId, OrganizationId};
 use crate::model::{ClaimName, ClaimTarget, Job, Outcome, OutcomeStatus};
-use crate::op::{preflight, run};
+use crate::op::preflight;
 use crate::ops::account::{AccountPatch, CreateAccount, UpdateAccount};
 use crate::ops::job::{Advance, Row, RowInJob};
 use crate::refusal::{OpError, Refusal};
@@ -99,7 +99,7 @@ impl Held {
             let patch = AccountPatch { name: row.name.clone(), ..AccountPatch::default() };
             let act = UpdateAccount { organization, account, patch };
             let act = RowInJob { row: place, act, changed: OutcomeStatus::Changed };
-            return Ok(run(&self.roster, &request, &act).await?.output);
+            return self.row(&request, &act).await;
         }
         let mut act = new_account(&request, organization, row)?;
         preflight(&self.roster, &request, &act).await?;
@@ -110,8 +110,8 @@ impl Held {
         };
         act.not_after = Some(held.not_after);
         let act = RowInJob { row: place, act, changed: OutcomeStatus::Added };
-        let making = run(&self.roster, &request, &act);
-        Ok(held.through(&self.roster, &request, making).await?.output)
+        let making = self.row(&request, &act);
+        held.through(&self.roster, &request, making).await
     }
 
     /// What would become of a part, behind what would have been done before it.

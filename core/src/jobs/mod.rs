@@ -26,12 +26,12 @@ use self::queue::Queue;
 use crate::actor::Actor;
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
-use crate::id::{JobId, Version};
+use crate::id::JobId;
 use crate::known::Known;
 use crate::model::{DirectoryEntry, DirectoryId, Job, JobPartId, JobSide, PartContent, Work};
 use crate::observe::Observer;
-use crate::op::{Roster, run};
-use crate::ops::job::{Advance, AdvanceJob, ClearParts, Ending, TakeJob, Taken};
+use crate::op::{Operation, Roster, run};
+use crate::ops::job::{Advance, AdvanceJob, ClearParts, Ending, RowDone, RowInJob, TakeJob, Taken};
 use crate::ops::pointer::{DEAD_AFTER, PutDirectoryEntry, RemoveDirectoryEntry};
 use crate::refusal::OpError;
 use crate::stop::Stop;
@@ -317,27 +317,29 @@ impl Held {
 
     /// Writes down what was done. The job after it.
     async fn say(&self, request: &Request, id: JobId, advance: Advance) -> Result<Job, Interrupted> {
-        Ok(self.said(request, id, advance).await?.0)
-    }
-
-    /// The same, with the version that the job bears now.
-    async fn said(
-        &self,
-        request: &Request,
-        id: JobId,
-        advance: Advance,
-    ) -> Result<(Job, Option<Version>), Interrupted> {
         let going_on = advance.ending == Ending::GoOn;
         let operation = AdvanceJob { home: self.home.clone(), id, holder: self.holder, advance };
-        let done = run(&self.roster, &request.as_system("advance"), &operation).await?;
-        match done.output {
-            Some(job) if going_on => Ok((self.going_on(*job)?, done.version)),
+        match run(&self.roster, &request.as_system("advance"), &operation).await?.output {
+            Some(job) if going_on => self.going_on(*job),
             Some(job) => {
                 self.heard_of(&job);
-                Ok((*job, done.version))
+                Ok(*job)
             }
             None => Err(Interrupted::Lost),
         }
+    }
+
+    /// An act on an item, with its outcome. A refusal is counted as one, though it is an outcome.
+    async fn row<O: Operation>(
+        &self,
+        request: &Request,
+        row: &RowInJob<O>,
+    ) -> Result<Option<Box<Job>>, OpError> {
+        let RowDone { job, refused } = run(&self.roster, request, row).await?.output;
+        if let Some(code) = refused {
+            self.roster.observer.refused(row.name(), code);
+        }
+        Ok(job)
     }
 
     /// The job, if it is still to be worked on by this process.

@@ -81,7 +81,7 @@ impl Postman {
     }
 
     async fn look(&self, at_hand: &mut JoinSet<()>, stop: &Stop) -> Result<(), OpError> {
-        let mut there = BTreeSet::new();
+        let (mut there, mut oldest) = (BTreeSet::new(), u64::MAX);
         for n in 0..OUTBOXES {
             let home = Home::Outbox(n);
             let mut after = None;
@@ -95,6 +95,7 @@ impl Postman {
                         return Ok(());
                     }
                     there.insert(pointer.id);
+                    oldest = oldest.min(stored.version.unix_millis());
                     while at_hand.len() >= AT_A_TIME {
                         if let Some(ended) = at_hand.join_next().await {
                             heard(ended);
@@ -108,6 +109,13 @@ impl Postman {
             }
         }
         self.later().retain(|id, _| there.contains(id));
+        let waited = if there.is_empty() {
+            0
+        } else {
+            let now = self.roster.store.read(&Home::Outbox(0), &[], &[]).await?.clock;
+            u64::try_from(now.micros() / 1_000).unwrap_or(0).saturating_sub(oldest)
+        };
+        self.roster.observer.mail_waiting(there.len() as u64, Duration::from_millis(waited));
         Ok(())
     }
 

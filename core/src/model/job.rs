@@ -150,7 +150,16 @@ impl Work {
 
     /// Whether it is neither stopped nor given up: what it tidies has happened already.
     pub const fn must_end(&self) -> bool {
-        matches!(self, Self::EraseUser { .. } | Self::ReassignRecords { .. } | Self::RefreshCards { .. })
+        match self {
+            Self::RemoveEverywhere { .. }
+            | Self::ReassignRecords { .. }
+            | Self::EraseUser { .. }
+            | Self::RefreshCards { .. } => true,
+            Self::Bulk { .. }
+            | Self::ImportMembers { .. }
+            | Self::ImportAccounts { .. }
+            | Self::MapOwners { .. } => false,
+        }
     }
 
     /// The home that holds the job.

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
+
 use super::stage::{added, stage};
 use super::sweep::{is_unswept, subject_of, sweep_subject};
 use super::{Decision, Operation, Roster, View};
@@ -10,11 +12,11 @@ use crate::actor::Actor;
 use crate::facts::{Expected, Facts, Request, Seed};
 use crate::flows::{lapse_invitations, resolve_waiting};
 use crate::home::{Home, Key, Record, Tally};
-use crate::id::{CommitId, UserId, Version};
+use crate::id::{CommitId, OrganizationId, UserId, Version};
 use crate::listing::{Listing, PageRequest};
-use crate::model::{Access, Inviter, Member, MemberStatus, Receipt};
-use crate::observe::operation_name;
-use crate::ops::invitation::let_go;
+use crate::model::{Access, Inviter, Member, MemberStatus, NoteKey, Receipt};
+use crate::ops::invitation::{FreeSeats, let_go, seats_over};
+use crate::ops::job::is_held;
 use crate::refusal::{OpError, Refusal, RefusalKind};
 use crate::settle::SettleDue;
 use crate::store::{ChangeSet, CommitError, Store, StoreError, Write};
@@ -119,9 +121,9 @@ async fn attempt<O: Operation>(
                 return Ok(done);
             }
             Err(CommitError::Conflict(_)) => {
-                roster.observer.conflicted(operation_name::<O>());
+                roster.observer.conflicted(operation.name());
                 if attempt < TRIES {
-                    roster.observer.retried(operation_name::<O>());
+                    roster.observer.retried(operation.name());
                 }
                 back_off(roster, attempt).await;
             }
@@ -217,9 +219,9 @@ pub async fn preflight<O: Operation>(
 }
 
 /// Tells of a refusal.
-fn heard<O: Operation, T>(roster: &Roster, _: &O, outcome: &Result<T, OpError>) {
+fn heard<O: Operation, T>(roster: &Roster, operation: &O, outcome: &Result<T, OpError>) {
     if let Err(OpError::Refused(refusal)) = outcome {
-        roster.observer.refused(operation_name::<O>(), refusal.code());
+        roster.observer.refused(operation.name(), refusal.code());
     }
 }
 
@@ -230,15 +232,20 @@ async fn foresee<O: Operation>(
 ) -> Result<O::Output, OpError> {
     let (view, decision) = decide(roster, request, operation).await?;
     let home = view.home.clone();
-    let adds = added(roster, &view, &decision);
+    let (adds, _) = added(roster, request, &view, &decision);
     if !adds.is_empty() {
         let tallies: Vec<Tally> = adds.iter().map(|(tally, ..)| *tally).collect();
-        let read = roster.store.read(&home, &[], &tallies).await?;
+        let holds = Key::Note(NoteKey::SeatHolds);
+        let keys = if tallies.contains(&Tally::Seats) { std::slice::from_ref(&holds) } else { &[] };
+        let read = roster.store.read(&home, keys, &tallies).await?;
+        let over = seats_over(&read);
         for (tally, by, within) in adds {
             let sum = read.tallies.get(&tally).copied().unwrap_or(0) + by;
             let fits = within.contains(&sum)
                 || (tally == Tally::Seats
-                    && within.contains(&(sum - due_seats(roster.store.as_ref(), &home, read.now()).await?)));
+                    && within.contains(
+                        &(sum - over - due_seats(roster.store.as_ref(), &home, read.now()).await?),
+                    ));
             if fits {
                 continue;
             }
@@ -338,6 +345,11 @@ async fn load<O: Operation>(
             return Err(OpError::Replay(answer));
         }
     }
+    if let Some(fence) = request.fence.as_ref().filter(|fence| fence.home == view.home)
+        && view.get(&fence.job).await?.is_none_or(|job| job.cancelled || !is_held(&job, fence.holder))
+    {
+        return Err(Refusal::Conflict.into());
+    }
     let state = operation.load(view).await?;
     if let Some(subject) = operation.subject()
         && (request.if_match.is_some() || view.has_holders(&subject))
@@ -397,18 +409,36 @@ async fn settle_due(roster: &Roster, request: &Request, home: Home, attempt: u32
     let listing = Listing::Due { home: home.clone(), until: now };
     let page = roster.store.list(&listing, &PageRequest { after: None, limit: 100 }).await?;
     let keys: Vec<Key> = page.rows.iter().map(|row| row.stored.record.key()).collect();
-    let any = !keys.is_empty();
-    if any {
+    let freed = match &home {
+        Home::Organization(id) => free_seats(roster, request, *id).await?,
+        _ => false,
+    };
+    if !keys.is_empty() {
         settle(roster, request, home, keys, 100 + attempt).await?;
         return Ok(true);
     }
-    any_lapsed(roster, request, &home).await
+    Ok(any_lapsed(roster, request, &home).await? || freed)
 }
 
-/// Ends invitations whose inviter has left; whether there were any.
+/// Ends invitations whose inviter has left, and lets go of seats held for a batch that is over; whether there were any.
 async fn any_lapsed(roster: &Roster, request: &Request, home: &Home) -> Result<bool, OpError> {
     let Home::Organization(id) = home else { return Ok(false) };
-    Ok(Box::pin(lapse_invitations(roster, &request.as_settling("lapse"), *id, None)).await? > 0)
+    let freed = free_seats(roster, request, *id).await?;
+    let lapsed = Box::pin(lapse_invitations(roster, &request.as_settling("lapse"), *id, None)).await?;
+    Ok(freed || lapsed > 0)
+}
+
+/// Lets go of seats held for batches that are over. Of a named type, so that others need not look into it.
+fn free_seats<'a>(
+    roster: &'a Roster,
+    request: &Request,
+    organization: OrganizationId,
+) -> BoxFuture<'a, Result<bool, OpError>> {
+    let request = request.as_settling("free seats");
+    Box::pin(async move {
+        let free = FreeSeats { organization, batch: None };
+        Ok(run(roster, &request, &free).await?.output)
+    })
 }
 
 /// A commit id is never drawn from the request: one who asks again may mean another state of the home, in which what

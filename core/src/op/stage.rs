@@ -10,6 +10,7 @@ use crate::facts::Request;
 use crate::home::{Key, Record, Tally};
 use crate::id::{CommitId, UserId, Version};
 use crate::log::{Body, Change, Detached, LogEntry};
+use crate::model::Job;
 use crate::store::{ChangeSet, Write};
 use crate::time::Timestamp;
 
@@ -27,16 +28,14 @@ pub(super) fn stage<O: Operation>(
         .iter()
         .map(|(key, found)| (key.clone(), found.as_ref().map(|stored| stored.version)))
         .collect();
-    if let Some(fence) = request.fence.as_ref().filter(|fence| fence.home == view.home) {
-        guards.entry(fence.key.clone()).or_insert(Some(fence.version));
-    }
     let mut writes: Vec<Write> = decision.puts.iter().cloned().map(Write::Put).collect();
     writes.extend(decision.removes.iter().cloned().map(Write::Remove));
     for record in &decision.puts {
         guards.entry(record.key()).or_insert(None);
     }
-    let sums = added(roster, &view, decision).into_iter();
-    writes.extend(sums.map(|(tally, by, within)| Write::Add { tally, by, within }));
+    let (sums, job) = added(roster, request, &view, decision);
+    writes.extend(job.map(|job| Write::Put(Record::Job(Box::new(job)))));
+    writes.extend(sums.into_iter().map(|(tally, by, within)| Write::Add { tally, by, within }));
     let entry = view.home.has_log().then(|| {
         let about = operation.about();
         log_entry(roster, request, about, view.now(), id, decision.events.clone())
@@ -44,12 +43,16 @@ pub(super) fn stage<O: Operation>(
     ChangeSet { id, home: view.home, not_after: operation.not_after(), guards, writes, entry }
 }
 
-/// What a decision adds to tallies, and the bounds of each sum.
+/// A tally, what is added to it, and the bounds of the sum.
+type Added = (Tally, i64, RangeInclusive<i64>);
+
+/// What a decision adds to tallies, with the bounds of each sum, and the job from whose hold it takes seats.
 pub(super) fn added<T>(
     roster: &Roster,
+    request: &Request,
     view: &View<'_>,
     decision: &Decision<T>,
-) -> Vec<(Tally, i64, RangeInclusive<i64>)> {
+) -> (Vec<Added>, Option<Job>) {
     let mut sums: BTreeMap<Tally, i64> = decision.checks.iter().map(|tally| (*tally, 0)).collect();
     let before = |key: &Key| view.seen.get(key).and_then(Option::as_ref).map(|stored| &stored.record);
     for record in &decision.puts {
@@ -61,6 +64,7 @@ pub(super) fn added<T>(
     for (tally, weight) in gone.filter_map(|key| before(&key)).flat_map(Record::weighs) {
         *sums.entry(tally).or_default() -= weight;
     }
+    let job = from_hold(request, view, &mut sums);
     let exact: BTreeMap<Tally, i64> = decision.exact.iter().copied().collect();
     for tally in exact.keys() {
         sums.entry(*tally).or_default();
@@ -78,7 +82,21 @@ pub(super) fn added<T>(
         };
         Some((tally, by, within))
     });
-    bounded.collect()
+    (bounded.collect(), job)
+}
+
+/// The job for which it is done, with so many seats less as are taken by this and it holds: they go from one to the other, so
+/// that nobody else gets them.
+fn from_hold(request: &Request, view: &View<'_>, sums: &mut BTreeMap<Tally, i64>) -> Option<Job> {
+    let fence = request.fence.as_ref().filter(|fence| fence.home == view.home)?;
+    let Record::Job(job) = &view.seen.get(&Key::Job(fence.job))?.as_ref()?.record else { return None };
+    let seats = sums.get_mut(&Tally::Seats)?;
+    let taken = (*seats).min(job.seats_held);
+    if taken <= 0 {
+        return None;
+    }
+    *seats -= taken;
+    Some(Job { seats_held: job.seats_held - taken, ..Job::clone(job) })
 }
 
 fn log_entry(

@@ -8,16 +8,17 @@ use super::organization::visible_standing;
 use crate::facts::Request;
 use crate::flows::resolve_user;
 use crate::flows::sweep::sweep_before;
-use crate::home::{Home, Record};
+use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, OrganizationId, UserId};
 use crate::listing::{Listing, PageRequest};
-use crate::model::{Access, Organization, PostName, Webhook};
+use crate::model::{Access, ApiKey, Note, NoteKey, Organization, PostName, Webhook};
 use crate::op::{Roster, View};
 use crate::ops::leaving::{LeavingMode, PlanRead};
 use crate::permission::{Permission, RoleRef};
 use crate::policy::Reach;
 use crate::reference::UserRef;
 use crate::refusal::OpError;
+use crate::store::StoreError;
 use crate::text::RecordType;
 
 /// A leaving plan.
@@ -33,7 +34,7 @@ pub struct LeavingPlan {
     pub owned: Option<Organization>,
     /// Records that they own, by type.
     pub records: BTreeMap<RecordType, i64>,
-    /// Their personal keys, which end with the membership.
+    /// Their personal keys, which end with the membership, and keys of the organization that they made, which stay.
     pub api_keys: Vec<SeenKey>,
     /// Webhooks that they made, which belong to the organization and stay.
     pub webhooks: Vec<Webhook>,
@@ -95,7 +96,7 @@ pub async fn leaving_plan(
     })
 }
 
-/// The personal keys of somebody.
+/// The personal keys of somebody, and those of the organization that they made.
 async fn keys_of(
     roster: &Roster,
     organization: OrganizationId,
@@ -105,16 +106,36 @@ async fn keys_of(
     loop {
         let found = roster.store.list(&Listing::ApiKeys { organization }, &page).await?;
         page.after = found.rows.last().map(|row| row.position.clone());
-        for row in found.rows {
-            match row.stored.record {
-                Record::ApiKey(key) if key.user == Some(user) && key.is_live(found.now) => keys.push(key),
-                _ => {}
-            }
-        }
+        let live = found.rows.into_iter().filter_map(|row| match row.stored.record {
+            Record::ApiKey(key) if key.is_live(found.now) => Some(key),
+            _ => None,
+        });
+        let (own, shared): (Vec<_>, Vec<_>) = live.partition(|key| key.user.is_some());
+        keys.extend(own.into_iter().filter(|key| key.user == Some(user)));
+        keys.extend(made_among(roster, organization, user, shared).await?);
         if !found.more {
             return Ok(seen_keys(roster, organization, keys).await?);
         }
     }
+}
+
+/// Those of some keys of the organization that somebody made.
+async fn made_among(
+    roster: &Roster,
+    organization: OrganizationId,
+    user: UserId,
+    keys: Vec<ApiKey>,
+) -> Result<Vec<ApiKey>, StoreError> {
+    let notes: Vec<Key> = keys.iter().map(|key| Key::Note(NoteKey::KeyMaker(key.id))).collect();
+    if notes.is_empty() {
+        return Ok(keys);
+    }
+    let read = roster.store.read(&Home::Organization(organization), &notes, &[]).await?;
+    let made = |key: &ApiKey| {
+        let note = read.records.get(&Key::Note(NoteKey::KeyMaker(key.id)));
+        matches!(note.map(|stored| &stored.record), Some(Record::Note(Note::KeyMaker { user: maker, .. })) if *maker == user)
+    };
+    Ok(keys.into_iter().filter(made).collect())
 }
 
 /// Invitations that the tally still counts although time has ended them.

@@ -195,6 +195,22 @@ mod tests {
         assert!(Passwords::new(PasswordCost { memory: 1, passes: 0, lanes: 1 }, 1).is_err());
     }
 
+    /// Where as many are hashed as may be, whoever comes is told so after a while: one whose address is nobody's too, for
+    /// whom as much is done.
+    #[tokio::test(start_paused = true)]
+    async fn who_finds_no_room_is_told_that_it_is_busy() {
+        let passwords = Passwords::new(CHEAP, 1).unwrap();
+        let password = Password::new("correct horse").unwrap();
+        let hash = passwords.hash(&password, [1; 16]).await.unwrap();
+        let taken = Arc::clone(&passwords.room).acquire_owned().await.unwrap();
+        for known in [Some(hash.as_str()), None] {
+            assert!(matches!(passwords.fits(&password, known).await, Err(OpError::Busy)));
+        }
+        assert!(matches!(passwords.hash(&password, [2; 16]).await, Err(OpError::Busy)));
+        drop(taken);
+        assert!(passwords.fits(&password, Some(&hash)).await.unwrap());
+    }
+
     #[test]
     fn passwords_that_are_set_have_8_to_256_characters() {
         let of = |n: usize| Password::new(&"\u{e9}".repeat(n)).is_ok();

@@ -1,12 +1,14 @@
 //! Nothing is left that names an erased person (rule L5). That their cards are blank and their names free, the checks of links
 //! say.
 
+use std::collections::BTreeMap;
+
 use super::Report;
-use crate::home::{Home, Record};
+use crate::home::{Home, Key, Record};
 use crate::id::UserId;
 use crate::log::LogFilter;
 use crate::model::customer::Customer;
-use crate::model::{JobStatus, Traits, User, UserStatus, Work};
+use crate::model::{Card, JobStatus, Traits, User, UserStatus, Work};
 use crate::op::Roster;
 use crate::store::{Dump, StoreError};
 
@@ -34,6 +36,62 @@ pub(super) async fn check(
         report("erased", format!("entry {seq} of the log keeps values about them"));
     }
     Ok(())
+}
+
+/// Checks what an organization keeps of people whose erasure has come to its end: invitations that they accepted, keys of
+/// their own, and values beside its log, by the first entry for each.
+pub(super) async fn check_organization(
+    roster: &Roster,
+    dump: &Dump,
+    logged: &BTreeMap<UserId, u64>,
+    report: Report<'_>,
+) -> Result<(), StoreError> {
+    let mut traces: BTreeMap<UserId, Vec<String>> = BTreeMap::new();
+    let mut shown = Vec::new();
+    for stored in &dump.records {
+        match &stored.record {
+            Record::Invitation(it) => {
+                let by = it.accepted_by.filter(|by| it.email.key() != format!("{by}@erased.invalid"));
+                if let Some(by) = by {
+                    traces.entry(by).or_default().push(format!("{} keeps their address", it.id));
+                }
+            }
+            Record::ApiKey(key) => {
+                if let Some(user) = key.user {
+                    traces.entry(user).or_default().push(format!("{} is theirs", key.id));
+                }
+            }
+            // Whoever is shown by name is not erased, or the check of links says so.
+            Record::Member(member) if member.card != Card::default() => shown.push(member.user),
+            _ => {}
+        }
+    }
+    for (user, seq) in logged {
+        let text = format!("entry {seq} of the log keeps values about them");
+        traces.entry(*user).or_default().push(text);
+    }
+    for user in shown {
+        traces.remove(&user);
+    }
+    for (user, found) in traces {
+        if is_gone(roster, user).await? {
+            for text in found {
+                report("erased", format!("{user} is erased, and {text}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether everything that names somebody is said to be gone.
+async fn is_gone(roster: &Roster, user: UserId) -> Result<bool, StoreError> {
+    let home = Home::User(user);
+    let read = roster.store.read(&home, &[Key::User], &[]).await?;
+    let erased = match read.records.get(&Key::User).map(|stored| &stored.record) {
+        Some(Record::User(user)) => user.status == UserStatus::Erased,
+        Some(_) | None => false,
+    };
+    Ok(erased && self::erased(&roster.store.dump(&home).await?).is_some())
 }
 
 /// The person whose home it is, if everything that names them is said to be gone.

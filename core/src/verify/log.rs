@@ -1,12 +1,12 @@
 //! The log: dense, chained, in the order of time, complete.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::Report;
 use crate::home::Home;
-use crate::id::CommitId;
+use crate::id::{CommitId, UserId};
 use crate::log::{Body, Head, LogFilter, Logged, chain, digest, personal_fits};
 use crate::op::Roster;
 use crate::store::{Dump, StoreError};
@@ -20,6 +20,8 @@ pub struct LogVerdict {
     pub head: Head,
     /// The first entry that is wrong, and how.
     pub first_bad: Option<(u64, String)>,
+    /// Of whom values lie beside entries, with the first of those.
+    pub(super) personal: BTreeMap<UserId, u64>,
     commits: BTreeSet<CommitId>,
 }
 
@@ -66,14 +68,22 @@ pub(super) async fn walk(
     home: &Home,
     progress: &mut (dyn FnMut(u64) + Send),
 ) -> Result<LogVerdict, StoreError> {
-    let mut verdict =
-        LogVerdict { entries: 0, head: Head::start(home), first_bad: None, commits: BTreeSet::new() };
+    let mut verdict = LogVerdict {
+        entries: 0,
+        head: Head::start(home),
+        first_bad: None,
+        personal: BTreeMap::new(),
+        commits: BTreeSet::new(),
+    };
     loop {
         let entries = roster.store.log(home, verdict.head.seq, 500, &LogFilter::ALL).await?;
         if entries.is_empty() {
             return Ok(verdict);
         }
         for logged in &entries {
+            for value in &logged.personal {
+                verdict.personal.entry(value.subject).or_insert(logged.seq);
+            }
             if let Err(problem) = follows(&verdict.head, logged) {
                 verdict.first_bad = Some((verdict.head.seq + 1, problem));
                 return Ok(verdict);

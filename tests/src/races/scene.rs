@@ -1,8 +1,10 @@
 //! One organization, two replicas, and acts that run on one of them by themselves.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use futures::future::join_all;
 use roster_core::actor::{Actor, Via};
 use roster_core::facts::Request;
@@ -17,12 +19,14 @@ use roster_core::ops::member::{AccessAsk, Joining, RemoveMember};
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::reference::{AccountRef, UserRef};
 use roster_core::refusal::OpError;
+use roster_core::store::{ChangeSet, CommitError, Committed, Store};
 use roster_core::verify::{verify_all, verify_home};
 use tokio::task::JoinHandle;
 
-use super::Race;
+use super::{GUARDS, Race};
+use crate::gate::{Between, Hook};
 use crate::replicas::again;
-use crate::stores::{CountingEntropy, TestStore, fresh};
+use crate::stores::{CountingEntropy, ManualClock, TestStore, fresh};
 
 pub(super) const MEMBER: RoleRef = RoleRef::System(SystemRole::Member);
 pub(super) const VIEWER: RoleRef = RoleRef::System(SystemRole::Viewer);
@@ -58,7 +62,7 @@ pub(super) struct Scene {
     an_adding: Duration,
     pub round: u32,
     // Dropped last.
-    _test: TestStore,
+    test: TestStore,
 }
 
 impl Scene {
@@ -67,7 +71,7 @@ impl Scene {
         let test = fresh(store).await;
         let entropy = Arc::new(CountingEntropy::new(test.clock.clone()));
         let roster = |store| Roster::new(store, entropy.clone());
-        let replicas = [roster(Arc::clone(&test.store)), roster(again(&test).await)];
+        let replicas = [roster(guarded(Arc::clone(&test.store))), roster(guarded(again(&test).await))];
         let mut users = Vec::new();
         for name in ["olga", "anna", "bert", "mia"] {
             users.push(person(&replicas[0], name).await);
@@ -92,7 +96,7 @@ impl Scene {
             crowd,
             an_adding: Duration::ZERO,
             round: 0,
-            _test: test,
+            test,
         };
         scene.organize().await;
         scene.admit().await;
@@ -107,6 +111,13 @@ impl Scene {
                 | Race::ReassignAndPut
                 | Race::EraseAndAccept
                 | Race::EraseAndAdd
+                | Race::AcceptAndAccept
+                | Race::AcceptAndRevoke
+                | Race::AcceptAndResend
+                | Race::OfferAndTransfer
+                | Race::OfferAndRemoval
+                | Race::ComingAndGoing
+                | Race::MixedForOneSeat
         ) {
             scene.know_the_guests().await;
         }
@@ -120,7 +131,7 @@ impl Scene {
     pub async fn organize(&mut self) {
         let roster = &self.replicas[0];
         let request = || Request::new(Actor::CLI, roster.entropy.as_ref());
-        let account = |name: &str| (name.parse().expect("a name"), None);
+        let account = |name: &str| (name.parse().expect("a name"), name.parse().ok());
         let new = NewOrganization {
             name: "Cloud".parse().expect("a name"),
             external_id: None,
@@ -167,6 +178,11 @@ impl Scene {
             self.an_adding = begun.elapsed();
             self.act(RemoveMember { organization: self.organization, user: *user }).await;
         }
+    }
+
+    /// The clock of both replicas.
+    pub fn clock(&self) -> &ManualClock {
+        &self.test.clock
     }
 
     /// The organization's home.
@@ -289,6 +305,22 @@ pub(super) fn spawn_set_role(
 /// How they all ended.
 pub(super) async fn joined(acts: impl Iterator<Item = JoinHandle<Outcome>>) -> Vec<Outcome> {
     join_all(acts).await.into_iter().map(|ended| ended.expect("the act ends")).collect()
+}
+
+/// The store; without the guards of what is committed, where it is to be shown that races see that.
+fn guarded(store: Arc<dyn Store>) -> Arc<dyn Store> {
+    let off = std::env::var(GUARDS).is_ok_and(|guards| guards == "off");
+    if off { Between::new(store, Arc::new(NoGuards)) } else { store }
+}
+
+#[derive(Debug)]
+struct NoGuards;
+
+#[async_trait]
+impl Hook for NoGuards {
+    async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+        store.commit(&ChangeSet { guards: BTreeMap::new(), ..changes.clone() }).await
+    }
 }
 
 fn named(name: &str) -> NewUser {

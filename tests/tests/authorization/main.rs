@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use calls::{Call, prepared};
 use roster_tests::stores::selected;
 use roster_tests::world::World;
+use serde_json::json;
 use table::{CALLERS, QUESTIONS, TABLE};
 
 fn rows() -> impl Iterator<Item = (&'static str, [u16; 15])> {
@@ -147,6 +148,79 @@ async fn things_of_another_organization_are_not_there() {
             }
         }
     }
+}
+
+/// X4: every list that the document has as CSV comes as CSV, each under the names of its columns, with nothing that a
+/// spreadsheet takes for a formula. What a list is written as does not depend on the store.
+#[tokio::test]
+async fn x4_every_list_comes_as_csv() {
+    let world = prepared(selected()[0]).await;
+    let operator = world.operator();
+    let cloud = "/v1/organizations/ext:cloud";
+    for path in [cloud, &format!("{cloud}/accounts/ext:north"), "/v1/users/ext:nils"] {
+        operator.patch(path, json!({"name": "=1+1"})).await.is(200);
+    }
+    let role = json!({"name": "@role", "permissions": ["members:read"]});
+    operator.post(&format!("{cloud}/roles"), role).await.is(201);
+    let key = json!({"name": "+key", "access": {"type": "organization", "role": "viewer"}});
+    operator.post(&format!("{cloud}/api-keys"), key).await.is(201);
+    for (path, body) in [
+        ("/v1/views", json!({"name": "-view", "kind": "accounts"})),
+        ("/v1/sources", json!({"name": "=source", "groups": {"to": "each"}})),
+    ] {
+        operator.post(path, body).await.is(201);
+    }
+    let (mut lists, mut promised, mut marked) = (BTreeSet::new(), BTreeSet::new(), 0);
+    let document = roster_api::openapi::document();
+    for call in documented().into_iter().filter(|call| call.method == http::Method::GET) {
+        let operation = &document["paths"][&call.path]["get"];
+        if operation["responses"]["200"]["content"]["text/csv"].is_object() {
+            promised.insert(call.id.clone());
+        }
+        for caller in [operator.clone(), world.person("olga"), world.person("nils")] {
+            let listed = call.as_caller(&world, &caller, "ext:cloud").await;
+            let Some(rows) = listed.body["data"].as_array() else { continue };
+            let csv = caller.with("accept", "text/csv");
+            let csv = call.as_caller(&world, &csv, "ext:cloud").await;
+            assert_eq!(csv.header("content-type"), Some("text/csv; charset=utf-8"), "{}", call.id);
+            let mut table = cells(&csv.text).into_iter();
+            let columns = table.next().unwrap();
+            assert_eq!(table.len(), rows.len(), "{}: {}", call.id, csv.text);
+            for (row, line) in rows.iter().zip(table) {
+                assert_eq!(line.len(), columns.len(), "{}", call.id);
+                let missing = row.as_object().unwrap().keys().find(|name| !columns.contains(name));
+                assert_eq!(missing, None, "{}", call.id);
+                let formula = |cell: &&String| cell.trim_start().starts_with(['=', '+', '-', '@']);
+                assert_eq!(line.iter().find(formula), None, "{}", call.id);
+                marked += line.iter().filter(|cell| cell.starts_with('\'')).count();
+            }
+            lists.insert(call.id.clone());
+        }
+    }
+    // An export says by its query what it is written as.
+    promised.retain(|id| !id.starts_with("export_"));
+    assert_eq!(lists, promised);
+    assert!(marked > 10, "{marked} cells that would have been formulas");
+}
+
+/// The cells of a table (RFC 4180), line by line.
+fn cells(table: &str) -> Vec<Vec<String>> {
+    let (mut lines, mut line, mut cell, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
+    let mut letters = table.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' if quoted && letters.next_if_eq(&'"').is_some() => cell.push('"'),
+            '"' => quoted = !quoted,
+            ',' if !quoted => line.push(std::mem::take(&mut cell)),
+            '\r' if !quoted => {}
+            '\n' if !quoted => {
+                line.push(std::mem::take(&mut cell));
+                lines.push(std::mem::take(&mut line));
+            }
+            letter => cell.push(letter),
+        }
+    }
+    lines
 }
 
 /// An account of one's own organization that one cannot reach is known to be there: 403.

@@ -109,7 +109,7 @@ pub const TABLE: [(&str, [u16; 15]); 80] = [
 
 /// The same for operations whose answer is about the question, not the thing.
 #[rustfmt::skip]
-pub const QUESTIONS: [(&str, [u16; 15]); 64] = [
+pub const QUESTIONS: [(&str, [u16; 15]); 65] = [
     // operation                  operator owner admin member viewer nora sven nils empty fred mia  admin_key viewer_key other_key for_nils
     ("check",                     [200,    200,  200,  403,   403,   200, 403, 200, 403,  200, 200, 200,      403,       200,      200]),
     ("check_batch",               [200,    200,  200,  403,   403,   403, 403, 200, 403,  200, 200, 200,      403,       200,      200]),
@@ -125,6 +125,7 @@ pub const QUESTIONS: [(&str, [u16; 15]); 64] = [
     ("list_deployment_audit",     [200,    403,  403,  403,   403,   403, 403, 403, 403,  403, 403, 403,      403,       403,      403]),
     ("list_sessions",             [403,    200,  200,  200,   200,   200, 200, 200, 200,  200, 200, 403,      403,       403,      403]),
     ("end_session",               [403,    404,  404,  404,   404,   404, 404, 404, 404,  404, 404, 403,      403,       403,      403]),
+    ("end_sessions",              [403,    204,  204,  204,   204,   204, 204, 204, 204,  204, 204, 403,      403,       403,      403]),
     ("change_password",           [403,    401,  401,  401,   401,   401, 401, 401, 401,  401, 401, 403,      403,       403,      403]),
     ("sign_in",                   [401,    401,  401,  401,   401,   401, 401, 401, 401,  401, 401, 401,      401,       401,      401]),
     ("ask_password_reset",        [202,    202,  202,  202,   202,   202, 202, 202, 202,  202, 202, 202,      202,       202,      202]),

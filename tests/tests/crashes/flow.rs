@@ -5,9 +5,10 @@ use std::sync::Arc;
 use roster_core::actor::{Actor, Via};
 use roster_core::facts::{ReceiptDraft, Request, Seed};
 use roster_core::flows::{
-    Leave, NewAccount, NewMember, NewOrganization, NewUser, Reassign, Who, accept_invitation, add_member,
-    begin_receipt, close_organization, create_account, create_organization, create_user, finish_receipt,
-    invite, leave_by_plan, reassign_records, remove_many, set_role, update_organization, update_user,
+    Leave, NewAccount, NewMember, NewOrganization, NewUser, Reassign, SignUp, Who, accept_invitation,
+    add_member, begin_receipt, close_organization, create_account, create_organization, create_user,
+    finish_receipt, invite, leave_by_plan, reassign_records, remove_many, set_role, update_organization,
+    update_user,
 };
 use roster_core::home::Home;
 use roster_core::id::{OrganizationId, UserId};
@@ -23,7 +24,7 @@ use roster_core::ops::user::UserPatch;
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::reference::{AccountRef, UserRef};
 use roster_core::refusal::OpError;
-use roster_core::secret::InvitationLink;
+use roster_core::secret::{InvitationLink, Password};
 use roster_tests::mailbox::Mailbox;
 use roster_tests::stores::START;
 
@@ -40,6 +41,10 @@ pub struct Ids {
     pub link: InvitationLink,
     /// Of moe's leaving plan, as 32 hexadecimal digits.
     pub revision: u128,
+    /// Of olga's.
+    pub owners_revision: u128,
+    /// To `ext:cloud`, for somebody of whom nobody has heard.
+    pub newcomer: InvitationLink,
 }
 
 /// An act of several commits.
@@ -59,6 +64,8 @@ pub enum Flow {
     Plan,
     Reassign,
     Invite,
+    PlanOwner,
+    SignUp,
 }
 
 /// What was asked before: nothing, or the same with an idempotency key.
@@ -71,7 +78,9 @@ pub enum Ask {
 }
 
 impl Flow {
-    pub const ALL: [Self; 14] = [
+    /// Those that are cut off at every commit and dropped at every poll: all but the one that hashes a password on a thread of
+    /// its own, which takes polls as it comes.
+    pub const ALL: [Self; 15] = [
         Self::CreateUser,
         Self::CreateOrganization,
         Self::AddNewPerson,
@@ -86,11 +95,12 @@ impl Flow {
         Self::Plan,
         Self::Reassign,
         Self::Invite,
+        Self::PlanOwner,
     ];
 
     /// Whether the world shows either nothing of it or all of it.
     pub fn is_one_step(self) -> bool {
-        !matches!(self, Self::CreateOrganization | Self::AddNewPerson | Self::RemoveMany)
+        !matches!(self, Self::CreateOrganization | Self::AddNewPerson | Self::RemoveMany | Self::SignUp)
     }
 
     /// Whether something is tidied up at its end, whose failure does not make it fail.
@@ -104,7 +114,7 @@ impl Flow {
             Self::CreateUser => &["email_exists", "external_id_exists"],
             Self::CreateOrganization | Self::CreateAccount => &["external_id_exists"],
             Self::AddNewPerson => &["already_member"],
-            Self::Plan => &["plan_changed"],
+            Self::Plan | Self::PlanOwner => &["plan_changed"],
             Self::Invite => &["invitation_exists"],
             _ => &[],
         }
@@ -137,7 +147,7 @@ impl Flow {
     }
 
     async fn act(self, roster: &Roster, request: &Request, ids: Ids) -> Result<(), OpError> {
-        let Ids { cloud, ute, fay, link, revision } = ids;
+        let Ids { cloud, ute, fay, link, revision, owners_revision, newcomer } = ids;
         let bare = Request { receipt: None, ..request.clone() };
         match self {
             Self::CreateUser => {
@@ -201,6 +211,20 @@ impl Flow {
             Self::Plan => {
                 leave_by_plan(roster, request, cloud, &moes(revision), Some(&|_| vec![1])).await.map(drop)
             }
+            Self::PlanOwner => {
+                let mailed = with_mail(roster, Arc::default());
+                let leave = olgas(owners_revision);
+                leave_by_plan(&mailed, request, cloud, &leave, Some(&|_| vec![1])).await.map(drop)
+            }
+            Self::SignUp => {
+                let sign_up = SignUp {
+                    name: "Rita".parse().unwrap(),
+                    password: Password::new("correct horse battery").unwrap(),
+                };
+                let token = roster.links.invitation_token(&newcomer);
+                let visitor = Request { actor: Actor::Visitor, ..bare };
+                Box::pin(accept_invitation(roster, &visitor, &token, Some(&sign_up))).await.map(drop)
+            }
             Self::Reassign => {
                 let asked = Reassign { from: named("moe"), to: named("max"), kind: None, account: None };
                 reassign_records(roster, &bare, cloud, &asked).await.map(drop)
@@ -226,6 +250,18 @@ fn moes(revision: u128) -> Leave {
         posts_to: Some(named("max")),
         owner_to: None,
         fate: InvitationFate::Revoke,
+    }
+}
+
+/// What olga's plan asks for.
+fn olgas(revision: u128) -> Leave {
+    Leave {
+        user: named("olga"),
+        revision: format!("{revision:032x}"),
+        records_to: None,
+        posts_to: None,
+        owner_to: Some(named("max")),
+        ..moes(revision)
     }
 }
 

@@ -202,4 +202,11 @@ flows! {
     plan: Plan;
     reassign: Reassign;
     invite: Invite;
+    plan_owner: PlanOwner;
+}
+
+/// User, password, pointer, acceptance, card, session.
+#[tokio::test(start_paused = true)]
+async fn cut_off_sign_up() {
+    at_every_commit("memory", Flow::SignUp).await;
 }

@@ -17,7 +17,8 @@ use roster_core::ops::post::SetPost;
 use roster_core::ops::record::PutRecord;
 use roster_core::reads::{self, MemberFilter};
 use roster_core::reference::{OrganizationRef, UserRef};
-use roster_core::secret::InvitationLink;
+use roster_core::secret::{InvitationLink, PasswordCost, Passwords};
+use roster_core::sign_in::SignIn;
 use roster_core::store::Store;
 use roster_tests::gate::{Between, Hook};
 use roster_tests::stores::{CountingEntropy, ManualClock, TestStore, fresh};
@@ -58,11 +59,15 @@ impl Scene {
         }
         let cloud = made[0];
         let access = AccessAsk::Accounts(vec![(external("south"), MEMBER)]);
-        let email = "fay@example.com".parse().unwrap();
-        let ask = InviteAsk { email, access, expires_in: None, name: None, user: None, cuts: 0 };
-        let invited = invite(&roster, &request(), cloud, ask, None).await.unwrap().output;
-        let [(_, InviteOutcome::Invited(it))] = invited.as_slice() else { panic!("{invited:?}") };
-        let link = InvitationLink { organization: cloud, invitation: it.id, number: it.link };
+        let mut links = Vec::new();
+        for name in ["fay", "rita.new"] {
+            let (email, access) = (format!("{name}@example.com").parse().unwrap(), access.clone());
+            let ask = InviteAsk { email, access, expires_in: None, name: None, user: None, cuts: 0 };
+            let invited = invite(&roster, &request(), cloud, ask, None).await.unwrap().output;
+            let [(_, InviteOutcome::Invited(it))] = invited.as_slice() else { panic!("{invited:?}") };
+            links.push(InvitationLink { organization: cloud, invitation: it.id, number: it.link });
+        }
+        let (link, newcomer) = (links[0], links[1]);
         let moe = UserRef::External("moe".parse().unwrap());
         let owner = reads::user(&roster, &request(), &moe).await.unwrap().value.id;
         for n in 0..2 {
@@ -89,7 +94,10 @@ impl Scene {
         run(&roster, &request(), &post).await.unwrap();
         let plan = reads::leaving_plan(&roster, &request(), cloud, &moe, LeavingMode::Remove).await.unwrap();
         let revision = u128::from_str_radix(&plan.revision, 16).unwrap();
-        Self { at, entropy, ids: Ids { cloud, ute, fay, link, revision } }
+        let olga = UserRef::External("olga".parse().unwrap());
+        let plan = reads::leaving_plan(&roster, &request(), cloud, &olga, LeavingMode::Remove).await.unwrap();
+        let owners_revision = u128::from_str_radix(&plan.revision, 16).unwrap();
+        Self { at, entropy, ids: Ids { cloud, ute, fay, link, revision, owners_revision, newcomer } }
     }
 
     /// On the store itself.
@@ -286,5 +294,7 @@ fn is_receipt(record: &Record) -> bool {
 }
 
 fn make(store: Arc<dyn Store>, entropy: &Arc<dyn Entropy>) -> Roster {
-    Roster::new(store, Arc::clone(entropy))
+    let cost = PasswordCost { memory: 8, passes: 1, lanes: 1 };
+    let sign_in = SignIn { passwords: Passwords::new(cost, 1).unwrap(), ..SignIn::default() };
+    Roster { sign_in: Arc::new(sign_in), ..Roster::new(store, Arc::clone(entropy)) }
 }

@@ -41,4 +41,11 @@ races! {
     l7_a_record_is_whose_it_was_made_last: ReassignAndPut;
     l5_who_is_erased_is_no_member_by_an_invitation: EraseAndAccept;
     l5_who_is_erased_is_no_member_by_an_adding: EraseAndAdd;
+    i2_one_link_makes_one_member: AcceptAndAccept;
+    i4_a_link_is_accepted_or_revoked: AcceptAndRevoke;
+    i4_an_old_link_is_accepted_or_dead: AcceptAndResend;
+    o4_an_offer_is_accepted_or_another_owns_it: OfferAndTransfer;
+    o4_an_offer_is_accepted_or_its_target_removed: OfferAndRemoval;
+    l4_whoever_comes_and_goes_does_so_in_one_order: ComingAndGoing;
+    s1_of_five_ways_to_one_seat_one_gets_it: MixedForOneSeat;
 }

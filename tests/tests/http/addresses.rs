@@ -101,6 +101,14 @@ async fn o3_both_owners_are_told_of_a_transfer() {
             world.person("max").post(&accept, json!({})).await.is(200);
         }
         assert_eq!(told().await, ["anna@example.com max", "max@example.com max"]);
+        let plan = "/v1/organizations/ext:cloud/members/ext:max/leaving-plan";
+        let revision = world.operator().get(plan).await.is(200)["revision"].clone();
+        let body = json!({"mode": "remove", "revision": revision, "owner_to": "ext:nils"});
+        let operator = world.operator().with("idempotency-key", "plan");
+        for _ in 0..2 {
+            operator.post(plan, body.clone()).await.is(200);
+        }
+        assert_eq!(told().await, ["max@example.com nils", "nils@example.com nils"], "by a leaving plan too");
         crate::verified(&world).await;
     }
 }

@@ -3,7 +3,12 @@
 use std::fmt::Write as _;
 
 use http::Method;
+use roster_core::home::{Home, Record};
+use roster_core::id::UserId;
 use roster_core::log::LogFilter;
+use roster_core::model::{Access, ApiKey, InvitationStatus};
+use roster_core::verify::verify_home;
+use roster_tests::build;
 use roster_tests::http::text;
 use roster_tests::stores::selected;
 use roster_tests::world::World;
@@ -231,6 +236,45 @@ async fn l5_an_export_tells_nothing_of_others() {
         assert!(text.contains(added["user_id"].as_str().unwrap()), "{store}: whom she added is hers to know");
         for name in ["soul@", "other soul"] {
             assert!(!text.contains(name), "{store}: {name} in {text}");
+        }
+    }
+}
+
+/// L5: what an organization keeps of an erased person by mistake, `verify` finds: an address, a key, a value beside its log.
+#[tokio::test]
+async fn l5_verify_finds_what_is_kept_of_an_erased_person() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let (operator, store) = (world.operator(), &world.service.roster.store);
+        let id = eva(&world).await;
+        operator.post(&format!("{EVA}/erase"), json!({"confirm": true})).await.is(202);
+        work_off(&world).await;
+        let home = text(&operator.get(CLOUD).await.is(200), "/id").parse().unwrap();
+        let (home, user) = (Home::Organization(home), id.parse().unwrap());
+        let found = async || -> Vec<String> {
+            let verdict = verify_home(&world.service.roster, &home).await.unwrap();
+            verdict.findings.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(found().await, [] as [&str; 0]);
+        let time = store.read(&home, &[], &[]).await.unwrap().clock;
+        let mut invitation = build::invitation(1, Access::NONE);
+        invitation.status = InvitationStatus::Accepted;
+        (invitation.accepted_by, invitation.holds_seat) = (Some(user), false);
+        let key = ApiKey { user: Some(user), ..build::api_key(1, Access::NONE) };
+        let planted = [Some(Record::Invitation(invitation)), Some(Record::ApiKey(key)), None];
+        for (n, (record, says)) in (901..).zip(planted.into_iter().zip(["address", "theirs", "values about"]))
+        {
+            let about: &[UserId] = if record.is_none() { &[user] } else { &[] };
+            let draft = build::change(n, &home).entry(None, about, time);
+            let draft = match record {
+                Some(record) => draft.put(record),
+                None => draft,
+            };
+            store.commit(&draft.done()).await.unwrap();
+            let told = found().await;
+            let told: Vec<_> = told.iter().filter(|text| text.contains("is erased, and")).collect();
+            assert_eq!(told.len(), usize::try_from(n).unwrap() - 900, "{told:?}");
+            assert!(told.iter().any(|text| text.contains(says)), "{says}: {told:?}");
         }
     }
 }

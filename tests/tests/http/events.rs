@@ -229,6 +229,15 @@ async fn a_stream_ends_with_the_right_to_read_it() {
     world.service.revoke_operator(id).await;
     let rest: Vec<_> = tokio::time::timeout(Duration::from_secs(2), stream.collect()).await.expect("an end");
     assert!(rest.is_empty(), "{rest:?}");
+    // M7: one who is deactivated, by a key of their own.
+    let own = json!({"name": "Own", "kind": "personal"});
+    let own = world.person("anna").post(&format!("{CLOUD}/api-keys"), own).await.is(201);
+    let mut stream = stream_as(&world, &text(&own, "/secret"), "0", None).await;
+    told(&mut stream, 1).await;
+    let cut = format!("{CLOUD}/members/ext:anna/deactivate");
+    world.operator().post(&cut, json!({})).await.is(200);
+    let rest: Vec<_> = tokio::time::timeout(Duration::from_secs(2), stream.collect()).await.expect("an end");
+    assert!(rest.is_empty(), "{rest:?}");
 }
 
 /// X2: several write on two replicas while one follows on a third: nothing is missed, doubled or behind the cursor, and

@@ -1,13 +1,22 @@
 //! What an invitation is worth while people come and go around it: rules I6, I7, M5, M7, M9, S1.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
 use roster_core::actor::Actor;
 use roster_core::facts::Request;
-use roster_core::flows::invite_many;
-use roster_core::ops::invitation::{InviteAsk, InviteOutcome};
-use roster_core::ops::member::AccessAsk;
+use roster_core::flows::{NewMember, NewUser, Who, add_member, invite_many};
+use roster_core::home::Record;
+use roster_core::id::OrganizationId;
+use roster_core::op::{Roster, run};
+use roster_core::ops::invitation::{CreateInvitations, Hold, InviteAsk, InviteOutcome};
+use roster_core::ops::member::{AccessAsk, Joining};
 use roster_core::permission::{RoleRef, SystemRole};
-use roster_core::refusal::Refusal;
+use roster_core::refusal::{OpError, Refusal};
+use roster_core::store::{ChangeSet, CommitError, Committed, Store, Write};
 use roster_core::verify::verify_all;
+use roster_tests::gate::Hook;
 use roster_tests::http::{Caller, Reply, text};
 use roster_tests::stores::selected;
 use roster_tests::world::{World, on_accounts};
@@ -331,6 +340,95 @@ async fn i8_a_batch_that_is_done_again_finds_its_own_rows() {
             InviteOutcome::Refused(Refusal::InvitationExists),
             "another request's are not"
         );
+        assert_sound(&world).await;
+    }
+}
+
+/// Has somebody added once a batch has made its first commit.
+#[derive(Debug)]
+struct Between {
+    world: Roster,
+    organization: OrganizationId,
+    batches: AtomicUsize,
+    told: Mutex<Option<Result<(), &'static str>>>,
+}
+
+#[async_trait]
+impl Hook for Between {
+    async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+        let invites = |write: &Write| matches!(write, Write::Put(Record::Invitation(_)));
+        if changes.writes.iter().any(invites) && self.batches.fetch_add(1, Ordering::SeqCst) == 1 {
+            let request = Request::new(Actor::CLI, self.world.entropy.as_ref());
+            let email = Some("late@example.com".parse().unwrap());
+            let who = Who::Person(NewUser { email, ..NewUser::default() });
+            let access = AccessAsk::Organization(RoleRef::System(SystemRole::Viewer));
+            let joining = Joining { access, starts_at: None, expires_at: None };
+            let new = NewMember { who, joining };
+            let added = add_member(&self.world, &request, self.organization, &new, None).await;
+            *self.told.lock().unwrap() = Some(match added {
+                Ok(_) => Ok(()),
+                Err(OpError::Refused(refusal)) => Err(refusal.code()),
+                Err(error) => panic!("{error}"),
+            });
+        }
+        store.commit(changes).await
+    }
+}
+
+/// I8, S1: a batch of several commits has its seats from the first one on; who comes between gets none of them.
+#[tokio::test]
+async fn i8_a_batch_holds_its_seats_until_it_is_done() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let seats = used(&world).await + 130;
+        operator.patch(&format!("{CLOUD}/seats"), json!({"purchased": seats})).await.is(200);
+        let cloud = text(&operator.get(CLOUD).await.is(200), "/id").parse().unwrap();
+        let (batches, told) = (AtomicUsize::new(0), Mutex::new(None));
+        let world_of = world.service.roster.clone();
+        let between = Arc::new(Between { world: world_of, organization: cloud, batches, told });
+        let rows: Vec<Value> = (0..130)
+            .map(|n| json!({"email": format!("p{n}@example.com"), "access": wide("viewer")}))
+            .collect();
+        let behind = world.service.behind(Arc::clone(&between) as Arc<dyn Hook>);
+        let made = behind.operator().post(INVITATIONS, json!({"invitations": rows})).await.is(200);
+        let invited = made["results"].as_array().unwrap().iter().filter(|row| row["status"] == "invited");
+        assert_eq!((invited.count(), *between.told.lock().unwrap()), (130, Some(Err("no_seat"))), "{store}");
+        assert_eq!(used(&world).await, seats);
+        assert_sound(&world).await;
+    }
+}
+
+/// I8, S1: what a batch holds that nobody goes on with is free a minute later, though nobody has written it down.
+#[tokio::test]
+async fn i8_a_batch_that_nobody_goes_on_with_holds_no_seats() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let (operator, roster) = (world.operator(), &world.service.roster);
+        let seats = used(&world).await + 3;
+        operator.patch(&format!("{CLOUD}/seats"), json!({"purchased": seats})).await.is(200);
+        let cloud = text(&operator.get(CLOUD).await.is(200), "/id").parse().unwrap();
+        let access = AccessAsk::Organization(RoleRef::System(SystemRole::Viewer));
+        let email = "rita@example.com".parse().unwrap();
+        let first = CreateInvitations {
+            organization: cloud,
+            rows: vec![(0, InviteAsk { email, access, expires_in: None, name: None, user: None, cuts: 0 })],
+            all_or_nothing: false,
+            hold: Some(Hold { batch: uuid::Uuid::from_u128(7), seats: 2 }),
+            mail: None,
+        };
+        let request = Request::new(Actor::CLI, roster.entropy.as_ref());
+        run(roster, &request, &first).await.unwrap();
+        assert_eq!(used(&world).await, seats);
+        invite(&operator, "rosa", wide("viewer")).await.refused(409, "no_seat");
+        assert_sound(&world).await;
+        world.test().clock.advance_seconds(60);
+        assert_eq!(used(&world).await, seats - 2);
+        for name in ["rosa", "ruth"] {
+            invited(&operator, name, wide("viewer")).await;
+        }
+        invite(&operator, "rolf", wide("viewer")).await.refused(409, "no_seat");
+        assert_eq!(used(&world).await, seats);
         assert_sound(&world).await;
     }
 }

@@ -309,3 +309,30 @@ async fn p3_a_personal_key_makes_no_others_and_lives_no_longer() {
         world.person("max").patch(&one, json!({"expires_at": null})).await.is(200);
     }
 }
+
+/// M11, P3: who may manage keys makes, changes and turns those that hold no more than they do.
+#[tokio::test]
+async fn m11_keys_are_made_changed_and_turned_by_whoever_holds_what_they_hold() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let (operator, max, cloud) = (world.operator(), world.person("max"), "/v1/organizations/ext:cloud");
+        let held = ["api_keys:read", "api_keys:manage", "members:read"];
+        let made = |name: &str, held: &[&str]| json!({"name": name, "permissions": held});
+        let role = operator.post(&format!("{cloud}/roles"), made("Keys", &held)).await.is(201);
+        let desk = operator.post(&format!("{cloud}/roles"), made("Desk", &["members:read"])).await.is(201);
+        let only = json!({"roles": [{"role": role["id"], "accounts": "all"}]});
+        operator.put(&format!("{cloud}/members/ext:max/access"), only).await.is(200);
+        let whole = |role: &Value| json!({"name": "k", "access": {"type": "organization", "role": role}});
+        max.post(KEYS, whole(&json!("viewer"))).await.refused(403, "cannot_grant_unheld");
+        let key = max.post(KEYS, whole(&desk["id"])).await.is(201);
+        let own = format!("{KEYS}/{}", text(&key, "/id"));
+        let raised = json!({"access": {"type": "organization", "role": "viewer"}});
+        max.patch(&own, raised).await.refused(403, "cannot_grant_unheld");
+        max.post(&format!("{own}/rotate"), json!({})).await.is(200);
+        let above = operator.post(KEYS, whole(&json!("admin"))).await.is(201);
+        let above = format!("{KEYS}/{}", text(&above, "/id"));
+        max.post(&format!("{above}/rotate"), json!({})).await.refused(403, "cannot_grant_unheld");
+        let lowered = json!({"access": {"type": "organization", "role": desk["id"]}});
+        max.patch(&above, lowered).await.refused(403, "cannot_grant_unheld");
+    }
+}

@@ -59,6 +59,23 @@ async fn l6_a_plan_names_what_goes() {
             (&plan["api_keys"][0]["name"], &plan["api_keys"][0]["last_used_at"]),
             (&json!("Laptop"), &Value::Null)
         );
+        assert_eq!(plan["api_keys"][0]["kind"], "personal");
+        // A key of the organization stays, and its maker knows its secret.
+        let keys = format!("{CLOUD}/api-keys");
+        let access = json!({"type": "organization", "role": "viewer"});
+        let mut made = Vec::new();
+        for name in ["Gone", "Shared"] {
+            let body = json!({"name": name, "access": access});
+            made.push(world.person("anna").post(&keys, body).await.is(201));
+        }
+        world.operator().delete(&format!("{keys}/{}", text(&made[0], "/id"))).await.is(204);
+        let annas = format!("{CLOUD}/members/ext:anna/leaving-plan");
+        let shown = world.operator().get(&annas).await.is(200)["api_keys"].clone();
+        let expected = json!([{
+            "id": made[1]["id"], "name": "Shared", "kind": "organization", "prefix": made[1]["prefix"],
+            "expires_at": null, "last_used_at": null,
+        }]);
+        assert_eq!(shown, expected, "not those of others, and not the one that was revoked");
         let posts = plan["posts"].as_array().unwrap();
         assert_eq!(posts.len(), 2);
         assert!(posts.iter().any(|post| post["type"] == "account_owner" && post["account"].is_string()));
@@ -70,6 +87,9 @@ async fn l6_a_plan_names_what_goes() {
         let owner = world.operator().get(&format!("{CLOUD}/members/ext:olga/leaving-plan")).await.is(200);
         assert_eq!(owner["ownerships"][0]["name"], "cloud");
         assert_eq!(owner["accounts_lost"][0]["account"], "all");
+        let revision = world.operator().get(&annas).await.is(200)["revision"].clone();
+        world.operator().post(&annas, json!({"mode": "remove", "revision": revision})).await.is(200);
+        world.service.bearer(&text(&made[1], "/secret")).get(CLOUD).await.is(200);
         world.operator().get(&format!("{PLAN}?mode=vanish")).await.refused(422, "invalid");
         world
             .operator()

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use roster_core::home::{Home, Key};
+use roster_core::home::{Home, Key, Record};
 use roster_core::jobs::Worker;
 use roster_core::op::Roster;
-use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreError};
+use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreError, Write};
 use roster_tests::crash::{Afterwards, Crash, Loss};
 use roster_tests::gate::{Between, Hook};
 use roster_tests::http::Service;
@@ -19,7 +19,7 @@ use serde_json::json;
 const CLOUD: &str = "/v1/organizations/ext:cloud";
 
 /// Names of series, each with the names of its labels.
-const SERIES: [(&str, &[&str]); 22] = [
+const SERIES: [(&str, &[&str]); 24] = [
     ("process_start_time_seconds", &[]),
     ("roster_build_info", &["version"]),
     ("roster_conflicts_total", &["operation"]),
@@ -34,6 +34,8 @@ const SERIES: [(&str, &[&str]); 22] = [
     ("roster_jobs_oldest_waiting_seconds", &["kind"]),
     ("roster_jobs_running", &["kind"]),
     ("roster_jobs_waiting", &["kind"]),
+    ("roster_mail_oldest_waiting_seconds", &[]),
+    ("roster_mail_waiting", &[]),
     ("roster_refusals_total", &["code"]),
     ("roster_retries_total", &["operation"]),
     ("roster_seats_refused_total", &["operation"]),
@@ -138,18 +140,21 @@ fn check_labels(scraped: &[Line]) {
     }
 }
 
-/// Loses the race for some commits to the home of a user.
+/// Loses the race for some commits to the home of a user, and for some of a job's outcomes.
 #[derive(Debug)]
-struct Losing(AtomicU32);
+struct Losing(AtomicU32, AtomicU32);
 
 #[async_trait]
 impl Hook for Losing {
     async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
-        if !matches!(changes.home, Home::User(_)) {
-            return store.commit(changes).await;
-        }
+        let outcome = |write: &Write| matches!(write, Write::Put(Record::Job(job)) if job.done > 0);
+        let left = match changes.home {
+            Home::User(_) => &self.0,
+            Home::Organization(_) if changes.writes.iter().any(outcome) => &self.1,
+            _ => return store.commit(changes).await,
+        };
         let lose = |left: u32| left.checked_sub(1);
-        match self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lose) {
+        match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lose) {
             Ok(_) => Err(CommitError::Conflict(Key::User)),
             Err(_) => store.commit(changes).await,
         }
@@ -163,7 +168,7 @@ impl Hook for Losing {
 #[tokio::test]
 async fn conflicts_and_retries_are_counted_by_operation() {
     let test = fresh("memory").await;
-    let losing = Arc::new(Losing(AtomicU32::new(0)));
+    let losing = Arc::new(Losing(AtomicU32::new(0), AtomicU32::new(0)));
     let store = Between::new(Arc::clone(&test.store), Arc::clone(&losing) as Arc<dyn Hook>);
     let roster = Roster::new(store, Arc::new(CountingEntropy::new(Arc::clone(&test.clock))));
     let service = Service::over(test, roster).await;
@@ -183,6 +188,22 @@ async fn conflicts_and_retries_are_counted_by_operation() {
     );
     let denied = [("operation", "UpdateUser"), ("code", "conflict")];
     assert_eq!(value(&scraped, "roster_denials_total", &denied), 1);
+    // What a job does on an item goes by the name of the act.
+    operator
+        .post(
+            "/v1/organizations",
+            json!({"name": "One", "external_id": "one", "owner": {"external_id": "ada"}}),
+        )
+        .await
+        .is(201);
+    let bulk = json!({"action": "deactivate", "users": ["ext:ada"]});
+    operator.post("/v1/organizations/ext:one/members/bulk", bulk).await.is(202);
+    losing.1.store(2, Ordering::SeqCst);
+    Worker::new(service.api.roster.clone(), Arc::default()).work_off().await.unwrap();
+    let scraped = scrape(&service).await;
+    let act = [("operation", "DeactivateMember")];
+    assert_eq!(value(&scraped, "roster_conflicts_total", &act), 2);
+    assert_eq!(value(&scraped, "roster_retries_total", &act), 2);
     check_labels(&scraped);
 }
 
@@ -193,7 +214,7 @@ async fn x3_jobs_are_counted_by_kind_and_by_how_they_ended() {
     for store in selected() {
         let world = World::on(store).await;
         let (operator, api) = (world.operator(), &world.service.api);
-        let body = json!({"action": "deactivate", "users": ["ext:max"]});
+        let body = json!({"action": "deactivate", "users": ["ext:max", "ext:olga"]});
         let path = format!("{CLOUD}/members/bulk");
         operator.post(&path, body.clone()).await.is(202);
         world.test().clock.advance_seconds(7);
@@ -234,7 +255,10 @@ async fn x3_jobs_are_counted_by_kind_and_by_how_they_ended() {
             let labels = [("kind", "bulk"), ("outcome", outcome)];
             value(&scrape(&world.service).await, "roster_jobs_finished_total", &labels)
         };
-        assert_eq!((ended("completed").await, ended("cancelled").await), (1, 1));
+        assert_eq!((ended("completed_with_conflicts").await, ended("cancelled").await), (1, 1));
+        // What an act on an item is refused is counted under its own name.
+        let owner = [("operation", "DeactivateMember"), ("code", "owner_must_transfer")];
+        assert_eq!(value(&scrape(&world.service).await, "roster_denials_total", &owner), 1);
         assert_eq!(value(&scrape(&world.service).await, "roster_jobs_finished_total", &[]), 2);
         check_labels(&scrape(&world.service).await);
     }

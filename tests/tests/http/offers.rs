@@ -101,6 +101,7 @@ async fn o4_an_offer_is_judged_again_when_it_is_accepted() {
             ("deactivated", 409, "target_not_active"),
             ("left and came back", 410, "offer_expired"),
             ("role gone", 409, "role_gone"),
+            ("owner suspended", 410, "offer_expired"),
             ("no seat", 409, "no_seat"),
         ] {
             let world = World::on(store).await;
@@ -112,6 +113,9 @@ async fn o4_an_offer_is_judged_again_when_it_is_accepted() {
                 }
                 "deactivated" => {
                     operator.post(&format!("{CLOUD}/members/ext:nils/deactivate"), json!({})).await.is(200);
+                }
+                "owner suspended" => {
+                    operator.post("/v1/users/ext:olga/suspend", json!({})).await.is(200);
                 }
                 "left and came back" => {
                     operator.delete(&format!("{CLOUD}/members/ext:nils")).await.is(200);
@@ -144,6 +148,15 @@ async fn o4_an_offer_is_judged_again_when_it_is_accepted() {
                 operator.post(&format!("{path}/accept"), json!({})).await.refused(status, code);
             } else {
                 reply.refused(status, code);
+            }
+            if way == "owner suspended" {
+                assert_eq!(owner(&world).await, "olga@example.com");
+                operator.post(&format!("{path}/accept"), json!({})).await.is(200);
+                assert_eq!(
+                    owner(&world).await,
+                    "nils@example.com",
+                    "what an operator does, is audited as theirs"
+                );
             }
             verified(&world).await;
         }

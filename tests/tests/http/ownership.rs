@@ -29,6 +29,10 @@ async fn the_owner_hands_over() {
             .await
             .refused(403, "forbidden");
         world.person("anna").delete(&format!("{CLOUD}/members/ext:olga")).await.is(200);
+        let body = json!({"to": "ext:anna", "previous_owner_role": "viewer"});
+        world.person("nils").post(TRANSFERS, body).await.is(201);
+        let nils = world.operator().get(&format!("{CLOUD}/members/ext:nils")).await.is(200);
+        assert_eq!(nils["access"], json!({"type": "organization", "role": "viewer"}), "as it was named");
     }
 }
 

@@ -72,7 +72,7 @@ async fn i3_an_invitation_is_accepted_on_its_page() {
         let again = json!({"email": "rita@example.com", "access": access});
         world.operator().post("/v1/organizations/ext:other/invitations", again).await.is(201);
         let path = format!("/invitations/{}", token(&mailbox.one(&world.service.roster).await));
-        is_page(&send(&world, &path, &form("Rita", "wrong horse battery")).await, 401, "password is wrong");
+        is_page(&send(&world, &path, &form("Rita", "wrong horse battery")).await, 401, "does not open it");
         is_page(&send(&world, &path, &form("Rita", PASSWORD)).await, 200, "Welcome to other");
     }
 }

@@ -104,6 +104,17 @@ async fn a_refusal_leaves_nothing() {
         let id = text(&world.operator().post(&format!("{CLOUD}/invitations"), ask).await.is(201), "/id");
         let link = world.operator().get(&format!("{CLOUD}/invitations/{id}/link")).await.is(200);
         let accept = format!("/v1/invitations/{}/accept", text(&link, "/url").rsplit('/').next().unwrap());
+        // An invitation that holds no seat, where none is free.
+        let operator = world.operator();
+        operator.patch(CLOUD, json!({"settings": {"invitations_hold_seats": false}})).await.is(200);
+        let ask = json!({"email": "rosa@example.com", "access": {"type": "organization", "role": "viewer"}});
+        let id = text(&operator.post(&format!("{CLOUD}/invitations"), ask).await.is(201), "/id");
+        let link = operator.get(&format!("{CLOUD}/invitations/{id}/link")).await.is(200);
+        let token = text(&link, "/url").rsplit('/').next().unwrap().to_owned();
+        let free = format!("/v1/invitations/{token}/accept");
+        let sign_up = json!({"name": "Rosa", "password": "correct horse battery"});
+        let seats = operator.get(&format!("{CLOUD}/seats")).await.is(200)["used"].clone();
+        operator.patch(&format!("{CLOUD}/seats"), json!({"purchased": seats})).await.is(200);
         let before = (heads(&world).await, receipts(&world).await);
         let vera = world.person("vera").with("idempotency-key", "one");
         for (path, body, refusal) in [
@@ -125,6 +136,7 @@ async fn a_refusal_leaves_nothing() {
             .await
             .refused(403, "forbidden");
         vera.post(&accept, json!({})).await.refused(403, "wrong_recipient");
+        world.service.nobody().post(&free, sign_up.clone()).await.refused(409, "no_seat");
         vera.post("/v1/me/email", json!({"email": "v@example.com"}))
             .await
             .refused(409, "mail_not_configured");

@@ -1,5 +1,13 @@
 //! Signing in and out, and what a session opens: rules P5, M7, L8; re-authentication.
 
+use std::sync::Arc;
+
+use roster_core::actor::Actor;
+use roster_core::facts::Request;
+use roster_core::home::{Home, Key, Record};
+use roster_core::op::Roster;
+use roster_core::secret::{Password, PasswordCost, Passwords};
+use roster_core::sign_in::SignIn;
 use roster_tests::http::{Caller, text};
 use roster_tests::stores::selected;
 use roster_tests::world::World;
@@ -112,7 +120,7 @@ async fn a_session_ends_unused_or_by_age() {
 async fn a_changed_password_ends_every_session() {
     for store in selected() {
         let world = World::on(store).await;
-        signed_up(&world, "rita", "member").await;
+        let user = signed_up(&world, "rita", "member").await;
         let (one, two) = (sign_in(&world, "rita", PASSWORD).await, sign_in(&world, "rita", PASSWORD).await);
         let change = |current: &str, password: &str| json!({"current": current, "password": password});
         one.post("/v1/me/password", change("wrong", "new password"))
@@ -125,7 +133,65 @@ async fn a_changed_password_ends_every_session() {
         }
         let old = json!({"email": "rita@example.com", "password": PASSWORD});
         world.service.nobody().post("/v1/sessions", old).await.refused(401, "invalid_credentials");
-        sign_in(&world, "rita", "new password").await.get(CLOUD).await.is(200);
+        let rita = sign_in(&world, "rita", "new password").await;
+        rita.get(CLOUD).await.is(200);
+        let path = format!("/v1/audit?action=user.updated&user={user}");
+        let trail = world.operator().get(&path).await.is(200)["data"].clone();
+        let told: Vec<_> = trail.as_array().unwrap().iter().map(|row| row["after"].clone()).collect();
+        assert_eq!(told, [json!({"password": "set"}), json!({"password": "changed"})], "X1: one line each");
+        assert!(trail.as_array().unwrap().iter().all(|row| row["actor"]["id"] == json!(user)));
+    }
+}
+
+/// Whoever signs in where a password costs more by now has it hashed at that cost; their sessions and their password stay.
+#[tokio::test]
+async fn a_password_is_hashed_anew_at_the_cost_that_is_set() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let user = signed_up(&world, "rita", "member").await;
+        let before = sign_in(&world, "rita", PASSWORD).await;
+        let cost = PasswordCost { memory: 8, passes: 1, lanes: 1 };
+        let sign_in_there = SignIn { passwords: Passwords::new(cost, 1).unwrap(), ..SignIn::default() };
+        let roster = Roster { sign_in: Arc::new(sign_in_there), ..world.service.roster.clone() };
+        let kept = async || {
+            let home = Home::User(user.parse().unwrap());
+            let mut read = roster.store.read(&home, &[Key::Credential], &[]).await.unwrap();
+            match read.records.remove(&Key::Credential).map(|stored| stored.record) {
+                Some(Record::Credential(credential)) => credential,
+                other => panic!("{other:?}"),
+            }
+        };
+        let old = kept().await;
+        assert!(!roster.sign_in.passwords.is_current(&old.password_hash));
+        let request = Request::new(Actor::Visitor, roster.entropy.as_ref());
+        let password = Password::given(PASSWORD);
+        roster_core::flows::sign_in(&roster, &request, "rita@example.com", &password).await.unwrap();
+        let new = kept().await;
+        assert!(roster.sign_in.passwords.is_current(&new.password_hash), "{store}");
+        assert_eq!((new.generation, new.changed_at), (old.generation, old.changed_at));
+        before.get(CLOUD).await.is(200);
+        sign_in(&world, "rita", PASSWORD).await;
+    }
+}
+
+/// Signed out everywhere: every session ends, this one too; the password stays, and a line says so.
+#[tokio::test]
+async fn all_sessions_end_at_once() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let user = signed_up(&world, "rita", "member").await;
+        let (one, two) = (sign_in(&world, "rita", PASSWORD).await, sign_in(&world, "rita", PASSWORD).await);
+        one.delete("/v1/sessions").await.is(204);
+        for session in [&one, &two] {
+            session.get("/v1/me").await.refused(401, "unauthenticated");
+            session.delete("/v1/sessions").await.refused(401, "unauthenticated");
+        }
+        let fresh = sign_in(&world, "rita", PASSWORD).await;
+        assert_eq!(rows(&fresh).await.len(), 1);
+        world.person("max").delete("/v1/sessions").await.is(204);
+        let path = format!("/v1/audit?action=user.updated&user={user}");
+        let trail = world.operator().get(&path).await.is(200);
+        assert_eq!(trail["data"][1]["after"], json!({"sessions": "ended"}));
     }
 }
 
@@ -174,6 +240,10 @@ async fn an_owner_signs_in_again_for_what_cannot_be_undone() {
         let confirm = json!({"confirm": true});
         let close = rita.call(http::Method::DELETE, CLOUD, Some(confirm)).await;
         close.refused(401, "reauthentication_required");
+        let plan = format!("{CLOUD}/members/{user}/leaving-plan");
+        let revision = world.operator().get(&plan).await.is(200)["revision"].clone();
+        let leave = json!({"mode": "remove", "revision": revision, "owner_to": "ext:anna"});
+        rita.post(&plan, leave).await.refused(401, "reauthentication_required");
         let fresh = sign_in(&world, "rita", PASSWORD).await;
         world.test().clock.advance_seconds(599);
         fresh.post(&transfers, handed).await.is(201);

@@ -3,7 +3,7 @@
 use roster_tests::http::{Caller, Reply, text};
 use roster_tests::stores::selected;
 use roster_tests::world::World;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const CLOUD: &str = "/v1/organizations/ext:cloud/invitations";
 
@@ -32,6 +32,11 @@ async fn i3_a_copied_link_does_not_open_other_organizations() {
         operator.post("/v1/organizations/ext:other/members", there).await.is(201);
         assert_eq!(link(&anna, &id).await, copied, "as if they were nowhere else");
         sign_up(&world, &copied).await.refused(401, "unauthenticated");
+        let form = "act=accept&name=Pat&password=correct+horse+battery".as_bytes().to_vec();
+        let browser = world.service.nobody().with("content-type", "application/x-www-form-urlencoded");
+        let page = browser.send(http::Method::POST, &format!("/invitations/{copied}"), form).await;
+        assert_eq!(page.status.as_u16(), 401);
+        assert!(page.text.contains("ask whoever invited you for a link to set one"), "{}", page.text);
         anna.post(&format!("{CLOUD}/{id}/resend"), json!({})).await.is(200);
         let key = world.service.bearer(&world.admin_key);
         sign_up(&world, &link(&key, &id).await).await.refused(401, "unauthenticated");
@@ -54,9 +59,25 @@ async fn i4_a_copied_link_lets_somebody_new_in() {
         let copied = link(&anna, &id).await;
         let after = anna.get(&format!("{CLOUD}/{id}")).await;
         assert_eq!(after.header("etag"), shown.header("etag"), "looking changes nothing");
-        sign_up(&world, &copied).await.is(200);
+        let made = sign_up(&world, &copied).await.is(200);
+        assert_eq!(made["member"]["name"], "Pat");
+        // Who was there without a name is called what they say; a name that is there stays.
+        for (name, called) in [(None, "Pat"), (Some("Paul"), "Paul")] {
+            let email = format!("{}@example.com", name.unwrap_or("nameless"));
+            let person = person(&world, &email, name).await;
+            let made = anna.post(CLOUD, json!({"email": email, "access": access})).await.is(201);
+            let made = sign_up(&world, &link(&anna, &text(&made, "/id")).await).await.is(200);
+            assert_eq!((&made["member"]["name"], &made["member"]["user_id"]), (&json!(called), &person));
+            let id = person.as_str().unwrap();
+            assert_eq!(world.operator().get(&format!("/v1/users/{id}")).await.is(200)["name"], called);
+        }
         crate::verified(&world).await;
     }
+}
+
+/// A person in no organization; their id.
+async fn person(world: &World, email: &str, name: Option<&str>) -> Value {
+    world.operator().post("/v1/users", json!({"email": email, "name": name})).await.is(201)["id"].clone()
 }
 
 /// I2: that it has expired is final once anybody has seen it, whoever that was.

@@ -6,6 +6,7 @@ crate::on_every_store! {
     x3_a_new_access_finds_no_seat
     x3_a_job_can_be_stopped_once
     x3_a_job_that_runs_stops_at_the_next_row
+    x3_a_worker_that_wakes_up_too_late_mails_nobody
     m7_nothing_is_done_for_one_who_is_shut_out_by_now
     m7_nothing_is_given_by_a_key_or_a_session_that_is_no_more
     l1_many_are_deactivated_brought_back_and_deleted
@@ -13,16 +14,24 @@ crate::on_every_store! {
 }
 
 mod cases {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
     use http::Method;
     use roster_core::actor::Actor;
     use roster_core::facts::Request;
     use roster_core::flows::show_password_reset;
-    use roster_core::home::Home;
+    use roster_core::home::{Home, Record};
     use roster_core::model::{JobStatus, OutcomeStatus};
-    use roster_core::op::run;
+    use roster_core::op::{Roster, run};
     use roster_core::ops::job::{Row, RowInJob, TakeJob, Taken};
     use roster_core::ops::member::RemoveMember;
+    use roster_core::store::{ChangeSet, CommitError, Committed, Store, Write};
+    use roster_tests::gate::{Between, Hook};
     use roster_tests::http::{Service, text};
+    use roster_tests::mailbox::Mailbox;
+    use roster_tests::stores::ManualClock;
     use serde_json::{Value, json};
 
     use crate::{add, check, done, is_clean, organization, results};
@@ -47,7 +56,8 @@ mod cases {
         let users = [&ids[2], "ext:nobody", &ids[0], &owner, "not an id", &ids[0], &owner];
         let path = format!("/v1/organizations/{one}/members/bulk");
         let body = json!({"action": "remove", "users": users});
-        let accepted = service.operator().post(&path, body).await.is(202);
+        let asking = service.operator().with("x-request-id", "asked-for-all");
+        let accepted = asking.post(&path, body).await.is(202);
         assert_eq!(check(&service, &one, &ids[0]).await, "granted", "each is removed when its turn comes");
         let job = done(&service, &accepted).await;
         assert_eq!((&job["kind"], &job["organization_id"]), (&json!("bulk"), &json!(one)));
@@ -69,6 +79,10 @@ mod cases {
         assert_eq!(outcomes, expected.map(|(status, code)| (json!(status), json!(code))));
         assert_eq!(check(&service, &one, &ids[0]).await, "no_membership");
         assert_eq!(check(&service, &one, &ids[1]).await, "granted");
+        let trail = format!("/v1/organizations/{one}/audit?action=member.removed");
+        let trail = service.operator().get(&trail).await.is(200);
+        let asked: Vec<_> = trail["data"].as_array().unwrap().iter().map(|it| &it["request_id"]).collect();
+        assert_eq!(asked, ["asked-for-all", "asked-for-all"], "X1: by the request that asked for the job");
         is_clean(&service).await;
     }
 
@@ -166,10 +180,53 @@ mod cases {
         let act = RemoveMember { organization: one.parse().unwrap(), user: ids[0].parse().unwrap() };
         let row = Row { job: id.parse().unwrap(), holder, n: 0, item: ids[0].clone(), line: None };
         let row = RowInJob { row, act, changed: OutcomeStatus::Removed };
-        let after = run(&service.roster, &system, &row).await.unwrap().output.unwrap();
+        let after = run(&service.roster, &system, &row).await.unwrap().output.job.unwrap();
         assert_eq!((after.status, after.done), (JobStatus::Cancelled, 0));
         assert_eq!(check(&service, &one, &ids[0]).await, "granted");
         service.operator().post(&cancel, json!({})).await.refused(409, "job_finished");
+        is_clean(&service).await;
+    }
+
+    /// Stands still after the first outcome, until another has done the rest and all mail is out.
+    #[derive(Debug)]
+    struct Stands {
+        below: Roster,
+        clock: Arc<ManualClock>,
+        mailbox: Arc<Mailbox>,
+        mailed: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Hook for Stands {
+        async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+            let first = |it: &Write| matches!(it, Write::Put(Record::Job(job)) if job.done == 1);
+            let done = store.commit(changes).await;
+            if changes.writes.iter().any(first) && self.mailed.load(Ordering::SeqCst) == 0 {
+                self.clock.advance_seconds(31);
+                crate::worker(&self.below).work_off().await.unwrap();
+                self.mailed.store(self.mailbox.collect(&self.below).await.len(), Ordering::SeqCst);
+            }
+            done
+        }
+    }
+
+    pub async fn x3_a_worker_that_wakes_up_too_late_mails_nobody(store: &str) {
+        let (service, mailbox) = Service::with_mail(store).await;
+        let one = organization(&service, "one", None).await;
+        let ids = people(&service, &one, 2).await;
+        let path = format!("/v1/organizations/{one}/members/bulk");
+        let body = json!({"action": "password_reset", "users": ids});
+        service.operator().post(&path, body).await.is(202);
+        let stands = Arc::new(Stands {
+            below: service.roster.clone(),
+            clock: Arc::clone(&service.test.clock),
+            mailbox: Arc::clone(&mailbox),
+            mailed: AtomicUsize::new(0),
+        });
+        let between = Between::new(Arc::clone(&service.roster.store), Arc::<Stands>::clone(&stands));
+        crate::worker(&Roster { store: between, ..service.roster.clone() }).work_off().await.unwrap();
+        assert_eq!(stands.mailed.load(Ordering::SeqCst), 2, "the other's turn");
+        assert_eq!(mailbox.collect(&service.roster).await.len(), 0);
         is_clean(&service).await;
     }
 

@@ -43,15 +43,22 @@ mod cases {
         let ada = text(&service.operator().get("/v1/users?q=ada@example.com").await.is(200), "/data/0/id");
         let own = json!({"name": "Own", "external_id": "own", "owner": {"email": "ada@example.com"}});
         let own = text(&service.operator().post("/v1/organizations", own).await.is(201), "/id");
+        let replica = service.replica().await;
+        assert_eq!(check(&replica, &organizations[0], &ada).await, "granted");
         let reply = service.operator().delete(&format!("/v1/users/{ada}/accounts")).await;
         let place = reply.header("location").unwrap().to_owned();
         let accepted = reply.is(202);
         assert_eq!(place, format!("/v1/jobs/{}", text(&accepted, "/job/id")));
         assert_eq!(accepted["job"]["status"], "queued");
         assert_eq!(accepted["job"]["progress"], json!({"done": 0, "total": 26}));
+        // It has happened: what is left is seen through.
+        let cancel = format!("{place}/cancel");
+        service.operator().post(&cancel, json!({})).await.refused(409, "job_finished");
         for id in &organizations {
-            assert_eq!(check(&service, id, &ada).await, "no_membership");
-            service.user(&ada).get(&format!("/v1/organizations/{id}")).await.refused(404, "not_found");
+            for service in [&service, &replica] {
+                assert_eq!(check(service, id, &ada).await, "no_membership");
+                service.user(&ada).get(&format!("/v1/organizations/{id}")).await.refused(404, "not_found");
+            }
         }
         assert_eq!(check(&service, &own, &ada).await, "granted");
         let reached = service.operator().get(&format!("/v1/users/{ada}/accounts")).await.is(200);
@@ -75,6 +82,13 @@ mod cases {
         }
         let listed = service.operator().get("/v1/jobs").await.is(200);
         assert_eq!(listed["data"], json!([job]));
+        // Once more: nobody is there who could be removed.
+        let again = service.operator().delete(&format!("/v1/users/{ada}/accounts")).await.is(202);
+        let again = done(&service, &again).await;
+        assert_eq!(again["progress"], job["progress"]);
+        let path = format!("/v1/organizations/{}/audit?action=member.removed", organizations[0]);
+        let removals = service.operator().get(&path).await.is(200);
+        assert_eq!(removals["data"].as_array().unwrap().len(), 1);
         is_clean(&service).await;
     }
 

@@ -4,8 +4,11 @@ crate::on_every_store! {
     x4_the_real_file_comes_in_and_a_second_time_changes_nothing
     x4_a_dry_run_says_what_the_run_does_of_people_who_come_again_and_again
     x4_too_few_seats_for_the_file_and_nothing_is_done
-    x4_a_dry_run_goes_on_counting_seats_where_they_have_run_out
+    x4_a_dry_run_that_finds_too_few_seats_ends_as_the_run_does
+    s1_seats_that_were_taken_meanwhile_are_not_held
+    x4_a_row_that_was_admitted_keeps_its_seat
     x4_bad_files_are_refused_at_once
+    x2_an_import_is_followed_to_its_end_and_its_events_come_in_the_order_of_the_file
     x4_accounts_come_in_and_a_second_time_nothing_changes
     p5_an_administrator_imports_by_address_and_people_of_their_own
     x3_nothing_comes_in_once_an_import_is_stopped
@@ -23,15 +26,16 @@ mod cases {
     use roster_core::actor::Actor;
     use roster_core::facts::{Request, Seed};
     use roster_core::flows::{cancel_job, find_job, set_role};
-    use roster_core::home::{Key, Record};
+    use roster_core::home::{Home, Key, Record};
     use roster_core::id::{AccountId, OrganizationId};
     use roster_core::log::digest;
     use roster_core::model::JobSide;
     use roster_core::op::Roster;
+    use roster_core::refusal::{OpError, Refusal};
     use roster_core::store::{ChangeSet, CommitError, Committed, Store, Write};
     use roster_tests::gate::{Between, Hook};
     use roster_tests::http::{Service, text};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use crate::{add, done, is_clean, organization, results, upload};
 
@@ -103,7 +107,9 @@ mod cases {
         }
         let path = format!("/v1/organizations/{one}/imports");
         let job = done(&service, &upload(&service, &path, &file).await.is(202)).await;
-        assert_eq!((&job["status"], &job["progress"]["done"]), (&json!("failed"), &json!(0)));
+        assert_eq!((&job["status"], &job["summary"]), (&json!("failed"), &json!({"refused": 1})));
+        let rows = results(&service, &job).await;
+        assert_eq!((&rows[0]["line"], &rows[0]["code"]), (&json!(4), &json!("no_seat")));
         let members = service.operator().get(&format!("/v1/organizations/{one}/members")).await.is(200);
         assert_eq!(members["data"].as_array().unwrap().len(), 1);
         service
@@ -187,16 +193,143 @@ mod cases {
     }
 
     /// Where seats have run out, what has ended by time is looked for: what was counted before is not forgotten by that.
-    pub async fn x4_a_dry_run_goes_on_counting_seats_where_they_have_run_out(store: &str) {
+    pub async fn x4_a_dry_run_that_finds_too_few_seats_ends_as_the_run_does(store: &str) {
         let service = Service::on(store).await;
         let one = organization(&service, "one", Some(150)).await;
         let file = (0..320).fold("email,account_external_id,role\n".to_owned(), |file, n| {
             format!("{file}p{n}@example.com,north,member\n")
         });
-        let path = format!("/v1/organizations/{one}/imports?dry_run=true");
-        let dry = done(&service, &upload(&service, &path, &file).await.is(202)).await;
+        let path = format!("/v1/organizations/{one}/imports");
+        let dry = upload(&service, &format!("{path}?dry_run=true"), &file).await.is(202);
+        let dry = done(&service, &dry).await;
         assert_eq!(dry["summary"], json!({"added": 149, "refused": 171}), "the owner has one");
+        let run = done(&service, &upload(&service, &path, &file).await.is(202)).await;
+        assert_eq!((&run["status"], &run["summary"]), (&dry["status"], &json!({"refused": 171})));
+        assert_eq!(run["status"], "failed");
+        let mut foreseen = results(&service, &dry).await;
+        foreseen.retain(|row| row["code"] == "no_seat");
+        assert_eq!(results(&service, &run).await, foreseen);
         is_clean(&service).await;
+    }
+
+    /// Somebody who wants a seat, whom a member's role is changed for now and then.
+    #[derive(Debug)]
+    struct Racer {
+        below: Roster,
+        organization: OrganizationId,
+        moment: Moment,
+        meddled: AtomicBool,
+        admitted: AtomicBool,
+        tries: AtomicUsize,
+    }
+
+    /// When they try to get in.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    enum Moment {
+        /// Once, just before seats are held for the whole file.
+        BeforeTheHold,
+        /// Before each commit, once they are.
+        AfterTheHold,
+        /// Then too, and once something comes between so that rows are done one by one.
+        RowByRow,
+    }
+
+    impl Racer {
+        async fn comes(&self, name: &str, role: &str) -> Result<(), OpError> {
+            let request = Request::new(Actor::CLI, self.below.entropy.as_ref());
+            let (north, user) = ("ext:north".parse().unwrap(), format!("ext:{name}").parse().unwrap());
+            let role = role.parse().unwrap();
+            set_role(&self.below, &request, self.organization, &north, &user, role).await.map(drop)
+        }
+    }
+
+    #[async_trait]
+    impl Hook for Racer {
+        async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+            let holds = |it: &Write| matches!(it, Write::Put(Record::Job(job)) if job.seats_held > 0);
+            let holds = changes.writes.iter().any(holds);
+            if self.moment == Moment::BeforeTheHold {
+                if holds && !self.admitted.swap(true, Ordering::SeqCst) {
+                    self.comes("racer", "viewer").await.unwrap();
+                }
+                return store.commit(changes).await;
+            }
+            let members = changes.writes.iter().filter(|it| matches!(it, Write::Put(Record::Member(_))));
+            if self.moment == Moment::RowByRow
+                && members.count() > 10
+                && !self.meddled.swap(true, Ordering::SeqCst)
+            {
+                self.comes("often", "admin").await.unwrap();
+            }
+            if self.admitted.load(Ordering::SeqCst) && matches!(changes.home, Home::Organization(_)) {
+                self.tries.fetch_add(1, Ordering::SeqCst);
+                let came = self.comes("racer", "viewer").await;
+                assert!(matches!(came, Err(OpError::Refused(Refusal::NoSeat))), "{came:?}");
+            }
+            let done = store.commit(changes).await;
+            self.admitted.fetch_or(holds && done.is_ok(), Ordering::SeqCst);
+            done
+        }
+    }
+
+    /// An import of a file with a seat for each row, `often` among them, and somebody who wants one too: the job, and how often
+    /// they tried.
+    async fn raced(store: &str, moment: Moment, rows: usize, seats: u32) -> (Service, Value, usize) {
+        let service = Service::on(store).await;
+        let one = organization(&service, "one", Some(seats)).await;
+        for name in ["often", "racer"] {
+            service.operator().post("/v1/users", json!({"external_id": name})).await.is(201);
+        }
+        let (header, path) =
+            ("user_external_id,account_external_id,role\n", format!("/v1/organizations/{one}/imports"));
+        let often = format!("{header}often,north,viewer\n");
+        done(&service, &upload(&service, &path, &often).await.is(202)).await;
+        // A seat that is free though nobody has written it down.
+        let ends = json!({
+            "external_id": "gone", "expires_at": "2027-01-01T00:00:05Z",
+            "access": {"type": "organization", "role": "viewer"},
+        });
+        service.operator().post(&format!("/v1/organizations/{one}/members"), ends).await.is(201);
+        service.test.clock.advance_seconds(6);
+        let mut file = format!("{header}often,north,member\n");
+        for n in 0..rows {
+            writeln!(file, "p{n},{},viewer", if n == 0 { "made" } else { "north" }).unwrap();
+        }
+        let accepted = upload(&service, &format!("{path}?create_accounts=true"), &file).await.is(202);
+        let racer = Arc::new(Racer {
+            below: service.roster.clone(),
+            organization: one.parse().unwrap(),
+            moment,
+            meddled: AtomicBool::new(false),
+            admitted: AtomicBool::new(false),
+            tries: AtomicUsize::new(0),
+        });
+        let between = Between::new(Arc::clone(&service.roster.store), Arc::<Racer>::clone(&racer));
+        crate::worker(&Roster { store: between, ..service.roster.clone() }).work_off().await.unwrap();
+        let id = text(&accepted, "/job/id");
+        let job = service.operator().get(&format!("/v1/jobs/{id}")).await.is(200);
+        let used = service.operator().get(&format!("/v1/organizations/{one}/seats")).await.is(200);
+        assert!(used["used"].as_u64().unwrap() <= u64::from(seats), "S1: {used}");
+        is_clean(&service).await;
+        (service, job, racer.tries.load(Ordering::SeqCst))
+    }
+
+    pub async fn s1_seats_that_were_taken_meanwhile_are_not_held(store: &str) {
+        let (service, job, _) = raced(store, Moment::BeforeTheHold, 3, 5).await;
+        assert_eq!((&job["status"], &job["summary"]), (&json!("failed"), &json!({"refused": 1})));
+        let rows = results(&service, &job).await;
+        assert_eq!((&rows[0]["line"], &rows[0]["code"]), (&json!(5), &json!("no_seat")));
+    }
+
+    /// Though a chunk is more than one commit, or is done row by row.
+    pub async fn x4_a_row_that_was_admitted_keeps_its_seat(store: &str) {
+        for (moment, rows, least) in [(Moment::AfterTheHold, 101, 3), (Moment::RowByRow, 12, 12)] {
+            let seats = u32::try_from(rows + 2).unwrap();
+            let (_, job, tries) = raced(store, moment, rows, seats).await;
+            assert_eq!(job["status"], "completed", "{moment:?}: {job}");
+            assert_eq!(job["summary"], json!({"added": rows, "changed": 1}), "{moment:?}");
+            assert!(tries >= least, "{moment:?}: {tries} commits after the hold");
+        }
     }
 
     /// Stops a job when a chunk of it is about to be written.
@@ -287,6 +420,51 @@ mod cases {
         assert_eq!(job["summary"], json!({"added": 355, "changed": 3, "unchanged": 2}));
         let seats = service.operator().get(&format!("/v1/organizations/{one}/seats")).await.is(200);
         assert_eq!(seats["used"], 357);
+        is_clean(&service).await;
+    }
+
+    pub async fn x2_an_import_is_followed_to_its_end_and_its_events_come_in_the_order_of_the_file(
+        store: &str,
+    ) {
+        let service = Service::on(store).await;
+        let one = organization(&service, "one", Some(130)).await;
+        let people: Vec<String> = (0..120).map(|n| format!("p{}", (n * 7) % 120)).collect();
+        let file =
+            people.iter().fold("user_external_id,account_external_id,role\n".to_owned(), |file, who| {
+                format!("{file}{who},north,viewer\n")
+            });
+        let path = format!("/v1/organizations/{one}/imports");
+        let accepted = upload(&service, &path, &file).await.is(202);
+        let stream = format!("/v1/jobs/{}/stream", text(&accepted, "/job/id"));
+        let operator = service.operator();
+        let (told, job) = tokio::join!(operator.get(&stream), done(&service, &accepted));
+        let jobs: Vec<Value> = told
+            .text
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .map(|job| serde_json::from_str(job).unwrap())
+            .collect();
+        assert!(jobs.len() >= 2 && told.text.matches("event: job").count() == jobs.len(), "{}", told.text);
+        assert_eq!((&jobs[0]["status"], jobs.last()), (&json!("queued"), Some(&job)));
+        assert_eq!(job["summary"], json!({"added": 120}));
+
+        let (mut came, mut after) = (Vec::new(), "0".to_owned());
+        loop {
+            let path = format!("/v1/organizations/{one}/events?after={after}&limit=100");
+            let page = operator.get(&path).await.is(200);
+            let events = page["data"].as_array().unwrap();
+            let added = events.iter().filter(|event| event["type"] == "member.added");
+            came.extend(added.map(|event| text(event, "/data/user_id")));
+            if events.is_empty() {
+                break;
+            }
+            after = text(&page, "/next_cursor");
+        }
+        for (n, who) in people.iter().enumerate().step_by(17) {
+            let user = operator.get(&format!("/v1/users/ext:{who}")).await.is(200);
+            assert_eq!(came[n + 1], text(&user, "/id"), "{who}, after the owner");
+        }
+        assert_eq!(came.len(), 121);
         is_clean(&service).await;
     }
 

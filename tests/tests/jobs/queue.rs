@@ -3,6 +3,7 @@
 crate::on_every_store! {
     x3_jobs_that_others_are_at_are_not_read_at_every_turn
     x3_a_job_of_a_later_instant_keeps_no_new_one_waiting
+    x3_what_gets_nowhere_is_given_up_but_for_what_must_end
 }
 
 mod cases {
@@ -12,18 +13,18 @@ mod cases {
     use async_trait::async_trait;
     use roster_core::actor::Actor;
     use roster_core::facts::Request;
-    use roster_core::home::Home;
+    use roster_core::home::{Home, Record};
     use roster_core::id::JobId;
     use roster_core::model::DirectoryEntry;
     use roster_core::op::{Roster, run};
-    use roster_core::ops::job::{TakeJob, Taken};
+    use roster_core::ops::job::{MAX_ATTEMPTS, TakeJob, Taken};
     use roster_core::ops::pointer::PutDirectoryEntry;
-    use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreError};
+    use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreError, StoreErrorKind, Write};
     use roster_tests::gate::{Between, Hook};
     use roster_tests::http::{Service, text};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
-    use crate::{is_clean, organization, worker};
+    use crate::{add, is_clean, organization, worker};
 
     const JOBS: usize = 30;
 
@@ -60,6 +61,48 @@ mod cases {
         worker.work_off().await.unwrap();
         let job = service.operator().get(&format!("/v1/jobs/{job}")).await.is(200);
         assert_eq!(job["status"], "completed_with_conflicts");
+    }
+
+    /// No outcome can be written.
+    #[derive(Debug)]
+    struct Broken;
+
+    #[async_trait]
+    impl Hook for Broken {
+        async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+            let done = |it: &Write| matches!(it, Write::Put(Record::Job(job)) if job.done > 0);
+            if changes.writes.iter().any(done) {
+                let (kind, detail) = (StoreErrorKind::Unavailable, "a test cut it off".to_owned());
+                return Err(StoreError { kind, operation: "commit", detail }.into());
+            }
+            store.commit(changes).await
+        }
+    }
+
+    /// After ten attempts in a row, each later than the one before.
+    pub async fn x3_what_gets_nowhere_is_given_up_but_for_what_must_end(store: &str) {
+        let service = Service::on(store).await;
+        let id = organization(&service, "one", None).await;
+        let ada = text(&add(&service, &id, "ada@example.com", "viewer").await.is(201), "/user_id");
+        let body = json!({"action": "remove", "users": ["ext:nobody"]});
+        let path = format!("/v1/organizations/{id}/members/bulk");
+        let bulk = service.operator().post(&path, body).await.is(202);
+        let removal = service.operator().delete(&format!("/v1/users/{ada}/accounts")).await.is(202);
+        let below = Between::new(Arc::clone(&service.roster.store), Arc::new(Broken));
+        let broken = worker(&Roster { store: below, ..service.roster.clone() });
+        let shown = async |job: &Value| {
+            let path = format!("/v1/jobs/{}", text(job, "/job/id"));
+            service.operator().get(&path).await.is(200)["status"].clone()
+        };
+        for attempt in 0..=MAX_ATTEMPTS {
+            assert_eq!(shown(&bulk).await, if attempt == 0 { "queued" } else { "running" }, "{attempt}");
+            broken.work_off().await.unwrap();
+            service.test.clock.advance_seconds(301);
+        }
+        assert_eq!((shown(&bulk).await, shown(&removal).await), (json!("failed"), json!("running")));
+        worker(&service.roster).work_off().await.unwrap();
+        assert_eq!((shown(&bulk).await, shown(&removal).await), (json!("failed"), json!("completed")));
+        is_clean(&service).await;
     }
 
     /// Until the lease of whoever had them has ended: then they are done.

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::facts::Facts;
 use crate::home::{Home, Record};
 use crate::id::{ApiKeyId, OrganizationId};
-use crate::model::{Access, ApiKey};
+use crate::model::{Access, ApiKey, Note};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::ops::member::{AccessAsk, AskRead};
 use crate::policy::Reach;
@@ -68,7 +68,10 @@ impl Operation for CreateApiKey {
             created_at: facts.now,
         };
         let event = Event::new("api_key.created", "api_key", id).after(fields(&key));
-        Ok(Decision::unchanged((key.clone(), token)).put(Record::ApiKey(key)).event(event))
+        let mut decision = Decision::unchanged((key.clone(), token)).put(Record::ApiKey(key)).event(event);
+        let maker = facts.actor.user().map(|user| Note::KeyMaker { key: id, user });
+        decision.puts.extend(maker.map(Record::Note));
+        Ok(decision)
     }
 }
 

@@ -5,7 +5,7 @@ use super::require_manage;
 use crate::facts::Facts;
 use crate::home::{Home, Key};
 use crate::id::{ApiKeyId, OrganizationId};
-use crate::model::ApiKey;
+use crate::model::{ApiKey, Note, NoteKey};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -20,7 +20,7 @@ pub struct RevokeApiKey {
 }
 
 impl Operation for RevokeApiKey {
-    type State = (Visible, Option<ApiKey>);
+    type State = (Visible, Option<ApiKey>, Option<Note>);
     type Output = ();
 
     fn home(&self) -> Home {
@@ -32,16 +32,20 @@ impl Operation for RevokeApiKey {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        let maker = NoteKey::KeyMaker(self.key);
+        view.fetch([Key::ApiKey(self.key), Key::Note(maker)]).await?;
         let visible = view.open_organization().await?;
-        Ok((visible, view.get(&self.key).await?))
+        Ok((visible, view.get(&self.key).await?, view.get(&maker).await?))
     }
 
-    fn decide(&self, (visible, key): Self::State, facts: &Facts) -> Result<Decision<()>, Refusal> {
+    fn decide(&self, (visible, key, maker): Self::State, facts: &Facts) -> Result<Decision<()>, Refusal> {
         let (_, standing) = visible.open()?;
         let key = key.ok_or(Refusal::NotFound)?;
         require_manage(&standing, &key, facts)?;
         let event = Event { user: key.user, ..Event::new("api_key.revoked", "api_key", self.key) }
             .before(fields(&key));
-        Ok(Decision::unchanged(()).remove(Key::ApiKey(self.key)).event(event))
+        let mut decision = Decision::unchanged(()).remove(Key::ApiKey(self.key)).event(event);
+        decision.removes.extend(maker.map(|note| Key::Note(note.key())));
+        Ok(decision)
     }
 }

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::hold::{self, Hold};
 use super::overtake::{PendingRead, replaced};
 use super::{fields, is_not_in};
 use crate::facts::Facts;
 use crate::home::{Home, Record, TheInvitedAddress, TheMember};
 use crate::id::{InvitationId, OrganizationId, UserId};
-use crate::model::{Access, Invitation, InvitationStatus, Inviter, Letter, Mail, Member, Organization};
+use crate::model::{
+    Access, Invitation, InvitationStatus, Inviter, Letter, Mail, Member, Organization, SeatHold,
+};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::ops::mail::Posting;
 use crate::ops::member::{AccessAsk, AskRead, require_on};
@@ -57,6 +60,8 @@ pub struct CreateInvitations {
     pub rows: Vec<(usize, InviteAsk)>,
     /// Whether the refusal of a row refuses the whole.
     pub all_or_nothing: bool,
+    /// What the batch holds from then on, where seats are counted and it takes more than one commit.
+    pub hold: Option<Hold>,
     /// The letters that take the links to them, if there are to be any.
     pub mail: Option<Posting>,
 }
@@ -70,7 +75,7 @@ pub struct RowRead {
 }
 
 impl Operation for CreateInvitations {
-    type State = (Visible, Vec<RowRead>);
+    type State = (Visible, Vec<RowRead>, Vec<SeatHold>);
     type Output = Vec<(usize, InviteOutcome)>;
 
     fn home(&self) -> Home {
@@ -95,12 +100,13 @@ impl Operation for CreateInvitations {
             let pending = PendingRead::load(view, &row.email).await?;
             rows.push(RowRead { asked, member, pending });
         }
-        Ok((view.open_organization().await?, rows))
+        let holds = if self.hold.is_some() { hold::load(view).await? } else { Vec::new() };
+        Ok((view.open_organization().await?, rows, holds))
     }
 
     fn decide(
         &self,
-        (visible, reads): Self::State,
+        (visible, reads, holds): Self::State,
         facts: &Facts,
     ) -> Result<Decision<Self::Output>, Refusal> {
         let (organization, standing) = visible.open()?;
@@ -134,7 +140,10 @@ impl Operation for CreateInvitations {
         }
         let mail = self.mail.and_then(|posting| Mail::of(posting.id, letters, facts.now));
         decision.puts.extend(mail.map(Record::Mail));
-        Ok(decision)
+        Ok(match self.hold {
+            Some(hold) => hold::held(decision, &holds, hold, facts),
+            None => decision,
+        })
     }
 
     fn not_after(&self) -> Option<Timestamp> {

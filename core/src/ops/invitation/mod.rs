@@ -3,6 +3,7 @@
 mod accept;
 mod create;
 mod decline;
+mod hold;
 mod lapse;
 mod overtake;
 mod resend;
@@ -14,6 +15,8 @@ mod update;
 pub use accept::AcceptInvitation;
 pub use create::{CreateInvitations, InviteAsk, InviteOutcome, ROWS};
 pub use decline::DeclineInvitation;
+pub use hold::Hold;
+pub(crate) use hold::{FreeSeats, holds, seats_over};
 pub(crate) use lapse::{LapseInvitations, let_go};
 pub(crate) use overtake::{load_pending, overtaken};
 pub use resend::ResendInvitation;

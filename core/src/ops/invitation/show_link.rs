@@ -34,6 +34,6 @@ impl Operation for NoteShownLink {
     fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
         let note = Note::ShownLink { invitation: self.invitation, link: self.link };
         let nothing = Decision::unchanged(());
-        Ok(if found == Some(note) { nothing } else { nothing.put(Record::Note(note)) })
+        Ok(if found.as_ref() == Some(&note) { nothing } else { nothing.put(Record::Note(note)) })
     }
 }

@@ -74,7 +74,9 @@ impl Operation for AdvanceJob {
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         let of = self.advance.of;
-        view.fetch(of.map(Key::JobPart).into_iter().chain([Key::Job(self.id)])).await?;
+        // How many seats there are bounds how many are held.
+        let bound = self.advance.seats_held.map(|_| Key::Organization);
+        view.fetch(of.map(Key::JobPart).into_iter().chain(bound).chain([Key::Job(self.id)])).await?;
         let part = match of {
             Some(of) => view.get(&of).await?,
             None => None,

@@ -33,7 +33,7 @@ impl Operation for CancelJob {
 
     fn decide(&self, found: Self::State, facts: &Facts) -> Result<Decision<Job>, Refusal> {
         let mut job = found.ok_or(Refusal::NotFound)?;
-        // An erasure and a hand-over have happened already; what is left is to be seen through.
+        // A removal from everything, an erasure and a hand-over have happened already; what is left is to be seen through.
         if job.status.is_finished() || job.work.must_end() {
             return Err(Refusal::JobFinished);
         }

@@ -15,7 +15,7 @@ pub use cancel::CancelJob;
 pub(crate) use clear::ClearParts;
 pub use forget::ForgetItems;
 pub(crate) use forget::as_called;
-pub use row::{Row, RowInJob};
+pub use row::{Row, RowDone, RowInJob};
 pub use take::{Later, TakeJob, Taken};
 pub use withdraw::WithdrawJob;
 

@@ -35,7 +35,16 @@ impl Row {
     }
 }
 
-/// The act on it, in the home that holds the job. Answers the job after it; nothing for a worker that has lost it.
+/// What came of it.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct RowDone {
+    /// The job after it; nothing for a worker that has lost it.
+    pub job: Option<Box<Job>>,
+    /// Why the act was refused, if it was by this.
+    pub refused: Option<&'static str>,
+}
+
+/// The act on it, in the home that holds the job.
 pub struct RowInJob<O: Operation> {
     /// Which item.
     pub row: Row,
@@ -53,7 +62,11 @@ impl<O: Operation> fmt::Debug for RowInJob<O> {
 
 impl<O: Operation> Operation for RowInJob<O> {
     type State = (Option<Job>, Option<JobPart>, O::State);
-    type Output = Option<Box<Job>>;
+    type Output = RowDone;
+
+    fn name(&self) -> &'static str {
+        self.act.name()
+    }
 
     fn home(&self) -> Home {
         self.act.home()
@@ -84,33 +97,33 @@ impl<O: Operation> Operation for RowInJob<O> {
         facts: &Facts,
     ) -> Result<Decision<Self::Output>, Refusal> {
         let Some(job) = found.filter(|job| is_held(job, self.row.holder)) else {
-            return Ok(Decision::unchanged(None));
+            return Ok(Decision::unchanged(RowDone::default()));
         };
         if job.cancelled {
             let job = Box::new(ended(job, JobStatus::Cancelled, facts.now));
-            return Ok(Decision::unchanged(Some(job.clone())).put(Record::Job(job)));
+            let done = RowDone { job: Some(job.clone()), refused: None };
+            return Ok(Decision::unchanged(done).put(Record::Job(job)));
         }
         if job.done != self.row.n {
-            return Ok(Decision::unchanged(Some(Box::new(job))));
+            return Ok(Decision::unchanged(RowDone { job: Some(Box::new(job)), refused: None }));
         }
-        let (decision, status, code) = match self.act.decide(state, facts) {
+        let (decision, status, refused) = match self.act.decide(state, facts) {
             Ok(decision) => {
                 let status = if decision.is_empty() { OutcomeStatus::Unchanged } else { self.changed };
                 (decision.giving(()), status, None)
             }
             Err(Refusal::Conflict) => return Err(Refusal::Conflict),
-            Err(refusal) => {
-                (Decision::unchanged(()), OutcomeStatus::Refused, Some(refusal.code().to_owned()))
-            }
+            Err(refusal) => (Decision::unchanged(()), OutcomeStatus::Refused, Some(refusal.code())),
         };
         let mut job = Job { attempts: 0, ..renewed(job, self.row.holder, facts.now) };
         let (item, line) = (self.row.item.clone(), self.row.line);
+        let code = refused.map(str::to_owned);
         let outcome = Outcome { item, line, status, code, warning: None, detail: None };
         let outcomes = as_called(part.as_ref(), vec![outcome]).into_iter();
         let parts: Vec<JobPart> = outcomes.filter_map(|outcome| job.record(outcome)).collect();
         let job = Box::new(job);
         let decision = parts.into_iter().map(Record::JobPart).fold(decision, Decision::put);
-        Ok(decision.put(Record::Job(job.clone())).giving(Some(job)))
+        Ok(decision.put(Record::Job(job.clone())).giving(RowDone { job: Some(job), refused }))
     }
 
     fn out_of_bounds(&self, tally: Tally) -> Refusal {

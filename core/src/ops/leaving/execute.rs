@@ -13,8 +13,9 @@ use crate::model::{
 };
 use crate::op::{Decision, Event, Operation, View};
 use crate::ops::job::Asked;
+use crate::ops::mail::Posting;
 use crate::ops::member::custom;
-use crate::ops::ownership::{handed_over, tenure};
+use crate::ops::ownership::{handed_over, tenure, told};
 use crate::ops::post::{HeldRead, require};
 use crate::ops::record::Terms;
 use crate::permission::RoleRef;
@@ -57,6 +58,8 @@ pub struct LeaveByPlan {
     pub invitations: Vec<InvitationId>,
     /// The job that rewrites records.
     pub asked: Asked,
+    /// The letters that tell both owners, where there is another and there are to be any.
+    pub mail: Option<Posting>,
     /// The pointer to the job counts until then.
     pub not_after: Option<Timestamp>,
 }
@@ -171,7 +174,7 @@ impl Operation for LeaveByPlan {
     }
 
     fn not_after(&self) -> Option<Timestamp> {
-        self.not_after
+        self.not_after.into_iter().chain(self.mail.map(|posting| posting.not_after)).min()
     }
 }
 
@@ -247,6 +250,7 @@ impl LeaveByPlan {
             created_at: facts.now,
         };
         let handed = handed_over(plan.scene.organization.clone(), member.clone(), heir, &transfer);
+        let handed = told(handed, self.mail, facts.now);
         let transfer = Some(handed.output.clone());
         let decision = handed.puts.into_iter().fold(decision, Decision::put);
         handed.events.into_iter().fold(decision, Decision::event).giving(transfer)

@@ -2,8 +2,7 @@
 
 use serde_json::json;
 
-use super::told;
-use super::transfer::{handed_over, tenure};
+use super::transfer::{handed_over, tenure, told};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, TheMember, TheOrganization};
 use crate::id::{OrganizationId, TransferId};
@@ -37,6 +36,8 @@ pub struct AnswerOffer {
     pub answer: OfferAnswer,
     /// How often whoever is to be the owner has been removed from everything, as it was read before.
     pub cuts: u32,
+    /// Whether whoever offered it was neither suspended nor erased, as it was read before.
+    pub owner_available: bool,
     /// The letters that tell both owners, if there are to be any.
     pub mail: Option<Posting>,
 }
@@ -102,6 +103,10 @@ impl Operation for AnswerOffer {
         }
         if organization.owner != transfer.from || !read.unbroken {
             return Err(Refusal::OwnerChanged);
+        }
+        // What an owner who is suspended has offered, only an operator may give.
+        if !self.owner_available && !facts.actor.is_operator() {
+            return Err(Refusal::OfferExpired);
         }
         let to = read.to.ok_or(Refusal::TargetNotActive)?.able(self.cuts, facts.now)?;
         let from = read.from.ok_or(Refusal::OwnerChanged)?;

@@ -5,5 +5,4 @@ mod transfer;
 
 pub use answer::{AnswerOffer, OfferAnswer};
 pub use transfer::TransferOwnership;
-use transfer::told;
-pub(crate) use transfer::{handed_over, tenure};
+pub(crate) use transfer::{handed_over, tenure, told};

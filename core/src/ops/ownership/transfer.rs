@@ -150,7 +150,7 @@ pub(crate) async fn tenure(view: &mut View<'_>) -> Result<Option<TransferId>, St
 }
 
 /// A hand-over with the letters that tell of it.
-pub(super) fn told(
+pub(crate) fn told(
     mut done: Decision<Transfer>,
     mail: Option<Posting>,
     now: Timestamp,

@@ -79,9 +79,9 @@ impl Operation for SetPassword {
         };
         let credential =
             Credential { password_hash: self.hash.clone(), generation, set_by, changed_at: facts.now };
-        let mut decision = Decision::unchanged(credential.clone()).put(Record::Credential(credential));
+        let mut decision =
+            Decision::unchanged(credential.clone()).put(Record::Credential(credential)).event(self.event());
         if let (PasswordGuard::Reset(_), Some(reset)) = (self.guard, reset) {
-            decision.events.push(self.reset_event());
             decision.puts.push(Record::PasswordReset(PasswordReset { used_at: Some(facts.now), ..reset }));
         }
         decision.removes.extend(sessions.iter().map(|session| Key::Session(session.id)));
@@ -90,8 +90,13 @@ impl Operation for SetPassword {
 }
 
 impl SetPassword {
-    fn reset_event(&self) -> Event {
-        let event = Event::new("user.updated", "user", self.user).after(json!({"password": "reset"}));
+    fn event(&self) -> Event {
+        let how = match self.guard {
+            PasswordGuard::None(_) => "set",
+            PasswordGuard::Known(_) => "changed",
+            PasswordGuard::Reset(_) => "reset",
+        };
+        let event = Event::new("user.updated", "user", self.user).after(json!({"password": how}));
         Event { user: Some(self.user), ..event }
     }
 }

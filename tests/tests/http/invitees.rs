@@ -1,0 +1,135 @@
+//! Who is let in, to what, and who may ask: rules I1, I3, I5, I6, I7, M11.
+
+use roster_tests::http::{Caller, Reply, text};
+use roster_tests::stores::selected;
+use roster_tests::world::{World, on_accounts};
+use serde_json::{Value, json};
+
+use crate::{later, verified};
+
+const CLOUD: &str = "/v1/organizations/ext:cloud";
+const INVITATIONS: &str = "/v1/organizations/ext:cloud/invitations";
+
+fn wide(role: &str) -> Value {
+    json!({"type": "organization", "role": role})
+}
+
+async fn invite(caller: &Caller<'_>, name: &str, access: Value) -> Reply {
+    let body = json!({"email": format!("{name}@example.com"), "access": access});
+    caller.post(INVITATIONS, body).await
+}
+
+async fn invited(caller: &Caller<'_>, name: &str, access: Value) -> String {
+    text(&invite(caller, name, access).await.is(201), "/id")
+}
+
+/// Where the invitation is accepted.
+async fn door(world: &World, id: &str) -> String {
+    let link = world.operator().get(&format!("{INVITATIONS}/{id}/link")).await.is(200);
+    format!("/v1/invitations/{}/accept", text(&link, "/url").rsplit('/').next().unwrap())
+}
+
+async fn sign_up(world: &World, door: &str) -> Reply {
+    let body = json!({"name": "Rita", "password": "correct horse battery"});
+    world.service.nobody().post(door, body).await
+}
+
+async fn role(world: &World, name: &str, permissions: &[&str]) -> String {
+    let body = json!({"name": name, "permissions": permissions});
+    text(&world.operator().post(&format!("{CLOUD}/roles"), body).await.is(201), "/id")
+}
+
+/// I6, M11: who may invite gives what they hold, when they invite, change, copy the link and at acceptance.
+#[tokio::test]
+async fn i6_nobody_is_let_in_to_more_than_the_inviter_holds() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let desk = role(&world, "Desk", &["members:read"]).await;
+        let host = role(&world, "Host", &["invitations:read", "invitations:manage", "members:read"]).await;
+        let hosts = json!({"roles": [{"role": host, "accounts": "all"}]});
+        operator.put(&format!("{CLOUD}/members/ext:max/access"), hosts).await.is(200);
+        let max = world.person("max");
+        invite(&max, "rita", wide("admin")).await.refused(403, "cannot_grant_unheld");
+        let id = invited(&max, "rita", wide(&desk)).await;
+        let one = format!("{INVITATIONS}/{id}");
+        let raised = json!({"access": wide("viewer")});
+        max.patch(&one, raised).await.refused(403, "cannot_grant_unheld");
+        let admins = invited(&operator, "rosa", wide("admin")).await;
+        let path = format!("{INVITATIONS}/{admins}");
+        max.get(&format!("{path}/link")).await.refused(403, "cannot_grant_unheld");
+        max.post(&format!("{path}/resend"), json!({})).await.refused(403, "cannot_grant_unheld");
+        let door_of_rita = door(&world, &id).await;
+        let wider = json!({"permissions": ["members:read", "deals:export"]});
+        operator.patch(&format!("{CLOUD}/roles/{desk}"), wider).await.is(200);
+        sign_up(&world, &door_of_rita).await.refused(409, "inviter_cannot_grant");
+        operator.patch(&one, json!({"access": wide(&desk)})).await.is(200);
+        sign_up(&world, &door_of_rita).await.is(200);
+        verified(&world).await;
+    }
+}
+
+/// I7: one who is deactivated is neither invited, nor sent a link again, nor let in by one.
+#[tokio::test]
+async fn i7_one_who_is_deactivated_is_not_invited_in() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let (operator, max) = (world.operator(), world.person("max"));
+        let other = invited(&operator, "new.address", wide("viewer")).await;
+        let late = invited(&operator, "late", wide("viewer")).await;
+        let door = door(&world, &other).await;
+        world.test().clock.advance_seconds(15 * 86_400);
+        assert_eq!(operator.get(&format!("{INVITATIONS}/{late}")).await.is(200)["status"], "expired");
+        let joins = json!({"email": "late@example.com", "external_id": "late", "access": wide("viewer")});
+        operator.post(&format!("{CLOUD}/members"), joins).await.is(201);
+        for person in ["late", "max"] {
+            let path = format!("{CLOUD}/members/ext:{person}/deactivate");
+            operator.post(&path, json!({})).await.is(200);
+        }
+        world.test().clock.advance_seconds(1);
+        operator.post(&format!("{INVITATIONS}/{other}/resend"), json!({})).await.is(200);
+        invite(&operator, "max", wide("viewer")).await.refused(409, "member_deactivated");
+        let again = format!("{INVITATIONS}/{late}/resend");
+        operator.post(&again, json!({})).await.refused(409, "member_deactivated");
+        max.post(&door, json!({})).await.refused(403, "wrong_recipient");
+        let moved = json!({"email": "new.address@example.com"});
+        operator.patch("/v1/users/ext:max", moved).await.is(200);
+        max.post(&door, json!({})).await.refused(410, "invitation_revoked");
+        let link = operator.get(&format!("{INVITATIONS}/{other}/link")).await.is(200);
+        let door = format!("/v1/invitations/{}/accept", text(&link, "/url").rsplit('/').next().unwrap());
+        max.post(&door, json!({})).await.refused(409, "member_deactivated");
+        verified(&world).await;
+    }
+}
+
+/// I1, I3, I5: a life as the organization has set it or as it is asked for; what was changed is what is given; whoever has
+/// moved to another address is not who was invited.
+#[tokio::test]
+async fn i5_what_was_changed_last_is_given_to_the_address_that_was_invited() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let life = json!({"settings": {"invitation_expires_in": 3_600}});
+        operator.patch(CLOUD, life).await.is(200);
+        let made = invite(&operator, "rita", wide("admin")).await.is(201);
+        assert_eq!(made["expires_at"], later(&world, 3_600));
+        let one = format!("{INVITATIONS}/{}", text(&made, "/id"));
+        for (seconds, status) in [(3_599, 422), (90 * 86_400 + 1, 422), (90 * 86_400, 200)] {
+            let reply = operator.patch(&one, json!({"expires_in": seconds})).await;
+            assert_eq!(reply.status.as_u16(), status, "{seconds}: {}", reply.text);
+        }
+        let changed =
+            operator.patch(&one, json!({"access": on_accounts(&[("south", "viewer")])})).await.is(200);
+        assert_eq!(changed["expires_at"], later(&world, 90 * 86_400));
+        let rita = json!({"email": "rita@example.com", "external_id": "rita"});
+        operator.post("/v1/users", rita).await.is(201);
+        let door = door(&world, &text(&made, "/id")).await;
+        operator.patch("/v1/users/ext:rita", json!({"email": "moved@example.com"})).await.is(200);
+        world.person("rita").post(&door, json!({})).await.refused(403, "wrong_recipient");
+        operator.patch("/v1/users/ext:rita", json!({"email": "rita@example.com"})).await.is(200);
+        world.test().clock.advance_seconds(90 * 86_400 - 1);
+        let member = world.person("rita").post(&door, json!({})).await.is(200)["member"].clone();
+        assert_eq!(member["access"], changed["access"], "neither more nor less");
+        verified(&world).await;
+    }
+}

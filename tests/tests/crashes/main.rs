@@ -208,5 +208,5 @@ flows! {
 /// User, password, pointer, acceptance, card, session.
 #[tokio::test(start_paused = true)]
 async fn cut_off_sign_up() {
-    at_every_commit("memory", Flow::SignUp).await;
+    Box::pin(at_every_commit("memory", Flow::SignUp)).await;
 }

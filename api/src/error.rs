@@ -190,7 +190,7 @@ impl From<OpError> for Problem {
         match error {
             OpError::Refused(refusal) => refusal.into(),
             OpError::Store(error) => error.into(),
-            OpError::Busy | OpError::Replay(_) => {
+            OpError::Busy | OpError::Lost | OpError::Replay(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Somebody else is at it; try again.")
             }
         }

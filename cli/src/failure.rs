@@ -102,7 +102,7 @@ impl From<OpError> for Failure {
         match error {
             OpError::Refused(refusal) => refusal.into(),
             OpError::Store(error) => error.into(),
-            OpError::Busy => {
+            OpError::Busy | OpError::Lost => {
                 Self::Refused { code: "busy", text: "Somebody else is at it; try again.".to_owned() }
             }
             OpError::Replay(_) => Self::Failed("this was answered before".to_owned()),

@@ -415,6 +415,9 @@ impl Record {
                 key: Key::Invitation(invitation.id),
                 seats: invitation.seats(),
             }),
+            Self::Note(note) => {
+                note.due().map(|at| Due { at, key: Key::Note(note.key()), seats: note.seats() })
+            }
             Self::Organization(_)
             | Self::Account(_)
             | Self::AccountExternalId(..)
@@ -433,7 +436,6 @@ impl Record {
             | Self::Webhook(_)
             | Self::Mail(_)
             | Self::NewAddress(_)
-            | Self::Note(_)
             | Self::MailPointer(_)
             | Self::Credential(_)
             | Self::Session(_)
@@ -566,7 +568,9 @@ mod tests {
         keys.extend([Key::MailPointer(mail(1)), Key::NewAddress, Key::Mail(mail(2)), Key::Mail(mail(1))]);
         let user = UserId::from_uuid(Uuid::from_u128(8));
         let key = ApiKeyId::from_uuid(Uuid::from_u128(9));
-        keys.extend([NoteKey::LastUse(key), NoteKey::KeyMaker(key), NoteKey::SeatHolds].map(Key::Note));
+        keys.extend(
+            [NoteKey::LastUse(key), NoteKey::KeyMaker(key), NoteKey::SeatHold(key.uuid())].map(Key::Note),
+        );
         keys.extend([
             Key::Note(NoteKey::Tenure),
             Key::Note(NoteKey::Offer(TransferId::from_uuid(Uuid::from_u128(9)))),

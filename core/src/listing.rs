@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, JobId, OrganizationId, UserId};
 use crate::model::{
-    Access, AccountStatus, DirectoryId, DirectoryKind, InvitationStatus, Member, MemberStatus,
+    Access, AccountStatus, DirectoryId, DirectoryKind, InvitationStatus, Member, MemberStatus, NoteKey,
 };
 use crate::permission::RoleRef;
 use crate::store::Stored;
@@ -306,6 +306,7 @@ pub fn key_uuid(key: &Key) -> Uuid {
         Key::Job(id) => id.uuid(),
         Key::Session(id) => id.uuid(),
         Key::Invitation(id) => id.uuid(),
+        Key::Note(NoteKey::SeatHold(id)) => *id,
         Key::Organization
         | Key::AccountExternalId(_)
         | Key::User

@@ -407,6 +407,9 @@ pub enum OpError {
     /// A pointer to something that is being made elsewhere; nothing changed, try again.
     #[error("somebody else is at it; try again")]
     Busy,
+    /// The job that this is done for was taken over or is to stop; nothing changed.
+    #[error("the job was taken over, or is to stop")]
+    Lost,
     /// The same request was answered before; this is the sealed answer.
     #[error("answered before")]
     Replay(Vec<u8>),

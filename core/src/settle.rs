@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, TheMember};
-use crate::model::{Invitation, MAX_POSTS, Member};
+use crate::model::{Invitation, MAX_POSTS, Member, NoteKey};
 use crate::op::{Decision, Event, Operation, View};
 use crate::ops::post::HeldRead;
 use crate::refusal::Refusal;
@@ -21,7 +21,7 @@ pub struct SettleDue {
 }
 
 impl Operation for SettleDue {
-    type State = (Vec<(Member, HeldRead)>, Vec<Invitation>);
+    type State = (Vec<(Member, HeldRead)>, Vec<Invitation>, Vec<NoteKey>);
     type Output = ();
 
     fn home(&self) -> Home {
@@ -30,7 +30,7 @@ impl Operation for SettleDue {
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         view.fetch(self.keys.iter().cloned()).await?;
-        let (mut members, mut invitations) = (Vec::new(), Vec::new());
+        let (mut members, mut invitations, mut notes) = (Vec::new(), Vec::new(), Vec::new());
         for key in view.due() {
             match key {
                 Key::Member(user) => {
@@ -39,17 +39,23 @@ impl Operation for SettleDue {
                     }
                 }
                 Key::Invitation(id) => invitations.extend(view.get(&id).await?),
+                Key::Note(note) => notes.push(note),
                 _ => {}
             }
         }
         let addresses =
             invitations.iter().map(|it: &Invitation| Key::InvitedAddress(it.email.key().to_owned()));
         view.fetch(addresses.collect::<Vec<_>>()).await?;
-        Ok((members, invitations))
+        Ok((members, invitations, notes))
     }
 
-    fn decide(&self, (members, invitations): Self::State, facts: &Facts) -> Result<Decision<()>, Refusal> {
-        let mut decision = Decision::unchanged(());
+    fn decide(
+        &self,
+        (members, invitations, notes): Self::State,
+        facts: &Facts,
+    ) -> Result<Decision<()>, Refusal> {
+        let notes = notes.into_iter().map(Key::Note);
+        let mut decision = notes.fold(Decision::unchanged(()), Decision::remove);
         for (member, held) in members {
             // Those who hold many posts wait for the next time.
             if !decision.puts.is_empty() && decision.puts.len() + held.posts().len() > MAX_POSTS {

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use roster_core::home::Key;
 use roster_core::id::AccountId;
 use roster_core::listing::{Listing, MemberSort, Page, PageRequest, Position, Row, Scope, record_uuid};
-use roster_core::model::{DirectoryKind, InvitationStatus, MemberStatus};
+use roster_core::model::{DirectoryKind, InvitationStatus, MemberStatus, NoteKey};
 use roster_core::permission::RoleRef;
 use roster_core::store::{StoreClock, Stored};
 use roster_core::text::fold;
@@ -65,6 +66,9 @@ async fn records(
             let names = Names::of_ids(ids);
             let mut stored = kind::load(connection, home, Kind::Member, &names).await?;
             stored.extend(kind::load(connection, home, Kind::Invitation, &names).await?);
+            let mut held = Names::default();
+            names.ids.iter().for_each(|id| held.add(&Key::Note(NoteKey::SeatHold(*id))));
+            stored.extend(kind::load(connection, home, Kind::Document, &held).await?);
             return Ok(by_id(stored));
         }
         Listing::Directory { kind, .. } => {

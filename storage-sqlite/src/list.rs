@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use roster_core::home::Key;
 use roster_core::id::AccountId;
 use roster_core::listing::{Listing, MemberSort, Page, PageRequest, Position, Row, Scope, record_uuid};
-use roster_core::model::{DirectoryKind, InvitationStatus, MemberStatus};
+use roster_core::model::{DirectoryKind, InvitationStatus, MemberStatus, NoteKey};
 use roster_core::permission::RoleRef;
 use roster_core::store::{StoreClock, Stored};
 use roster_core::text::fold;
@@ -17,7 +18,7 @@ use uuid::Uuid;
 use crate::error::Fault;
 use crate::kind::{self, Kind};
 use crate::log;
-use crate::row::{bad, to_name, uuid_list};
+use crate::row::{bad, to_json, to_name, uuid_list};
 
 type Lines = QueryBuilder<Sqlite>;
 
@@ -65,6 +66,9 @@ async fn records(
         Listing::Due { .. } => {
             let mut stored = kind::load(connection, home, Kind::Member, &names).await?;
             stored.extend(kind::load(connection, home, Kind::Invitation, &names).await?);
+            let held = ids.iter().filter_map(|id| Key::Note(NoteKey::SeatHold(*id)).document());
+            let held = to_json("held seats", &held.collect::<Vec<_>>())?;
+            stored.extend(kind::load(connection, home, Kind::Document, &held).await?);
             return Ok(by_id(stored));
         }
         Listing::Directory { kind, .. } => {

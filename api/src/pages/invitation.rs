@@ -89,7 +89,7 @@ fn explained(problem: Problem) -> Problem {
         return problem;
     }
     let detail = "This password does not open it: if you have one here already, use that one. If you have none or do not \
-                  know it, ask whoever invited you for a link to set one, then come back to this page.";
+                  know it, ask those who run this service for a link to set one, then come back to this page.";
     Problem { detail: detail.to_owned(), ..problem }
 }
 

@@ -169,12 +169,14 @@ async fn create_many(
 ) -> Result<(), Failure> {
     let (roster, request) = (&session.roster, session.request());
     let organization = session.organization(&within.organization).await?;
-    let (mut rows, mut refused) = (Vec::new(), Vec::new());
+    let (mut rows, mut refused, mut unread) = (Vec::new(), Vec::new(), None);
     for (number, outcome) in invite_many(roster, &request, organization, asks).await? {
         let mut row = match outcome {
             InviteOutcome::Invited(it) => {
-                let (url, _) =
-                    reads::invitation_link(roster, &session.request(), organization, it.id).await?;
+                // The others are told of whatever comes of this one: `roster invitation link` shows it later.
+                let link = reads::invitation_link(roster, &session.request(), organization, it.id).await;
+                let url =
+                    link.map(|(url, _)| url).map_err(|error| unread.get_or_insert(error).to_string()).ok();
                 let shape = shapes::invitation(organization, &it);
                 let mut row = shapes::invited_row(number, "invited", Some(&shape), None);
                 row["url"] = json!(url);
@@ -192,13 +194,18 @@ async fn create_many(
     if session.out.is_for_machines() {
         session.out.value(&json!({"results": rows}))?;
     } else {
-        line(&table(&rows, &[("EMAIL", "/email"), ("STATUS", "/status"), ("LINK", "/url")]))?;
+        line(&table(
+            &rows,
+            &[("EMAIL", "/email"), ("STATUS", "/status"), ("ID", "/invitation/id"), ("LINK", "/url")],
+        ))?;
     }
-    if refused.is_empty() {
-        return Ok(());
-    }
+    let any = !refused.is_empty();
     note_refused(refused);
-    Err(Failure::Said)
+    match unread {
+        Some(error) => Err(error.into()),
+        None if any => Err(Failure::Said),
+        None => Ok(()),
+    }
 }
 
 async fn list(

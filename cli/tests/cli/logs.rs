@@ -88,7 +88,7 @@ fn x1_lines_bear_the_request_and_nothing_personal() {
     }
     let trail = place.json("audit list --organization ext:acme --action member.added");
     let ids: Vec<_> = trail["data"].as_array().unwrap().iter().map(|row| &row["request_id"]).collect();
-    assert_eq!(ids.last(), Some(&&json!("trace-1")));
+    assert!(ids.contains(&&json!("trace-1")), "{ids:?}");
 }
 
 /// L8: whatever host a request names, the link that is mailed leads to where the service is.

@@ -93,7 +93,7 @@ on_every_store! {
 
     fn o3_whoever_hands_over_becomes_what_is_named() {
         let place = Place::with_acme();
-        let handed = place.json("organization transfer ext:acme --to ext:bob --previous-owner-role viewer");
+        let handed = place.json("organization transfer ext:acme --to ext:bob --previous-owner-role viewer --yes");
         assert_eq!((handed["state"].as_str(), handed["previous_owner_role"].as_str()), (Some("completed"), Some("viewer")));
         let ada = place.json("member show ext:ada --organization ext:acme");
         assert_eq!(ada["access"], serde_json::json!({"type": "organization", "role": "viewer"}));

@@ -2,23 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use uuid::Uuid;
-
 use super::claims;
-use super::lapse_invitations;
 use super::mail::announce_mail;
 use super::refresh::tidied;
-use crate::due::settle_in;
 use crate::facts::Request;
-use crate::home::{Home, Key, Record, Tally};
+use crate::home::{Home, Key, Record};
 use crate::id::{InvitationId, OrganizationId, UserId};
 use crate::limits::Tried;
-use crate::model::{ClaimName, ClaimTarget, Invitation, NoteKey, Organization};
+use crate::model::{ClaimName, ClaimTarget, Invitation, Organization};
 use crate::op::{Done, Roster, Seal, View, preflight, run, run_sealed};
 use crate::ops::invitation::{
-    CreateInvitations, FreeSeats, Hold, InviteAsk, InviteOutcome, ROWS, ResendInvitation, holds,
+    CreateInvitations, FreeSeats, HoldSeats, InviteAsk, InviteOutcome, ROWS, ResendInvitation,
 };
-use crate::reads::{somewhere, used_seats, visible_standing};
+use crate::reads::{somewhere, visible_standing};
 use crate::refusal::{OpError, Refusal};
 use crate::store::StoreError;
 use crate::text::Email;
@@ -40,7 +36,7 @@ pub async fn invite(
     let email = ask.email.clone();
     let rows = vec![(0, named(roster, ask).await?)];
     let mut operation =
-        CreateInvitations { organization, rows, all_or_nothing: true, hold: None, mail: None };
+        CreateInvitations { organization, rows, all_or_nothing: true, batch: None, mail: None };
     let counted = count(roster, organization, &email);
     let outcome = async {
         if roster.post.is_set_up() || counted.is_err() {
@@ -125,127 +121,65 @@ async fn make_many(
     for (number, ask) in asks {
         rows.push((number, named(roster, ask).await?));
     }
-    let mut batches: Vec<CreateInvitations> = rows
+    let whole = CreateInvitations { organization, rows, all_or_nothing: false, batch: None, mail: None };
+    if whole.rows.len() <= ROWS {
+        let home = Home::Organization(organization);
+        let mail = announce_mail(roster, request, &home).await?;
+        return Ok(run(roster, request, &CreateInvitations { mail, ..whole }).await?.output);
+    }
+    let counted = shown.purchased.is_some() && shown.settings.invitations_hold_seats;
+    let batch = counted.then(|| request.seed.uuid("batch"));
+    let pieces: Vec<CreateInvitations> = whole
+        .rows
         .chunks(ROWS)
         .map(|rows| CreateInvitations {
             organization,
             rows: rows.to_vec(),
             all_or_nothing: false,
-            hold: None,
+            batch,
             mail: None,
         })
         .collect();
-    let batch = request.seed.uuid("batch");
-    if let Some(needs) = admit(roster, request, shown, (batch, &batches)).await?
-        && batches.len() > 1
-    {
-        for (n, commit) in batches.iter_mut().enumerate() {
-            commit.hold = Some(Hold { batch, seats: needs[n + 1..].iter().sum() });
-        }
-    }
-    let done = commit_all(roster, request, batches).await;
-    if done.is_err() {
-        let free = FreeSeats { organization, batch: Some(batch) };
-        tidied(run(roster, &request.as_system("free seats"), &free).await.map(drop));
-    }
+    let Some(batch) = batch else { return commit_all(roster, request, pieces).await };
+    run(roster, &request.step("hold"), &HoldSeats { batch, whole }).await?;
+    let done = commit_all(roster, request, pieces).await;
+    let free = FreeSeats { organization, batch };
+    tidied(run(roster, &request.as_system("free seats"), &free).await.map(drop));
     done
 }
 
 async fn commit_all(
     roster: &Roster,
     request: &Request,
-    batches: Vec<CreateInvitations>,
+    pieces: Vec<CreateInvitations>,
 ) -> Result<Vec<InvitedRow>, OpError> {
     let mut outcomes = Vec::new();
-    for (n, batch) in batches.into_iter().enumerate() {
-        outcomes.extend(commit(roster, &request.step(&format!("batch {n}")), batch, n == 0).await?);
+    for (n, piece) in pieces.into_iter().enumerate() {
+        outcomes.extend(commit(roster, &request.step(&format!("batch {n}")), piece).await?);
     }
     Ok(outcomes)
 }
 
-/// Refuses a batch that needs more seats than there are. How many each of its commits needs, where seats are counted.
-async fn admit(
-    roster: &Roster,
-    request: &Request,
-    organization: &Organization,
-    (batch, commits): (Uuid, &[CreateInvitations]),
-) -> Result<Option<Vec<i64>>, OpError> {
-    let Some(purchased) = organization.purchased.filter(|_| organization.settings.invitations_hold_seats)
-    else {
-        return Ok(None);
-    };
-    let mut needs = Vec::with_capacity(commits.len());
-    for commit in commits {
-        needs.push(match preflight(roster, request, commit).await {
-            Ok(foreseen) => foreseen.iter().map(|(_, outcome)| seats(outcome)).sum::<i64>(),
-            // What has ended by time may still hold seats.
-            Err(OpError::Refused(Refusal::NoSeat)) => CreateInvitations::seats(&commit.rows),
-            Err(error) => return Err(error),
-        });
-    }
-    let (needed, purchased) = (needs.iter().sum::<i64>(), i64::from(purchased));
-    if needed <= 0 {
-        return Ok(Some(needs));
-    }
-    if used_by_others(roster, organization.id, batch).await? + needed > purchased {
-        // What is dead holds no seat, though nobody has given it up.
-        lapse_invitations(roster, &request.as_settling("lapse"), organization.id, None).await?;
-        if used_by_others(roster, organization.id, batch).await? + needed > purchased {
-            return Err(Refusal::NoSeat.into());
-        }
-    }
-    let home = Home::Organization(organization.id);
-    let read = roster.store.read(&home, &[], &[Tally::Seats]).await?;
-    if read.tallies.get(&Tally::Seats).copied().unwrap_or(0) + needed > purchased {
-        // More may have ended than one commit settles.
-        settle_in(roster, &home, read.now()).await?;
-    }
-    Ok(Some(needs))
-}
-
-/// Seats in use but for those that a batch holds already, which is sent again.
-async fn used_by_others(roster: &Roster, organization: OrganizationId, batch: Uuid) -> Result<i64, OpError> {
-    let home = Home::Organization(organization);
-    let read = roster.store.read(&home, &[Key::Note(NoteKey::SeatHolds)], &[]).await?;
-    let own = holds(&read).iter().filter(|hold| hold.batch == batch && hold.is_live(read.now()));
-    let own: i64 = own.map(|hold| hold.seats).sum();
-    Ok(used_seats(roster, organization).await? - own)
-}
-
-fn seats(outcome: &InviteOutcome) -> i64 {
-    match outcome {
-        InviteOutcome::Invited(invitation) => invitation.seats(),
-        InviteOutcome::Unchanged | InviteOutcome::Refused(_) => 0,
-    }
-}
-
-/// One commit, the first of a batch or a later one. The first takes the seats of all or is refused; where they are held no
-/// more and others took them, the rows of a later one go one by one as far as seats go. Their ids are the same then: whoever
-/// sends the batch again finds what was made.
+/// One commit of several. Where seats are held no more and others took them, its rows go one by one as far as seats go. Their
+/// ids are the same then: whoever sends the batch again finds what was made.
 async fn commit(
     roster: &Roster,
     request: &Request,
-    mut batch: CreateInvitations,
-    first: bool,
+    mut piece: CreateInvitations,
 ) -> Result<Vec<InvitedRow>, OpError> {
-    let home = Home::Organization(batch.organization);
-    batch.mail = announce_mail(roster, request, &home).await?;
-    match run(roster, request, &batch).await {
+    let home = Home::Organization(piece.organization);
+    piece.mail = announce_mail(roster, request, &home).await?;
+    match run(roster, request, &piece).await {
         Ok(done) => return Ok(done.output),
-        Err(OpError::Refused(Refusal::NoSeat)) if !first => {}
+        Err(OpError::Refused(Refusal::NoSeat)) => {}
         Err(error) => return Err(error),
     }
-    let mut outcomes = Vec::with_capacity(batch.rows.len());
-    for row in &batch.rows {
+    let mut outcomes = Vec::with_capacity(piece.rows.len());
+    for row in &piece.rows {
         let rows = vec![row.clone()];
         let mail = announce_mail(roster, &request.step(&format!("row {}", row.0)), &home).await?;
-        let one = CreateInvitations {
-            organization: batch.organization,
-            rows,
-            all_or_nothing: false,
-            hold: None,
-            mail,
-        };
+        let CreateInvitations { organization, all_or_nothing, batch, .. } = piece;
+        let one = CreateInvitations { organization, rows, all_or_nothing, batch, mail };
         match run(roster, request, &one).await {
             Ok(done) => outcomes.extend(done.output),
             Err(OpError::Refused(Refusal::NoSeat)) => {

@@ -14,7 +14,6 @@ use crate::flows::import::{
 };
 use crate::flows::refresh::refresh_cards;
 use crate::flows::{lapse_invitations, store_parts};
-use crate::home::Tally;
 use crate::id::OrganizationId;
 use crate::model::{Job, JobPart, JobPartId, JobSide, Outcome, OutcomeStatus, PartContent};
 use crate::op::{Roster, TRIES};
@@ -73,7 +72,9 @@ impl Held {
     ) -> Result<Option<Job>, Interrupted> {
         let request = as_asked(&self.roster, &job);
         let admitted = Advance { cursor: Some(ADMITTED.to_owned()), ..Advance::default() };
-        if !options.dry_run && !seats_are_limited(&self.roster, organization).await? {
+        // One that has told of rows without a seat tells of all of them, and ends with that.
+        let begun = told(&job, options.dry_run).0;
+        if !options.dry_run && !begun && !seats_are_limited(&self.roster, organization).await? {
             return self.say(&request, job.id, admitted).await.map(Some);
         }
         if !options.dry_run {
@@ -95,7 +96,8 @@ impl Held {
                 said => return said.map(Some),
             }
         }
-        Err(Interrupted::Hopeless(Refusal::NoSeat.code().to_owned()))
+        // There was room each time, and each time it went to others.
+        Err(Interrupted::Failed(OpError::Busy))
     }
 
     /// How many seats the file needs. Where there are too few, the job fails once outcomes are written: of a dry run all that
@@ -109,8 +111,6 @@ impl Held {
         let request = as_asked(&self.roster, &job);
         let asker = self.asker(&job).await?;
         let run = on_overlay(&self.roster, Overlay::new);
-        let above = Self { roster: run.0.clone(), ..self.clone() };
-        let before = above.seats().await?;
         let (again, parts) = (self.again(&job).await?, job.total.div_ceil(Job::PART as u64));
         let (mut short, told) = told(&job, options.dry_run);
         for n in 0..parts {
@@ -138,7 +138,7 @@ impl Held {
         if short {
             return Err(Interrupted::Hopeless(Refusal::NoSeat.code().to_owned()));
         }
-        Ok((job, (above.seats().await? - before).max(0)))
+        Ok((job, run.1.seats_taken(&self.home)))
     }
 
     /// Whom the file names in which part for the last time.
@@ -186,9 +186,11 @@ impl Held {
         }
         foresee(outcomes.clone()).await?;
         let input = JobPartId { side: JobSide::Input, ..rows.part };
-        let (of, forgets) = (Some(input), vec![rows.part, input]);
-        let advance = Advance { outcomes, of, made, forgets, ..Advance::default() };
-        self.say(&request.step("chunk"), id, advance).await
+        let whole = outcomes.len() == lines.len();
+        let forgets = if whole { vec![rows.part, input] } else { Vec::new() };
+        let advance = Advance { outcomes, of: Some(input), made, forgets, ..Advance::default() };
+        let job = self.say(&request.step("chunk"), id, advance).await?;
+        if whole { Ok(job) } else { Err(Interrupted::Lost) }
     }
 
     /// Whoever asked, as they stand now; nothing more is done for one who is shut out by now (rules M7, L9).
@@ -197,12 +199,6 @@ impl Held {
             OpError::Refused(refusal) => Interrupted::Hopeless(refusal.code().to_owned()),
             error => Interrupted::Failed(error),
         })
-    }
-
-    /// Seats in use, those that are held among them.
-    async fn seats(&self) -> Result<i64, Interrupted> {
-        let read = self.roster.store.read(&self.home, &[], &[Tally::Seats]).await?;
-        Ok(read.tallies.get(&Tally::Seats).copied().unwrap_or(0))
     }
 }
 

@@ -297,6 +297,11 @@ impl Job {
     /// How many outcomes a part holds; the n-th part holds those from `n` times this.
     pub const PART: usize = 100;
 
+    /// Whether somebody wants it stopped that may be.
+    pub const fn is_to_stop(&self) -> bool {
+        self.cancelled && !self.work.must_end()
+    }
+
     /// One outcome more. The part that is full now, if it is.
     pub fn record(&mut self, outcome: Outcome) -> Option<JobPart> {
         *self.summary.entry(outcome.status.name().to_owned()).or_default() += 1;

@@ -47,7 +47,7 @@ pub use job::{
 pub use mail::{Letter, Mail, MailPointer, OUTBOXES, Sought, Waiting};
 pub use member::{Card, Member, MemberStatus};
 pub use names::Names;
-pub use note::{Note, NoteKey, SeatHold};
+pub use note::{Note, NoteKey};
 pub use operator_key::OperatorKey;
 pub use organization::{FormerMembers, Organization, OrganizationStatus, Settings, SettingsPatch};
 pub use password_reset::PasswordReset;

@@ -18,34 +18,16 @@ pub enum NoteKey {
     LastUse(ApiKeyId),
     /// Organization home: see [`Note::Offer`].
     Offer(TransferId),
-    /// Organization home: see [`Note::SeatHolds`].
-    SeatHolds,
+    /// Organization home, by the batch: see [`Note::SeatHold`].
+    SeatHold(uuid::Uuid),
     /// Organization home: see [`Note::ShownLink`].
     ShownLink(InvitationId),
     /// Organization home: see [`Note::Tenure`].
     Tenure,
 }
 
-/// Seats that are held for a batch that takes more than one commit. From an instant on they are held no more.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct SeatHold {
-    /// Which batch.
-    pub batch: uuid::Uuid,
-    /// How many, for what is still to be done.
-    pub seats: i64,
-    /// Until when, whatever becomes of whoever does it.
-    pub until: Timestamp,
-}
-
-impl SeatHold {
-    /// Whether it holds anything at an instant.
-    pub fn is_live(&self, now: Timestamp) -> bool {
-        now < self.until
-    }
-}
-
 /// A note.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Note {
     /// A key was used (rule P3).
@@ -62,10 +44,14 @@ pub enum Note {
         /// Who.
         user: UserId,
     },
-    /// Seats that are held for batches (rule I8).
-    SeatHolds {
-        /// For each.
-        holds: Vec<SeatHold>,
+    /// Seats are held for a batch that takes more than one commit (rule I8).
+    SeatHold {
+        /// Which batch.
+        batch: uuid::Uuid,
+        /// How many, for what is still to be done.
+        seats: i64,
+        /// Until when, whatever becomes of whoever does it.
+        until: Timestamp,
     },
     /// The link of an invitation was shown to somebody of its organization: it proves no mailbox to others.
     ShownLink {
@@ -89,10 +75,10 @@ pub enum Note {
 }
 
 impl Note {
-    /// Seats that it holds, until what has ended by time is written down.
-    pub fn seats(&self) -> i64 {
+    /// Seats that it holds, until its end is written down.
+    pub const fn seats(&self) -> i64 {
         match self {
-            Self::SeatHolds { holds } => holds.iter().map(|hold| hold.seats).sum(),
+            Self::SeatHold { seats, .. } => *seats,
             Self::KeyMaker { .. }
             | Self::LastUse { .. }
             | Self::Offer { .. }
@@ -101,12 +87,24 @@ impl Note {
         }
     }
 
+    /// When it ends by itself.
+    pub const fn due(&self) -> Option<Timestamp> {
+        match self {
+            Self::SeatHold { until, .. } => Some(*until),
+            Self::KeyMaker { .. }
+            | Self::LastUse { .. }
+            | Self::Offer { .. }
+            | Self::ShownLink { .. }
+            | Self::Tenure { .. } => None,
+        }
+    }
+
     /// What it is about.
     pub const fn key(&self) -> NoteKey {
         match self {
             Self::LastUse { key, .. } => NoteKey::LastUse(*key),
             Self::KeyMaker { key, .. } => NoteKey::KeyMaker(*key),
-            Self::SeatHolds { .. } => NoteKey::SeatHolds,
+            Self::SeatHold { batch, .. } => NoteKey::SeatHold(*batch),
             Self::ShownLink { invitation, .. } => NoteKey::ShownLink(*invitation),
             Self::Offer { transfer, .. } => NoteKey::Offer(*transfer),
             Self::Tenure { .. } => NoteKey::Tenure,
@@ -119,7 +117,7 @@ impl NoteKey {
     pub const fn belongs_in(self, home: &Home) -> bool {
         match self {
             Self::LastUse(_) => matches!(home, Home::Activity(_)),
-            Self::KeyMaker(_) | Self::Offer(_) | Self::SeatHolds | Self::ShownLink(_) | Self::Tenure => {
+            Self::KeyMaker(_) | Self::Offer(_) | Self::SeatHold(_) | Self::ShownLink(_) | Self::Tenure => {
                 matches!(home, Home::Organization(_))
             }
         }
@@ -128,15 +126,14 @@ impl NoteKey {
     /// What follows `note:` in the name of a document.
     pub fn read(name: &str) -> Option<Self> {
         let (kind, id) = name.split_once(':')?;
-        match (kind, id) {
-            ("tenure", "") => return Some(Self::Tenure),
-            ("seat_holds", "") => return Some(Self::SeatHolds),
-            _ => {}
+        if (kind, id) == ("tenure", "") {
+            return Some(Self::Tenure);
         }
         let id = uuid::Uuid::try_parse(id).ok()?;
         match kind {
             "last_use" => Some(Self::LastUse(ApiKeyId::from_uuid(id))),
             "key_maker" => Some(Self::KeyMaker(ApiKeyId::from_uuid(id))),
+            "seat_hold" => Some(Self::SeatHold(id)),
             "offer" => Some(Self::Offer(TransferId::from_uuid(id))),
             "shown_link" => Some(Self::ShownLink(InvitationId::from_uuid(id))),
             _ => None,
@@ -144,14 +141,14 @@ impl NoteKey {
     }
 }
 
-/// `key_maker:ID`, `last_use:ID`, `offer:ID`, `seat_holds:`, `shown_link:ID`, `tenure:`.
+/// `key_maker:ID`, `last_use:ID`, `offer:ID`, `seat_hold:ID`, `shown_link:ID`, `tenure:`.
 impl fmt::Display for NoteKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LastUse(id) => write!(f, "last_use:{}", id.uuid().simple()),
             Self::KeyMaker(id) => write!(f, "key_maker:{}", id.uuid().simple()),
             Self::Offer(id) => write!(f, "offer:{}", id.uuid().simple()),
-            Self::SeatHolds => f.write_str("seat_holds:"),
+            Self::SeatHold(id) => write!(f, "seat_hold:{}", id.simple()),
             Self::Tenure => f.write_str("tenure:"),
             Self::ShownLink(id) => write!(f, "shown_link:{}", id.uuid().simple()),
         }

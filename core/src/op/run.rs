@@ -3,19 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
-
-use super::stage::{added, stage};
+use super::stage::{Added, added, stage};
 use super::sweep::{is_unswept, subject_of, sweep_subject};
 use super::{Decision, Operation, Roster, View};
 use crate::actor::Actor;
 use crate::facts::{Expected, Facts, Request, Seed};
 use crate::flows::{lapse_invitations, resolve_waiting};
 use crate::home::{Home, Key, Record, Tally};
-use crate::id::{CommitId, OrganizationId, UserId, Version};
+use crate::id::{CommitId, UserId, Version};
 use crate::listing::{Listing, PageRequest};
-use crate::model::{Access, Inviter, Member, MemberStatus, NoteKey, Receipt};
-use crate::ops::invitation::{FreeSeats, let_go, seats_over};
+use crate::model::{Access, Inviter, Member, MemberStatus, Receipt};
+use crate::ops::invitation::let_go;
 use crate::ops::job::is_held;
 use crate::refusal::{OpError, Refusal, RefusalKind};
 use crate::settle::SettleDue;
@@ -231,34 +229,37 @@ async fn foresee<O: Operation>(
     operation: &O,
 ) -> Result<O::Output, OpError> {
     let (view, decision) = decide(roster, request, operation).await?;
-    let home = view.home.clone();
-    let (adds, _) = added(roster, request, &view, &decision);
-    if !adds.is_empty() {
-        let tallies: Vec<Tally> = adds.iter().map(|(tally, ..)| *tally).collect();
-        let holds = Key::Note(NoteKey::SeatHolds);
-        let keys = if tallies.contains(&Tally::Seats) { std::slice::from_ref(&holds) } else { &[] };
-        let read = roster.store.read(&home, keys, &tallies).await?;
-        let over = seats_over(&read);
-        for (tally, by, within) in adds {
-            let sum = read.tallies.get(&tally).copied().unwrap_or(0) + by;
-            let fits = within.contains(&sum)
-                || (tally == Tally::Seats
-                    && within.contains(
-                        &(sum - over - due_seats(roster.store.as_ref(), &home, read.now()).await?),
-                    ));
-            if fits {
-                continue;
-            }
-            // What has lapsed holds no seat: whether there is room now, the commit finds out.
-            let room = tally == Tally::Seats && any_lapsed(roster, request, &home).await?;
-            let refusal = operation.out_of_bounds(tally);
-            // Tallies are read after the records: where only that may be why, the commit finds out too.
-            if !room && !matches!(refusal, Refusal::Conflict) {
-                return Err(refusal.into());
-            }
+    let (mut adds, _) = added(roster, request, &view, &decision);
+    // Tallies are read after the records: where only that may be why there is no room, the commit finds out.
+    adds.retain(|(tally, ..)| !matches!(operation.out_of_bounds(*tally), Refusal::Conflict));
+    if let Some(short) = without_room(roster, &view.home, &adds).await? {
+        // What has lapsed holds no seat.
+        let lapsed = short == Tally::Seats && any_lapsed(roster, request, &view.home).await?;
+        let short = if lapsed { without_room(roster, &view.home, &adds).await? } else { Some(short) };
+        if let Some(tally) = short {
+            return Err(operation.out_of_bounds(tally).into());
         }
     }
     Ok(decision.output)
+}
+
+/// A tally to which not so much can be added as is to be.
+async fn without_room(roster: &Roster, home: &Home, adds: &[Added]) -> Result<Option<Tally>, OpError> {
+    if adds.is_empty() {
+        return Ok(None);
+    }
+    let tallies: Vec<Tally> = adds.iter().map(|(tally, ..)| *tally).collect();
+    let read = roster.store.read(home, &[], &tallies).await?;
+    for (tally, by, within) in adds {
+        let sum = read.tallies.get(tally).copied().unwrap_or(0) + by;
+        let fits = within.contains(&sum)
+            || (*tally == Tally::Seats
+                && within.contains(&(sum - due_seats(roster.store.as_ref(), home, read.now()).await?)));
+        if !fits {
+            return Ok(Some(*tally));
+        }
+    }
+    Ok(None)
 }
 
 /// Seats held by what has ended by time though nobody has settled it.
@@ -346,9 +347,9 @@ async fn load<O: Operation>(
         }
     }
     if let Some(fence) = request.fence.as_ref().filter(|fence| fence.home == view.home)
-        && view.get(&fence.job).await?.is_none_or(|job| job.cancelled || !is_held(&job, fence.holder))
+        && view.get(&fence.job).await?.is_none_or(|job| job.is_to_stop() || !is_held(&job, fence.holder))
     {
-        return Err(Refusal::Conflict.into());
+        return Err(OpError::Lost);
     }
     let state = operation.load(view).await?;
     if let Some(subject) = operation.subject()
@@ -409,36 +410,17 @@ async fn settle_due(roster: &Roster, request: &Request, home: Home, attempt: u32
     let listing = Listing::Due { home: home.clone(), until: now };
     let page = roster.store.list(&listing, &PageRequest { after: None, limit: 100 }).await?;
     let keys: Vec<Key> = page.rows.iter().map(|row| row.stored.record.key()).collect();
-    let freed = match &home {
-        Home::Organization(id) => free_seats(roster, request, *id).await?,
-        _ => false,
-    };
     if !keys.is_empty() {
         settle(roster, request, home, keys, 100 + attempt).await?;
         return Ok(true);
     }
-    Ok(any_lapsed(roster, request, &home).await? || freed)
+    any_lapsed(roster, request, &home).await
 }
 
-/// Ends invitations whose inviter has left, and lets go of seats held for a batch that is over; whether there were any.
+/// Ends invitations whose inviter has left; whether there were any.
 async fn any_lapsed(roster: &Roster, request: &Request, home: &Home) -> Result<bool, OpError> {
     let Home::Organization(id) = home else { return Ok(false) };
-    let freed = free_seats(roster, request, *id).await?;
-    let lapsed = Box::pin(lapse_invitations(roster, &request.as_settling("lapse"), *id, None)).await?;
-    Ok(freed || lapsed > 0)
-}
-
-/// Lets go of seats held for batches that are over. Of a named type, so that others need not look into it.
-fn free_seats<'a>(
-    roster: &'a Roster,
-    request: &Request,
-    organization: OrganizationId,
-) -> BoxFuture<'a, Result<bool, OpError>> {
-    let request = request.as_settling("free seats");
-    Box::pin(async move {
-        let free = FreeSeats { organization, batch: None };
-        Ok(run(roster, &request, &free).await?.output)
-    })
+    Ok(Box::pin(lapse_invitations(roster, &request.as_settling("lapse"), *id, None)).await? > 0)
 }
 
 /// A commit id is never drawn from the request: one who asks again may mean another state of the home, in which what

@@ -44,7 +44,7 @@ pub(super) fn stage<O: Operation>(
 }
 
 /// A tally, what is added to it, and the bounds of the sum.
-type Added = (Tally, i64, RangeInclusive<i64>);
+pub(super) type Added = (Tally, i64, RangeInclusive<i64>);
 
 /// What a decision adds to tallies, with the bounds of each sum, and the job from whose hold it takes seats.
 pub(super) fn added<T>(

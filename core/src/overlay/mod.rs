@@ -65,6 +65,8 @@ struct Layer {
     pending: Vec<ChangeSet>,
     /// How many bytes of log wait to be flushed.
     bytes: usize,
+    /// How many seats were taken, whatever came free beside that.
+    seats_taken: BTreeMap<Home, i64>,
     /// What is to be forgotten once all is flushed.
     forgotten: Vec<(Home, UserId)>,
     /// What others have sent to the store below and is not there yet.
@@ -195,6 +197,11 @@ impl Overlay {
     /// The store below.
     pub fn base(&self) -> Arc<dyn Store> {
         Arc::clone(&self.base)
+    }
+
+    /// How many seats commits here took in a home: those that came free beside that may be others' by the time of a flush.
+    pub(crate) fn seats_taken(&self, home: &Home) -> i64 {
+        self.layer().seats_taken.get(home).copied().unwrap_or(0)
     }
 
     fn layer(&self) -> MutexGuard<'_, Layer> {
@@ -446,6 +453,11 @@ impl Store for Overlay {
         let done = home.commit(changes, clock)?;
         layer.pending.push(changes.clone());
         layer.bytes = bytes;
+        for write in &changes.writes {
+            if let Write::Add { tally: Tally::Seats, by: by @ 1.., .. } = write {
+                *layer.seats_taken.entry(changes.home.clone()).or_default() += by;
+            }
+        }
         Ok(done)
     }
 

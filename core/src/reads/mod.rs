@@ -42,11 +42,11 @@ pub use leaving::{LeavingPlan, leaving_plan};
 pub use member::{
     AccountMember, MemberFilter, SeenMember, account_members, member, members, members_by_last_seen,
 };
+pub(crate) use organization::somewhere;
 pub use organization::{
     OrganizationShown, SeatsShown, organization, organization_acted_on, organizations, require_roles,
     require_visible, seats, transfer, visible_standing,
 };
-pub(crate) use organization::{somewhere, used_seats};
 pub use record::{record, records};
 pub use role::{role, roles};
 pub use session::sessions;

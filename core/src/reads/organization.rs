@@ -7,9 +7,8 @@ use crate::facts::Request;
 use crate::home::{Home, Key, Record, Tally, TheMember};
 use crate::id::{OrganizationId, TransferId, Version};
 use crate::listing::{Listing, PageRequest, Position};
-use crate::model::{Card, DirectoryKind, NoteKey, Organization, OrganizationStatus, Transfer, UserStatus};
+use crate::model::{Card, DirectoryKind, Organization, OrganizationStatus, Transfer, UserStatus};
 use crate::op::{Roster, View, due_seats};
-use crate::ops::invitation::seats_over;
 use crate::permission::Permission;
 use crate::policy::{Reach, Standing};
 use crate::refusal::{OpError, Refusal};
@@ -130,10 +129,10 @@ async fn shown_version(view: &mut View<'_>, organization: &Shown<Organization>) 
 }
 
 /// Seats in use: the tally without what has ended by time.
-pub(crate) async fn used_seats(roster: &Roster, id: OrganizationId) -> Result<i64, OpError> {
+async fn used_seats(roster: &Roster, id: OrganizationId) -> Result<i64, OpError> {
     let home = Home::Organization(id);
-    let read = roster.store.read(&home, &[Key::Note(NoteKey::SeatHolds)], &[Tally::Seats]).await?;
-    let held = read.tallies.get(&Tally::Seats).copied().unwrap_or(0) - seats_over(&read);
+    let read = roster.store.read(&home, &[], &[Tally::Seats]).await?;
+    let held = read.tallies.get(&Tally::Seats).copied().unwrap_or(0);
     Ok(held - due_seats(roster.store.as_ref(), &home, read.now()).await?)
 }
 

@@ -2,11 +2,52 @@
 
 use roster_core::home::{Due, Key};
 use roster_core::id::{InvitationId, UserId};
+use roster_core::listing::key_uuid;
+use roster_core::model::NoteKey;
 use roster_core::time::Timestamp;
 use sqlx::{PgConnection, query};
+use uuid::Uuid;
 
 use crate::error::Fault;
 use crate::row::bad;
+
+/// Puts the lines of seats that are held.
+pub(super) async fn put_all(connection: &mut PgConnection, lines: &[(i64, Due)]) -> Result<(), Fault> {
+    let homes: Vec<i64> = lines.iter().map(|(home, _)| *home).collect();
+    let ids: Vec<Uuid> = lines.iter().map(|(_, due)| key_uuid(&due.key)).collect();
+    let instants: Vec<i64> = lines.iter().map(|(_, due)| due.at.micros()).collect();
+    let seats: Vec<i64> = lines.iter().map(|(_, due)| due.seats).collect();
+    query!(
+        "INSERT INTO due (home, kind, id, at, seats)
+         SELECT home, 'seat_hold', id, at, seats
+         FROM UNNEST($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[]) AS given (home, id, at, seats)
+         ON CONFLICT (home, kind, id) DO UPDATE SET at = excluded.at, seats = excluded.seats",
+        &homes,
+        &ids,
+        &instants,
+        &seats
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Removes lines of seats that are held no more.
+pub(super) async fn remove_all(
+    connection: &mut PgConnection,
+    homes: &[i64],
+    ids: &[Uuid],
+) -> Result<(), Fault> {
+    query!(
+        "DELETE FROM due USING UNNEST($1::bigint[], $2::uuid[]) AS gone (home, id)
+         WHERE due.home = gone.home AND due.kind = 'seat_hold' AND due.id = gone.id",
+        homes,
+        ids
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
 
 /// The whole index of a home, as it is kept.
 pub(crate) async fn all(connection: &mut PgConnection, home: i64) -> Result<Vec<Due>, Fault> {
@@ -17,6 +58,7 @@ pub(crate) async fn all(connection: &mut PgConnection, home: i64) -> Result<Vec<
             let key = match row.kind.as_str() {
                 "member" => Key::Member(UserId::from_uuid(row.id)),
                 "invitation" => Key::Invitation(InvitationId::from_uuid(row.id)),
+                "seat_hold" => Key::Note(NoteKey::SeatHold(row.id)),
                 other => return Err(bad("kind", other)),
             };
             Ok(Due { at: Timestamp::from_micros(row.at), key, seats: row.seats })

@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 
 use roster_core::home::{Home, Key, Record};
 use roster_core::id::CommitId;
-use roster_core::model::DirectoryKind;
+use roster_core::model::{DirectoryKind, NoteKey};
 use roster_core::store::Stored;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -424,6 +424,11 @@ pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Recor
     }
     if !documents.is_empty() {
         document::put_all(connection, &documents).await?;
+        let ending = documents.iter().filter_map(|put| put.it.due().map(|due| (put.home, due)));
+        let ending: Vec<_> = ending.collect();
+        if !ending.is_empty() {
+            due::put_all(connection, &ending).await?;
+        }
     }
     if !holdings.is_empty() {
         holding::put_all(connection, &holdings).await?;
@@ -443,7 +448,12 @@ pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Recor
 /// Removes records with everything that hangs on them, all of a kind in one statement.
 pub(crate) async fn remove_all(connection: &mut PgConnection, keys: &[(i64, Key)]) -> Result<(), Fault> {
     let mut kinds: BTreeMap<Kind, (Vec<i64>, Names)> = BTreeMap::new();
+    let (mut places, mut holds) = (Vec::new(), Vec::new());
     for (home, key) in keys {
+        if let Key::Note(NoteKey::SeatHold(batch)) = key {
+            places.push(*home);
+            holds.push(*batch);
+        }
         let (homes, names) = kinds.entry(Kind::of(key)).or_default();
         homes.push(*home);
         names.add(key);
@@ -472,6 +482,9 @@ pub(crate) async fn remove_all(connection: &mut PgConnection, keys: &[(i64, Key)
             Kind::Holding => holding::remove_all(connection, &homes, &texts).await?,
             Kind::Feed => feed::remove_all(connection, &homes, &texts).await?,
         }
+    }
+    if !holds.is_empty() {
+        due::remove_all(connection, &places, &holds).await?;
     }
     Ok(())
 }

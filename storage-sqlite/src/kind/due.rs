@@ -2,6 +2,7 @@
 
 use roster_core::home::{Due, Key};
 use roster_core::id::{InvitationId, UserId};
+use roster_core::model::NoteKey;
 use roster_core::time::Timestamp;
 use sqlx::{SqliteConnection, query};
 use uuid::Uuid;
@@ -9,7 +10,7 @@ use uuid::Uuid;
 use crate::error::Fault;
 use crate::row::bad;
 
-/// Keeps a key's line as it should be: there, or not there. Only members and invitations have one.
+/// Keeps a key's line as it should be: there, or not there. Only members, invitations and held seats have one.
 pub(super) async fn put(
     connection: &mut SqliteConnection,
     home: i64,
@@ -19,6 +20,7 @@ pub(super) async fn put(
     let (kind, id) = match key {
         Key::Member(user) => ("member", user.uuid()),
         Key::Invitation(invitation) => ("invitation", invitation.uuid()),
+        Key::Note(NoteKey::SeatHold(batch)) => ("seat_hold", *batch),
         _ if due.is_some() => return Err(bad("due", "a kind that does not end by itself")),
         _ => return Ok(()),
     };
@@ -52,6 +54,7 @@ pub(crate) async fn all(connection: &mut SqliteConnection, home: i64) -> Result<
             let key = match row.kind.as_str() {
                 "member" => Key::Member(UserId::from_uuid(row.id)),
                 "invitation" => Key::Invitation(InvitationId::from_uuid(row.id)),
+                "seat_hold" => Key::Note(NoteKey::SeatHold(row.id)),
                 other => return Err(bad("kind", other)),
             };
             Ok(Due { at: Timestamp::from_micros(row.at), key, seats: row.seats })

@@ -4,16 +4,19 @@
 use roster_core::actor::{Actor, Via};
 use roster_core::home::{Due, Home, Key, Record, Tally};
 use roster_core::id::{PasswordResetId, SourceId};
+use roster_core::listing::{Listing, PageRequest};
 use roster_core::log::Head;
 use roster_core::model::customer::{ActivityMonth, Day, Drainer, Inbox, Presence};
 use roster_core::model::{
     Access, Account, AccountStatus, ApiKey, Card, ClaimName, ClaimTarget, Credential, DirectoryId, FeedKey,
-    FeedLine, FeedSpan, Invitation, InvitationStatus, Inviter, Job, JobSide, Member, MemberStatus,
-    Organization, OrganizationStatus, PasswordReset, Receipt, Transfer, TransferState, User, UserStatus,
+    FeedLine, FeedSpan, Invitation, InvitationStatus, Inviter, Job, JobSide, Member, MemberStatus, Note,
+    NoteKey, Organization, OrganizationStatus, PasswordReset, Receipt, Transfer, TransferState, User,
+    UserStatus,
 };
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::text::ExternalId;
 use roster_core::time::Timestamp;
+use uuid::Uuid;
 
 use crate::build::{
     account, account_id, api_key, card, change, claim, commit_id, directory_entry, email_change, invitation,
@@ -266,6 +269,27 @@ pub async fn the_due_index_follows_its_records(at: &TestStore) {
     assert_eq!(store.dump(&home).await.unwrap().due, vec![line(2, 30, 1)]);
     store.commit(&change(6, &home).remove(Key::Member(user_id(2))).done()).await.unwrap();
     assert_eq!(store.dump(&home).await.unwrap().due, vec![]);
+    // Seats that are held end too, and are listed with whatever else does.
+    let hold = |batch: u128, seconds, seats| {
+        let (batch, until) = (Uuid::from_u128(batch), START.plus_seconds(seconds));
+        Record::Note(Note::SeatHold { batch, seats, until })
+    };
+    let draft = change(7, &home).put(hold(1, 20, 5)).put(hold(2, 10, 7)).put(Record::Member(ending(3, 15)));
+    store.commit(&draft.done()).await.unwrap();
+    let ends = |batch: u128, seconds, seats| Due {
+        at: START.plus_seconds(seconds),
+        key: Key::Note(NoteKey::SeatHold(Uuid::from_u128(batch))),
+        seats,
+    };
+    let due = store.dump(&home).await.unwrap().due;
+    assert_eq!(due, vec![ends(2, 10, 7), line(3, 15, 1), ends(1, 20, 5)]);
+    let listing = Listing::Due { home: home.clone(), until: START.plus_seconds(15) };
+    let found = store.list(&listing, &PageRequest { after: None, limit: 9 }).await.unwrap();
+    let found: Vec<_> = found.rows.into_iter().map(|row| row.stored.record).collect();
+    assert_eq!(found, vec![hold(2, 10, 7), Record::Member(ending(3, 15))]);
+    let gone = change(8, &home).put(hold(2, 30, 6)).remove(Key::Note(NoteKey::SeatHold(Uuid::from_u128(1))));
+    store.commit(&gone.done()).await.unwrap();
+    assert_eq!(store.dump(&home).await.unwrap().due, vec![line(3, 15, 1), ends(2, 30, 6)]);
 }
 
 pub async fn a_dump_holds_everything_but_the_log(at: &TestStore) {

@@ -30,8 +30,8 @@ fn operator(scene: &Scene) -> Request {
 
 /// Invites the n-th guest; the invitation, and the token of its link.
 async fn invited(scene: &Scene, n: usize) -> (InvitationId, String) {
-    // Later than whatever has been cut.
-    scene.clock().advance_seconds(1);
+    // Later than whatever has been cut, and than an address may be invited again.
+    scene.clock().advance_seconds(200);
     let ask = InviteAsk {
         email: format!("guest{n}@example.com").parse().expect("an address"),
         access: AccessAsk::Organization(VIEWER),
@@ -225,6 +225,9 @@ pub(super) async fn coming_and_going(scene: &mut Scene) -> Result<String, String
     let outcome = in_one_order(scene, before).await.map_err(|wrong| format!("{ended:?}: {wrong}"))?;
     if !fair {
         return Err(format!("{ended:?}"));
+    }
+    if member(scene, user).await.status == MemberStatus::Deactivated {
+        scene.act(ReactivateMember { organization, user, cuts: 0 }).await;
     }
     let access = scene.on_both();
     scene.act(ReplaceAccess { organization, user, cuts: 0, access }).await;

@@ -10,11 +10,11 @@ use roster_core::flows::{NewMember, NewUser, Who, add_member, invite_many};
 use roster_core::home::Record;
 use roster_core::id::OrganizationId;
 use roster_core::op::{Roster, run};
-use roster_core::ops::invitation::{CreateInvitations, Hold, InviteAsk, InviteOutcome};
+use roster_core::ops::invitation::{CreateInvitations, HoldSeats, InviteAsk, InviteOutcome};
 use roster_core::ops::member::{AccessAsk, Joining};
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::refusal::{OpError, Refusal};
-use roster_core::store::{ChangeSet, CommitError, Committed, Store, Write};
+use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreError, StoreErrorKind, Write};
 use roster_core::verify::verify_all;
 use roster_tests::gate::Hook;
 use roster_tests::http::{Caller, Reply, text};
@@ -387,14 +387,66 @@ async fn i8_a_batch_holds_its_seats_until_it_is_done() {
         let (batches, told) = (AtomicUsize::new(0), Mutex::new(None));
         let world_of = world.service.roster.clone();
         let between = Arc::new(Between { world: world_of, organization: cloud, batches, told });
-        let rows: Vec<Value> = (0..130)
-            .map(|n| json!({"email": format!("p{n}@example.com"), "access": wide("viewer")}))
-            .collect();
         let behind = world.service.behind(Arc::clone(&between) as Arc<dyn Hook>);
-        let made = behind.operator().post(INVITATIONS, json!({"invitations": rows})).await.is(200);
-        let invited = made["results"].as_array().unwrap().iter().filter(|row| row["status"] == "invited");
-        assert_eq!((invited.count(), *between.told.lock().unwrap()), (130, Some(Err("no_seat"))), "{store}");
+        let made = behind.operator().post(INVITATIONS, many("p")).await.is(200);
+        assert_eq!(
+            (how_many_invited(&made), *between.told.lock().unwrap()),
+            (130, Some(Err("no_seat"))),
+            "{store}"
+        );
         assert_eq!(used(&world).await, seats);
+        assert_sound(&world).await;
+    }
+}
+
+/// Does not let the second commit of invitations through, once.
+#[derive(Debug, Default)]
+struct CutOff(AtomicUsize);
+
+#[async_trait]
+impl Hook for CutOff {
+    async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+        let invites = |write: &Write| matches!(write, Write::Put(Record::Invitation(_)));
+        if changes.writes.iter().any(invites) && self.0.fetch_add(1, Ordering::SeqCst) == 1 {
+            let (kind, detail) = (StoreErrorKind::Unavailable, String::new());
+            return Err(CommitError::Store(StoreError { kind, operation: "commit", detail }));
+        }
+        store.commit(changes).await
+    }
+}
+
+fn many(prefix: &str) -> Value {
+    let rows =
+        (0..130).map(|n| json!({"email": format!("{prefix}{n}@example.com"), "access": wide("viewer")}));
+    json!({"invitations": rows.collect::<Vec<_>>()})
+}
+
+fn how_many_invited(answer: &Value) -> usize {
+    answer["results"].as_array().unwrap().iter().filter(|row| row["status"] == "invited").count()
+}
+
+/// I8: a batch that was cut off between its commits, sent again under the same key, needs no seat twice; two that run side by
+/// side for one organization both come to their end.
+#[tokio::test]
+async fn i8_a_batch_that_was_cut_off_is_seen_through() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let seats = used(&world).await + 130;
+        operator.patch(&format!("{CLOUD}/seats"), json!({"purchased": seats})).await.is(200);
+        let behind = world.service.behind(Arc::new(CutOff::default()) as Arc<dyn Hook>);
+        let post =
+            async || behind.operator().with("idempotency-key", "batch").post(INVITATIONS, many("p")).await;
+        post().await.refused(503, "store_unavailable");
+        let answer = post().await.is(200);
+        assert_eq!((how_many_invited(&answer), used(&world).await), (130, seats), "{store}");
+        let more = seats + 260;
+        operator.patch(&format!("{CLOUD}/seats"), json!({"purchased": more})).await.is(200);
+        let one = operator.post(INVITATIONS, many("q"));
+        let (one, other) = tokio::join!(one, operator.post(INVITATIONS, many("r")));
+        assert_eq!((how_many_invited(&one.is(200)), how_many_invited(&other.is(200))), (130, 130), "{store}");
+        assert_eq!(used(&world).await, more);
+        operator.post(INVITATIONS, many("s")).await.refused(409, "no_seat");
         assert_sound(&world).await;
     }
 }
@@ -405,20 +457,20 @@ async fn i8_a_batch_that_nobody_goes_on_with_holds_no_seats() {
     for store in selected() {
         let world = World::on(store).await;
         let (operator, roster) = (world.operator(), &world.service.roster);
-        let seats = used(&world).await + 3;
+        let seats = used(&world).await + 2;
         operator.patch(&format!("{CLOUD}/seats"), json!({"purchased": seats})).await.is(200);
         let cloud = text(&operator.get(CLOUD).await.is(200), "/id").parse().unwrap();
-        let access = AccessAsk::Organization(RoleRef::System(SystemRole::Viewer));
-        let email = "rita@example.com".parse().unwrap();
-        let first = CreateInvitations {
-            organization: cloud,
-            rows: vec![(0, InviteAsk { email, access, expires_in: None, name: None, user: None, cuts: 0 })],
-            all_or_nothing: false,
-            hold: Some(Hold { batch: uuid::Uuid::from_u128(7), seats: 2 }),
-            mail: None,
+        let row = |n: usize| {
+            let access = AccessAsk::Organization(RoleRef::System(SystemRole::Viewer));
+            let email = format!("rita{n}@example.com").parse().unwrap();
+            (n, InviteAsk { email, access, expires_in: None, name: None, user: None, cuts: 0 })
         };
+        let rows = vec![row(0), row(1)];
+        let whole =
+            CreateInvitations { organization: cloud, rows, all_or_nothing: false, batch: None, mail: None };
+        let hold = HoldSeats { batch: uuid::Uuid::from_u128(7), whole };
         let request = Request::new(Actor::CLI, roster.entropy.as_ref());
-        run(roster, &request, &first).await.unwrap();
+        assert_eq!(run(roster, &request, &hold).await.unwrap().output, 2);
         assert_eq!(used(&world).await, seats);
         invite(&operator, "rosa", wide("viewer")).await.refused(409, "no_seat");
         assert_sound(&world).await;

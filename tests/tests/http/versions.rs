@@ -1,6 +1,5 @@
 //! Entity tags and what is asked of them: RFC 9110, section 13; order of refusals.
 
-use http::Method;
 use roster_tests::http::{Caller, Reply, text};
 use roster_tests::stores::selected;
 use roster_tests::world::World;
@@ -135,7 +134,8 @@ async fn answers_are_kept_of_every_post() {
         };
         again(world.person("max"), "/v1/me/email", json!({"email": "own@example.com"}), 202).await;
         mailbox.one(&world.service.roster).await;
-        let job = operator.call(Method::DELETE, "/v1/users/ext:vera/accounts", None).await.is(202);
+        let bulk = json!({"action": "deactivate", "users": ["ext:max"]});
+        let job = operator.post(&format!("{CLOUD}/members/bulk"), bulk).await.is(202);
         again(operator.clone(), &format!("/v1/jobs/{}/cancel", text(&job, "/job/id")), json!({}), 200).await;
         again(operator.clone(), "/v1/users/ext:mia/erase", json!({"confirm": true}), 202).await;
         let source = json!({"name": "Product", "groups": {"to": "each"}});

@@ -64,7 +64,7 @@ pub(crate) async fn import_rows(
     import_one_by_one(overlaid, request, organization, lines, options).await
 }
 
-/// Rows as they come, each asking for itself.
+/// Rows as they come, each asking for itself; not those that come after the job was taken over or is to stop.
 pub(crate) async fn import_one_by_one(
     roster: &Roster,
     request: &Request,
@@ -74,7 +74,10 @@ pub(crate) async fn import_one_by_one(
 ) -> Result<Report, OpError> {
     let mut report = Report::default();
     for line in lines {
-        row::import(roster, request, organization, line, options, &mut report).await?;
+        match row::import(roster, request, organization, line, options, &mut report).await {
+            Err(OpError::Lost) => break,
+            done => done?,
+        }
     }
     Ok(report)
 }

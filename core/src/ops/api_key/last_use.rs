@@ -101,7 +101,7 @@ mod tests {
             let organization = OrganizationId::from_uuid(Uuid::from_u128(1));
             let operation = NoteLastUses { organization, uses: vec![(key, at(used))] };
             let known = known.map(|known| Note::LastUse { key, at: at(known) });
-            let decision = operation.decide(vec![known.clone()], &facts).unwrap();
+            let decision = operation.decide(vec![known], &facts).unwrap();
             let written = stands.map(|stands| Record::Note(Note::LastUse { key, at: at(stands) }));
             assert_eq!(decision.puts, Vec::from_iter(written), "{known:?}");
         }

@@ -1,15 +1,17 @@
 //! Inviting (rules I1, I7, I8, M11, S1).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::hold::{self, Hold};
+use uuid::Uuid;
+
+use super::hold;
 use super::overtake::{PendingRead, replaced};
 use super::{fields, is_not_in};
 use crate::facts::Facts;
 use crate::home::{Home, Record, TheInvitedAddress, TheMember};
 use crate::id::{InvitationId, OrganizationId, UserId};
 use crate::model::{
-    Access, Invitation, InvitationStatus, Inviter, Letter, Mail, Member, Organization, SeatHold,
+    Access, Invitation, InvitationStatus, Inviter, Letter, Mail, Member, Note, NoteKey, Organization,
 };
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::ops::mail::Posting;
@@ -51,7 +53,7 @@ pub enum InviteOutcome {
     Refused(Refusal),
 }
 
-/// Makes invitations, at most [`ROWS`]; one row that is refused does not stop the others.
+/// Makes invitations, at most [`ROWS`] in a commit; one row that is refused does not stop the others.
 #[derive(Debug)]
 pub struct CreateInvitations {
     /// Where.
@@ -60,8 +62,8 @@ pub struct CreateInvitations {
     pub rows: Vec<(usize, InviteAsk)>,
     /// Whether the refusal of a row refuses the whole.
     pub all_or_nothing: bool,
-    /// What the batch holds from then on, where seats are counted and it takes more than one commit.
-    pub hold: Option<Hold>,
+    /// The batch from whose hold their seats come, where it holds any.
+    pub batch: Option<Uuid>,
     /// The letters that take the links to them, if there are to be any.
     pub mail: Option<Posting>,
 }
@@ -75,7 +77,7 @@ pub struct RowRead {
 }
 
 impl Operation for CreateInvitations {
-    type State = (Visible, Vec<RowRead>, Vec<SeatHold>);
+    type State = (Visible, Vec<RowRead>, Option<Note>);
     type Output = Vec<(usize, InviteOutcome)>;
 
     fn home(&self) -> Home {
@@ -100,13 +102,16 @@ impl Operation for CreateInvitations {
             let pending = PendingRead::load(view, &row.email).await?;
             rows.push(RowRead { asked, member, pending });
         }
-        let holds = if self.hold.is_some() { hold::load(view).await? } else { Vec::new() };
-        Ok((view.open_organization().await?, rows, holds))
+        let held = match self.batch {
+            Some(batch) => view.get(&NoteKey::SeatHold(batch)).await?,
+            None => None,
+        };
+        Ok((view.open_organization().await?, rows, held))
     }
 
     fn decide(
         &self,
-        (visible, reads, holds): Self::State,
+        (visible, reads, held): Self::State,
         facts: &Facts,
     ) -> Result<Decision<Self::Output>, Refusal> {
         let (organization, standing) = visible.open()?;
@@ -140,10 +145,7 @@ impl Operation for CreateInvitations {
         }
         let mail = self.mail.and_then(|posting| Mail::of(posting.id, letters, facts.now));
         decision.puts.extend(mail.map(Record::Mail));
-        Ok(match self.hold {
-            Some(hold) => hold::held(decision, &holds, hold, facts),
-            None => decision,
-        })
+        Ok(hold::spent(decision, held.as_ref(), facts))
     }
 
     fn not_after(&self) -> Option<Timestamp> {
@@ -196,13 +198,4 @@ fn invited(
         accepted_by: None,
         ended_at: None,
     })
-}
-
-impl CreateInvitations {
-    /// How many seats these rows would hold, if none is refused: an address counts once.
-    pub fn seats(rows: &[(usize, InviteAsk)]) -> i64 {
-        let addresses: BTreeMap<&str, bool> =
-            rows.iter().map(|(_, row)| (row.email.key(), row.access != AccessAsk::NONE)).collect();
-        addresses.values().map(|reaches| i64::from(*reaches)).sum()
-    }
 }

@@ -1,97 +1,95 @@
-//! Seats held for a batch of invitations that takes more than one commit (rule I8): the first takes them all, each spends
-//! what it needs, and from an instant on they are held no more, whatever has become of whoever sent the batch.
+//! Seats held for a batch of invitations that takes more than one commit (rule I8): one commit takes them all, each that
+//! follows spends what it needs, and from an instant on they are held no more, whatever has become of whoever sent the batch.
 
 use uuid::Uuid;
 
+use super::create::CreateInvitations;
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record};
 use crate::id::OrganizationId;
-use crate::model::{Note, NoteKey, SeatHold};
+use crate::model::{Note, NoteKey};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
-use crate::store::{Read, StoreError};
+use crate::store::StoreError;
 
 /// How long seats are held for what is still to be done of a batch, in seconds from each of its commits.
 const HELD_SECONDS: i64 = 60;
 
-/// What a batch holds once a commit of it is done.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Hold {
+/// Takes the seats that a whole batch needs, in place of those that it holds already; none if there are too few. How many.
+#[derive(Debug)]
+pub struct HoldSeats {
     /// Which batch.
     pub batch: Uuid,
-    /// How many seats, for its rows to come.
-    pub seats: i64,
+    /// All of it, however much.
+    pub whole: CreateInvitations,
 }
 
-/// What an organization's home says of seats that are held for batches, if that was read.
-pub(crate) fn holds(read: &Read) -> &[SeatHold] {
-    match read.records.get(&Key::Note(NoteKey::SeatHolds)).map(|stored| &stored.record) {
-        Some(Record::Note(Note::SeatHolds { holds })) => holds,
-        Some(_) | None => &[],
+impl Operation for HoldSeats {
+    type State = <CreateInvitations as Operation>::State;
+    type Output = i64;
+
+    fn home(&self) -> Home {
+        self.whole.home()
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        view.fetch([Key::Note(NoteKey::SeatHold(self.batch))]).await?;
+        self.whole.load(view).await
+    }
+
+    fn decide(&self, state: Self::State, facts: &Facts) -> Result<Decision<i64>, Refusal> {
+        let needed = seats(&self.whole.decide(state, facts)?);
+        Ok(holding(Decision::unchanged(needed), self.batch, needed, facts))
     }
 }
 
-/// Seats that the tally counts and that are held no more, since the time of their batch is over.
-pub(crate) fn seats_over(read: &Read) -> i64 {
-    holds(read).iter().filter(|hold| !hold.is_live(read.now())).map(|hold| hold.seats).sum()
+/// How many seats invitations hold that come about.
+fn seats<T>(decision: &Decision<T>) -> i64 {
+    let made = decision.puts.iter().filter_map(|record| match record {
+        Record::Invitation(it) => Some(it.seats()),
+        _ => None,
+    });
+    made.sum()
 }
 
-pub(super) async fn load(view: &mut View<'_>) -> Result<Vec<SeatHold>, StoreError> {
-    Ok(match view.get(&NoteKey::SeatHolds).await? {
-        Some(Note::SeatHolds { holds }) => holds,
-        Some(_) | None => Vec::new(),
-    })
+/// The same decision, which takes what it needs from what its batch holds, as far as that goes.
+pub(super) fn spent<T>(decision: Decision<T>, held: Option<&Note>, facts: &Facts) -> Decision<T> {
+    let Some(Note::SeatHold { batch, seats: held, .. }) = held else { return decision };
+    let left = held - seats(&decision);
+    holding(decision, *batch, left, facts)
 }
 
-/// Writes down what a batch holds from now on; what is over goes.
-pub(super) fn held<T>(
-    mut decision: Decision<T>,
-    before: &[SeatHold],
-    hold: Hold,
-    facts: &Facts,
-) -> Decision<T> {
-    let now = facts.now;
-    let mut holds: Vec<SeatHold> =
-        before.iter().filter(|it| it.is_live(now) && it.batch != hold.batch).copied().collect();
-    if hold.seats > 0 {
-        let until = now.plus_seconds(HELD_SECONDS);
-        holds.push(SeatHold { batch: hold.batch, seats: hold.seats, until });
+fn holding<T>(decision: Decision<T>, batch: Uuid, seats: i64, facts: &Facts) -> Decision<T> {
+    if seats <= 0 {
+        return decision.remove(Key::Note(NoteKey::SeatHold(batch)));
     }
-    if holds == before {
-        return decision;
-    }
-    if holds.is_empty() {
-        decision.removes.push(Key::Note(NoteKey::SeatHolds));
-    } else {
-        decision.puts.push(Record::Note(Note::SeatHolds { holds }));
-    }
-    decision
+    let until = facts.now.plus_seconds(HELD_SECONDS);
+    decision.put(Record::Note(Note::SeatHold { batch, seats, until }))
 }
 
-/// Lets go of seats: of batches that are over by time, and of one that ended early. Whether there were any.
+/// Lets go of what a batch holds, if it holds anything.
 #[derive(Debug)]
 pub struct FreeSeats {
     /// Where.
     pub organization: OrganizationId,
-    /// The one that ended early.
-    pub batch: Option<Uuid>,
+    /// Which batch.
+    pub batch: Uuid,
 }
 
 impl Operation for FreeSeats {
-    type State = Vec<SeatHold>;
-    type Output = bool;
+    type State = Option<Note>;
+    type Output = ();
 
     fn home(&self) -> Home {
         Home::Organization(self.organization)
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        load(view).await
+        view.get(&NoteKey::SeatHold(self.batch)).await
     }
 
-    fn decide(&self, before: Self::State, facts: &Facts) -> Result<Decision<bool>, Refusal> {
-        let none = Hold { batch: self.batch.unwrap_or_default(), seats: 0 };
-        let decision = held(Decision::unchanged(true), &before, none, facts);
-        Ok(if decision.is_empty() { Decision::unchanged(false) } else { decision })
+    fn decide(&self, held: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
+        let nothing = Decision::unchanged(());
+        Ok(if held.is_some() { nothing.remove(Key::Note(NoteKey::SeatHold(self.batch))) } else { nothing })
     }
 }

@@ -102,7 +102,7 @@ impl Operation for AdvanceJob {
         let outcomes = as_called(part.as_ref(), outcomes.clone());
         let parts: Vec<JobPart> = outcomes.into_iter().filter_map(|outcome| job.record(outcome)).collect();
         let job = match ending {
-            Ending::GoOn if job.cancelled => ended(job, JobStatus::Cancelled, facts.now),
+            Ending::GoOn if job.is_to_stop() => ended(job, JobStatus::Cancelled, facts.now),
             Ending::GoOn => job,
             Ending::Done => {
                 job.failure = None;

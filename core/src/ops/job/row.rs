@@ -99,7 +99,7 @@ impl<O: Operation> Operation for RowInJob<O> {
         let Some(job) = found.filter(|job| is_held(job, self.row.holder)) else {
             return Ok(Decision::unchanged(RowDone::default()));
         };
-        if job.cancelled {
+        if job.is_to_stop() {
             let job = Box::new(ended(job, JobStatus::Cancelled, facts.now));
             let done = RowDone { job: Some(job.clone()), refused: None };
             return Ok(Decision::unchanged(done).put(Record::Job(job)));

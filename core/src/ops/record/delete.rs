@@ -3,9 +3,9 @@
 use super::put::settled;
 use super::{fields, reach};
 use crate::facts::Facts;
-use crate::home::{Home, Key, TheSuccessions};
+use crate::home::{Home, Key, TheMember, TheSuccessions};
 use crate::id::OrganizationId;
-use crate::model::{Holding, HoldingName, Successions};
+use crate::model::{Holding, HoldingName, Member, Successions};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -20,7 +20,7 @@ pub struct DeleteRecord {
 }
 
 impl Operation for DeleteRecord {
-    type State = (Visible, Option<Holding>, Option<Successions>);
+    type State = (Visible, Option<Holding>, Successions, Option<Member>);
     type Output = ();
 
     fn home(&self) -> Home {
@@ -34,18 +34,23 @@ impl Operation for DeleteRecord {
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         view.fetch([Key::Holding(self.name.clone()), Key::Successions]).await?;
         let visible = view.open_organization().await?;
-        Ok((visible, view.get(&self.name).await?, view.get(&TheSuccessions).await?))
+        let stored = view.get(&self.name).await?;
+        let successions = view.get(&TheSuccessions).await?.unwrap_or_default();
+        let owner = match &stored {
+            Some(stored) => view.get(&TheMember(successions.apply(stored).owner)).await?,
+            None => None,
+        };
+        Ok((visible, stored, successions, owner))
     }
 
     fn decide(&self, read: Self::State, facts: &Facts) -> Result<Decision<()>, Refusal> {
-        let (visible, stored, successions) = read;
+        let (visible, stored, successions, owner) = read;
         let (_, standing) = visible.open()?;
         let stored = stored.ok_or(Refusal::NotFound)?;
         facts.policies.access.require(&standing, "records:manage", reach(stored.account))?;
-        let successions = successions.unwrap_or_default();
         let before = successions.apply(&stored);
         let event = Event { user: Some(before.owner), ..Event::new("record.deleted", "record", before.id) }
-            .before(fields(&before));
+            .before(fields(&before, owner.as_ref()));
         let decision = Decision::unchanged(()).remove(Key::Holding(self.name.clone())).event(event);
         Ok(settled(decision, successions, &stored))
     }

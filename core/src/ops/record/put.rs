@@ -97,7 +97,7 @@ impl Operation for PutRecord {
         }
         let kept = before.as_ref().is_some_and(|before| before.owner == self.owner);
         if !kept {
-            owner.able(self.cuts, facts.now)?;
+            owner.clone().able(self.cuts, facts.now)?;
         }
         let (types, kind_number) = self.number(read.types)?;
         let holding = Holding {
@@ -123,8 +123,8 @@ impl Operation for PutRecord {
         };
         let action = if before.is_none() { "record.created" } else { "record.reassigned" };
         let event = Event { user: Some(self.owner), ..Event::new(action, "record", holding.id) }
-            .before(before.as_ref().map(fields).unwrap_or_default())
-            .after(fields(&holding));
+            .before(before.as_ref().map(|before| fields(before, Some(&owner))).unwrap_or_default())
+            .after(fields(&holding, Some(&owner)));
         Ok(decision.event(event))
     }
 }

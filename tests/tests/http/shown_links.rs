@@ -36,7 +36,7 @@ async fn i3_a_copied_link_does_not_open_other_organizations() {
         let browser = world.service.nobody().with("content-type", "application/x-www-form-urlencoded");
         let page = browser.send(http::Method::POST, &format!("/invitations/{copied}"), form).await;
         assert_eq!(page.status.as_u16(), 401);
-        assert!(page.text.contains("ask whoever invited you for a link to set one"), "{}", page.text);
+        assert!(page.text.contains("ask those who run this service for a link to set one"), "{}", page.text);
         anna.post(&format!("{CLOUD}/{id}/resend"), json!({})).await.is(200);
         let key = world.service.bearer(&world.admin_key);
         sign_up(&world, &link(&key, &id).await).await.refused(401, "unauthenticated");

@@ -110,7 +110,10 @@ pub(super) async fn accept_and_resend(scene: &mut Scene) -> Result<String, Strin
     let ended = both(accepted, resent).await;
     let actions = said(scene, before).await;
     match (ended, actions.iter().map(String::as_str).collect::<Vec<_>>().as_slice()) {
-        ((Ok(()), Err("invitation_not_pending" | "already_member")), ["invitation.accepted", "member.added"]) => {
+        (
+            (Ok(()), Err("invitation_not_pending" | "already_member")),
+            ["invitation.accepted", "member.added"],
+        ) => {
             scene.act(RemoveMember { organization, user: guest }).await;
             Ok("accepted, not sent again".into())
         }

@@ -1,6 +1,7 @@
 //! A log that was changed past Roster, in the database itself: rule X1.
 #![expect(clippy::unwrap_used, reason = "these are the bodies of tests")]
 
+use roster_core::feed::sweep_once;
 use roster_core::flows::resolve_organization;
 use roster_core::home::Home;
 use roster_core::log::{LogFilter, Logged, chain, digest, hex};
@@ -191,6 +192,26 @@ async fn x1_a_log_that_was_cut_shows() {
 async fn x1_a_log_that_was_cut_with_its_head_shows() {
     let head = "UPDATE homes SET seq = 9, hash = (SELECT hash FROM log WHERE LOG AND seq = 9) WHERE LOG";
     statements_show(10, &format!("{CUT};{head}")).await;
+}
+
+/// Where what was cut off left no record, the feed still knows how far the log went.
+#[tokio::test]
+async fn x1_a_cut_end_that_left_no_record_shows() {
+    for store in selected().into_iter().filter(|store| SQL.contains(store)) {
+        let trail = Trail::on(store).await;
+        let (world, record) = (&trail.world, "/v1/organizations/ext:cloud/records/deal/1");
+        world.operator().put(record, serde_json::json!({"owner": "ext:max"})).await.is(201);
+        world.operator().delete(record).await.is(204);
+        sweep_once(&world.service.roster).await.unwrap();
+        let last = u64::try_from(trail.log.len()).unwrap() + 2;
+        let kept = last - 1;
+        let cut = CUT.replace("> 9", &format!("> {kept}"));
+        let head = format!(
+            "UPDATE homes SET seq = {kept}, hash = (SELECT hash FROM log WHERE LOG AND seq = {kept}) WHERE LOG"
+        );
+        trail.alter(&format!("{cut};{head}")).await;
+        assert_eq!(trail.first_bad().await, Some(last), "on {store}");
+    }
 }
 
 /// An entry that no commit wrote, though it is chained as it should be.

@@ -46,7 +46,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Migrate => migrate(global).await,
         Command::Config(command) => config::run(&command, global),
         Command::OperatorKey(command) => operator_key::run(command, global).await,
-        Command::Organization(command) => organization::run(command, global).await,
+        Command::Organization(command) => Box::pin(organization::run(command, global)).await,
         Command::Account(command) => account::run(command, global).await,
         Command::Member(command) => member::run(command, global).await,
         Command::User(command) => user::run(command, global).await,

@@ -163,21 +163,25 @@ async fn sign_up_and_join(
     let invitation = invited(roster, link).await?;
     let found = user_of(roster, &invitation.email).await?;
     let id = found.unwrap_or_else(|| fresh_id(&request.step("person 0")));
+    let known = match found {
+        Some(id) => Some(find_user(roster, &UserRef::Id(id)).await?),
+        None => None,
+    };
     let foreseen = AcceptInvitation {
         link,
         user: id,
         address: Some(invitation.email.key().to_owned()),
         card: Card::default(),
-        cuts: 0,
-        cut_at: None,
+        cuts: known.as_ref().map_or(0, |user| user.cuts),
+        cut_at: known.as_ref().and_then(|user| user.cut_at),
         inviter: inviter(roster, &invitation).await?,
     };
     foresee(roster, request, &foreseen).await?;
-    let user = if let Some(id) = found {
+    let user = if let Some(user) = known {
         if proves_too_little(roster, link, id).await? {
             return Err(Refusal::Unauthenticated.into());
         }
-        find_user(roster, &UserRef::Id(id)).await?
+        user
     } else {
         let email = Some(invitation.email.clone());
         let new = NewUser { email, name: Some(sign_up.name.clone()), ..NewUser::default() };

@@ -123,8 +123,10 @@ async fn make_many(
     }
     let whole = CreateInvitations { organization, rows, all_or_nothing: false, batch: None, mail: None };
     if whole.rows.len() <= ROWS {
-        let home = Home::Organization(organization);
-        let mail = announce_mail(roster, request, &home).await?;
+        if roster.post.is_set_up() {
+            preflight(roster, request, &whole).await?;
+        }
+        let mail = announce_mail(roster, request, &Home::Organization(organization)).await?;
         return Ok(run(roster, request, &CreateInvitations { mail, ..whole }).await?.output);
     }
     let counted = shown.purchased.is_some() && shown.settings.invitations_hold_seats;
@@ -141,11 +143,33 @@ async fn make_many(
         })
         .collect();
     let Some(batch) = batch else { return commit_all(roster, request, pieces).await };
-    run(roster, &request.step("hold"), &HoldSeats { batch, whole }).await?;
+    match run(roster, &request.step("hold"), &HoldSeats { batch, whole }).await {
+        // Of one that was cut off, what is left is done as far as seats go.
+        Err(OpError::Refused(Refusal::NoSeat)) if has_begun(roster, request, &pieces[0]).await? => {}
+        held => held.map(|_| ())?,
+    }
     let done = commit_all(roster, request, pieces).await;
     let free = FreeSeats { organization, batch };
     tidied(run(roster, &request.as_system("free seats"), &free).await.map(drop));
     done
+}
+
+/// The request of one commit of a batch.
+fn of_piece(request: &Request, n: usize) -> Request {
+    request.step(&format!("batch {n}"))
+}
+
+/// Whether the first commit of a batch was done before.
+async fn has_begun(
+    roster: &Roster,
+    request: &Request,
+    first: &CreateInvitations,
+) -> Result<bool, StoreError> {
+    let seed = of_piece(request, 0).seed;
+    let ids = first.rows.iter().map(|(number, _)| CreateInvitations::id(&seed, *number));
+    let keys: Vec<Key> = ids.map(Key::Invitation).collect();
+    let read = roster.store.read(&Home::Organization(first.organization), &keys, &[]).await?;
+    Ok(!read.records.is_empty())
 }
 
 async fn commit_all(
@@ -155,7 +179,7 @@ async fn commit_all(
 ) -> Result<Vec<InvitedRow>, OpError> {
     let mut outcomes = Vec::new();
     for (n, piece) in pieces.into_iter().enumerate() {
-        outcomes.extend(commit(roster, &request.step(&format!("batch {n}")), piece).await?);
+        outcomes.extend(commit(roster, &of_piece(request, n), piece).await?);
     }
     Ok(outcomes)
 }

@@ -7,7 +7,7 @@ use crate::facts::Request;
 use crate::home::{Home, Record};
 use crate::id::{InvitationId, OrganizationId, UserId};
 use crate::listing::{Listing, PageRequest, Scope};
-use crate::model::InvitationStatus;
+use crate::model::{InvitationStatus, UserStatus};
 use crate::op::{Done, Roster, Seal, preflight, run_sealed};
 use crate::ops::leaving::{InvitationFate, LeaveByPlan, LeavingMode, Left};
 use crate::reference::UserRef;
@@ -41,7 +41,11 @@ pub async fn leave_by_plan(
     leave: &Leave,
     seal: Option<Seal<'_, Left>>,
 ) -> Result<Done<Left>, OpError> {
-    let user = find_user(roster, &leave.user).await?.id;
+    let leaver = find_user(roster, &leave.user).await?;
+    let user = leaver.id;
+    // Nothing is said any more about one who has been erased (rule L5).
+    let reason = request.reason.clone().filter(|_| leaver.status != UserStatus::Erased);
+    let request = &Request { reason, ..request.clone() };
     let home = Home::Organization(organization);
     let (invitations, more) = invitations_of(roster, organization, user).await?;
     let mut operation = LeaveByPlan {
@@ -52,6 +56,10 @@ pub async fn leave_by_plan(
         records_to: resolved(roster, leave.records_to.as_ref()).await?,
         posts_to: resolved(roster, leave.posts_to.as_ref()).await?,
         owner_to: resolved(roster, leave.owner_to.as_ref()).await?,
+        owner_available: match &leave.owner_to {
+            Some(named) => find_user(roster, named).await?.status == UserStatus::Active,
+            None => true,
+        },
         fate: leave.fate,
         invitations,
         asked: asked(request),

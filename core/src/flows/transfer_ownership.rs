@@ -1,11 +1,13 @@
 //! Handing an organization over: both owners are told by mail.
 
+use super::find_user;
 use super::mail::announce_mail;
 use crate::facts::Request;
-use crate::model::Transfer;
+use crate::model::{Transfer, UserStatus};
 use crate::op::{Done, Operation, Roster, Seal, preflight, run_sealed};
 use crate::ops::mail::Posting;
 use crate::ops::ownership::TransferOwnership;
+use crate::reference::UserRef;
 use crate::refusal::OpError;
 
 /// Hands an organization over, or offers it.
@@ -15,6 +17,8 @@ pub async fn transfer_ownership(
     mut operation: TransferOwnership,
     seal: Option<Seal<'_, Transfer>>,
 ) -> Result<Done<Transfer>, OpError> {
+    let to = find_user(roster, &UserRef::Id(operation.to)).await?;
+    operation.available = to.status == UserStatus::Active;
     if !operation.require_acceptance {
         operation.mail = posting(roster, request, &operation).await?;
     }

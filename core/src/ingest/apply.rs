@@ -44,7 +44,7 @@ impl Applying<'_> {
     /// Applies one, the so-manieth of its request.
     pub async fn apply(&self, n: usize, message: &Message, signs: &mut Signs) -> Result<(), Unapplied> {
         match message.kind {
-            Kind::Identify => self.identify(message).await,
+            Kind::Identify => Box::pin(self.identify(message)).await,
             Kind::Group | Kind::Link if !message.leaves => self.group(message).await,
             Kind::Group | Kind::Unlink | Kind::Link => self.unlink(message).await,
             Kind::Track | Kind::Page | Kind::Screen => self.sign(n, message, signs).await,

@@ -14,10 +14,12 @@ use crate::flows::import::{
 };
 use crate::flows::refresh::refresh_cards;
 use crate::flows::{lapse_invitations, store_parts};
-use crate::id::OrganizationId;
+use crate::home::{Key, Record};
+use crate::id::{JobId, OrganizationId};
 use crate::model::{Job, JobPart, JobPartId, JobSide, Outcome, OutcomeStatus, PartContent};
+use crate::observe::Nobody;
 use crate::op::{Roster, TRIES};
-use crate::ops::job::Advance;
+use crate::ops::job::{Advance, is_held};
 use crate::overlay::{Names, Overlay, UnderWay, on_overlay};
 use crate::refusal::{OpError, Refusal};
 use crate::store::{CommitError, StoreError, StoreErrorKind};
@@ -141,6 +143,15 @@ impl Held {
         Ok((job, run.1.seats_taken(&self.home)))
     }
 
+    /// Whether this worker holds the job, and it is not to stop.
+    async fn goes_on(&self, id: JobId) -> Result<bool, StoreError> {
+        let read = self.roster.store.read(&self.home, &[Key::Job(id)], &[]).await?;
+        Ok(match read.records.get(&Key::Job(id)).map(|stored| &stored.record) {
+            Some(Record::Job(job)) => is_held(job, self.holder) && !job.is_to_stop(),
+            _ => false,
+        })
+    }
+
     /// Whom the file names in which part for the last time.
     async fn again(&self, job: &Job) -> Result<Again, Interrupted> {
         let mut again = Again::default();
@@ -254,7 +265,11 @@ impl Import<'_> {
         }
         let chunk = match early {
             Some(chunk) => chunk,
-            None => self.decide(job, None).await?,
+            None => match self.decide(job, None).await {
+                // Stopped, or another's: that is found out where it can be written down.
+                Err(Interrupted::Lost) => return self.one_by_one(job.clone()).await.map(Some),
+                decided => decided?,
+            },
         };
         let after = chunk.after.clone();
         self.under_way = Some(self.flush(chunk));
@@ -268,7 +283,9 @@ impl Import<'_> {
             Some(coming) => Overlay::after(base, coming),
             None => Overlay::new(base),
         });
-        let above = Held { roster: run.0.clone(), ..self.held.clone() };
+        // What is said there may never be: nobody hears of it.
+        let quiet = Roster { observer: Arc::new(Nobody), ..run.0.clone() };
+        let above = Held { roster: quiet, ..self.held.clone() };
         let part = foreseen_part(job);
         let foreseen = if std::mem::replace(&mut self.begun, true) {
             Vec::new()
@@ -301,16 +318,17 @@ impl Import<'_> {
 
     /// Commits a chunk, with its outcomes and what it takes from the hold.
     fn flush(&self, chunk: Decided) -> Flushing {
-        let (overlay, roster, request) = (
-            Arc::clone(&chunk.overlay),
-            self.held.roster.clone(),
-            as_asked(&self.held.roster, &chunk.before),
-        );
+        let (overlay, held, id) = (Arc::clone(&chunk.overlay), self.held.clone(), chunk.before.id);
+        let request = as_asked(&held.roster, &chunk.before);
         let coming = Arc::new(overlay.under_way());
         let flushed = tokio::spawn(async move {
+            // People come before the organization: none are made for a job that is to stop by now.
+            if !held.goes_on(id).await? {
+                return Err(CommitError::TooLate);
+            }
             let cards = overlay.cards();
             let names = overlay.flush().await?;
-            refresh_cards(&roster, &request, cards).await;
+            refresh_cards(&held.roster, &request, cards).await;
             Ok(names)
         });
         Flushing { chunk, coming, flushed, since: Instant::now() }
@@ -328,7 +346,31 @@ impl Import<'_> {
             lines: &lines,
             foreseen: self.held.foreseen(part).await?,
         };
+        if !self.held.goes_on(before.id).await? {
+            let outcomes = self.come_in(&rows).await?;
+            let of = Some(JobPartId { side: JobSide::Input, ..part });
+            let advance = Advance { outcomes, of, ..Advance::default() };
+            self.held.say(&as_asked(&self.held.roster, &before), before.id, advance).await?;
+            return Err(Interrupted::Lost);
+        }
         self.held.rows(&rows, None, async |_| Ok(())).await
+    }
+}
+
+impl Import<'_> {
+    /// What came of the rows of a chunk that are in already, though the job is to stop: a chunk may take several commits.
+    async fn come_in(&self, rows: &Rows<'_>) -> Result<Vec<Outcome>, Interrupted> {
+        if rows.foreseen.is_empty() {
+            return Ok(Vec::new());
+        }
+        let run = on_overlay(&self.held.roster, Overlay::new);
+        let asker = self.held.asker(rows.job).await?;
+        let found = import_rows(&run, &asker, rows.organization, rows.lines, rows.options).await?.outcomes;
+        let is_in = |(found, foreseen): (&Outcome, &Outcome)| {
+            found.status == OutcomeStatus::Unchanged && foreseen.status != OutcomeStatus::Unchanged
+        };
+        let last = found.iter().zip(&rows.foreseen).rposition(is_in);
+        Ok(last.map_or_else(Vec::new, |last| rows.foreseen[..=last].to_vec()))
     }
 }
 

@@ -258,6 +258,7 @@ impl Held {
         let (id, attempts) = (job.id, job.attempts);
         let system = Request::new(Actor::System, self.roster.entropy.as_ref());
         let work = job.work.clone();
+        tracing::info!(job = %id, kind = work.kind(), attempt = attempts, request_id = job.request_id, "a job is taken");
         let outcome = match &work {
             Work::RemoveEverywhere { user, epoch } => self.remove_everywhere(job, *user, *epoch).await,
             Work::MapOwners { organization } => self.map_owners(job, *organization).await,
@@ -357,7 +358,9 @@ impl Held {
     /// A job that was written by this worker may have ended with that.
     fn heard_of(&self, job: &Job) {
         if job.status.is_finished() {
-            self.roster.observer.job_ended(job.work.kind(), job.status.name());
+            let (kind, status) = (job.work.kind(), job.status.name());
+            tracing::info!(job = %job.id, kind, status, request_id = job.request_id, "a job has ended");
+            self.roster.observer.job_ended(kind, status);
         }
     }
 

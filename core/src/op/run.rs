@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
+
 use super::stage::{Added, added, stage};
 use super::sweep::{is_unswept, subject_of, sweep_subject};
 use super::{Decision, Operation, Roster, View};
@@ -22,6 +24,9 @@ use crate::time::Timestamp;
 
 /// How often a decision is made afresh when others change what it read.
 pub const TRIES: u32 = 5;
+
+/// So much that has ended is written down by one commit.
+const SETTLED_AT_ONCE: u16 = 100;
 
 /// What was done.
 #[derive(Clone, PartialEq, Debug)]
@@ -228,19 +233,22 @@ async fn foresee<O: Operation>(
     request: &Request,
     operation: &O,
 ) -> Result<O::Output, OpError> {
-    let (view, decision) = decide(roster, request, operation).await?;
-    let (mut adds, _) = added(roster, request, &view, &decision);
-    // Tallies are read after the records: where only that may be why there is no room, the commit finds out.
-    adds.retain(|(tally, ..)| !matches!(operation.out_of_bounds(*tally), Refusal::Conflict));
-    if let Some(short) = without_room(roster, &view.home, &adds).await? {
-        // What has lapsed holds no seat.
-        let lapsed = short == Tally::Seats && any_lapsed(roster, request, &view.home).await?;
-        let short = if lapsed { without_room(roster, &view.home, &adds).await? } else { Some(short) };
-        if let Some(tally) = short {
+    let mut again = false;
+    loop {
+        let (view, decision) = decide(roster, request, operation).await?;
+        let (mut adds, _) = added(roster, request, &view, &decision);
+        // Tallies are read after the records: where only that may be why there is no room, the commit finds out.
+        adds.retain(|(tally, ..)| !matches!(operation.out_of_bounds(*tally), Refusal::Conflict));
+        let Some(tally) = without_room(roster, &view.home, &adds).await? else {
+            return Ok(decision.output);
+        };
+        if again || tally != Tally::Seats {
             return Err(operation.out_of_bounds(tally).into());
         }
+        // What has lapsed holds no seat; and this very thing may have been done between the two reads.
+        any_lapsed(roster, request, &view.home).await?;
+        again = true;
     }
-    Ok(decision.output)
 }
 
 /// A tally to which not so much can be added as is to be.
@@ -388,39 +396,64 @@ fn judge<O: Operation>(
     }
 }
 
-async fn settle(
-    roster: &Roster,
-    request: &Request,
+/// Settles these records. Of a named type, as what follows: who calls it need not be looked into with it.
+fn settle<'a>(
+    roster: &'a Roster,
+    request: &'a Request,
     home: Home,
     keys: Vec<Key>,
     attempt: u32,
-) -> Result<Option<Version>, OpError> {
-    let system = request.as_settling(&format!("settle {attempt}"));
-    let operation = SettleDue { home, keys };
-    match Box::pin(run(roster, &system, &operation)).await {
-        Ok(done) => Ok(done.version),
-        Err(OpError::Refused(Refusal::Conflict)) => Ok(None),
-        Err(error) => Err(error),
-    }
+) -> BoxFuture<'a, Result<Option<Version>, OpError>> {
+    Box::pin(async move {
+        let mut version = None;
+        for (n, keys) in keys.chunks(usize::from(SETTLED_AT_ONCE)).enumerate() {
+            let system = request.as_settling(&format!("settle {attempt} {n}"));
+            let operation = SettleDue { home: home.clone(), keys: keys.to_vec() };
+            match run(roster, &system, &operation).await {
+                Ok(done) => version = done.version,
+                Err(OpError::Refused(Refusal::Conflict)) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(version)
+    })
 }
 
-/// Settles what has ended in a home, at most 100 records; whether there was anything.
-async fn settle_due(roster: &Roster, request: &Request, home: Home, attempt: u32) -> Result<bool, OpError> {
-    let now = roster.store.read(&home, &[], &[]).await?.now();
-    let listing = Listing::Due { home: home.clone(), until: now };
-    let page = roster.store.list(&listing, &PageRequest { after: None, limit: 100 }).await?;
-    let keys: Vec<Key> = page.rows.iter().map(|row| row.stored.record.key()).collect();
-    if !keys.is_empty() {
-        settle(roster, request, home, keys, 100 + attempt).await?;
-        return Ok(true);
-    }
-    any_lapsed(roster, request, &home).await
+/// Settles all that has ended in a home, and ends invitations whose inviter has left; whether there was anything.
+fn settle_due<'a>(
+    roster: &'a Roster,
+    request: &'a Request,
+    home: Home,
+    attempt: u32,
+) -> BoxFuture<'a, Result<bool, OpError>> {
+    Box::pin(async move {
+        let now = roster.store.read(&home, &[], &[]).await?.now();
+        let listing = Listing::Due { home: home.clone(), until: now };
+        let page = PageRequest { after: None, limit: SETTLED_AT_ONCE };
+        let mut before = Vec::new();
+        loop {
+            let found = roster.store.list(&listing, &page).await?;
+            let keys: Vec<Key> = found.rows.iter().map(|row| row.stored.record.key()).collect();
+            if keys.is_empty() || keys == before {
+                break;
+            }
+            settle(roster, request, home.clone(), keys.clone(), 100 + attempt).await?;
+            before = keys;
+        }
+        Ok(any_lapsed(roster, request, &home).await? || !before.is_empty())
+    })
 }
 
 /// Ends invitations whose inviter has left; whether there were any.
-async fn any_lapsed(roster: &Roster, request: &Request, home: &Home) -> Result<bool, OpError> {
-    let Home::Organization(id) = home else { return Ok(false) };
-    Ok(Box::pin(lapse_invitations(roster, &request.as_settling("lapse"), *id, None)).await? > 0)
+fn any_lapsed<'a>(
+    roster: &'a Roster,
+    request: &'a Request,
+    home: &'a Home,
+) -> BoxFuture<'a, Result<bool, OpError>> {
+    Box::pin(async move {
+        let Home::Organization(id) = home else { return Ok(false) };
+        Ok(lapse_invitations(roster, &request.as_settling("lapse"), *id, None).await? > 0)
+    })
 }
 
 /// A commit id is never drawn from the request: one who asks again may mean another state of the home, in which what

@@ -16,7 +16,11 @@ pub async fn sessions(
 ) -> Result<Rows<Session>, OpError> {
     let user = request.actor.user().filter(|_| request.actor.bound_to().is_none());
     let user = user.ok_or(Refusal::lacks("user"))?;
-    let read = roster.store.read(&Home::User(user), &[Key::Credential], &[]).await?;
+    let read = roster.store.read(&Home::User(user), &[Key::Credential, Key::User], &[]).await?;
+    let suspended = |session: &Session| match read.records.get(&Key::User).map(|stored| &stored.record) {
+        Some(Record::User(user)) => user.has_cut(session.created_at),
+        _ => true,
+    };
     let generation = match read.records.get(&Key::Credential).map(|stored| &stored.record) {
         Some(Record::Credential(credential)) => credential.generation,
         _ => return Ok(Rows { rows: Vec::new(), next: None }),
@@ -28,7 +32,7 @@ pub async fn sessions(
         let last = found.rows.last().map(|row| row.position.clone());
         for row in found.rows {
             let Record::Session(session) = row.stored.record else { continue };
-            if !session.is_live(found.now, generation, roster.sign_in.idle) {
+            if suspended(&session) || !session.is_live(found.now, generation, roster.sign_in.idle) {
                 continue;
             }
             rows.push(session);

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::Report;
-use crate::home::Home;
+use crate::home::{Home, Key, Record};
 use crate::id::{CommitId, UserId};
 use crate::log::{Body, Head, LogFilter, Logged, chain, digest, personal_fits};
+use crate::model::FeedKey;
 use crate::op::Roster;
 use crate::store::{Dump, StoreError};
 
@@ -33,18 +34,30 @@ pub async fn verify_log(
     progress: &mut (dyn FnMut(u64) + Send),
 ) -> Result<LogVerdict, StoreError> {
     let before = roster.store.read(home, &[], &[]).await?.head;
+    let told = fed(roster, home).await?;
     let mut verdict = walk(roster, home, progress).await?;
     if verdict.first_bad.is_none() {
         let dump = roster.store.dump(home).await?;
-        verdict.first_bad = cut(&verdict, &before).or_else(|| forged(&verdict, &dump));
+        verdict.first_bad = cut(&verdict, &before, told).or_else(|| forged(&verdict, &dump));
     }
     Ok(verdict)
 }
 
-/// The log ends before a head that was kept when the walk began.
-fn cut(log: &LogVerdict, before: &Head) -> Option<(u64, String)> {
-    let missing = log.head.seq < before.seq;
-    missing.then(|| (log.head.seq + 1, format!("missing: the log should end at {}", before.seq)))
+/// How far the deployment's feed has told of a log.
+async fn fed(roster: &Roster, home: &Home) -> Result<u64, StoreError> {
+    let mark = Key::Feed(FeedKey::mark(home));
+    let read = roster.store.read(&Home::Feed, std::slice::from_ref(&mark), &[]).await?;
+    Ok(match read.records.get(&mark).map(|stored| &stored.record) {
+        Some(Record::Feed(line)) => line.reached,
+        _ => 0,
+    })
+}
+
+/// The log ends before a head that was kept when the walk began, or before what the feed had told of by then.
+fn cut(log: &LogVerdict, before: &Head, told: u64) -> Option<(u64, String)> {
+    let end = before.seq.max(told);
+    let missing = log.head.seq < end;
+    missing.then(|| (log.head.seq + 1, format!("missing: the log should end at {end}")))
 }
 
 /// What a dump from after the walk tells against the log. It may have grown since, and then its end is not judged.
@@ -122,6 +135,11 @@ fn follows(head: &Head, logged: &Logged) -> Result<(), String> {
 pub(super) fn check_dump(dump: &Dump, log: &LogVerdict, report: Report<'_>) {
     if log.first_bad.is_none() && dump.head.seq > log.head.seq {
         report("log", format!("ends at {}, though the head says {}", log.head.seq, dump.head.seq));
+    }
+    // What was appended since is there in the head by the second look.
+    if log.first_bad.is_none() && dump.head.seq < log.head.seq {
+        let (next, end) = (dump.head.seq + 1, dump.head.seq);
+        report("log", format!("entry {next}: added, though the head says that the log ends at {end}"));
     }
     if log.first_bad.is_none() && dump.head.seq == log.head.seq && dump.head.hash != log.head.hash {
         report("log", format!("entry {}: the head bears another hash", dump.head.seq));

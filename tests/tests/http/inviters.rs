@@ -416,9 +416,12 @@ impl Hook for CutOff {
 }
 
 fn many(prefix: &str) -> Value {
-    let rows =
-        (0..130).map(|n| json!({"email": format!("{prefix}{n}@example.com"), "access": wide("viewer")}));
-    json!({"invitations": rows.collect::<Vec<_>>()})
+    so_many(130, prefix)
+}
+
+fn so_many(rows: usize, prefix: &str) -> Value {
+    let row = |n: usize| json!({"email": format!("{prefix}{n}@example.com"), "access": wide("viewer")});
+    json!({"invitations": (0..rows).map(row).collect::<Vec<_>>()})
 }
 
 fn how_many_invited(answer: &Value) -> usize {
@@ -440,13 +443,45 @@ async fn i8_a_batch_that_was_cut_off_is_seen_through() {
         post().await.refused(503, "store_unavailable");
         let answer = post().await.is(200);
         assert_eq!((how_many_invited(&answer), used(&world).await), (130, seats), "{store}");
-        let more = seats + 260;
+        // Once others have the seats that were held, what is left is done as far as seats go.
+        let behind = world.service.behind(Arc::new(CutOff::default()) as Arc<dyn Hook>);
+        let late = behind.operator().with("idempotency-key", "late");
+        operator.patch(&format!("{CLOUD}/seats"), json!({"purchased": seats + 130})).await.is(200);
+        late.post(INVITATIONS, many("t")).await.refused(503, "store_unavailable");
+        operator.patch(&format!("{CLOUD}/seats"), json!({"purchased": seats + 122})).await.is(200);
+        let answer = late.post(INVITATIONS, many("t")).await.is(200);
+        assert_eq!((how_many_invited(&answer), used(&world).await), (122, seats + 122), "{store}");
+        let more = seats + 122 + 260;
         operator.patch(&format!("{CLOUD}/seats"), json!({"purchased": more})).await.is(200);
         let one = operator.post(INVITATIONS, many("q"));
         let (one, other) = tokio::join!(one, operator.post(INVITATIONS, many("r")));
         assert_eq!((how_many_invited(&one.is(200)), how_many_invited(&other.is(200))), (130, 130), "{store}");
         assert_eq!(used(&world).await, more);
         operator.post(INVITATIONS, many("s")).await.refused(409, "no_seat");
+        assert_sound(&world).await;
+    }
+}
+
+/// I8, S1: what has ended by time is in nobody's way, however much it is, at the same addresses or at others.
+#[tokio::test]
+async fn i8_a_batch_takes_the_place_of_many_that_have_expired() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let seats = used(&world).await + 300;
+        operator.patch(&format!("{CLOUD}/seats"), json!({"purchased": seats})).await.is(200);
+        operator.post(INVITATIONS, so_many(300, "p")).await.is(200);
+        let day = 86_400;
+        world.test().clock.advance_seconds(8 * day);
+        let again = operator.post(INVITATIONS, so_many(300, "p")).await.is(200);
+        assert_eq!((how_many_invited(&again), used(&world).await), (300, seats), "{store}");
+        operator.post(INVITATIONS, many("q")).await.refused(409, "no_seat");
+        world.test().clock.advance_seconds(8 * day);
+        for (rows, prefix) in [(110, "q"), (190, "r")] {
+            let others = operator.post(INVITATIONS, so_many(rows, prefix)).await.is(200);
+            assert_eq!(how_many_invited(&others), rows, "{store}");
+        }
+        assert_eq!(used(&world).await, seats);
         assert_sound(&world).await;
     }
 }

@@ -59,6 +59,11 @@ async fn a_transfer_that_cannot_be_is_refused() {
         }
         let by_key = world.service.bearer(&world.admin_key).on_behalf_of("ext:olga");
         by_key.post(TRANSFERS, json!({"to": "ext:anna"})).await.refused(403, "forbidden");
+        world.operator().post("/v1/users/ext:anna/suspend", json!({})).await.is(200);
+        for offered in [false, true] {
+            let body = json!({"to": "ext:anna", "require_acceptance": offered});
+            world.person("olga").post(TRANSFERS, body).await.refused(409, "target_not_active");
+        }
         assert_eq!(world.operator().get(CLOUD).await.is(200), before);
     }
 }

@@ -37,6 +37,9 @@ pub struct LeavePlan {
     /// Why, for the audit trail.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// The plan as it was read before: where something has changed since, nothing is done [default: as it is now].
+    #[arg(long, value_name = "REVISION")]
+    revision: Option<String>,
     /// Show the plan and do nothing, whatever else is given.
     #[arg(long)]
     show: bool,
@@ -104,7 +107,7 @@ pub async fn run(global: &Global, asked: LeavePlan) -> Result<(), Failure> {
     let leave = Leave {
         user,
         mode,
-        revision: plan.revision,
+        revision: asked.revision.unwrap_or(plan.revision),
         records_to: asked.records_to,
         posts_to: asked.posts_to,
         owner_to: asked.owner_to,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::hold;
 use super::overtake::{PendingRead, replaced};
 use super::{fields, is_not_in};
-use crate::facts::Facts;
+use crate::facts::{Facts, Seed};
 use crate::home::{Home, Record, TheInvitedAddress, TheMember};
 use crate::id::{InvitationId, OrganizationId, UserId};
 use crate::model::{
@@ -153,6 +153,13 @@ impl Operation for CreateInvitations {
     }
 }
 
+impl CreateInvitations {
+    /// What the invitation of a row is called: the same when the request is sent again.
+    pub(crate) fn id(seed: &Seed, number: usize) -> InvitationId {
+        InvitationId::from_uuid(seed.uuid(&format!("invitation {number}")))
+    }
+}
+
 fn address(row: &InviteAsk) -> TheInvitedAddress {
     TheInvitedAddress(row.email.key().to_owned())
 }
@@ -174,7 +181,7 @@ fn invited(
     require_on(policy, standing, "invitations:manage", &granting.access)?;
     policy.may_grant(standing, &granting.access)?;
     is_not_in(read.member.as_ref(), row.cuts, facts.now)?;
-    let id = InvitationId::from_uuid(facts.fresh(&format!("invitation {number}")));
+    let id = CreateInvitations::id(&facts.seed, number);
     match &read.pending {
         // This very request has made it before it was cut off.
         Some(own) if own.invitation.id == id => return Ok(own.invitation.clone()),

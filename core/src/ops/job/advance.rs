@@ -101,6 +101,7 @@ impl Operation for AdvanceJob {
         job.seats_held = seats_held.unwrap_or(job.seats_held);
         let outcomes = as_called(part.as_ref(), outcomes.clone());
         let parts: Vec<JobPart> = outcomes.into_iter().filter_map(|outcome| job.record(outcome)).collect();
+        job.total = job.total.max(job.done);
         let job = match ending {
             Ending::GoOn if job.is_to_stop() => ended(job, JobStatus::Cancelled, facts.now),
             Ending::GoOn => job,

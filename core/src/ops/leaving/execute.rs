@@ -52,6 +52,8 @@ pub struct LeaveByPlan {
     pub posts_to: Option<(UserId, u32)>,
     /// The new owner, where they are the owner.
     pub owner_to: Option<(UserId, u32)>,
+    /// Whether that one is not suspended, as it was read before.
+    pub owner_available: bool,
     /// What becomes of their invitations.
     pub fate: InvitationFate,
     /// The invitations that they stand for, as they were listed: at most [`Self::MOST_INVITATIONS`].
@@ -146,6 +148,9 @@ impl Operation for LeaveByPlan {
             return Err(Refusal::PlanChanged);
         }
         let [_, posts_to, owner_to] = self.able(heirs, facts)?;
+        if !self.owner_available {
+            return Err(Refusal::TargetNotActive);
+        }
         let mut decision = Decision::unchanged(None);
         decision.exact = plan.exact(self.user);
         if let Some(heir) = owner_to {

@@ -29,6 +29,8 @@ pub struct TransferOwnership {
     pub require_acceptance: bool,
     /// How often the member has been removed from everything, as it was read before.
     pub cuts: u32,
+    /// Whether the member is not suspended, as it was read before.
+    pub available: bool,
     /// The letters that tell both owners, if there are to be any.
     pub mail: Option<Posting>,
     seen_owner: OnceLock<UserId>,
@@ -58,6 +60,7 @@ impl TransferOwnership {
             previous_owner_role,
             require_acceptance: false,
             cuts,
+            available: true,
             mail: None,
             seen_owner,
         }
@@ -117,7 +120,7 @@ impl Operation for TransferOwnership {
         if self.previous_owner_role == RoleRef::OWNER {
             return Err(Refusal::OwnerByTransferOnly);
         }
-        if !target.is_in(facts.now) {
+        if !self.available || !target.is_in(facts.now) {
             return Err(Refusal::TargetNotActive);
         }
         let transfer = Transfer {

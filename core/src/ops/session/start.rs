@@ -26,6 +26,15 @@ pub struct StartSession {
     pub life: i64,
 }
 
+impl StartSession {
+    /// Whether it is the password that fitted, though all sessions may have been ended meanwhile.
+    fn is_same(&self, found: &Credential) -> bool {
+        let by = &self.by;
+        found.generation == by.generation
+            || (found.changed_at == by.changed_at && found.password_hash == by.password_hash)
+    }
+}
+
 /// A session that was begun.
 #[derive(Clone, Debug)]
 pub struct Started {
@@ -62,7 +71,7 @@ impl Operation for StartSession {
         facts: &Facts,
     ) -> Result<Decision<Started>, Refusal> {
         let user = user.filter(|user| user.status == UserStatus::Active);
-        let credential = credential.filter(|found| found.generation == self.by.generation);
+        let credential = credential.filter(|found| self.is_same(found));
         let (Some(user), Some(credential)) = (user, credential) else {
             return Err(Refusal::InvalidCredentials);
         };

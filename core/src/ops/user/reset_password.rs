@@ -1,11 +1,13 @@
 //! Making the link by which a person sets a new password (rule L8).
 
+use serde_json::json;
+
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, TheCredential, ThePasswordReset, TheUser, TypedKey};
 use crate::id::{MailId, PasswordResetId, UserId};
 use crate::model::customer::TheUserClock;
 use crate::model::{Letter, Mail, PasswordReset, User, UserStatus};
-use crate::op::{Decision, Operation, View};
+use crate::op::{Decision, Event, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
 use crate::time::Timestamp;
@@ -70,6 +72,11 @@ impl Operation for BeginPasswordReset {
         let mail = self.mail.and_then(|id| Mail::of(id, [letter], facts.now));
         let mut decision = Decision::unchanged(reset.clone()).put(Record::PasswordReset(reset));
         decision.puts.extend(mail.map(Record::Mail));
+        if self.mail.is_none() {
+            let event =
+                Event::new("user.updated", "user", self.user).after(json!({"password": "reset_shown"}));
+            decision.events.push(Event { user: Some(self.user), ..event });
+        }
         Ok(decision)
     }
 

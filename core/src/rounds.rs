@@ -1,18 +1,23 @@
 //! What nobody waits for, done once an hour, home by home and a little at a time, by whoever works: receipts that count no
-//! more are taken away, which gives back their room, and owners who do not follow their trait are looked for again, which a
-//! death between an act and what comes after it has left behind.
+//! more are taken away, which gives back their room, and what was uploaded for jobs that never came about; owners who do
+//! not follow their trait are looked for again, which a death between an act and what comes after it has left behind.
 
 use std::time::Duration;
+
+use uuid::Uuid;
 
 use crate::actor::Actor;
 use crate::facts::Request;
 use crate::flows::map_lagging_owners;
 use crate::home::{Home, Key, Record};
-use crate::model::ReceiptId;
+use crate::id::{JobId, Version};
+use crate::model::{JobPartId, JobSide, ReceiptId};
 use crate::op::{Roster, run};
+use crate::ops::job::DropParts;
 use crate::ops::receipt::DropReceipts;
 use crate::refusal::OpError;
 use crate::stop::Stop;
+use crate::store::StoreError;
 
 /// Pause between two rounds.
 const EVERY: Duration = Duration::from_hours(1);
@@ -20,7 +25,9 @@ const EVERY: Duration = Duration::from_hours(1);
 /// store.
 const PAGE: u16 = 100;
 const PAUSE: Duration = Duration::from_millis(50);
-/// How many receipts one commit takes away.
+/// An upload has ended, one way or another, after so many seconds.
+const UPLOAD_SECONDS: i64 = 2 * 3_600;
+/// How many receipts or parts one commit takes away.
 const AT_ONCE: u16 = 200;
 
 /// What a round has done.
@@ -28,6 +35,8 @@ const AT_ONCE: u16 = 200;
 pub struct Round {
     /// How many receipts were taken away.
     pub receipts: usize,
+    /// How many parts of uploads were taken away.
+    pub parts: usize,
     /// How many posts are another's now.
     pub owners: usize,
 }
@@ -71,9 +80,51 @@ pub async fn make_round(roster: &Roster) -> Result<Round, OpError> {
 async fn look_at(roster: &Roster, home: &Home, round: &mut Round) -> Result<(), OpError> {
     round.receipts += drop_in(roster, home).await?;
     if let Home::Organization(organization) = home {
+        round.parts += drop_uploads(roster, home).await?;
         round.owners += map_lagging_owners(roster, *organization).await?;
     }
     Ok(())
+}
+
+/// Takes away what was uploaded for jobs that are not there and will not be.
+async fn drop_uploads(roster: &Roster, home: &Home) -> Result<usize, OpError> {
+    let none = JobPartId { job: JobId::from_uuid(Uuid::nil()), side: JobSide::Foreseen, n: 0 };
+    let mut after = Key::JobPart(none);
+    let mut dropped = 0;
+    loop {
+        // Most jobs are there: one part of each tells.
+        let Some((part, version)) = parts(roster, home, &after, 1).await?.pop() else { return Ok(dropped) };
+        let read = roster.store.read(home, &[Key::Job(part.job)], &[]).await?;
+        let by = u64::try_from(read.now().plus_seconds(-UPLOAD_SECONDS).micros() / 1_000).unwrap_or(0);
+        after = Key::JobPart(JobPartId { side: JobSide::Results, n: u32::MAX, ..part });
+        if !read.records.is_empty() || version.unix_millis() > by {
+            continue;
+        }
+        let mut ids = vec![part];
+        while !ids.is_empty() {
+            let last = ids[ids.len() - 1];
+            let system = Request::new(Actor::System, roster.entropy.as_ref());
+            let operation = DropParts { home: home.clone(), job: part.job, parts: ids };
+            dropped += run(roster, &system, &operation).await?.output;
+            let more = parts(roster, home, &Key::JobPart(last), AT_ONCE).await?;
+            ids = more.into_iter().map(|(id, _)| id).filter(|id| id.job == part.job).collect();
+        }
+    }
+}
+
+/// Parts of jobs in a home after a key, with their versions.
+async fn parts(
+    roster: &Roster,
+    home: &Home,
+    after: &Key,
+    limit: u16,
+) -> Result<Vec<(JobPartId, Version)>, StoreError> {
+    let found = roster.store.records(home, Some(after), limit).await?;
+    let parts = found.into_iter().map_while(|stored| match stored.record {
+        Record::JobPart(part) => Some((part.id, stored.version)),
+        _ => None,
+    });
+    Ok(parts.collect())
 }
 
 async fn drop_in(roster: &Roster, home: &Home) -> Result<usize, OpError> {

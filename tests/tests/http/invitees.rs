@@ -140,16 +140,16 @@ async fn m9_one_who_was_removed_from_everything_signs_up_by_a_new_invitation() {
     for store in selected() {
         let world = World::on(store).await;
         let operator = world.operator();
-        let body = json!({"email": "nora@example.com", "access": wide("viewer")});
-        let nora = text(&operator.post(&format!("{CLOUD}/members"), body).await.is(201), "/user_id");
-        let old = door(&world, &invited(&operator, "nina", wide("viewer")).await).await;
-        operator.call(http::Method::DELETE, &format!("/v1/users/{nora}/accounts"), None).await.is(202);
+        let body = json!({"email": "zelda@example.com", "access": wide("viewer")});
+        let zelda = text(&operator.post(&format!("{CLOUD}/members"), body).await.is(201), "/user_id");
+        let old = door(&world, &invited(&operator, "zorro", wide("viewer")).await).await;
+        operator.call(http::Method::DELETE, &format!("/v1/users/{zelda}/accounts"), None).await.is(202);
         let worker = roster_core::jobs::Worker::new(world.service.roster.clone(), std::sync::Arc::default());
         worker.work_off().await.unwrap();
         later(&world, 1);
-        let id = invited(&operator, "nora", wide("viewer")).await;
+        let id = invited(&operator, "zelda", wide("viewer")).await;
         let member = sign_up(&world, &door(&world, &id).await).await.is(200);
-        assert_eq!(text(&member, "/member/user_id"), nora, "{member}");
+        assert_eq!(text(&member, "/member/user_id"), zelda, "{member}");
         sign_up(&world, &old).await.is(200);
         verified(&world).await;
     }

@@ -472,11 +472,11 @@ async fn i8_a_batch_takes_the_place_of_many_that_have_expired() {
         operator.patch(&format!("{CLOUD}/seats"), json!({"purchased": seats})).await.is(200);
         operator.post(INVITATIONS, so_many(300, "p")).await.is(200);
         let day = 86_400;
-        world.test().clock.advance_seconds(8 * day);
+        world.test().clock.advance_seconds(16 * day);
         let again = operator.post(INVITATIONS, so_many(300, "p")).await.is(200);
         assert_eq!((how_many_invited(&again), used(&world).await), (300, seats), "{store}");
         operator.post(INVITATIONS, many("q")).await.refused(409, "no_seat");
-        world.test().clock.advance_seconds(8 * day);
+        world.test().clock.advance_seconds(16 * day);
         for (rows, prefix) in [(110, "q"), (190, "r")] {
             let others = operator.post(INVITATIONS, so_many(rows, prefix)).await.is(200);
             assert_eq!(how_many_invited(&others), rows, "{store}");

@@ -4,6 +4,7 @@ crate::on_every_store! {
     x3_jobs_that_others_are_at_are_not_read_at_every_turn
     x3_a_job_of_a_later_instant_keeps_no_new_one_waiting
     x3_what_gets_nowhere_is_given_up_but_for_what_must_end
+    x3_an_upload_that_was_cut_off_is_taken_away
 }
 
 mod cases {
@@ -19,12 +20,13 @@ mod cases {
     use roster_core::op::{Roster, run};
     use roster_core::ops::job::{MAX_ATTEMPTS, TakeJob, Taken};
     use roster_core::ops::pointer::PutDirectoryEntry;
+    use roster_core::rounds::make_round;
     use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreError, StoreErrorKind, Write};
     use roster_tests::gate::{Between, Hook};
     use roster_tests::http::{Service, text};
     use serde_json::{Value, json};
 
-    use crate::{add, is_clean, organization, worker};
+    use crate::{add, is_clean, organization, upload, worker};
 
     const JOBS: usize = 30;
 
@@ -61,6 +63,48 @@ mod cases {
         worker.work_off().await.unwrap();
         let job = service.operator().get(&format!("/v1/jobs/{job}")).await.is(200);
         assert_eq!(job["status"], "completed_with_conflicts");
+    }
+
+    /// No job can be begun.
+    #[derive(Debug)]
+    struct CutOff;
+
+    #[async_trait]
+    impl Hook for CutOff {
+        async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+            if changes.writes.iter().any(|it| matches!(it, Write::Put(Record::Job(_)))) {
+                let (kind, detail) = (StoreErrorKind::Unavailable, "a test cut it off".to_owned());
+                return Err(StoreError { kind, operation: "commit", detail }.into());
+            }
+            store.commit(changes).await
+        }
+    }
+
+    /// A file names people: what nothing leads to does not stay. One whose job is there, does.
+    pub async fn x3_an_upload_that_was_cut_off_is_taken_away(store: &str) {
+        let service = Service::on(store).await;
+        let id = organization(&service, "one", None).await;
+        let home = Home::Organization(id.parse().unwrap());
+        let path = format!("/v1/organizations/{id}/imports");
+        let file = (0..450).fold("email,account_external_id,role\n".to_owned(), |file, n| {
+            format!("{file}p{n}@example.com,north,viewer\n")
+        });
+        let kept = upload(&service, &path, &file).await.is(202);
+        let behind = service.behind(Arc::new(CutOff));
+        upload(&behind, &path, &file).await.refused(503, "store_unavailable");
+        let parts = async || {
+            let records = service.roster.store.dump(&home).await.unwrap().records;
+            records.iter().filter(|it| matches!(it.record, Record::JobPart(_))).count()
+        };
+        assert_eq!(parts().await, 10, "{store}");
+        assert_eq!(make_round(&service.roster).await.unwrap().parts, 0, "{store}: it may be under way");
+        service.test.clock.advance_seconds(3 * 3_600);
+        assert_eq!(make_round(&service.roster).await.unwrap().parts, 5, "{store}");
+        assert_eq!(parts().await, 5, "{store}");
+        worker(&service.roster).work_off().await.unwrap();
+        let job = service.operator().get(&format!("/v1/jobs/{}", text(&kept, "/job/id"))).await.is(200);
+        assert_eq!((&job["status"], &job["summary"]["added"]), (&json!("completed"), &json!(450)));
+        is_clean(&service).await;
     }
 
     /// No outcome can be written.

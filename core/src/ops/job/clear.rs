@@ -1,4 +1,5 @@
-//! Taking away what a job was to take, once it has ended: nobody reads it any more, and it names people.
+//! Taking away what a job was to take, once it has ended or where it never came about: nobody reads it any more, and it names
+//! people.
 
 use crate::facts::Facts;
 use crate::home::{Home, Key};
@@ -53,5 +54,38 @@ impl Operation for ClearParts {
         let total = job.map_or(0, |job| job.total.div_ceil(Job::PART as u64));
         let more = total > (self.n + 1) * PARTS;
         Ok(there.into_iter().map(Key::JobPart).fold(Decision::unchanged(more), Decision::remove))
+    }
+}
+
+/// Takes away parts of a job that never came about. How many.
+#[derive(Debug)]
+pub struct DropParts {
+    /// The home that holds them.
+    pub home: Home,
+    /// Which job.
+    pub job: JobId,
+    /// Which, as they were listed.
+    pub parts: Vec<JobPartId>,
+}
+
+impl Operation for DropParts {
+    type State = Option<Job>;
+    type Output = usize;
+
+    fn home(&self) -> Home {
+        self.home.clone()
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        view.fetch(self.parts.iter().copied().map(Key::JobPart).chain([Key::Job(self.job)])).await?;
+        view.get(&self.job).await
+    }
+
+    fn decide(&self, job: Self::State, _: &Facts) -> Result<Decision<usize>, Refusal> {
+        if job.is_some() {
+            return Ok(Decision::unchanged(0));
+        }
+        let parts = self.parts.iter().copied().map(Key::JobPart);
+        Ok(parts.fold(Decision::unchanged(self.parts.len()), Decision::remove))
     }
 }

@@ -12,7 +12,7 @@ mod withdraw;
 pub use advance::{Advance, AdvanceJob, Ending};
 pub use begin::BeginJob;
 pub use cancel::CancelJob;
-pub(crate) use clear::ClearParts;
+pub(crate) use clear::{ClearParts, DropParts};
 pub use forget::ForgetItems;
 pub(crate) use forget::as_called;
 pub use row::{Row, RowDone, RowInJob};

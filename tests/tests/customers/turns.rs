@@ -1,11 +1,12 @@
 //! Many sources, and one that sends much (rule G5).
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use roster_core::home::{Home, Key};
-use roster_core::id::SourceId;
+use roster_core::id::{SourceId, UserId};
 use roster_core::model::customer::CustomerKey;
 use roster_core::op::Roster;
 use roster_core::store::{ChangeSet, CommitError, Committed, Store, Write};
@@ -34,8 +35,7 @@ impl Hook for Noted {
     }
 }
 
-/// The turn of a source ends in the middle of a request, where it takes long; the others need not wait for the rest, which
-/// is applied as if it had been done at once.
+/// The others need not wait for the rest of a request that takes long, and it is applied as if it had been done at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g5_a_source_that_sends_much_keeps_no_other_waiting() {
     for store in selected() {
@@ -62,5 +62,57 @@ async fn g5_a_source_that_sends_much_keeps_no_other_waiting() {
         let counts = "/v1/organizations/ext:cloud/activity?group_by=event";
         let counts = at.world.operator().get(counts).await.is(200)["data"].clone();
         assert_eq!((&counts[0]["count"], &counts[1]["count"]), (&json!(1), &json!(495)), "{store}");
+    }
+}
+
+/// Changes people slowly, and no request's at once.
+#[derive(Debug, Default)]
+struct Slow {
+    noted: Noted,
+    seen: Mutex<BTreeSet<UserId>>,
+}
+
+#[async_trait]
+impl Hook for Slow {
+    async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+        if let (Home::User(user), Some(key)) = (&changes.home, changes.guards.keys().next()) {
+            if self.seen.lock().unwrap().insert(*user) {
+                return Err(CommitError::Conflict(key.clone()));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.noted.commit(store, changes).await
+    }
+}
+
+/// G5: more sources than are at work at a time, each with a request that takes long and is one slice, keep no other waiting
+/// until they are done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g5_many_slow_sources_keep_no_other_waiting() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let mut last = String::new();
+        for source in 0..6 {
+            at.world.test().clock.advance_seconds(1);
+            let groups = json!({"to": "one", "organization": "ext:cloud"});
+            let made = json!({"name": format!("Source {source}"), "groups": groups});
+            let made = at.world.operator().post("/v1/sources", made).await.is(201);
+            let told =
+                |n: usize| json!({"type": "identify", "userId": format!("{source}-{n}"), "traits": {"n": n}});
+            let batch: Vec<Value> = (0..if source < 5 { 15 } else { 1 }).map(told).collect();
+            let sender = at.service().nobody().with("authorization", &basic(&text(&made, "/write_key")));
+            sender.post("/v1/batch", json!({ "batch": batch })).await.is(200);
+            last = text(&made, "/id");
+        }
+        let slow = Arc::new(Slow::default());
+        let below = Between::new(Arc::clone(&at.service().roster.store), Arc::<Slow>::clone(&slow));
+        drain(&Roster { store: below, ..at.service().roster.clone() }).work_off().await.unwrap();
+        let done: Vec<String> = slow.noted.0.lock().unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!((done.len(), &done[0]), (6, &last), "{store}");
+        for source in 0..5 {
+            let user = at.user(&format!("{source}-14")).await.is(200);
+            assert_eq!(user["traits"]["n"], json!(14), "{store}");
+        }
+        assert_eq!(at.dead().await, [""; 0], "{store}");
     }
 }

@@ -38,7 +38,9 @@ pub fn routes() -> Vec<Route> {
                  made, owned by `organization_owner`; where that is null, the message becomes a dead letter, \
                  `organization_not_found`. At most `new_organizations_per_day` are made on one day in UTC, 100 if it is left \
                  out; what comes beyond becomes a dead letter, `too_many_new_organizations`, which can be replayed on \
-                 another day or with a greater number. It gives people `default_role`, `member` if left out, and never more.",
+                 another day or with a greater number. It gives people `default_role`, `member` if left out, and never more. \
+                 With `one`, what it says of people who are in other organizations only becomes a dead letter, \
+                 `user_elsewhere`, and can be replayed once they are members.",
             )
             .takes(json!({"name": "Product", "groups": {"to": "one", "organization": "ext:cloud"}}))
             .answers(201, "NewSource")
@@ -65,7 +67,8 @@ pub fn routes() -> Vec<Route> {
             .says(
                 "Apply dead letters again",
                 "Operators only. Those of `ids`, or all without it. They go through the inbox; what still cannot be \
-                 applied comes back.",
+                 applied comes back. Those that only tell stay: about an erased person, `erased`, and about an event that \
+                 counts, but not in the organizations named after `too_many_events:`.",
             )
             .takes(json!({"ids": ["dlq_01kb2y0v4tejq8vt0d7c3w4n5e"]}))
             .answers(200, "Replayed"),

@@ -9,11 +9,11 @@ use super::map_owner::{looked_for, map_owner, mappings_in};
 use crate::actor::Actor;
 use crate::facts::Request;
 use crate::home::{Home, Key, Record, TypedKey};
-use crate::id::{AccountId, OrganizationId};
+use crate::id::{AccountId, JobId, OrganizationId};
 use crate::ingest::as_external_id;
 use crate::listing::{Listing, PageRequest, Scope};
 use crate::model::customer::{Customer, Mapped, Mappings, TheMapped};
-use crate::model::{Post, Posts, Traits};
+use crate::model::{Post, Posts, Traits, Work};
 use crate::op::{Roster, preflight};
 use crate::ops::post::{MapOwner, MappedOwner};
 use crate::refusal::OpError;
@@ -45,25 +45,26 @@ impl<'a> Owned<'a> {
         matches!(self.posts.account_owner, Some(Post::Mapping { user: None, .. }))
     }
 
-    /// Whether it may lag by the mapping that it was last held against. One that has come since has a job that looks.
+    /// Whether it may lag: it waits, or what its trait says by the mapping in force is not what the owner was last looked for
+    /// by. One that was never looked at may if its trait names somebody.
     fn may_lag(&self, note: Option<&Mapped>, mappings: &Mappings) -> bool {
         let by = mappings.of(self.account);
         let named = by.and_then(|name| self.traits.get(name)).and_then(as_external_id);
-        note.is_some_and(|note| note.by.as_ref() == by && (self.waits() || note.external != named))
+        if named.is_none() && !matches!(self.posts.account_owner, Some(Post::Mapping { .. })) {
+            return false;
+        }
+        self.waits() || note.is_none_or(|note| note.by.as_ref() != by || note.external != named)
     }
 }
 
 /// Of what an organization holds, the accounts, and itself for none, whose owner would be another if they were looked for
-/// now.
+/// now. None while a job is to look at all of them.
 pub(crate) async fn lagging_owners(
     roster: &Roster,
     organization: OrganizationId,
     held: &[Stored],
 ) -> Result<Vec<Option<AccountId>>, StoreError> {
     let notes = notes(held.iter().map(|stored| &stored.record));
-    if notes.is_empty() {
-        return Ok(Vec::new());
-    }
     let (mappings, mut lagging) = (mappings_in(roster, organization).await?, Vec::new());
     for owned in held.iter().filter_map(|stored| Owned::of(&stored.record)) {
         let TheMapped(subject) = TheMapped::of(organization, owned.account);
@@ -73,7 +74,31 @@ pub(crate) async fn lagging_owners(
             lagging.push(owned.account);
         }
     }
+    if !lagging.is_empty() && is_looked_at(roster, organization).await? {
+        lagging.clear();
+    }
     Ok(lagging)
+}
+
+/// Whether a job has begun to look at the owners of an organization, or is about to.
+async fn is_looked_at(roster: &Roster, organization: OrganizationId) -> Result<bool, StoreError> {
+    for home in [Home::Organization(organization), Home::Deployment] {
+        let now = roster.store.read(&home, &[], &[]).await?.now();
+        let mut after = Some(Key::Job(JobId::from_uuid(Uuid::nil())));
+        while let Some(behind) = after.take() {
+            for stored in roster.store.records(&home, Some(&behind), CHUNK).await? {
+                let Record::Job(job) = &stored.record else { break };
+                if matches!(job.work, Work::MapOwners { .. })
+                    && !(job.cancelled || job.status.is_finished())
+                    && job.not_before <= now
+                {
+                    return Ok(true);
+                }
+                after = Some(stored.record.key());
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// Whether the owner would be another if they were looked for now.

@@ -21,6 +21,7 @@ use crate::text::ExternalId;
 
 use super::message::{self, Kind, Message};
 use super::places::named_by;
+use super::reach::withheld_key;
 
 /// Reads what messages are about, each with its request: first their names, then where these lead, then what is there, or
 /// who would be made.
@@ -78,6 +79,8 @@ fn names(roster: &Roster, source: &Source, messages: &[(Request, &Message)]) -> 
             names.add(Home::Claim(ClaimName::email(&email)), [Key::Claim]);
         }
         if let Some(organization) = one(source) {
+            let withheld = message.user.iter().map(|id| withheld_key(roster, id));
+            names.add(Home::Stream(source.id, 1), withheld);
             names.add(Home::Organization(organization), [Key::Organization, TheMappings.key()]);
         }
         for (group, traits) in groups(message) {

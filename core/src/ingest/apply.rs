@@ -7,7 +7,7 @@ use super::places::{account_among, account_of, organization_of};
 use super::removals::Removals;
 use super::signs::Signs;
 use super::tenants::{name_of, organization_for};
-use super::{Unapplied, people};
+use super::{Unapplied, people, reach};
 use crate::facts::Request;
 use crate::flows::refresh::{refresh_card, refresh_organization, tidied};
 use crate::flows::{NewAccount, create_account, map_owner};
@@ -58,12 +58,7 @@ impl Applying<'_> {
             Some(company) if company.remove => (None, Some(company)),
             company => (company.as_ref(), None),
         };
-        // Whoever comes by this message is within reach of the rest of it.
-        if let Some(company) = comes_to
-            && let Some(user) = people::out_of_reach(self, external).await?
-        {
-            self.join(company, &user, message.at).await?;
-        }
+        reach::require(self, message).await?;
         let user = people::identify(self, external, &message.traits, message.at).await?;
         if let Some(company) = comes_to {
             self.join(company, &user, message.at).await?;
@@ -87,8 +82,14 @@ impl Applying<'_> {
             // Nothing is made because of a message about an erased person.
             people::known(self.roster, external).await?;
         }
+        // What is said of the account is the organization's own affair, whoever is to come into it.
+        let reached = match reach::require(self, message).await {
+            Err(Unapplied::Dead(reach::ELSEWHERE)) => Err(Unapplied::Dead(reach::ELSEWHERE)),
+            told => Ok(told?),
+        };
         let (organization, account) = self.account(user, group, &message.traits, message.at).await?;
         let Some(external) = &message.user else { return Ok(()) };
+        reached?;
         let user = people::known_or_new(self.roster, self.request, external, None).await?;
         self.link(organization, account, &user, message.at).await
     }
@@ -96,6 +97,7 @@ impl Applying<'_> {
     async fn unlink(&self, message: &Message) -> Result<(), Unapplied> {
         let group = message.group.as_ref().ok_or(Unapplied::Dead("missing_group_id"))?;
         let external = message.user.as_ref().ok_or(Unapplied::Dead("missing_user_id"))?;
+        reach::require(self, message).await?;
         let user = people::known(self.roster, external).await?;
         let user = user.ok_or(Unapplied::Dead("user_not_found"))?;
         self.leave(user.id, group, &message.traits, message.at).await
@@ -261,6 +263,7 @@ impl Applying<'_> {
 
     async fn sign(&self, n: usize, message: &Message, signs: &mut Signs) -> Result<(), Unapplied> {
         let Some(external) = &message.user else { return Ok(()) };
+        reach::require(self, message).await?;
         let user = people::known_or_new(self.roster, self.request, external, None).await?.id;
         let named = match (&self.source.groups, &message.group) {
             (Groups::One(organization), _) => Some(*organization),

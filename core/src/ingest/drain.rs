@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
 use uuid::Uuid;
 
 use super::Unapplied;
@@ -16,6 +17,7 @@ use super::people::ERASED;
 use super::receive::find_source;
 use super::removals::Removals;
 use super::signs::Signs;
+use super::turns::{Turn, Turns};
 use crate::actor::Actor;
 use crate::facts::{Request, Seed};
 use crate::flows::map_again_where_erased;
@@ -36,8 +38,6 @@ use crate::store::{CommitError, StoreErrorKind};
 const LOOK: Duration = Duration::from_millis(300);
 /// How often old messages are forgotten, and what deleted sources have left.
 const FORGET: Duration = Duration::from_hours(1);
-/// How long one source's messages are applied before the next source's turn, and until a slice of them is done.
-const TURN: Duration = Duration::from_millis(200);
 /// How many requests of one source are read together.
 const TOGETHER: u16 = 4;
 /// After how many messages a worker makes sure that it is at the source still.
@@ -57,8 +57,23 @@ pub struct Drain {
     held: Arc<Mutex<BTreeSet<SourceId>>>,
     /// How often each message has lost against others.
     lost: Arc<Mutex<BTreeMap<(Uuid, usize), u32>>>,
-    /// How far the request has come that a source's turn ended in.
+    /// How far the request has come that could not be applied to its end.
     begun: Arc<Mutex<BTreeMap<SourceId, Begun>>>,
+    /// The sources that this worker is at.
+    busy: Arc<Mutex<BTreeSet<SourceId>>>,
+    turns: Turns,
+}
+
+/// A source that a worker is at, until this is dropped.
+struct Busy {
+    source: SourceId,
+    all: Arc<Mutex<BTreeSet<SourceId>>>,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.source);
+    }
 }
 
 /// How far a request has come. Who knows nothing of it does again what was done, and that changes nothing.
@@ -71,58 +86,72 @@ struct Begun {
     dead: Vec<(usize, DeadLetter)>,
 }
 
-/// How far a turn came with a request.
-enum Applied {
-    /// All of it is applied.
-    Whole,
-    /// The turn is over.
-    Part(Begun),
-    /// Another worker is at the source by now: it goes on, and does again what was done.
-    Not,
-}
-
 impl Drain {
     /// A worker on a store. `wake` tells it that something was taken in by this process.
     pub fn new(roster: Roster, wake: Arc<Notify>) -> Self {
         let holder = Seed::draw(roster.entropy.as_ref()).uuid("drain");
-        Self { roster, wake, holder, held: Arc::default(), lost: Arc::default(), begun: Arc::default() }
+        let (held, lost, begun, busy) = Default::default();
+        Self { roster, wake, holder, held, lost, begun, busy, turns: Turns::default() }
     }
 
     /// Works until the word to stop is given.
     pub async fn work(&self, stop: Stop) {
-        let mut forgot = None::<tokio::time::Instant>;
-        while !stop.is_given() {
-            if forgot.is_none_or(|last| last.elapsed() > FORGET) {
-                forgot = Some(tokio::time::Instant::now());
-                if let Err(error) = self.forget(&stop).await {
-                    tracing::warn!(%error, "old messages cannot be forgotten; trying again in an hour");
-                }
-            }
-            let found = match self.look(&stop).await {
-                Ok(found) => found,
-                Err(error) => {
-                    tracing::warn!(%error, "what sources send cannot be applied; trying again");
-                    false
-                }
-            };
-            if found {
-                continue;
-            }
-            tokio::select! {
-                () = self.wake.notified() => {}
-                () = tokio::time::sleep(LOOK) => {}
-                () = stop.heard() => {}
-            }
-        }
+        tokio::join!(self.keep_applying(&stop), self.keep_forgetting(&stop));
         if let Err(error) = self.release().await {
             // The leases end by themselves.
             tracing::debug!(%error, "stopped, with inboxes that others wait for");
         }
     }
 
+    async fn keep_applying(&self, stop: &Stop) {
+        let mut at_hand = JoinSet::new();
+        while !stop.is_given() {
+            if let Err(error) = self.look(&mut at_hand, stop).await {
+                tracing::warn!(%error, "what sources send cannot be applied; trying again");
+            }
+            tokio::select! {
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(LOOK) => {}
+                () = stop.heard() => {}
+            }
+            while let Some(ended) = at_hand.try_join_next() {
+                heard(ended);
+            }
+        }
+        while let Some(ended) = at_hand.join_next().await {
+            heard(ended);
+        }
+    }
+
+    async fn keep_forgetting(&self, stop: &Stop) {
+        let rounds = async {
+            loop {
+                if let Err(error) = self.forget(stop).await {
+                    tracing::warn!(%error, "old messages cannot be forgotten; trying again in an hour");
+                }
+                tokio::time::sleep(FORGET).await;
+            }
+        };
+        tokio::select! {
+            () = stop.heard() => {}
+            () = rounds => {}
+        }
+    }
+
     /// Applies everything that is there.
+    ///
+    /// # Panics
+    /// Where applying it does.
     pub async fn work_off(&self) -> Result<(), OpError> {
-        while self.look(&Stop::default()).await? {}
+        let (never, mut found) = (Stop::default(), true);
+        while found {
+            let mut at_hand = JoinSet::new();
+            self.look(&mut at_hand, &never).await?;
+            found = false;
+            while let Some(ended) = at_hand.join_next().await {
+                found |= ended.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
+            }
+        }
         self.release().await
     }
 
@@ -215,38 +244,46 @@ impl Drain {
         *times >= GIVEN_UP
     }
 
-    /// One turn of every source; whether there was anything.
-    async fn look(&self, stop: &Stop) -> Result<bool, OpError> {
+    /// Begins to apply what there is of every source that this worker is not at already.
+    async fn look(&self, at_hand: &mut JoinSet<bool>, stop: &Stop) -> Result<(), OpError> {
         let mut after = Home::Stream(SourceId::from_uuid(Uuid::nil()), 0);
-        let mut found = false;
         loop {
             let homes = self.roster.store.homes(Some(&after), 200).await?;
             for home in &homes {
                 match home {
-                    Home::Stream(source, 0) if !stop.is_given() => {
-                        // What is wrong with one does not keep the others waiting.
-                        match self.turn(*source, stop).await {
-                            Ok(any) => found |= any,
-                            Err(error) => {
-                                tracing::warn!(%source, %error, "a source's messages wait; trying again");
-                            }
-                        }
-                    }
+                    Home::Stream(source, 0) if !stop.is_given() => self.attend(*source, at_hand, stop),
                     Home::Stream(..) => {}
-                    _ => return Ok(found),
+                    _ => return Ok(()),
                 }
             }
-            let Some(last) = homes.last() else { return Ok(found) };
+            let Some(last) = homes.last() else { return Ok(()) };
             after = last.clone();
         }
     }
 
-    /// Applies what a source has sent for a while; whether there was anything.
-    async fn turn(&self, id: SourceId, stop: &Stop) -> Result<bool, OpError> {
+    /// One task applies what a source sends, in its order; whether there was anything, it says in the end.
+    fn attend(&self, source: SourceId, at_hand: &mut JoinSet<bool>, stop: &Stop) {
+        if !self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(source) {
+            return;
+        }
+        let place = Busy { source, all: Arc::clone(&self.busy) };
+        let (drain, stop) = (self.clone(), stop.clone());
+        at_hand.spawn(async move {
+            let any = Box::pin(drain.apply_all(source, &stop)).await;
+            drop(place);
+            // What is wrong with one does not keep the others waiting.
+            any.unwrap_or_else(|error| {
+                tracing::warn!(%source, %error, "a source's messages wait; trying again");
+                false
+            })
+        });
+    }
+
+    /// Applies what a source has sent, turn by turn; whether there was anything.
+    async fn apply_all(&self, id: SourceId, stop: &Stop) -> Result<bool, OpError> {
         let home = Home::Stream(id, 0);
         let first = Key::Customer(CustomerKey::Inbox(Uuid::nil()));
-        let ends = tokio::time::Instant::now() + TURN;
-        let mut any = false;
+        let (mut turn, mut any) = (self.turns.ask(stop).await, false);
         loop {
             let waiting = self.roster.store.records(&home, Some(&first), TOGETHER).await?;
             let inboxes = waiting.into_iter().map_while(|stored| match stored.record {
@@ -261,35 +298,28 @@ impl Drain {
                 return Ok(any);
             }
             for inbox in &inboxes {
-                if stop.is_given() || !self.go_on(id, inbox, ends).await? {
+                if !self.go_on(id, inbox, &mut turn).await? {
                     return Ok(any);
                 }
                 any = true;
-                if tokio::time::Instant::now() >= ends {
-                    return Ok(true);
-                }
+                turn.pass().await;
             }
         }
     }
 
-    /// Applies a request as far as there is time; whether this worker may go on.
-    async fn go_on(&self, id: SourceId, inbox: &Inbox, ends: tokio::time::Instant) -> Result<bool, OpError> {
+    /// Applies a request; whether this worker may go on.
+    async fn go_on(&self, id: SourceId, inbox: &Inbox, turn: &mut Turn) -> Result<bool, OpError> {
         let system = Request::new(Actor::System, self.roster.entropy.as_ref());
-        if !self.holds(id).await? {
+        if turn.is_stopped() || !self.holds(id).await? {
             self.begun().remove(&id);
             return Ok(false);
         }
         self.held().insert(id);
         // One that was deleted has nothing to say any more.
-        if let Some(source) = find_source(&self.roster, id).await? {
-            match self.apply(&source, inbox, ends).await? {
-                Applied::Whole => {}
-                Applied::Part(begun) => {
-                    self.begun().insert(id, begun);
-                    return Ok(true);
-                }
-                Applied::Not => return Ok(false),
-            }
+        if let Some(source) = find_source(&self.roster, id).await?
+            && !self.apply(&source, inbox, turn).await?
+        {
+            return Ok(false);
         }
         run(&self.roster, &system.step("finish"), &FinishInbox { source: id, id: inbox.id }).await?;
         self.lost().retain(|(request, _), _| *request != inbox.id);
@@ -303,25 +333,17 @@ impl Drain {
         Ok(run(&self.roster, &system, &take).await?.output)
     }
 
-    /// Applies a request, slice by slice from where the turn before has ended, as far as there is time; what cannot be
-    /// applied becomes dead letters.
-    async fn apply(
-        &self,
-        source: &Source,
-        inbox: &Inbox,
-        ends: tokio::time::Instant,
-    ) -> Result<Applied, OpError> {
+    /// Applies a request, slice by slice; what cannot be applied becomes dead letters. Not to its end where the word to stop
+    /// is given, or another worker is at the source by now: whoever goes on does again what was done.
+    async fn apply(&self, source: &Source, inbox: &Inbox, turn: &mut Turn) -> Result<bool, OpError> {
         let batch = Batch::new(&self.roster, source, inbox);
         let known = self.begun().remove(&source.id).filter(|begun| begun.inbox == inbox.id);
         let mut begun = known.unwrap_or(Begun { inbox: inbox.id, ..Begun::default() });
         let from = begun.slices;
         for slice in batch.slices().filter(|slice| slice.number >= from) {
-            if slice.number > from && tokio::time::Instant::now() >= ends {
-                return Ok(Applied::Part(begun));
-            }
-            let letters = match self.apply_slice(&batch, &slice).await {
+            let letters = match self.apply_slice(&batch, &slice, turn).await {
                 Ok(Some(letters)) => letters,
-                Ok(None) => return Ok(Applied::Not),
+                Ok(None) => return Ok(false),
                 Err(error) => {
                     self.begun().insert(source.id, begun);
                     return Err(error);
@@ -337,13 +359,13 @@ impl Drain {
             run(&self.roster, &batch.whole.step("letters"), &put).await?;
         }
         self.forget_letters(&batch, &dead).await?;
-        Ok(Applied::Whole)
+        Ok(true)
     }
 
-    async fn apply_slice(&self, batch: &Batch<'_>, slice: &Slice) -> Result<Gone, OpError> {
-        match self.at_once(batch, slice).await? {
+    async fn apply_slice(&self, batch: &Batch<'_>, slice: &Slice, turn: &mut Turn) -> Result<Gone, OpError> {
+        match self.at_once(batch, slice, turn).await? {
             Some(gone) => Ok(gone),
-            None => self.go_through(&self.roster, batch, slice, true).await,
+            None => self.go_through(&self.roster, batch, slice, turn, true).await,
         }
     }
 
@@ -372,12 +394,17 @@ impl Drain {
     /// All of a slice on an overlay, and what comes of it by one flush. Nothing where that does not go: others got in
     /// between, or the store itself must be asked. Then one goes after the other, and what was flushed is done again by
     /// the same ids.
-    async fn at_once(&self, batch: &Batch<'_>, slice: &Slice) -> Result<Option<Gone>, OpError> {
+    async fn at_once(
+        &self,
+        batch: &Batch<'_>,
+        slice: &Slice,
+        turn: &mut Turn,
+    ) -> Result<Option<Gone>, OpError> {
         let (overlaid, overlay) = on_overlay(&self.roster, Overlay::in_parts);
         let messages: Vec<(Request, &Message)> = batch.messages(slice).collect();
         let gone = async {
             read_ahead(&overlaid, &overlay, batch.source, &messages).await?;
-            self.go_through(&overlaid, batch, slice, false).await
+            self.go_through(&overlaid, batch, slice, turn, false).await
         };
         let dead = match gone.await {
             Ok(Some(dead)) if !overlay.has_refused() => dead,
@@ -423,6 +450,7 @@ impl Drain {
         roster: &Roster,
         batch: &Batch<'_>,
         slice: &Slice,
+        turn: &mut Turn,
         may_give_up: bool,
     ) -> Result<Gone, OpError> {
         let (source, inbox) = (batch.source, batch.inbox);
@@ -434,7 +462,8 @@ impl Drain {
             if inbox.messages[n].1.is_empty() {
                 continue;
             }
-            if n % RENEW == RENEW - 1 && !self.holds(source.id).await? {
+            let waited = turn.pass().await;
+            if turn.is_stopped() || (waited || n % RENEW == RENEW - 1) && !self.holds(source.id).await? {
                 return Ok(None);
             }
             let request = batch.request(n);
@@ -458,10 +487,17 @@ impl Drain {
         if !self.holds(source.id).await? {
             return Ok(None);
         }
-        for n in signs.observe(roster, batch, slice).await? {
-            dead.push((n, letter(&batch.request(n), source.id, inbox, n, "too_many_events")));
+        for (n, reason) in signs.observe(roster, batch, slice).await? {
+            dead.push((n, letter(&batch.request(n), source.id, inbox, n, &reason)));
         }
         Ok(Some(dead))
+    }
+}
+
+/// What is wrong with a task keeps no other from going on.
+fn heard(ended: Result<bool, JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "what a source sends could not be applied; trying again");
     }
 }
 

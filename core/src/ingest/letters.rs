@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::people::ERASED;
 use super::receive::{find_source, store};
+use super::signs::counts_somewhere;
 use crate::actor::Actor;
 use crate::facts::Request;
 use crate::home::{Home, Record, TypedKey};
@@ -72,8 +73,10 @@ async fn put_back(
     source: &Source,
     letters: Vec<DeadLetter>,
 ) -> Result<u64, OpError> {
-    // Of what was said about an erased person nothing is left that could be said again.
-    let letters: Vec<_> = letters.into_iter().filter(|letter| letter.reason != ERASED).collect();
+    // Of what was said about an erased person nothing is left that could be said again, and what counts somewhere would
+    // count there twice.
+    let told = |letter: &DeadLetter| letter.reason == ERASED || counts_somewhere(&letter.reason);
+    let letters: Vec<_> = letters.into_iter().filter(|letter| !told(letter)).collect();
     for letter in &letters {
         let message = (letter.kind.clone(), letter.payload.clone());
         let came = Some(letter.received_at);

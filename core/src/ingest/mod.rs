@@ -12,15 +12,18 @@ mod letters;
 mod message;
 mod people;
 mod places;
+mod reach;
 mod receive;
 mod removals;
 mod signs;
 mod tenants;
+mod turns;
 
 pub use drain::Drain;
 pub use letters::{dead_letters, replay};
 pub use message::{Kind, MAX_BATCH, MAX_MESSAGE};
 pub(crate) use places::as_external_id;
+pub(crate) use reach::Meant;
 pub use receive::{authenticate_source, receive};
 
 use crate::refusal::OpError;

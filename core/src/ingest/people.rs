@@ -3,15 +3,11 @@
 use serde_json::{Map, Value};
 
 use super::apply::Applying;
-use super::places::Memberships;
-use super::signs::standing;
 use super::{Unapplied, message};
 use crate::facts::Request;
 use crate::flows::claims::{self, Taken};
 use crate::flows::refresh::{refresh_user, tidied};
 use crate::flows::{NewUser, find_or_create_user, find_user};
-use crate::id::UserId;
-use crate::model::customer::Groups;
 use crate::model::{ClaimName, ClaimTarget, User, UserStatus};
 use crate::op::{Roster, run};
 use crate::ops::user::SetUserBySource;
@@ -57,55 +53,7 @@ pub(super) async fn known_or_new(
     }
 }
 
-/// Somebody who is known, and whom a source must not change: its groups all lie in one organization, and they are or were
-/// in others only. Whom nobody has as a member yet, it may. A source whose groups name their organization can name each.
-pub(super) async fn out_of_reach(
-    applying: &Applying<'_>,
-    external: &ExternalId,
-) -> Result<Option<User>, Unapplied> {
-    let Some(user) = known(applying.roster, external).await? else { return Ok(None) };
-    Ok(is_elsewhere(applying, user.id).await?.then_some(user))
-}
-
-async fn is_elsewhere(applying: &Applying<'_>, user: UserId) -> Result<bool, Unapplied> {
-    let Groups::One(own) = applying.source.groups else { return Ok(false) };
-    if standing(applying.roster, own, user).await?.is_some() {
-        return Ok(false);
-    }
-    let mut memberships = Memberships::of(user);
-    while let Some(some) = memberships.next(applying.roster).await? {
-        for organization in some {
-            if standing(applying.roster, organization, user).await?.is_some() {
-                return Ok(true);
-            }
-        }
-    }
-    Ok(false)
-}
-
-/// Refuses what would change somebody out of reach: the bearer of the id, or of the address who bears no id yet.
-async fn within_reach(
-    applying: &Applying<'_>,
-    external: &ExternalId,
-    email: Option<&Email>,
-) -> Result<(), Unapplied> {
-    if !matches!(applying.source.groups, Groups::One(_)) {
-        return Ok(());
-    }
-    if let Some(user) = known(applying.roster, external).await? {
-        let is_elsewhere = is_elsewhere(applying, user.id).await?;
-        return if is_elsewhere { Err(Unapplied::Dead("user_not_found")) } else { Ok(()) };
-    }
-    let Some(email) = email else { return Ok(()) };
-    match claims::target(applying.roster, &ClaimName::email(email)).await? {
-        Some(ClaimTarget::User(user)) if is_elsewhere(applying, user).await? => {
-            Err(Unapplied::Dead("email_exists"))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Sets what is said about a user, if the source reaches them.
+/// Sets what is said about a user.
 pub(super) async fn identify(
     applying: &Applying<'_>,
     external: &ExternalId,
@@ -114,7 +62,6 @@ pub(super) async fn identify(
 ) -> Result<User, Unapplied> {
     let Applying { roster, source, request, .. } = *applying;
     let email = message::email(traits);
-    within_reach(applying, external, email.as_ref()).await?;
     let user = known_or_new(roster, request, external, email.as_ref()).await?;
     let target = ClaimTarget::User(user.id);
     let own = user.email.as_ref().map(ClaimName::email);

@@ -1,6 +1,7 @@
 //! Signs of people, gathered over a slice so that each person's are written at once (rule T7).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use super::Unapplied;
 use super::batch::{Batch, Slice};
@@ -13,6 +14,16 @@ use crate::ops::stream::{Observe, Sign};
 use crate::refusal::OpError;
 use crate::store::StoreError;
 use crate::time::Timestamp;
+
+/// Why a message is not counted where a person's day has no room for it.
+const NO_ROOM: &str = "too_many_events";
+/// How many organizations a letter names at the most.
+const NAMED: usize = 20;
+
+/// Whether a letter is about a message that counts, though not everywhere. It only tells, and is not replayed.
+pub(super) fn counts_somewhere(reason: &str) -> bool {
+    reason.strip_prefix(NO_ROOM).is_some_and(|rest| rest.starts_with(':'))
+}
 
 /// What messages say that people did.
 #[derive(Debug, Default)]
@@ -32,15 +43,15 @@ impl Signs {
         }
     }
 
-    /// Writes them down. The messages that no organization has room for, of those that are about any.
+    /// Writes them down. The messages that some organization has no room for, each with the reason of its letter.
     pub(super) async fn observe(
         mut self,
         roster: &Roster,
         batch: &Batch<'_>,
         slice: &Slice,
-    ) -> Result<BTreeSet<usize>, OpError> {
+    ) -> Result<Vec<(usize, String)>, OpError> {
         let mut observing =
-            Observing { roster, batch, slice, counted: BTreeSet::new(), refused: BTreeSet::new() };
+            Observing { roster, batch, slice, counted: BTreeSet::new(), refused: BTreeMap::new() };
         for (user, anywhere) in std::mem::take(&mut self.anywhere) {
             let mut memberships = Memberships::of(user);
             while let Some(some) = memberships.next(roster).await? {
@@ -53,8 +64,7 @@ impl Signs {
         for ((user, organization), within) in self.within {
             observing.note(user, organization, within, &[]).await?;
         }
-        // What counts anywhere would count there twice if it was replayed.
-        Ok(&observing.refused - &observing.counted)
+        Ok(observing.letters())
     }
 }
 
@@ -65,8 +75,8 @@ struct Observing<'a> {
     slice: &'a Slice,
     /// The messages that count somewhere.
     counted: BTreeSet<usize>,
-    /// Those that somebody's day has no room for.
-    refused: BTreeSet<usize>,
+    /// Those that somebody's day has no room for, with the organizations where it has none.
+    refused: BTreeMap<usize, Vec<OrganizationId>>,
 }
 
 impl Observing<'_> {
@@ -99,8 +109,30 @@ impl Observing<'_> {
         let refused = run(self.roster, &self.batch.whole.step("observe"), &operation).await?.output;
         let all = operation.signs.iter().map(|sign| sign.message);
         self.counted.extend(all.filter(|message| !refused.contains(message)));
-        self.refused.extend(refused);
+        for message in refused {
+            self.refused.entry(message).or_default().push(organization);
+        }
         Ok(())
+    }
+
+    /// The reasons of letters. One that counts somewhere names where it does not, the first few of these: said again it
+    /// would count twice where it does.
+    fn letters(self) -> Vec<(usize, String)> {
+        let Self { counted, refused, .. } = self;
+        let reason = |(message, organizations): (usize, Vec<OrganizationId>)| {
+            let mut reason = NO_ROOM.to_owned();
+            if counted.contains(&message) {
+                for (n, organization) in organizations.iter().take(NAMED).enumerate() {
+                    let between = if n == 0 { ':' } else { ',' };
+                    write!(reason, "{between}{organization}").ok();
+                }
+                if organizations.len() > NAMED {
+                    reason.push_str(",...");
+                }
+            }
+            (message, reason)
+        };
+        refused.into_iter().map(reason).collect()
     }
 }
 

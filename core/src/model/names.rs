@@ -1,12 +1,17 @@
 //! By what a person is named where records speak of them without their id (rule L5).
 
 use std::collections::BTreeSet;
+use std::iter::Peekable;
+use std::str::Chars;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ClaimName;
 use crate::text::{Email, ExternalId};
+
+/// What ids of people stand under in messages of sources.
+const IDS: [&str; 3] = ["userId", "previousId", "anonymousId"];
 
 /// The names by which an erased person is found.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -33,24 +38,28 @@ impl Names {
     pub fn are(&self, text: &str) -> bool {
         let external = self.external_id.as_ref().map(ExternalId::as_str);
         external.is_some_and(|own| text == own || text.strip_prefix("ext:") == Some(own))
-            || text.parse().is_ok_and(|email| self.has(&email))
+            || self.are_address(text)
     }
 
-    /// Whether one of their names stands anywhere in a text. For texts that cannot be read in any other way.
-    pub fn stand_in(&self, text: &str) -> bool {
-        let text = text.to_lowercase();
-        let external = self.external_id.as_ref().map(|own| own.as_str().to_lowercase());
-        external.is_some_and(|own| text.contains(&own))
-            || self.addresses.iter().any(|address| text.contains(address.as_str()))
+    /// Whether a whole text is an address of theirs, in any spelling.
+    pub fn are_address(&self, text: &str) -> bool {
+        text.parse().is_ok_and(|email| self.has(&email))
     }
 
     /// Whether a message of a source is about the person, by id or by address; one that cannot be read, whether it could
-    /// be.
+    /// be: by a value that an id stands under, or by any that is an address of theirs.
     pub fn are_spoken_of_in(&self, message: &str) -> bool {
         match serde_json::from_str(message) {
             Ok(message) => self.are_of(&message),
-            Err(_) => self.stand_in(message),
+            Err(_) => values(message).iter().any(|(name, value)| {
+                self.are_address(value) || IDS.contains(&name.as_str()) && self.are(value)
+            }),
         }
+    }
+
+    /// The same, or an address of theirs is a value anywhere in it.
+    pub fn stand_in(&self, message: &str) -> bool {
+        self.are_spoken_of_in(message) || values(message).iter().any(|(_, value)| self.are_address(value))
     }
 
     /// The same where only what certainly is about the person counts: one that cannot be read may be about anybody.
@@ -65,13 +74,77 @@ impl Names {
             _ => false,
         };
         let traits = [message.get("traits"), message.pointer("/context/traits")];
-        ["userId", "previousId", "anonymousId"].iter().any(|name| is(message.get(*name)))
+        IDS.iter().any(|name| is(message.get(*name)))
             || traits.iter().any(|traits| is(traits.and_then(|traits| traits.get("email"))))
     }
 
     /// The claims on their addresses.
     pub fn address_claims(&self) -> impl Iterator<Item = ClaimName> {
         self.addresses.iter().cloned().map(ClaimName::Email)
+    }
+}
+
+/// The values of a text that may be no proper JSON, each with the name that it stands under, or none: what its escapes mean,
+/// a character of no meaning where they mean none.
+fn values(text: &str) -> Vec<(String, String)> {
+    let (mut found, mut name) = (Vec::new(), None);
+    let mut rest = text.chars().peekable();
+    while let Some(first) = rest.next() {
+        if first == ':' || first.is_whitespace() {
+            continue;
+        }
+        if ",{}[]".contains(first) {
+            name = None;
+            continue;
+        }
+        let mut token = String::new();
+        if first == '"' {
+            while let Some(char) = rest.next().filter(|char| *char != '"') {
+                token.push(if char == '\\' { unescaped(&mut rest) } else { char });
+            }
+        } else {
+            token.push(first);
+            while let Some(char) = rest.next_if(|char| !char.is_whitespace() && !",:{}[]\"".contains(*char)) {
+                token.push(char);
+            }
+        }
+        while rest.next_if(|char| char.is_whitespace()).is_some() {}
+        if rest.peek() == Some(&':') {
+            name = Some(token);
+        } else {
+            found.push((name.take().unwrap_or_default(), token));
+        }
+    }
+    found
+}
+
+/// What stands behind a backslash.
+fn unescaped(rest: &mut Peekable<Chars<'_>>) -> char {
+    let unit = |rest: &mut Peekable<Chars<'_>>| {
+        let digits: String = (0..4).map_while(|_| rest.next_if(char::is_ascii_hexdigit)).collect();
+        u16::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 4)
+    };
+    match rest.next() {
+        Some('n') => '\n',
+        Some('t') => '\t',
+        Some('r') => '\r',
+        Some('b') => '\u{8}',
+        Some('f') => '\u{c}',
+        Some('u') => {
+            let mut units = vec![unit(rest).unwrap_or(0xd800)];
+            let mut behind = rest.clone();
+            // The other half of a pair, if it follows.
+            if (0xd800..0xdc00).contains(&units[0])
+                && (behind.next(), behind.next()) == (Some('\\'), Some('u'))
+                && let Some(low) = unit(&mut behind).filter(|low| (0xdc00..0xe000).contains(low))
+            {
+                units.push(low);
+                *rest = behind;
+            }
+            char::decode_utf16(units).next().and_then(Result::ok).unwrap_or(char::REPLACEMENT_CHARACTER)
+        }
+        Some(itself) => itself,
+        None => char::REPLACEMENT_CHARACTER,
     }
 }
 
@@ -107,17 +180,25 @@ mod tests {
             r#"{"userId": "8", "traits": {"email": "AL@example.com"}}"#,
             r#"{"userId": "8", "context": {"traits": {"email": "al@example.com"}}}"#,
             r#"{"userId": "x", "traits": {"email": "al@example.com""#,
+            r#"{"userId": "x", "n": 1e400, "traits": {"email": "\u0041l\u0040example.com"}, "#,
+            r#"{"traits": {"a": "\ud800"}, "user\u0049d" : "\u0037", "#,
+            r#"{"traits": {"a": "\ud83d\ude00 \udc00\"\\"}, "userId": 7, "#,
         ] {
             assert!(names.are_spoken_of_in(theirs), "{theirs}");
             assert_eq!(names.are_named_in(theirs), theirs.ends_with('}'), "{theirs}: readable or not");
         }
         for other in [
             r#"{"userId": "77", "traits": {"email": "val@example.com", "seven": 7}}"#,
+            r#"{"userId": "77", "n": 1e400, "a": 7, "b": ["7", "7 "], "c": "val@example.com", "d": "to al@example.com"}"#,
+            r#"{"userId": "7\ud800", "previousId": [{"7": "77"}], "7"#,
             "{}",
             "null",
             r#""7""#,
         ] {
             assert!(!names.are_spoken_of_in(other) && !names.are_named_in(other), "{other}");
+            assert!(!names.stand_in(other), "{other}");
         }
+        let told = r#"{"userId": "8", "properties": {"to": ["al\u0040example.com"], "n": 7}}"#;
+        assert!(names.stand_in(told) && !names.are_spoken_of_in(told), "of somebody else, and names them");
     }
 }

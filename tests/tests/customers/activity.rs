@@ -201,5 +201,28 @@ async fn g5_so_many_different_events_of_one_person_a_day_are_counted_and_the_oth
         assert_eq!(counts(&at, "group_by=event&event=e-1001").await, [], "{store}");
         let days = counts(&at, "group_by=day").await;
         assert_eq!(days[0].3, 1_001, "{store}");
+
+        // What counts in one of her organizations and has no room in the other says so, and counts no second time.
+        let operator = at.world.operator();
+        let add = json!({"user": "ext:anna", "access": {"type": "organization", "role": "viewer"}});
+        operator.post("/v1/organizations/ext:other/members", add).await.is(201);
+        let made =
+            operator.post("/v1/sources", json!({"name": "All", "groups": {"to": "each"}})).await.is(201);
+        let sender = at.service().nobody();
+        let sender = sender.with("authorization", &crate::basic(&text(&made, "/write_key")));
+        sender.post("/v1/track", track(3_000, "anna", "new", "2026-01-01T10:00:00Z")).await.is(200);
+        at.applied().await;
+        let letters = format!("/v1/sources/{}/dead-letters", text(&made, "/id"));
+        let cloud = text(&operator.get("/v1/organizations/ext:cloud").await.is(200), "/id");
+        let other = "/v1/organizations/ext:other/activity?group_by=event&event=new";
+        for _ in 0..2 {
+            let told = operator.get(&letters).await.is(200)["data"].clone();
+            assert_eq!(told.as_array().unwrap().len(), 1, "{store}: {told}");
+            assert_eq!(told[0]["reason"], json!(format!("too_many_events:{cloud}")), "{store}");
+            assert_eq!(operator.get(other).await.is(200)["data"][0]["count"], json!(1), "{store}");
+            let replay = operator.post(&format!("{letters}/replay"), json!({})).await.is(200);
+            assert_eq!(replay["replayed"], json!(0), "{store}");
+            at.applied().await;
+        }
     }
 }

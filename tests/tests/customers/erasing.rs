@@ -186,6 +186,30 @@ async fn l5_what_sources_have_sent_about_an_erased_person_goes() {
     }
 }
 
+/// Rule L5: one that cannot be read goes with whom it names by a whole value, however that is written, and with nobody else.
+#[tokio::test]
+async fn l5_what_cannot_be_read_goes_with_whom_it_names() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        operator.post("/v1/users", json!({"email": "zoe@example.com", "external_id": "7"})).await.is(201);
+        let batch = r#"{"batch": [
+            {"type": "identify", "userId": "8", "n": 1e400, "traits": {"email": "Zoe\u0040example.com"}},
+            {"type": "track", "userId": "\u0037", "n": 1e400},
+            {"type": "dance", "userId": "8", "to": ["zoe\u0040example.com"]},
+            {"type": "identify", "userId": "77", "n": 1e400, "traits": {"age": 7, "email": "y7@example.com"}},
+            {"type": "dance", "userId": "8", "traits": {"age": "7", "note": "not zoe@example.com"}}
+        ]}"#;
+        at.sender().send(http::Method::POST, "/v1/batch", batch.into()).await.is(200);
+        at.applied().await;
+        assert_eq!(at.dead().await.len(), 5, "{store}");
+        at.asks_to_erase("ext:7").await;
+        at.works_off().await;
+        assert_eq!(at.dead().await, ["malformed", "unknown_type"], "{store}: of others");
+        at.is_clean().await;
+    }
+}
+
 /// What has happened already is seen through.
 #[tokio::test]
 async fn l5_l7_an_erasure_and_a_hand_over_cannot_be_stopped() {

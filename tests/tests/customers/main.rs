@@ -15,6 +15,7 @@ mod links;
 mod names;
 mod order;
 mod owners;
+mod reach;
 mod reports;
 mod rules;
 mod sources;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use roster_core::jobs::Worker;
 use roster_core::store::Clock as _;
+use roster_core::verify::{repair_all, verify_all};
 use serde_json::{Value, json};
 
 use crate::{Customers, selected, text};
@@ -111,6 +112,8 @@ async fn t3_a_post_that_waits_for_somebody_who_begins_later_resolves_when_they_b
             work().await;
             assert_eq!(owner(&at).await["state"], json!("unresolved"), "{store}");
             at.world.test().clock.advance_seconds(1);
+            // Their time has come, and the job that is about to look is no fault.
+            at.is_clean().await;
             work().await;
             assert_eq!(owner(&at).await["state"], json!("resolved"), "{store}, {trait_first}");
             let jobs = operator.get("/v1/jobs?limit=200").await.is(200);
@@ -184,6 +187,31 @@ async fn t3_a_post_that_waits_is_looked_at_though_the_job_for_it_was_cancelled_b
         work().await;
         assert_eq!(owner(&at).await["state"], json!("resolved"), "{store}");
         assert_eq!(queued().await, None, "{store}");
+        at.is_clean().await;
+    }
+}
+
+/// Rules T2, T3: an owner who was never looked for, because the job that was to do so was cancelled, is found and put right,
+/// though not while a job is about to look.
+#[tokio::test]
+async fn t2_an_owner_who_was_never_looked_for_is_found_and_put_right() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let (operator, roster) = (at.world.operator(), &at.service().roster);
+        operator.patch(NORTH, json!({"traits": {"ownerId": "nils", "lead": "nora"}})).await.is(200);
+        // By no mapping before, and by another one.
+        for (mapped_by, user) in [("ownerId", "nils"), ("lead", "nora")] {
+            let mapping = json!({"account_owner_trait": mapped_by});
+            let job = text(&operator.put("/v1/trait-mappings", mapping).await.is(202), "/job/id");
+            at.is_clean().await;
+            operator.post(&format!("/v1/jobs/{job}/cancel"), json!({})).await.is(200);
+            let found = verify_all(roster, &mut |_| {}).await.unwrap().findings;
+            let found: Vec<&str> = found.iter().map(|finding| finding.invariant).collect();
+            assert_eq!(found, ["owners"], "{store}, {mapped_by}");
+            repair_all(roster, &mut |_| {}).await.unwrap();
+            let user = at.user(user).await.is(200)["id"].clone();
+            assert_eq!(owner(&at).await["user_id"], user, "{store}, {mapped_by}");
+        }
         at.is_clean().await;
     }
 }

@@ -1,16 +1,21 @@
 //! Many sources, and one that sends much (rule G5).
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use roster_core::home::{Home, Key};
-use roster_core::id::SourceId;
+use roster_core::id::{SourceId, UserId};
+use roster_core::ingest::Drain;
 use roster_core::model::customer::CustomerKey;
 use roster_core::op::Roster;
+use roster_core::stop::Stop;
 use roster_core::store::{ChangeSet, CommitError, Committed, Store, Write};
 use roster_tests::gate::{Between, Hook};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::{Customers, basic, drain, selected, text};
 
@@ -34,8 +39,7 @@ impl Hook for Noted {
     }
 }
 
-/// The turn of a source ends in the middle of a request, where it takes long; the others need not wait for the rest, which
-/// is applied as if it had been done at once.
+/// The others need not wait for the rest of a request that takes long, and it is applied as if it had been done at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g5_a_source_that_sends_much_keeps_no_other_waiting() {
     for store in selected() {
@@ -62,5 +66,78 @@ async fn g5_a_source_that_sends_much_keeps_no_other_waiting() {
         let counts = "/v1/organizations/ext:cloud/activity?group_by=event";
         let counts = at.world.operator().get(counts).await.is(200)["data"].clone();
         assert_eq!((&counts[0]["count"], &counts[1]["count"]), (&json!(1), &json!(495)), "{store}");
+    }
+}
+
+/// Changes people slowly, and no request's at once.
+#[derive(Debug, Default)]
+struct Slow {
+    noted: Noted,
+    seen: Mutex<BTreeSet<UserId>>,
+    begun: AtomicUsize,
+}
+
+#[async_trait]
+impl Hook for Slow {
+    async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+        if let (Home::User(user), Some(key)) = (&changes.home, changes.guards.keys().next()) {
+            if self.seen.lock().unwrap().insert(*user) {
+                return Err(CommitError::Conflict(key.clone()));
+            }
+            self.begun.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.noted.commit(store, changes).await
+    }
+}
+
+async fn until(is_so: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), waiting).await.unwrap();
+}
+
+/// G5: as many sources as are at work at a time, each with a request that takes long and is one slice, keep no other waiting
+/// until they are done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g5_many_slow_sources_keep_no_other_waiting() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let says = async |source: usize, many: usize| {
+            let groups = json!({"to": "one", "organization": "ext:cloud"});
+            let made = json!({"name": format!("Source {source}"), "groups": groups});
+            let made = at.world.operator().post("/v1/sources", made).await.is(201);
+            let told =
+                |n: usize| json!({"type": "identify", "userId": format!("{source}-{n}"), "traits": {"n": n}});
+            let batch: Vec<Value> = (0..many).map(told).collect();
+            let sender = at.service().nobody().with("authorization", &basic(&text(&made, "/write_key")));
+            sender.post("/v1/batch", json!({ "batch": batch })).await.is(200);
+            text(&made, "/id")
+        };
+        for source in 0..5 {
+            says(source, 20).await;
+        }
+        let (slow, wake, stop) = (Arc::new(Slow::default()), Arc::new(Notify::new()), Stop::default());
+        let below = Between::new(Arc::clone(&at.service().roster.store), Arc::<Slow>::clone(&slow));
+        let worker = Drain::new(Roster { store: below, ..at.service().roster.clone() }, Arc::clone(&wake));
+        let work = tokio::spawn({
+            let stop = stop.clone();
+            async move { worker.work(stop).await }
+        });
+        until(|| slow.begun.load(Ordering::SeqCst) > 8).await;
+        let last = says(5, 1).await;
+        wake.notify_one();
+        until(|| slow.noted.0.lock().unwrap().len() == 6).await;
+        stop.give();
+        work.await.unwrap();
+        assert_eq!(slow.noted.0.lock().unwrap()[0].to_string(), last, "{store}");
+        for source in 0..5 {
+            let user = at.user(&format!("{source}-19")).await.is(200);
+            assert_eq!(user["traits"]["n"], json!(19), "{store}");
+        }
+        assert_eq!(at.dead().await, [""; 0], "{store}");
     }
 }

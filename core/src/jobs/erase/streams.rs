@@ -4,6 +4,7 @@ use super::super::Interrupted;
 use super::{Erasing, PAGE};
 use crate::home::{Home, Key, Record};
 use crate::id::{DeadLetterId, SourceId};
+use crate::ingest::Meant;
 use crate::model::customer::{Customer, CustomerKey};
 use crate::op::run;
 use crate::ops::stream::{ForgetInInbox, RemoveDeadLetters};
@@ -30,6 +31,7 @@ impl Erasing<'_> {
 
     async fn inbox(&mut self, source: SourceId) -> Result<(), Interrupted> {
         let home = Home::Stream(source, 0);
+        let meant = Meant::by(&self.held.roster, source, self.user).await?;
         let mut after = Key::Customer(CustomerKey::Inbox(uuid::Uuid::nil()));
         loop {
             let found = self.held.roster.store.records(&home, Some(&after), PAGE).await?;
@@ -38,8 +40,10 @@ impl Erasing<'_> {
             for stored in found {
                 let Record::Customer(it) = stored.record else { return Ok(()) };
                 let Customer::Inbox(inbox) = *it else { return Ok(()) };
-                let theirs =
-                    inbox.messages.iter().enumerate().filter(|(_, (_, it))| self.names.are_spoken_of_in(it));
+                let roster = &self.held.roster;
+                let theirs = inbox.messages.iter().enumerate().filter(|(_, (_, it))| {
+                    self.names.are_spoken_of_in(it) || meant.are_spoken_of_in(roster, it)
+                });
                 let messages: Vec<usize> = theirs.map(|(n, _)| n).collect();
                 if !messages.is_empty() {
                     let operation = ForgetInInbox { source, id: inbox.id, messages };
@@ -52,6 +56,7 @@ impl Erasing<'_> {
 
     async fn letters(&mut self, source: SourceId) -> Result<(), Interrupted> {
         let home = Home::Stream(source, 1);
+        let meant = Meant::by(&self.held.roster, source, self.user).await?;
         let mut after = Key::Customer(CustomerKey::DeadLetter(DeadLetterId::from_uuid(uuid::Uuid::nil())));
         loop {
             let found = self.held.roster.store.records(&home, Some(&after), PAGE).await?;
@@ -61,7 +66,10 @@ impl Erasing<'_> {
             for stored in found {
                 let Record::Customer(it) = stored.record else { continue };
                 match *it {
-                    Customer::DeadLetter(it) if self.names.are_spoken_of_in(&it.payload) => {
+                    Customer::DeadLetter(it)
+                        if self.names.stand_in(&it.payload)
+                            || meant.are_spoken_of_in(&self.held.roster, &it.payload) =>
+                    {
                         letters.push(it.id);
                     }
                     _ => {}

@@ -12,7 +12,7 @@ pub use clock::{
     AccountClock, EMAIL, Instants, LinkClock, LinkMark, NAME, Said, SaidName, UserClock, of_trait,
 };
 pub use source::{EventNames, Groups, NEW_ORGANIZATIONS_PER_DAY, Source};
-pub use stream::{AT_ONCE, DRAINER_SECONDS, DeadLetter, Drainer, Inbox, NewOrganizations, Seen};
+pub use stream::{AT_ONCE, DRAINER_SECONDS, DeadLetter, Drainer, Inbox, NewOrganizations, Seen, Withheld};
 pub use view::{Alert, AlertState, Evaluation, Indicator, Mapped, Mappings, ReportKind, View, Watched};
 
 use std::cmp::Ordering;
@@ -54,6 +54,8 @@ pub enum CustomerKey {
     NewOrganizations,
     /// Stream home, part 1: a message that could not be applied.
     DeadLetter(DeadLetterId),
+    /// Stream home, part 1: an id of which it waits what the source says, by 16 bytes of a hash.
+    Withheld(Uuid),
     /// Stream home, part 2 and up: a message that was taken in, by 16 bytes of a hash.
     Seen(Uuid),
     /// User home: when sources last set what of the user.
@@ -99,6 +101,7 @@ impl CustomerKey {
             "drainer" => Self::Drainer,
             "new_organizations" => Self::NewOrganizations,
             "letter" => Self::DeadLetter(DeadLetterId::from_uuid(id(rest)?)),
+            "withheld" => Self::Withheld(id(rest)?),
             "seen" => Self::Seen(id(rest)?),
             "user_clock" => Self::UserClock,
             "account_clock" => Self::AccountClock(AccountId::from_uuid(id(rest)?)),
@@ -123,7 +126,7 @@ impl CustomerKey {
             | Self::Watched(..) => *home == Home::Deployment,
             Self::Mappings => matches!(home, Home::Deployment | Home::Organization(_)),
             Self::Inbox(_) | Self::Drainer | Self::NewOrganizations => matches!(home, Home::Stream(_, 0)),
-            Self::DeadLetter(_) => matches!(home, Home::Stream(_, 1)),
+            Self::DeadLetter(_) | Self::Withheld(_) => matches!(home, Home::Stream(_, 1)),
             Self::Seen(_) => matches!(home, Home::Stream(_, 2..)),
             Self::UserClock => matches!(home, Home::User(_)),
             Self::AccountClock(_) | Self::LinkClock(_) | Self::Mapped(_) => {
@@ -155,6 +158,7 @@ impl fmt::Display for CustomerKey {
             Self::Drainer => f.write_str("drainer"),
             Self::NewOrganizations => f.write_str("new_organizations"),
             Self::DeadLetter(id) => write!(f, "letter:{}", id.uuid().simple()),
+            Self::Withheld(hash) => write!(f, "withheld:{}", hash.simple()),
             Self::Seen(hash) => write!(f, "seen:{}", hash.simple()),
             Self::UserClock => f.write_str("user_clock"),
             Self::AccountClock(id) => write!(f, "account_clock:{}", id.uuid().simple()),
@@ -206,6 +210,8 @@ pub enum Customer {
     NewOrganizations(NewOrganizations),
     /// See [`DeadLetter`].
     DeadLetter(DeadLetter),
+    /// See [`Withheld`].
+    Withheld(Withheld),
     /// See [`Seen`].
     Seen(Seen),
     /// See [`UserClock`].
@@ -236,6 +242,7 @@ impl Customer {
             Self::Drainer(_) => CustomerKey::Drainer,
             Self::NewOrganizations(_) => CustomerKey::NewOrganizations,
             Self::DeadLetter(it) => CustomerKey::DeadLetter(it.id),
+            Self::Withheld(it) => CustomerKey::Withheld(it.hash),
             Self::Seen(it) => CustomerKey::Seen(it.hash),
             Self::UserClock(_) => CustomerKey::UserClock,
             Self::AccountClock(it) => CustomerKey::AccountClock(it.account),
@@ -293,6 +300,7 @@ customers! {
     Drainer(Drainer), TheDrainer;
     NewOrganizations(NewOrganizations), TheNewOrganizations;
     DeadLetter(DeadLetter), TheDeadLetter(id: DeadLetterId);
+    Withheld(Withheld), TheWithheld(hash: Uuid);
     Seen(Seen), TheSeen(hash: Uuid);
     UserClock(UserClock), TheUserClock;
     AccountClock(AccountClock), TheAccountClock(account: AccountId);
@@ -325,6 +333,7 @@ mod tests {
             CustomerKey::Inbox(id(3)),
             CustomerKey::Drainer,
             CustomerKey::NewOrganizations,
+            CustomerKey::Withheld(id(4)),
             CustomerKey::UserClock,
             CustomerKey::LinkClock(user),
             CustomerKey::Activity(user, 2026 * 12),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::id::{DeadLetterId, SourceId};
+use crate::id::{DeadLetterId, SourceId, UserId};
 use crate::time::Timestamp;
 
 /// For how long one worker applies what a source sends, in seconds; then another may.
@@ -68,6 +68,16 @@ pub struct DeadLetter {
     pub sent_at: Option<String>,
     /// The message as JSON text.
     pub payload: String,
+}
+
+/// An id that nobody bears yet, and whom the source means by it: somebody whose address it gave, and whom it must not
+/// change. What it says of the id waits until it may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Withheld {
+    /// 16 bytes of a keyed hash of the id.
+    pub hash: Uuid,
+    /// Who.
+    pub user: UserId,
 }
 
 /// A message that was taken in: the same again, within seven days, is passed over (rule G4).

@@ -164,9 +164,10 @@ impl ForgetInView {
         let mut filter: Value = serde_json::from_str(filter?).ok()?;
         let mut found = false;
         each_test(&mut filter, &mut |test| {
-            let mut here = false;
+            let text = |name| test.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let (field, op, mut here) = (text("field"), text("op"), false);
             each_value(test, &mut |operand| {
-                if operand.as_str().is_some_and(|text| self.names.are(text)) {
+                if self.is_theirs(&field, &op, operand) {
                     *operand = "".into();
                     here = true;
                 }
@@ -177,6 +178,22 @@ impl ForgetInView {
             found |= here;
         });
         found.then(|| filter.to_string())
+    }
+
+    /// Whether a value that a column is compared with names them: by an address anywhere, by the vendor's id where people
+    /// stand. More or less than a number is no id.
+    fn is_theirs(&self, field: &str, op: &str, value: &Value) -> bool {
+        let people = ["owner.external_id", "owner.email", "governor.email"].contains(&field)
+            || field.starts_with("traits.")
+            || field.starts_with("organization.traits.");
+        match value {
+            Value::String(text) if people => self.names.are(text),
+            Value::String(text) => self.names.are_address(text),
+            Value::Number(number) if people && ["eq", "ne", "in", "contains"].contains(&op) => {
+                self.names.are(&number.to_string())
+            }
+            _ => false,
+        }
     }
 }
 
@@ -259,6 +276,31 @@ mod tests {
         for op in ["contains", "starts_with", "gte", "gt"] {
             let told = json!({"field": "owner.email", "op": op, "value": "zoe@example.com"});
             assert_eq!(of(told), Some(test(json!(""))), "{op}: it must not come to hold for everybody");
+        }
+        let names = Names { external_id: Some("7".parse().unwrap()), ..forget.names };
+        let forget = ForgetInView { names, ..forget };
+        let goes = |field: &str, op: &str, value: Value| {
+            let filter = json!({"field": field, "op": op, "value": value});
+            forget.without(Some(&filter.to_string())).is_some()
+        };
+        for (field, op, value) in [
+            ("traits.csm", "eq", json!(7)),
+            ("organization.traits.csm", "in", json!([8, 7])),
+            ("traits.team", "contains", json!(7)),
+            ("owner.external_id", "ne", json!("7")),
+            ("external_id", "eq", json!("zoe@example.com")),
+        ] {
+            assert!(goes(field, op, value), "{field} {op}");
+        }
+        for (field, op, value) in [
+            ("external_id", "eq", json!("7")),
+            ("name", "contains", json!("7")),
+            ("members", "eq", json!(7)),
+            ("traits.mrr", "gt", json!(7)),
+            ("traits.csm", "eq", json!(77)),
+            ("owner.last_seen_at", "before", json!("-7d")),
+        ] {
+            assert!(!goes(field, op, value), "{field} {op}");
         }
     }
 }

@@ -5,6 +5,7 @@ mod inbox;
 mod letters;
 mod observe;
 mod organizations;
+mod withhold;
 
 pub use clear::ClearStream;
 pub use inbox::{
@@ -14,3 +15,4 @@ pub use letters::{PutDeadLetters, RemoveDeadLetters};
 pub(crate) use observe::months_around;
 pub use observe::{Observe, Sign};
 pub use organizations::AdmitOrganization;
+pub(crate) use withhold::Withhold;

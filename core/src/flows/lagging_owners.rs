@@ -48,12 +48,18 @@ impl<'a> Owned<'a> {
     /// Whether it may lag: it waits, or what its trait says by the mapping in force is not what the owner was last looked for
     /// by. One that was never looked at may if its trait names somebody.
     fn may_lag(&self, note: Option<&Mapped>, mappings: &Mappings) -> bool {
-        let by = mappings.of(self.account);
-        let named = by.and_then(|name| self.traits.get(name)).and_then(as_external_id);
-        if named.is_none() && !matches!(self.posts.account_owner, Some(Post::Mapping { .. })) {
+        let Some(by) = mappings.of(self.account) else { return false };
+        let named = self.traits.get(by).and_then(as_external_id);
+        let mapped = matches!(self.posts.account_owner, Some(Post::Mapping { .. }));
+        if named.is_none() && !mapped {
             return false;
         }
-        self.waits() || note.is_none_or(|note| note.by.as_ref() != by || note.external != named)
+        match note {
+            Some(note) if note.by.as_ref() == Some(by) => self.waits() || note.external != named,
+            // What was set or emptied by hand since holds until the trait changes (rule T3).
+            Some(_) => mapped,
+            None => !matches!(self.posts.account_owner, Some(Post::Manual { .. })),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::message::{self, Company, Kind, Message};
 use super::places::{account_among, account_of, organization_of};
 use super::removals::Removals;
-use super::signs::Signs;
+use super::signs::{Signs, standing, was_in};
 use super::tenants::{name_of, organization_for};
 use super::{Unapplied, people, reach};
 use crate::facts::Request;
@@ -263,7 +263,11 @@ impl Applying<'_> {
 
     async fn sign(&self, n: usize, message: &Message, signs: &mut Signs) -> Result<(), Unapplied> {
         let Some(external) = &message.user else { return Ok(()) };
-        reach::require(self, message).await?;
+        match reach::require(self, message).await {
+            // What somebody did here while they were here counts, wherever they are now.
+            Err(Unapplied::Dead(reach::ELSEWHERE)) if self.was_here(external, message).await? => {}
+            told => told?,
+        }
         let user = people::known_or_new(self.roster, self.request, external, None).await?.id;
         let named = match (&self.source.groups, &message.group) {
             (Groups::One(organization), _) => Some(*organization),
@@ -282,6 +286,14 @@ impl Applying<'_> {
         };
         signs.add(user, named, sign);
         Ok(())
+    }
+
+    /// Whether somebody was in the one organization of the source when they did something.
+    async fn was_here(&self, external: &ExternalId, message: &Message) -> Result<bool, Unapplied> {
+        let Groups::One(organization) = &self.source.groups else { return Ok(false) };
+        let Some(user) = people::known(self.roster, external).await? else { return Ok(false) };
+        let member = standing(self.roster, *organization, user.id).await?;
+        Ok(member.is_some_and(|member| was_in(&member, message.at)))
     }
 
     /// The organization that a group lies in: where nothing says which, one of the user's that has such an account.

@@ -302,7 +302,10 @@ impl Drain {
                     return Ok(any);
                 }
                 any = true;
-                turn.pass().await;
+                // What was read before others had their turns may be another by now.
+                if turn.pass().await {
+                    break;
+                }
             }
         }
     }
@@ -324,6 +327,19 @@ impl Drain {
         run(&self.roster, &system.step("finish"), &FinishInbox { source: id, id: inbox.id }).await?;
         self.lost().retain(|(request, _), _| *request != inbox.id);
         Ok(true)
+    }
+
+    /// Whether a request and its source are what they were when they were read: while others had their turns an erasure may
+    /// have emptied messages, an operator changed the source, or another worker finished the request.
+    async fn stands(&self, source: &Source, inbox: &Inbox) -> Result<bool, OpError> {
+        let key = Key::Customer(CustomerKey::Inbox(inbox.id));
+        let read =
+            self.roster.store.read(&Home::Stream(source.id, 0), std::slice::from_ref(&key), &[]).await?;
+        let same = match read.records.get(&key).map(|stored| &stored.record) {
+            Some(Record::Customer(it)) => matches!(&**it, Customer::Inbox(now) if now == inbox),
+            _ => false,
+        };
+        Ok(same && find_source(&self.roster, source.id).await?.is_some_and(|now| now == *source))
     }
 
     /// Whether this worker is the one who applies what a source sends, for a while from now on.
@@ -464,6 +480,9 @@ impl Drain {
             }
             let waited = turn.pass().await;
             if turn.is_stopped() || (waited || n % RENEW == RENEW - 1) && !self.holds(source.id).await? {
+                return Ok(None);
+            }
+            if waited && !self.stands(source, inbox).await? {
                 return Ok(None);
             }
             let request = batch.request(n);

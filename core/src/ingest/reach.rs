@@ -35,7 +35,15 @@ pub(super) async fn require(applying: &Applying<'_>, message: &Message) -> Resul
         return Ok(());
     };
     let Applying { roster, source, request, .. } = *applying;
+    let noted = withheld(roster, source.id, external).await?;
+    let withhold = async |user: Option<UserId>| {
+        let operation = Withhold { source: source.id, hash: hash(roster, external), user };
+        run(roster, &request.as_system("withhold"), &operation).await.map(drop)
+    };
     if let Some(user) = known(roster, external).await? {
+        if noted.is_some() {
+            withhold(None).await?;
+        }
         return if is_elsewhere(roster, *own, &user).await? {
             Err(Unapplied::Dead(ELSEWHERE))
         } else {
@@ -48,8 +56,16 @@ pub(super) async fn require(applying: &Applying<'_>, message: &Message) -> Resul
             Some(ClaimTarget::User(user)) => Some(user),
             Some(ClaimTarget::Organization(_)) | None => None,
         },
-        None => withheld(roster, source.id, external).await?,
+        None => noted,
     };
+    if let Some(before) = noted.filter(|_| meant != noted) {
+        // The address that it had with them is nobody's any more, or the source means another by now.
+        let before = the_user(roster, before).await?;
+        if meant.is_none() && before.is_some_and(|user| user.status == UserStatus::Erased) {
+            return Err(Unapplied::Dead(ERASED));
+        }
+        withhold(None).await?;
+    }
     let Some(meant) = meant else { return Ok(()) };
     let Some(user) = the_user(roster, meant).await? else { return Ok(()) };
     if user.status == UserStatus::Erased {
@@ -58,8 +74,7 @@ pub(super) async fn require(applying: &Applying<'_>, message: &Message) -> Resul
     let elsewhere = is_elsewhere(roster, *own, &user).await?;
     match (elsewhere, said) {
         (true, Some(_)) => {
-            let it = Withheld { hash: hash(roster, external), user: user.id };
-            run(roster, &request.as_system("withhold"), &Withhold { source: source.id, it }).await?;
+            withhold(Some(user.id)).await?;
             Err(Unapplied::Dead(ELSEWHERE))
         }
         (true, None) => Err(Unapplied::Dead(ELSEWHERE)),
@@ -143,9 +158,11 @@ fn as_withheld(record: &Record) -> Option<Withheld> {
     if let Customer::Withheld(it) = **it { Some(it) } else { None }
 }
 
-/// Ids by which sources mean a person without their bearing them.
-#[derive(Default)]
-pub(crate) struct Meant(BTreeSet<Uuid>);
+/// Ids by which a source means a person without their bearing them.
+pub(crate) struct Meant {
+    user: UserId,
+    ids: BTreeSet<Uuid>,
+}
 
 impl Meant {
     /// Those of a source, for a user.
@@ -154,20 +171,26 @@ impl Meant {
         let mut after = TheWithheld(Uuid::nil()).key();
         loop {
             let records = roster.store.records(&home, Some(&after), 200).await?;
-            let Some(last) = records.last() else { return Ok(Self(found)) };
+            let Some(last) = records.last() else { return Ok(Self { user, ids: found }) };
             after = last.record.key();
             let all = records.iter().filter_map(|stored| as_withheld(&stored.record));
             found.extend(all.filter(|it| it.user == user).map(|it| it.hash));
         }
     }
 
-    /// Whether a message is about one of them.
-    pub(crate) fn are_spoken_of_in(&self, roster: &Roster, message: &str) -> bool {
-        if self.0.is_empty() {
-            return false;
+    /// Whether a message is about one of them, which nobody else has come to bear since.
+    pub(crate) async fn are_spoken_of_in(&self, roster: &Roster, message: &str) -> Result<bool, StoreError> {
+        if self.ids.is_empty() {
+            return Ok(false);
         }
-        let Ok(message) = serde_json::from_str::<Value>(message) else { return false };
+        let Ok(message) = serde_json::from_str::<Value>(message) else { return Ok(false) };
         let said = ["userId", "previousId"].map(|name| message.get(name).and_then(as_external_id));
-        said.into_iter().flatten().any(|external| self.0.contains(&hash(roster, &external)))
+        for external in said.into_iter().flatten().filter(|it| self.ids.contains(&hash(roster, it))) {
+            match claims::target(roster, &ClaimName::UserExternalId(external)).await? {
+                Some(ClaimTarget::User(other)) if other != self.user => {}
+                _ => return Ok(true),
+            }
+        }
+        Ok(false)
     }
 }

@@ -137,7 +137,7 @@ impl Observing<'_> {
 }
 
 /// Whether somebody was a member at an instant, as far as their membership now tells.
-fn was_in(member: &Member, at: Timestamp) -> bool {
+pub(super) fn was_in(member: &Member, at: Timestamp) -> bool {
     let then = member.at(at);
     then.status == MemberStatus::Active || then.cut_at.is_some_and(|cut| at <= cut)
 }

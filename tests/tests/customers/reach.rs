@@ -173,8 +173,56 @@ async fn l5_what_waits_for_somebody_who_is_erased_goes_with_them() {
         assert_eq!(at.dead().await, waits(1), "{store}: of somebody else");
         at.says("/v1/group", json!({"userId": "hers", "groupId": "brand-new"})).await;
         assert_eq!(at.dead().await, ["erased", "user_elsewhere"], "{store}");
+        let freed = json!({"userId": "hers", "traits": {"email": "bert@x.test", "name": "Bert"}});
+        at.says("/v1/identify", freed).await;
+        assert_eq!(
+            at.dead().await,
+            ["erased", "erased", "user_elsewhere"],
+            "{store}: not made again by the address"
+        );
         at.user("hers").await.refused(404, "not_found");
         operator.get(&format!("{CLOUD}/accounts/ext:brand-new")).await.refused(404, "not_found");
+        at.is_clean().await;
+    }
+}
+
+/// L5, G5: an id that a source gave to another by now is theirs, and an erasure of whom it meant before takes nothing of them.
+#[tokio::test]
+async fn l5_an_id_that_is_another_s_by_now_is_not_taken_along() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        joins(&operator, OTHER, json!({"email": "bert@x.test"})).await;
+        let bert = text(&operator.get("/v1/users?q=bert").await.is(200), "/data/0/id");
+        for email in ["bert@x.test", "carl@x.test"] {
+            let said = json!({"userId": "u2", "traits": {"email": email, "name": "Carl"}});
+            at.says("/v1/identify", said).await;
+        }
+        assert_eq!(at.user("u2").await.is(200)["email"], "carl@x.test", "{store}");
+        at.says("/v1/alias", json!({"userId": "u2", "previousId": "otto"})).await;
+        assert_eq!(at.dead().await, ["alias_of_two_users", "user_elsewhere"], "{store}");
+        operator.post(&format!("/v1/users/{bert}/erase"), json!({"confirm": true})).await.is(202);
+        at.works_off().await;
+        assert_eq!(at.dead().await, ["alias_of_two_users"], "{store}: the letter that names Bert goes");
+        at.is_clean().await;
+    }
+}
+
+/// T7, G4: what somebody did here while they were here counts, though they are elsewhere by the time it comes.
+#[tokio::test]
+async fn t7_what_was_done_here_counts_wherever_somebody_is_by_now() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        joins(&operator, CLOUD, json!({"external_id": "gil"})).await;
+        at.world.test().clock.advance_seconds(60);
+        operator.delete(&format!("{CLOUD}/members/ext:gil")).await.is(200);
+        joins(&operator, OTHER, json!({"user": "ext:gil"})).await;
+        at.says("/v1/track", json!({"userId": "gil", "event": "Late", "timestamp": "2026-12-31T00:00:00Z"}))
+            .await;
+        assert_eq!(at.dead().await, waits(0), "{store}");
+        at.says("/v1/track", json!({"userId": "gil", "event": "Elsewhere"})).await;
+        assert_eq!(at.dead().await, waits(1), "{store}");
         at.is_clean().await;
     }
 }

@@ -40,11 +40,14 @@ impl Erasing<'_> {
             for stored in found {
                 let Record::Customer(it) = stored.record else { return Ok(()) };
                 let Customer::Inbox(inbox) = *it else { return Ok(()) };
-                let roster = &self.held.roster;
-                let theirs = inbox.messages.iter().enumerate().filter(|(_, (_, it))| {
-                    self.names.are_spoken_of_in(it) || meant.are_spoken_of_in(roster, it)
-                });
-                let messages: Vec<usize> = theirs.map(|(n, _)| n).collect();
+                let mut messages = Vec::new();
+                for (n, (_, it)) in inbox.messages.iter().enumerate() {
+                    if self.names.are_spoken_of_in(it)
+                        || meant.are_spoken_of_in(&self.held.roster, it).await?
+                    {
+                        messages.push(n);
+                    }
+                }
                 if !messages.is_empty() {
                     let operation = ForgetInInbox { source, id: inbox.id, messages };
                     run(&self.held.roster, &self.request.as_system("inbox"), &operation).await?;
@@ -65,14 +68,11 @@ impl Erasing<'_> {
             let mut letters = Vec::new();
             for stored in found {
                 let Record::Customer(it) = stored.record else { continue };
-                match *it {
-                    Customer::DeadLetter(it)
-                        if self.names.stand_in(&it.payload)
-                            || meant.are_spoken_of_in(&self.held.roster, &it.payload) =>
-                    {
-                        letters.push(it.id);
-                    }
-                    _ => {}
+                let Customer::DeadLetter(it) = *it else { continue };
+                if self.names.stand_in(&it.payload)
+                    || meant.are_spoken_of_in(&self.held.roster, &it.payload).await?
+                {
+                    letters.push(it.id);
                 }
             }
             if !letters.is_empty() {

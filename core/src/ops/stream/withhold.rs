@@ -1,8 +1,10 @@
 //! Whom a source means by an id that it must not give them.
 
+use uuid::Uuid;
+
 use crate::facts::Facts;
-use crate::home::Home;
-use crate::id::SourceId;
+use crate::home::{Home, TypedKey};
+use crate::id::{SourceId, UserId};
 use crate::model::customer::{TheWithheld, Withheld};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
@@ -13,8 +15,10 @@ use crate::store::StoreError;
 pub(crate) struct Withhold {
     /// Which source.
     pub source: SourceId,
-    /// What it says.
-    pub it: Withheld,
+    /// A keyed hash of the id.
+    pub hash: Uuid,
+    /// Whom it means; nothing where it means nobody any more.
+    pub user: Option<UserId>,
 }
 
 impl Operation for Withhold {
@@ -26,11 +30,15 @@ impl Operation for Withhold {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        view.get(&TheWithheld(self.it.hash)).await
+        view.get(&TheWithheld(self.hash)).await
     }
 
     fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
-        let nothing = Decision::unchanged(());
-        Ok(if found == Some(self.it) { nothing } else { nothing.put(self.it.into()) })
+        let (nothing, hash) = (Decision::unchanged(()), self.hash);
+        Ok(match self.user {
+            user if found.map(|it| it.user) == user => nothing,
+            Some(user) => nothing.put(Withheld { hash, user }.into()),
+            None => nothing.remove(TheWithheld(hash).key()),
+        })
     }
 }

@@ -3,6 +3,7 @@
 use super::{Cut, Exporting, Message, PAGE, Range, Section};
 use crate::home::{Home, Key, Record};
 use crate::id::{DeadLetterId, SourceId};
+use crate::ingest::Meant;
 use crate::model::customer::{Customer, CustomerKey};
 
 /// How many inboxes are read at a time: each holds what one request brought.
@@ -34,15 +35,22 @@ impl Exporting<'_> {
         let first = Key::Customer(CustomerKey::Inbox(uuid::Uuid::nil()));
         let of =
             |record: &Record| matches!(record, Record::Customer(it) if matches!(**it, Customer::Inbox(_)));
+        let meant = Meant::by(self.roster, source, self.user.id).await?;
         let mut range = Range::behind(Home::Stream(source, 0), first, of).at_once(INBOXES);
         while let Some(found) = range.next(self.roster).await? {
             for record in found {
                 let Record::Customer(it) = record else { continue };
                 let Customer::Inbox(inbox) = *it else { continue };
-                let theirs = inbox.messages.into_iter().filter(|(_, it)| self.names.are_named_in(it));
-                let message =
-                    |(_, payload)| Message { source, received_at: inbox.received_at, reason: None, payload };
-                self.told(theirs.map(message).collect()).await?;
+                let mut messages = Vec::new();
+                for (_, payload) in inbox.messages {
+                    if self.names.are_named_in(&payload)
+                        || meant.are_spoken_of_in(self.roster, &payload).await?
+                    {
+                        let received_at = inbox.received_at;
+                        messages.push(Message { source, received_at, reason: None, payload });
+                    }
+                }
+                self.told(messages).await?;
             }
         }
         Ok(())
@@ -50,13 +58,16 @@ impl Exporting<'_> {
 
     async fn dead(&self, source: SourceId) -> Result<(), Cut> {
         let first = Key::Customer(CustomerKey::DeadLetter(DeadLetterId::from_uuid(uuid::Uuid::nil())));
+        let meant = Meant::by(self.roster, source, self.user.id).await?;
         let mut range = Range::behind(Home::Stream(source, 1), first, |_| true).at_once(DEAD_LETTERS);
         while let Some(found) = range.next(self.roster).await? {
             let mut messages = Vec::new();
             for record in found {
                 let Record::Customer(it) = record else { continue };
                 let Customer::DeadLetter(it) = *it else { continue };
-                if self.names.are_named_in(&it.payload) {
+                if self.names.are_named_in(&it.payload)
+                    || meant.are_spoken_of_in(self.roster, &it.payload).await?
+                {
                     let (received_at, reason, payload) = (it.received_at, Some(it.reason), it.payload);
                     messages.push(Message { source, received_at, reason, payload });
                 }

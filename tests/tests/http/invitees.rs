@@ -146,7 +146,7 @@ async fn m9_one_who_was_removed_from_everything_signs_up_by_a_new_invitation() {
         operator.call(http::Method::DELETE, &format!("/v1/users/{zelda}/accounts"), None).await.is(202);
         let worker = roster_core::jobs::Worker::new(world.service.roster.clone(), std::sync::Arc::default());
         worker.work_off().await.unwrap();
-        later(&world, 1);
+        world.test().clock.advance_seconds(1);
         let id = invited(&operator, "zelda", wide("viewer")).await;
         let member = sign_up(&world, &door(&world, &id).await).await.is(200);
         assert_eq!(text(&member, "/member/user_id"), zelda, "{member}");

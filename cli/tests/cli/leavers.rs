@@ -48,6 +48,18 @@ on_every_store! {
         assert_eq!(place.refused("member leave-plan ext:ada --organization ext:acme --mode remove --yes --output json"), "owner_must_transfer");
     }
 
+    fn l6_a_plan_that_was_shown_is_executed_only_as_it_was() {
+        let place = with_heir();
+        let revision = place.json(PLAN)["revision"].as_str().unwrap().to_owned();
+        place.done("record put deal 2 --organization ext:acme --owner ext:bob");
+        let leave = |revision: &str| format!("{PLAN} --mode deactivate --revision {revision} --yes --output json");
+        assert_eq!(place.refused(&leave(&revision)), "plan_changed");
+        assert_eq!(bob(&place)["status"], "active");
+        let now = place.json(PLAN)["revision"].as_str().unwrap().to_owned();
+        place.done(&leave(&now));
+        assert_eq!(bob(&place)["status"], "deactivated");
+    }
+
     fn o4_an_offer_is_made_and_taken_back() {
         let place = Place::with_acme();
         let offer = place.json("organization transfer ext:acme --to ext:bob --require-acceptance");

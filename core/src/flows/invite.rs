@@ -143,6 +143,7 @@ async fn make_many(
         })
         .collect();
     let Some(batch) = batch else { return commit_all(roster, request, pieces).await };
+    let whole = CreateInvitations { batch: Some(batch), ..whole };
     match run(roster, &request.step("hold"), &HoldSeats { batch, whole }).await {
         // Of one that was cut off, what is left is done as far as seats go.
         Err(OpError::Refused(Refusal::NoSeat)) if has_begun(roster, request, &pieces[0]).await? => {}

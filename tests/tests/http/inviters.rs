@@ -501,9 +501,15 @@ async fn i8_a_batch_that_nobody_goes_on_with_holds_no_seats() {
             (n, InviteAsk { email, access, expires_in: None, name: None, user: None, cuts: 0 })
         };
         let rows = vec![row(0), row(1)];
-        let whole =
-            CreateInvitations { organization: cloud, rows, all_or_nothing: false, batch: None, mail: None };
-        let hold = HoldSeats { batch: uuid::Uuid::from_u128(7), whole };
+        let batch = uuid::Uuid::from_u128(7);
+        let whole = CreateInvitations {
+            organization: cloud,
+            rows,
+            all_or_nothing: false,
+            batch: Some(batch),
+            mail: None,
+        };
+        let hold = HoldSeats { batch, whole };
         let request = Request::new(Actor::CLI, roster.entropy.as_ref());
         assert_eq!(run(roster, &request, &hold).await.unwrap().output, 2);
         assert_eq!(used(&world).await, seats);

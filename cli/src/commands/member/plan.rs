@@ -37,7 +37,7 @@ pub struct LeavePlan {
     /// Why, for the audit trail.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// The plan as it was read before: where something has changed since, nothing is done [default: as it is now].
+    /// The revision that was shown before: where it is another by now, nothing is done [default: as it is now].
     #[arg(long, value_name = "REVISION")]
     revision: Option<String>,
     /// Show the plan and do nothing, whatever else is given.

@@ -20,7 +20,7 @@ const HELD_SECONDS: i64 = 60;
 pub struct HoldSeats {
     /// Which batch.
     pub batch: Uuid,
-    /// All of it, however much.
+    /// All of it, however much, as one that spends what the batch holds.
     pub whole: CreateInvitations,
 }
 
@@ -33,12 +33,16 @@ impl Operation for HoldSeats {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        view.fetch([Key::Note(NoteKey::SeatHold(self.batch))]).await?;
         self.whole.load(view).await
     }
 
     fn decide(&self, state: Self::State, facts: &Facts) -> Result<Decision<i64>, Refusal> {
+        let (_, _, held) = &state;
+        let none = held.is_none();
         let needed = seats(&self.whole.decide(state, facts)?);
+        if none && needed == 0 {
+            return Ok(Decision::unchanged(0));
+        }
         Ok(holding(Decision::unchanged(needed), self.batch, needed, facts))
     }
 }

@@ -79,7 +79,7 @@ impl Answer {
         let link = next.as_deref().map(|cursor| call.link_to(cursor));
         if call.wants_csv() {
             return Self {
-                csv: Some(csv::table(call.columns(), rows)),
+                csv: Some(csv::table(&csv::columns_of(call.columns(), rows), rows)),
                 link,
                 ..Self::new(StatusCode::OK, None)
             };

@@ -161,27 +161,23 @@ impl From<Refusal> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::error!(operation = error.operation, kind = ?error.kind, detail = %error.detail, "store failed");
-        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
-        match error.kind {
-            StoreErrorKind::Unavailable => Self::new(
-                unavailable,
-                "store_unavailable",
-                "The store does not answer; nothing was done. Try again.",
-            ),
-            StoreErrorKind::Busy => {
-                Self::new(unavailable, "busy", "Too much at a time; nothing was done. Try again.")
+        let (status, detail) = match error.kind {
+            StoreErrorKind::Unavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "The store does not answer; nothing was done. Try again.")
             }
-            StoreErrorKind::OutcomeUnknown => Self::new(
-                unavailable,
-                "outcome_unknown",
+            StoreErrorKind::Busy => {
+                (StatusCode::SERVICE_UNAVAILABLE, "Too much at a time; nothing was done. Try again.")
+            }
+            StoreErrorKind::OutcomeUnknown => (
+                StatusCode::SERVICE_UNAVAILABLE,
                 "The store's answer was lost: done or not done. Send the same request with the same Idempotency-Key.",
             ),
-            StoreErrorKind::Corrupt => Self::new(
+            StoreErrorKind::Corrupt => (
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
                 "Something is wrong with the service or its store; its log says more under this request id.",
             ),
-        }
+        };
+        Self::new(status, error.kind.code(), detail)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use axum::http::StatusCode;
+use roster_core::ingest::MAX_DEPTH;
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::de::{Deserializer, IntoDeserializer};
@@ -11,9 +12,6 @@ use serde_json::{Map, Number, Value};
 use serde_path_to_error::{Path, Segment};
 
 use crate::error::Problem;
-
-/// How deep arrays and objects may lie in each other.
-const MAX_DEPTH: usize = 64;
 
 /// A body. An empty one counts as `{}`.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {

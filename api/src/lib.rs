@@ -40,6 +40,15 @@ const DOCUMENT_PATH: &str = "/openapi.json";
 /// The document as it is sent: made when it is first asked for.
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| openapi::document().to_string());
 
+/// What tells of a process that answers no requests: health and metrics.
+pub fn beside(state: ApiState) -> Router {
+    let open = Router::new()
+        .route("/healthz", get(routes::health::healthz))
+        .route("/readyz", get(routes::health::readyz))
+        .route("/metrics", get(routes::health::metrics));
+    middleware::wrap(open, &state).with_state(state)
+}
+
 /// The whole service: the API, health, metrics and the documentation.
 pub fn router(state: ApiState) -> Router {
     let api = routes::all().into_iter().fold(Router::new(), |router, route| route.join(router));

@@ -76,7 +76,7 @@ struct OperationLabels {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct DenialLabels {
     operation: &'static str,
-    code: &'static str,
+    code: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -217,8 +217,8 @@ impl Observer for Metrics {
         self.retries.get_or_create(&OperationLabels { operation }).inc();
     }
 
-    fn refused(&self, operation: &'static str, code: &'static str) {
-        self.denials.get_or_create(&DenialLabels { operation, code }).inc();
+    fn refused(&self, operation: &'static str, code: &str) {
+        self.denials.get_or_create(&DenialLabels { operation, code: code.to_owned() }).inc();
         if code == "no_seat" {
             self.seats_refused.get_or_create(&OperationLabels { operation }).inc();
         }

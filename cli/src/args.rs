@@ -105,7 +105,11 @@ pub enum Command {
         demo: bool,
     },
     /// Do jobs, keep the feed and send mail and events without answering requests, beside servers on the same store.
-    Worker,
+    Worker {
+        /// Tell of this process there too: `/healthz`, `/readyz` and, for Prometheus, `/metrics`.
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        metrics: Option<std::net::SocketAddr>,
+    },
     /// Make the store, or bring it up to this program's schema.
     Migrate,
     /// Look at the configuration.

@@ -17,4 +17,11 @@ pub fn start(log: &Log, is_server: bool) {
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
     };
     drop(started);
+    if is_server {
+        // A line as every other. What was to be said may hold anything, and stays out of the log.
+        std::panic::set_hook(Box::new(|panic| {
+            let at = panic.location().map(ToString::to_string);
+            tracing::error!(at, "something fell over: a defect of Roster");
+        }));
+    }
 }

@@ -69,7 +69,7 @@ impl Printer {
     ) -> Result<(), Failure> {
         match self.format {
             Format::Json => self.value(&json!({"data": listed.rows, "next_cursor": listed.next}))?,
-            Format::Csv => text(&csv::table(&fields(schema), &listed.rows))?,
+            Format::Csv => text(&csv::table(&csv::columns_of(&fields(schema), &listed.rows), &listed.rows))?,
             Format::Table if listed.rows.is_empty() => line(none)?,
             Format::Table => line(&table(&listed.rows, columns))?,
         }

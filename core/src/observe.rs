@@ -34,7 +34,7 @@ pub trait Observer: fmt::Debug + Send + Sync + 'static {
     fn retried(&self, operation: &'static str);
 
     /// A rule refuses an operation, with a code of the API contract.
-    fn refused(&self, operation: &'static str, code: &'static str);
+    fn refused(&self, operation: &'static str, code: &str);
 
     /// A webhook has tried to send an event: `delivered`, or why it failed.
     fn sent(&self, outcome: &'static str);
@@ -69,7 +69,7 @@ impl Observer for Nobody {
 
     fn retried(&self, _: &'static str) {}
 
-    fn refused(&self, _: &'static str, _: &'static str) {}
+    fn refused(&self, _: &'static str, _: &str) {}
 
     fn sent(&self, _: &'static str) {}
 

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::home::Tally;
 use crate::model::BadTraits;
 use crate::permission::RoleRef;
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreErrorKind};
 
 /// A field of the request that cannot be used.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -413,4 +413,15 @@ pub enum OpError {
     /// The same request was answered before; this is the sealed answer.
     #[error("answered before")]
     Replay(Vec<u8>),
+}
+
+impl OpError {
+    /// The code in the API contract.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::Store(error) => error.kind.code(),
+            Self::Busy | Self::Lost | Self::Replay(_) => StoreErrorKind::Busy.code(),
+        }
+    }
 }

@@ -268,6 +268,18 @@ pub enum StoreErrorKind {
     Corrupt,
 }
 
+impl StoreErrorKind {
+    /// The code in the API contract.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unavailable => "store_unavailable",
+            Self::Busy => "busy",
+            Self::OutcomeUnknown => "outcome_unknown",
+            Self::Corrupt => "internal",
+        }
+    }
+}
+
 /// A failure of the store itself.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("store: {operation}: {detail}")]

@@ -8,7 +8,7 @@ mod log;
 mod repair;
 mod webhooks;
 
-pub use log::{LogVerdict, verify_log};
+pub use log::{LogVerdict, vanished_logs, verify_log};
 pub use repair::{Repair, repair_all};
 
 use std::fmt;

@@ -31,9 +31,14 @@ pub trait Hook: fmt::Debug + Send + Sync + 'static {
         Ok(())
     }
 
-    /// Before records of a home are read one after the other, from a key on.
-    async fn before_records(&self, _: &Home, _: Option<&Key>) -> Result<(), StoreError> {
+    /// Before anything is read of a home.
+    async fn before_read_of(&self, _: &Home) -> Result<(), StoreError> {
         self.before_read().await
+    }
+
+    /// Before records of a home are read one after the other, from a key on.
+    async fn before_records(&self, home: &Home, _: Option<&Key>) -> Result<(), StoreError> {
+        self.before_read_of(home).await
     }
 }
 
@@ -54,7 +59,7 @@ impl Between {
 #[async_trait]
 impl Store for Between {
     async fn read(&self, home: &Home, keys: &[Key], tallies: &[Tally]) -> Result<Read, StoreError> {
-        self.hook.before_read().await?;
+        self.hook.before_read_of(home).await?;
         self.store.read(home, keys, tallies).await
     }
 
@@ -71,7 +76,10 @@ impl Store for Between {
     }
 
     async fn list(&self, listing: &Listing, page: &PageRequest) -> Result<Page, StoreError> {
-        self.hook.before_read().await?;
+        match listing.home() {
+            Some(home) => self.hook.before_read_of(&home).await?,
+            None => self.hook.before_read().await?,
+        }
         self.store.list(listing, page).await
     }
 
@@ -92,7 +100,7 @@ impl Store for Between {
         limit: u16,
         filter: &LogFilter,
     ) -> Result<Vec<Logged>, StoreError> {
-        self.hook.before_read().await?;
+        self.hook.before_read_of(home).await?;
         self.store.log(home, after, limit, filter).await
     }
 
@@ -102,7 +110,7 @@ impl Store for Between {
     }
 
     async fn dump(&self, home: &Home) -> Result<Dump, StoreError> {
-        self.hook.before_read().await?;
+        self.hook.before_read_of(home).await?;
         self.store.dump(home).await
     }
 
@@ -116,7 +124,7 @@ impl Store for Between {
     }
 
     async fn forget(&self, home: &Home, subject: UserId) -> Result<(), StoreError> {
-        self.hook.before_read().await?;
+        self.hook.before_read_of(home).await?;
         self.store.forget(home, subject).await
     }
 

@@ -6,7 +6,7 @@ use roster_core::flows::resolve_organization;
 use roster_core::home::Home;
 use roster_core::log::{LogFilter, Logged, chain, digest, hex};
 use roster_core::time::Timestamp;
-use roster_core::verify::{verify_all, verify_log};
+use roster_core::verify::{vanished_logs, verify_all, verify_log};
 use roster_storage_redis::keys_of;
 use roster_tests::stores::selected;
 use roster_tests::world::World;
@@ -211,6 +211,32 @@ async fn x1_a_cut_end_that_left_no_record_shows() {
         );
         trail.alter(&format!("{cut};{head}")).await;
         assert_eq!(trail.first_bad().await, Some(last), "on {store}");
+    }
+}
+
+/// A trail of which nothing is left, of a user too: nothing lists the home any more, but the feed has told of it.
+#[tokio::test]
+async fn x1_a_trail_that_has_gone_wholly_shows() {
+    for store in selected().into_iter().filter(|store| SQL.contains(store)) {
+        let mut trail = Trail::on(store).await;
+        let roster = trail.world.service.roster.clone();
+        sweep_once(&roster).await.unwrap();
+        assert_eq!(vanished_logs(&roster).await.unwrap(), []);
+        let user = trail.world.operator().get("/v1/users/ext:max").await.is(200)["id"].clone();
+        let user = Home::User(user.as_str().unwrap().parse().unwrap());
+        let theirs = format!("home = (SELECT home FROM homes WHERE name = '{user}')");
+        let mut gone = Vec::new();
+        for (rows, home) in [(LOG.to_owned(), trail.home.clone()), (theirs, user)] {
+            let cut = CUT.replace("LOG AND seq > 9", &rows);
+            trail.alter(&format!("{cut};UPDATE homes SET seq = 0 WHERE {rows}")).await;
+            gone.push(home);
+            let mut found = vanished_logs(&roster).await.unwrap();
+            found.sort();
+            gone.sort();
+            assert_eq!(found, gone, "on {store}");
+            trail.home = gone[0].clone();
+            assert_eq!(trail.first_bad().await, Some(1));
+        }
     }
 }
 

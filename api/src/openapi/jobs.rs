@@ -18,7 +18,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
                     ("line", or_null(count(2)), "The line of the file on which it begins."),
                     (
                         "status",
-                        one_of(&["added", "changed", "removed", "unchanged", "refused"]),
+                        one_of(&["added", "changed", "removed", "unchanged", "refused", "left"]),
                         "How it ended.",
                     ),
                     ("code", or_null(text("no_seat")), "Why it was refused."),

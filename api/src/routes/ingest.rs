@@ -11,7 +11,7 @@ use axum::routing::post;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::MultiGzDecoder;
-use roster_core::ingest::{MAX_BATCH, MAX_MESSAGE, authenticate_source, receive};
+use roster_core::ingest::{MAX_BATCH, MAX_MESSAGE, authenticate_source, is_too_deep, receive};
 use roster_core::model::customer::Source;
 use roster_core::refusal::Refusal;
 use serde_json::value::RawValue;
@@ -169,6 +169,9 @@ fn single(bytes: &[u8]) -> Result<&str, Problem> {
     }
     let text = std::str::from_utf8(bytes).map_err(|_| malformed("The body is not UTF-8."))?;
     let value: Value = serde_json::from_str(text).map_err(|error| not_json(&error))?;
+    if is_too_deep(&value) {
+        return Err(malformed("Arrays and objects may lie 64 deep in each other."));
+    }
     if value.is_object() { Ok(text) } else { Err(malformed("The body must be a JSON object.")) }
 }
 

@@ -8,7 +8,7 @@ use roster_core::log::LogFilter;
 use roster_core::reads::{self, Action, ActorRef, AuditAsk, AuditPage, AuditPosition, AuditRow};
 use roster_core::reference::{OrganizationRef, UserRef};
 use roster_core::time::Timestamp;
-use roster_core::verify::verify_log;
+use roster_core::verify::{vanished_logs, verify_log};
 use serde_json::{Value, json};
 
 use super::open;
@@ -181,16 +181,22 @@ async fn verify_all(session: &Session) -> Result<(), Failure> {
     let store = &session.roster.store;
     let mut progress = Progress::counting("entries checked");
     let (mut trails, mut entries, mut broken) = (0_u64, 0, Vec::<Value>::new());
-    let mut homes = store.homes(None, 500).await?;
-    while let Some(last) = homes.last().cloned() {
-        for home in homes.iter().filter(|home| home.has_log()) {
-            let verdict = verify_log(&session.roster, home, &mut |done| progress.at(entries + done)).await?;
+    let (mut listed, mut homes) = (store.homes(None, 500).await?, Vec::new());
+    loop {
+        let last = listed.last().cloned();
+        match last {
+            Some(_) => homes.extend(listed.into_iter().filter(Home::has_log)),
+            None => homes = vanished_logs(&session.roster).await?,
+        }
+        for home in homes.drain(..) {
+            let verdict = verify_log(&session.roster, &home, &mut |done| progress.at(entries + done)).await?;
             (trails, entries) = (trails + 1, entries + verdict.entries);
             if let Some((seq, problem)) = verdict.first_bad {
                 broken.push(json!({"home": home.to_string(), "seq": seq, "problem": problem}));
             }
         }
-        homes = store.homes(Some(&last), 500).await?;
+        let Some(last) = last else { break };
+        listed = store.homes(Some(&last), 500).await?;
     }
     progress.end();
     if session.out.is_for_machines() {

@@ -2,8 +2,10 @@
 
 use clap::{Args, Subcommand};
 use roster_api::{csv, shapes};
+use roster_core::feed;
 use roster_core::reads::{self, EventPage, EventPlace, EventSource};
 use roster_core::reference::OrganizationRef;
+use roster_core::stop::Stop;
 use serde_json::Value;
 
 use super::open;
@@ -59,11 +61,23 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
     match command {
         Command::List { asked, limit } => {
             let source = source(&session, &asked).await?;
+            if matches!(source, EventSource::Deployment) {
+                // What commands have done since a server ran last.
+                feed::sweep_once(&session.roster).await?;
+            }
             list(&session, source, &limit).await
         }
         Command::Follow { asked, from_start } => {
             let source = source(&session, &asked).await?;
-            follow(&session, source, from_start).await
+            let (following, never) = (follow(&session, source, from_start), Stop::default());
+            match source {
+                EventSource::Organization(_) => following.await,
+                // The feed is kept as servers keep it, so that none is needed.
+                EventSource::Deployment => tokio::select! {
+                    ended = following => ended,
+                    () = feed::keep_feed(&session.roster, &never) => Ok(()),
+                },
+            }
         }
     }
 }

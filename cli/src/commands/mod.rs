@@ -42,7 +42,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     let global = &cli.global;
     match cli.command {
         Command::Serve { demo } => Box::pin(serve::run(global, demo)).await,
-        Command::Worker => serve::work(global).await,
+        Command::Worker { metrics } => Box::pin(serve::work(global, metrics)).await,
         Command::Migrate => migrate(global).await,
         Command::Config(command) => config::run(&command, global),
         Command::OperatorKey(command) => operator_key::run(command, global).await,

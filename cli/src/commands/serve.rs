@@ -22,6 +22,7 @@ use roster_core::webhooks::{Courier, Webhooks};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::demo::{self, Throwaway};
 use crate::args::Global;
@@ -82,30 +83,78 @@ async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failur
     let roster = api.roster.clone();
     let drain = Drain::new(api.roster.clone(), Arc::clone(&api.ingested));
     let worker = do_work(api.roster.clone(), Arc::clone(&api.jobs), drain, config.indicators, &stopping);
+    let work = AtWork { roster, worker, feed, feed_stop: stop, place, until: latest_end(&stopping) };
+    let server = Server::new(listener, roster_api::router(api), stopping.clone());
     let ended = tokio::select! {
-        ended = Server::new(listener, api).run(signals) => ended,
-        () = lost(&place) => Err(lost_place("this server")),
+        ended = server.run(&mut signals) => ended,
+        () = lost(&work.place) => Err(lost_place("this server")),
     };
     stopping.give();
-    end(&roster, worker, feed, &stop, place).await;
-    ended
+    work.end(ended, &mut signals).await
 }
 
-/// Ends what a process does beside answering; at once where its place is lost.
-async fn end(roster: &Roster, worker: JoinHandle<()>, feed: JoinHandle<()>, stop: &Stop, place: Stay) {
-    if place.is_held() {
-        end_of_work(worker).await;
-        if !matches!(tokio::time::timeout(LAST_WORDS, write_down(roster)).await, Ok(Ok(()))) {
-            tracing::warn!("stopped: when keys were used last is not written down");
+/// What a process does beside answering.
+struct AtWork {
+    roster: Roster,
+    worker: JoinHandle<()>,
+    feed: JoinHandle<()>,
+    feed_stop: Stop,
+    place: Stay,
+    /// Until when jobs may come to the end of their chunks, once the word to stop was given.
+    until: JoinHandle<Instant>,
+}
+
+/// When the grace ends that begins with the word to stop.
+fn latest_end(stopping: &Stop) -> JoinHandle<Instant> {
+    let stopping = stopping.clone();
+    tokio::spawn(async move {
+        stopping.heard().await;
+        Instant::now() + GRACE
+    })
+}
+
+impl AtWork {
+    /// Ends it; at once where its place is lost, or at a second signal.
+    async fn end(self, ended: Result<(), Failure>, signals: &mut Signals) -> Result<(), Failure> {
+        let Self { roster, mut worker, mut feed, feed_stop, place, until } = self;
+        let mut ended = ended;
+        if ended.is_ok() && place.is_held() {
+            let until = until.await.unwrap_or_else(|_| Instant::now());
+            tokio::select! {
+                biased;
+                () = signals.next() => {
+                    ended = Err(Failure::Failed("a second signal ended the work on jobs".to_owned()));
+                }
+                () = orderly(&roster, &mut worker, &mut feed, &feed_stop, until) => {}
+            }
         }
-        stop.give();
-        // It appends what was committed last; what it cannot, another finds.
-        tokio::time::timeout(LAST_WORDS, feed).await.ok();
-    } else {
         worker.abort();
         feed.abort();
+        place.leave().await;
+        ended
     }
-    place.leave().await;
+}
+
+/// What is at hand comes to the end of its chunk; a lease that could not be released ends by itself. Then last words.
+async fn orderly(
+    roster: &Roster,
+    worker: &mut JoinHandle<()>,
+    feed: &mut JoinHandle<()>,
+    feed_stop: &Stop,
+    until: Instant,
+) {
+    if tokio::time::timeout_at(until, worker).await.is_err() {
+        tracing::warn!(
+            "stopped: a job was left in the middle; another worker takes over when its lease ends"
+        );
+    }
+    let until = Instant::now() + LAST_WORDS;
+    if !matches!(tokio::time::timeout_at(until, write_down(roster)).await, Ok(Ok(()))) {
+        tracing::warn!("stopped: when keys were used last is not written down");
+    }
+    feed_stop.give();
+    // It appends what was committed last; what it cannot, another finds.
+    tokio::time::timeout_at(until, feed).await.ok();
 }
 
 fn keep_feed(roster: Roster, stop: &Stop) -> JoinHandle<()> {
@@ -160,10 +209,18 @@ async fn send_events(roster: &Roster, stop: &Stop) {
 }
 
 /// `roster worker`: what a server does beside answering, without one.
-pub async fn work(global: &Global) -> Result<(), Failure> {
+pub async fn work(global: &Global, metrics: Option<SocketAddr>) -> Result<(), Failure> {
     let config = load_config(global)?;
     logging::start(&config.log, true);
     let mut signals = Signals::catch()?;
+    let listener = match metrics {
+        Some(address) => Some(TcpListener::bind(address).await.map_err(|error| {
+            Failure::Failed(format!(
+                "--metrics {address} cannot be listened on: {error}; give another address"
+            ))
+        })?),
+        None => None,
+    };
     let secrets = secrets(&config)?;
     let roster = tokio::select! {
         biased;
@@ -171,27 +228,40 @@ pub async fn work(global: &Global) -> Result<(), Failure> {
         opened = open_roster(&config, &secrets, Tables::MustBeThere) => opened?,
     };
     let place = enter(&roster).await?;
-    let (stop, stopping) = (Stop::default(), Stop::default());
-    let feed = keep_feed(roster.clone(), &stop);
-    let drain = Drain::new(roster.clone(), Arc::default());
-    let worker = do_work(roster.clone(), Arc::default(), drain, config.indicators, &stopping);
-    note(&format!("Roster {} does jobs on {}", env!("CARGO_PKG_VERSION"), store(&config)));
+    let api = ApiState::new(roster, secrets.cursors, secrets.receipts);
+    let (stop, stopping) = (Stop::default(), api.stop.clone());
+    let feed = keep_feed(api.roster.clone(), &stop);
+    let drain = Drain::new(api.roster.clone(), Arc::clone(&api.ingested));
+    let worker = do_work(api.roster.clone(), Arc::clone(&api.jobs), drain, config.indicators, &stopping);
+    let until = latest_end(&stopping);
+    let work = AtWork { roster: api.roster.clone(), worker, feed, feed_stop: stop, place, until };
+    let (version, store) = (env!("CARGO_PKG_VERSION"), store(&config));
+    let metrics = match &listener {
+        Some(listener) => listener.local_addr().ok().map(|bound| format!("http://{bound}/metrics")),
+        None => None,
+    };
+    match config.log.format {
+        LogFormat::Json => tracing::info!(version, store, metrics, "doing jobs"),
+        LogFormat::Text => {
+            note(&format!("Roster {version} does jobs on {store}"));
+            if let Some(metrics) = metrics {
+                note(&format!("  metrics         {metrics}"));
+            }
+        }
+    }
+    let serving = async {
+        let Some(listener) = listener else {
+            signals.next().await;
+            return Ok(());
+        };
+        Server::new(listener, roster_api::beside(api), stopping.clone()).run(&mut signals).await
+    };
     let ended = tokio::select! {
-        () = signals.next() => Ok(()),
-        () = lost(&place) => Err(lost_place("this worker")),
+        ended = serving => ended,
+        () = lost(&work.place) => Err(lost_place("this worker")),
     };
     stopping.give();
-    end(&roster, worker, feed, &stop, place).await;
-    ended
-}
-
-/// What is at hand comes to the end of its chunk; a lease that could not be released ends by itself.
-async fn end_of_work(worker: JoinHandle<()>) {
-    if tokio::time::timeout(GRACE, worker).await.is_err() {
-        tracing::warn!(
-            "stopped: a job was left in the middle; another worker takes over when its lease ends"
-        );
-    }
+    work.end(ended, &mut signals).await
 }
 
 async fn enter(roster: &Roster) -> Result<Stay, Failure> {
@@ -239,7 +309,7 @@ fn announce(config: &Config, bound: SocketAddr, next: Option<&str>) {
     let data = config.data_dir.display().to_string();
     let mail = config.mail.as_ref().map_or_else(
         || "none: copy the links of invitations, `roster invitation link`".to_owned(),
-        |mail| format!("{}, from {}", mail.shown(), mail.from),
+        |mail| mail.shown().clone(),
     );
     let key = match &config.master_key {
         MasterKeySource::Given(_) => "given in the configuration".to_owned(),

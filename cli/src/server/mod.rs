@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper_util::server::graceful::GracefulShutdown;
-use roster_api::ApiState;
 use roster_core::stop::Stop;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -30,9 +29,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// The API on a socket that listens.
-    pub fn new(listener: TcpListener, api: ApiState) -> Self {
-        let (stop, router) = (api.stop.clone(), roster_api::router(api));
+    /// A router on a socket that listens; `stop` is given with the first signal.
+    pub fn new(listener: TcpListener, router: Router, stop: Stop) -> Self {
         Self { listener, router, stop, room: Arc::new(Semaphore::new(connection::most())) }
     }
 
@@ -40,7 +38,7 @@ impl Server {
     ///
     /// # Errors
     /// A second signal has cut requests that were under way.
-    pub async fn run(self, mut signals: Signals) -> Result<(), Failure> {
+    pub async fn run(self, signals: &mut Signals) -> Result<(), Failure> {
         let open = GracefulShutdown::new();
         loop {
             tokio::select! {
@@ -58,7 +56,7 @@ impl Server {
     }
 
     /// Connections without a request are closed at once. New ones are still taken, so that probes see the refusal.
-    async fn drain(self, open: GracefulShutdown, mut signals: Signals) -> Result<(), Failure> {
+    async fn drain(self, open: GracefulShutdown, signals: &mut Signals) -> Result<(), Failure> {
         let mut done = pin!(open.shutdown());
         let mut grace = pin!(tokio::time::sleep(GRACE));
         loop {

@@ -1,6 +1,8 @@
 //! What the server says: one JSON object a line, each of a request bearing its id, and nothing about anybody.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -13,6 +15,10 @@ use crate::server::Server;
 #[test]
 fn x1_lines_bear_the_request_and_nothing_personal() {
     let place = Place::with_acme();
+    place.write(
+        "roster.toml",
+        "[mail]\nurl = \"file:./letters\"\nfrom = \"Hidden Sender <from.hidden@example.com>\"\n",
+    );
     place.done("organization seats ext:acme --purchased 9");
     let last = |url: &str| url.trim().rsplit('/').next().unwrap().to_owned();
     let guest =
@@ -89,6 +95,46 @@ fn x1_lines_bear_the_request_and_nothing_personal() {
     let trail = place.json("audit list --organization ext:acme --action member.added");
     let ids: Vec<_> = trail["data"].as_array().unwrap().iter().map(|row| &row["request_id"]).collect();
     assert!(ids.contains(&&json!("trace-1")), "{ids:?}");
+}
+
+/// A worker says what it does in JSON too, counts its jobs where it was told to, and ends at the first signal.
+#[test]
+fn x1_a_worker_tells_of_itself_as_a_server_does() {
+    let place = Place::with_acme();
+    let server = Server::start(&place);
+    let key = place.done("operator-key create tests").trim().to_owned();
+    let body = json!({"action": "deactivate", "users": ["ext:bob"]});
+    let bulk = "/v1/organizations/ext:acme/members/bulk";
+    assert_eq!(server.call("POST", bulk, &key, Some(&body)).0, 202);
+    server.signal("KILL");
+    drop(server.end());
+    let mut command = place.command();
+    command.args(["worker", "--log-format", "json", "--metrics", "127.0.0.1:0"]);
+    let mut worker = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(worker.stderr.take().unwrap()).lines().map(|line| line.unwrap());
+    let begun: Value = serde_json::from_str(&said.next().unwrap()).unwrap();
+    assert_eq!(begun["message"], "doing jobs", "{begun}");
+    let metrics = begun["metrics"].as_str().unwrap().strip_prefix("http://").unwrap();
+    let address = metrics.strip_suffix("/metrics").unwrap();
+    let until = Instant::now() + Duration::from_mins(1);
+    loop {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: roster.test\r\nConnection: close\r\n\r\n").unwrap();
+        let counted = std::io::read_to_string(stream).unwrap();
+        if counted.contains("roster_jobs_finished_total{kind=\"bulk\",outcome=\"completed\"} 1") {
+            break;
+        }
+        assert!(Instant::now() < until, "{counted}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(place.json("member show ext:bob --organization ext:acme")["status"], "deactivated");
+    let pid = rustix::process::Pid::from_raw(i32::try_from(worker.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(worker.wait().unwrap().success());
+    for line in said {
+        let line: Value = serde_json::from_str(&line).expect(&line);
+        assert!(line["timestamp"].is_string(), "{line}");
+    }
 }
 
 /// L8: whatever host a request names, the link that is mailed leads to where the service is.

@@ -252,6 +252,9 @@ on_every_store! {
         let rest = place.json(&format!("{events} --cursor {}", first["next_cursor"].as_str().unwrap()));
         assert_eq!(rest["data"][0], place.json(events)["data"][2]);
         assert_eq!(place.json(&format!("{events} --limit {}", count(&place.json(events))))["next_cursor"], serde_json::Value::Null);
+        let of_all = place.json("events list");
+        let types: Vec<_> = of_all["data"].as_array().unwrap().iter().map(|row| row["type"].as_str().unwrap()).collect();
+        assert!(types.contains(&"organization.created") && types.contains(&"user.created"), "without a server: {types:?}");
         assert_eq!(place.json("audit list")["data"][0]["action"], "user.created");
         assert_eq!(place.json("audit verify --organization ext:acme")["ok"], true);
         let verdict = place.json("verify");

@@ -127,7 +127,8 @@ async fn is_another(
             None => (None, false),
         };
         let name = crate::model::PostName { account: owned.account, key_role: None };
-        let operation = MapOwner { organization, name, mapped_by, external, erased, user, last };
+        let operation =
+            MapOwner { organization, name, mapped_by, external, erased, user, last, by_mapping: true };
         let system = Request::new(Actor::System, roster.entropy.as_ref());
         preflight(roster, &system, &operation).await
     };

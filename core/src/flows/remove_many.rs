@@ -59,11 +59,16 @@ pub async fn remove_many(
         rows.push(match text.parse::<UserRef>() {
             Err(bad) => RemovalRow::Refused(Refusal::invalid(format!("/users/{n}"), bad.to_string())),
             Ok(named) => match resolve_user(roster, &named).await {
-                Ok(user) if !seen.insert(user) => RemovalRow::Unchanged,
+                Ok(user) if seen.contains(&user) => RemovalRow::Unchanged,
                 Ok(user) => {
-                    let (step, user) = (request.step(&format!("row {n}")), user.into());
-                    let done = remove_from_account(roster, &step, organization, account, &user).await;
-                    row(done.map(|done| done.output))?
+                    let (step, named) = (request.step(&format!("row {n}")), user.into());
+                    let done = remove_from_account(roster, &step, organization, account, &named).await;
+                    let done = row(done.map(|done| done.output))?;
+                    // Who is somewhere else is named as little as nobody, the second time too.
+                    if !matches!(done, RemovalRow::Refused(Refusal::NotFound)) {
+                        seen.insert(user);
+                    }
+                    done
                 }
                 Err(error) => row(Err(error))?,
             },

@@ -43,6 +43,7 @@ impl<'a> Batch<'a> {
             read.push(match value {
                 _ if text.len() > MAX_MESSAGE => Err("too_large"),
                 None => Err("malformed"),
+                Some(value) if message::is_too_deep(&value) => Err("malformed"),
                 Some(value) => message::read(inbox, kind.as_deref(), &value),
             });
         }

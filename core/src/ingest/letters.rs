@@ -6,10 +6,11 @@ use super::people::ERASED;
 use super::receive::{find_source, store};
 use super::signs::counts_somewhere;
 use crate::actor::Actor;
-use crate::facts::Request;
+use crate::facts::{Request, Seed};
 use crate::home::{Home, Record, TypedKey};
 use crate::id::{DeadLetterId, SourceId};
 use crate::listing::PageRequest;
+use crate::log::digest;
 use crate::model::customer::{Customer, CustomerKey, DeadLetter, Source, TheDeadLetter};
 use crate::op::{Roster, run};
 use crate::ops::stream::RemoveDeadLetters;
@@ -80,12 +81,20 @@ async fn put_back(
     for letter in &letters {
         let message = (letter.kind.clone(), letter.payload.clone());
         let came = Some(letter.received_at);
-        store(roster, source, vec![message], letter.sent_at.clone(), came).await?;
+        store(roster, source, vec![message], letter.sent_at.clone(), came, seed_of(letter)).await?;
         let system = Request { actor: Actor::System, ..request.step("replay") };
         let gone = RemoveDeadLetters { source: source.id, letters: vec![letter.id] };
         run(roster, &system, &gone).await?;
     }
     Ok(letters.len() as u64)
+}
+
+/// Always the same for a letter: however often it is put back, by two at once or after a crash, it counts once.
+fn seed_of(letter: &DeadLetter) -> Seed {
+    let mut text = b"replay ".to_vec();
+    text.extend(letter.id.uuid().as_bytes());
+    let millis = u64::try_from(letter.received_at.micros() / 1_000).unwrap_or(0);
+    Seed { bytes: digest(&text), millis }
 }
 
 /// Those that are there; 404 for one that is not.

@@ -45,20 +45,22 @@ pub async fn receive(
     if messages.is_empty() {
         return Ok(());
     }
-    store(roster, source, messages, sent_at, None).await
+    store(roster, source, messages, sent_at, None, Seed::draw(roster.entropy.as_ref())).await
 }
 
-/// `came` says when messages came that were taken in before and are applied all the same.
+/// `came` says when messages came that were taken in before and are applied all the same. What is stored twice under one
+/// seed counts once.
 pub(super) async fn store(
     roster: &Roster,
     source: &Source,
     messages: Vec<(Option<String>, String)>,
     sent_at: Option<String>,
     came: Option<Timestamp>,
+    seed: Seed,
 ) -> Result<(), OpError> {
     let request = Request::new(Actor::Source { source: source.id }, roster.entropy.as_ref());
-    let Seed { bytes: seed, millis: seed_millis } = Seed::draw(roster.entropy.as_ref());
-    let id = request.seed.uuid("inbox");
+    let id = seed.uuid("inbox");
+    let Seed { bytes: seed, millis: seed_millis } = seed;
     let (again, received_at) = (came.is_some(), came.unwrap_or(Timestamp::EPOCH));
     let inbox = Inbox { id, seed, seed_millis, again, received_at, sent_at, messages };
     run(roster, &request, &StoreInbox { source: source.id, inbox }).await.map(|_| ())

@@ -6,9 +6,9 @@ use super::{Held, Interrupted, as_asked};
 use crate::facts::Request;
 use crate::flows::{BulkAct, find_user, mail_password_reset, require_alive};
 use crate::id::{OrganizationId, UserId};
-use crate::model::{Job, JobPartId, Outcome, OutcomeStatus, UserStatus};
+use crate::model::{Job, JobPartId, JobSide, Outcome, OutcomeStatus, PartContent, UserStatus};
 use crate::op::{Operation, preflight};
-use crate::ops::job::{Advance, Row, RowInJob};
+use crate::ops::job::{Advance, Row, RowDone, RowInJob};
 use crate::ops::member::{
     DeactivateMember, DeleteMember, ReactivateMember, RemoveMember, ReplaceAccess, ResetMemberPassword,
 };
@@ -26,10 +26,13 @@ impl Held {
             serde_json::from_str(action).map_err(|bad| Interrupted::Hopeless(bad.to_string()))?;
         let mut seen = BTreeSet::new();
         for n in 0..job.done.div_ceil(Job::PART as u64) {
-            let items = self.items(job.id, n).await?;
-            let before = usize::try_from(job.done - n * Job::PART as u64).unwrap_or(usize::MAX);
-            for item in items.iter().take(before) {
-                seen.extend(self.named(item).await.ok().map(|(user, _)| user));
+            // Somebody is at it still.
+            job = self.say(&as_asked(&self.roster, &job), job.id, Advance::default()).await?;
+            let (items, outcomes) = (self.items(job.id, n).await?, self.outcomes(&job, n).await?);
+            for (item, outcome) in items.iter().zip(&outcomes) {
+                if shows_them(outcome.code.as_deref()) {
+                    seen.extend(self.named(item).await.ok().map(|(user, _)| user));
+                }
             }
         }
         while job.done < job.total {
@@ -58,7 +61,7 @@ impl Held {
         let row = Row { job: job.id, holder: self.holder, n, item: item.to_owned(), line: None };
         let named = self.named(item).await;
         if let Ok((user, _)) = &named
-            && !seen.insert(*user)
+            && seen.contains(user)
         {
             return self.noted(job, item, OutcomeStatus::Unchanged, None).await;
         }
@@ -66,19 +69,37 @@ impl Held {
             // A letter cannot be taken back: none is written by a worker that has lost the job while it stood still.
             self.say(&as_asked(&self.roster, job), job.id, Advance::default()).await?;
         }
+        let user = named.as_ref().ok().map(|(user, _)| *user);
         let done = match (request, named) {
             (Ok(request), Ok(user)) => self.act(&request, row, organization, act, user).await,
             (Err(error), _) | (Ok(_), Err(error)) => Err(error),
         };
+        let code = match &done {
+            Ok(done) => done.refused,
+            Err(OpError::Refused(refusal)) => Some(refusal.code()),
+            Err(_) => None,
+        };
+        seen.extend(user.filter(|_| shows_them(code)));
         match done {
-            Ok(Some(job)) => self.going_on(*job),
-            Ok(None) => Err(Interrupted::Lost),
+            Ok(RowDone { job: Some(job), .. }) => self.going_on(*job),
+            Ok(RowDone { job: None, .. }) => Err(Interrupted::Lost),
             Err(error @ OpError::Refused(Refusal::Conflict)) => Err(error.into()),
             Err(OpError::Refused(refusal)) => {
                 self.noted(job, item, OutcomeStatus::Refused, Some(refusal.code())).await
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What came of the items of a part that are done.
+    async fn outcomes(&self, job: &Job, n: u64) -> Result<Vec<Outcome>, Interrupted> {
+        if n == job.done / Job::PART as u64 {
+            return Ok(job.fresh.clone());
+        }
+        Ok(match self.part(job.id, JobSide::Results, n).await? {
+            Some(PartContent::Outcomes(outcomes)) => outcomes,
+            Some(PartContent::Items(_)) | None => Vec::new(),
+        })
     }
 
     /// Who an item names, and how often they have been removed from everything.
@@ -127,7 +148,7 @@ impl Held {
         organization: OrganizationId,
         act: &BulkAct,
         (user, cuts): (UserId, u32),
-    ) -> Result<Option<Box<Job>>, OpError> {
+    ) -> Result<RowDone, OpError> {
         use OutcomeStatus::{Changed, Removed};
         match act {
             BulkAct::Remove => self.in_job(request, row, RemoveMember { organization, user }, Removed).await,
@@ -163,7 +184,13 @@ impl Held {
         row: Row,
         act: O,
         changed: OutcomeStatus,
-    ) -> Result<Option<Box<Job>>, OpError> {
+    ) -> Result<RowDone, OpError> {
         self.row(request, &RowInJob { row, act, changed }).await
     }
+}
+
+/// Whether what came of an item tells whom it names. Who is somewhere else is named as little as nobody: naming them a second
+/// time answers the same.
+fn shows_them(code: Option<&str>) -> bool {
+    !matches!(code, Some("not_found" | "unauthenticated"))
 }

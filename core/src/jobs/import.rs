@@ -10,7 +10,7 @@ use super::{Held, Interrupted, as_asked};
 use crate::due::settle_in;
 use crate::facts::{Fence, Request};
 use crate::flows::import::{
-    Again, ImportLine, ImportOptions, Report, import_one_by_one, import_rows, seats_are_limited,
+    Again, ImportLine, ImportOptions, ROW, Report, import_one_by_one, import_rows, seats_are_limited,
 };
 use crate::flows::refresh::refresh_cards;
 use crate::flows::{lapse_invitations, store_parts};
@@ -32,8 +32,6 @@ const EARLY: Duration = Duration::from_secs(5);
 
 /// What the cursor says once seats are held for the whole file.
 const ADMITTED: &str = "admitted";
-/// What it says before the number of parts that have been told of, once seats have turned out to be too few.
-const SHORT: &str = "no seat ";
 
 impl Held {
     pub(super) async fn import(
@@ -112,7 +110,7 @@ impl Held {
     ) -> Result<(Job, i64), Interrupted> {
         let request = as_asked(&self.roster, &job);
         let asker = self.asker(&job).await?;
-        let run = on_overlay(&self.roster, Overlay::new);
+        let run = on_overlay(&self.quiet(), Overlay::new);
         let (again, parts) = (self.again(&job).await?, job.total.div_ceil(Job::PART as u64));
         let (mut short, told) = told(&job, options.dry_run);
         for n in 0..parts {
@@ -127,12 +125,15 @@ impl Held {
                     ..Report::default()
                 };
             }
-            let cursor = short.then(|| format!("{SHORT}{}", n + 1));
+            let cursor = short.then(|| format!("{}{}", Job::SHORT, n + 1));
             // What an attempt that was cut off has said is not said again.
             let advance = if n < told {
                 Advance::default()
             } else {
                 let of = Some(JobPartId::of_item(job.id, n * Job::PART as u64));
+                if !options.dry_run {
+                    self.count_refused(&report.outcomes);
+                }
                 Advance { outcomes: report.outcomes, of, made: report.made, cursor, ..Advance::default() }
             };
             job = self.say(&request, job.id, advance).await?;
@@ -141,6 +142,18 @@ impl Held {
             return Err(Interrupted::Hopeless(Refusal::NoSeat.code().to_owned()));
         }
         Ok((job, run.1.seats_taken(&self.home)))
+    }
+
+    /// The roster for what is decided on an overlay: what is said there may never be, or is said again, so nobody hears of it.
+    fn quiet(&self) -> Roster {
+        Roster { observer: Arc::new(Nobody), ..self.roster.clone() }
+    }
+
+    /// Rows that are refused for good.
+    fn count_refused(&self, outcomes: &[Outcome]) {
+        for code in outcomes.iter().filter_map(|outcome| outcome.code.as_deref()) {
+            self.roster.observer.refused(ROW, code);
+        }
     }
 
     /// Whether this worker holds the job, and it is not to stop.
@@ -228,6 +241,7 @@ struct Decided {
     before: Job,
     after: Job,
     overlay: Arc<Overlay>,
+    outcomes: Vec<Outcome>,
 }
 
 /// A chunk that is being committed.
@@ -253,6 +267,9 @@ impl Import<'_> {
         if let Some(Flushing { chunk, flushed, since, .. }) = self.under_way.take() {
             let flushed = flushed.await.map_err(|fell| Interrupted::Failed(fell_over(&fell)))?;
             early = early.filter(|_| since.elapsed() < EARLY);
+            if flushed.is_ok() {
+                self.held.count_refused(&chunk.outcomes);
+            }
             match (flushed, &early) {
                 (Ok(names), Some(next)) => next.overlay.arrived(&names),
                 (Ok(_), None) => {}
@@ -279,13 +296,12 @@ impl Import<'_> {
     /// Goes through the rows of the next chunk in memory, on the store below as it will be.
     async fn decide(&mut self, job: &Job, coming: Option<Arc<UnderWay>>) -> Result<Decided, Interrupted> {
         let lines = self.held.lines(job).await?;
-        let run = on_overlay(&self.held.roster, |base| match coming {
+        let quiet = self.held.quiet();
+        let run = on_overlay(&quiet, |base| match coming {
             Some(coming) => Overlay::after(base, coming),
             None => Overlay::new(base),
         });
-        // What is said there may never be: nobody hears of it.
-        let quiet = Roster { observer: Arc::new(Nobody), ..run.0.clone() };
-        let above = Held { roster: quiet, ..self.held.clone() };
+        let above = Held { roster: run.0.clone(), ..self.held.clone() };
         let part = foreseen_part(job);
         let foreseen = if std::mem::replace(&mut self.begun, true) {
             Vec::new()
@@ -300,9 +316,11 @@ impl Import<'_> {
             lines: &lines,
             foreseen,
         };
-        let after = above.rows(&rows, Some(&run), async |outcomes| {
+        let mut outcomes = Vec::new();
+        let after = above.rows(&rows, Some(&run), async |foreseen| {
+            outcomes.clone_from(&foreseen);
             // Should the flush be cut off, whoever goes on knows what was to come of the rows that it finds done.
-            let ahead = JobPart { id: part, content: PartContent::Outcomes(outcomes) };
+            let ahead = JobPart { id: part, content: PartContent::Outcomes(foreseen) };
             store_parts(
                 &self.held.roster,
                 &as_asked(&self.held.roster, job),
@@ -313,7 +331,7 @@ impl Import<'_> {
             .await
         });
         let after = after.await?;
-        Ok(Decided { before: job.clone(), after, overlay: run.1 })
+        Ok(Decided { before: job.clone(), after, overlay: run.1, outcomes })
     }
 
     /// Commits a chunk, with its outcomes and what it takes from the hold.
@@ -363,7 +381,7 @@ impl Import<'_> {
         if rows.foreseen.is_empty() {
             return Ok(Vec::new());
         }
-        let run = on_overlay(&self.held.roster, Overlay::new);
+        let run = on_overlay(&self.held.quiet(), Overlay::new);
         let asker = self.held.asker(rows.job).await?;
         let found = import_rows(&run, &asker, rows.organization, rows.lines, rows.options).await?.outcomes;
         let is_in = |(found, foreseen): (&Outcome, &Outcome)| {
@@ -376,7 +394,7 @@ impl Import<'_> {
 
 /// Whether an attempt that was cut off has found that seats are too few, and of how many parts it has told.
 fn told(job: &Job, dry_run: bool) -> (bool, u64) {
-    let short = job.cursor.as_deref().and_then(|cursor| cursor.strip_prefix(SHORT));
+    let short = job.cursor.as_deref().and_then(|cursor| cursor.strip_prefix(Job::SHORT));
     let parts = short.and_then(|parts| parts.parse().ok()).unwrap_or(0);
     (short.is_some(), if dry_run { job.done.div_ceil(Job::PART as u64) } else { parts })
 }

@@ -26,6 +26,8 @@ impl Held {
         let mut ahead = BTreeMap::new();
         if dry_run && job.done > 0 {
             for n in 0..job.done / Job::PART as u64 {
+                // Somebody is at it still.
+                job = self.say(&as_asked(&self.roster, &job), job.id, Advance::default()).await?;
                 self.foresee(&job, organization, n, &mut ahead).await?;
             }
         }
@@ -99,7 +101,7 @@ impl Held {
             let patch = AccountPatch { name: row.name.clone(), ..AccountPatch::default() };
             let act = UpdateAccount { organization, account, patch };
             let act = RowInJob { row: place, act, changed: OutcomeStatus::Changed };
-            return self.row(&request, &act).await;
+            return self.row(&request, &act).await.map(|done| done.job);
         }
         let mut act = new_account(&request, organization, row)?;
         preflight(&self.roster, &request, &act).await?;
@@ -110,7 +112,7 @@ impl Held {
         };
         act.not_after = Some(held.not_after);
         let act = RowInJob { row: place, act, changed: OutcomeStatus::Added };
-        let making = self.row(&request, &act);
+        let making = async { self.row(&request, &act).await.map(|done| done.job) };
         held.through(&self.roster, &request, making).await
     }
 

@@ -331,16 +331,12 @@ impl Held {
     }
 
     /// An act on an item, with its outcome. A refusal is counted as one, though it is an outcome.
-    async fn row<O: Operation>(
-        &self,
-        request: &Request,
-        row: &RowInJob<O>,
-    ) -> Result<Option<Box<Job>>, OpError> {
-        let RowDone { job, refused } = run(&self.roster, request, row).await?.output;
-        if let Some(code) = refused {
+    async fn row<O: Operation>(&self, request: &Request, row: &RowInJob<O>) -> Result<RowDone, OpError> {
+        let done = run(&self.roster, request, row).await?.output;
+        if let Some(code) = done.refused {
             self.roster.observer.refused(row.name(), code);
         }
-        Ok(job)
+        Ok(done)
     }
 
     /// The job, if it is still to be worked on by this process.

@@ -1,14 +1,15 @@
 //! The sweep after a person was removed from everything (rule M5).
 
 use super::{Held, Interrupted, as_asked};
+use crate::facts::Request;
 use crate::flows::sweep::sweep;
 use crate::home::Record;
 use crate::id::{OrganizationId, UserId};
 use crate::listing::{Listing, PageRequest, Position};
 use crate::model::{Job, Outcome, OutcomeStatus};
-use crate::ops::job::Advance;
+use crate::ops::job::{Advance, MAX_ATTEMPTS};
 use crate::ops::member::Swept;
-use crate::refusal::Refusal;
+use crate::refusal::{OpError, Refusal};
 
 /// How many organizations are swept before the job says so.
 const CHUNK: u16 = 20;
@@ -16,21 +17,80 @@ const CHUNK: u16 = 20;
 impl Held {
     pub(super) async fn remove_everywhere(
         &self,
-        mut job: Job,
+        job: Job,
         user: UserId,
         cuts: u32,
     ) -> Result<(), Interrupted> {
         let request = as_asked(&self.roster, &job);
+        let (job, failure) = self.end_memberships(&request, job, (user, cuts), false).await?;
+        let Some(failure) = failure else { return Ok(()) };
+        if job.attempts < MAX_ATTEMPTS {
+            return Err(failure.into());
+        }
+        // They have no access there, whatever is written down: what cannot be mended by waiting is reported.
+        let code = || Some(failure.code().to_owned());
+        let outcomes =
+            job.passed_over.iter().map(|at| Outcome { code: code(), ..outcome_of(*at, Swept::Owner) });
+        let advance =
+            Advance { outcomes: outcomes.collect(), passed_over: Some(Vec::new()), ..Advance::default() };
+        self.say(&request, job.id, advance).await.map(|_| ())
+    }
+
+    /// Writes down in every organization that the membership has ended, behind the last one in which that was done. Where it
+    /// cannot be, the others come first; then it is tried once more, and why it failed again is told. An erasure waits for one
+    /// who was about to own an organization when they were erased: they may until their pointer to it is dead.
+    pub(super) async fn end_memberships(
+        &self,
+        request: &Request,
+        mut job: Job,
+        who: (UserId, u32),
+        waits: bool,
+    ) -> Result<(Job, Option<OpError>), Interrupted> {
         loop {
-            let organizations = self.next_organizations(user, job.cursor.as_deref()).await?;
-            let Some(last) = organizations.last() else { return Ok(()) };
-            let mut outcomes = Vec::with_capacity(organizations.len());
-            for organization in &organizations {
-                let swept = sweep(&self.roster, &request, &job, *organization, (user, cuts)).await?;
-                outcomes.push(outcome_of(*organization, swept));
+            let organizations = self.next_organizations(who.0, job.cursor.as_deref()).await?;
+            let Some(last) = organizations.last() else { break };
+            let (outcomes, failed) = self.sweep_each(request, &job, &organizations, who, waits).await?;
+            let failed = failed.into_iter().map(|(at, _)| at);
+            let passed_over = Some(job.passed_over.iter().copied().chain(failed).collect());
+            let cursor = Some(last.to_string());
+            let advance = Advance { outcomes, cursor, passed_over, ..Advance::default() };
+            job = self.say(request, job.id, advance).await?;
+        }
+        if job.passed_over.is_empty() {
+            return Ok((job, None));
+        }
+        let again = job.passed_over.clone();
+        let (outcomes, failed) = self.sweep_each(request, &job, &again, who, waits).await?;
+        if !outcomes.is_empty() {
+            let passed_over = Some(failed.iter().map(|(at, _)| *at).collect());
+            job = self.say(request, job.id, Advance { outcomes, passed_over, ..Advance::default() }).await?;
+        }
+        Ok((job, failed.into_iter().next().map(|(_, failure)| failure)))
+    }
+
+    /// In some organizations: what came of it, and where it failed.
+    async fn sweep_each(
+        &self,
+        request: &Request,
+        job: &Job,
+        organizations: &[OrganizationId],
+        who: (UserId, u32),
+        waits: bool,
+    ) -> Result<(Vec<Outcome>, Vec<(OrganizationId, OpError)>), Interrupted> {
+        let (mut outcomes, mut failed, mut awaited) = (Vec::new(), Vec::new(), None);
+        for organization in organizations {
+            match sweep(&self.roster, request, job, *organization, who).await {
+                Ok(Swept::Awaited(seconds)) if waits => awaited = awaited.max(Some(seconds)),
+                Ok(swept) => outcomes.push(outcome_of(*organization, swept)),
+                Err(failure) => {
+                    tracing::warn!(job = %job.id, %organization, error = %failure, "passed over for now");
+                    failed.push((*organization, failure));
+                }
             }
-            let advance = Advance { outcomes, cursor: Some(last.to_string()), ..Advance::default() };
-            job = self.say(&request, job.id, advance).await?;
+        }
+        match awaited {
+            Some(seconds) => Err(Interrupted::Early(seconds)),
+            None => Ok((outcomes, failed)),
         }
     }
 
@@ -56,7 +116,7 @@ impl Held {
 }
 
 /// What is said of an organization in which it was written down.
-pub(super) fn outcome_of(organization: OrganizationId, swept: Swept) -> Outcome {
+fn outcome_of(organization: OrganizationId, swept: Swept) -> Outcome {
     let (status, code) = match swept {
         Swept::Removed => (OutcomeStatus::Removed, None),
         Swept::Unchanged | Swept::Awaited(_) => (OutcomeStatus::Unchanged, None),

@@ -201,6 +201,8 @@ pub enum OutcomeStatus {
     Unchanged,
     /// Refused; `code` says why.
     Refused,
+    /// Nothing was done about it: the job was stopped or given up before its turn.
+    Left,
 }
 
 impl OutcomeStatus {
@@ -212,6 +214,7 @@ impl OutcomeStatus {
             Self::Removed => "removed",
             Self::Unchanged => "unchanged",
             Self::Refused => "refused",
+            Self::Left => "left",
         }
     }
 }
@@ -275,6 +278,9 @@ pub struct Job {
     pub fresh: Vec<Outcome>,
     /// Where to go on, in the terms of the work.
     pub cursor: Option<String>,
+    /// Organizations that could not be read or written: they are tried again behind all others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed_over: Vec<OrganizationId>,
     /// Seats held for what is still to be done.
     pub seats_held: i64,
     /// Who is at it.
@@ -296,6 +302,29 @@ pub struct Job {
 impl Job {
     /// How many outcomes a part holds; the n-th part holds those from `n` times this.
     pub const PART: usize = 100;
+
+    /// What the cursor of an import begins with that tells of rows which find no seat, and of no others.
+    pub const SHORT: &str = "no seat ";
+
+    /// Whether it takes items one by one, in the order in which they were given, and tells of each when it is done.
+    pub fn tells_in_order(&self) -> bool {
+        let is_short = || self.cursor.as_deref().is_some_and(|cursor| cursor.starts_with(Self::SHORT));
+        match self.work {
+            Work::Bulk { .. } | Work::ImportAccounts { .. } => true,
+            Work::ImportMembers { dry_run, .. } => dry_run || !is_short(),
+            Work::RemoveEverywhere { .. }
+            | Work::ReassignRecords { .. }
+            | Work::EraseUser { .. }
+            | Work::MapOwners { .. }
+            | Work::RefreshCards { .. } => false,
+        }
+    }
+
+    /// How many items its results tell of: of one that was stopped or given up, those that were left too.
+    pub fn told(&self) -> u64 {
+        let was_cut_off = matches!(self.status, JobStatus::Cancelled | JobStatus::Failed);
+        if was_cut_off && self.tells_in_order() { self.total } else { self.done }
+    }
 
     /// Whether somebody wants it stopped that may be.
     pub const fn is_to_stop(&self) -> bool {

@@ -21,7 +21,7 @@ pub(crate) use under_way::UnderWay;
 use crate::health::Description;
 use crate::home::{Home, Key, Record, Tally};
 use crate::id::{AccountId, OrganizationId, UserId, Version};
-use crate::listing::{Listing, Page, PageRequest};
+use crate::listing::{Listing, Page, PageRequest, Row};
 use crate::load::{Load, refused};
 use crate::log::{LogFilter, Logged};
 use crate::memory::data::{HomeData, page_of};
@@ -388,17 +388,48 @@ impl Overlay {
         self.tick().await
     }
 
-    /// Brings a home into memory, once.
-    async fn hold(&self, home: &Home) -> Result<Timestamp, StoreError> {
-        let known = {
+    /// A page of what ends by time or of invitations, of which there are few beside everything else in a home: of the store
+    /// below, but for what is known here, and of that.
+    async fn merged(&self, home: &Home, listing: &Listing, page: &PageRequest) -> Result<Page, StoreError> {
+        let clock = self.know(home, Vec::new(), Vec::new()).await?;
+        let (mut rows, mut from) = (Vec::new(), page.clone());
+        let more = loop {
+            let below = self.base.list(listing, &from).await?;
+            from.after = below.rows.last().map(|row| row.position.clone()).or(from.after);
             let layer = self.layer();
-            layer.homes.get(home).is_some_and(|known| known.keys.is_none())
+            let known = layer.homes.get(home).and_then(|layered| layered.keys.as_ref());
+            let is_known = |row: &Row| known.is_some_and(|keys| keys.contains(&row.stored.record.key()));
+            rows.extend(below.rows.into_iter().filter(|row| !is_known(row)));
+            if !below.more || rows.len() > usize::from(page.limit) {
+                break below.more;
+            }
         };
-        let coming = self.layer().under_way.is_some();
+        let whole = PageRequest { after: page.after.clone(), limit: u16::MAX };
+        let mut own = self.with(home, |data| page_of(&[data], listing, &whole, clock));
+        own.rows.retain(|row| !more || Some(&row.position) <= from.after.as_ref());
+        rows.append(&mut own.rows);
+        rows.sort_by(|a, b| a.position.cmp(&b.position));
+        let more = more || rows.len() > usize::from(page.limit);
+        rows.truncate(usize::from(page.limit));
+        Ok(Page { rows, more, ..own })
+    }
+
+    /// Whether everything of a home is in memory, or else may be brought there.
+    fn may_list(&self, home: &Home) -> Result<bool, StoreError> {
+        let (known, coming) = {
+            let layer = self.layer();
+            let known = layer.homes.get(home).is_some_and(|known| known.keys.is_none());
+            (known, layer.under_way.is_some())
+        };
         if !known && (coming || !self.whole && matches!(home, Home::Organization(_))) {
             return Err(self.refuse("list"));
         }
-        if !known {
+        Ok(known)
+    }
+
+    /// Brings a home into memory, once.
+    async fn hold(&self, home: &Home) -> Result<Timestamp, StoreError> {
+        if !self.may_list(home)? {
             let dump = self.base.dump(home).await?;
             self.layer().homes.entry(home.clone()).or_insert_with_key(Layered::new).learn_all(dump);
         }
@@ -473,6 +504,10 @@ impl Store for Overlay {
         let Some(home) = listing.home() else {
             return self.base.list(listing, page).await;
         };
+        let few = matches!(listing, Listing::Due { .. } | Listing::Invitations { .. });
+        if few && !self.may_list(&home)? {
+            return self.merged(&home, listing, page).await;
+        }
         let clock = self.hold(&home).await?;
         Ok(self.with(&home, |data| page_of(&[data], listing, page, clock)))
     }

@@ -68,7 +68,7 @@ pub async fn activity(
         None => None,
     };
     roster.policies.access.require(&standing, "activity:read", Reach::Organization)?;
-    let mut sums: BTreeMap<ActivityKey, u64> = BTreeMap::new();
+    let mut sums = Sums { rows: BTreeMap::new(), after, most: usize::from(limit) + 1 };
     let home = Home::Activity(organization);
     let nobody = UserId::from_uuid(uuid::Uuid::nil());
     let mut place = Key::Customer(CustomerKey::Activity(user.unwrap_or(nobody), 0));
@@ -98,9 +98,7 @@ pub async fn activity(
             break;
         }
     }
-    let behind = |key: &ActivityKey| after.is_none_or(|after| key > after);
-    let mut rows =
-        sums.into_iter().filter(|(key, _)| behind(key)).map(|(key, count)| ActivityRow { key, count });
+    let mut rows = sums.rows.into_iter().map(|(key, count)| ActivityRow { key, count });
     let page: Vec<ActivityRow> = rows.by_ref().take(usize::from(limit)).collect();
     let next = rows.next().and(page.last()).map(|row| row.key.clone());
     Ok((page, next))
@@ -111,7 +109,29 @@ fn counts(month: &ActivityMonth, member: Option<&Member>) -> bool {
     member.is_none_or(|member| !member.is_deleted() && month.since >= member.deleted_at)
 }
 
-fn add(sums: &mut BTreeMap<ActivityKey, u64>, month: &ActivityMonth, ask: &ActivityAsk) {
+/// The rows of a page and one more, the least of all: what is beyond them is not kept in memory.
+struct Sums<'a> {
+    rows: BTreeMap<ActivityKey, u64>,
+    after: Option<&'a ActivityKey>,
+    most: usize,
+}
+
+impl Sums<'_> {
+    /// One that was beyond the last is never among the first again: that only comes to lie nearer.
+    fn add(&mut self, key: ActivityKey, count: u64) {
+        let is_full = self.rows.len() >= self.most;
+        let is_beyond = is_full && self.rows.last_key_value().is_some_and(|(last, _)| key > *last);
+        if is_beyond || self.after.is_some_and(|after| key <= *after) {
+            return;
+        }
+        *self.rows.entry(key).or_default() += count;
+        if self.rows.len() > self.most {
+            self.rows.pop_last();
+        }
+    }
+}
+
+fn add(sums: &mut Sums<'_>, month: &ActivityMonth, ask: &ActivityAsk) {
     for (day, it) in &month.days {
         let at = |time: Timestamp| (month_of(time), day_of(time));
         let here = (month.month, *day);
@@ -130,7 +150,7 @@ fn add(sums: &mut BTreeMap<ActivityKey, u64>, month: &ActivityMonth, ask: &Activ
                 ask.by_event.then(|| event.clone()),
                 ask.by_day.then(|| date_text(month.month, *day)),
             );
-            *sums.entry(key).or_default() += count;
+            sums.add(key, *count);
         }
     }
 }

@@ -6,8 +6,9 @@ use crate::flows::find_job;
 use crate::home::{Home, Key, Record};
 use crate::id::{JobId, OrganizationId};
 use crate::listing::{Listing, PageRequest};
-use crate::model::{DirectoryEntry, DirectoryKind, Job, JobPartId, JobSide, Outcome, PartContent};
+use crate::model::{DirectoryEntry, DirectoryKind, Job, JobPart, JobPartId, JobSide, Outcome, PartContent};
 use crate::op::Roster;
+use crate::ops::job::left_of;
 use crate::permission::Permission;
 use crate::policy::Reach;
 use crate::refusal::{OpError, Refusal};
@@ -61,7 +62,8 @@ pub async fn job_results(
     limit: u16,
 ) -> Result<(Vec<Outcome>, Option<u64>), OpError> {
     let job = find_job(roster, request, id).await?;
-    let to = job.done.min(from.saturating_add(u64::from(limit)));
+    let told = job.told();
+    let to = told.min(from.saturating_add(u64::from(limit)));
     let per_part = Job::PART as u64;
     let mut outcomes = Vec::new();
     for n in from / per_part..to.div_ceil(per_part) {
@@ -70,22 +72,31 @@ pub async fn job_results(
         let wanted = (begin..).zip(part).filter(|(at, _)| (from..to).contains(at));
         outcomes.extend(wanted.map(|(_, outcome)| outcome));
     }
-    Ok((outcomes, Some(to).filter(|to| *to < job.done)))
+    Ok((outcomes, Some(to).filter(|to| *to < told)))
 }
 
-/// The outcomes of a part: full ones stand beside the job, the last one in it.
+/// The outcomes of a part: full ones stand beside the job, the last one in it. What was left stands in the request until
+/// that is taken away.
 async fn part(roster: &Roster, job: &Job, n: u64) -> Result<Vec<Outcome>, StoreError> {
-    if n == job.done / Job::PART as u64 {
+    let is_last = n == job.done / Job::PART as u64;
+    if is_last && job.told() == job.done {
         return Ok(job.fresh.clone());
     }
     let n = u32::try_from(n).unwrap_or(u32::MAX);
-    let key = Key::JobPart(JobPartId { job: job.id, side: JobSide::Results, n });
-    let mut read = roster.store.read(&job.work.home(), std::slice::from_ref(&key), &[]).await?;
-    Ok(match read.records.remove(&key).map(|stored| stored.record) {
-        Some(Record::JobPart(part)) => match part.content {
-            PartContent::Outcomes(outcomes) => outcomes,
-            PartContent::Items(_) => Vec::new(),
+    let sides =
+        [JobSide::Results, JobSide::Input].map(|side| Key::JobPart(JobPartId { job: job.id, side, n }));
+    let mut read = roster.store.read(&job.work.home(), &sides, &[]).await?;
+    let mut found = sides.iter().filter_map(|key| match read.records.remove(key)?.record {
+        Record::JobPart(part) => Some(part),
+        _ => None,
+    });
+    Ok(match found.next() {
+        Some(JobPart { content: PartContent::Outcomes(outcomes), .. }) => outcomes,
+        Some(input) => match left_of(job, &input) {
+            Some(JobPart { content: PartContent::Outcomes(outcomes), .. }) => outcomes,
+            _ => Vec::new(),
         },
-        _ => Vec::new(),
+        None if is_last => job.fresh.clone(),
+        None => Vec::new(),
     })
 }

@@ -55,6 +55,11 @@ pub enum Field {
 }
 
 impl Field {
+    /// Whether it tells of an organization's seats.
+    pub fn is_of_seats(&self) -> bool {
+        matches!(self, Self::Own(name) if name.starts_with("seats."))
+    }
+
     /// A column by its name.
     pub fn of(kind: ReportKind, name: &str) -> Result<Self, String> {
         if let Some(name) = name.strip_prefix("traits.").filter(|name| !name.is_empty()) {

@@ -47,11 +47,31 @@ pub struct ReportPage {
 }
 
 /// A page of a report on what the actor may see: operators all, others where they hold `customers:read`.
+///
+/// # Errors
+/// `forbidden` where seats are asked for and the actor may not read those of an organization in the report.
 pub async fn report(roster: &Roster, request: &Request, asked: &Asked) -> Result<ReportPage, OpError> {
-    let columns =
+    let mut columns =
         if asked.columns.is_empty() { super::usual_columns(asked.kind) } else { asked.columns.clone() };
-    let within =
-        if request.actor.is_operator() { None } else { Some(own(roster, request, asked.kind).await?) };
+    let within = if request.actor.is_operator() {
+        None
+    } else {
+        let Own { organizations, may_see_seats } = own(roster, request, asked.kind).await?;
+        if !may_see_seats {
+            if asked.columns.is_empty() {
+                columns.retain(|field| !field.is_of_seats());
+            }
+            let mut looked_at: Vec<&Field> =
+                columns.iter().chain(asked.sort.iter().map(|(field, _)| field)).collect();
+            if let Some(filter) = &asked.filter {
+                filter.fields(&mut looked_at);
+            }
+            if looked_at.into_iter().any(Field::is_of_seats) {
+                return Err(Refusal::lacks(SEATS).into());
+            }
+        }
+        Some(organizations)
+    };
     let looked_at = columns.iter().chain(asked.sort.iter().map(|(field, _)| field));
     let survey = Survey::new(asked.kind, within, asked.filter.clone(), looked_at);
     let survey = Arc::new(survey.in_order(asked.sort.clone(), asked.after.clone()));
@@ -93,19 +113,25 @@ impl First {
     }
 }
 
-/// The organizations in which the actor holds `customers:read`, with the accounts on which.
-async fn own(
-    roster: &Roster,
-    request: &Request,
-    kind: ReportKind,
-) -> Result<Vec<(OrganizationId, Scope)>, OpError> {
+/// Who may read the seats of an organization holds this on the whole of it.
+const SEATS: &str = "organization:read";
+
+/// What of a report the actor may see.
+struct Own {
+    /// The organizations in which the actor holds `customers:read`, with the accounts on which.
+    organizations: Vec<(OrganizationId, Scope)>,
+    /// Whether the seats of each of them.
+    may_see_seats: bool,
+}
+
+async fn own(roster: &Roster, request: &Request, kind: ReportKind) -> Result<Own, OpError> {
     let organizations = match (request.actor.bound_to(), request.actor.user()) {
         (Some(organization), _) => vec![organization],
         (None, Some(user)) => pointers(roster, user).await?,
         (None, None) => Vec::new(),
     };
     let permission = Permission::of("customers:read");
-    let mut found = Vec::new();
+    let (mut found, mut may_see_seats) = (Vec::new(), true);
     for organization in organizations {
         let standing = match visible_standing(roster, request, organization).await {
             Ok((_, standing)) => standing,
@@ -119,8 +145,12 @@ async fn own(
             (Scope::Accounts(accounts), ReportKind::Accounts) if !accounts.is_empty() => {
                 found.push((organization, scope));
             }
-            _ => {}
+            _ => continue,
         }
+        may_see_seats &= standing.holds(&Permission::of(SEATS), Reach::Organization);
     }
-    if found.is_empty() { Err(Refusal::lacks("customers:read").into()) } else { Ok(found) }
+    if found.is_empty() {
+        return Err(Refusal::lacks("customers:read").into());
+    }
+    Ok(Own { organizations: found, may_see_seats })
 }

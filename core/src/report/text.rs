@@ -13,7 +13,8 @@ pub fn parse_where(kind: ReportKind, text: &str) -> Result<Filter, String> {
         let mut reader = Reader { kind, tokens, at: 0, tests: 0, end: text.chars().count() };
         let filter = reader.either(0)?;
         match reader.peek() {
-            None => Ok(filter),
+            // What could not be written as JSON could be saved, and never be read again.
+            None => Filter::read(kind, &filter.shown(), "").map_err(|wrong| (0, wrong.to_string())),
             Some(Token { at, .. }) => Err((*at, "expected `and`, `or` or the end".to_owned())),
         }
     });
@@ -252,5 +253,11 @@ mod tests {
         let deep = "not ".repeat(10_000) + "name exists";
         assert!(parse_where(ReportKind::Accounts, &deep).is_err());
         assert!(parse_where(ReportKind::Accounts, &("(".repeat(10_000) + "name exists")).is_err());
+        // What is saved must be read again.
+        let many = format!("name in ({})", ["\"a\""; 1_001].join(","));
+        assert!(parse_where(ReportKind::Accounts, &many).is_err());
+        let nested = (0..17)
+            .fold("name exists".to_owned(), |text, _| format!("owner missing or name exists and ({text})"));
+        assert!(parse_where(ReportKind::Accounts, &nested).is_err());
     }
 }

@@ -43,6 +43,23 @@ pub async fn verify_log(
     Ok(verdict)
 }
 
+/// Homes of which nothing is there any more, though the deployment's feed has told of their logs.
+pub async fn vanished_logs(roster: &Roster) -> Result<Vec<Home>, StoreError> {
+    // Marks stand behind everything else.
+    let (mut vanished, mut after) = (Vec::new(), Key::Feed(FeedKey::gone()));
+    loop {
+        let lines = roster.store.records(&Home::Feed, Some(&after), 500).await?;
+        let Some(last) = lines.last() else { return Ok(vanished) };
+        after = last.record.key();
+        for line in lines.iter().filter_map(|stored| stored.record.feed_line()) {
+            let Some(home) = line.key.marked().filter(|_| line.reached > 0) else { continue };
+            if roster.store.read(&home, &[], &[]).await?.head.seq == 0 {
+                vanished.push(home);
+            }
+        }
+    }
+}
+
 /// How far the deployment's feed has told of a log.
 async fn fed(roster: &Roster, home: &Home) -> Result<u64, StoreError> {
     let mark = Key::Feed(FeedKey::mark(home));

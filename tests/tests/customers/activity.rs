@@ -183,6 +183,34 @@ async fn t7_a_report_shows_the_same_of_events_in_every_order() {
     }
 }
 
+/// T5: what counts as a message is what the source's settings say, and nothing else.
+#[tokio::test]
+async fn t5_the_names_of_messages_are_the_sources_own() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        let path = "/v1/organizations/ext:cloud/accounts/ext:north/account-owner";
+        operator.put(path, json!({"user": "ext:nils"})).await;
+        let events = json!({"events": {"message_sent": ["Mailed"], "message_received": ["Wrote", "Called"]}});
+        operator.patch(&format!("/v1/sources/{}", at.source), events).await.is(200);
+        for (n, event, day) in [
+            (1, "Mailed", 1),
+            (2, "Called", 2),
+            (3, "Message Sent", 3),
+            (4, "Message Received", 4),
+            (5, "Wrote", 1),
+        ] {
+            at.says("/v1/track", track(n, "nils", event, &format!("2026-01-0{day}T00:00:00Z"))).await;
+        }
+        let messages = owner(&at).await.split_off(3);
+        assert_eq!(
+            messages,
+            [json!("2026-01-02T00:00:00.000Z"), json!("2026-01-01T00:00:00.000Z")],
+            "{store}"
+        );
+    }
+}
+
 /// G5: a write key makes no document grow without end: what goes beyond a day's names waits, and so it does when it is
 /// said again.
 #[tokio::test]

@@ -2,15 +2,70 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use roster_core::actor::Actor;
+use roster_core::facts::Request;
+use roster_core::home::Key;
+use roster_core::ingest::replay;
+use roster_core::model::customer::CustomerKey;
 use roster_core::op::Roster;
 use roster_core::rounds::make_round;
+use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreError, StoreErrorKind, Write};
 use roster_core::verify::{repair_all, verify_all};
 use roster_tests::crash::{Afterwards, Crash, Loss};
-use roster_tests::gate::Between;
+use roster_tests::gate::{Between, Hook};
 use roster_tests::http::text;
 use serde_json::{Value, json};
 
 use crate::{Customers, drain, selected};
+
+/// Fails to take letters away.
+#[derive(Debug)]
+struct Keeping;
+
+#[async_trait]
+impl Hook for Keeping {
+    async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+        let is_letter =
+            |write: &Write| matches!(write, Write::Remove(Key::Customer(CustomerKey::DeadLetter(_))));
+        if changes.writes.iter().any(is_letter) {
+            let (kind, detail) = (StoreErrorKind::Unavailable, "cut off".to_owned());
+            return Err(StoreError { kind, operation: "commit", detail }.into());
+        }
+        store.commit(changes).await
+    }
+}
+
+/// G4, T7: a letter that was put back, but not taken away, is put back again, and counts once: also where it was applied
+/// between.
+#[tokio::test]
+async fn g4_a_replay_that_was_cut_off_counts_once() {
+    for store in selected() {
+        for between in [false, true] {
+            let at = Customers::on(store).await;
+            let operator = at.world.operator();
+            at.says("/v1/track", json!({"userId": "mia", "event": "Opened", "messageId": "m"})).await;
+            assert_eq!(at.dead().await, ["user_elsewhere"]);
+            let joining = json!({"user_id": "ext:mia", "access": {"type": "accounts", "accounts": []}});
+            operator.post("/v1/organizations/ext:cloud/members", joining).await.is(201);
+            let roster = &at.service().roster;
+            let cut = Roster {
+                store: Between::new(Arc::clone(&roster.store), Arc::new(Keeping)),
+                ..roster.clone()
+            };
+            let request = Request::new(Actor::CLI, roster.entropy.as_ref());
+            replay(&cut, &request, at.source.parse().unwrap(), None).await.unwrap_err();
+            if between {
+                at.applied().await;
+            }
+            assert_eq!(at.replayed().await, json!(1));
+            assert_eq!(at.dead().await, [""; 0]);
+            let path = "/v1/organizations/ext:cloud/activity?user=ext:mia";
+            let page = operator.get(path).await.is(200);
+            assert_eq!(page["data"][0]["count"], json!(1), "{store}, {between}: {page}");
+        }
+    }
+}
 
 /// Everything that there is to apply, in two requests.
 async fn told(at: &Customers) {

@@ -93,6 +93,33 @@ async fn g5_bad_input_is_answered_400_or_413_or_becomes_a_dead_letter() {
     }
 }
 
+/// What lies deeper than an entry of the log could be read back is not taken; what is taken can be read everywhere.
+#[tokio::test]
+async fn g5_what_is_nested_too_deep_to_be_read_again_is_not_taken() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let group = |depth: usize| {
+            let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+            format!(
+                r#"{{"type": "group", "anonymousId": "x", "groupId": "north", "traits": {{"x": {nested}}}}}"#
+            )
+        };
+        let sent = async |path: &str, body: String| at.sender().send(Method::POST, path, body.into()).await;
+        sent("/v1/group", group(62)).await.is(200);
+        for depth in [63, 100, 123, 124, 125] {
+            sent("/v1/group", group(depth)).await.refused(400, "malformed");
+            sent("/v1/batch", format!(r#"{{"batch": [{}]}}"#, group(depth))).await.is(200);
+        }
+        at.applied().await;
+        assert_eq!(at.dead().await, ["malformed"; 5], "{store}");
+        assert!(at.account("north").await["traits"]["x"].is_array());
+        for list in ["audit", "events?after=0"] {
+            at.world.operator().get(&format!("/v1/organizations/ext:cloud/{list}")).await.is(200);
+        }
+        at.is_clean().await;
+    }
+}
+
 /// NUL, `__proto__`, equal keys, strange ids: kept inertly, the same on every store, or a dead letter.
 #[tokio::test]
 async fn strange_values_are_kept_as_they_are() {

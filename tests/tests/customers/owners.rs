@@ -59,6 +59,38 @@ async fn t2_the_owner_follows_the_trait_and_t3_a_manual_one_stays_until_it_chang
     }
 }
 
+/// A mapping says which trait counts, and nothing about an account: who was put there by hand stays until that trait changes.
+#[tokio::test]
+async fn t3_a_mapping_leaves_an_owner_who_was_set_by_hand_until_the_trait_changes() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        let by = async || owner(&at).await["source"].clone();
+        let traits = async |traits: Value| {
+            operator.patch(NORTH, json!({ "traits": traits })).await.is(200);
+        };
+        traits(json!({"ownerId": "nora"})).await;
+        operator.put(&format!("{NORTH}/account-owner"), json!({"user": "ext:nils"})).await.is(200);
+        maps(&at, "/v1/trait-mappings", json!("ownerId")).await;
+        assert_eq!(by().await, json!("manual"), "{store}");
+        traits(json!({"lead": "anna", "other": 1})).await;
+        maps(&at, "/v1/organizations/ext:cloud/trait-mappings", json!("lead")).await;
+        assert_eq!(by().await, json!("manual"), "{store}: another trait counts now, and it has not changed");
+        at.is_clean().await;
+        traits(json!({"lead": "nora"})).await;
+        let nora = text(&at.user("nora").await.is(200), "/id");
+        assert_eq!(owner(&at).await["user_id"], json!(nora), "{store}");
+        // Set for the first time, it has changed.
+        let west = "/v1/organizations/ext:cloud/accounts/ext:fresh";
+        let made = json!({"name": "Fresh", "external_id": "fresh"});
+        operator.post("/v1/organizations/ext:cloud/accounts", made).await.is(201);
+        operator.put(&format!("{west}/account-owner"), json!({"user": "ext:anna"})).await.is(200);
+        operator.patch(west, json!({"traits": {"lead": "max"}})).await.is(200);
+        assert_eq!(at.account("fresh").await["account_owner"]["source"], json!("mapping"), "{store}");
+        at.is_clean().await;
+    }
+}
+
 #[tokio::test]
 async fn t3_an_owner_who_is_waited_for_resolves_by_joining_and_t4_waits_again_after_leaving() {
     for store in selected() {

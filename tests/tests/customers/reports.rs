@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use roster_core::feed::sweep_once;
 use roster_core::home::{Home, Record};
 use roster_core::jobs::Worker;
 use roster_core::model::customer::Customer;
@@ -103,6 +104,21 @@ async fn t5_others_see_their_own_and_what_does_not_fit_is_pointed_at() {
         assert_eq!(seen(at.world.person("max")).await, ["east", "north", "south"]);
         assert_eq!(seen(at.world.person("nora")).await, ["north"]);
         assert_eq!(seen(at.service().bearer(&at.world.other_key)).await, ["west"]);
+        // Seats are an organization's, not one account's.
+        let seats = json!({"field": "seats.used", "op": "gt", "value": 1});
+        for body in [
+            json!({"columns": ["name", "seats.purchased"]}),
+            json!({"columns": ["name"], "sort": ["-seats.used"]}),
+            json!({"columns": ["name"], "filter": {"not": seats}}),
+        ] {
+            at.world
+                .person("nora")
+                .post("/v1/reports/accounts", body.clone())
+                .await
+                .refused(403, "forbidden");
+            at.world.person("max").post("/v1/reports/accounts", body).await.is(200);
+        }
+        at.world.person("nora").post("/v1/reports/accounts", json!({})).await.is(200);
         let operator = at.world.operator();
         for (body, pointer) in [
             (json!({"filter": {"field": "nope", "op": "eq", "value": 1}}), "/filter/field"),
@@ -173,6 +189,46 @@ async fn t6_an_indicator_tells_once_what_enters_and_once_what_leaves() {
         assert_eq!(told(&later).await, ["entered", "left", "left"], "what did not hold is not told");
         let audit = operator.get("/v1/audit?action=indicator.entered").await.is(200);
         assert_eq!(audit["data"].as_array().unwrap().len(), 3);
+        at.is_clean().await;
+    }
+}
+
+/// Time alone tells, too: of an organization's owner who has fallen silent, and who comes back. The feed says it as well.
+#[tokio::test]
+async fn t6_an_indicator_tells_who_fell_silent_and_who_came_back() {
+    for store in selected() {
+        let at = world(store).await;
+        let operator = at.world.operator();
+        operator.put("/v1/organizations/ext:cloud/account-owner", json!({"user": "ext:nils"})).await.is(200);
+        let filter = json!({"field": "owner.last_seen_at", "op": "before", "value": "-7d"});
+        for kind in ["accounts", "organizations"] {
+            let view = json!({"name": kind, "kind": kind, "filter": filter});
+            let view = operator.post("/v1/views", view).await.is(201);
+            let body = json!({"name": kind, "view_id": view["id"]});
+            operator.post("/v1/indicators", body).await.is(201);
+        }
+        let pass = async |days: i64| {
+            at.world.test().clock.advance_seconds(days * 86_400 + 900);
+            watch_once(&at.service().roster).await.unwrap();
+        };
+        pass(0).await;
+        pass(8).await;
+        pass(1).await;
+        at.says("/v1/page", json!({"userId": "nils"})).await;
+        pass(0).await;
+        sweep_once(&at.service().roster).await.unwrap();
+        let page = operator.get("/v1/events?after=0&limit=200").await.is(200);
+        let told: Vec<(String, String)> = page["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|event| text(event, "/type").starts_with("indicator."))
+            .map(|event| (text(event, "/type"), text(event, "/data/target/type")))
+            .collect();
+        let mut kinds: Vec<&str> = told.iter().map(|(kind, _)| kind.as_str()).collect();
+        kinds.sort_unstable();
+        let expected = ["indicator.entered", "indicator.entered", "indicator.left", "indicator.left"];
+        assert_eq!(kinds, expected, "{store}: {told:?}");
         at.is_clean().await;
     }
 }
@@ -263,6 +319,12 @@ async fn t5_m8_members_are_listed_by_when_they_were_last_seen_and_reports_may_hi
         assert_eq!(down[0].1, json!("2026-01-03T00:00:00.000Z"));
         assert_eq!(down[3].1, serde_json::Value::Null);
         assert_eq!(names.len(), 8, "each once");
+        let csv = operator.clone().with("accept", "text/csv");
+        for list in ["members", "accounts/ext:north/members"] {
+            let text = csv.get(&format!("{cloud}/{list}?sort=-last_seen_at&limit=1")).await.text;
+            let (header, row) = text.split_once("\r\n").unwrap();
+            assert!(header.ends_with(",last_seen_at") && row.contains(",2026-01-03T00:00:00.000Z"), "{text}");
+        }
         let mut up = listed("members?sort=last_seen_at&limit=3").await;
         up.reverse();
         assert_eq!(up, down, "{store}");

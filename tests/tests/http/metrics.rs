@@ -118,6 +118,40 @@ async fn requests_store_calls_and_refusals_are_counted() {
     }
 }
 
+/// Each row of an import that is refused counts once, whatever it is refused for; a dry run refuses nobody.
+#[tokio::test]
+async fn refused_rows_of_imports_are_counted_once() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let worker = Worker::new(world.service.api.roster.clone(), Arc::default());
+        let rows = |rows: &str| format!("email,account_external_id,role\n{rows}").into_bytes();
+        let import = async |dry_run: bool, file: Vec<u8>| {
+            let path = format!("{CLOUD}/imports?dry_run={dry_run}");
+            let csv = operator.clone().with("content-type", "text/csv");
+            csv.send(http::Method::POST, &path, file).await.is(202);
+            worker.work_off().await.unwrap();
+        };
+        let mixed =
+            rows("a@example.com,nowhere,member\nb@example.com,north,owner\nc@example.com,north,wizard\n");
+        import(true, mixed.clone()).await;
+        let denied = |scraped: &[Line], code: &str| {
+            value(scraped, "roster_denials_total", &[("operation", "SetRole"), ("code", code)])
+        };
+        assert_eq!(value(&scrape(&world.service).await, "roster_denials_total", &[]), 0);
+        import(false, mixed).await;
+        let scraped = scrape(&world.service).await;
+        let counted = ["not_found", "owner_by_transfer_only", "invalid"].map(|code| denied(&scraped, code));
+        assert_eq!(counted, [1, 1, 1], "on {store}");
+        let seats = operator.get(&format!("{CLOUD}/seats")).await.is(200);
+        operator.patch(&format!("{CLOUD}/seats"), json!({"purchased": seats["used"]})).await.is(200);
+        import(false, rows("d@example.com,north,member\ne@example.com,north,member\n")).await;
+        let scraped = scrape(&world.service).await;
+        assert_eq!((denied(&scraped, "no_seat"), value(&scraped, "roster_seats_refused_total", &[])), (2, 2));
+        check_labels(&scraped);
+    }
+}
+
 /// Each series has the labels that are documented, and no label tells of what a client sent.
 fn check_labels(scraped: &[Line]) {
     let document = roster_api::openapi::document();

@@ -4,6 +4,7 @@ crate::on_every_store! {
     x3_each_row_has_its_outcome_in_order
     x3_the_same_request_asks_once
     x3_a_new_access_finds_no_seat
+    p5_one_who_is_elsewhere_is_named_as_little_as_nobody
     x3_a_job_can_be_stopped_once
     x3_a_job_that_runs_stops_at_the_next_row
     x3_a_worker_that_wakes_up_too_late_mails_nobody
@@ -143,6 +144,31 @@ mod cases {
         is_clean(&service).await;
     }
 
+    /// Whoever acts in one organization learns of nobody in another, by naming them twice either.
+    pub async fn p5_one_who_is_elsewhere_is_named_as_little_as_nobody(store: &str) {
+        let service = Service::on(store).await;
+        let (one, two) =
+            (organization(&service, "one", None).await, organization(&service, "two", None).await);
+        let boss = text(&add(&service, &one, "boss@example.com", "admin").await.is(201), "/user_id");
+        let far = text(&add(&service, &two, "far@example.com", "admin").await.is(201), "/user_id");
+        let nobody = format!("{}0", &far[..far.len() - 1]);
+        let nobody = if nobody == far { format!("{}1", &far[..far.len() - 1]) } else { nobody };
+        let users = [&far, &far, &nobody, &nobody];
+        let boss = service.user(&boss);
+        for action in ["remove", "deactivate"] {
+            let path = format!("/v1/organizations/{one}/members/bulk");
+            let accepted = boss.post(&path, json!({"action": action, "users": users})).await.is(202);
+            let job = done(&service, &accepted).await;
+            let told = results(&service, &job).await;
+            assert_eq!(told.len(), 4);
+            assert!(told.iter().all(|row| row["code"] == "not_found"), "{told:?}");
+        }
+        let path = format!("/v1/organizations/{one}/accounts/ext:north/members/remove");
+        let told = boss.post(&path, json!({"users": users})).await.is(200)["results"].clone();
+        assert!(told.as_array().unwrap().iter().all(|row| row["code"] == "not_found"), "{told}");
+        assert_eq!(check(&service, &two, &far).await, "granted");
+    }
+
     pub async fn x3_a_job_can_be_stopped_once(store: &str) {
         let service = Service::on(store).await;
         let one = organization(&service, "one", None).await;
@@ -153,9 +179,20 @@ mod cases {
         let cancel = format!("/v1/jobs/{}/cancel", text(&accepted, "/job/id"));
         let job = service.operator().post(&cancel, json!({})).await.is(200);
         assert_eq!(job["status"], "cancelled");
+        let left = results(&service, &job).await;
+        let all_left = ids
+            .iter()
+            .map(|id| json!({"item": id, "line": null, "status": "left", "code": null, "warning": null}));
+        assert_eq!(left, all_left.collect::<Vec<_>>());
         service.operator().post(&cancel, json!({})).await.refused(409, "job_finished");
         let job = done(&service, &accepted).await;
         assert_eq!((&job["status"], &job["progress"]["done"]), (&json!("cancelled"), &json!(0)));
+        assert_eq!(job["summary"], json!({"left": ids.len()}));
+        assert_eq!(
+            results(&service, &job).await,
+            left,
+            "what was to be done goes, and what was left is told"
+        );
         assert_eq!(check(&service, &one, &ids[0]).await, "granted");
     }
 
@@ -163,7 +200,7 @@ mod cases {
     pub async fn x3_a_job_that_runs_stops_at_the_next_row(store: &str) {
         let service = Service::on(store).await;
         let one = organization(&service, "one", None).await;
-        let ids = people(&service, &one, 1).await;
+        let ids = people(&service, &one, 3).await;
         let path = format!("/v1/organizations/{one}/members/bulk");
         let accepted =
             service.operator().post(&path, json!({"action": "remove", "users": ids})).await.is(202);
@@ -175,14 +212,35 @@ mod cases {
         let Taken::Mine(_) = run(&service.roster, &system, &take).await.unwrap().output else {
             panic!("taken")
         };
+        let row = async |n: usize| {
+            let act = RemoveMember { organization: one.parse().unwrap(), user: ids[n].parse().unwrap() };
+            let (job, item) = (id.parse().unwrap(), ids[n].clone());
+            let row = Row { job, holder, n: u64::try_from(n).unwrap(), item, line: None };
+            let row = RowInJob { row, act, changed: OutcomeStatus::Removed };
+            run(&service.roster, &system.step(&n.to_string()), &row).await.unwrap().output.job.unwrap()
+        };
+        assert_eq!(row(0).await.done, 1);
         let cancel = format!("/v1/jobs/{id}/cancel");
         assert_eq!(service.operator().post(&cancel, json!({})).await.is(200)["status"], "running");
-        let act = RemoveMember { organization: one.parse().unwrap(), user: ids[0].parse().unwrap() };
-        let row = Row { job: id.parse().unwrap(), holder, n: 0, item: ids[0].clone(), line: None };
-        let row = RowInJob { row, act, changed: OutcomeStatus::Removed };
-        let after = run(&service.roster, &system, &row).await.unwrap().output.job.unwrap();
-        assert_eq!((after.status, after.done), (JobStatus::Cancelled, 0));
-        assert_eq!(check(&service, &one, &ids[0]).await, "granted");
+        let after = row(1).await;
+        assert_eq!((after.status, after.done), (JobStatus::Cancelled, 1));
+        assert_eq!(check(&service, &one, &ids[0]).await, "no_membership");
+        assert_eq!(check(&service, &one, &ids[1]).await, "granted");
+        for worked_off in [false, true] {
+            let job = if worked_off {
+                done(&service, &accepted).await
+            } else {
+                service.operator().get(&format!("/v1/jobs/{id}")).await.is(200)
+            };
+            assert_eq!(job["summary"], json!({"removed": 1, "left": 2}));
+            let told = results(&service, &job).await;
+            let told: Vec<_> = told
+                .iter()
+                .map(|row| (row["item"].as_str().unwrap(), row["status"].as_str().unwrap()))
+                .collect();
+            let expected = [(ids[0].as_str(), "removed"), (&ids[1], "left"), (&ids[2], "left")];
+            assert_eq!(told, expected, "{worked_off}");
+        }
         service.operator().post(&cancel, json!({})).await.refused(409, "job_finished");
         is_clean(&service).await;
     }

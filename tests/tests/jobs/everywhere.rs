@@ -3,6 +3,8 @@
 crate::on_every_store! {
     m5_access_ends_with_the_answer_and_the_sweep_reports
     m5_what_is_shown_after_the_answer_is_what_acts
+    m5_where_it_cannot_be_written_down_the_others_come_first_and_it_is_told
+    l5_what_cannot_be_read_keeps_an_erasure_from_nothing_else
     m5_what_comes_later_survives
     m9_an_invitation_sent_after_the_removal_holds
     m5_an_addition_that_was_under_way_does_not_count
@@ -12,6 +14,7 @@ crate::on_every_store! {
 }
 
 mod cases {
+    use std::collections::BTreeSet;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,12 +23,13 @@ mod cases {
     use roster_core::facts::Request;
     use roster_core::flows::{NewMember, Who, add_member, remove_everywhere};
     use roster_core::home::{Home, Key};
+    use roster_core::log::LogFilter;
     use roster_core::op::{Roster, run};
     use roster_core::ops::member::{AccessAsk, AddMember, Joining};
     use roster_core::permission::RoleRef;
     use roster_core::reference::UserRef;
     use roster_core::refusal::{OpError, Refusal};
-    use roster_core::store::{ChangeSet, CommitError, Committed, Store, Write};
+    use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreError, StoreErrorKind, Write};
     use roster_tests::gate::{Between, Hook};
     use roster_tests::http::{Reply, Service, text};
     use serde_json::json;
@@ -130,6 +134,134 @@ mod cases {
         let job = done(&service, &accepted).await;
         assert_eq!((&job["status"], &job["summary"]), (&json!("completed"), &json!({"removed": 22})));
         assert_eq!(operator.get(&late).await.is(200), shown, "the sweep writes down what was shown");
+        is_clean(&service).await;
+    }
+
+    /// A home that cannot be read: at all, or record by record only.
+    #[derive(Debug)]
+    struct Broken {
+        home: Home,
+        wholly: bool,
+    }
+
+    impl Broken {
+        fn fails(&self, home: &Home) -> Result<(), StoreError> {
+            let detail = "a page of the file is gone".to_owned();
+            let failure = StoreError { kind: StoreErrorKind::Corrupt, operation: "read", detail };
+            if *home == self.home { Err(failure) } else { Ok(()) }
+        }
+    }
+
+    #[async_trait]
+    impl Hook for Broken {
+        async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+            store.commit(changes).await
+        }
+
+        async fn before_read_of(&self, home: &Home) -> Result<(), StoreError> {
+            if self.wholly { self.fails(home) } else { Ok(()) }
+        }
+
+        async fn before_records(&self, home: &Home, _: Option<&Key>) -> Result<(), StoreError> {
+            self.fails(home)
+        }
+    }
+
+    /// So many organizations in the order of their ids, with these people in each.
+    async fn in_many(service: &Service, emails: &[&str]) -> (Vec<String>, Vec<String>) {
+        let (mut organizations, mut people) = (Vec::new(), BTreeSet::new());
+        for n in 0..22 {
+            let id = organization(service, &format!("tenant-{n:02}"), Some(3)).await;
+            for email in emails {
+                people.insert(text(&add(service, &id, email, "admin").await.is(201), "/user_id"));
+            }
+            organizations.push(id);
+        }
+        organizations.sort();
+        (organizations, people.into_iter().collect())
+    }
+
+    async fn seats(service: &Service, organization: &str) -> u64 {
+        let seats = service.operator().get(&format!("/v1/organizations/{organization}/seats")).await.is(200);
+        seats["used"].as_u64().unwrap()
+    }
+
+    pub async fn m5_where_it_cannot_be_written_down_the_others_come_first_and_it_is_told(store: &str) {
+        let service = Service::on(store).await;
+        let (organizations, people) = in_many(&service, &["ada@example.com", "bob@example.com"]).await;
+        let (ill, last) = (&organizations[20], &organizations[21]);
+        let home = Home::Organization(ill.parse().unwrap());
+        let broken = Arc::new(Broken { home, wholly: true });
+        let between = Between::new(Arc::clone(&service.roster.store), broken);
+        let on_broken = crate::worker(&Roster { store: between, ..service.roster.clone() });
+        let mut accepted = Vec::new();
+        for person in &people {
+            accepted.push(service.operator().delete(&format!("/v1/users/{person}/accounts")).await.is(202));
+        }
+        on_broken.work_off().await.unwrap();
+        assert_eq!((seats(&service, last).await, seats(&service, ill).await), (1, 3));
+        for (person, accepted) in people.iter().zip(&accepted) {
+            let job =
+                service.operator().get(&format!("/v1/jobs/{}", text(accepted, "/job/id"))).await.is(200);
+            assert_eq!((&job["status"], &job["progress"]["done"]), (&json!("running"), &json!(21)));
+            assert_eq!(check(&service, ill, person).await, "no_membership");
+        }
+        // It is tried for a while, and then told of.
+        for _ in 0..12 {
+            service.test.clock.advance_seconds(301);
+            on_broken.work_off().await.unwrap();
+        }
+        for accepted in &accepted {
+            let job = done(&service, accepted).await;
+            assert_eq!(job["status"], "completed_with_conflicts");
+            assert_eq!(job["summary"], json!({"removed": 21, "refused": 1}));
+            let told = results(&service, &job).await;
+            let refused: Vec<_> = told.iter().filter(|row| row["status"] == "refused").collect();
+            assert_eq!(
+                (refused[0]["item"].as_str().unwrap(), &refused[0]["code"]),
+                (ill.as_str(), &json!("internal"))
+            );
+        }
+        // Once it can be read, a removal that was asked for again writes it down.
+        let again = service.operator().delete(&format!("/v1/users/{}/accounts", people[0])).await.is(202);
+        assert_eq!(done(&service, &again).await["status"], "completed");
+        assert_eq!(seats(&service, ill).await, 2);
+        is_clean(&service).await;
+    }
+
+    pub async fn l5_what_cannot_be_read_keeps_an_erasure_from_nothing_else(store: &str) {
+        let service = Service::on(store).await;
+        let (organizations, people) = in_many(&service, &["gone@example.com"]).await;
+        let homes: Vec<Home> =
+            organizations.iter().map(|id| Home::Organization(id.parse().unwrap())).collect();
+        let (ill, person) = (homes[0].clone(), &people[0]);
+        let broken = Arc::new(Broken { home: ill.clone(), wholly: false });
+        let between = Between::new(Arc::clone(&service.roster.store), broken);
+        let on_broken = crate::worker(&Roster { store: between, ..service.roster.clone() });
+        let erase = format!("/v1/users/{person}/erase");
+        let accepted = service.operator().post(&erase, json!({"confirm": true})).await.is(202);
+        let named = async |home: &Home| {
+            let dump = service.roster.store.dump(home).await.unwrap();
+            let log = service.roster.store.log(home, 0, 500, &LogFilter::ALL).await.unwrap();
+            format!("{dump:?}{log:?}").contains("gone@example.com")
+        };
+        for _ in 0..12 {
+            on_broken.work_off().await.unwrap();
+            service.test.clock.advance_seconds(301);
+        }
+        for home in &homes[1..] {
+            assert!(!named(home).await, "{home}");
+        }
+        assert!(
+            named(&Home::User(person.parse().unwrap())).await,
+            "by this they are found where it could not be done"
+        );
+        let path = format!("/v1/jobs/{}", text(&accepted, "/job/id"));
+        assert_eq!(service.operator().get(&path).await.is(200)["status"], "running");
+        assert_eq!(done(&service, &accepted).await["status"], "completed");
+        for home in homes.iter().chain([&Home::User(person.parse().unwrap())]) {
+            assert!(!named(home).await, "{home}");
+        }
         is_clean(&service).await;
     }
 

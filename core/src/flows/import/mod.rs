@@ -12,6 +12,7 @@ use std::sync::Arc;
 pub use accounts::{AccountLine, AccountRow, parse_accounts};
 pub(crate) use again::Again;
 pub use parse::{ImportLine, ImportRow, Lines, parse_members};
+pub(crate) use row::ROW;
 
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};

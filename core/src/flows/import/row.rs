@@ -18,6 +18,9 @@ use crate::text::{ExternalId, Name};
 /// The warning about an address of a person with another external id, which they keep.
 const EXTERNAL_ID_DIFFERS: &str = "external_id_differs";
 
+/// As what a refused row is counted: it is to do no more than that.
+pub(crate) const ROW: &str = "SetRole";
+
 /// Imports one row and notes its outcome; an error only where the store fails.
 pub(crate) async fn import(
     roster: &Roster,
@@ -38,6 +41,7 @@ pub(crate) async fn import(
     let row = match &line.row {
         Ok(row) => row,
         Err(detail) => {
+            roster.observer.refused(ROW, "invalid");
             let detail = Some(detail.clone());
             report.outcomes.push(outcome(OutcomeStatus::Refused, Some("invalid"), detail, None));
             return Ok(());
@@ -64,14 +68,15 @@ async fn act(
     made: &mut Made,
 ) -> Result<(OutcomeStatus, Option<&'static str>), OpError> {
     if row.role == RoleRef::OWNER {
-        return Err(Refusal::OwnerByTransferOnly.into());
+        return Err(barred(roster, Refusal::OwnerByTransferOnly));
     }
     if account_is_missing(roster, organization, &row.account).await? {
         if !options.create_accounts {
-            return Err(Refusal::NotFound.into());
+            return Err(barred(roster, Refusal::NotFound));
         }
         let name: Name = row.account.as_str().parse().map_err(|bad: crate::text::BadText| {
-            Refusal::invalid("/account_external_id", format!("cannot name an account: {bad}"))
+            let detail = format!("cannot name an account: {bad}");
+            barred(roster, Refusal::invalid("/account_external_id", detail))
         })?;
         let new = NewAccount { name, external_id: Some(row.account.clone()), traits: TraitPatch::default() };
         create_account(roster, &request.step("account"), organization, &new, None).await?;
@@ -105,6 +110,12 @@ async fn act(
         Some(_) => OutcomeStatus::Changed,
     };
     Ok((status, external_id_differs.then_some(EXTERNAL_ID_DIFFERS)))
+}
+
+/// Refused before anything is asked of an operation, which would count it.
+fn barred(roster: &Roster, refusal: Refusal) -> OpError {
+    roster.observer.refused(ROW, refusal.code());
+    refusal.into()
 }
 
 /// Nobody is made by one who may not add them.

@@ -10,12 +10,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::remove_everywhere::outcome_of;
 use super::{Held, Interrupted, as_asked};
 use crate::facts::Request;
 use crate::flows::claims;
 use crate::flows::refresh::refresh_user;
-use crate::flows::sweep::sweep;
 use crate::home::{Home, Key, Record};
 use crate::id::{JobId, OrganizationId, UserId};
 use crate::listing::{Listing, PageRequest, Position};
@@ -25,7 +23,6 @@ use crate::model::{
 use crate::op::run;
 use crate::ops::job::Advance;
 use crate::ops::mail::RemoveMailPointer;
-use crate::ops::member::Swept;
 use crate::ops::user::BlankUser;
 
 /// Records of one look, and traces taken away in one commit.
@@ -74,6 +71,7 @@ struct Erasing<'a> {
     job: JobId,
     user: UserId,
     names: Names,
+    passed_over: Vec<OrganizationId>,
     said: Instant,
 }
 
@@ -81,7 +79,12 @@ impl Held {
     pub(super) async fn erase(&self, mut job: Job, user: UserId, cuts: u32) -> Result<(), Interrupted> {
         let request = as_asked(&self.roster, &job);
         if Stage::of(job.cursor.as_deref()) == Stage::Sweep {
-            job = self.end_memberships(&request, job, user, cuts).await?;
+            // Before anything is taken away: an owner is left as they are.
+            let (swept, failure) = self.end_memberships(&request, job, (user, cuts), true).await?;
+            if let Some(failure) = failure {
+                return Err(failure.into());
+            }
+            job = swept;
             if job.summary.contains_key(OutcomeStatus::Refused.name()) {
                 // They own an organization after all, and keep their names until they have handed it over (rule O2).
                 refresh_user(&self.roster, &request, user).await?;
@@ -92,40 +95,14 @@ impl Held {
         }
         let names = self.names(&request, user).await?;
         let said = Instant::now();
-        let mut erasing = Erasing { held: self, request, job: job.id, user, names, said };
+        let (id, passed_over) = (job.id, job.passed_over);
+        let mut erasing = Erasing { held: self, request, job: id, user, names, passed_over, said };
         erasing.organizations(Stage::of(job.cursor.as_deref())).await?;
         erasing.streams().await?;
         erasing.views().await?;
         erasing.outbox().await?;
+        erasing.passed_over().await?;
         erasing.own_home().await
-    }
-
-    /// Ends every membership before anything is taken away: an owner is left as they are. One who was about to own an
-    /// organization when they were erased may do so until their pointer to it is dead, and is waited for.
-    async fn end_memberships(
-        &self,
-        request: &Request,
-        mut job: Job,
-        user: UserId,
-        cuts: u32,
-    ) -> Result<Job, Interrupted> {
-        loop {
-            let organizations = self.next_organizations(user, job.cursor.as_deref()).await?;
-            let Some(last) = organizations.last() else { return Ok(job) };
-            let (mut outcomes, mut awaited) = (Vec::with_capacity(organizations.len()), None);
-            for organization in &organizations {
-                let swept = sweep(&self.roster, request, &job, *organization, (user, cuts)).await?;
-                if let Swept::Awaited(seconds) = swept {
-                    awaited = awaited.max(Some(seconds));
-                }
-                outcomes.push(outcome_of(*organization, swept));
-            }
-            if let Some(seconds) = awaited {
-                return Err(Interrupted::Early(seconds));
-            }
-            let advance = Advance { outcomes, cursor: Some(last.to_string()), ..Advance::default() };
-            job = self.say(request, job.id, advance).await?;
-        }
     }
 }
 
@@ -147,10 +124,34 @@ impl Erasing<'_> {
                 (_, None) => return Ok(()),
             };
             for organization in found {
-                self.erase_in(organization).await?;
+                match self.erase_in(organization).await {
+                    Err(Interrupted::Failed(error)) => {
+                        tracing::warn!(job = %self.job, %organization, %error, "passed over for now");
+                        if !self.passed_over.contains(&organization) {
+                            self.passed_over.push(organization);
+                        }
+                    }
+                    done => done?,
+                }
             }
             self.say(Some(stage)).await?;
         }
+    }
+
+    /// Where it failed, once more, all else being done but the person's own home: by what that holds they are found there.
+    async fn passed_over(&mut self) -> Result<(), Interrupted> {
+        let mut failure = None;
+        for organization in self.passed_over.clone() {
+            match self.erase_in(organization).await {
+                Err(Interrupted::Failed(error)) => failure = Some(error),
+                done => {
+                    done?;
+                    self.passed_over.retain(|it| *it != organization);
+                    self.say(None).await?;
+                }
+            }
+        }
+        failure.map_or(Ok(()), |error| Err(error.into()))
     }
 
     async fn next_of_all(&self, after: Option<OrganizationId>) -> Result<Vec<OrganizationId>, Interrupted> {
@@ -166,7 +167,8 @@ impl Erasing<'_> {
 
     /// Renews the lease, and notes how far this has come.
     async fn say(&mut self, stage: Option<Stage>) -> Result<(), Interrupted> {
-        let advance = Advance { cursor: stage.map(Stage::cursor), ..Advance::default() };
+        let (cursor, passed_over) = (stage.map(Stage::cursor), Some(self.passed_over.clone()));
+        let advance = Advance { cursor, passed_over, ..Advance::default() };
         self.held.say(&self.request, self.job, advance).await?;
         self.said = Instant::now();
         Ok(())

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{as_called, ended, is_held, renewed};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record};
-use crate::id::JobId;
+use crate::id::{JobId, OrganizationId};
 use crate::model::{Job, JobPart, JobPartId, JobStatus, Made, Outcome};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
@@ -20,6 +20,8 @@ pub struct Advance {
     pub of: Option<JobPartId>,
     /// Where to go on.
     pub cursor: Option<String>,
+    /// Which organizations are to be tried again behind all others, from now on.
+    pub passed_over: Option<Vec<OrganizationId>>,
     /// How many items there are.
     pub total: Option<u64>,
     /// What was made by the way.
@@ -88,7 +90,8 @@ impl Operation for AdvanceJob {
         let Some(job) = found.filter(|job| is_held(job, self.holder)) else {
             return Ok(Decision::unchanged(None));
         };
-        let Advance { outcomes, of: _, cursor, total, made, seats_held, forgets, ending } = &self.advance;
+        let Advance { outcomes, of: _, cursor, passed_over, total, made, seats_held, forgets, ending } =
+            &self.advance;
         let attempts = job.attempts;
         let mut job = renewed(job, self.holder, facts.now);
         if !outcomes.is_empty() || cursor.is_some() {
@@ -96,6 +99,9 @@ impl Operation for AdvanceJob {
         }
         job.total = total.unwrap_or(job.total);
         job.cursor = cursor.clone().or(job.cursor);
+        if let Some(passed_over) = passed_over {
+            job.passed_over.clone_from(passed_over);
+        }
         job.made.accounts += made.accounts;
         job.made.users += made.users;
         job.seats_held = seats_held.unwrap_or(job.seats_held);

@@ -1,10 +1,11 @@
 //! Taking away what a job was to take, once it has ended or where it never came about: nobody reads it any more, and it names
-//! people.
+//! people. Of a job that was stopped or given up, the results tell of what was left instead.
 
+use super::called;
 use crate::facts::Facts;
-use crate::home::{Home, Key};
+use crate::home::{Home, Key, Record};
 use crate::id::JobId;
-use crate::model::{Job, JobPartId, JobSide};
+use crate::model::{Job, JobPart, JobPartId, JobSide, Outcome, OutcomeStatus, PartContent};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -24,7 +25,7 @@ pub struct ClearParts {
 }
 
 impl Operation for ClearParts {
-    type State = (Option<Job>, Vec<JobPartId>);
+    type State = (Option<Job>, Vec<JobPart>);
     /// Whether there may be more behind it.
     type Output = bool;
 
@@ -43,18 +44,37 @@ impl Operation for ClearParts {
         view.fetch(parts.iter().copied().map(Key::JobPart)).await?;
         let mut there = Vec::new();
         for part in parts {
-            if view.get(&part).await?.is_some() {
-                there.push(part);
-            }
+            there.extend(view.get(&part).await?);
         }
         Ok((job, there))
     }
 
     fn decide(&self, (job, there): Self::State, _: &Facts) -> Result<Decision<bool>, Refusal> {
-        let total = job.map_or(0, |job| job.total.div_ceil(Job::PART as u64));
-        let more = total > (self.n + 1) * PARTS;
-        Ok(there.into_iter().map(Key::JobPart).fold(Decision::unchanged(more), Decision::remove))
+        let Some(job) = job else { return Ok(Decision::unchanged(false)) };
+        let more = job.total.div_ceil(Job::PART as u64) > (self.n + 1) * PARTS;
+        let left = there.iter().filter_map(|part| left_of(&job, part)).map(Record::JobPart);
+        let decision = left.fold(Decision::unchanged(more), Decision::put);
+        Ok(there.iter().map(|part| Key::JobPart(part.id)).fold(decision, Decision::remove))
     }
+}
+
+/// What the results tell of a part of the request that a job did not do, or not whole; nothing where all of it was done.
+pub(crate) fn left_of(job: &Job, part: &JobPart) -> Option<JobPart> {
+    let PartContent::Items(items) = &part.content else { return None };
+    let first = u64::from(part.id.n) * Job::PART as u64;
+    if part.id.side != JobSide::Input || job.told() <= job.done.max(first) {
+        return None;
+    }
+    let done = usize::try_from(job.done.saturating_sub(first)).unwrap_or(usize::MAX);
+    let left = items.iter().skip(done).map(|item| {
+        let (item, line) = called(item);
+        let status = OutcomeStatus::Left;
+        Outcome { item, line, status, code: None, warning: None, detail: None }
+    });
+    let told = if done == 0 { &[] } else { job.fresh.as_slice() };
+    let content = PartContent::Outcomes(told.iter().cloned().chain(left).collect());
+    let is_whole_before = done >= Job::PART;
+    (!is_whole_before).then_some(JobPart { id: JobPartId { side: JobSide::Results, ..part.id }, content })
 }
 
 /// Takes away parts of a job that never came about. How many.

@@ -19,14 +19,8 @@ const ERASED: &str = "(erased)";
 /// What came of items of a part of a request, as they are called there now: of those who were erased since the part was read
 /// nothing is said that names them. Nothing is left out where the part has gone, all of it being done.
 pub(crate) fn as_called(part: Option<&JobPart>, outcomes: Vec<Outcome>) -> Vec<Outcome> {
-    #[derive(Deserialize)]
-    struct Line {
-        item: String,
-    }
     let Some(PartContent::Items(items)) = part.map(|part| &part.content) else { return outcomes };
-    let called =
-        |item: &String| serde_json::from_str::<Line>(item).map_or_else(|_| item.clone(), |it| it.item);
-    let called: BTreeSet<String> = items.iter().map(called).collect();
+    let called: BTreeSet<String> = items.iter().map(|item| called(item).0).collect();
     let as_called = |outcome: Outcome| {
         if called.contains(&outcome.item) {
             outcome
@@ -35,6 +29,19 @@ pub(crate) fn as_called(part: Option<&JobPart>, outcomes: Vec<Outcome>) -> Vec<O
         }
     };
     outcomes.into_iter().map(as_called).collect()
+}
+
+/// What the results call an item, and the line of the file on which it begins.
+pub(crate) fn called(item: &str) -> (String, Option<u64>) {
+    #[derive(Deserialize)]
+    struct Line {
+        item: String,
+        line: u64,
+    }
+    match serde_json::from_str(item) {
+        Ok(Line { item, line }) => (item, Some(line)),
+        Err(_) => (item.to_owned(), None),
+    }
 }
 
 /// Replaces the items of a job or of a part of it that are a name of the person; their number stays, and so does every

@@ -12,9 +12,9 @@ mod withdraw;
 pub use advance::{Advance, AdvanceJob, Ending};
 pub use begin::BeginJob;
 pub use cancel::CancelJob;
-pub(crate) use clear::{ClearParts, DropParts};
+pub(crate) use clear::{ClearParts, DropParts, left_of};
 pub use forget::ForgetItems;
-pub(crate) use forget::as_called;
+pub(crate) use forget::{as_called, called};
 pub use row::{Row, RowDone, RowInJob};
 pub use take::{Later, TakeJob, Taken};
 pub use withdraw::WithdrawJob;
@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use crate::actor::Actor;
 use crate::facts::Seed;
 use crate::id::JobId;
-use crate::model::{Job, JobStatus, Lease, Made, Work};
+use crate::model::{Job, JobStatus, Lease, Made, OutcomeStatus, Work};
 use crate::time::Timestamp;
 
 /// For how long a worker holds a job without getting on, in seconds. Others may take over after that.
@@ -65,6 +65,7 @@ impl Asked {
             made: Made::default(),
             fresh: Vec::new(),
             cursor: None,
+            passed_over: Vec::new(),
             seats_held: 0,
             lease: None,
             attempts: 0,
@@ -93,9 +94,13 @@ pub(crate) fn is_free(job: &Job, holder: uuid::Uuid) -> bool {
     !job.status.is_finished() && job.lease.is_none_or(|lease| lease.holder == holder)
 }
 
-/// The job after its end: nothing is held any more.
+/// The job after its end: nothing is held any more, and what was not done is counted.
 pub(crate) fn ended(mut job: Job, status: JobStatus, now: Timestamp) -> Job {
     job.status = status;
+    let left = job.told() - job.done;
+    if left > 0 {
+        job.summary.insert(OutcomeStatus::Left.name().to_owned(), left);
+    }
     job.lease = None;
     job.seats_held = 0;
     job.finished_at = Some(now);

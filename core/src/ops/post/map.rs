@@ -32,6 +32,9 @@ pub struct MapOwner {
     /// The version of the note of what the trait said, as it was read before the person was looked for: an erasure leaves
     /// another wherever the trait names them.
     pub last: Option<Version>,
+    /// Whether this follows a mapping, not a trait: one that names another trait is no news of a trait, and leaves an owner
+    /// who was set by hand.
+    pub by_mapping: bool,
 }
 
 /// What came of it.
@@ -103,6 +106,7 @@ impl Operation for MapOwner {
         let TheMapped(subject) = self.mapped();
         let now = Mapped { subject, by: self.mapped_by.clone(), external: named.clone() };
         let news = read.last.as_ref() != Some(&now);
+        let is_mapped_anew = self.by_mapping && read.last.as_ref().is_none_or(|last| last.by != now.by);
         let noted = if news { unchanged.put(now.into()) } else { unchanged };
         let before = place.posts().account_owner.clone();
         let (member, cuts) = (read.member, self.user.map_or(0, |(_, cuts)| cuts));
@@ -121,7 +125,8 @@ impl Operation for MapOwner {
             // By hand, until the trait says something else.
             (Some(Post::Manual { .. }), None) => return Ok(noted),
             // Emptied by hand as well.
-            (Some(Post::Manual { .. }) | None, Some(_)) if !news => return Ok(noted),
+            (None, Some(_)) if !news => return Ok(noted),
+            (Some(Post::Manual { .. }), Some(_)) if !news || is_mapped_anew => return Ok(noted),
             (Some(Post::Mapping { external_id, user: held, .. }), Some(named))
                 if *external_id == named && *held == user =>
             {

@@ -53,9 +53,22 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_length(all);
             bar.set_position(done);
+            bar.set_message(self.what);
         } else if self.said.elapsed() >= PAUSE {
             self.said = Instant::now();
             note(&format!("{done} of {all} {}", self.what));
+        }
+    }
+
+    /// So much of so much was looked at before anything is done.
+    pub fn looking(&mut self, examined: u64, all: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(all);
+            bar.set_position(examined);
+            bar.set_message("items looked at");
+        } else if self.said.elapsed() >= PAUSE {
+            self.said = Instant::now();
+            note(&format!("{examined} of {all} items looked at"));
         }
     }
 

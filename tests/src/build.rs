@@ -434,6 +434,7 @@ pub fn job(n: u64) -> Job {
         detail: Some("the account is not there".into()),
     };
     Job {
+        examined: 0,
         passed_over: Vec::new(),
         id: job_id(n),
         work: Work::ImportMembers { organization: organization_id(1), create_accounts: true, dry_run: false },

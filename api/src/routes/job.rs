@@ -177,7 +177,8 @@ async fn next(call: &Call, seen: &Job) -> Option<Job> {
         }
         let afresh = call.afresh().await.ok()?;
         let job = flows::find_job(call.roster(), &afresh, seen.id).await.ok()?;
-        if job.done != seen.done || job.status != seen.status || job.total != seen.total {
+        let stands = |job: &Job| (job.done, job.status, job.total, job.examined);
+        if stands(&job) != stands(seen) {
             return Some(job);
         }
     }

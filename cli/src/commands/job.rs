@@ -80,6 +80,7 @@ const FIELDS: &[Column] = &[
     ("status", "/status"),
     ("done", "/progress/done"),
     ("of", "/progress/total"),
+    ("looked at", "/examined"),
     ("summary", "/summary"),
     ("created", "/created_at"),
     ("finished", "/finished_at"),
@@ -163,7 +164,11 @@ async fn wait(session: &Session, id: JobId) -> Result<Job, Failure> {
     let mut progress = Progress::towards_an_end("items done");
     loop {
         let job = flows::find_job(&session.roster, &session.request(), id).await?;
-        progress.of(job.done, job.total);
+        if job.done == 0 && job.examined > 0 {
+            progress.looking(job.examined, job.total);
+        } else {
+            progress.of(job.done, job.total);
+        }
         if job.status.is_finished() {
             progress.end();
             return Ok(job);

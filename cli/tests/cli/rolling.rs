@@ -53,6 +53,24 @@ fn write(addresses: &Addresses, key: &str, name: &str) -> Value {
     unreachable!("numbers do not end")
 }
 
+/// A look at one of the servers, which is answered or told to be asked again.
+fn look(addresses: &Addresses, key: &str, n: usize) {
+    let auth = format!("Authorization: Bearer {key}\r\n");
+    let check = json!({"user": "ext:ada", "permission": "members:read", "organization": "ext:acme"});
+    let (method, path, body) = match n % 3 {
+        0 => ("POST", "/v1/check", Some(&check)),
+        1 => ("GET", "/v1/organizations/ext:acme/accounts?limit=2", None),
+        _ => ("GET", "/v1/events?after=0&limit=1&wait=1", None),
+    };
+    match call_at(&addresses.of(n / 3), method, path, &auth, body) {
+        Ok((200, _)) | Err(_) => {}
+        Ok((503, refused)) => {
+            assert!(["busy", "store_unavailable"].contains(&refused["code"].as_str().unwrap()), "{refused}");
+        }
+        Ok((status, answer)) => panic!("{path}: {status} {answer}"),
+    }
+}
+
 /// Asks for an import of many rows.
 fn import(server: &Server, key: &str) -> Value {
     let rows = (0..IMPORTED).fold("user_external_id,account_external_id,role\n".to_owned(), |file, n| {
@@ -95,6 +113,14 @@ on_every_store! {
                 }
             };
             let writers: Vec<_> = (0..WRITERS).map(|who| scope.spawn(writer(who))).collect();
+            scope.spawn(|| {
+                for n in 0.. {
+                    if restarted.load(Ordering::SeqCst) == 2 {
+                        break;
+                    }
+                    look(&addresses, &key, n);
+                }
+            });
             for (n, server) in servers.iter_mut().enumerate() {
                 let enough = written.load(Ordering::SeqCst) + 20;
                 while written.load(Ordering::SeqCst) < enough {
@@ -109,6 +135,16 @@ on_every_store! {
                 addresses.set(n, &next);
                 let (status, said) = std::mem::replace(server, next).end();
                 assert_eq!(status, Some(0), "{said}");
+                let left = server.call("GET", &format!("/v1/jobs/{job}"), &key, None).1["progress"]["done"].as_u64();
+                if n == 0 {
+                    // The lease was given back: nobody waits until it has ended.
+                    let asked = Instant::now();
+                    let goes_on = |job: &Value| job["finished_at"].is_string() || job["progress"]["done"].as_u64() > left;
+                    while !goes_on(&server.call("GET", &format!("/v1/jobs/{job}"), &key, None).1) {
+                        assert!(asked.elapsed() < Duration::from_secs(25), "the import stands still");
+                        thread::sleep(Duration::from_millis(50));
+                    }
+                }
                 restarted.fetch_add(1, Ordering::SeqCst);
             }
             writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()

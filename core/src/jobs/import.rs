@@ -127,14 +127,22 @@ impl Held {
             }
             let cursor = short.then(|| format!("{}{}", Job::SHORT, n + 1));
             // What an attempt that was cut off has said is not said again.
+            let examined = (!options.dry_run).then(|| job.total.min((n + 1) * Job::PART as u64));
             let advance = if n < told {
-                Advance::default()
+                Advance { examined, ..Advance::default() }
             } else {
                 let of = Some(JobPartId::of_item(job.id, n * Job::PART as u64));
                 if !options.dry_run {
                     self.count_refused(&report.outcomes);
                 }
-                Advance { outcomes: report.outcomes, of, made: report.made, cursor, ..Advance::default() }
+                Advance {
+                    outcomes: report.outcomes,
+                    of,
+                    made: report.made,
+                    cursor,
+                    examined,
+                    ..Advance::default()
+                }
             };
             job = self.say(&request, job.id, advance).await?;
         }

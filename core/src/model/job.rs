@@ -278,6 +278,9 @@ pub struct Job {
     pub fresh: Vec<Outcome>,
     /// Where to go on, in the terms of the work.
     pub cursor: Option<String>,
+    /// Of how many items it was looked, before any of them is done, whether all can be.
+    #[serde(default)]
+    pub examined: u64,
     /// Organizations that could not be read or written: they are tried again behind all others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passed_over: Vec<OrganizationId>,

@@ -8,6 +8,7 @@ crate::on_every_store! {
 }
 
 mod cases {
+    use std::collections::BTreeSet;
     use std::fmt::Write as _;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Mutex};
@@ -17,7 +18,7 @@ mod cases {
     use roster_core::facts::Request;
     use roster_core::flows::{find_job, set_role, update_user};
     use roster_core::log::LogFilter;
-    use roster_core::model::Job;
+    use roster_core::model::{Job, Work};
     use roster_core::op::{Roster, run};
     use roster_core::ops::job::{TakeJob, Taken};
     use roster_core::ops::user::UserPatch;
@@ -42,10 +43,13 @@ mod cases {
         Owners,
         Records,
         Cards,
+        DryRun,
+        DryAccounts,
+        Resets,
     }
 
     impl Kind {
-        const ALL: [Self; 8] = [
+        const ALL: [Self; 11] = [
             Self::Everywhere,
             Self::Bulk,
             Self::Import,
@@ -54,12 +58,21 @@ mod cases {
             Self::Owners,
             Self::Records,
             Self::Cards,
+            Self::DryRun,
+            Self::DryAccounts,
+            Self::Resets,
         ];
 
         /// How it ends.
         fn end(self) -> &'static str {
             match self {
-                Self::Everywhere | Self::Bulk | Self::Import | Self::Accounts => "completed_with_conflicts",
+                Self::Everywhere
+                | Self::Bulk
+                | Self::Import
+                | Self::Accounts
+                | Self::DryRun
+                | Self::DryAccounts
+                | Self::Resets => "completed_with_conflicts",
                 Self::Erase | Self::Owners | Self::Records | Self::Cards => "completed",
             }
         }
@@ -88,18 +101,26 @@ mod cases {
                 let body = json!({"action": "remove", "users": users});
                 operator.post(&format!("/v1/organizations/{one}/members/bulk"), body).await.is(202)
             }
-            Kind::Import => {
+            Kind::Resets => {
+                let users = json!([ada, "ext:nobody", ada]);
+                let body = json!({"action": "password_reset", "users": users});
+                operator.post(&format!("/v1/organizations/{one}/members/bulk"), body).await.is(202)
+            }
+            Kind::Import | Kind::DryRun => {
                 let file = "email,account_external_id,role\nbob@example.com,north,member\n\
                     ada@example.com,north,viewer\ncyd@example.com,nowhere,viewer\n";
-                upload(service, &format!("/v1/organizations/{one}/imports"), file).await.is(202)
+                let path = format!("/v1/organizations/{one}/imports?dry_run={}", kind == Kind::DryRun);
+                upload(service, &path, file).await.is(202)
             }
             Kind::Erase => {
                 let path = format!("/v1/users/{ada}/erase");
                 operator.post(&path, json!({"confirm": true})).await.is(202)
             }
-            Kind::Accounts => {
+            Kind::Accounts | Kind::DryAccounts => {
                 let file = "account_external_id,name\nnorth,Nord\neast,\n,Nameless\n";
-                upload(service, &format!("/v1/organizations/{one}/imports?kind=accounts"), file).await.is(202)
+                let dry = kind == Kind::DryAccounts;
+                let path = format!("/v1/organizations/{one}/imports?kind=accounts&dry_run={dry}");
+                upload(service, &path, file).await.is(202)
             }
             Kind::Owners => {
                 let account = format!("/v1/organizations/{one}/accounts/ext:north");
@@ -171,9 +192,14 @@ mod cases {
         false
     }
 
+    /// One with mail where letters are to be written.
+    async fn service_for(store: &str, kind: Kind) -> Service {
+        if kind == Kind::Resets { Service::with_mail(store).await.0 } else { Service::on(store).await }
+    }
+
     /// A service with the job asked for, and a worker whose store is cut off at the n-th commit; how many it made.
     async fn one_life(store: &str, kind: Kind, crash: &Arc<Crash>) -> (Service, Value) {
-        let service = Service::on(store).await;
+        let service = service_for(store, kind).await;
         let accepted = asked(&service, kind).await;
         let below = Between::new(Arc::clone(&service.roster.store), Arc::<Crash>::clone(crash));
         let dying = Roster { store: below, ..service.roster.clone() };
@@ -182,11 +208,13 @@ mod cases {
     }
 
     pub async fn x3_whenever_the_worker_dies_another_ends_the_job(store: &str) {
+        let mut kinds = BTreeSet::new();
         for kind in Kind::ALL {
             let whole = Crash::never();
             let (service, accepted) = one_life(store, kind, &whole).await;
             let expected = told(&service, &accepted, kind).await;
             assert_eq!(expected.0[0], kind.end(), "{expected:?}");
+            kinds.insert(job(&service, &accepted).await.work.kind());
             // What a store does at a commit is the same at each of them.
             let every = matches!(store, "memory" | "sqlite")
                 || matches!(kind, Kind::Everywhere | Kind::Bulk | Kind::Import | Kind::Erase);
@@ -205,6 +233,7 @@ mod cases {
                 }
             }
         }
+        assert_eq!(kinds, BTreeSet::from(Work::KINDS), "every kind there is");
     }
 
     /// The job as it stands.
@@ -247,7 +276,7 @@ mod cases {
             let (expected, commits) = (told(&service, &accepted, kind).await, whole.commits());
             let (first, step) = if store == "memory" { (0, 1) } else { (commits / 2, commits) };
             for at in (first..commits).step_by(step) {
-                let service = Service::on(store).await;
+                let service = service_for(store, kind).await;
                 let accepted = asked(&service, kind).await;
                 let overtaken = Arc::new(Overtaken {
                     at,

@@ -22,6 +22,8 @@ pub struct Advance {
     pub cursor: Option<String>,
     /// Which organizations are to be tried again behind all others, from now on.
     pub passed_over: Option<Vec<OrganizationId>>,
+    /// How many items were looked at beforehand.
+    pub examined: Option<u64>,
     /// How many items there are.
     pub total: Option<u64>,
     /// What was made by the way.
@@ -90,14 +92,25 @@ impl Operation for AdvanceJob {
         let Some(job) = found.filter(|job| is_held(job, self.holder)) else {
             return Ok(Decision::unchanged(None));
         };
-        let Advance { outcomes, of: _, cursor, passed_over, total, made, seats_held, forgets, ending } =
-            &self.advance;
+        let Advance {
+            outcomes,
+            of: _,
+            cursor,
+            passed_over,
+            examined,
+            total,
+            made,
+            seats_held,
+            forgets,
+            ending,
+        } = &self.advance;
         let attempts = job.attempts;
         let mut job = renewed(job, self.holder, facts.now);
         if !outcomes.is_empty() || cursor.is_some() {
             job.attempts = 0;
         }
         job.total = total.unwrap_or(job.total);
+        job.examined = examined.unwrap_or(job.examined);
         job.cursor = cursor.clone().or(job.cursor);
         if let Some(passed_over) = passed_over {
             job.passed_over.clone_from(passed_over);

@@ -65,6 +65,7 @@ impl Asked {
             made: Made::default(),
             fresh: Vec::new(),
             cursor: None,
+            examined: 0,
             passed_over: Vec::new(),
             seats_held: 0,
             lease: None,

@@ -201,9 +201,10 @@ mod postgres {
             | OpenError::UnknownSchema { .. }
             | OpenError::HalfLoaded => Failure::Failed(error.to_string()),
             OpenError::Url { .. } => Failure::Usage(error.to_string()),
-            OpenError::Empty | OpenError::OlderSchema { .. } | OpenError::Database { .. } => {
-                Failure::Store(error.to_string())
-            }
+            OpenError::Empty
+            | OpenError::OlderSchema { .. }
+            | OpenError::Locked
+            | OpenError::Database { .. } => Failure::Store(error.to_string()),
         }
     }
 }

@@ -70,6 +70,11 @@ pub enum OpenError {
         /// What differs.
         detail: String,
     },
+    /// A migration did not come to its locks.
+    #[error(
+        "the tables cannot be migrated while another session holds one of them, such as a pg_dump: nothing was changed; let that end (pg_stat_activity and pg_locks name it), then run `roster migrate`"
+    )]
+    Locked,
     /// A copy into the database did not come to its end.
     #[error(
         "this database holds half of a deployment, from a copy that did not come to its end: copy again into an empty database"

@@ -2,11 +2,13 @@
 //! there.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use roster_core::health::{Check, Inspection, Reach, Rule};
 use sqlx::migrate::{Migrate, MigrateError};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection, query, query_scalar};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, query, query_scalar};
+use tokio::time::sleep;
 
 use crate::config::PostgresConfig;
 use crate::error::OpenError;
@@ -64,14 +66,46 @@ pub(crate) async fn migrate(config: &PostgresConfig) -> Result<(), OpenError> {
         Rule::all_hold(vec![whole_rule(&mut connection).await?])?;
         Rule::all_hold(vec![key_rule(&mut connection, config).await?])?;
     }
-    let done = MIGRATIONS.run_direct(None, &mut connection, false).await;
-    done.map_err(|error| match error {
-        MigrateError::Execute(source) => database(source),
-        other => OpenError::UnknownSchema { detail: other.to_string() },
-    })?;
+    apply(&mut connection, config.statement_timeout.min(LOCK_LIMIT)).await?;
     leave_key(&mut connection, config).await?;
     Rule::all_hold(vec![key_rule(&mut connection, config).await?])?;
     connection.close().await.map_err(database)
+}
+
+/// How long a migration waits for a lock at a time. Whoever comes to the table meanwhile waits behind it, the servers that
+/// are running too.
+const LOCK_LIMIT: Duration = Duration::from_secs(3);
+/// How often it is tried, with pauses as long between.
+const LOCK_TRIES: u32 = 20;
+
+/// Applies what is missing. Each migration is a transaction: one that cannot have its locks soon is undone and tried again,
+/// so that others come to the tables between.
+async fn apply(connection: &mut PgConnection, limit: Duration) -> Result<(), OpenError> {
+    let setting = format!("SET lock_timeout = {}", limit.as_millis().max(1));
+    sqlx::query(AssertSqlSafe(setting)).execute(&mut *connection).await.map_err(database)?;
+    for n in 1..=LOCK_TRIES {
+        match MIGRATIONS.run_direct(None, &mut *connection, false).await {
+            Ok(()) => return Ok(()),
+            Err(error) if is_locked(&error) => {
+                tracing::warn!(
+                    "a migration waits for what another session holds, such as a pg_dump or another migration \
+                     (try {n} of {LOCK_TRIES})"
+                );
+                sleep(limit).await;
+            }
+            Err(MigrateError::Execute(source)) => return Err(database(source)),
+            Err(other) => return Err(OpenError::UnknownSchema { detail: other.to_string() }),
+        }
+    }
+    Err(OpenError::Locked)
+}
+
+/// The lock was not to be had within the limit.
+fn is_locked(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) = error else {
+        return false;
+    };
+    source.as_database_error().is_some_and(|error| error.code().as_deref() == Some("55P03"))
 }
 
 fn options(config: &PostgresConfig) -> Result<PgConnectOptions, OpenError> {

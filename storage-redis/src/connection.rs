@@ -1,6 +1,8 @@
 //! Connections: to one node, or to all nodes of a cluster. Each carries many calls at a time.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
@@ -8,7 +10,8 @@ use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
-    Client, Cmd, FromRedisValue, IntoConnectionInfo, Pipeline, RedisFuture, RedisResult, Script, Value,
+    Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError, RedisFuture,
+    RedisResult, Script, ServerErrorKind, Value, cmd,
 };
 
 use socket2::TcpKeepalive;
@@ -19,8 +22,90 @@ use crate::error::{Fault, OpenError, was_cut_off};
 /// One connection.
 #[derive(Clone)]
 pub(crate) enum Connection {
-    One(ConnectionManager),
+    One(One),
     Cluster(ClusterConnection),
+}
+
+/// To one node, by which nothing is asked of a replica: a primary may become one at any time, and after a failover the
+/// address may lead to one. Whenever the role is in doubt it is looked at before anything else is sent: after a
+/// connection broke, after the server refused to write, and when somebody wants to be sure. The nodes of a cluster need
+/// none of it, since they answer for what is theirs and name the right one for the rest.
+#[derive(Clone)]
+pub(crate) struct One {
+    manager: ConnectionManager,
+    /// How often the role was doubted, by this connection or the one beside it.
+    doubts: Arc<AtomicU64>,
+    /// How often it had been when this connection last led to a primary.
+    settled: Arc<AtomicU64>,
+}
+
+impl One {
+    fn new(manager: ConnectionManager) -> Self {
+        Self { manager, doubts: Arc::default(), settled: Arc::default() }
+    }
+
+    fn doubt(&self) {
+        self.doubts.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Goes on if this leads to a primary, as far as anybody knows.
+    async fn settle(&mut self) -> RedisResult<()> {
+        let doubts = self.doubts.load(Ordering::SeqCst);
+        if self.settled.load(Ordering::SeqCst) >= doubts {
+            return Ok(());
+        }
+        let mut ask = cmd("INFO");
+        ask.arg("replication");
+        let told = self.manager.req_packed_command(&ask).await?.extract_error()?;
+        let told: String = redis::from_redis_value(told)?;
+        if !told.lines().any(|line| line.trim_end() == "role:master") {
+            let kind = ErrorKind::Server(ServerErrorKind::ReadOnly);
+            return Err(
+                (kind, "the server has become a replica: it is not asked until it is a primary").into()
+            );
+        }
+        self.settled.fetch_max(doubts, Ordering::SeqCst);
+        Ok(())
+    }
+
+    async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
+        self.settle().await?;
+        let answer = self.manager.req_packed_command(command).await;
+        if answer.as_ref().map_or_else(is_doubtful, is_read_only) {
+            self.doubt();
+        }
+        answer
+    }
+
+    async fn send_all(
+        &mut self,
+        commands: &Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisResult<Vec<Value>> {
+        self.settle().await?;
+        let answers = self.manager.req_packed_commands(commands, offset, count).await;
+        let doubtful = match &answers {
+            Ok(answers) => answers.iter().any(is_read_only),
+            Err(error) => is_doubtful(error),
+        };
+        if doubtful {
+            self.doubt();
+        }
+        answers
+    }
+}
+
+/// What a replica says to whoever wants to write.
+const READ_ONLY: &str = "READONLY";
+
+fn is_read_only(answer: &Value) -> bool {
+    matches!(answer, Value::ServerError(error) if error.code() == READ_ONLY)
+}
+
+/// Whether what answers next may be another server, or the same in another role.
+fn is_doubtful(error: &RedisError) -> bool {
+    was_cut_off(error) || error.code() == Some(READ_ONLY)
 }
 
 impl fmt::Debug for Connection {
@@ -35,7 +120,7 @@ impl fmt::Debug for Connection {
 impl ConnectionLike for Connection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         match self {
-            Self::One(one) => one.req_packed_command(cmd),
+            Self::One(one) => Box::pin(one.send(cmd)),
             Self::Cluster(cluster) => cluster.req_packed_command(cmd),
         }
     }
@@ -47,14 +132,14 @@ impl ConnectionLike for Connection {
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
         match self {
-            Self::One(one) => one.req_packed_commands(cmd, offset, count),
+            Self::One(one) => Box::pin(one.send_all(cmd, offset, count)),
             Self::Cluster(cluster) => cluster.req_packed_commands(cmd, offset, count),
         }
     }
 
     fn get_db(&self) -> i64 {
         match self {
-            Self::One(one) => one.get_db(),
+            Self::One(one) => one.manager.get_db(),
             Self::Cluster(cluster) => cluster.get_db(),
         }
     }
@@ -86,7 +171,7 @@ pub(crate) async fn connect(config: &RedisConfig) -> Result<Connection, OpenErro
         .set_connection_timeout(Some(config.connection_timeout))
         .set_response_timeout(Some(config.response_timeout));
     let manager = client.get_connection_manager_with_config(settings).await;
-    manager.map(Connection::One).map_err(reached)
+    manager.map(|manager| Connection::One(One::new(manager))).map_err(reached)
 }
 
 /// A peer that is gone without a word is noticed in 15 seconds or so, and its connection made anew.
@@ -100,6 +185,23 @@ fn tcp() -> TcpSettings {
 }
 
 impl Connection {
+    /// Another one, whose doubts about the role are this one's too, and the other way round.
+    pub(crate) async fn beside(&self, config: &RedisConfig) -> Result<Self, OpenError> {
+        let mut other = connect(config).await?;
+        if let (Self::One(other), Self::One(this)) = (&mut other, self) {
+            other.doubts = Arc::clone(&this.doubts);
+            this.doubt();
+        }
+        Ok(other)
+    }
+
+    /// Has the role looked at before the next call.
+    pub(crate) fn doubt(&self) {
+        if let Self::One(one) = self {
+            one.doubt();
+        }
+    }
+
     pub(crate) const fn is_cluster(&self) -> bool {
         matches!(self, Self::Cluster(_))
     }

@@ -27,6 +27,9 @@ use uuid::Uuid;
 /// How many sets the names of homes are spread over.
 pub(crate) const REGISTRIES: u8 = 64;
 
+/// The field of a home that holds what a commit under way writes: the note by which one that was cut off is finished.
+pub(crate) const REDO: &str = ".redo";
+
 /// The keys of a home, in the order in which every script takes them.
 #[derive(Clone, Debug)]
 pub(crate) struct HomeKeys {

@@ -170,6 +170,11 @@ pub(crate) async fn records(
         let mut command = cmd("HKEYS");
         command.arg(store.keys(home).home());
         let names: Vec<String> = store.bulk.command(&command).await?;
+        if names.iter().any(|name| name == keys::REDO) {
+            // A commit that was cut off may hold a record whose name is not there yet.
+            read::heal(store, home).await?;
+            continue;
+        }
         let mut found: Vec<Key> = names.iter().filter_map(|name| keys::key(name)).collect();
         found.retain(|key| after.as_ref().is_none_or(|after| key > after));
         found.sort_unstable();

@@ -21,7 +21,8 @@ pub(crate) async fn open(config: &RedisConfig) -> Result<(Connection, Connection
     let quick = connect(config).await?;
     Rule::all_hold(server_rules(config, &quick).await?)?;
     Rule::all_hold(content_rules(config, &quick, true).await?)?;
-    Ok((quick, connect(config).await?))
+    let bulk = quick.beside(config).await?;
+    Ok((quick, bulk))
 }
 
 /// Looks at every rule and changes nothing; at the key only where there is one.

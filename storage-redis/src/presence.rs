@@ -73,7 +73,8 @@ fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// Takes the place again and again. Where that was not to be done in time, whoever was alone may not be any more.
+/// Takes the place again and again, by which a server that does nothing else notices within seconds that its primary has
+/// become a replica. Where that was not to be done in time, whoever was alone may not be any more.
 async fn hold(store: Arc<Inner>, presence: Presence, name: String, lost: Arc<AtomicBool>) {
     let mut until = Instant::now() + LIFE;
     loop {

@@ -46,11 +46,15 @@ pub(crate) async fn fields_of(store: &Inner, asks: &[(&Home, &[String])]) -> Res
             return asks.iter().zip(told).map(|((home, _), told)| understood(store, home, told)).collect();
         }
         for ((home, _), _) in asks.iter().zip(&told).filter(|(_, told)| told.is_torn) {
-            // Any script on all keys finishes it; this one asks for nothing besides.
-            let _none: Vec<usize> =
-                store.quick.ask(&store.scripts.count, store.keys(home).all(), &[]).await?;
+            heal(store, home).await?;
         }
     }
+}
+
+/// Finishes a commit that was cut off in a home. Any script on all keys does; this one asks for nothing besides.
+pub(crate) async fn heal(store: &Inner, home: &Home) -> Result<(), Fault> {
+    let _none: Vec<usize> = store.quick.ask(&store.scripts.count, store.keys(home).all(), &[]).await?;
+    Ok(())
 }
 
 fn understood(store: &Inner, home: &Home, told: Told) -> Result<Fields, Fault> {
@@ -73,7 +77,7 @@ async fn in_one_go(store: &Inner, asks: &[(&Home, &[String])]) -> Result<Vec<Tol
     let mut pipeline = redis::pipe();
     for (home, names) in asks {
         let read = pipeline.cmd("HMGET").arg(keys::home_key(&store.prefix, home));
-        read.arg(&[".head", ".redo"]).arg(*names);
+        read.arg(&[".head", keys::REDO]).arg(*names);
     }
     pipeline.cmd("TIME");
     let mut answers: Vec<Value> = store.quick.ask_together(&pipeline).await?;

@@ -2,12 +2,12 @@
 //! home holds something; it goes out when a home that only points has become empty, since it may be somebody's address.
 
 use futures::future::try_join_all;
-use redis::cmd;
+use redis::{cmd, pipe};
 use roster_core::home::Home;
 
 use crate::error::{Fault, bad};
-use crate::head;
-use crate::keys::{REGISTRIES, registry, registry_of};
+use crate::keys::{self, REGISTRIES, registry, registry_of};
+use crate::read;
 use crate::store::Inner;
 
 /// Puts a home's name in.
@@ -40,9 +40,16 @@ pub(crate) async fn settle(store: &Inner, home: &Home) -> Result<(), Fault> {
 }
 
 async fn holds_something(store: &Inner, home: &Home) -> Result<bool, Fault> {
-    let mut command = cmd("EXISTS");
-    command.arg(store.keys(home).home());
-    Ok(store.quick.command(&command).await?)
+    let place = store.keys(home);
+    let mut look = pipe();
+    look.cmd("EXISTS").arg(place.home()).cmd("HEXISTS").arg(place.home()).arg(keys::REDO);
+    let (mut holds, is_torn): (bool, bool) = store.quick.ask_together(&look).await?;
+    if is_torn {
+        // What was cut off may take away all that is there.
+        read::heal(store, home).await?;
+        (holds, _) = store.quick.ask_together::<(bool, bool)>(&look).await?;
+    }
+    Ok(holds)
 }
 
 /// An answer of `homes`.
@@ -81,10 +88,7 @@ pub(crate) async fn ends(store: &Inner, after: &Home, limit: u16) -> Result<Vec<
 }
 
 async fn end(store: &Inner, home: &Home) -> Result<u64, Fault> {
-    let mut command = cmd("HGET");
-    command.arg(store.keys(home).home()).arg(".head");
-    let head: Option<String> = store.quick.command(&command).await?;
-    Ok(head::read(home, head.as_deref())?.seq)
+    Ok(read::fields(store, home, &[]).await?.head.seq)
 }
 
 /// The next names in order, at least one if there is any, at most so many.

@@ -261,6 +261,8 @@ impl Store for RedisStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
+        // Who is a replica now, or stands before one, is not ready though it answers.
+        self.inner.quick.doubt();
         let mut command = cmd("EXISTS");
         command.arg(keys::meta(&self.inner.prefix));
         let there: Result<u64, _> = self.inner.quick.command(&command).await;

@@ -1,13 +1,15 @@
 //! Commits that a crash cuts off after any of their writes: whoever comes next finishes them.
 
 use std::env;
+use std::sync::Arc;
 
 use redis::Script;
 use roster_core::home::{Home, Key, Record, Tally};
 use roster_core::id::{AccountId, CommitId, OrganizationId, UserId};
+use roster_core::listing::{Listing, MemberSort, PageRequest, Scope};
 use roster_core::log::{LogEntry, LogFilter, Personal, digest};
 use roster_core::model::{Access, Account, AccountStatus, Card, Claim, ClaimName, ClaimTarget, Member};
-use roster_core::store::{ChangeSet, Committed, Dump, Store, StoreClock, Write};
+use roster_core::store::{ChangeSet, Clock, Committed, Dump, Store, StoreClock, Write};
 use roster_core::time::Timestamp;
 use uuid::Uuid;
 
@@ -62,9 +64,12 @@ fn set(n: u128, home: &Home, writes: Vec<Write>) -> ChangeSet {
     }
 }
 
-/// What is there first, and what is cut off: puts, a replacement with other lines, a removal, a tally, an entry.
-fn of_organization() -> (ChangeSet, ChangeSet) {
-    let home = Home::Organization(OrganizationId::from_uuid(id(1)));
+/// What is there first, what is cut off, and what comes next.
+type Sets = [ChangeSet; 3];
+
+/// Puts, a replacement with other lines, a removal, a tally, an entry.
+fn of_organization(n: u128) -> Sets {
+    let home = Home::Organization(organization(n));
     let seats = |by| Write::Add { tally: Tally::Seats, by, within: 0..=9 };
     let first = vec![Write::Put(account(2)), Write::Put(member("Ada")), seats(1)];
     let second = vec![
@@ -73,23 +78,52 @@ fn of_organization() -> (ChangeSet, ChangeSet) {
         Write::Remove(Key::Account(AccountId::from_uuid(id(2)))),
         seats(1),
     ];
-    (set(10, &home, first), set(11, &home, second))
+    [set(10, &home, first), set(11, &home, second), set(12, &home, vec![Write::Put(account(4))])]
 }
 
 /// A home without a log, taken and given back.
-fn of_claim() -> (ChangeSet, ChangeSet) {
-    let home = Home::Claim(ClaimName::Email("ada@example.com".to_owned()));
-    let claim = Claim { target: ClaimTarget::User(user()), since: NOW };
-    let first = set(10, &home, vec![Write::Put(Record::Claim(claim))]);
-    (first, set(11, &home, vec![Write::Remove(Key::Claim)]))
+fn of_claim(n: u128) -> Sets {
+    let home = Home::Claim(ClaimName::Email(format!("ada{n}@example.com")));
+    let claim = || Write::Put(Record::Claim(Claim { target: ClaimTarget::User(user()), since: NOW }));
+    [
+        set(10, &home, vec![claim()]),
+        set(11, &home, vec![Write::Remove(Key::Claim)]),
+        set(12, &home, vec![claim()]),
+    ]
 }
 
-async fn fresh(name: &str) -> Option<RedisStore> {
-    let url = env::var("ROSTER_TEST_REDIS_URL").ok()?;
+fn organization(n: u128) -> OrganizationId {
+    OrganizationId::from_uuid(id(1_000 + n))
+}
+
+/// One Redis and a Redis Cluster, as far as they are there.
+fn urls() -> Vec<String> {
+    let wanted = env::var("ROSTER_TEST_BACKENDS").unwrap_or_default();
+    let named = |(name, variable): (&str, &str)| {
+        let url = env::var(variable).ok().filter(|url| !url.is_empty());
+        // `cargo xtask test` names a server of each store that is tested.
+        assert!(url.is_some() || wanted.split(',').all(|wanted| wanted.trim() != name), "no {variable}");
+        url
+    };
+    let variables = [("redis", "ROSTER_TEST_REDIS_URL"), ("redis-cluster", "ROSTER_TEST_REDIS_CLUSTER_URL")];
+    variables.into_iter().filter_map(named).collect()
+}
+
+/// A clock that stands still, so that answers are alike.
+#[derive(Debug)]
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+}
+
+async fn fresh(url: &str, name: &str) -> RedisStore {
     let prefix = format!("torn-{}-{name}:", std::process::id());
     let config = RedisConfig { prefix, ..RedisConfig::new(url, [7; 32]) };
     RedisStore::migrate(&config).await.unwrap();
-    Some(RedisStore::open(config, StoreClock::Server).await.unwrap())
+    RedisStore::open(config, StoreClock::Given(Arc::new(Still))).await.unwrap()
 }
 
 /// The script of a commit that ends after so many of its writes.
@@ -111,38 +145,103 @@ async fn tear(store: &RedisStore, set: &ChangeSet, after: usize) {
     assert!(told.unwrap_err().to_string().contains("cut off"));
 }
 
+/// Every way in which a home is come to.
+const COMERS: [&str; 12] = [
+    "read",
+    "list",
+    "count",
+    "log",
+    "dump",
+    "records",
+    "homes",
+    "ends",
+    "rewrite",
+    "forget",
+    "forget in the log",
+    "commit",
+];
+
+/// Between two writes after which most of them come.
+const FEWER: usize = 8;
+
+/// Comes to a home, and says what it was told there.
+async fn come(store: &RedisStore, comer: &str, n: u128, next: &ChangeSet) -> String {
+    let (home, inner) = (&next.home, store.inner());
+    let page = PageRequest { after: None, limit: 10 };
+    let members = |q: Option<&str>| Listing::Members {
+        organization: organization(n),
+        status: None,
+        account: None,
+        role: None,
+        q: q.map(str::to_owned),
+        sort: MemberSort::Id,
+        descending: false,
+        scope: Scope::All,
+    };
+    let by_script = async |script: &Script| {
+        let arguments = ["nothing", "before", ""].map(|text| text.as_bytes().to_vec());
+        inner.bulk.call::<u64>(script, inner.keys(home).all(), &arguments).await.unwrap()
+    };
+    match comer {
+        "read" => {
+            let accounts = [2, 3].map(|n| Key::Account(AccountId::from_uuid(id(n))));
+            let keys = [&accounts[..], &[Key::Member(user()), Key::Claim]].concat();
+            format!("{:?}", store.read(home, &keys, &[Tally::Seats]).await.unwrap())
+        }
+        "list" => format!("{:?}", store.list(&members(None), &page).await.unwrap()),
+        "count" => format!("{:?}", store.list(&members(Some("lovelace")), &page).await.unwrap()),
+        "log" => format!("{:?}", store.log(home, 0, 10, &LogFilter::ALL).await.unwrap()),
+        "dump" => format!("{:?}", store.dump(home).await.unwrap()),
+        "records" => format!("{:?}", store.records(home, None, 10).await.unwrap()),
+        "homes" => store.homes(None, 1_000).await.unwrap().contains(home).to_string(),
+        "ends" => {
+            let ends = store.ends(&Home::Deployment, 1_000).await.unwrap();
+            format!("{:?}", ends.into_iter().find(|(found, _)| found == home))
+        }
+        "rewrite" => by_script(&inner.scripts.rewrite).await.to_string(),
+        "forget" => by_script(&inner.scripts.forget).await.to_string(),
+        "forget in the log" => format!("{:?}", store.forget(home, UserId::from_uuid(id(6))).await),
+        _ => format!("{:?}", store.commit(next).await),
+    }
+}
+
 async fn all_of(store: &RedisStore, home: &Home) -> (Dump, usize, usize) {
     let log = store.log(home, 0, 10, &LogFilter::ALL).await.unwrap();
     let about = store.log(home, 0, 10, &LogFilter::of_user(user())).await.unwrap();
     (store.dump(home).await.unwrap(), log.len(), about.len())
 }
 
-async fn finished_by_whoever_comes_next(name: &str, sets: fn() -> (ChangeSet, ChangeSet)) {
-    let (first, second) = sets();
-    let Some(whole) = fresh(&format!("{name}-whole")).await else {
-        // `cargo xtask test` names a server whenever Redis is among the stores.
-        assert!(!env::var("ROSTER_TEST_BACKENDS").unwrap_or_default().contains("redis"));
-        return;
-    };
-    whole.commit(&first).await.unwrap();
-    whole.commit(&second).await.unwrap();
-    let expected = all_of(&whole, &first.home).await;
-    for after in 0..40 {
-        let store = fresh(&format!("{name}-{after}")).await.unwrap();
-        store.commit(&first).await.unwrap();
-        tear(&store, &second, after).await;
-        assert_eq!(all_of(&store, &first.home).await, expected, "cut off after {after} writes");
-        assert_eq!(store.commit(&second).await, Ok(Committed::Before), "it was done");
-        assert_eq!(all_of(&store, &first.home).await, expected);
+async fn finished_by_whoever_comes_next(name: &str, sets: fn(u128) -> Sets, cuts: usize) {
+    for url in urls() {
+        let whole = fresh(&url, &format!("{name}-whole")).await;
+        let torn = fresh(&url, &format!("{name}-torn")).await;
+        // One of them after every write; the others where nothing but the note is there, and after a few, each after others.
+        let places = COMERS.iter().enumerate().flat_map(|(n, comer)| {
+            let wanted = move |after: &usize| *comer == "log" || *after == 0 || after % FEWER == n % FEWER;
+            (0..cuts).filter(wanted).map(move |after| (*comer, after))
+        });
+        for (n, (comer, after)) in (1..).zip(places) {
+            let [first, second, next] = sets(n);
+            whole.commit(&first).await.unwrap();
+            whole.commit(&second).await.unwrap();
+            torn.commit(&first).await.unwrap();
+            tear(&torn, &second, after).await;
+            let what = format!("{comer} on {url}, cut off after {after} writes");
+            let told = come(&torn, comer, n, &next).await;
+            assert_eq!(told, come(&whole, comer, n, &next).await, "{what}");
+            let expected = all_of(&whole, &first.home).await;
+            assert_eq!(all_of(&torn, &first.home).await, expected, "{what}");
+            assert_eq!(torn.commit(&second).await, Ok(Committed::Before), "it was done: {what}");
+        }
     }
 }
 
 #[tokio::test]
 async fn a_commit_cut_off_after_any_write_is_finished_by_whoever_comes_next() {
-    finished_by_whoever_comes_next("organization", of_organization).await;
+    finished_by_whoever_comes_next("organization", of_organization, 24).await;
 }
 
 #[tokio::test]
 async fn so_is_one_of_a_home_without_a_log() {
-    finished_by_whoever_comes_next("claim", of_claim).await;
+    finished_by_whoever_comes_next("claim", of_claim, 5).await;
 }

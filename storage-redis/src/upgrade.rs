@@ -8,7 +8,7 @@ use crate::config::RedisConfig;
 use crate::error::{Fault, OpenError};
 use crate::record::{self, SCHEMA, UPCASTS, Upcast};
 use crate::store::{Inner, RedisStore};
-use crate::{index, keys, registry};
+use crate::{index, keys, read, registry};
 
 /// What an upgrade went through.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -75,6 +75,8 @@ impl RedisStore {
 /// Goes through the fields of a home; one that is written meanwhile is in the new schema by that.
 async fn of_home(store: &Inner, home: &Home, schema: u32, steps: &[Upcast]) -> Result<u64, Fault> {
     let place = store.keys(home);
+    // A commit that was cut off may be of the older schema, too.
+    read::heal(store, home).await?;
     let (mut cursor, mut written) = (0_u64, 0);
     loop {
         let mut scan = cmd("HSCAN");

@@ -228,6 +228,19 @@ async fn x5_what_is_written_meanwhile_is_noticed() {
     }
 }
 
+/// X5: what was copied while somebody else may have come in is not opened.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn x5_a_copy_that_was_not_alone_keeps_the_mark_of_half_a_deployment() {
+    for name in selected() {
+        let (source, target) = (fresh(name).await, fresh(name).await);
+        source.store.commit(&change(1, &organization_home(1)).done()).await.unwrap();
+        let outcome = copy(source.store.as_ref(), target.store.as_ref(), &|| false, &mut |_| {}).await;
+        assert_eq!(outcome, Err(CopyError::NotAlone), "{name}");
+        let going_on = target.store.load(Load::Parts(&[])).await;
+        assert_eq!(going_on, Ok(()), "{name}: the target keeps the mark of half a deployment");
+    }
+}
+
 /// X5: a home that came or went is named too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn x5_a_home_that_comes_meanwhile_is_noticed() {

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use roster_core::health::{Inspection, Reach};
 use roster_core::home::Record;
@@ -13,6 +13,7 @@ use roster_core::model::Access;
 use roster_core::permission::RoleRef;
 use roster_core::presence::Presence;
 use roster_core::store::{CommitError, Store, StoreClock, StoreErrorKind};
+use roster_storage_postgres::schema::MIGRATIONS;
 use roster_storage_postgres::{OpenError, PostgresConfig, PostgresStore};
 use roster_tests::build::{
     account, account_id, change, invitation, invitation_id, organization_home, organization_id, receipt, text,
@@ -101,6 +102,38 @@ async fn an_older_schema_is_not_migrated_under_another_key() {
     let other = PostgresConfig { fingerprint: [99; 32], ..config(&older) };
     assert!(matches!(PostgresStore::migrate(&other).await, Err(OpenError::AnotherKey)));
     assert!(refusal(config(&older)).await.contains("older schema (1, this program needs "));
+}
+
+/// A migration that waits for a table, as behind a `pg_dump`, lets everybody else to it, and goes on once it is free.
+#[tokio::test]
+async fn a_migration_that_waits_for_a_lock_stalls_nobody() {
+    if !is_wanted() {
+        return;
+    }
+    let older = Database::empty("ENCODING 'UTF8'").await;
+    let options: PgConnectOptions = older.url().parse().unwrap();
+    let (mut dump, mut server) = (options.connect().await.unwrap(), options.connect().await.unwrap());
+    MIGRATIONS.run_direct(Some(50), &mut server, false).await.unwrap();
+    let hold = "BEGIN; LOCK TABLE accounts IN ACCESS SHARE MODE";
+    sqlx::raw_sql(hold).execute(&mut dump).await.unwrap();
+    let short =
+        |millis| PostgresConfig { statement_timeout: Duration::from_millis(millis), ..config(&older) };
+    let said = PostgresStore::migrate(&short(10)).await.unwrap_err().to_string();
+    assert!(said.contains("pg_dump: nothing was changed"), "{said}");
+    let migrating = async {
+        PostgresStore::migrate(&short(150)).await.unwrap();
+    };
+    let meanwhile = async {
+        // Longer than one try, so that some of these come while the migration waits.
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_millis(40)).await;
+            let read = sqlx::query("SELECT name FROM accounts").execute(&mut server);
+            tokio::time::timeout(Duration::from_secs(2), read).await.expect("it waits too").unwrap();
+        }
+        dump.close().await.unwrap();
+    };
+    futures::join!(migrating, meanwhile);
+    assert!(open(config(&older)).await.is_ok());
 }
 
 /// The lines of a look are those of the refusals, and a look changes nothing.
@@ -339,7 +372,9 @@ async fn errors_are_sorted_by_their_class() {
     let mut other = options.connect().await.unwrap();
     let held = format!("BEGIN; SELECT 1 FROM homes WHERE name = '{}' FOR UPDATE", organization_home(1));
     sqlx::raw_sql(AssertSqlSafe(held)).execute(&mut other).await.unwrap();
+    let begun = Instant::now();
     assert_eq!(refused(&store, 2).await, StoreErrorKind::Busy, "the row is locked");
+    assert!(begun.elapsed() < Duration::from_secs(5), "within the limit, and not when the lock is given up");
     other.close().await.unwrap();
     store.commit(&add_account(2)).await.unwrap();
 
@@ -364,6 +399,23 @@ async fn errors_are_sorted_by_their_class() {
     ] {
         does(&format!("RAISE EXCEPTION 'no' USING ERRCODE = '{code}'")).await;
         assert_eq!(refused(&store, 3).await, kind, "{code}");
+    }
+    // The same where COMMIT itself is refused; only of a connection that the server ends nobody knows.
+    database
+        .execute(
+            "DROP TRIGGER does ON accounts;
+             CREATE CONSTRAINT TRIGGER does AFTER INSERT ON accounts DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW EXECUTE FUNCTION does()",
+        )
+        .await;
+    for (code, kind) in [
+        ("40001", StoreErrorKind::Busy),
+        ("53100", StoreErrorKind::Unavailable),
+        ("23514", StoreErrorKind::Corrupt),
+        ("57P01", StoreErrorKind::OutcomeUnknown),
+    ] {
+        does(&format!("RAISE EXCEPTION 'no' USING ERRCODE = '{code}'")).await;
+        assert_eq!(refused(&store, 3).await, kind, "{code} at COMMIT");
     }
     does("NULL").await;
     store.commit(&add_account(3)).await.unwrap();

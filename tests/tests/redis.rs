@@ -9,17 +9,20 @@ use std::time::Duration;
 use redis::cmd;
 use roster_core::health::{Durability, Inspection, Reach};
 use roster_core::home::{Record, Tally};
+use roster_core::load::Load;
 use roster_core::model::Account;
+use roster_core::op::Roster;
 use roster_core::store::{CommitError, Store, StoreClock, StoreErrorKind};
 use roster_storage_redis::{OpenError, RedisConfig, RedisStore, keys_of};
 use roster_tests::build::{account, change, organization_home, text};
+use roster_tests::http::Service;
 use roster_tests::keyspaces::{CLUSTER, Keyspace, SERVER};
 use roster_tests::load::{self, add_account, assert_consistent};
 use roster_tests::private_server::redis::Redis;
 use roster_tests::proxy::{Harm, Proxy};
 use roster_tests::redis_cluster::RedisCluster;
-use roster_tests::stores::{FINGERPRINT, selected};
-use serde_json::Value;
+use roster_tests::stores::{CountingEntropy, FINGERPRINT, ManualClock, TestStore, selected};
+use serde_json::{Value, json};
 
 fn wanted() -> Vec<Keyspace> {
     let variables = [("redis", SERVER), ("redis-cluster", CLUSTER)];
@@ -58,6 +61,59 @@ async fn an_emptied_server_does_not_answer_a_ping_well() {
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     cmd("FLUSHALL").exec_async(&mut connection).await.unwrap();
     assert_eq!(store.ping().await.unwrap_err().kind, StoreErrorKind::Unavailable);
+}
+
+/// One that becomes a replica while it is used answers nothing, whoever notices first, until it is a primary again.
+#[tokio::test]
+async fn a_primary_that_becomes_a_replica_answers_nothing() {
+    if !is_wanted() {
+        return;
+    }
+    let server = Redis::with(&[]);
+    RedisStore::migrate(&config(&server)).await.unwrap();
+    let clock = Arc::new(ManualClock::default());
+    let store = RedisStore::open(config(&server), StoreClock::Given(clock.clone())).await.unwrap();
+    let entropy = CountingEntropy::new(Arc::clone(&clock));
+    let store: Arc<dyn Store> = Arc::new(store);
+    let roster = Roster::new(Arc::clone(&store), Arc::new(entropy));
+    let test =
+        TestStore { name: "redis", store, clock, dir: None, database: None, keyspace: None, memory: None };
+    let service = Service::over(test, roster).await;
+    let operator = service.operator();
+    let mut client = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let mut tell = |words: &str| {
+        let mut words = words.split(' ');
+        let mut command = cmd(words.next().unwrap());
+        words.for_each(|word| {
+            command.arg(word);
+        });
+        command.exec(&mut client).unwrap();
+    };
+    let check = async || {
+        let asked = json!({"user": "ext:ada", "permission": "members:read", "organization": "ext:north1"});
+        operator.post("/v1/check", asked).await.status.as_u16()
+    };
+    let write = async |n: u32| {
+        let owner = json!({"email": format!("owner{n}@example.com")});
+        let body = json!({"name": "North", "external_id": format!("north{n}"), "owner": owner});
+        operator.post("/v1/organizations", body).await.status.as_u16()
+    };
+    let ready = async || operator.get("/readyz").await.status.as_u16();
+    let list = async || operator.get("/v1/organizations/ext:north1/members").await.status.as_u16();
+    assert_eq!((write(1).await, check().await, ready().await, list().await), (201, 200, 200, 200));
+    for noticed_by in ["a write", "a connection that breaks", "a probe"] {
+        tell("REPLICAOF 127.0.0.1 1");
+        match noticed_by {
+            "a write" => assert_eq!(write(2).await, 503),
+            "a connection that breaks" => tell("CLIENT KILL TYPE normal SKIPME yes"),
+            _ => assert_eq!(ready().await, 503),
+        }
+        assert_eq!((check().await, list().await), (503, 503), "{noticed_by}");
+        assert_eq!((ready().await, write(3).await), (503, 503), "{noticed_by}");
+        tell("REPLICAOF NO ONE");
+        assert_eq!((check().await, list().await, ready().await), (200, 200, 200), "{noticed_by}");
+    }
+    assert_eq!(write(2).await, 201, "nothing of it was done before");
 }
 
 #[tokio::test]
@@ -277,19 +333,30 @@ async fn what_is_there_must_be_ours_and_known() {
         assert!(made(config()).await.is_ok());
         let another = RedisConfig { fingerprint: [9; 32], ..config() };
         assert!(refusal(another).await.starts_with("this store belongs to another master key"));
+        let store = made(config()).await.unwrap();
+        store.load(Load::Begin).await.unwrap();
+        assert!(refusal(config()).await.starts_with("this Redis holds half of a deployment"));
+        store.load(Load::End).await.unwrap();
+        assert!(made(config()).await.is_ok(), "whole again");
         set_meta(&keyspace, "schema", "99");
         assert!(refusal(config()).await.contains("written by a newer Roster (schema 99"));
         set_meta(&keyspace, "schema", "x");
         assert!(refusal(config()).await.contains("is not Roster's"));
+        of_meta(&keyspace, "SET", &["another program's"]);
+        let said = refusal(config()).await;
+        assert!(said.contains("is not Roster's (") && said.contains("WRONGTYPE"), "{said}");
     }
 }
 
-/// In whichever node has it.
 fn set_meta(keyspace: &Keyspace, field: &str, value: &str) {
-    let key = format!("{}{{meta}}", keyspace.prefix());
-    let mut set = cmd("HSET");
-    set.arg(key).arg(field).arg(value);
-    let done = keyspace.nodes().into_iter().any(|mut node| set.query::<()>(&mut node).is_ok());
+    of_meta(keyspace, "HSET", &[field, value]);
+}
+
+/// In whichever node has it.
+fn of_meta(keyspace: &Keyspace, command: &str, arguments: &[&str]) {
+    let mut command = cmd(command);
+    command.arg(format!("{}{{meta}}", keyspace.prefix())).arg(arguments);
+    let done = keyspace.nodes().into_iter().any(|mut node| command.query::<()>(&mut node).is_ok());
     assert!(done);
 }
 

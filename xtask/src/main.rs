@@ -1,6 +1,7 @@
 //! The repository's own tools: `cargo xtask test`, `races`, `services`, `bench`, `tidy`, `sqlx`, `openapi`, `clients`,
 //! `ci`.
 
+mod apart;
 mod bench;
 mod ci;
 mod clients;

@@ -9,10 +9,10 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::interrupt;
 use crate::repo::{Repo, spoken};
 use crate::servers::{Kind, Servers, Way, install_programs, process};
 use crate::suites::Suites;
+use crate::{apart, interrupt};
 
 /// The stores there are. The tests read [`VARIABLE`] and know the same names.
 const BACKENDS: [&str; 5] = ["memory", "sqlite", "postgres", "redis", "redis-cluster"];
@@ -35,6 +35,9 @@ pub struct Stores {
 pub struct Options {
     #[command(flatten)]
     stores: Stores,
+    /// Leaves out the tests that start servers of their own on this machine, and names them at the end.
+    #[arg(long)]
+    without_private_servers: bool,
     /// What the test runner is given besides.
     #[arg(last = true)]
     runner: Vec<String>,
@@ -57,13 +60,15 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     let begun = Instant::now();
     interrupt::listen(|| {})?;
     let backends = options.stores.names()?;
-    install_programs(&Kind::of(&backends)).context("the tests need programs")?;
+    let apart = options.without_private_servers;
+    let kinds = if apart { Vec::new() } else { Kind::of(&backends) };
+    install_programs(&kinds).context("the tests need programs")?;
     let servers = options.stores.servers(repo).context("the tests need servers")?;
     let files = Files::new()?;
     let mut variables = servers.variables();
     variables.push((VARIABLE, backends.join(",")));
     variables.extend(files.variable());
-    let (ended, suites) = run_all(repo, &options.runner, &variables)?;
+    let (ended, suites) = run_all(repo, options, &variables)?;
     println!();
     for line in suites.lines() {
         println!("{line}");
@@ -76,6 +81,9 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     println!("Tests {outcome} after {}.", spoken(begun.elapsed()));
     println!("{}", tested(&backends, &suites));
     println!("{}", servers.said());
+    if apart {
+        println!("{}", apart::said());
+    }
     if !options.runner.is_empty() {
         println!("The runner was given: {}.", options.runner.join(" "));
     }
@@ -86,16 +94,19 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
 /// The tests, then the doc tests if all went well.
 fn run_all(
     repo: &Repo,
-    runner: &[String],
+    options: &Options,
     variables: &[(&'static str, String)],
 ) -> Result<(ExitStatus, Suites)> {
+    let (runner, apart) = (&options.runner, options.without_private_servers);
     let with = |mut command: Command| {
         command.envs(variables.iter().cloned());
         command
     };
     let mut tests = with(repo.cargo());
     let (ended, suites) = if repo.has_cargo("nextest") {
-        tests.args(["nextest", "run", "--workspace"]).args(runner);
+        tests.args(["nextest", "run", "--workspace"]);
+        let others = if apart { Some(apart::Others::new(repo)?) } else { None };
+        tests.args(others.iter().flat_map(apart::Others::arguments)).args(runner);
         if env::var_os(THREADS).is_none() {
             tests.env(THREADS, threads().to_string());
         }
@@ -105,6 +116,9 @@ fn run_all(
         let ended = interrupt::status(tests)?;
         (ended, Suites::of_nextest(&report))
     } else {
+        if apart {
+            bail!("--without-private-servers needs cargo-nextest, which is not installed");
+        }
         println!("cargo-nextest is not installed: running cargo test.");
         tests.args(["test", "--workspace", "--lib", "--bins", "--tests", "--examples"]).args(runner);
         Suites::of_cargo_test(tests)?

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A temporary folder of the user that the server runs as: `postgres` if we are root, else ourselves.
+/// A temporary folder of the user that the server runs as: somebody else if we are root, else ourselves.
 #[derive(Debug)]
 pub struct Folder {
     dir: TempDir,
@@ -30,7 +30,7 @@ impl Folder {
     /// An empty one.
     ///
     /// # Panics
-    /// Where we are root and there is no user `postgres`.
+    /// Where we are root and there is nobody else.
     pub fn new() -> Self {
         let folder = Self { dir: tempfile::tempdir().unwrap(), owner: is_root().then(owner) };
         folder.give(folder.path());
@@ -185,11 +185,12 @@ fn is_root() -> bool {
     line.split_whitespace().nth(1) == Some("0")
 }
 
-/// The numbers of the user `postgres`: neither Postgres nor its pooler runs as root.
+/// The numbers of whom servers run as where we are root, since neither Postgres nor its pooler does: a user that their
+/// packages bring, or one that is always there.
 fn owner() -> (u32, u32) {
     let users = fs::read_to_string("/etc/passwd").unwrap();
-    let line = users.lines().find(|line| line.starts_with("postgres:"));
-    let line = line.unwrap_or_else(|| panic!("{}", missing("Postgres", "postgresql")));
+    let line_of = |name: &str| users.lines().find(|line| line.split(':').next() == Some(name));
+    let line = ["postgres", "redis", "nobody"].into_iter().find_map(line_of).unwrap();
     let numbers: Vec<u32> = line.split(':').skip(2).take(2).map(|number| number.parse().unwrap()).collect();
     (numbers[0], numbers[1])
 }

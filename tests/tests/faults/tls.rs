@@ -10,7 +10,7 @@ use roster_tests::private_server::Folder;
 use roster_tests::private_server::postgres::Postgres;
 use roster_tests::stores::{FINGERPRINT, selected};
 
-/// `openssl` is a dependency of Debian's Postgres package.
+/// `cargo xtask test` sees to the program.
 fn openssl(folder: &Folder, line: &str) {
     let mut command = Command::new("openssl");
     command.current_dir(folder.path()).args(line.split_whitespace());

@@ -216,9 +216,10 @@ pub fn install_programs(kinds: &[Kind]) -> Result<()> {
     let redis = kinds.iter().any(|kind| matches!(kind, Kind::Redis | Kind::RedisCluster));
     let postgres = kinds.contains(&Kind::Postgres);
     let is_there = |name| program(name).is_some();
-    // The shell lines of the README want curl.
+    // The shell lines of the README want curl, and tests of TLS make certificates.
     let wanted = [
         ("curl", true, is_there("curl")),
+        ("openssl", true, is_there("openssl")),
         ("postgresql", postgres, postgres::find().is_some()),
         ("pgbouncer", postgres, is_there("pgbouncer")),
         ("redis-server", redis, is_there("redis-server")),
@@ -238,8 +239,9 @@ pub fn install_programs(kinds: &[Kind]) -> Result<()> {
 fn by_hand(missing: &[&str]) -> String {
     format!(
         "some tests start servers of their own on this machine, to configure, kill and start them again, also where the \
-         other servers are in containers. Missing are: {}. Install them (on Debian: apt-get install {}), or test the \
-         stores that need none of it: --backend memory --backend sqlite",
+         other servers are in containers. Missing are: {}. Install them (on Debian: apt-get install {}), or leave those \
+         tests out by --without-private-servers, or test the stores that need none of it: --backend memory --backend \
+         sqlite (curl and openssl are needed in any case)",
         missing.join(", "),
         missing.join(" ")
     )
@@ -277,5 +279,6 @@ mod tests {
         let said = by_hand(&["pgbouncer", "redis-server"]);
         assert!(said.contains("Missing are: pgbouncer, redis-server."), "{said}");
         assert!(said.contains("apt-get install pgbouncer redis-server)"), "{said}");
+        assert!(said.contains(" --without-private-servers,"), "{said}");
     }
 }

@@ -61,11 +61,6 @@ fn job() -> Value {
             ("organization_id", or_null(id("org")), "Where, if it is about one organization."),
             ("status", status, "How far it has come."),
             ("progress", progress, "The same in numbers."),
-            (
-                "examined",
-                count(100),
-                "Of an import where seats are limited: rows looked at before any is done, to admit seats for all of them.",
-            ),
             ("summary", map_of(&count(40)), "How many items ended how."),
             ("created_at", time(), "When it was asked for."),
             ("finished_at", or_null(time()), "When it ended."),

@@ -1,6 +1,7 @@
 //! The JSON shapes about customers.
 
 use roster_core::id::{AccountId, OrganizationId};
+use roster_core::ingest::is_too_deep;
 use roster_core::model::customer::{
     Alert, DeadLetter, Groups, Indicator, Mappings, ReportKind, Source, View,
 };
@@ -28,7 +29,7 @@ pub fn source(it: &Source) -> Value {
 
 /// One message that could not be applied.
 pub fn dead_letter(it: &DeadLetter) -> Value {
-    let payload = serde_json::from_str::<Value>(&it.payload).unwrap_or_else(|_| it.payload.clone().into());
+    let payload = as_it_came(&it.payload);
     json!({
         "id": it.id, "source_id": it.source, "received_at": it.received_at, "reason": it.reason,
         "payload": payload,
@@ -73,4 +74,12 @@ pub fn mappings(it: &Mappings) -> Value {
     json!({
         "account_owner_trait": it.account_owner_trait, "organization_owner_trait": it.organization_owner_trait,
     })
+}
+
+/// What a source sent: as JSON, or as the text that it was where it is none, or so deep that few could read the answer.
+pub(super) fn as_it_came(message: &str) -> Value {
+    match serde_json::from_str::<Value>(message) {
+        Ok(value) if !is_too_deep(&value) => value,
+        Ok(_) | Err(_) => message.into(),
+    }
 }

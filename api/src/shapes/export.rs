@@ -7,6 +7,7 @@ use roster_core::model::{EmailChange, Invitation, Letter};
 use roster_core::reads::{ExportedOrganization, JobItem, Message, Piece, Section, WaitingLetter};
 use serde_json::{Value, json};
 
+use super::customer::as_it_came;
 use super::leaving::{post, record};
 use super::{api_key, audit, customer, invitation, job, member, session, user};
 
@@ -161,6 +162,6 @@ fn sent(it: &Invitation) -> Value {
 }
 
 fn message(it: &Message) -> Value {
-    let payload = serde_json::from_str::<Value>(&it.payload).unwrap_or_else(|_| it.payload.clone().into());
+    let payload = as_it_came(&it.payload);
     json!({"source_id": it.source, "received_at": it.received_at, "reason": it.reason, "payload": payload})
 }

@@ -300,7 +300,7 @@ pub fn job(job: &Job) -> Value {
     json!({
         "id": job.id, "kind": job.work.kind(), "organization_id": job.work.organization(),
         "status": job.status.name(), "progress": {"done": job.done, "total": job.total},
-        "examined": job.examined, "summary": job.summary, "created_at": job.created_at, "finished_at": job.finished_at,
+        "summary": job.summary, "created_at": job.created_at, "finished_at": job.finished_at,
     })
 }
 

@@ -80,7 +80,6 @@ const FIELDS: &[Column] = &[
     ("status", "/status"),
     ("done", "/progress/done"),
     ("of", "/progress/total"),
-    ("looked at", "/examined"),
     ("summary", "/summary"),
     ("created", "/created_at"),
     ("finished", "/finished_at"),

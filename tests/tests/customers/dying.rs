@@ -46,7 +46,7 @@ async fn g4_a_replay_that_was_cut_off_counts_once() {
             let operator = at.world.operator();
             at.says("/v1/track", json!({"userId": "mia", "event": "Opened", "messageId": "m"})).await;
             assert_eq!(at.dead().await, ["user_elsewhere"]);
-            let joining = json!({"user_id": "ext:mia", "access": {"type": "accounts", "accounts": []}});
+            let joining = json!({"user": "ext:mia", "access": {"type": "accounts", "accounts": []}});
             operator.post("/v1/organizations/ext:cloud/members", joining).await.is(201);
             let roster = &at.service().roster;
             let cut = Roster {

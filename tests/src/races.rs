@@ -1,5 +1,6 @@
 //! Races on two replicas over one store, round after round: what may come out, and what must hold after each round.
 
+mod invitees;
 mod joiners;
 mod judge;
 mod leavers;
@@ -80,6 +81,18 @@ pub enum Race {
     ComingAndGoing,
     /// An acceptance, an adding, an access that is put, a way back and an imported row, for one seat (S1).
     MixedForOneSeat,
+    /// Fifty accept invitations that hold no seats while one seat is free (S1).
+    FiftyInvitedForOneSeat,
+    /// An invitation is accepted while its inviter is removed, or made a viewer (I6, M7).
+    AcceptAndInviter,
+    /// Somebody is removed from everything while they accept an invitation (M5, M9).
+    AcceptAndRemoveEverywhere,
+    /// Two sign up by one link, or set a password by one, each with another password (I2, L8).
+    OneLinkForTwo,
+    /// One address is invited on both replicas (I7).
+    TwoInvitations,
+    /// A key is revoked, or turned, while it is used (P3, P5).
+    KeyEndsInUse,
 }
 
 /// What came out of all rounds.
@@ -106,7 +119,14 @@ impl Report {
     /// Whether a race that either may win was always won by the same, in so many rounds that this is no chance. In memory
     /// an act takes so short that the first to begin wins.
     fn is_one_sided(&self, race: Race, store: &str) -> bool {
-        let either = !matches!(race, Race::TwoTransfers | Race::FiftyForOneSeat);
+        let either = !matches!(
+            race,
+            Race::TwoTransfers
+                | Race::FiftyForOneSeat
+                | Race::FiftyInvitedForOneSeat
+                | Race::AcceptAndAccept
+                | Race::TwoInvitations
+        );
         either && store != "memory" && self.rounds >= ROUNDS_FOR_BOTH && self.outcomes.len() < 2
     }
 }
@@ -125,7 +145,7 @@ pub async fn run(race: Race, store: &'static str, rounds: u32) -> Result<Report,
     let (begun, mut report) = (Instant::now(), Report::default());
     while report.rounds < rounds {
         let mut scene = Scene::on(store, race).await;
-        let most = if race == Race::FiftyForOneSeat { ROUNDS_A_STORE_WITH_A_CROWD } else { ROUNDS_A_STORE };
+        let most = if race.has_a_crowd() { ROUNDS_A_STORE_WITH_A_CROWD } else { ROUNDS_A_STORE };
         for _ in 0..most.min(rounds - report.rounds) {
             let round = report.rounds + 1;
             let wrong = |what: String| format!("{} on {store}, round {round}: {what}", race.name());
@@ -148,7 +168,7 @@ pub async fn run(race: Race, store: &'static str, rounds: u32) -> Result<Report,
 
 impl Race {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 25] = [
         Self::TwoTransfers,
         Self::TransferAndRemoval,
         Self::FiftyForOneSeat,
@@ -168,6 +188,12 @@ impl Race {
         Self::OfferAndRemoval,
         Self::ComingAndGoing,
         Self::MixedForOneSeat,
+        Self::FiftyInvitedForOneSeat,
+        Self::AcceptAndInviter,
+        Self::AcceptAndRemoveEverywhere,
+        Self::OneLinkForTwo,
+        Self::TwoInvitations,
+        Self::KeyEndsInUse,
     ];
 
     /// Its name in tables.
@@ -192,16 +218,35 @@ impl Race {
             Self::OfferAndRemoval => "accepted offer and removal",
             Self::ComingAndGoing => "going, coming back, deletion, role",
             Self::MixedForOneSeat => "five acts for one seat",
+            Self::FiftyInvitedForOneSeat => "fifty invitations for one seat",
+            Self::AcceptAndInviter => "acceptance and the inviter's end",
+            Self::AcceptAndRemoveEverywhere => "acceptance and removal from everything",
+            Self::OneLinkForTwo => "one link borne by two",
+            Self::TwoInvitations => "two invitations of one address",
+            Self::KeyEndsInUse => "end of a key and its use",
         }
+    }
+
+    /// Whether fifty are wanted beside the others.
+    const fn has_a_crowd(self) -> bool {
+        matches!(self, Self::FiftyForOneSeat | Self::FiftyInvitedForOneSeat)
     }
 
     /// Of so many rounds that are asked for, how many it runs: one that makes a person, or has a job done, takes long.
     pub const fn rounds(self, asked_for: u32) -> u32 {
         match self {
-            Self::EraseAndAccept | Self::EraseAndAdd | Self::MixedForOneSeat => asked_for.div_ceil(5),
+            Self::EraseAndAccept
+            | Self::EraseAndAdd
+            | Self::MixedForOneSeat
+            | Self::AcceptAndAccept
+            | Self::FiftyInvitedForOneSeat
+            | Self::AcceptAndInviter
+            | Self::AcceptAndRemoveEverywhere
+            | Self::OneLinkForTwo
+            | Self::TwoInvitations
+            | Self::KeyEndsInUse => asked_for.div_ceil(5),
             Self::PlanAndRole
             | Self::ReassignAndPut
-            | Self::AcceptAndAccept
             | Self::AcceptAndRevoke
             | Self::AcceptAndResend
             | Self::ComingAndGoing
@@ -233,6 +278,12 @@ impl Race {
             Self::OfferAndRemoval => joiners::offer_and_removal(scene).await,
             Self::ComingAndGoing => joiners::coming_and_going(scene).await,
             Self::MixedForOneSeat => joiners::mixed_for_one_seat(scene).await,
+            Self::FiftyInvitedForOneSeat => invitees::fifty_invited_for_one_seat(scene).await,
+            Self::AcceptAndInviter => invitees::accept_and_inviter(scene).await,
+            Self::AcceptAndRemoveEverywhere => invitees::accept_and_remove_everywhere(scene).await,
+            Self::OneLinkForTwo => invitees::one_link_for_two(scene).await,
+            Self::TwoInvitations => invitees::two_invitations(scene).await,
+            Self::KeyEndsInUse => invitees::key_ends_in_use(scene).await,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! fresh one both lead to where an uncut one leads, and no name is blocked for ever.
 #![expect(clippy::unwrap_used, reason = "these are the bodies of tests")]
 
+mod erase;
 mod flow;
 mod mail;
 mod scene;
@@ -14,6 +15,7 @@ use futures::poll;
 use roster_core::refusal::OpError;
 use roster_core::verify::{repair_all, verify_all};
 use roster_tests::crash::{Afterwards, Crash, Loss, Slow};
+use roster_tests::stores::selected;
 use scene::Scene;
 
 /// How a flow is cut off.
@@ -130,6 +132,18 @@ async fn at_every_commit(store: &str, flow: Flow) {
     }
 }
 
+/// The same on a store that takes long to be made: one way at each commit.
+async fn once_at_every_commit(store: &str, flow: Flow) {
+    let uncut = uncut(store, flow).await;
+    for n in 0..uncut.commits {
+        let way = WAYS[n % 2];
+        let how = format!("{flow:?} on {store} cut off at commit {n} of {}: {way:?}", uncut.commits);
+        let scene = cut(store, flow, n, way, &how).await;
+        assert_whole(&scene, flow, &uncut, &how).await;
+        assert_same_again(&scene, flow, &uncut, &how).await;
+    }
+}
+
 /// Polls a future `k` times and drops it; whether it came to its end.
 async fn polled(future: impl Future, k: usize) -> bool {
     let mut future = pin!(future);
@@ -203,6 +217,16 @@ flows! {
     reassign: Reassign;
     invite: Invite;
     plan_owner: PlanOwner;
+}
+
+/// I2, I3, L7: what takes people in and lets them go, on every store.
+#[tokio::test]
+async fn accept_plan_and_sign_up_are_cut_off_on_every_store() {
+    for store in selected().into_iter().filter(|store| *store != "memory") {
+        for flow in [Flow::Accept, Flow::Plan, Flow::SignUp] {
+            Box::pin(once_at_every_commit(store, flow)).await;
+        }
+    }
 }
 
 /// User, password, pointer, acceptance, card, session.

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::replanned;
 use crate::facts::Facts;
 use crate::home::{Home, Record};
 use crate::id::{ApiKeyId, OrganizationId};
@@ -71,7 +72,7 @@ impl Operation for CreateApiKey {
         let mut decision = Decision::unchanged((key.clone(), token)).put(Record::ApiKey(key)).event(event);
         let maker = facts.actor.user().map(|user| Note::KeyMaker { key: id, user });
         decision.puts.extend(maker.map(Record::Note));
-        Ok(decision)
+        Ok(replanned(decision, facts.actor.user(), facts))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Making a key of one's own: its rights are the member's, whatever they are when it is used (rule P3).
 
 use super::create::{check_end, fields};
-use super::require_own;
+use super::{replanned, require_own};
 use crate::actor::{Actor, Via};
 use crate::facts::Facts;
 use crate::home::{Home, Record, TheMember};
@@ -75,6 +75,7 @@ impl Operation for CreatePersonalKey {
         };
         let event =
             Event { user: Some(user), ..Event::new("api_key.created", "api_key", id) }.after(fields(&key));
-        Ok(Decision::unchanged((key.clone(), token)).put(Record::ApiKey(key)).event(event))
+        let decision = Decision::unchanged((key.clone(), token)).put(Record::ApiKey(key)).event(event);
+        Ok(replanned(decision, Some(user), facts))
     }
 }

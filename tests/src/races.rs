@@ -235,11 +235,12 @@ impl Race {
     /// Of so many rounds that are asked for, how many it runs: one that makes a person, or has a job done, takes long.
     pub const fn rounds(self, asked_for: u32) -> u32 {
         match self {
+            // Fifty are made and invited first.
+            Self::FiftyInvitedForOneSeat => asked_for.div_ceil(25),
             Self::EraseAndAccept
             | Self::EraseAndAdd
             | Self::MixedForOneSeat
             | Self::AcceptAndAccept
-            | Self::FiftyInvitedForOneSeat
             | Self::AcceptAndInviter
             | Self::AcceptAndRemoveEverywhere
             | Self::OneLinkForTwo

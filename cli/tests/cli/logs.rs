@@ -14,8 +14,7 @@ use crate::server::Server;
 fn x1_lines_bear_the_request_and_nothing_personal() {
     let place = Place::with_acme();
     // Nobody takes letters there.
-    place
-        .write("roster.toml", "[mail]\nurl = \"smtp://127.0.0.1:9\"\nfrom = \"sender.hidden@example.com\"\n");
+    place.write("roster.toml", "[mail]\nurl = \"smtp://127.0.0.1:9\"\nfrom = \"letters@roster.test\"\n");
     place.done("organization seats ext:acme --purchased 9");
     let last = |url: &str| url.trim().rsplit('/').next().unwrap().to_owned();
     let guest =

@@ -21,6 +21,7 @@ on_every_store! {
     fn m2_several_members_go_by_one_command() {
         let place = Place::with_acme();
         let own = "--organization ext:acme";
+        place.done("organization seats ext:acme --purchased unlimited");
         for name in ["cy", "di"] {
             place.done(&format!(
                 "member add {own} --email {name}@example.com --external-id {name} --role member --account ext:north"

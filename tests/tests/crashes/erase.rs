@@ -55,7 +55,8 @@ async fn assert_erased(scene: &Scene, how: &str) {
 #[tokio::test]
 async fn l5_an_erasure_that_is_cut_off_goes_on_to_its_end() {
     for store in selected() {
-        let scene = Scene::on(store).await;
+        let begun = Scene::on(store).await;
+        let scene = begun.copied().await;
         assert!(naming(&scene).await.len() > 3, "{store}: the test looks where they are named");
         let counter = Crash::never();
         erase(&scene.behind(counter.clone()), &scene).await.unwrap();
@@ -64,7 +65,7 @@ async fn l5_an_erasure_that_is_cut_off_goes_on_to_its_end() {
         println!("{commits} commits");
         for (n, loss) in (0..commits).step_by(step).zip([Loss::Commit, Loss::Answer].into_iter().cycle()) {
             let how = format!("{store}: cut off at commit {n} of {commits}, {loss:?}");
-            let scene = Scene::on(store).await;
+            let scene = begun.copied().await;
             let crash = Crash::at(n, loss, Afterwards::Down);
             assert!(erase(&scene.behind(crash), &scene).await.is_err(), "{how}");
             // Whoever did it holds the job no longer.

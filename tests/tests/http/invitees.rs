@@ -165,7 +165,7 @@ async fn i3_an_address_that_is_not_proven_opens_nothing() {
         mia.post("/v1/me/email", json!({"email": "quinn@example.com"})).await.is(202);
         mia.get(&format!("{CLOUD}/invitations")).await.refused(404, "not_found");
         mia.get(&format!("{CLOUD}/invitations/{id}")).await.refused(404, "not_found");
-        mia.post(&format!("{path}/accept"), json!({})).await.refused(403, "wrong_recipient");
+        mia.post(&path, json!({})).await.refused(403, "wrong_recipient");
         mia.post(&format!("/v1/invitations/{id}/accept"), json!({})).await.refused(404, "not_found");
         let shown = world.operator().get(&format!("{CLOUD}/invitations/{id}")).await.is(200);
         assert_eq!(shown["status"], "pending", "{store}");

@@ -36,8 +36,10 @@ pub(super) async fn hold(scene: &Scene, held: bool) {
     scene.act(UpdateOrganization { organization, patch, not_after: None }).await;
 }
 
+/// Of fifty who are invited without a seat one gets the last.
 pub(super) async fn fifty_invited_for_one_seat(scene: &mut Scene) -> Result<String, String> {
     let organization = scene.organization;
+    scene.act(SetSeats { organization, purchased: None }).await;
     hold(scene, false).await;
     while scene.doors.len() < scene.crowd.len() {
         let name = format!("crowd{}", scene.doors.len());
@@ -54,7 +56,7 @@ pub(super) async fn fifty_invited_for_one_seat(scene: &mut Scene) -> Result<Stri
     }
     scene.act(RemoveMember { organization, user: scene.crowd[winner] }).await;
     scene.doors[winner] = invited_by(scene, Actor::CLI, &format!("crowd{winner}"), VIEWER).await.1;
-    Ok("one got it, 49 no_seat".into())
+    Ok("one accepted, 49 no_seat".into())
 }
 
 pub(super) async fn accept_and_inviter(scene: &mut Scene) -> Result<String, String> {

@@ -88,7 +88,7 @@ impl Scene {
         for n in 0..4 {
             guests.push(person(&replicas[0], &format!("guest{n}")).await);
         }
-        for n in 0..if race.has_a_crowd() { 50 } else { 0 } {
+        for n in 0..if race == Race::FiftyForOneSeat { 50 } else { 0 } {
             crowd.push(person(&replicas[0], &format!("crowd{n}")).await);
         }
         let nothing = (OrganizationId::from_uuid(uuid::Uuid::nil()), AccountId::from_uuid(uuid::Uuid::nil()));

@@ -334,6 +334,10 @@ async fn fifty_for_one_seat(scene: &mut Scene) -> Result<String, String> {
         return Err(format!("{} seats are used, not {}", scene.seats_used().await, seats + 1));
     }
     scene.act(RemoveMember { organization, user: scene.crowd[winner] }).await;
+    // Who has joined another way has no invitation any more.
+    if let Some(door) = scene.doors.get_mut(winner) {
+        door.clear();
+    }
     Ok("one was added, 49 no_seat".into())
 }
 

@@ -41,10 +41,11 @@ pub(super) async fn fifty_invited_for_one_seat(scene: &mut Scene) -> Result<Stri
     let organization = scene.organization;
     scene.act(SetSeats { organization, purchased: None }).await;
     hold(scene, false).await;
-    while scene.doors.len() < scene.crowd.len() {
-        let name = format!("crowd{}", scene.doors.len());
-        let (_, door) = invited_by(scene, Actor::CLI, &name, VIEWER).await;
-        scene.doors.push(door);
+    scene.doors.resize(scene.crowd.len(), String::new());
+    for n in 0..scene.crowd.len() {
+        if scene.doors[n].is_empty() {
+            scene.doors[n] = invited_by(scene, Actor::CLI, &format!("crowd{n}"), VIEWER).await.1;
+        }
     }
     let seats = scene.seats_used().await;
     scene.act(SetSeats { organization, purchased: u32::try_from(seats + 1).ok() }).await;
@@ -55,7 +56,7 @@ pub(super) async fn fifty_invited_for_one_seat(scene: &mut Scene) -> Result<Stri
         return Err(format!("{} seats are used, not {}", scene.seats_used().await, seats + 1));
     }
     scene.act(RemoveMember { organization, user: scene.crowd[winner] }).await;
-    scene.doors[winner] = invited_by(scene, Actor::CLI, &format!("crowd{winner}"), VIEWER).await.1;
+    scene.doors[winner].clear();
     Ok("one accepted, 49 no_seat".into())
 }
 
@@ -234,11 +235,11 @@ pub(super) async fn key_ends_in_use(scene: &mut Scene) -> Result<String, String>
     };
     let made = run(&scene.replicas[0], &operator(scene), &new).await.expect("a key").output;
     let (key, secret) = (made.0.id, made.1.reveal().to_owned());
-    let (roster, used) = (scene.replicas[1].clone(), secret.clone());
+    let (roster, worn) = (scene.replicas[1].clone(), secret.clone());
     let uses = tokio::spawn(async move {
         let mut opened = Vec::new();
         for _ in 0..8 {
-            opened.push(opens(&roster, &used).await);
+            opened.push(opens(&roster, &worn).await);
             write_down(&roster).await.expect("the store answers");
         }
         opened

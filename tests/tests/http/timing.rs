@@ -24,9 +24,13 @@ fn at(memory: u32) -> Passwords {
 async fn dear() -> u32 {
     let mut memory = 1 << 12;
     loop {
-        let (passwords, begun) = (at(memory), Instant::now());
-        passwords.hash(&Password::given("correct horse battery"), [1; 16]).await.unwrap();
-        if begun.elapsed() > Duration::from_millis(20) {
+        let (passwords, mut took) = (at(memory), Vec::new());
+        for _ in 0..3 {
+            let begun = Instant::now();
+            passwords.hash(&Password::given("correct horse battery"), [1; 16]).await.unwrap();
+            took.push(begun.elapsed());
+        }
+        if took.into_iter().min() > Some(Duration::from_millis(20)) {
             return memory;
         }
         memory *= 2;
@@ -38,7 +42,7 @@ fn median(mut took: Vec<Duration>) -> Duration {
     took[took.len() / 2]
 }
 
-/// Wrong passwords of one who is known, at the cost that is set and at an eighth of it, take as long as those of nobody.
+/// Wrong passwords of one who is known, at the cost that is set and at a sixteenth of it, take as long as those of nobody.
 #[tokio::test]
 async fn p5_a_wrong_password_takes_as_long_whoever_it_is() {
     let memory = dear().await;
@@ -48,7 +52,7 @@ async fn p5_a_wrong_password_takes_as_long_whoever_it_is() {
             sign_in: Arc::new(SignIn { passwords: at(memory), ..SignIn::default() }),
             ..world.service.roster.clone()
         };
-        let (now, before) = (roster(memory), roster(memory / 8));
+        let (now, before) = (roster(memory), roster(memory / 16));
         for (name, roster) in [("new", &now), ("old", &before)] {
             let body = json!({
                 "email": format!("{name}@example.com"), "access": {"type": "organization", "role": "viewer"},
@@ -66,7 +70,7 @@ async fn p5_a_wrong_password_takes_as_long_whoever_it_is() {
             Box::pin(accepting).await.unwrap();
         }
         let mut took = [const { Vec::new() }; 3];
-        for _ in 0..5 {
+        for _ in 0..7 {
             world.test().clock.advance_seconds(3_600);
             for (took, name) in took.iter_mut().zip(["new", "old", "nobody"]) {
                 let (request, begun) = (Request::new(Actor::Visitor, now.entropy.as_ref()), Instant::now());
@@ -78,7 +82,7 @@ async fn p5_a_wrong_password_takes_as_long_whoever_it_is() {
         let [new, old, nobody] = took.map(median);
         for known in [new, old] {
             assert!(
-                known < nobody * 2 && nobody < known * 2,
+                known < nobody * 4 && nobody < known * 4,
                 "{store}: {new:?} at this cost, {old:?} at the one before, {nobody:?} for nobody"
             );
         }

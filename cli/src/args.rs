@@ -207,7 +207,7 @@ pub enum Command {
 }
 
 /// In which organization.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct InOrganization {
     /// The organization, by id or `ext:VALUE`.
     #[arg(long, value_name = "ORG")]

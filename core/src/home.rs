@@ -572,6 +572,7 @@ mod tests {
             [NoteKey::LastUse(key), NoteKey::KeyMaker(key), NoteKey::SeatHold(key.uuid())].map(Key::Note),
         );
         keys.extend([
+            Key::Note(NoteKey::KeysOf(user)),
             Key::Note(NoteKey::Tenure),
             Key::Note(NoteKey::Offer(TransferId::from_uuid(Uuid::from_u128(9)))),
         ]);

@@ -1,5 +1,6 @@
 //! Races on two replicas over one store, round after round: what may come out, and what must hold after each round.
 
+mod invitees;
 mod joiners;
 mod judge;
 mod leavers;
@@ -46,7 +47,7 @@ pub enum Race {
     TwoTransfers,
     /// The owner hands over to anna while she is removed (O5).
     TransferAndRemoval,
-    /// Fifty are added while one seat is free (S1).
+    /// Fifty are added while one seat is free, or accept invitations that hold none (S1).
     FiftyForOneSeat,
     /// mia is removed while her role is changed (M6, M7).
     RemovalAndRole,
@@ -80,6 +81,16 @@ pub enum Race {
     ComingAndGoing,
     /// An acceptance, an adding, an access that is put, a way back and an imported row, for one seat (S1).
     MixedForOneSeat,
+    /// An invitation is accepted while its inviter is removed, or made a viewer (I6, M7).
+    AcceptAndInviter,
+    /// Somebody is removed from everything while they accept an invitation (M5, M9).
+    AcceptAndRemoveEverywhere,
+    /// Two sign up by one link, or set a password by one, each with another password (I2, L8).
+    OneLinkForTwo,
+    /// One address is invited on both replicas (I7).
+    TwoInvitations,
+    /// A key is revoked, or turned, while it is used (P3, P5).
+    KeyEndsInUse,
 }
 
 /// What came out of all rounds.
@@ -106,7 +117,10 @@ impl Report {
     /// Whether a race that either may win was always won by the same, in so many rounds that this is no chance. In memory
     /// an act takes so short that the first to begin wins.
     fn is_one_sided(&self, race: Race, store: &str) -> bool {
-        let either = !matches!(race, Race::TwoTransfers | Race::FiftyForOneSeat);
+        let either = !matches!(
+            race,
+            Race::TwoTransfers | Race::FiftyForOneSeat | Race::AcceptAndAccept | Race::TwoInvitations
+        );
         either && store != "memory" && self.rounds >= ROUNDS_FOR_BOTH && self.outcomes.len() < 2
     }
 }
@@ -148,7 +162,7 @@ pub async fn run(race: Race, store: &'static str, rounds: u32) -> Result<Report,
 
 impl Race {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 24] = [
         Self::TwoTransfers,
         Self::TransferAndRemoval,
         Self::FiftyForOneSeat,
@@ -168,6 +182,11 @@ impl Race {
         Self::OfferAndRemoval,
         Self::ComingAndGoing,
         Self::MixedForOneSeat,
+        Self::AcceptAndInviter,
+        Self::AcceptAndRemoveEverywhere,
+        Self::OneLinkForTwo,
+        Self::TwoInvitations,
+        Self::KeyEndsInUse,
     ];
 
     /// Its name in tables.
@@ -175,7 +194,7 @@ impl Race {
         match self {
             Self::TwoTransfers => "two transfers",
             Self::TransferAndRemoval => "transfer and removal of its target",
-            Self::FiftyForOneSeat => "fifty adds for one seat",
+            Self::FiftyForOneSeat => "fifty for one seat",
             Self::RemovalAndRole => "removal and change of role",
             Self::DemotedGranting => "a demoted admin still granting",
             Self::CloseAndAdd => "close and add",
@@ -192,16 +211,27 @@ impl Race {
             Self::OfferAndRemoval => "accepted offer and removal",
             Self::ComingAndGoing => "going, coming back, deletion, role",
             Self::MixedForOneSeat => "five acts for one seat",
+            Self::AcceptAndInviter => "acceptance and the inviter's end",
+            Self::AcceptAndRemoveEverywhere => "acceptance and removal from everything",
+            Self::OneLinkForTwo => "one link borne by two",
+            Self::TwoInvitations => "two invitations of one address",
+            Self::KeyEndsInUse => "end of a key and its use",
         }
     }
 
     /// Of so many rounds that are asked for, how many it runs: one that makes a person, or has a job done, takes long.
     pub const fn rounds(self, asked_for: u32) -> u32 {
         match self {
-            Self::EraseAndAccept | Self::EraseAndAdd | Self::MixedForOneSeat => asked_for.div_ceil(5),
+            Self::AcceptAndAccept | Self::AcceptAndRemoveEverywhere => asked_for.div_ceil(10),
+            Self::EraseAndAccept
+            | Self::EraseAndAdd
+            | Self::MixedForOneSeat
+            | Self::AcceptAndInviter
+            | Self::OneLinkForTwo
+            | Self::TwoInvitations
+            | Self::KeyEndsInUse => asked_for.div_ceil(5),
             Self::PlanAndRole
             | Self::ReassignAndPut
-            | Self::AcceptAndAccept
             | Self::AcceptAndRevoke
             | Self::AcceptAndResend
             | Self::ComingAndGoing
@@ -233,6 +263,11 @@ impl Race {
             Self::OfferAndRemoval => joiners::offer_and_removal(scene).await,
             Self::ComingAndGoing => joiners::coming_and_going(scene).await,
             Self::MixedForOneSeat => joiners::mixed_for_one_seat(scene).await,
+            Self::AcceptAndInviter => invitees::accept_and_inviter(scene).await,
+            Self::AcceptAndRemoveEverywhere => invitees::accept_and_remove_everywhere(scene).await,
+            Self::OneLinkForTwo => invitees::one_link_for_two(scene).await,
+            Self::TwoInvitations => invitees::two_invitations(scene).await,
+            Self::KeyEndsInUse => invitees::key_ends_in_use(scene).await,
         }
     }
 }
@@ -282,6 +317,10 @@ async fn transfer_and_removal(scene: &mut Scene) -> Result<String, String> {
 }
 
 async fn fifty_for_one_seat(scene: &mut Scene) -> Result<String, String> {
+    scene.round += 1;
+    if scene.round.is_multiple_of(10) {
+        return invitees::fifty_invited_for_one_seat(scene).await;
+    }
     let organization = scene.organization;
     let seats = scene.seats_used().await;
     scene.act(SetSeats { organization, purchased: u32::try_from(seats + 1).ok() }).await;
@@ -295,7 +334,11 @@ async fn fifty_for_one_seat(scene: &mut Scene) -> Result<String, String> {
         return Err(format!("{} seats are used, not {}", scene.seats_used().await, seats + 1));
     }
     scene.act(RemoveMember { organization, user: scene.crowd[winner] }).await;
-    Ok("one got it, 49 no_seat".into())
+    // Who has joined another way has no invitation any more.
+    if let Some(door) = scene.doors.get_mut(winner) {
+        door.clear();
+    }
+    Ok("one was added, 49 no_seat".into())
 }
 
 async fn removal_and_role(scene: &mut Scene) -> Result<String, String> {

@@ -231,7 +231,7 @@ fn entities() -> Vec<(&'static str, Value)> {
                     (
                         "state",
                         one_of(&["completed", "pending", "declined", "cancelled", "expired"]),
-                        "How far it is.",
+                        "How far it is; an offer that nobody can accept any more is expired.",
                     ),
                     ("expires_at", or_null(time()), "When an offer ends; null for what was never offered."),
                 ],
@@ -316,7 +316,11 @@ fn key() -> Vec<super::schema::Field> {
         ("user_id", or_null(id("usr")), "The member of a personal key."),
         ("access", or_null(of("Access")), "What it reaches; null for a personal key."),
         ("prefix", text("rka_01kb2y0v4tej"), "How its secret begins."),
-        ("expires_at", or_null(time()), "Dead from this instant on."),
+        (
+            "expires_at",
+            or_null(time()),
+            "Dead from this instant on: its own end, or the cut of a personal key's member that came before it.",
+        ),
         (
             "last_used_at",
             or_null(time()),

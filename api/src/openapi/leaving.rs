@@ -169,7 +169,11 @@ fn leaving_plan() -> Value {
             ("webhooks", list(of("Webhook")), "Webhooks that they made, which stay."),
             ("pending_invitations", count(2), "Pending invitations that they stand for."),
             ("posts", list(post()), "Posts that they hold."),
-            ("seats_freed", count(1), "Seats that are free afterwards."),
+            (
+                "seats_freed",
+                count(1),
+                "Seats that are free afterwards: the member's, and those of invitations that are taken back.",
+            ),
             ("revision", text("9b74c9897bac770ffc029102a200c5de"), "What executing the plan needs."),
         ],
     )

@@ -32,7 +32,8 @@ pub fn routes() -> Vec<Route> {
                 "In one step, whatever the number of records: the mode needs `members:deactivate`, `members:remove` or \
                  `members:delete` on the whole organization, `records_to` needs `records:manage`, `posts_to` what \
                  setting each post needs, `owner_to` the owner or an operator. `revision` is the plan's; where it has \
-                 changed nothing is done.",
+                 changed nothing is done: it covers the member, the owner, how many records and pending invitations \
+                 there are, posts, and which keys and webhooks the plan names, but not when a key was last used.",
             )
             .takes(json!({"mode": "deactivate", "revision": "3f2a…", "records_to": "ext:bob", "invitations": "revoke"}))
             .answers(200, "LeftByPlan")

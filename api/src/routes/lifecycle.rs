@@ -44,7 +44,8 @@ fn of_members() -> Vec<Route> {
         .says(
             "Reactivate a member",
             "Needs `members:deactivate` on the whole organization, and a free seat. What they reached is back, but \
-             for what is gone meanwhile: the answer shows what they reach now. Sessions and personal keys from before \
+             for roles that are gone meanwhile: the answer shows what they reach now. Accounts that were archived stay \
+             theirs, to be reached once they are brought back. Sessions and personal keys from before \
              stay dead.",
         )
         .answers(200, "Member")

@@ -4,6 +4,7 @@ mod act;
 mod leaving;
 mod list;
 mod plan;
+mod several;
 
 use clap::{Args, Subcommand};
 use roster_core::permission::RoleRef;
@@ -44,22 +45,22 @@ pub enum Command {
         #[command(flatten)]
         access: WholeAccess,
     },
-    /// Remove a member from one account, or from the organization.
+    /// Remove members from one account, or from the organization; of several, print what became of each.
     Remove {
         #[command(flatten)]
-        one: One,
+        whom: several::Several,
         /// Only from this account, by id or `ext:VALUE`.
         #[arg(long, value_name = "ACCOUNT")]
         account: Option<AccountRef>,
     },
     /// Leave the organization on a member's behalf.
     Leave(One),
-    /// Take a member out for now, with everything kept for the way back.
-    Deactivate(One),
-    /// Bring a deactivated member back with what they had.
-    Reactivate(One),
-    /// Remove a member, and what they did from the statistics, for good.
-    Delete(One),
+    /// Take members out for now, with everything kept for the way back.
+    Deactivate(several::Several),
+    /// Bring deactivated members back with what they had.
+    Reactivate(several::Several),
+    /// Remove members, and what they did from the statistics, for good.
+    Delete(several::Several),
     /// Show what goes with a member, and let them go in one step.
     LeavePlan(plan::LeavePlan),
     /// Change when a membership begins and ends.
@@ -157,23 +158,41 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
             act::set_access(open_to_destroy(global, &question).await?, &one, access).await
         }
         Command::SetAccess { one, access } => act::set_access(open(global).await?, &one, access).await,
-        Command::Remove { one, account: None } => {
-            let question = format!("Remove {} from the whole of {}?", one.user, one.within.organization);
-            act::remove(open_to_destroy(global, &question).await?, &one).await
+        Command::Remove { whom, account: None } => {
+            let question = format!("Remove {} from the whole of {}?", whom, whom.organization());
+            let session = open_to_destroy(global, &question).await?;
+            match whom.only() {
+                Some(one) => act::remove(session, &one).await,
+                None => several::run(session, &whom, several::Act::Remove).await,
+            }
         }
-        Command::Remove { one, account: Some(account) } => {
-            let question = format!("Remove {} from the account {account}?", one.user);
-            act::remove_from_account(open_to_destroy(global, &question).await?, &one, account).await
+        Command::Remove { whom, account: Some(account) } => {
+            let question = format!("Remove {whom} from the account {account}?");
+            let session = open_to_destroy(global, &question).await?;
+            match whom.only() {
+                Some(one) => act::remove_from_account(session, &one, account).await,
+                None => several::run(session, &whom, several::Act::RemoveFrom(account)).await,
+            }
         }
         Command::Leave(one) => {
             let question = format!("Let {} leave {}?", one.user, one.within.organization);
             act::leave(open_to_destroy(global, &question).await?, &one).await
         }
-        Command::Deactivate(one) => leaving::deactivate(open(global).await?, &one).await,
-        Command::Reactivate(one) => leaving::reactivate(open(global).await?, &one).await,
-        Command::Delete(one) => {
-            let question = format!("Delete {} from {} for good?", one.user, one.within.organization);
-            leaving::delete(open_to_destroy(global, &question).await?, &one).await
+        Command::Deactivate(whom) => match whom.only() {
+            Some(one) => leaving::deactivate(open(global).await?, &one).await,
+            None => several::run(open(global).await?, &whom, several::Act::Deactivate).await,
+        },
+        Command::Reactivate(whom) => match whom.only() {
+            Some(one) => leaving::reactivate(open(global).await?, &one).await,
+            None => several::run(open(global).await?, &whom, several::Act::Reactivate).await,
+        },
+        Command::Delete(whom) => {
+            let question = format!("Delete {whom} from {} for good?", whom.organization());
+            let session = open_to_destroy(global, &question).await?;
+            match whom.only() {
+                Some(one) => leaving::delete(session, &one).await,
+                None => several::run(session, &whom, several::Act::Delete).await,
+            }
         }
         Command::LeavePlan(asked) => plan::run(global, asked).await,
         Command::Update(asked) => act::update(open(global).await?, asked).await,

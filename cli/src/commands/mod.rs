@@ -48,7 +48,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::OperatorKey(command) => operator_key::run(command, global).await,
         Command::Organization(command) => Box::pin(organization::run(command, global)).await,
         Command::Account(command) => account::run(command, global).await,
-        Command::Member(command) => member::run(command, global).await,
+        Command::Member(command) => Box::pin(member::run(command, global)).await,
         Command::User(command) => user::run(command, global).await,
         Command::Role(command) => role::run(command, global).await,
         Command::ApiKey(command) => api_key::run(command, global).await,

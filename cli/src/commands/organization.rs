@@ -60,13 +60,23 @@ pub enum Command {
         #[arg(long)]
         require_acceptance: bool,
     },
+    /// Show a transfer of ownership, or an offer and how it stands.
+    ShowOffer(Offer),
+    /// Accept an offer of ownership on behalf of whom it is made to.
+    AcceptOffer(Offer),
+    /// Decline an offer of ownership on behalf of whom it is made to.
+    DeclineOffer(Offer),
     /// Take back an offer of ownership.
-    CancelOffer {
-        /// By id or `ext:VALUE`.
-        organization: OrganizationRef,
-        /// The offer's `trf_` id.
-        transfer: TransferId,
-    },
+    CancelOffer(Offer),
+}
+
+/// One offer of ownership.
+#[derive(Debug, Args)]
+pub struct Offer {
+    /// By id or `ext:VALUE`.
+    organization: OrganizationRef,
+    /// The offer's `trf_` id.
+    transfer: TransferId,
 }
 
 /// Flags of `create`.
@@ -192,6 +202,15 @@ const FIELDS: &[Column] = &[
     ("created", "/created_at"),
 ];
 
+const OFFER: &[Column] = &[
+    ("id", "/id"),
+    ("from", "/from"),
+    ("to", "/to"),
+    ("owner before becomes", "/previous_owner_role"),
+    ("state", "/state"),
+    ("ends", "/expires_at"),
+];
+
 /// Does it.
 pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
     match command {
@@ -220,9 +239,19 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
             };
             transfer(session, &organization, &to, previous_owner_role, require_acceptance).await
         }
-        Command::CancelOffer { organization, transfer } => {
-            cancel_offer(open(global).await?, &organization, transfer).await
+        Command::ShowOffer(offer) => {
+            let session = open(global).await?;
+            let organization = session.organization(&offer.organization).await?;
+            let shown =
+                reads::transfer(&session.roster, &session.request(), organization, offer.transfer).await?;
+            session.out.one(&shapes::transfer(&shown.value), OFFER)
         }
+        Command::AcceptOffer(offer) => {
+            let question = format!("Accept the ownership of {}?", offer.organization);
+            answer_offer(open_to_destroy(global, &question).await?, &offer, OfferAnswer::Accept).await
+        }
+        Command::DeclineOffer(offer) => answer_offer(open(global).await?, &offer, OfferAnswer::Decline).await,
+        Command::CancelOffer(offer) => answer_offer(open(global).await?, &offer, OfferAnswer::Cancel).await,
     }
 }
 
@@ -322,13 +351,15 @@ async fn transfer(
     session.out.say(&text, &shapes::transfer(&transfer))
 }
 
-async fn cancel_offer(
-    session: Session,
-    named: &OrganizationRef,
-    transfer: TransferId,
-) -> Result<(), Failure> {
-    let organization = session.organization(named).await?;
-    let (roster, request, cancel) = (&session.roster, session.request(), OfferAnswer::Cancel);
-    let transfer = flows::answer_offer(roster, &request, organization, transfer, cancel, None).await?.output;
-    session.out.say(&format!("The offer {} is taken back.", transfer.id), &shapes::transfer(&transfer))
+async fn answer_offer(session: Session, offer: &Offer, answer: OfferAnswer) -> Result<(), Failure> {
+    let organization = session.organization(&offer.organization).await?;
+    let (roster, request) = (&session.roster, session.request());
+    let done = flows::answer_offer(roster, &request, organization, offer.transfer, answer, None).await?;
+    let transfer = done.output;
+    let text = match answer {
+        OfferAnswer::Accept => format!("{} owns {organization} now.", transfer.to),
+        OfferAnswer::Decline => format!("The offer {} is declined.", transfer.id),
+        OfferAnswer::Cancel => format!("The offer {} is taken back.", transfer.id),
+    };
+    session.out.say(&text, &shapes::transfer(&transfer))
 }

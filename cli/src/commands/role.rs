@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::{open, open_to_destroy};
 use crate::args::{Global, InOrganization};
 use crate::failure::Failure;
-use crate::output::Column;
+use crate::output::{Column, Printer};
 use crate::session::{Listed, Session};
 
 /// The verbs.
@@ -37,6 +37,8 @@ pub enum Command {
         #[arg(long, value_name = "ORG")]
         organization: Option<OrganizationRef>,
     },
+    /// List the permissions that are Roster's own; any other `resource:action` is the vendor's.
+    Permissions,
     /// Make a role of an organization's own.
     Create(Create),
     /// Change a role's name, or all that it holds.
@@ -90,6 +92,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
     match command {
         Command::List { organization } => list(&open(global).await?, organization.as_ref()).await,
         Command::Show { role, organization } => show(&open(global).await?, role, organization.as_ref()).await,
+        Command::Permissions => permissions(global),
         Command::Create(new) => create(&open(global).await?, new).await,
         Command::Update(asked) => update(&open(global).await?, asked).await,
         Command::Delete { role, replace_with, within } => {
@@ -100,6 +103,13 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
             session.out.say(&format!("{role} is deleted."), &json!({}))
         }
     }
+}
+
+/// The catalogue, which needs no store.
+fn permissions(global: &Global) -> Result<(), Failure> {
+    let listed = Listed { rows: shapes::permissions(), next: None };
+    let columns: &[Column] = &[("PERMISSION", "/permission")];
+    Printer::new(global.output).list("Permission", &listed, columns, "There are none.")
 }
 
 async fn list(session: &Session, organization: Option<&OrganizationRef>) -> Result<(), Failure> {

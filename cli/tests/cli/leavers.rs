@@ -64,8 +64,15 @@ on_every_store! {
         let place = Place::with_acme();
         let offer = place.json("organization transfer ext:acme --to ext:bob --require-acceptance");
         assert_eq!(offer["state"], "pending");
-        let taken = place.json(&format!("organization cancel-offer ext:acme {}", offer["id"].as_str().unwrap()));
-        assert_eq!(taken["state"], "cancelled");
+        let of = |verb: &str, offer: &Value| format!("organization {verb}-offer ext:acme {}", offer["id"].as_str().unwrap());
+        assert_eq!(place.json(&of("show", &offer)), offer);
+        assert_eq!(place.json(&of("cancel", &offer))["state"], "cancelled");
+        let offer = || place.json("organization transfer ext:acme --to ext:bob --require-acceptance");
+        let (one, other) = (offer(), offer());
+        assert_eq!(place.json(&of("decline", &one))["state"], "declined");
+        assert_eq!(place.run(&of("accept", &other)).status, 2, "asks, and nobody is there to answer");
+        let accepted = place.json(&format!("{} --yes", of("accept", &other)));
+        assert_eq!((&accepted["state"], &accepted["to"]), (&json!("completed"), &bob(&place)["user_id"]));
     }
 
     fn records_are_put_shown_handed_over_and_deleted() {

@@ -17,6 +17,39 @@ on_every_store! {
         assert_eq!(place.refused("member deactivate ext:ada --organization ext:acme"), "owner_must_transfer");
     }
 
+    /// M2: several people by one command: one outcome each, in order, and a bad one does not stop the others.
+    fn m2_several_members_go_by_one_command() {
+        let place = Place::with_acme();
+        let own = "--organization ext:acme";
+        place.done("organization seats ext:acme --purchased unlimited");
+        for name in ["cy", "di"] {
+            place.done(&format!(
+                "member add {own} --email {name}@example.com --external-id {name} --role member --account ext:north"
+            ));
+        }
+        let ran = |line: &str| {
+            let ran = place.run(&format!("{line} --output json"));
+            let told: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+            let told: Vec<String> = told["results"].as_array().into_iter().flatten().map(|row| {
+                format!("{} {}", row["user"].as_str().unwrap(), row["code"].as_str().or(row["status"].as_str()).unwrap())
+            }).collect();
+            (ran.status, told.join(", "), ran.stderr)
+        };
+        let (status, told, stderr) = ran(&format!("member deactivate ext:cy ext:ada ext:nobody ext:di ext:cy {own}"));
+        let expected = "ext:cy changed, ext:ada owner_must_transfer, ext:nobody not_found, ext:di changed, ext:cy unchanged";
+        assert_eq!((status, told.as_str()), (1, expected));
+        assert_eq!(stderr, "refused: owner_must_transfer: ext:ada\nrefused: not_found: ext:nobody\n");
+        assert_eq!(ran(&format!("member reactivate ext:cy ext:di {own}")).1, "ext:cy changed, ext:di changed");
+        let (remove, account) = (format!("member remove ext:cy ext:di {own}"), "--account ext:north");
+        assert_eq!(ran(&format!("{remove} {account}")).0, 2, "asks, and nobody is there to answer");
+        assert_eq!(ran(&format!("{remove} {account} --yes")).1, "ext:cy removed, ext:di removed");
+        assert_eq!(ran(&format!("{remove} {account} --yes")).1, "ext:cy unchanged, ext:di unchanged");
+        assert_eq!(ran(&format!("{remove} --yes")).1, "ext:cy removed, ext:di removed");
+        assert_eq!(ran(&format!("member delete ext:cy ext:bob {own} --yes")), (0, "ext:cy removed, ext:bob removed".into(), String::new()));
+        assert!(place.done("role permissions").contains("members:act_as"));
+        assert_eq!(count(&place.json("role permissions")), 32);
+    }
+
     fn l9_users_are_suspended_and_let_in_again() {
         let place = Place::with_acme();
         let check = "check --user ext:bob --permission members:read --organization ext:acme --account ext:north";

@@ -7,7 +7,7 @@ use crate::facts::Request;
 use crate::home::{Home, Key, Record, TheMember, TheUser};
 use crate::id::{OrganizationId, UserId, Version};
 use crate::jobs::as_asked;
-use crate::model::{Job, Member, MemberStatus, Work};
+use crate::model::{Card, Job, Member, MemberStatus, UserStatus, Work};
 use crate::op::{Roster, View, run};
 use crate::ops::member::{CutMember, Swept};
 use crate::refusal::OpError;
@@ -61,8 +61,16 @@ pub(crate) async fn sweep(
         actor: if job.actor.is_operator() { job.actor } else { Actor::System },
         ..request.step(&format!("sweep {organization}"))
     };
-    let operation = CutMember { organization, user, cuts, since: job.created_at };
+    let card = card_of(roster, &request, user).await?;
+    let operation = CutMember { organization, user, cuts, card, since: job.created_at };
     Ok(run(roster, &request, &operation).await?.output)
+}
+
+/// What lists show of a person: nothing of one who is erased.
+async fn card_of(roster: &Roster, request: &Request, user: UserId) -> Result<Card, StoreError> {
+    let mut view = View::new(roster, Home::User(user), request);
+    let user = view.get(&TheUser).await?.filter(|user| user.status != UserStatus::Erased);
+    Ok(user.map(|user| user.card()).unwrap_or_default())
 }
 
 /// How often a person has been removed from everything, and when last.
@@ -94,7 +102,7 @@ pub(crate) fn sweep_seen<'a>(
     let over = member.filter(|member| is_over(member, cuts));
     Box::pin(async move {
         let Some(member) = over else { return Ok(None) };
-        let operation = CutMember { organization, user: member.user, cuts, since };
+        let operation = CutMember { organization, user: member.user, cuts, card: member.card, since };
         Ok(run(roster, &request.as_system("sweep before"), &operation).await?.version)
     })
 }

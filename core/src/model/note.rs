@@ -14,6 +14,8 @@ use crate::time::Timestamp;
 pub enum NoteKey {
     /// Organization home: see [`Note::KeyMaker`].
     KeyMaker(ApiKeyId),
+    /// Organization home: see [`Note::KeysOf`].
+    KeysOf(UserId),
     /// Activity home: see [`Note::LastUse`].
     LastUse(ApiKeyId),
     /// Organization home: see [`Note::Offer`].
@@ -43,6 +45,13 @@ pub enum Note {
         key: ApiKeyId,
         /// Who.
         user: UserId,
+    },
+    /// Which keys a leaving plan names of a person, and how they are called, is as it has been since some change (rule L6).
+    KeysOf {
+        /// Of whom.
+        user: UserId,
+        /// Another with every change.
+        changed: uuid::Uuid,
     },
     /// Seats are held for a batch that takes more than one commit (rule I8).
     SeatHold {
@@ -80,6 +89,7 @@ impl Note {
         match self {
             Self::SeatHold { seats, .. } => *seats,
             Self::KeyMaker { .. }
+            | Self::KeysOf { .. }
             | Self::LastUse { .. }
             | Self::Offer { .. }
             | Self::ShownLink { .. }
@@ -92,6 +102,7 @@ impl Note {
         match self {
             Self::SeatHold { until, .. } => Some(*until),
             Self::KeyMaker { .. }
+            | Self::KeysOf { .. }
             | Self::LastUse { .. }
             | Self::Offer { .. }
             | Self::ShownLink { .. }
@@ -104,6 +115,7 @@ impl Note {
         match self {
             Self::LastUse { key, .. } => NoteKey::LastUse(*key),
             Self::KeyMaker { key, .. } => NoteKey::KeyMaker(*key),
+            Self::KeysOf { user, .. } => NoteKey::KeysOf(*user),
             Self::SeatHold { batch, .. } => NoteKey::SeatHold(*batch),
             Self::ShownLink { invitation, .. } => NoteKey::ShownLink(*invitation),
             Self::Offer { transfer, .. } => NoteKey::Offer(*transfer),
@@ -117,9 +129,12 @@ impl NoteKey {
     pub const fn belongs_in(self, home: &Home) -> bool {
         match self {
             Self::LastUse(_) => matches!(home, Home::Activity(_)),
-            Self::KeyMaker(_) | Self::Offer(_) | Self::SeatHold(_) | Self::ShownLink(_) | Self::Tenure => {
-                matches!(home, Home::Organization(_))
-            }
+            Self::KeyMaker(_)
+            | Self::KeysOf(_)
+            | Self::Offer(_)
+            | Self::SeatHold(_)
+            | Self::ShownLink(_)
+            | Self::Tenure => matches!(home, Home::Organization(_)),
         }
     }
 
@@ -133,6 +148,7 @@ impl NoteKey {
         match kind {
             "last_use" => Some(Self::LastUse(ApiKeyId::from_uuid(id))),
             "key_maker" => Some(Self::KeyMaker(ApiKeyId::from_uuid(id))),
+            "keys_of" => Some(Self::KeysOf(UserId::from_uuid(id))),
             "seat_hold" => Some(Self::SeatHold(id)),
             "offer" => Some(Self::Offer(TransferId::from_uuid(id))),
             "shown_link" => Some(Self::ShownLink(InvitationId::from_uuid(id))),
@@ -141,12 +157,13 @@ impl NoteKey {
     }
 }
 
-/// `key_maker:ID`, `last_use:ID`, `offer:ID`, `seat_hold:ID`, `shown_link:ID`, `tenure:`.
+/// `key_maker:ID`, `keys_of:ID`, `last_use:ID`, `offer:ID`, `seat_hold:ID`, `shown_link:ID`, `tenure:`.
 impl fmt::Display for NoteKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LastUse(id) => write!(f, "last_use:{}", id.uuid().simple()),
             Self::KeyMaker(id) => write!(f, "key_maker:{}", id.uuid().simple()),
+            Self::KeysOf(id) => write!(f, "keys_of:{}", id.uuid().simple()),
             Self::Offer(id) => write!(f, "offer:{}", id.uuid().simple()),
             Self::SeatHold(id) => write!(f, "seat_hold:{}", id.simple()),
             Self::Tenure => f.write_str("tenure:"),

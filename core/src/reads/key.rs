@@ -1,10 +1,14 @@
 //! Keys, without their secrets.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt, TryStreamExt, stream};
+
 use super::organization::visible_standing;
 use super::{Rows, Shown};
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
-use crate::id::{ApiKeyId, OrganizationId};
+use crate::id::{ApiKeyId, OrganizationId, UserId};
 use crate::last_use::last_uses;
 use crate::listing::{Listing, PageRequest};
 use crate::model::{ApiKey, OperatorKey};
@@ -38,6 +42,7 @@ pub async fn api_key(
     }
     let version = view.version(&Key::ApiKey(id)).ok_or(Refusal::NotFound)?;
     let last_used_at = last_used_at(roster, organization, id).await?;
+    let key = as_they_stand(roster, organization, vec![key]).await?.pop().ok_or(Refusal::NotFound)?;
     Ok(Shown { value: SeenKey { key, last_used_at }, version })
 }
 
@@ -62,6 +67,44 @@ pub(super) async fn seen_keys(
     Ok(keys.into_iter().map(seen).collect())
 }
 
+/// Homes of people that are read side by side.
+const TOGETHER: usize = 16;
+
+/// Keys with the ends that they have: a personal key from before a cut or a suspension of its member has ended with that,
+/// whatever its own end is (rules M7, L9).
+pub(super) async fn as_they_stand(
+    roster: &Roster,
+    organization: OrganizationId,
+    mut keys: Vec<ApiKey>,
+) -> Result<Vec<ApiKey>, StoreError> {
+    let users: BTreeSet<UserId> = keys.iter().filter_map(|key| key.user).collect();
+    if users.is_empty() {
+        return Ok(keys);
+    }
+    let members: Vec<Key> = users.iter().map(|user| Key::Member(*user)).collect();
+    let read = roster.store.read(&Home::Organization(organization), &members, &[]).await?;
+    let heads = stream::iter(users).map(|user| async move {
+        let mut head = roster.store.read(&Home::User(user), &[Key::User], &[]).await?;
+        Ok::<_, StoreError>(head.records.remove(&Key::User).map(|stored| stored.record))
+    });
+    let heads: Vec<Option<Record>> = heads.buffered(TOGETHER).try_collect().await?;
+    let mut ends = BTreeMap::new();
+    for head in heads {
+        let Some(Record::User(user)) = head else { continue };
+        let member = match read.records.get(&Key::Member(user.id)).map(|stored| &stored.record) {
+            Some(Record::Member(member)) => member.at(read.now()),
+            _ => continue,
+        };
+        let member = member.after_cuts(user.cuts, user.cut_at.unwrap_or(member.joined_at));
+        ends.insert(user.id, member.cut_at.max(user.suspended_at));
+    }
+    for key in &mut keys {
+        let end = key.user.and_then(|user| *ends.get(&user)?).filter(|end| key.created_at <= *end);
+        key.expires_at = key.expires_at.into_iter().chain(end).min();
+    }
+    Ok(keys)
+}
+
 /// The keys of an organization.
 pub async fn api_keys(
     roster: &Roster,
@@ -77,7 +120,8 @@ pub async fn api_keys(
         Record::ApiKey(key) => Some(key),
         _ => None,
     });
-    Ok(Rows { rows: seen_keys(roster, organization, keys.collect()).await?, next })
+    let keys = as_they_stand(roster, organization, keys.collect()).await?;
+    Ok(Rows { rows: seen_keys(roster, organization, keys).await?, next })
 }
 
 /// The keys of the deployment. Operators only.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::key::{SeenKey, seen_keys};
+use super::key::{SeenKey, as_they_stand, seen_keys};
 use super::made_by;
 use super::organization::visible_standing;
 use crate::facts::Request;
@@ -10,8 +10,8 @@ use crate::flows::resolve_user;
 use crate::flows::sweep::sweep_before;
 use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, OrganizationId, UserId};
-use crate::listing::{Listing, PageRequest};
-use crate::model::{Access, ApiKey, Note, NoteKey, Organization, PostName, Webhook};
+use crate::listing::{Listing, PageRequest, Scope};
+use crate::model::{Access, ApiKey, InvitationStatus, Note, NoteKey, Organization, PostName, Webhook};
 use crate::op::{Roster, View};
 use crate::ops::leaving::{LeavingMode, PlanRead};
 use crate::permission::{Permission, RoleRef};
@@ -20,6 +20,7 @@ use crate::reference::UserRef;
 use crate::refusal::OpError;
 use crate::store::StoreError;
 use crate::text::RecordType;
+use crate::time::Timestamp;
 
 /// A leaving plan.
 #[derive(Clone, PartialEq, Debug)]
@@ -42,7 +43,7 @@ pub struct LeavingPlan {
     pub pending_invitations: i64,
     /// Posts that they hold.
     pub posts: Vec<PostName>,
-    /// Seats that are free afterwards.
+    /// Seats that are free afterwards: the member's, and those of the invitations that are taken back with them.
     pub seats_freed: i64,
     /// What must still be so when the plan is executed.
     pub revision: String,
@@ -80,7 +81,10 @@ pub async fn leaving_plan(
         Access::Organization(role) => vec![(None, *role)],
         Access::Accounts(roles) => roles.iter().map(|(account, role)| (Some(*account), *role)).collect(),
     };
-    let ended = ended_invitations(roster, organization, user, view.now()).await?;
+    let (pending, held) = match plan.invitations {
+        0 => (0, 0),
+        _ => pending_of(roster, organization, user, view.now()).await?,
+    };
     Ok(LeavingPlan {
         user,
         mode,
@@ -89,9 +93,9 @@ pub async fn leaving_plan(
         records: plan.records.clone(),
         api_keys,
         webhooks,
-        pending_invitations: plan.invitations - ended,
+        pending_invitations: pending,
         posts: plan.scene.held.posts().iter().cloned().collect(),
-        seats_freed: plan.seats_freed(),
+        seats_freed: plan.seats_freed() + held,
         revision: plan.revision,
     })
 }
@@ -111,7 +115,9 @@ async fn keys_of(
             _ => None,
         });
         let (own, shared): (Vec<_>, Vec<_>) = live.partition(|key| key.user.is_some());
-        keys.extend(own.into_iter().filter(|key| key.user == Some(user)));
+        let own = own.into_iter().filter(|key| key.user == Some(user)).collect();
+        let own = as_they_stand(roster, organization, own).await?;
+        keys.extend(own.into_iter().filter(|key| key.is_live(found.now)));
         keys.extend(made_among(roster, organization, user, shared).await?);
         if !found.more {
             return Ok(seen_keys(roster, organization, keys).await?);
@@ -138,24 +144,29 @@ async fn made_among(
     Ok(keys.into_iter().filter(made).collect())
 }
 
-/// Invitations that the tally still counts although time has ended them.
-async fn ended_invitations(
+/// Invitations that somebody stands for and that may still be accepted, and the seats that they hold.
+async fn pending_of(
     roster: &Roster,
     organization: OrganizationId,
     user: UserId,
-    now: crate::time::Timestamp,
-) -> Result<i64, OpError> {
-    let listing = Listing::Due { home: Home::Organization(organization), until: now };
-    let (mut ended, mut page) = (0, PageRequest { after: None, limit: 200 });
+    now: Timestamp,
+) -> Result<(i64, i64), StoreError> {
+    let status = Some(InvitationStatus::Pending);
+    let listing = Listing::Invitations { organization, status, scope: Scope::All };
+    let (mut pending, mut seats, mut page) = (0, 0, PageRequest { after: None, limit: 200 });
     loop {
         let found = roster.store.list(&listing, &page).await?;
         page.after = found.rows.last().map(|row| row.position.clone());
-        let theirs = found.rows.iter().filter(
-            |row| matches!(&row.stored.record, Record::Invitation(it) if it.invited_by.user() == Some(user)),
-        );
-        ended += i64::try_from(theirs.count()).unwrap_or(0);
+        for row in found.rows {
+            let Record::Invitation(invitation) = row.stored.record else { continue };
+            let invitation = invitation.at(now);
+            if invitation.invited_by.user() == Some(user) && invitation.status == InvitationStatus::Pending {
+                pending += 1;
+                seats += invitation.seats();
+            }
+        }
         if !found.more {
-            return Ok(ended);
+            return Ok((pending, seats));
         }
     }
 }

@@ -4,11 +4,15 @@ use super::post::as_held;
 use super::user::organizations_of_actor;
 use super::{Rows, Shown};
 use crate::facts::Request;
+use crate::flows::sweep::cuts_of;
 use crate::home::{Home, Key, Record, Tally, TheMember};
 use crate::id::{OrganizationId, TransferId, Version};
 use crate::listing::{Listing, PageRequest, Position};
-use crate::model::{Card, DirectoryKind, Organization, OrganizationStatus, Transfer, UserStatus};
+use crate::model::{
+    Card, DirectoryKind, Organization, OrganizationStatus, Transfer, TransferState, UserStatus,
+};
 use crate::op::{Roster, View, due_seats};
+use crate::ops::ownership::Ground;
 use crate::permission::Permission;
 use crate::policy::{Reach, Standing};
 use crate::refusal::{OpError, Refusal};
@@ -229,17 +233,25 @@ async fn own_organizations(
     Ok(Rows { rows, next: last.map(|id| Position { by: String::new(), id }) })
 }
 
-/// One transfer of ownership.
+/// One transfer of ownership. An offer that nobody can accept any more, for either has left or another owns the
+/// organization by now, is over, though it was never answered.
 pub async fn transfer(
     roster: &Roster,
     request: &Request,
     id: OrganizationId,
     transfer: TransferId,
 ) -> Result<Shown<Transfer>, OpError> {
-    let (_, standing) = visible_standing(roster, request, id).await?;
+    let (organization, standing) = visible_standing(roster, request, id).await?;
     let mut view = View::new(roster, Home::Organization(id), request);
-    let value = view.get(&transfer).await?.ok_or(Refusal::NotFound)?;
+    let mut value = view.get(&transfer).await?.ok_or(Refusal::NotFound)?;
     somewhere(&standing, "organization:read")?;
     let version = view.shown_version(&Key::Transfer(transfer)).ok_or(Refusal::NotFound)?;
+    if value.state == TransferState::Pending {
+        let ground = Ground::load(&mut view, &value).await?;
+        let (cuts, _) = cuts_of(roster, request, value.to).await?;
+        if ground.is_gone(&organization.value, &value, cuts, view.now()) {
+            value.state = TransferState::Expired;
+        }
+    }
     Ok(Shown { value, version })
 }

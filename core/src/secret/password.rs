@@ -93,18 +93,34 @@ impl Passwords {
         self.work(move || hashed(&argon2, &text, salt)).await
     }
 
-    /// Whether a password is the one that was hashed. It takes as long where there is no hash. `Busy` when too many
-    /// wait.
+    /// Whether a password is the one that was hashed. It takes as long where there is no hash, and where the hash was made
+    /// at a lower cost than the one that is set now. `Busy` when too many wait.
     pub async fn fits(&self, password: &Password, hash: Option<&str>) -> Result<bool, OpError> {
         let (argon2, text) = (self.argon2.clone(), password.0.clone());
         let (known, hash) = (hash.is_some(), hash.unwrap_or(&self.decoy).to_owned());
+        let wanting = self.wanting(&hash);
         let fits = self
             .work(move || {
+                if let Some(wanting) = wanting {
+                    hashed(&wanting, &text, [0; 16]);
+                }
                 PasswordHash::new(&hash)
                     .is_ok_and(|hash| argon2.verify_password(text.as_bytes(), &hash).is_ok())
             })
             .await?;
         Ok(known && fits)
+    }
+
+    /// What is done beside a hash that costs less than one costs now, so that time does not tell an address that has not been
+    /// signed in with since the cost was raised from one that is nobody's. Time goes with memory and passes.
+    fn wanting(&self, hash: &str) -> Option<Argon2<'static>> {
+        let hash = PasswordHash::new(hash).ok()?;
+        let (old, new) = (Params::try_from(&hash).ok()?, self.argon2.params());
+        let work = |cost: &Params| u64::from(cost.m_cost()) * u64::from(cost.t_cost());
+        let memory = work(new).checked_sub(work(&old))? / u64::from(new.t_cost());
+        let memory = u32::try_from(memory).ok()?;
+        let params = Params::new(memory, new.t_cost(), new.p_cost(), None).ok()?;
+        Some(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
     }
 
     /// Whether a hash was made at the cost that is set now.
@@ -192,6 +208,8 @@ mod tests {
         let hash = old.hash(&password, [1; 16]).await.unwrap();
         assert!(old.is_current(&hash) && !new.is_current(&hash));
         assert!(new.fits(&password, Some(&hash)).await.unwrap());
+        let wanting = |of: &Passwords| of.wanting(&hash).map(|more| more.params().m_cost());
+        assert_eq!((wanting(&old), wanting(&new)), (None, Some(8)));
         assert!(Passwords::new(PasswordCost { memory: 1, passes: 0, lanes: 1 }, 1).is_err());
     }
 

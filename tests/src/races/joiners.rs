@@ -8,46 +8,58 @@ use roster_core::flows::import::{ImportOptions, parse_members};
 use roster_core::flows::{accept_invitation, answer_offer, begin_import, invite, resend};
 use roster_core::id::{InvitationId, TransferId, UserId};
 use roster_core::jobs::Worker;
-use roster_core::model::{MemberStatus, SettingsPatch};
+use roster_core::model::MemberStatus;
 use roster_core::op::run;
 use roster_core::ops::invitation::{InviteAsk, InviteOutcome, RevokeInvitation};
 use roster_core::ops::member::{
     AccessAsk, DeactivateMember, DeleteMember, ReactivateMember, RemoveMember, ReplaceAccess,
 };
-use roster_core::ops::organization::{OrganizationPatch, SetSeats, UpdateOrganization};
+use roster_core::ops::organization::SetSeats;
 use roster_core::ops::ownership::{OfferAnswer, TransferOwnership};
 use roster_core::permission::RoleRef;
 use roster_core::secret::InvitationLink;
 use tokio::task::JoinHandle;
 
 use super::both;
+use super::invitees::hold;
 use super::judge::{member, one_owner, only_the_first};
 use super::scene::{Outcome, Scene, VIEWER, as_user, joined, spawn_add, spawn_run, spawn_set_role, told};
 
-fn operator(scene: &Scene) -> Request {
+pub(super) fn operator(scene: &Scene) -> Request {
     Request::new(Actor::CLI, scene.replicas[0].entropy.as_ref())
 }
 
 /// Invites the n-th guest; the invitation, and the token of its link.
 async fn invited(scene: &Scene, n: usize) -> (InvitationId, String) {
+    invited_by(scene, Actor::CLI, &format!("guest{n}"), VIEWER).await
+}
+
+/// Has somebody invited to a role on the whole; the invitation, and the token of its link.
+pub(super) async fn invited_by(
+    scene: &Scene,
+    actor: Actor,
+    name: &str,
+    role: RoleRef,
+) -> (InvitationId, String) {
     // Later than whatever has been cut, and than an address may be invited again.
     scene.clock().advance_seconds(200);
     let ask = InviteAsk {
-        email: format!("guest{n}@example.com").parse().expect("an address"),
-        access: AccessAsk::Organization(VIEWER),
+        email: format!("{name}@example.com").parse().expect("an address"),
+        access: AccessAsk::Organization(role),
         expires_in: None,
         name: None,
         user: None,
         cuts: 0,
     };
-    let made = invite(&scene.replicas[0], &operator(scene), scene.organization, ask, None).await;
+    let request = Request::new(actor, scene.replicas[0].entropy.as_ref());
+    let made = invite(&scene.replicas[0], &request, scene.organization, ask, None).await;
     let rows = made.expect("an invitation").output;
     let [(_, InviteOutcome::Invited(it))] = rows.as_slice() else { panic!("{rows:?}") };
     let link = InvitationLink { organization: scene.organization, invitation: it.id, number: it.link };
     (it.id, scene.replicas[1].links.invitation_token(&link))
 }
 
-fn spawn_accept(scene: &Scene, replica: usize, user: UserId, token: &str) -> JoinHandle<Outcome> {
+pub(super) fn spawn_accept(scene: &Scene, replica: usize, user: UserId, token: &str) -> JoinHandle<Outcome> {
     let (roster, token) = (scene.replicas[replica].clone(), token.to_owned());
     tokio::spawn(async move {
         let request = Request::new(as_user(user), roster.entropy.as_ref());
@@ -56,7 +68,7 @@ fn spawn_accept(scene: &Scene, replica: usize, user: UserId, token: &str) -> Joi
 }
 
 /// What the log says since then, without the targets.
-async fn said(scene: &Scene, before: u64) -> Vec<String> {
+pub(super) async fn said(scene: &Scene, before: u64) -> Vec<String> {
     scene.actions_since(before).await.into_iter().map(|(action, _)| action).collect()
 }
 
@@ -65,14 +77,12 @@ pub(super) async fn accept_and_accept(scene: &mut Scene) -> Result<String, Strin
     // In every other round the last seat is taken by the acceptance itself.
     scene.round += 1;
     let held = scene.round.is_multiple_of(2);
-    let settings = SettingsPatch { invitations_hold_seats: Some(held), ..SettingsPatch::default() };
-    let patch = OrganizationPatch { settings, ..OrganizationPatch::default() };
-    scene.act(UpdateOrganization { organization, patch, not_after: None }).await;
+    hold(scene, held).await;
     let (_, token) = invited(scene, 0).await;
     let seats = scene.seats_used().await + i64::from(!held);
     scene.act(SetSeats { organization, purchased: u32::try_from(seats).ok() }).await;
     let before = scene.seq().await;
-    let ended = joined((0..4).map(|n| spawn_accept(scene, n % 2, guest, &token))).await;
+    let ended = joined((0..50).map(|n| spawn_accept(scene, n % 2, guest, &token))).await;
     let actions = said(scene, before).await;
     if ended.iter().any(|outcome| *outcome != Ok(()))
         || actions != ["invitation.accepted", "member.added"]
@@ -262,9 +272,7 @@ fn spawn_import(scene: &Scene, n: usize) -> JoinHandle<Outcome> {
 pub(super) async fn mixed_for_one_seat(scene: &mut Scene) -> Result<String, String> {
     let (organization, mia) = (scene.organization, scene.people.mia);
     let guests: [UserId; 4] = scene.guests[..].try_into().map_err(|_| "four guests")?;
-    let settings = SettingsPatch { invitations_hold_seats: Some(false), ..SettingsPatch::default() };
-    let patch = OrganizationPatch { settings, ..OrganizationPatch::default() };
-    scene.act(UpdateOrganization { organization, patch, not_after: None }).await;
+    hold(scene, false).await;
     scene.act(DeactivateMember { organization, user: mia }).await;
     let (invitation, token) = invited(scene, 0).await;
     let seats = scene.seats_used().await;
@@ -306,6 +314,6 @@ pub(super) async fn mixed_for_one_seat(scene: &mut Scene) -> Result<String, Stri
     Ok(format!("the {} got it, four no_seat", ways[winner]))
 }
 
-async fn is_in(scene: &Scene, user: UserId) -> bool {
+pub(super) async fn is_in(scene: &Scene, user: UserId) -> bool {
     member(scene, user).await.status == MemberStatus::Active
 }

@@ -30,7 +30,7 @@ fn operator(scene: &Scene) -> Request {
 }
 
 /// Does the jobs that wait.
-async fn worked_off(scene: &Scene) {
+pub(super) async fn worked_off(scene: &Scene) {
     let worker = Worker::new(scene.replicas[0].clone(), Arc::default());
     worker.work_off().await.expect("the store answers");
 }
@@ -137,7 +137,7 @@ fn spawn_erase(scene: &Scene, user: UserId) -> JoinHandle<Outcome> {
 }
 
 /// Somebody of whom nobody has heard.
-async fn stranger(scene: &Scene) -> (UserId, String) {
+pub(super) async fn stranger(scene: &Scene) -> (UserId, String) {
     let name = format!("stranger{}", scene.seq().await);
     (person(&scene.replicas[0], &name).await, name)
 }

@@ -19,6 +19,8 @@ use roster_core::ops::member::{AccessAsk, Joining, RemoveMember};
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::reference::{AccountRef, UserRef};
 use roster_core::refusal::OpError;
+use roster_core::secret::{PasswordCost, Passwords};
+use roster_core::sign_in::SignIn;
 use roster_core::store::{ChangeSet, CommitError, Committed, Store};
 use roster_core::verify::{verify_all, verify_home};
 use tokio::task::JoinHandle;
@@ -59,6 +61,8 @@ pub(super) struct Scene {
     pub guests: Vec<UserId>,
     /// Fifty who are no members, if they were asked for.
     pub crowd: Vec<UserId>,
+    /// Their links, once they are invited.
+    pub doors: Vec<String>,
     an_adding: Duration,
     pub round: u32,
     // Dropped last.
@@ -70,7 +74,10 @@ impl Scene {
     pub async fn on(store: &'static str, race: Race) -> Self {
         let test = fresh(store).await;
         let entropy = Arc::new(CountingEntropy::new(test.clock.clone()));
-        let roster = |store| Roster::new(store, entropy.clone());
+        let cost = PasswordCost { memory: 8, passes: 1, lanes: 1 };
+        let passwords = || Passwords::new(cost, 1).expect("a cost");
+        let sign_in = || Arc::new(SignIn { passwords: passwords(), ..SignIn::default() });
+        let roster = |store| Roster { sign_in: sign_in(), ..Roster::new(store, entropy.clone()) };
         let replicas = [roster(guarded(Arc::clone(&test.store))), roster(guarded(again(&test).await))];
         let mut users = Vec::new();
         for name in ["olga", "anna", "bert", "mia"] {
@@ -94,6 +101,7 @@ impl Scene {
             people,
             guests,
             crowd,
+            doors: Vec::new(),
             an_adding: Duration::ZERO,
             round: 0,
             test,
@@ -118,6 +126,9 @@ impl Scene {
                 | Race::OfferAndRemoval
                 | Race::ComingAndGoing
                 | Race::MixedForOneSeat
+                | Race::AcceptAndInviter
+                | Race::AcceptAndRemoveEverywhere
+                | Race::KeyEndsInUse
         ) {
             scene.know_the_guests().await;
         }

@@ -121,20 +121,7 @@ impl Flow {
     }
 
     fn request(self, ask: Ask) -> Request {
-        let n = 10 * (self as u8) + u8::from(ask == Ask::Fresh);
-        let millis = (START.micros() / 1_000).unsigned_abs();
-        Request {
-            actor: Actor::CLI,
-            cuts: 0,
-            request_id: None,
-            reason: None,
-            seed: Seed { bytes: [n; 32], millis },
-            if_match: None,
-            receipt: Some(ReceiptDraft { id: ReceiptId([n; 32]), digest: [n; 32] }),
-            known: Known::default(),
-            fence: None,
-            opening: None,
-        }
+        request(10 * (self as u8) + u8::from(ask == Ask::Fresh))
     }
 
     /// Does it. One that was answered before is done.
@@ -237,6 +224,23 @@ impl Flow {
                 invite(&mailed, request, cloud, ask, Some(&|_| vec![1])).await.map(drop)
             }
         }
+    }
+}
+
+/// An operator's request that draws by a number what it draws.
+pub fn request(n: u8) -> Request {
+    let millis = (START.micros() / 1_000).unsigned_abs();
+    Request {
+        actor: Actor::CLI,
+        cuts: 0,
+        request_id: None,
+        reason: None,
+        seed: Seed { bytes: [n; 32], millis },
+        if_match: None,
+        receipt: Some(ReceiptDraft { id: ReceiptId([n; 32]), digest: [n; 32] }),
+        known: Known::default(),
+        fence: None,
+        opening: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //! fresh one both lead to where an uncut one leads, and no name is blocked for ever.
 #![expect(clippy::unwrap_used, reason = "these are the bodies of tests")]
 
+mod erase;
 mod flow;
 mod mail;
 mod scene;
@@ -14,6 +15,7 @@ use futures::poll;
 use roster_core::refusal::OpError;
 use roster_core::verify::{repair_all, verify_all};
 use roster_tests::crash::{Afterwards, Crash, Loss, Slow};
+use roster_tests::stores::selected;
 use scene::Scene;
 
 /// How a flow is cut off.
@@ -40,7 +42,10 @@ struct Uncut {
 }
 
 async fn uncut(store: &str, flow: Flow) -> Uncut {
-    let scene = Scene::on(store).await;
+    uncut_on(Scene::on(store).await, flow).await
+}
+
+async fn uncut_on(scene: Scene, flow: Flow) -> Uncut {
     let before = scene.seen().await;
     let counter = Crash::never();
     flow.run(&scene.behind(counter.clone()), scene.ids, Ask::Same).await.unwrap();
@@ -103,7 +108,10 @@ async fn assert_repaired(scene: &Scene, how: &str) {
 }
 
 async fn cut(store: &str, flow: Flow, n: usize, way: (Loss, Afterwards), how: &str) -> Scene {
-    let scene = Scene::on(store).await;
+    cut_on(Scene::on(store).await, flow, n, way, how).await
+}
+
+async fn cut_on(scene: Scene, flow: Flow, n: usize, way: (Loss, Afterwards), how: &str) -> Scene {
     let outcome = flow.run(&scene.behind(Crash::at(n, way.0, way.1)), scene.ids, Ask::Same).await;
     // One that was cut off while it tidied up was done before.
     assert!(matches!(outcome, Ok(()) | Err(OpError::Store(_))), "{how}: {outcome:?}");
@@ -127,6 +135,17 @@ async fn at_every_commit(store: &str, flow: Flow) {
             let scene = cut(store, flow, n, way, &how).await;
             assert_repaired(&scene, &how).await;
         }
+    }
+}
+
+/// The same on a store that takes long to be made: in the middle, and where the last answer is lost.
+async fn at_two_commits(begun: &Scene, flow: Flow) {
+    let (store, uncut) = (begun.at.name, uncut_on(begun.copied().await, flow).await);
+    for (n, way) in [(uncut.commits / 2, WAYS[0]), (uncut.commits - 1, WAYS[1])] {
+        let how = format!("{flow:?} on {store} cut off at commit {n} of {}: {way:?}", uncut.commits);
+        let scene = cut_on(begun.copied().await, flow, n, way, &how).await;
+        assert_whole(&scene, flow, &uncut, &how).await;
+        assert_same_again(&scene, flow, &uncut, &how).await;
     }
 }
 
@@ -203,6 +222,17 @@ flows! {
     reassign: Reassign;
     invite: Invite;
     plan_owner: PlanOwner;
+}
+
+/// I2, I3, L7: what takes people in and lets them go, on every store.
+#[tokio::test]
+async fn accept_plan_and_sign_up_are_cut_off_on_every_store() {
+    for store in selected().into_iter().filter(|store| *store != "memory") {
+        let begun = Scene::on(store).await;
+        for flow in [Flow::Accept, Flow::Plan, Flow::SignUp] {
+            Box::pin(at_two_commits(&begun, flow)).await;
+        }
+    }
 }
 
 /// User, password, pointer, acceptance, card, session.

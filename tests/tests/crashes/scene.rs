@@ -21,7 +21,7 @@ use roster_core::secret::{InvitationLink, PasswordCost, Passwords};
 use roster_core::sign_in::SignIn;
 use roster_core::store::Store;
 use roster_tests::gate::{Between, Hook};
-use roster_tests::stores::{CountingEntropy, ManualClock, TestStore, fresh};
+use roster_tests::stores::{CountingEntropy, ManualClock, TestStore, copied, fresh};
 
 use crate::flow::{Ids, MEMBER, external, new_organization, person};
 
@@ -98,6 +98,13 @@ impl Scene {
         let plan = reads::leaving_plan(&roster, &request(), cloud, &olga, LeavingMode::Remove).await.unwrap();
         let owners_revision = u128::from_str_radix(&plan.revision, 16).unwrap();
         Self { at, entropy, ids: Ids { cloud, ute, fay, link, revision, owners_revision, newcomer } }
+    }
+
+    /// The same on a copy of its store. What is drawn by chance there was not drawn before.
+    pub async fn copied(&self) -> Self {
+        let at = copied(&self.at).await;
+        let entropy: Arc<dyn Entropy> = Arc::new(CountingEntropy::after(at.clock.clone(), 1 << 32));
+        Self { at, entropy, ids: self.ids }
     }
 
     /// On the store itself.

@@ -48,4 +48,9 @@ races! {
     o4_an_offer_is_accepted_or_its_target_removed: OfferAndRemoval;
     l4_whoever_comes_and_goes_does_so_in_one_order: ComingAndGoing;
     s1_of_five_ways_to_one_seat_one_gets_it: MixedForOneSeat;
+    i6_a_link_is_accepted_before_its_inviter_ends_or_not: AcceptAndInviter;
+    m9_who_is_removed_from_everything_is_no_member_by_an_old_link: AcceptAndRemoveEverywhere;
+    i2_l8_one_link_sets_one_password: OneLinkForTwo;
+    i7_one_address_has_one_pending_invitation: TwoInvitations;
+    p3_no_use_brings_a_key_back: KeyEndsInUse;
 }

@@ -97,6 +97,9 @@ async fn l5_nothing_that_names_an_erased_person_is_left() {
         assert!(rows.iter().any(|row| row["action"] == "member.added"), "who did what stays");
         let member = operator.get(&format!("{CLOUD}/members/{id}")).await.is(200);
         assert_eq!((&member["status"], &member["email"]), (&json!("former"), &Value::Null));
+        let export = operator.get(&format!("/v1/users/{id}/export")).await;
+        assert_eq!(found(&export.text.to_lowercase()), [] as [&str; 0], "{store}");
+        assert_eq!(export.is(200)["user"]["status"], "erased");
         let cloud = operator.get(CLOUD).await.is(200);
         assert_eq!(cloud["account_owner"], Value::Null);
         let deal = operator.get(&format!("{CLOUD}/records/deal/1")).await.is(200);

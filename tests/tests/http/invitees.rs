@@ -154,3 +154,20 @@ async fn m9_one_who_was_removed_from_everything_signs_up_by_a_new_invitation() {
         verified(&world).await;
     }
 }
+
+/// I3: an address that was asked for and never proven opens no invitation of it: neither in a list, nor by its link.
+#[tokio::test]
+async fn i3_an_address_that_is_not_proven_opens_nothing() {
+    for store in selected() {
+        let (world, _mailbox) = World::with_mail(store).await;
+        let id = invited(&world.operator(), "quinn", wide("viewer")).await;
+        let (mia, path) = (world.person("mia"), door(&world, &id).await);
+        mia.post("/v1/me/email", json!({"email": "quinn@example.com"})).await.is(202);
+        mia.get(&format!("{CLOUD}/invitations")).await.refused(404, "not_found");
+        mia.get(&format!("{CLOUD}/invitations/{id}")).await.refused(404, "not_found");
+        mia.post(&path, json!({})).await.refused(403, "wrong_recipient");
+        mia.post(&format!("/v1/invitations/{id}/accept"), json!({})).await.refused(404, "not_found");
+        let shown = world.operator().get(&format!("{CLOUD}/invitations/{id}")).await.is(200);
+        assert_eq!(shown["status"], "pending", "{store}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Keys of organizations and of operators: rules P3, P5, M11.
 
+use roster_core::store::Clock;
 use roster_tests::http::text;
 use roster_tests::stores::selected;
 use roster_tests::world::World;
@@ -212,18 +213,34 @@ async fn p3_a_personal_key_has_its_members_rights_and_ends_with_their_cut() {
         let key = world.service.bearer(&turned);
         key.get(&one).await.is(200);
 
+        let plan = format!("{cloud}/members/ext:max/leaving-plan");
+        // What lists and plans show of a key: whether it opens anything.
+        let lives = async |id: &str| {
+            let now = json!(world.test().clock.now());
+            let listed = operator.get(KEYS).await.is(200);
+            let row = listed["data"].as_array().unwrap().iter().find(|row| row["id"] == id).unwrap().clone();
+            assert_eq!(operator.get(&format!("{KEYS}/{id}")).await.is(200), row, "{store}");
+            let planned = operator.get(&plan).await.is(200)["api_keys"].to_string().contains(id);
+            let lives = row["expires_at"].is_null() || row["expires_at"].as_str() > now.as_str();
+            assert_eq!(lives, planned, "{store}: {row}");
+            lives
+        };
+        assert!(lives(&id).await);
         for (out, in_again) in [("deactivate", "reactivate")] {
             let act = |verb: &str| format!("{cloud}/members/ext:max/{verb}");
             anna.call(http::Method::POST, &act(out), None).await.is(200);
             key.get("/v1/me").await.refused(401, "unauthenticated");
+            assert!(!lives(&id).await);
             anna.call(http::Method::POST, &act(in_again), None).await.is(200);
             key.get("/v1/me").await.refused(401, "unauthenticated");
+            assert!(!lives(&id).await);
         }
         world.test().clock.advance_seconds(1);
-        let (_, secret) = make("max").await;
+        let (id, secret) = make("max").await;
         let key = world.service.bearer(&secret);
         key.get("/v1/me").await.is(200);
         for verb in ["suspend", "unsuspend"] {
+            assert_eq!(lives(&id).await, verb == "suspend");
             operator.call(http::Method::POST, &format!("/v1/users/ext:max/{verb}"), None).await.is(200);
             key.get("/v1/me").await.refused(401, "unauthenticated");
         }

@@ -54,7 +54,11 @@ async fn l6_a_plan_names_what_goes() {
             plan["accounts_lost"].as_array().unwrap().iter().filter_map(|it| it["role"].as_str()).collect();
         assert_eq!(lost, ["admin", "viewer"]);
         assert_eq!((&plan["ownerships"], &plan["records"]), (&json!([]), &json!({"deal": 3})));
-        assert_eq!((&plan["pending_invitations"], &plan["seats_freed"]), (&json!(2), &json!(1)));
+        assert_eq!(
+            (&plan["pending_invitations"], &plan["seats_freed"]),
+            (&json!(2), &json!(3)),
+            "theirs, and those of both invitations"
+        );
         assert_eq!(
             (&plan["api_keys"][0]["name"], &plan["api_keys"][0]["last_used_at"]),
             (&json!("Laptop"), &Value::Null)
@@ -97,7 +101,8 @@ async fn l6_a_plan_names_what_goes() {
             .await
             .refused(404, "not_found");
         world.test().clock.advance_seconds(16 * 86_400);
-        assert_eq!(world.operator().get(PLAN).await.is(200)["pending_invitations"], 0, "{store}");
+        let later = world.operator().get(PLAN).await.is(200);
+        assert_eq!((&later["pending_invitations"], &later["seats_freed"]), (&json!(0), &json!(1)), "{store}");
     }
 }
 
@@ -110,6 +115,8 @@ async fn l7_a_plan_is_one_act() {
             laden(&world).await;
             let trail = world.operator().get(&format!("{CLOUD}/audit?limit=200")).await.is(200);
             let before = trail["data"].as_array().unwrap().len();
+            let used = async || world.operator().get(CLOUD).await.is(200)["seats"]["used"].as_i64().unwrap();
+            let (seats, plan) = (used().await, world.operator().get(PLAN).await.is(200));
             let body = json!({
                 "mode": mode, "revision": revision(&world).await, "records_to": "ext:nora", "posts_to": "ext:nora",
                 "invitations": "revoke", "reason": "Moved on",
@@ -117,6 +124,7 @@ async fn l7_a_plan_is_one_act() {
             let left = world.person("anna").post(PLAN, body).await.is(200);
             assert_eq!(left["member"]["status"], status);
             assert_eq!(left["job"]["kind"], "reassign_records");
+            assert_eq!(json!(seats - used().await), plan["seats_freed"], "{mode}: as many as the plan said");
             let nora = id(&world, "nora").await;
             let deal = world.operator().get(&format!("{CLOUD}/records/deal/1")).await.is(200);
             assert_eq!(deal["owner"], nora, "{mode}");
@@ -156,45 +164,98 @@ async fn l7_a_plan_is_one_act() {
     }
 }
 
+/// One change of what somebody's plan shows.
+async fn changed(world: &World, person: &str, what: &str, made: &mut Vec<String>) {
+    let (operator, keys) = (world.operator(), format!("{CLOUD}/api-keys"));
+    let them = world.person(person);
+    match what {
+        "record" => {
+            let path = format!("{CLOUD}/records/call/1");
+            operator.put(&path, json!({"owner": "ext:nils"})).await.is(201);
+        }
+        "record gone" => drop(operator.delete(&format!("{CLOUD}/records/call/1")).await.is(204)),
+        "post" => drop(operator.delete(&format!("{CLOUD}/key-roles/csm")).await.is(204)),
+        "invitation" => {
+            let access = roster_tests::world::on_accounts(&[("north", "viewer")]);
+            let body = json!({"email": "three@example.com", "access": access});
+            let sent = them.post(&format!("{CLOUD}/invitations"), body).await.is(201);
+            made.push(format!("{CLOUD}/invitations/{}", text(&sent, "/id")));
+        }
+        "key of their own" => {
+            let sent = them.post(&keys, json!({"name": "Desk", "kind": "personal"})).await.is(201);
+            made.push(format!("{keys}/{}", text(&sent, "/id")));
+        }
+        "key of the organization" => {
+            let access = json!({"type": "organization", "role": "viewer"});
+            let sent = them.post(&keys, json!({"name": "Shared", "access": access})).await.is(201);
+            made.push(format!("{keys}/{}", text(&sent, "/id")));
+        }
+        "its name" => drop(operator.patch(made.last().unwrap(), json!({"name": "Other"})).await.is(200)),
+        "its secret" => {
+            let path = format!("{}/rotate", made.last().unwrap());
+            them.post(&path, json!({"overlap_seconds": 0})).await.is(200);
+        }
+        "its end" => {
+            assert!(operator.delete(&made.pop().unwrap()).await.status.is_success(), "{what}");
+        }
+        "webhook" => {
+            let organization = text(&operator.get(CLOUD).await.is(200), "/id");
+            let body = json!({
+                "url": "https://example.com/hooks", "types": ["member.added"], "organization": organization,
+            });
+            let sent = them.post("/v1/webhooks", body).await.is(201);
+            made.push(format!("/v1/webhooks/{}", text(&sent, "/id")));
+        }
+        "access" => {
+            let path = format!("{CLOUD}/accounts/ext:south/members/ext:nils");
+            operator.put(&path, json!({"role": "member"})).await.is(200);
+        }
+        _ => {
+            let path = format!("{CLOUD}/ownership-transfers");
+            operator.post(&path, json!({"to": "ext:nora"})).await.is(201);
+        }
+    }
+}
+
 /// L6: what has changed since the plan was read stops it; nothing is done.
 #[tokio::test]
 async fn l6_a_plan_that_has_changed_is_refused() {
+    let (own, shared) = ("key of their own", "key of the organization");
+    let nils = [
+        "record",
+        "record gone",
+        "post",
+        "invitation",
+        "its end",
+        own,
+        "its name",
+        "its secret",
+        "its end",
+        "access",
+    ];
+    let anna = [shared, "its name", "its secret", "its end", "webhook", "its end", "owner"];
     for store in selected() {
-        for what in ["record", "post", "invitation", "access", "owner"] {
-            let world = World::on(store).await;
-            laden(&world).await;
-            let operator = world.operator();
-            let body = json!({
-                "mode": "remove", "revision": revision(&world).await, "records_to": "ext:nora", "posts_to": "ext:nora",
-                "invitations": "revoke",
-            });
-            match what {
-                "record" => {
-                    let path = format!("{CLOUD}/records/call/1");
-                    operator.put(&path, json!({"owner": "ext:nils"})).await.is(201);
-                }
-                "post" => drop(operator.delete(&format!("{CLOUD}/key-roles/csm")).await.is(204)),
-                "invitation" => {
-                    let access = roster_tests::world::on_accounts(&[("north", "viewer")]);
-                    let body = json!({"email": "three@example.com", "access": access});
-                    world.person("nils").post(&format!("{CLOUD}/invitations"), body).await.is(201);
-                }
-                "access" => {
-                    let path = format!("{CLOUD}/accounts/ext:south/members/ext:nils");
-                    operator.put(&path, json!({"role": "member"})).await.is(200);
-                }
-                _ => {
-                    let path = format!("{CLOUD}/ownership-transfers");
-                    operator.post(&path, json!({"to": "ext:anna"})).await.is(201);
-                }
+        let world = World::on(store).await;
+        laden(&world).await;
+        let (operator, mut made) = (world.operator(), Vec::new());
+        for (person, changes) in [("nils", &nils[..]), ("anna", &anna[..])] {
+            let plan = format!("{CLOUD}/members/ext:{person}/leaving-plan");
+            for what in changes {
+                let revision = text(&operator.get(&plan).await.is(200), "/revision");
+                let again = text(&operator.get(&plan).await.is(200), "/revision");
+                assert_eq!(revision, again, "{store}: read twice it is the same");
+                let body = json!({
+                    "mode": "remove", "revision": revision, "records_to": "ext:sven", "invitations": "revoke",
+                });
+                changed(&world, person, what, &mut made).await;
+                operator.post(&plan, body).await.refused(409, "plan_changed");
+                let member = operator.get(&format!("{CLOUD}/members/ext:{person}")).await.is(200);
+                assert_eq!(member["status"], "active", "{what}");
             }
-            operator.post(PLAN, body).await.refused(409, "plan_changed");
-            let member = operator.get(&format!("{CLOUD}/members/ext:nils")).await.is(200);
-            assert_eq!(member["status"], "active", "{what}");
-            let deal = operator.get(&format!("{CLOUD}/records/deal/1")).await.is(200);
-            assert_eq!(deal["owner"], id(&world, "nils").await, "{what}");
-            verified(&world).await;
         }
+        let deal = operator.get(&format!("{CLOUD}/records/deal/1")).await.is(200);
+        assert_eq!(deal["owner"], id(&world, "nils").await);
+        verified(&world).await;
     }
 }
 

@@ -78,6 +78,24 @@ async fn l1_l2_a_deactivated_member_is_out_and_comes_back_as_they_were() {
     }
 }
 
+/// L2, O8: an account that was archived while they were out stays theirs, to be reached once it is brought back.
+#[tokio::test]
+async fn l2_what_was_archived_meanwhile_is_still_theirs() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let (anna, operator) = (world.person("anna"), world.operator());
+        let before = operator.get(&format!("{CLOUD}/members/ext:nils")).await.is(200);
+        turned(&anna, "nils", "deactivate").await;
+        let north = format!("{CLOUD}/accounts/ext:north");
+        operator.delete(&north).await.is(200);
+        assert_eq!(turned(&anna, "nils", "reactivate").await, before);
+        assert_eq!(reason(&world, "nils").await, "no_access");
+        operator.patch(&north, json!({"status": "active"})).await.is(200);
+        assert_ne!(reason(&world, "nils").await, "no_access");
+        is_clean(&world).await;
+    }
+}
+
 /// O2, M11, P5: the owner is protected before rank; one who may not is told so; one who has left is not deactivated.
 #[tokio::test]
 async fn o2_who_may_deactivate_and_delete_whom() {

@@ -40,6 +40,7 @@ mod roles;
 mod seats;
 mod sessions;
 mod shown_links;
+mod timing;
 mod users;
 mod versions;
 mod webhooks;

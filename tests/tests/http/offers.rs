@@ -142,6 +142,9 @@ async fn o4_an_offer_is_judged_again_when_it_is_accepted() {
                     operator.patch(&format!("{CLOUD}/seats"), json!({"purchased": used})).await.is(200);
                 }
             }
+            let over = matches!(way, "another was first" | "deactivated" | "left and came back");
+            let shown = operator.get(&path).await.is(200);
+            assert_eq!(shown["state"], if over { "expired" } else { "pending" }, "{store}: {way}");
             let reply = world.person(person).post(&format!("{path}/accept"), json!({})).await;
             if way == "deactivated" {
                 reply.refused(404, "not_found");
@@ -168,7 +171,9 @@ async fn o4_an_offer_is_judged_again_when_it_is_accepted() {
 async fn m5_o3_nobody_hands_an_organization_to_one_who_is_removed_from_everything() {
     for store in selected() {
         let world = World::on(store).await;
+        let (_, path) = offered(&world, "nils").await;
         world.operator().delete("/v1/users/ext:nils/accounts").await.is(202);
+        assert_eq!(world.operator().get(&path).await.is(200)["state"], "expired", "{store}");
         for require_acceptance in [true, false] {
             let body = json!({"to": "ext:nils", "require_acceptance": require_acceptance});
             world.operator().post(TRANSFERS, body).await.refused(409, "target_not_active");
@@ -201,6 +206,7 @@ async fn o5_an_offer_does_not_come_back_with_the_organization() {
             world.operator().post(&accept, json!({})).await.refused(409, "owner_changed");
             world.operator().post(TRANSFERS, json!({"to": "ext:olga"})).await.is(201);
             world.operator().post(&accept, json!({})).await.refused(409, "owner_changed");
+            assert_eq!(world.operator().get(&path).await.is(200)["state"], "expired", "{store}");
             assert_eq!(owner(&world).await, "olga@example.com", "{store}");
             world.test().clock.advance_seconds(1);
             let (_, anew) = offered(&world, "nils").await;

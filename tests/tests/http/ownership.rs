@@ -41,8 +41,19 @@ async fn the_owner_hands_over() {
 async fn a_transfer_that_cannot_be_is_refused() {
     for store in selected() {
         let world = World::on(store).await;
+        world.operator().post(&format!("{CLOUD}/members/ext:nils/deactivate"), json!({})).await.is(200);
+        let guest = json!({"email": "guest@example.com", "external_id": "guest", "name": "Guest"});
+        world.operator().post("/v1/users", guest).await.is(201);
+        let access = json!({"type": "organization", "role": "admin"});
+        let body = json!({"email": "guest@example.com", "access": access});
+        let invitation = world.operator().post(&format!("{CLOUD}/invitations"), body).await.is(201);
+        let keys = world.operator().get(&format!("{CLOUD}/api-keys")).await.is(200);
         let before = world.operator().get(CLOUD).await.is(200);
         let cases = [
+            (json!({"to": "ext:nils"}), 409, "target_not_active"),
+            (json!({"to": "ext:guest"}), 404, "not_found"),
+            (json!({"to": invitation["id"]}), 422, "invalid"),
+            (json!({"to": keys["data"][0]["id"]}), 422, "invalid"),
             (json!({"to": "ext:olga"}), 422, "invalid"),
             (json!({"to": "ext:mia"}), 404, "not_found"),
             (json!({"to": "ext:nobody"}), 404, "not_found"),

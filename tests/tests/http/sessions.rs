@@ -250,3 +250,47 @@ async fn an_owner_signs_in_again_for_what_cannot_be_undone() {
         fresh.post(&transfers, json!({"to": "ext:max"})).await.refused(403, "forbidden");
     }
 }
+
+/// L1, M7: one who is deactivated reaches nothing there by any way in, old or new, and each is told the same.
+#[tokio::test]
+async fn l1_no_way_in_leads_one_who_is_deactivated_back() {
+    for store in selected() {
+        let (world, mailbox) = World::with_mail(store).await;
+        let user = signed_up(&world, "rita", "member").await;
+        let before = sign_in(&world, "rita", PASSWORD).await;
+        let made = json!({"name": "Laptop", "kind": "personal"});
+        let key = text(&before.post(&format!("{CLOUD}/api-keys"), made).await.is(201), "/secret");
+        let (operator, one) = (world.operator(), format!("{CLOUD}/members/{user}"));
+        operator.post(&format!("{one}/deactivate"), json!({})).await.is(200);
+        world.test().clock.advance_seconds(1);
+        mailbox.collect(&world.service.roster).await;
+
+        let after = sign_in(&world, "rita", PASSWORD).await;
+        let asked = json!({"email": "rita@example.com"});
+        world.service.nobody().post("/v1/password-resets", asked).await.is(202);
+        let link = roster_tests::mailbox::token(&mailbox.one(&world.service.roster).await);
+        let set = json!({"password": "another horse battery"});
+        world.service.nobody().post(&format!("/v1/password-resets/{link}"), set).await.is(204);
+        let by_reset = sign_in(&world, "rita", "another horse battery").await;
+        for ended in [before, after] {
+            ended.get(CLOUD).await.refused(401, "unauthenticated");
+        }
+        world.service.bearer(&key).get(CLOUD).await.refused(401, "unauthenticated");
+        let by_key = world.service.bearer(&world.admin_key).on_behalf_of(&user);
+        let mut told = Vec::new();
+        for way in [by_reset, world.service.user(&user), by_key] {
+            for path in [CLOUD.to_owned(), format!("{CLOUD}/members"), format!("{CLOUD}/invitations")] {
+                let mut problem = way.get(&path).await.refused(404, "not_found");
+                problem["request_id"] = Value::Null;
+                told.push(problem);
+            }
+        }
+        assert!(told.iter().all(|problem| *problem == told[0]), "{told:?}");
+        let access = json!({"type": "organization", "role": "member"});
+        let invite = json!({"email": "rita@example.com", "access": access});
+        operator.post(&format!("{CLOUD}/invitations"), invite).await.refused(409, "member_deactivated");
+        let reset = operator.post(&format!("{one}/password-reset"), json!({})).await;
+        assert!(reset.status.is_success() || reset.body["code"] == "target_not_active", "{}", reset.text);
+        assert_eq!(operator.get(&one).await.is(200)["status"], "deactivated", "{store}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::{before_replanning, replanned};
 use crate::facts::Facts;
 use crate::home::{Home, Record};
 use crate::id::{ApiKeyId, OrganizationId};
@@ -38,6 +39,7 @@ impl Operation for CreateApiKey {
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         let asked = self.access.load(view).await?;
+        before_replanning(view, view.actor().user()).await?;
         Ok((view.open_organization().await?, asked))
     }
 
@@ -71,7 +73,7 @@ impl Operation for CreateApiKey {
         let mut decision = Decision::unchanged((key.clone(), token)).put(Record::ApiKey(key)).event(event);
         let maker = facts.actor.user().map(|user| Note::KeyMaker { key: id, user });
         decision.puts.extend(maker.map(Record::Note));
-        Ok(decision)
+        Ok(replanned(decision, facts.actor.user(), facts))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Making a key of one's own: its rights are the member's, whatever they are when it is used (rule P3).
 
 use super::create::{check_end, fields};
-use super::require_own;
+use super::{before_replanning, replanned, require_own};
 use crate::actor::{Actor, Via};
 use crate::facts::Facts;
 use crate::home::{Home, Record, TheMember};
@@ -39,6 +39,7 @@ impl Operation for CreatePersonalKey {
             Some(user) => view.get(&TheMember(user)).await?,
             None => None,
         };
+        before_replanning(view, view.actor().user()).await?;
         Ok((view.open_organization().await?, member))
     }
 
@@ -75,6 +76,7 @@ impl Operation for CreatePersonalKey {
         };
         let event =
             Event { user: Some(user), ..Event::new("api_key.created", "api_key", id) }.after(fields(&key));
-        Ok(Decision::unchanged((key.clone(), token)).put(Record::ApiKey(key)).event(event))
+        let decision = Decision::unchanged((key.clone(), token)).put(Record::ApiKey(key)).event(event);
+        Ok(replanned(decision, Some(user), facts))
     }
 }

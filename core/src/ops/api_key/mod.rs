@@ -15,9 +15,13 @@ pub use rotate::{MAX_OVERLAP, RotateApiKey};
 pub use update::{ApiKeyPatch, UpdateApiKey};
 
 use crate::facts::Facts;
-use crate::model::{ApiKey, Member};
+use crate::home::{Key, Record};
+use crate::id::UserId;
+use crate::model::{ApiKey, Member, Note, NoteKey};
+use crate::op::{Decision, View};
 use crate::policy::{Reach, Standing};
 use crate::refusal::Refusal;
+use crate::store::StoreError;
 
 /// Whoever gets the secret of a personal key has every right of its member: another key that speaks for them must hold
 /// all of these (rule P6).
@@ -32,4 +36,33 @@ fn require_manage(standing: &Standing, key: &ApiKey, facts: &Facts) -> Result<()
         return Ok(());
     }
     facts.policies.access.require(standing, "api_keys:manage", Reach::Organization)
+}
+
+/// Whose leaving plan names a key: its member's, or that of whoever made it for the organization.
+async fn planned_by(view: &mut View<'_>, key: Option<&ApiKey>) -> Result<Option<UserId>, StoreError> {
+    let Some(key) = key else { return Ok(None) };
+    let user = match key.user {
+        Some(user) => Some(user),
+        None => match view.get(&NoteKey::KeyMaker(key.id)).await? {
+            Some(Note::KeyMaker { user, .. }) => Some(user),
+            Some(_) | None => None,
+        },
+    };
+    before_replanning(view, user).await?;
+    Ok(user)
+}
+
+/// Reads what [`replanned`] writes anew.
+async fn before_replanning(view: &mut View<'_>, user: Option<UserId>) -> Result<(), StoreError> {
+    view.fetch(user.map(|user| Key::Note(NoteKey::KeysOf(user)))).await
+}
+
+/// The same change, after which a leaving plan that was read before is another (rule L6).
+fn replanned<T>(decision: Decision<T>, user: Option<UserId>, facts: &Facts) -> Decision<T> {
+    match user {
+        Some(user) => {
+            decision.put(Record::Note(Note::KeysOf { user, changed: facts.fresh("change of keys") }))
+        }
+        None => decision,
+    }
 }

@@ -1,10 +1,10 @@
 //! Ending a key.
 
 use super::create::fields;
-use super::require_manage;
+use super::{planned_by, replanned, require_manage};
 use crate::facts::Facts;
 use crate::home::{Home, Key};
-use crate::id::{ApiKeyId, OrganizationId};
+use crate::id::{ApiKeyId, OrganizationId, UserId};
 use crate::model::{ApiKey, Note, NoteKey};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::refusal::Refusal;
@@ -20,7 +20,7 @@ pub struct RevokeApiKey {
 }
 
 impl Operation for RevokeApiKey {
-    type State = (Visible, Option<ApiKey>, Option<Note>);
+    type State = (Visible, Option<ApiKey>, Option<Note>, Option<UserId>);
     type Output = ();
 
     fn home(&self) -> Home {
@@ -35,10 +35,16 @@ impl Operation for RevokeApiKey {
         let maker = NoteKey::KeyMaker(self.key);
         view.fetch([Key::ApiKey(self.key), Key::Note(maker)]).await?;
         let visible = view.open_organization().await?;
-        Ok((visible, view.get(&self.key).await?, view.get(&maker).await?))
+        let key = view.get(&self.key).await?;
+        let planned = planned_by(view, key.as_ref()).await?;
+        Ok((visible, key, view.get(&maker).await?, planned))
     }
 
-    fn decide(&self, (visible, key, maker): Self::State, facts: &Facts) -> Result<Decision<()>, Refusal> {
+    fn decide(
+        &self,
+        (visible, key, maker, planned): Self::State,
+        facts: &Facts,
+    ) -> Result<Decision<()>, Refusal> {
         let (_, standing) = visible.open()?;
         let key = key.ok_or(Refusal::NotFound)?;
         require_manage(&standing, &key, facts)?;
@@ -46,6 +52,6 @@ impl Operation for RevokeApiKey {
             .before(fields(&key));
         let mut decision = Decision::unchanged(()).remove(Key::ApiKey(self.key)).event(event);
         decision.removes.extend(maker.map(|note| Key::Note(note.key())));
-        Ok(decision)
+        Ok(replanned(decision, planned, facts))
     }
 }

@@ -1,10 +1,10 @@
 //! Turning a key: a new secret, and the old one for a while beside it.
 
 use super::create::fields;
-use super::{require_manage, require_own};
+use super::{planned_by, replanned, require_manage, require_own};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, TheMember};
-use crate::id::{ApiKeyId, OrganizationId};
+use crate::id::{ApiKeyId, OrganizationId, UserId};
 use crate::model::{ApiKey, Member, OldSecret};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::policy::custom_roles;
@@ -28,7 +28,7 @@ pub struct RotateApiKey {
 }
 
 impl Operation for RotateApiKey {
-    type State = (Visible, Option<ApiKey>, Option<Member>);
+    type State = (Visible, Option<ApiKey>, Option<Member>, Option<UserId>);
     type Output = (ApiKey, Token);
 
     fn home(&self) -> Home {
@@ -48,12 +48,13 @@ impl Operation for RotateApiKey {
             Some(user) => view.get(&TheMember(user)).await?,
             None => None,
         };
-        Ok((view.open_organization().await?, key, member))
+        let planned = planned_by(view, key.as_ref()).await?;
+        Ok((view.open_organization().await?, key, member, planned))
     }
 
     fn decide(
         &self,
-        (visible, key, member): Self::State,
+        (visible, key, member, planned): Self::State,
         facts: &Facts,
     ) -> Result<Decision<Self::Output>, Refusal> {
         let (_, standing) = visible.open()?;
@@ -84,6 +85,7 @@ impl Operation for RotateApiKey {
         let event = Event { user: before.user, ..Event::new("api_key.rotated", "api_key", self.key) }
             .before(fields(&before))
             .after(fields(&after));
-        Ok(Decision::unchanged((after.clone(), token)).put(Record::ApiKey(after)).event(event))
+        let decision = Decision::unchanged((after.clone(), token)).put(Record::ApiKey(after)).event(event);
+        Ok(replanned(decision, planned, facts))
     }
 }

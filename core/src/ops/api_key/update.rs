@@ -1,11 +1,11 @@
 //! Changing a key's name, access or end: never beyond what the actor holds.
 
 use super::create::{check_end, fields};
-use super::require_manage;
+use super::{planned_by, replanned, require_manage};
 use crate::actor::{Actor, Via};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record};
-use crate::id::{ApiKeyId, OrganizationId};
+use crate::id::{ApiKeyId, OrganizationId, UserId};
 use crate::model::ApiKey;
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::ops::member::{AccessAsk, AskRead};
@@ -38,7 +38,7 @@ pub struct UpdateApiKey {
 }
 
 impl Operation for UpdateApiKey {
-    type State = (Visible, Option<ApiKey>, Option<AskRead>);
+    type State = (Visible, Option<ApiKey>, Option<AskRead>, Option<UserId>);
     type Output = ApiKey;
 
     fn home(&self) -> Home {
@@ -58,10 +58,15 @@ impl Operation for UpdateApiKey {
             Some(access) => Some(access.load(view).await?),
             None => None,
         };
-        Ok((view.open_organization().await?, key, asked))
+        let planned = planned_by(view, key.as_ref()).await?;
+        Ok((view.open_organization().await?, key, asked, planned))
     }
 
-    fn decide(&self, (visible, key, asked): Self::State, facts: &Facts) -> Result<Decision<ApiKey>, Refusal> {
+    fn decide(
+        &self,
+        (visible, key, asked, planned): Self::State,
+        facts: &Facts,
+    ) -> Result<Decision<ApiKey>, Refusal> {
         let (_, standing) = visible.open()?;
         check_end(self.patch.expires_at.flatten(), facts.now)?;
         let before = key.ok_or(Refusal::NotFound)?;
@@ -94,7 +99,8 @@ impl Operation for UpdateApiKey {
         let event = Event { user: before.user, ..Event::new("api_key.updated", "api_key", self.key) }
             .before(fields(&before))
             .after(fields(&after));
-        Ok(Decision::unchanged(after.clone()).put(Record::ApiKey(after)).event(event))
+        let decision = Decision::unchanged(after.clone()).put(Record::ApiKey(after)).event(event);
+        Ok(replanned(decision, planned, facts))
     }
 }
 

@@ -1,14 +1,14 @@
-//! What a leaving plan is made from. Its numbers are tallies; its revision covers them, the member and who owns the
-//! organization.
+//! What a leaving plan is made from. Its numbers are tallies; its revision covers them, the member, who owns the
+//! organization, and which keys and webhooks the plan names.
 
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::home::{Key, Tally, TheMember};
-use crate::id::{JobId, UserId, Version};
+use crate::home::{Key, Tally, TheMember, TypedKey};
+use crate::id::{JobId, UserId, Version, WebhookId};
 use crate::log::{digest, hex};
-use crate::model::{MemberStatus, PostName};
+use crate::model::{MemberStatus, Note, NoteKey, PostName, TheWebhook, TheWebhookList};
 use crate::op::View;
 use crate::ops::member::{Scene, SceneRead};
 use crate::ops::record::HandOver;
@@ -23,6 +23,10 @@ pub struct PlanRead {
     version: Option<Version>,
     pub(crate) hand_over: HandOver,
     invitations: i64,
+    /// The last change of the keys that it names.
+    keys: Option<Note>,
+    /// Webhooks that the person made.
+    webhooks: Vec<WebhookId>,
 }
 
 /// What is in it, for one who may see it.
@@ -47,7 +51,9 @@ impl PlanRead {
         let invitations = view.tallies(&[tally]).await?.get(&tally).copied().unwrap_or(0);
         let scene = SceneRead::load_with_posts(view, user).await?;
         view.get(&TheMember(user)).await?;
-        Ok(Self { scene, version: view.version(&Key::Member(user)), hand_over, invitations })
+        let keys = view.get(&NoteKey::KeysOf(user)).await?;
+        let webhooks = made_by(view, user).await?;
+        Ok(Self { scene, version: view.version(&Key::Member(user)), hand_over, invitations, keys, webhooks })
     }
 
     /// 404 where the actor sees no organization, or the person never was in it.
@@ -62,6 +68,7 @@ impl PlanRead {
         let covered = json!({
             "member": self.version.map(|version| version.to_string()), "status": member.status,
             "owner": scene.organization.owner, "records": records, "invitations": self.invitations, "posts": posts,
+            "keys": self.keys, "webhooks": self.webhooks,
         });
         let revision = hex(&digest(covered.to_string().as_bytes()))[..32].to_owned();
         let Self { hand_over, invitations, .. } = self;
@@ -69,8 +76,21 @@ impl PlanRead {
     }
 }
 
+/// Webhooks of the organization that somebody made.
+async fn made_by(view: &mut View<'_>, user: UserId) -> Result<Vec<WebhookId>, StoreError> {
+    let mut webhooks = view.get(&TheWebhookList).await?.unwrap_or_default().0;
+    view.fetch(webhooks.iter().map(|id| TheWebhook(*id).key()).collect::<Vec<_>>()).await?;
+    let mut made = Vec::new();
+    for id in webhooks.drain(..) {
+        if view.get(&TheWebhook(id)).await?.is_some_and(|webhook| webhook.created_by == Some(user)) {
+            made.push(id);
+        }
+    }
+    Ok(made)
+}
+
 impl PlanNumbers {
-    /// Seats that are free once they are gone.
+    /// The member's own seat, where it is free once they are gone.
     pub fn seats_freed(&self) -> i64 {
         self.scene.member.as_ref().map_or(0, |member| match member.status {
             MemberStatus::Active => member.seats(),

@@ -24,6 +24,8 @@ pub struct CutMember {
     pub user: UserId,
     /// Memberships below this number of cuts have ended.
     pub cuts: u32,
+    /// What lists show of them, where nothing does so yet.
+    pub card: Card,
     /// When they were removed from everything: one who has left since then has been swept.
     pub since: Timestamp,
 }
@@ -91,7 +93,7 @@ impl CutMember {
     fn barred(&self) -> Decision<Swept> {
         let member = Member {
             epoch: self.cuts,
-            ..Member::joining(self.user, Card::default(), Access::NONE, self.since).left(self.since)
+            ..Member::joining(self.user, self.card.clone(), Access::NONE, self.since).left(self.since)
         };
         let event = Event::member("member.removed", self.user).after(json!({"status": member.status}));
         Decision::unchanged(Swept::Unchanged).put(Record::Member(member)).event(event)

@@ -12,8 +12,9 @@ use crate::policy::Reach;
 use crate::refusal::Refusal;
 use crate::store::StoreError;
 
-/// Reactivates a member, where a seat is free; one who is active stays so. Roles that are gone are left out. Sessions and personal keys from before do
-/// not come back: the cut stays.
+/// Reactivates a member, where a seat is free; one who is active stays so. Roles that are gone are left out; accounts that
+/// were archived meanwhile stay theirs, for access through them comes back with them (rule O8). Sessions and personal keys
+/// from before do not come back: the cut stays.
 #[derive(Debug)]
 pub struct ReactivateMember {
     /// Where.

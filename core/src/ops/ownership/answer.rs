@@ -6,7 +6,7 @@ use super::transfer::{handed_over, tenure, told};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, TheMember, TheOrganization};
 use crate::id::{OrganizationId, TransferId};
-use crate::model::{Member, Note, NoteKey, Organization, Transfer, TransferState};
+use crate::model::{Member, Note, NoteKey, Organization, OrganizationStatus, Transfer, TransferState};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::ops::mail::Posting;
 use crate::ops::member::custom;
@@ -46,11 +46,57 @@ pub struct AnswerOffer {
 #[derive(Debug)]
 pub struct OfferRead {
     visible: Visible,
-    transfer: Option<Transfer>,
+    offer: Option<(Transfer, Ground)>,
+}
+
+/// What an offer rests on.
+#[derive(Debug)]
+pub(crate) struct Ground {
     from: Option<Member>,
     to: Option<Member>,
     /// Whether the owner has been it ever since the offer.
     unbroken: bool,
+}
+
+impl Ground {
+    /// Reads it.
+    pub(crate) async fn load(view: &mut View<'_>, transfer: &Transfer) -> Result<Self, StoreError> {
+        view.fetch([Key::Member(transfer.from), Key::Member(transfer.to)]).await?;
+        let tenure = tenure(view).await?;
+        let unbroken = match view.get(&NoteKey::Offer(transfer.id)).await? {
+            Some(Note::Offer { tenure: offered_in, .. }) => offered_in == tenure,
+            // What nothing is noted of was offered before any of this was noted.
+            Some(_) | None => tenure.is_none(),
+        };
+        let (from, to) =
+            (view.get(&TheMember(transfer.from)).await?, view.get(&TheMember(transfer.to)).await?);
+        Ok(Self { from, to, unbroken })
+    }
+
+    /// Whether whoever made the offer has been the owner ever since.
+    fn is_the_owners(&self, organization: &Organization, transfer: &Transfer) -> bool {
+        organization.owner == transfer.from && self.unbroken
+    }
+
+    /// Whether nobody will ever accept the offer, though it was not answered (rules O4, O5, M7); for one to whom it is made
+    /// who has been removed from everything so often.
+    pub(crate) fn is_gone(
+        &self,
+        organization: &Organization,
+        transfer: &Transfer,
+        cuts: u32,
+        now: Timestamp,
+    ) -> bool {
+        let (Some(from), Some(to)) = (&self.from, &self.to) else { return true };
+        organization.status == OrganizationStatus::Closed
+            || !self.is_the_owners(organization, transfer)
+            || is_cut(transfer, from, &to.after_cuts(cuts, now))
+    }
+}
+
+/// Whether either has left since the offer.
+fn is_cut(transfer: &Transfer, from: &Member, to: &Member) -> bool {
+    to.has_cut(transfer.created_at) || from.has_cut(transfer.created_at)
 }
 
 impl Operation for AnswerOffer {
@@ -67,26 +113,21 @@ impl Operation for AnswerOffer {
 
     async fn load(&self, view: &mut View<'_>) -> Result<OfferRead, StoreError> {
         let transfer = view.get(&self.transfer).await?;
-        let (mut from, mut to) = (None, None);
-        if let Some(transfer) = &transfer {
-            view.fetch([Key::Member(transfer.from), Key::Member(transfer.to)]).await?;
-            view.fetch_roles(custom(&[transfer.previous_owner_role]).collect::<Vec<_>>()).await?;
-            from = view.get(&TheMember(transfer.from)).await?;
-            to = view.get(&TheMember(transfer.to)).await?;
-        }
-        view.get(&TheOrganization).await?;
-        let tenure = tenure(view).await?;
-        let unbroken = match view.get(&NoteKey::Offer(self.transfer)).await? {
-            Some(Note::Offer { tenure: offered_in, .. }) => offered_in == tenure,
-            // What nothing is noted of was offered before any of this was noted.
-            Some(_) | None => tenure.is_none(),
+        let offer = match transfer {
+            Some(transfer) => {
+                view.fetch_roles(custom(&[transfer.previous_owner_role]).collect::<Vec<_>>()).await?;
+                let ground = Ground::load(view, &transfer).await?;
+                Some((transfer, ground))
+            }
+            None => None,
         };
-        Ok(OfferRead { visible: view.open_organization().await?, transfer, from, to, unbroken })
+        view.get(&TheOrganization).await?;
+        Ok(OfferRead { visible: view.open_organization().await?, offer })
     }
 
     fn decide(&self, read: OfferRead, facts: &Facts) -> Result<Decision<Transfer>, Refusal> {
         let (organization, standing) = read.visible.open()?;
-        let transfer = read.transfer.ok_or(Refusal::NotFound)?;
+        let (transfer, ground) = read.offer.ok_or(Refusal::NotFound)?;
         let speaks_for = match self.answer {
             OfferAnswer::Accept | OfferAnswer::Decline => transfer.to,
             OfferAnswer::Cancel => organization.owner,
@@ -101,16 +142,16 @@ impl Operation for AnswerOffer {
         if self.answer != OfferAnswer::Accept {
             return Ok(self.ended(organization.id, &transfer));
         }
-        if organization.owner != transfer.from || !read.unbroken {
+        if !ground.is_the_owners(&organization, &transfer) {
             return Err(Refusal::OwnerChanged);
         }
         // What an owner who is suspended has offered, only an operator may give.
         if !self.owner_available && !facts.actor.is_operator() {
             return Err(Refusal::OfferExpired);
         }
-        let to = read.to.ok_or(Refusal::TargetNotActive)?.able(self.cuts, facts.now)?;
-        let from = read.from.ok_or(Refusal::OwnerChanged)?;
-        if to.has_cut(transfer.created_at) || from.has_cut(transfer.created_at) {
+        let to = ground.to.ok_or(Refusal::TargetNotActive)?.able(self.cuts, facts.now)?;
+        let from = ground.from.ok_or(Refusal::OwnerChanged)?;
+        if is_cut(&transfer, &from, &to) {
             return Err(Refusal::OfferExpired);
         }
         if !standing.roles().stands(transfer.previous_owner_role) {

@@ -1,0 +1,90 @@
+//! What time tells to one who has not signed in: nothing (rule P5).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use roster_core::actor::Actor;
+use roster_core::facts::Request;
+use roster_core::flows::sign_in;
+use roster_core::op::Roster;
+use roster_core::secret::{Password, PasswordCost, Passwords};
+use roster_core::sign_in::SignIn;
+use roster_tests::http::text;
+use roster_tests::stores::selected;
+use roster_tests::world::World;
+use serde_json::json;
+
+const CLOUD: &str = "/v1/organizations/ext:cloud";
+
+fn at(memory: u32) -> Passwords {
+    Passwords::new(PasswordCost { memory, passes: 1, lanes: 1 }, 1).unwrap()
+}
+
+/// A cost at which a password takes so long here that it is told from everything else.
+async fn dear() -> u32 {
+    let mut memory = 1 << 12;
+    loop {
+        let (passwords, mut took) = (at(memory), Vec::new());
+        for _ in 0..3 {
+            let begun = Instant::now();
+            passwords.hash(&Password::given("correct horse battery"), [1; 16]).await.unwrap();
+            took.push(begun.elapsed());
+        }
+        if took.into_iter().min() > Some(Duration::from_millis(20)) {
+            return memory;
+        }
+        memory *= 2;
+    }
+}
+
+fn median(mut took: Vec<Duration>) -> Duration {
+    took.sort_unstable();
+    took[took.len() / 2]
+}
+
+/// Wrong passwords of one who is known, at the cost that is set and at a sixteenth of it, take as long as those of nobody.
+#[tokio::test]
+async fn p5_a_wrong_password_takes_as_long_whoever_it_is() {
+    let memory = dear().await;
+    for store in selected() {
+        let world = World::on(store).await;
+        let roster = |memory: u32| Roster {
+            sign_in: Arc::new(SignIn { passwords: at(memory), ..SignIn::default() }),
+            ..world.service.roster.clone()
+        };
+        let (now, before) = (roster(memory), roster(memory / 16));
+        for (name, roster) in [("new", &now), ("old", &before)] {
+            let body = json!({
+                "email": format!("{name}@example.com"), "access": {"type": "organization", "role": "viewer"},
+            });
+            let made = world.operator().post(&format!("{CLOUD}/invitations"), body).await.is(201);
+            let link = format!("{CLOUD}/invitations/{}/link", text(&made, "/id"));
+            let url = text(&world.operator().get(&link).await.is(200), "/url");
+            let sign_up = roster_core::flows::SignUp {
+                name: "Known".parse().unwrap(),
+                password: Password::new("correct horse battery").unwrap(),
+            };
+            let visitor = Request::new(Actor::Visitor, roster.entropy.as_ref());
+            let token = url.rsplit('/').next().unwrap();
+            let accepting = roster_core::flows::accept_invitation(roster, &visitor, token, Some(&sign_up));
+            Box::pin(accepting).await.unwrap();
+        }
+        let mut took = [const { Vec::new() }; 3];
+        for _ in 0..7 {
+            world.test().clock.advance_seconds(3_600);
+            for (took, name) in took.iter_mut().zip(["new", "old", "nobody"]) {
+                let (request, begun) = (Request::new(Actor::Visitor, now.entropy.as_ref()), Instant::now());
+                let wrong = Password::given("wrong horse battery");
+                sign_in(&now, &request, &format!("{name}@example.com"), &wrong).await.unwrap_err();
+                took.push(begun.elapsed());
+            }
+        }
+        let [new, old, nobody] = took.map(median);
+        for known in [new, old] {
+            assert!(
+                known < nobody * 4 && nobody < known * 4,
+                "{store}: {new:?} at this cost, {old:?} at the one before, {nobody:?} for nobody"
+            );
+        }
+    }
+}

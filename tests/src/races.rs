@@ -318,7 +318,7 @@ async fn transfer_and_removal(scene: &mut Scene) -> Result<String, String> {
 
 async fn fifty_for_one_seat(scene: &mut Scene) -> Result<String, String> {
     scene.round += 1;
-    if scene.round.is_multiple_of(10) {
+    if scene.round.is_multiple_of(25) {
         return invitees::fifty_invited_for_one_seat(scene).await;
     }
     let organization = scene.organization;

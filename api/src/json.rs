@@ -3,7 +3,7 @@
 use std::fmt;
 
 use axum::http::StatusCode;
-use roster_core::ingest::MAX_DEPTH;
+use roster_core::model::MAX_DEPTH;
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::de::{Deserializer, IntoDeserializer};

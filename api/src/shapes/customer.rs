@@ -1,7 +1,6 @@
 //! The JSON shapes about customers.
 
 use roster_core::id::{AccountId, OrganizationId};
-use roster_core::ingest::is_too_deep;
 use roster_core::model::customer::{
     Alert, DeadLetter, Groups, Indicator, Mappings, ReportKind, Source, View,
 };
@@ -79,7 +78,7 @@ pub fn mappings(it: &Mappings) -> Value {
 /// What a source sent: as JSON, or as the text that it was where it is none, or so deep that few could read the answer.
 pub(super) fn as_it_came(message: &str) -> Value {
     match serde_json::from_str::<Value>(message) {
-        Ok(value) if !is_too_deep(&value) => value,
+        Ok(value) if !roster_core::model::is_too_deep(&value) => value,
         Ok(_) | Err(_) => message.into(),
     }
 }

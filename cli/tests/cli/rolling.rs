@@ -93,11 +93,17 @@ on_every_store! {
     fn a_rolling_restart_loses_nothing() {
         let place = Place::with_acme();
         let key = place.done("operator-key create tests").trim().to_owned();
-        let mut servers = [Server::start(&place), Server::start(&place)];
+        let first = Server::start(&place);
         // An import is under way, which goes on at the other.
         place.done("organization create --name Big --external-id big --owner-email ada@example.com");
-        let job = import(&servers[0], &key);
+        let job = import(&first, &key);
         let job = job["job"]["id"].as_str().unwrap();
+        let job_path = format!("/v1/jobs/{job}");
+        // It is the first server's, which ends before the other.
+        while first.call("GET", &job_path, &key, None).1["status"] == "queued" {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let mut servers = [first, Server::start(&place)];
         let addresses = Addresses(Mutex::new(servers.each_ref().map(|server| server.address.clone())));
         let (restarted, written) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let made: Vec<Value> = thread::scope(|scope| {

@@ -127,8 +127,7 @@ async fn is_another(
             None => (None, false),
         };
         let name = crate::model::PostName { account: owned.account, key_role: None };
-        let operation =
-            MapOwner { organization, name, mapped_by, external, erased, user, last, by_mapping: true };
+        let operation = MapOwner { organization, name, mapped_by, external, erased, user, last };
         let system = Request::new(Actor::System, roster.entropy.as_ref());
         preflight(roster, &system, &operation).await
     };

@@ -46,32 +46,13 @@ fn kept(read: &Read) -> Mappings {
     }
 }
 
-/// Has the owner of an account, or of the organization, follow its trait. The post changes or not.
+/// Has the owner of an account, or of the organization, follow its trait. The post changes or not: one that was set by hand
+/// only where the trait says something else than when it was looked at last.
 pub async fn map_owner(
     roster: &Roster,
     request: &Request,
     organization: OrganizationId,
     account: Option<AccountId>,
-) -> Result<MappedOwner, OpError> {
-    follow(roster, request, organization, account, false).await
-}
-
-/// The same after a mapping was set: an owner who was set by hand stays until the trait that is looked at now changes.
-pub(crate) async fn map_owner_anew(
-    roster: &Roster,
-    request: &Request,
-    organization: OrganizationId,
-    account: Option<AccountId>,
-) -> Result<MappedOwner, OpError> {
-    follow(roster, request, organization, account, true).await
-}
-
-async fn follow(
-    roster: &Roster,
-    request: &Request,
-    organization: OrganizationId,
-    account: Option<AccountId>,
-    by_mapping: bool,
 ) -> Result<MappedOwner, OpError> {
     let home = Home::Organization(organization);
     let subject = account.map_or(Key::Organization, Key::Account);
@@ -95,16 +76,8 @@ async fn follow(
         if let Some((user, _)) = user {
             await_start(roster, request, organization, account, user).await?;
         }
-        let operation = MapOwner {
-            organization,
-            name,
-            mapped_by,
-            external: external.clone(),
-            erased,
-            user,
-            last,
-            by_mapping,
-        };
+        let operation =
+            MapOwner { organization, name, mapped_by, external: external.clone(), erased, user, last };
         let step = request.as_system(&format!("map owner {attempt}"));
         match run(roster, &step, &operation).await?.output {
             MappedOwner::Outdated => {}

@@ -79,7 +79,7 @@ pub(crate) use lagging_owners::{lagging_owners, map_lagging_owners};
 pub(crate) use lapse_invitations::lapse_invitations;
 pub use leave::{Leave, leave_by_plan};
 pub(crate) use mail::announce_mail;
-pub(crate) use map_owner::{map_again_where_erased, map_owner_anew, mappings_in, resolve_waiting};
+pub(crate) use map_owner::{map_again_where_erased, mappings_in, resolve_waiting};
 pub use map_owner::{map_owner, shown_mappings};
 pub(crate) use names::{all_names, own_names};
 pub use password_reset::{

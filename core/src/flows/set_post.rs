@@ -1,7 +1,7 @@
 //! Putting somebody into a post: the pointer in the person's home, then the post. One who is no member, such as the
 //! vendor's own staff, is found by that pointer when they are erased.
 
-use super::find_user;
+use super::{find_user, map_owner};
 use crate::facts::Request;
 use crate::id::OrganizationId;
 use crate::model::{PostName, UserStatus};
@@ -29,6 +29,10 @@ pub async fn set_post(
         only_known: !request.actor.is_operator(),
     };
     preflight(roster, request, &operation).await?;
+    if operation.name.key_role.is_none() {
+        // What the trait says by now is noted: they stay until it says something else (rule T3).
+        map_owner(roster, &request.step("note"), organization, operation.name.account).await?;
+    }
     let pointer = PointToOrganization { user: user.id, organization };
     operation.cuts = run(roster, &request.as_system("pointer"), &pointer).await?.output.number;
     run(roster, request, &operation).await

@@ -11,6 +11,7 @@ use super::message::{self, MAX_MESSAGE, Message};
 use crate::actor::Actor;
 use crate::facts::{Request, Seed};
 use crate::model::customer::{AT_ONCE, Inbox, SEEN_PARTS, Source};
+use crate::model::is_too_deep;
 use crate::op::{Roster, run};
 use crate::ops::stream::TakeMessages;
 use crate::refusal::OpError;
@@ -43,7 +44,7 @@ impl<'a> Batch<'a> {
             read.push(match value {
                 _ if text.len() > MAX_MESSAGE => Err("too_large"),
                 None => Err("malformed"),
-                Some(value) if message::is_too_deep(&value) => Err("malformed"),
+                Some(value) if is_too_deep(&value) => Err("malformed"),
                 Some(value) => message::read(inbox, kind.as_deref(), &value),
             });
         }

@@ -516,7 +516,10 @@ impl Drain {
 /// What is wrong with a task keeps no other from going on.
 fn heard(ended: Result<bool, JoinError>) {
     if let Err(error) = ended {
-        tracing::error!(%error, "what a source sends could not be applied; trying again");
+        tracing::error!(
+            panicked = error.is_panic(),
+            "what a source sends could not be applied; trying again"
+        );
     }
 }
 

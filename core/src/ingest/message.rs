@@ -13,9 +13,6 @@ use crate::time::Timestamp;
 pub const MAX_MESSAGE: usize = 32 * 1024;
 /// The most bytes of a batch.
 pub const MAX_BATCH: usize = 500 * 1024;
-/// How deep arrays and objects may lie in each other, in what a source sends and in the API: deeper ones could be stored in an
-/// entry that nobody could read.
-pub const MAX_DEPTH: usize = 64;
 /// How far a client's clock may be ahead after it was corrected, in seconds, before its messages count as of now.
 const AHEAD: i64 = 60;
 
@@ -55,18 +52,6 @@ impl Kind {
             _ => return None,
         })
     }
-}
-
-/// Whether arrays and objects lie deeper in each other than is taken.
-pub fn is_too_deep(value: &Value) -> bool {
-    fn exceeds(value: &Value, room: usize) -> bool {
-        match value {
-            Value::Array(items) => room == 0 || items.iter().any(|item| exceeds(item, room - 1)),
-            Value::Object(fields) => room == 0 || fields.values().any(|field| exceeds(field, room - 1)),
-            _ => false,
-        }
-    }
-    exceeds(value, MAX_DEPTH)
 }
 
 /// A message that can be applied, as far as its form goes.

@@ -21,7 +21,7 @@ mod turns;
 
 pub use drain::Drain;
 pub use letters::{dead_letters, replay};
-pub use message::{Kind, MAX_BATCH, MAX_DEPTH, MAX_MESSAGE, is_too_deep};
+pub use message::{Kind, MAX_BATCH, MAX_MESSAGE};
 pub(crate) use places::as_external_id;
 pub(crate) use reach::Meant;
 pub use receive::{authenticate_source, receive};

@@ -30,9 +30,6 @@ const PARTS_A_SIGN: u64 = 100;
 /// What was decided ahead while a flush took longer than this is decided again: leases and names end by the clock.
 const EARLY: Duration = Duration::from_secs(5);
 
-/// What the cursor says once seats are held for the whole file.
-const ADMITTED: &str = "admitted";
-
 impl Held {
     pub(super) async fn import(
         &self,
@@ -40,7 +37,7 @@ impl Held {
         organization: OrganizationId,
         options: ImportOptions,
     ) -> Result<(), Interrupted> {
-        if job.cursor.as_deref() != Some(ADMITTED) {
+        if job.cursor.as_deref() != Some(Job::ADMITTED) {
             job = match self.admit(job, organization, options).await? {
                 Some(job) => job,
                 None => return Ok(()),
@@ -71,7 +68,7 @@ impl Held {
         options: ImportOptions,
     ) -> Result<Option<Job>, Interrupted> {
         let request = as_asked(&self.roster, &job);
-        let admitted = Advance { cursor: Some(ADMITTED.to_owned()), ..Advance::default() };
+        let admitted = Advance { cursor: Some(Job::ADMITTED.to_owned()), ..Advance::default() };
         // One that has told of rows without a seat tells of all of them, and ends with that.
         let begun = told(&job, options.dry_run).0;
         if !options.dry_run && !begun && !seats_are_limited(&self.roster, organization).await? {
@@ -419,7 +416,7 @@ fn foreseen_part(job: &Job) -> JobPartId {
 
 /// A flush that fell over: nobody knows how far it has come.
 fn fell_over(why: &JoinError) -> OpError {
-    let detail = why.to_string();
+    let detail = if why.is_panic() { "it fell over" } else { "it was ended" }.to_owned();
     StoreError { kind: StoreErrorKind::OutcomeUnknown, operation: "flush", detail }.into()
 }
 

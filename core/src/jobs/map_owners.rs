@@ -2,7 +2,7 @@
 
 use super::{Held, Interrupted, as_asked};
 use crate::facts::Request;
-use crate::flows::map_owner_anew;
+use crate::flows::map_owner;
 use crate::home::Record;
 use crate::id::{AccountId, OrganizationId};
 use crate::listing::{Listing, PageRequest, Position, Scope};
@@ -50,7 +50,7 @@ impl Held {
         account: Option<AccountId>,
     ) -> Result<Outcome, Interrupted> {
         let item = account.map_or_else(|| organization.to_string(), |account| account.to_string());
-        let done = map_owner_anew(&self.roster, &request.step(&item), organization, account).await;
+        let done = map_owner(&self.roster, &request.step(&item), organization, account).await;
         let (status, code) = match done {
             Ok(MappedOwner::Changed(_)) => (OutcomeStatus::Changed, None),
             Ok(MappedOwner::Unchanged | MappedOwner::Outdated) => (OutcomeStatus::Unchanged, None),

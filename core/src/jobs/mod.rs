@@ -167,7 +167,7 @@ impl Worker {
 /// A job that fell over is taken again when its lease has ended.
 fn heard(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
-        tracing::error!(%error, "work on a job fell over");
+        tracing::error!(panicked = error.is_panic(), "work on a job fell over");
     }
 }
 

@@ -10,6 +10,7 @@ use crate::model::{Job, Outcome, OutcomeStatus};
 use crate::ops::job::{Advance, MAX_ATTEMPTS};
 use crate::ops::member::Swept;
 use crate::refusal::{OpError, Refusal};
+use crate::store::StoreErrorKind;
 
 /// How many organizations are swept before the job says so.
 const CHUNK: u16 = 20;
@@ -22,18 +23,16 @@ impl Held {
         cuts: u32,
     ) -> Result<(), Interrupted> {
         let request = as_asked(&self.roster, &job);
-        let (job, failure) = self.end_memberships(&request, job, (user, cuts), false).await?;
-        let Some(failure) = failure else { return Ok(()) };
-        if job.attempts < MAX_ATTEMPTS {
-            return Err(failure.into());
+        let (job, failed) = self.end_memberships(&request, job, (user, cuts), false).await?;
+        let (lasting, passing): (Vec<_>, Vec<_>) =
+            failed.into_iter().partition(|(_, failure)| job.attempts >= MAX_ATTEMPTS && will_last(failure));
+        if !lasting.is_empty() {
+            // They have no access there, whatever is written down; whoever mends the store asks for it again.
+            let outcomes = lasting.iter().map(|(at, failure)| refused(*at, failure.code())).collect();
+            let passed_over = Some(passing.iter().map(|(at, _)| *at).collect());
+            self.say(&request, job.id, Advance { outcomes, passed_over, ..Advance::default() }).await?;
         }
-        // They have no access there, whatever is written down: what cannot be mended by waiting is reported.
-        let code = || Some(failure.code().to_owned());
-        let outcomes =
-            job.passed_over.iter().map(|at| Outcome { code: code(), ..outcome_of(*at, Swept::Owner) });
-        let advance =
-            Advance { outcomes: outcomes.collect(), passed_over: Some(Vec::new()), ..Advance::default() };
-        self.say(&request, job.id, advance).await.map(|_| ())
+        passing.into_iter().next().map_or(Ok(()), |(_, failure)| Err(failure.into()))
     }
 
     /// Writes down in every organization that the membership has ended, behind the last one in which that was done. Where it
@@ -45,7 +44,7 @@ impl Held {
         mut job: Job,
         who: (UserId, u32),
         waits: bool,
-    ) -> Result<(Job, Option<OpError>), Interrupted> {
+    ) -> Result<(Job, Vec<Failed>), Interrupted> {
         loop {
             let organizations = self.next_organizations(who.0, job.cursor.as_deref()).await?;
             let Some(last) = organizations.last() else { break };
@@ -57,7 +56,7 @@ impl Held {
             job = self.say(request, job.id, advance).await?;
         }
         if job.passed_over.is_empty() {
-            return Ok((job, None));
+            return Ok((job, Vec::new()));
         }
         let again = job.passed_over.clone();
         let (outcomes, failed) = self.sweep_each(request, &job, &again, who, waits).await?;
@@ -65,7 +64,7 @@ impl Held {
             let passed_over = Some(failed.iter().map(|(at, _)| *at).collect());
             job = self.say(request, job.id, Advance { outcomes, passed_over, ..Advance::default() }).await?;
         }
-        Ok((job, failed.into_iter().next().map(|(_, failure)| failure)))
+        Ok((job, failed))
     }
 
     /// In some organizations: what came of it, and where it failed.
@@ -76,7 +75,7 @@ impl Held {
         organizations: &[OrganizationId],
         who: (UserId, u32),
         waits: bool,
-    ) -> Result<(Vec<Outcome>, Vec<(OrganizationId, OpError)>), Interrupted> {
+    ) -> Result<(Vec<Outcome>, Vec<Failed>), Interrupted> {
         let (mut outcomes, mut failed, mut awaited) = (Vec::new(), Vec::new(), None);
         for organization in organizations {
             match sweep(&self.roster, request, job, *organization, who).await {
@@ -85,6 +84,8 @@ impl Held {
                 Err(failure) => {
                     tracing::warn!(job = %job.id, %organization, error = %failure, "passed over for now");
                     failed.push((*organization, failure));
+                    // It may have taken long to fail: somebody is at it still.
+                    self.say(request, job.id, Advance::default()).await?;
                 }
             }
         }
@@ -115,12 +116,29 @@ impl Held {
     }
 }
 
+/// An organization in which it could not be written down, and why.
+type Failed = (OrganizationId, OpError);
+
+/// Whether waiting does not mend it.
+fn will_last(failure: &OpError) -> bool {
+    match failure {
+        OpError::Store(failure) => failure.kind == StoreErrorKind::Corrupt,
+        OpError::Refused(refusal) => *refusal != Refusal::Conflict,
+        OpError::Busy | OpError::Lost | OpError::Replay(_) => false,
+    }
+}
+
 /// What is said of an organization in which it was written down.
 fn outcome_of(organization: OrganizationId, swept: Swept) -> Outcome {
-    let (status, code) = match swept {
-        Swept::Removed => (OutcomeStatus::Removed, None),
-        Swept::Unchanged | Swept::Awaited(_) => (OutcomeStatus::Unchanged, None),
-        Swept::Owner => (OutcomeStatus::Refused, Some(Refusal::OwnerMustTransfer.code().to_owned())),
+    let status = match swept {
+        Swept::Removed => OutcomeStatus::Removed,
+        Swept::Unchanged | Swept::Awaited(_) => OutcomeStatus::Unchanged,
+        Swept::Owner => return refused(organization, Refusal::OwnerMustTransfer.code()),
     };
-    Outcome { item: organization.to_string(), line: None, status, code, warning: None, detail: None }
+    Outcome { status, code: None, ..refused(organization, "") }
+}
+
+fn refused(organization: OrganizationId, code: &str) -> Outcome {
+    let (item, code) = (organization.to_string(), Some(code.to_owned()));
+    Outcome { item, line: None, status: OutcomeStatus::Refused, code, warning: None, detail: None }
 }

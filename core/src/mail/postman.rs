@@ -191,7 +191,7 @@ fn age(version: Version, now: Timestamp) -> i64 {
 /// What fell over is taken again when its lease has ended.
 fn heard(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
-        tracing::error!(%error, "sending mail fell over");
+        tracing::error!(panicked = error.is_panic(), "sending mail fell over");
     }
 }
 

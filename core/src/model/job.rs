@@ -306,6 +306,16 @@ impl Job {
     /// How many outcomes a part holds; the n-th part holds those from `n` times this.
     pub const PART: usize = 100;
 
+    /// What the cursor of an import says once seats are held for the whole file.
+    pub const ADMITTED: &str = "admitted";
+
+    /// Whether rows may be in of which it does not tell yet: whoever works on it finds out which before it ends.
+    pub fn is_half_in(&self) -> bool {
+        matches!(self.work, Work::ImportMembers { dry_run: false, .. })
+            && self.cursor.as_deref() == Some(Self::ADMITTED)
+            && self.done < self.total
+    }
+
     /// What the cursor of an import begins with that tells of rows which find no seat, and of no others.
     pub const SHORT: &str = "no seat ";
 

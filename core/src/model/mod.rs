@@ -55,7 +55,7 @@ pub use post::{HeldPosts, MAX_POSTS, Post, PostName, Posts};
 pub use receipt::{Receipt, ReceiptId};
 pub use role::{MAX_PERMISSIONS, Role};
 pub use session::Session;
-pub use traits::{BadTraits, TraitPatch, Traits};
+pub use traits::{BadTraits, MAX_DEPTH, TraitPatch, Traits, is_too_deep};
 pub use transfer::{Transfer, TransferState};
 pub use user::{User, UserStatus};
 pub use webhook::{

@@ -29,6 +29,10 @@ impl TraitPatch {
 #[error("{0}")]
 pub struct BadTraits(pub &'static str);
 
+/// How deep arrays and objects may lie in each other, in bodies, messages and traits: deeper ones could be stored in an entry that
+/// nobody could read.
+pub const MAX_DEPTH: usize = 64;
+
 impl Traits {
     /// The names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&String, &Value)> {
@@ -62,6 +66,9 @@ impl Traits {
             if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
                 return Err(BadTraits("a trait's name has 1 to 200 characters and no control characters"));
             }
+            if is_too_deep(value) {
+                return Err(BadTraits("arrays and objects of a trait lie at most 64 deep in each other"));
+            }
             if value.is_null() {
                 merged.remove(name);
             } else {
@@ -87,6 +94,18 @@ fn size(value: &Value) -> usize {
         Value::Array(values) => PLAIN + values.iter().map(size).sum::<usize>(),
         Value::Object(fields) => fields.iter().map(|(name, value)| PLAIN + name.len() + size(value)).sum(),
     }
+}
+
+/// Whether arrays and objects lie deeper in each other than is taken.
+pub fn is_too_deep(value: &Value) -> bool {
+    fn exceeds(value: &Value, room: usize) -> bool {
+        match value {
+            Value::Array(items) => room == 0 || items.iter().any(|item| exceeds(item, room - 1)),
+            Value::Object(fields) => room == 0 || fields.values().any(|field| exceeds(field, room - 1)),
+            _ => false,
+        }
+    }
+    exceeds(value, MAX_DEPTH)
 }
 
 /// Keeps what has one of the names.

@@ -24,9 +24,12 @@ impl Overlay {
             }
             _ => true,
         });
+        let listed = &layer.listed;
         for (home, it) in &mut layer.homes {
             it.data.forget_commits();
             let goes = |key: &Key| match key {
+                // What has ended by time has ended here, and would end once more.
+                _ if listed.contains(&(home.clone(), key.clone())) => false,
                 Key::Member(user) | Key::DirectoryEntry(DirectoryId::User(user)) => !stay.contains(user),
                 Key::InvitedAddress(address) => !again(&ClaimName::Email(address.clone())),
                 _ => false,

@@ -71,9 +71,14 @@ async fn t3_a_mapping_leaves_an_owner_who_was_set_by_hand_until_the_trait_change
         };
         traits(json!({"ownerId": "nora"})).await;
         operator.put(&format!("{NORTH}/account-owner"), json!({"user": "ext:nils"})).await.is(200);
+        // Before the job has come by, and after it.
+        operator.put("/v1/trait-mappings", json!({"account_owner_trait": "ownerId"})).await.is(202);
+        traits(json!({"other": 1})).await;
+        assert_eq!(by().await, json!("manual"), "{store}");
+        repair_all(&at.service().roster, &mut |_| {}).await.unwrap();
         maps(&at, "/v1/trait-mappings", json!("ownerId")).await;
         assert_eq!(by().await, json!("manual"), "{store}");
-        traits(json!({"lead": "anna", "other": 1})).await;
+        traits(json!({"lead": "anna", "other": 2})).await;
         maps(&at, "/v1/organizations/ext:cloud/trait-mappings", json!("lead")).await;
         assert_eq!(by().await, json!("manual"), "{store}: another trait counts now, and it has not changed");
         at.is_clean().await;

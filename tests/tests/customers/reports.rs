@@ -222,7 +222,7 @@ async fn t6_an_indicator_tells_who_fell_silent_and_who_came_back() {
             .as_array()
             .unwrap()
             .iter()
-            .filter(|event| text(event, "/type").starts_with("indicator."))
+            .filter(|event| ["indicator.entered", "indicator.left"].contains(&text(event, "/type").as_str()))
             .map(|event| (text(event, "/type"), text(event, "/data/target/type")))
             .collect();
         let mut kinds: Vec<&str> = told.iter().map(|(kind, _)| kind.as_str()).collect();

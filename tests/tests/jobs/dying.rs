@@ -4,6 +4,7 @@
 crate::on_every_store! {
     x3_whenever_the_worker_dies_another_ends_the_job
     x3_a_worker_that_wakes_up_too_late_gets_on_with_nothing
+    x3_what_a_stopped_import_left_is_not_in
     x4_an_import_with_no_seat_to_spare_ends_whenever_its_worker_dies
 }
 
@@ -16,7 +17,7 @@ mod cases {
     use async_trait::async_trait;
     use roster_core::actor::Actor;
     use roster_core::facts::Request;
-    use roster_core::flows::{find_job, set_role, update_user};
+    use roster_core::flows::{cancel_job, find_job, set_role, update_user};
     use roster_core::log::LogFilter;
     use roster_core::model::{Job, Work};
     use roster_core::op::{Roster, run};
@@ -318,6 +319,44 @@ mod cases {
         let dying = Roster { store: below, ..service.roster.clone() };
         let _dead = worker(&dying).work_off().await;
         (service, one, accepted)
+    }
+
+    /// A chunk takes several commits: of an import that is stopped after its worker died, the results tell of each row
+    /// whether it is in.
+    pub async fn x3_what_a_stopped_import_left_is_not_in(store: &str) {
+        let whole = Crash::never();
+        tight(store, &whole).await;
+        let turns = if matches!(store, "memory" | "sqlite") { 12 } else { 3 };
+        for turn in 1..=turns {
+            let crash = Crash::at(whole.commits() * turn / (turns + 1), Loss::Commit, Afterwards::Down);
+            let (service, one, accepted) = tight(store, &crash).await;
+            service.test.clock.advance_seconds(31);
+            let cli = Request::new(Actor::CLI, service.roster.entropy.as_ref());
+            cancel_job(&service.roster, &cli, job(&service, &accepted).await.id).await.unwrap();
+            worker(&service.roster).work_off().await.unwrap();
+            let path = format!("/v1/jobs/{}", text(&accepted, "/job/id"));
+            let ended = service.operator().get(&path).await.is(200);
+            assert_eq!(ended["status"], "cancelled");
+            let told = results(&service, &ended).await;
+            assert_eq!(told.len(), 220);
+            let mut members = BTreeSet::new();
+            let mut cursor = String::new();
+            loop {
+                let path = format!("/v1/organizations/{one}/members?limit=200{cursor}");
+                let page = service.operator().get(&path).await.is(200);
+                let rows = page["data"].as_array().unwrap();
+                members.extend(rows.iter().filter_map(|row| row["external_id"].as_str().map(str::to_owned)));
+                match page["next_cursor"].as_str() {
+                    Some(next) => cursor = format!("&cursor={next}"),
+                    None => break,
+                }
+            }
+            for row in told {
+                let who = format!("p{}", row["line"].as_u64().unwrap() - 2);
+                assert_eq!(members.contains(&who), row["status"] == "added", "cut off at turn {turn}: {row}");
+            }
+            is_clean(&service).await;
+        }
     }
 
     /// Nobody else gets the seats that were admitted, before the next worker comes or after.

@@ -5,6 +5,7 @@ crate::on_every_store! {
     x4_a_dry_run_says_what_the_run_does_of_people_who_come_again_and_again
     x4_too_few_seats_for_the_file_and_nothing_is_done
     x4_a_dry_run_that_finds_too_few_seats_ends_as_the_run_does
+    x4_a_dry_run_gives_a_seat_that_came_free_once
     s1_seats_that_were_taken_meanwhile_are_not_held
     x4_a_row_that_was_admitted_keeps_its_seat
     x4_bad_files_are_refused_at_once
@@ -32,7 +33,7 @@ mod cases {
     use roster_core::model::JobSide;
     use roster_core::op::Roster;
     use roster_core::refusal::{OpError, Refusal};
-    use roster_core::store::{ChangeSet, CommitError, Committed, Store, Write};
+    use roster_core::store::{ChangeSet, Clock as _, CommitError, Committed, Store, Write};
     use roster_tests::gate::{Between, Hook};
     use roster_tests::http::{Service, text};
     use serde_json::{Value, json};
@@ -312,6 +313,30 @@ mod cases {
         assert!(used["used"].as_u64().unwrap() <= u64::from(seats), "S1: {used}");
         is_clean(&service).await;
         (service, job, racer.tries.load(Ordering::SeqCst))
+    }
+
+    /// A seat that has come free by time is given once, however long the file is.
+    pub async fn x4_a_dry_run_gives_a_seat_that_came_free_once(store: &str) {
+        let service = Service::on(store).await;
+        let one = organization(&service, "one", Some(2)).await;
+        let path = format!("/v1/organizations/{one}/members");
+        let until = service.test.clock.now().plus_seconds(3_600);
+        let access = json!({"type": "organization", "role": "viewer"});
+        let body = json!({"email": "gone@example.com", "access": access, "expires_at": until});
+        service.operator().post(&path, body).await.is(201);
+        service.test.clock.advance_seconds(3_601);
+        let mut file = "user_external_id,account_external_id,role\n".to_owned();
+        for n in 0..300 {
+            writeln!(file, "p{},north,viewer", n / 100).unwrap();
+        }
+        let path = format!("/v1/organizations/{one}/imports");
+        let dry = upload(&service, &format!("{path}?dry_run=true"), &file).await.is(202);
+        let dry = done(&service, &dry).await;
+        assert_eq!(dry["status"], "failed", "{dry}");
+        assert_eq!(dry["summary"], json!({"added": 1, "unchanged": 99, "refused": 200}));
+        let run = upload(&service, &path, &file).await.is(202);
+        let run = done(&service, &run).await;
+        assert_eq!((&run["status"], &run["summary"]), (&json!("failed"), &json!({"refused": 200})));
     }
 
     pub async fn s1_seats_that_were_taken_meanwhile_are_not_held(store: &str) {

@@ -360,15 +360,19 @@ impl Model {
                 if seen.contains(user) {
                     return Ok(());
                 }
-                seen.push(*user);
                 // M10: one who never was in is not linked; an operator's row says so.
                 if actor.is_none() && self.known(*user).is_err() {
+                    seen.push(*user);
                     return Ok(());
                 }
                 let mut tried = self.clone();
                 let outcome = tried.remove_from_account(actor, account, *user);
                 if outcome.is_ok() {
                     *self = tried;
+                }
+                // P5: naming somebody twice tells no more than once.
+                if outcome != Err("not_found") {
+                    seen.push(*user);
                 }
                 outcome
             })

@@ -80,8 +80,8 @@ impl Held {
         let request = as_asked(&self.roster, &job);
         if Stage::of(job.cursor.as_deref()) == Stage::Sweep {
             // Before anything is taken away: an owner is left as they are.
-            let (swept, failure) = self.end_memberships(&request, job, (user, cuts), true).await?;
-            if let Some(failure) = failure {
+            let (swept, failed) = self.end_memberships(&request, job, (user, cuts), true).await?;
+            if let Some((_, failure)) = failed.into_iter().next() {
                 return Err(failure.into());
             }
             job = swept;
@@ -130,6 +130,8 @@ impl Erasing<'_> {
                         if !self.passed_over.contains(&organization) {
                             self.passed_over.push(organization);
                         }
+                        // It may have taken long to fail: somebody is at it still.
+                        self.say(None).await?;
                     }
                     done => done?,
                 }

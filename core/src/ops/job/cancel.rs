@@ -41,7 +41,7 @@ impl Operation for CancelJob {
             return Ok(Decision::unchanged(job));
         }
         job.cancelled = true;
-        if job.lease.is_none_or(|lease| lease.until <= facts.now) {
+        if job.lease.is_none_or(|lease| lease.until <= facts.now) && !job.is_half_in() {
             job = ended(job, JobStatus::Cancelled, facts.now);
         }
         Ok(Decision::unchanged(job.clone()).put(Record::Job(Box::new(job))))

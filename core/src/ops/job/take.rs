@@ -88,7 +88,7 @@ impl Operation for TakeJob {
         if let Some(later) = Later::of(&job, facts.now) {
             return Ok(Decision::unchanged(Taken::NotNow(later)));
         }
-        if job.is_to_stop() {
+        if job.is_to_stop() && !(job.is_half_in() && job.attempts < MAX_ATTEMPTS) {
             return Ok(end(job, JobStatus::Cancelled, facts));
         }
         if job.attempts >= MAX_ATTEMPTS && !job.work.must_end() {

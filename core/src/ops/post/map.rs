@@ -32,9 +32,6 @@ pub struct MapOwner {
     /// The version of the note of what the trait said, as it was read before the person was looked for: an erasure leaves
     /// another wherever the trait names them.
     pub last: Option<Version>,
-    /// Whether this follows a mapping, not a trait: one that names another trait is no news of a trait, and leaves an owner
-    /// who was set by hand.
-    pub by_mapping: bool,
 }
 
 /// What came of it.
@@ -106,7 +103,8 @@ impl Operation for MapOwner {
         let TheMapped(subject) = self.mapped();
         let now = Mapped { subject, by: self.mapped_by.clone(), external: named.clone() };
         let news = read.last.as_ref() != Some(&now);
-        let is_mapped_anew = self.by_mapping && read.last.as_ref().is_none_or(|last| last.by != now.by);
+        // That another trait counts now, or one at all, is no news of the trait.
+        let is_mapped_anew = read.last.as_ref().is_none_or(|last| last.by != now.by);
         let noted = if news { unchanged.put(now.into()) } else { unchanged };
         let before = place.posts().account_owner.clone();
         let (member, cuts) = (read.member, self.user.map_or(0, |(_, cuts)| cuts));

@@ -166,10 +166,12 @@ impl Actor {
         }
     }
 
-    /// Whether the actor may do what needs a fresh sign-in; whoever acts on behalf counts as signed in afresh.
+    /// Whether the actor may do what needs a fresh sign-in; whoever acts on behalf counts as signed in afresh,
+    /// and a personal key never.
     pub fn is_fresh(&self, now: Timestamp) -> bool {
         match self {
             Self::User { via: Via::Session { since, .. }, .. } => now < since.plus_seconds(FRESH),
+            Self::User { via: Via::PersonalKey { .. }, .. } => false,
             Self::User { .. }
             | Self::Operator { .. }
             | Self::ApiKey { .. }

@@ -111,6 +111,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// and adds nothing. Until its end the store holds half of a deployment, and is not opened again.
     async fn load(&self, step: Load<'_>) -> Result<(), StoreError>;
 
+    /// Whether what has lapsed in a home was looked for before, in something that nobody else changes meanwhile: it needs no
+    /// second look.
+    fn was_looked_through(&self, _: &Home) -> bool {
+        false
+    }
+
     /// Drops what lies beside the entries of a home's log about a person, values and salts, for good: the chain verifies
     /// as before. Of a home without a log that holds nothing, the name is forgotten.
     async fn forget(&self, home: &Home, subject: UserId) -> Result<(), StoreError>;

@@ -72,7 +72,7 @@ pub enum OpenError {
     },
     /// A migration did not come to its locks.
     #[error(
-        "the tables cannot be migrated while another session holds one of them, such as a pg_dump: nothing was changed; let that end (pg_stat_activity and pg_locks name it), then run `roster migrate`"
+        "the tables cannot be migrated while another session holds one of them, such as a pg_dump: a migration waits to be applied, those before it stay; let that end (pg_stat_activity and pg_locks name it), then run `roster migrate`"
     )]
     Locked,
     /// A copy into the database did not come to its end.

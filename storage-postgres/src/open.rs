@@ -93,19 +93,21 @@ async fn apply(connection: &mut PgConnection, limit: Duration) -> Result<(), Ope
                 );
                 sleep(limit).await;
             }
-            Err(MigrateError::Execute(source)) => return Err(database(source)),
+            Err(MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) => {
+                return Err(database(source));
+            }
             Err(other) => return Err(OpenError::UnknownSchema { detail: other.to_string() }),
         }
     }
     Err(OpenError::Locked)
 }
 
-/// The lock was not to be had within the limit.
+/// The lock was not to be had within the limit, or each waited for the other's.
 fn is_locked(error: &MigrateError) -> bool {
     let (MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) = error else {
         return false;
     };
-    source.as_database_error().is_some_and(|error| error.code().as_deref() == Some("55P03"))
+    source.as_database_error().is_some_and(|error| matches!(error.code().as_deref(), Some("55P03" | "40P01")))
 }
 
 fn options(config: &PostgresConfig) -> Result<PgConnectOptions, OpenError> {

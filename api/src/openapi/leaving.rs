@@ -172,7 +172,7 @@ fn leaving_plan() -> Value {
             (
                 "seats_freed",
                 count(1),
-                "Seats that are free afterwards: the member's, and those of invitations that are taken back.",
+                "Seats that are free afterwards where invitations are revoked: the member's, and theirs.",
             ),
             ("revision", text("9b74c9897bac770ffc029102a200c5de"), "What executing the plan needs."),
         ],

@@ -16,7 +16,7 @@ use crate::stores::on_every_store;
 const ACCOUNTS: &str = "/v1/organizations/ext:acme/accounts";
 const WRITERS: usize = 4;
 /// So many rows has the import that is under way when the first server ends.
-const IMPORTED: usize = 1_000;
+const IMPORTED: usize = 3_000;
 
 /// Where the servers are now.
 struct Addresses(Mutex<[String; 2]>);
@@ -28,6 +28,15 @@ impl Addresses {
 
     fn set(&self, n: usize, server: &Server) {
         self.0.lock().unwrap()[n].clone_from(&server.address);
+    }
+}
+
+/// Ends those who ask, however the restart ends.
+struct Ends<'a>(&'a AtomicUsize);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(2, Ordering::SeqCst);
     }
 }
 
@@ -127,6 +136,7 @@ on_every_store! {
                     look(&addresses, &key, n);
                 }
             });
+            let _ends = Ends(&restarted);
             for (n, server) in servers.iter_mut().enumerate() {
                 let enough = written.load(Ordering::SeqCst) + 20;
                 while written.load(Ordering::SeqCst) < enough {

@@ -14,8 +14,6 @@ use crate::store::StoreError;
 
 /// So many invitations are looked through at a time.
 const PAGE: u16 = 200;
-/// So many pages: of more, the rest is found when a seat is needed again.
-const PAGES: usize = 10;
 /// So many end by one commit.
 const AT_ONCE: usize = 100;
 
@@ -45,7 +43,7 @@ async fn candidates(
     let listing = Listing::Invitations { organization, status, scope: Scope::All };
     let mut page = PageRequest { after: None, limit: PAGE };
     let (mut ids, mut cuts) = (Vec::new(), BTreeMap::new());
-    for _ in 0..PAGES {
+    loop {
         let found = roster.store.list(&listing, &page).await?;
         page.after = found.rows.last().map(|row| row.position.clone());
         for row in found.rows {

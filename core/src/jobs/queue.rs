@@ -22,7 +22,7 @@ const WHOLE: i64 = 30;
 const MARGIN: i64 = 60;
 /// How many are read in one turn only to count them.
 const PEEKS: usize = 20;
-/// How long what was read to count them is believed, in seconds.
+/// How long it is believed that somebody is at one, and what was read only to count them, in seconds.
 const BELIEVED: i64 = 10;
 
 /// The jobs that are not done.
@@ -118,7 +118,8 @@ impl Queue {
 
     /// It is not to be taken yet.
     pub(super) fn later(&mut self, id: JobId, later: Later) {
-        let latest = self.now.plus_seconds(WHOLE);
+        // Whoever is at it may give it back before its time, as a server does that ends.
+        let latest = self.now.plus_seconds(if later.leased { BELIEVED } else { WHOLE });
         if let Some(open) = self.open.get_mut(&id) {
             open.kind = Some(later.kind);
             open.until = later.until.min(latest);

@@ -452,6 +452,9 @@ fn any_lapsed<'a>(
 ) -> BoxFuture<'a, Result<bool, OpError>> {
     Box::pin(async move {
         let Home::Organization(id) = home else { return Ok(false) };
+        if roster.store.was_looked_through(home) {
+            return Ok(false);
+        }
         Ok(lapse_invitations(roster, &request.as_settling("lapse"), *id, None).await? > 0)
     })
 }

@@ -69,6 +69,8 @@ struct Layer {
     seats_taken: BTreeMap<Home, i64>,
     /// Records that were listed as ending by time, or as invitations: what was done about them here is not let go of.
     listed: BTreeSet<(Home, Key)>,
+    /// Homes in which what has lapsed was looked for.
+    looked_through: BTreeSet<Home>,
     /// What is to be forgotten once all is flushed.
     forgotten: Vec<(Home, UserId)>,
     /// What others have sent to the store below and is not there yet.
@@ -549,6 +551,10 @@ impl Store for Overlay {
 
     async fn load(&self, _: Load<'_>) -> Result<(), StoreError> {
         Err(refused("an overlay is not filled: fill the store below".into()))
+    }
+
+    fn was_looked_through(&self, home: &Home) -> bool {
+        !self.layer().looked_through.insert(home.clone())
     }
 
     async fn forget(&self, home: &Home, subject: UserId) -> Result<(), StoreError> {

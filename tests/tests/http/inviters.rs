@@ -57,6 +57,30 @@ async fn status(world: &World, id: &str) -> Value {
     world.operator().get(&format!("{INVITATIONS}/{id}")).await.is(200)["status"].clone()
 }
 
+/// M7, S1: what one who left had sent is found however many others wait, when a seat is needed.
+#[tokio::test]
+async fn s1_invitations_of_one_who_left_hold_no_seat_behind_thousands_of_others() {
+    let world = World::on("memory").await;
+    let operator = world.operator();
+    for part in 0..3 {
+        let row = |n: u32| json!({"email": format!("w-{part}-{n}@example.com"), "access": wide("viewer")});
+        let rows: Vec<Value> = (0..700).map(row).collect();
+        operator.post(INVITATIONS, json!({ "invitations": rows })).await.is(200);
+    }
+    let mut last = Vec::new();
+    for n in 0..3 {
+        last.push(invited(&world.person("anna"), &format!("late-{n}"), wide("viewer")).await);
+    }
+    operator.delete(&format!("{CLOUD}/members/ext:anna")).await.is(200);
+    let seats = json!({"purchased": used(&world).await});
+    operator.patch(&format!("{CLOUD}/seats"), seats).await.is(200);
+    let add = json!({"email": "one.more@example.com", "access": wide("viewer")});
+    operator.post(&format!("{CLOUD}/members"), add).await.is(201);
+    for id in last {
+        assert_eq!(status(&world, &id).await, "revoked");
+    }
+}
+
 async fn assert_sound(world: &World) {
     let verdict = verify_all(&world.service.roster, &mut |_| {}).await.unwrap();
     assert_eq!(verdict.findings, []);

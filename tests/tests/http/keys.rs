@@ -327,6 +327,29 @@ async fn p3_a_personal_key_makes_no_others_and_lives_no_longer() {
     }
 }
 
+/// M11: to manage keys is not to hold what another's personal key holds: it is made to live no longer by one who does not.
+/// And a personal key, however young, is no sign-in: it closes nothing.
+#[tokio::test]
+async fn m11_a_personal_key_is_prolonged_by_whoever_holds_as_much_and_closes_nothing() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let (operator, cloud) = (world.operator(), "/v1/organizations/ext:cloud");
+        let role = json!({"name": "Keys", "permissions": ["api_keys:read", "api_keys:manage"]});
+        let role = operator.post(&format!("{cloud}/roles"), role).await.is(201);
+        let only = json!({"roles": [{"role": role["id"], "accounts": "all"}]});
+        let own = json!({"name": "Own", "kind": "personal", "expires_at": crate::later(&world, 3_600)});
+        let made = world.person("olga").post(KEYS, own).await.is(201);
+        let key = format!("{KEYS}/{}", text(&made, "/id"));
+        operator.put(&format!("{cloud}/members/ext:max/access"), only).await.is(200);
+        let max = world.person("max");
+        max.patch(&key, json!({"expires_at": null})).await.refused(403, "forbidden");
+        max.patch(&key, json!({"expires_at": crate::later(&world, 60)})).await.is(200);
+        let secret = world.service.bearer(&text(&made, "/secret"));
+        let close = secret.call(http::Method::DELETE, cloud, Some(json!({"confirm": true}))).await;
+        close.refused(401, "reauthentication_required");
+    }
+}
+
 /// M11, P3: who may manage keys makes, changes and turns those that hold no more than they do.
 #[tokio::test]
 async fn m11_keys_are_made_changed_and_turned_by_whoever_holds_what_they_hold() {

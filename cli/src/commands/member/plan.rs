@@ -49,7 +49,10 @@ impl LeavePlan {
     /// Whether the plan is only to be read: nothing says how they go.
     const fn is_for_reading(&self) -> bool {
         let heirs = self.records_to.is_some() || self.posts_to.is_some() || self.owner_to.is_some();
-        let how = self.mode.is_some() || self.invitations.is_some() || self.reason.is_some();
+        let how = self.mode.is_some()
+            || self.invitations.is_some()
+            || self.reason.is_some()
+            || self.revision.is_some();
         self.show || !(heirs || how)
     }
 }

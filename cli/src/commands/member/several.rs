@@ -15,7 +15,7 @@ use serde_json::json;
 use super::One;
 use crate::args::InOrganization;
 use crate::failure::{Failure, note_refused};
-use crate::output::{line, table};
+use crate::output::{line, note, table};
 use crate::session::Session;
 
 /// One member or several.
@@ -82,6 +82,7 @@ pub async fn run(session: Session, whom: &Several, act: Act) -> Result<(), Failu
                 ("refused", Some(code))
             }
             Err(failure) => {
+                rows.push(json!({"user": user.to_string(), "status": "unknown", "code": null}));
                 broken = Some(failure);
                 break;
             }
@@ -92,6 +93,10 @@ pub async fn run(session: Session, whom: &Several, act: Act) -> Result<(), Failu
         session.out.value(&json!({"results": rows}))?;
     } else {
         line(&table(&rows, &[("USER", "/user"), ("STATUS", "/status"), ("CODE", "/code")]))?;
+    }
+    let left = whom.users.len() - rows.len();
+    if left > 0 {
+        note(&format!("{left} were not tried"));
     }
     let any = !refused.is_empty();
     note_refused(refused);

@@ -1,12 +1,12 @@
 //! Changing a key's name, access or end: never beyond what the actor holds.
 
 use super::create::{check_end, fields};
-use super::{planned_by, replanned, require_manage};
+use super::{planned_by, replanned, require_manage, require_own};
 use crate::actor::{Actor, Via};
 use crate::facts::Facts;
-use crate::home::{Home, Key, Record};
+use crate::home::{Home, Key, Record, TheMember};
 use crate::id::{ApiKeyId, OrganizationId, UserId};
-use crate::model::ApiKey;
+use crate::model::{ApiKey, Member};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::ops::member::{AccessAsk, AskRead};
 use crate::policy::{Reach, custom_roles};
@@ -38,7 +38,7 @@ pub struct UpdateApiKey {
 }
 
 impl Operation for UpdateApiKey {
-    type State = (Visible, Option<ApiKey>, Option<AskRead>, Option<UserId>);
+    type State = (Visible, Option<ApiKey>, Option<AskRead>, Option<UserId>, Option<Member>);
     type Output = ApiKey;
 
     fn home(&self) -> Home {
@@ -59,12 +59,19 @@ impl Operation for UpdateApiKey {
             None => None,
         };
         let planned = planned_by(view, key.as_ref()).await?;
-        Ok((view.open_organization().await?, key, asked, planned))
+        let member = match key.as_ref().and_then(|key| key.user) {
+            Some(user) => view.get(&TheMember(user)).await?,
+            None => None,
+        };
+        if let Some(member) = &member {
+            view.fetch_roles(custom_roles(&member.access).collect::<Vec<_>>()).await?;
+        }
+        Ok((view.open_organization().await?, key, asked, planned, member))
     }
 
     fn decide(
         &self,
-        (visible, key, asked, planned): Self::State,
+        (visible, key, asked, planned, member): Self::State,
         facts: &Facts,
     ) -> Result<Decision<ApiKey>, Refusal> {
         let (_, standing) = visible.open()?;
@@ -86,6 +93,9 @@ impl Operation for UpdateApiKey {
         }
         if self.prolongs(&before) && matches!(facts.actor, Actor::User { via: Via::PersonalKey { .. }, .. }) {
             return Err(Refusal::lacks("session"));
+        }
+        if self.prolongs(&before) && before.user.is_some() && before.user != facts.actor.user() {
+            require_own(&standing, member.as_ref(), facts)?;
         }
         let after = ApiKey {
             name: self.patch.name.clone().unwrap_or_else(|| before.name.clone()),

@@ -14,7 +14,7 @@ use crate::model::{
 use crate::op::{Decision, Event, Operation, View};
 use crate::ops::job::Asked;
 use crate::ops::mail::Posting;
-use crate::ops::member::custom;
+use crate::ops::member::{custom, require_on};
 use crate::ops::ownership::{handed_over, tenure, told};
 use crate::ops::post::{HeldRead, require};
 use crate::ops::record::Terms;
@@ -352,7 +352,14 @@ impl LeaveByPlan {
                         .event(event)
                 }
                 InvitationFate::HandOver => {
+                    if facts.actor.user() == Some(self.user) {
+                        return Err(Refusal::invalid(
+                            "/invitations",
+                            "who leaves cannot stand for them: revoke them",
+                        ));
+                    }
                     let policy = facts.policies.access.as_ref();
+                    require_on(policy, &plan.scene.standing, "invitations:manage", &invitation.access)?;
                     policy
                         .may_grant(&plan.scene.standing, &invitation.access)
                         .map_err(|_| Refusal::InviterCannotGrant)?;

@@ -70,7 +70,7 @@ pub fn check(method: &Method, target: &str, reply: &Reply) {
             let columns = CONTRACT.columns(operation);
             // Rows whose columns the request names have none of their own.
             // By when they were seen last, members say when that was.
-            let seen = path.contains("sort=") && head == format!("{columns},last_seen_at");
+            let seen = target.contains("sort=") && head == format!("{columns},last_seen_at");
             assert!(columns.is_empty() || head == columns || seen, "{at}: the columns of its rows");
         }
         _ => {}

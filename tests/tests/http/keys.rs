@@ -342,7 +342,7 @@ async fn m11_a_personal_key_is_prolonged_by_whoever_holds_as_much_and_closes_not
         let key = format!("{KEYS}/{}", text(&made, "/id"));
         operator.put(&format!("{cloud}/members/ext:max/access"), only).await.is(200);
         let max = world.person("max");
-        max.patch(&key, json!({"expires_at": null})).await.refused(403, "forbidden");
+        max.patch(&key, json!({"expires_at": null})).await.refused(403, "cannot_grant_unheld");
         max.patch(&key, json!({"expires_at": crate::later(&world, 60)})).await.is(200);
         let secret = world.service.bearer(&text(&made, "/secret"));
         let close = secret.call(http::Method::DELETE, cloud, Some(json!({"confirm": true}))).await;

@@ -112,7 +112,11 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
         Command::Results { job, limit } => results(&open(global).await?, job, &limit).await,
         Command::Cancel { job } => {
             let session = open_to_destroy(global, &format!("Stop {job}?")).await?;
-            let job = flows::cancel_job(&session.roster, &session.request(), job).await?;
+            let mut job = flows::cancel_job(&session.roster, &session.request(), job).await?;
+            if !job.status.is_finished() && job.lease.is_none() {
+                // It was in the middle of something: what came of that is found out here.
+                job = worked_off(&session, job.id).await?;
+            }
             session.out.one(&shapes::job(&job), FIELDS)
         }
     }

@@ -45,7 +45,7 @@ pub async fn create_account(
     if operation.traits.0.is_empty() {
         return Ok(done);
     }
-    let done = with_mapped_owner(roster, request, organization, done).await?;
+    let done = with_mapped_owner(roster, request, organization, done, None).await?;
     match done.version {
         Some(_) => Ok(done),
         // It was made before.

@@ -12,7 +12,7 @@ use crate::op::{Done, Roster, preflight, run};
 use crate::ops::user::EraseUser;
 use crate::reads::pointers;
 use crate::refusal::OpError;
-use crate::store::{StoreError, StoreErrorKind};
+use crate::store::StoreError;
 
 /// Erases a person: their access ends when this answers, the job takes away what names them. Owners stay until they
 /// have handed over (rule O2).
@@ -22,15 +22,7 @@ pub async fn erase_user(roster: &Roster, request: &Request, user: UserId) -> Res
     let mut is_owner = false;
     for organization in &organizations {
         let organization = Home::Organization(*organization);
-        let read = match roster.store.read(&organization, &[Key::Organization], &[]).await {
-            Ok(read) => read,
-            // The job decides again, before anything is taken away; until then access is off.
-            Err(error) if error.kind == StoreErrorKind::Corrupt => {
-                tracing::warn!(%organization, %error, "whether they own it is not known");
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let read = roster.store.read(&organization, &[Key::Organization], &[]).await?;
         is_owner |= matches!(
             read.records.get(&Key::Organization).map(|stored| &stored.record),
             Some(Record::Organization(it)) if it.owner == user && it.status == OrganizationStatus::Active

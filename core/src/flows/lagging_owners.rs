@@ -127,7 +127,7 @@ async fn is_another(
             None => (None, false),
         };
         let name = crate::model::PostName { account: owned.account, key_role: None };
-        let operation = MapOwner { organization, name, mapped_by, external, erased, user, last };
+        let operation = MapOwner { organization, name, mapped_by, external, erased, user, last, set: false };
         let system = Request::new(Actor::System, roster.entropy.as_ref());
         preflight(roster, &system, &operation).await
     };
@@ -183,7 +183,7 @@ async fn map_again(
             continue;
         }
         let system = Request::new(Actor::System, roster.entropy.as_ref());
-        let done = Box::pin(map_owner(roster, &system, organization, it.account)).await?;
+        let done = Box::pin(map_owner(roster, &system, organization, it.account, None)).await?;
         changed += usize::from(matches!(done, MappedOwner::Changed(_)));
     }
     Ok(changed)

@@ -6,9 +6,9 @@ use crate::facts::Request;
 use crate::home::{Home, Key, Record};
 use crate::id::{InvitationId, OrganizationId, UserId};
 use crate::listing::{Listing, PageRequest, Scope};
-use crate::model::{InvitationStatus, Inviter};
+use crate::model::{Invitation, InvitationStatus, Inviter};
 use crate::op::{Roster, run};
-use crate::ops::invitation::LapseInvitations;
+use crate::ops::invitation::{InviterRead, LapseInvitations};
 use crate::refusal::OpError;
 use crate::store::StoreError;
 
@@ -34,6 +34,25 @@ pub(crate) async fn lapse_invitations(
     Ok(ended)
 }
 
+/// Ends one invitation, if it is pending and its inviter has left; whether that was so.
+pub(crate) async fn lapse_invitation(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    invitation: &Invitation,
+) -> Result<bool, OpError> {
+    if invitation.status != InvitationStatus::Pending {
+        return Ok(false);
+    }
+    let mut cuts = BTreeMap::new();
+    if let Some(user) = invitation.invited_by.user() {
+        cuts.insert(user, cuts_of(roster, user).await?);
+    }
+    let operation = LapseInvitations { organization, invitations: vec![invitation.id], cuts };
+    Ok(run(roster, &request.as_settling("lapse one"), &operation).await?.output > 0)
+}
+
+/// Those that are dead by what is read of their inviters, each of whom is read once.
 async fn candidates(
     roster: &Roster,
     organization: OrganizationId,
@@ -42,7 +61,7 @@ async fn candidates(
     let status = Some(InvitationStatus::Pending);
     let listing = Listing::Invitations { organization, status, scope: Scope::All };
     let mut page = PageRequest { after: None, limit: PAGE };
-    let (mut ids, mut cuts) = (Vec::new(), BTreeMap::new());
+    let (mut ids, mut cuts, mut inviters) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
     loop {
         let found = roster.store.list(&listing, &page).await?;
         page.after = found.rows.last().map(|row| row.position.clone());
@@ -51,18 +70,45 @@ async fn candidates(
             if !of.is_none_or(|of| of.iter().any(|it| is_same(it, &invitation.invited_by))) {
                 continue;
             }
-            if let Some(user) = invitation.invited_by.user()
+            let key = match invitation.invited_by {
+                Inviter::User { id, .. } => Key::Member(id),
+                Inviter::ApiKey { id } => Key::ApiKey(id),
+                Inviter::Operator { .. } | Inviter::System => continue,
+            };
+            let user = invitation.invited_by.user();
+            if let Some(user) = user
                 && !cuts.contains_key(&user)
             {
                 cuts.insert(user, cuts_of(roster, user).await?);
             }
-            ids.push(invitation.id);
+            if !inviters.contains_key(&key) {
+                inviters.insert(key.clone(), inviter(roster, organization, &key).await?);
+            }
+            let cuts = user.and_then(|user| cuts.get(&user)).copied().unwrap_or(0);
+            if inviters.get(&key).is_some_and(|it| it.has_left(&invitation, cuts, found.now)) {
+                ids.push(invitation.id);
+            }
         }
         if !found.more {
             break;
         }
     }
     Ok((ids, cuts))
+}
+
+async fn inviter(
+    roster: &Roster,
+    organization: OrganizationId,
+    key: &Key,
+) -> Result<InviterRead, StoreError> {
+    let home = Home::Organization(organization);
+    let mut read = roster.store.read(&home, std::slice::from_ref(key), &[]).await?;
+    Ok(match (key, read.records.remove(key).map(|stored| stored.record)) {
+        (Key::ApiKey(_), Some(Record::ApiKey(key))) => InviterRead::Key(Some(key)),
+        (Key::ApiKey(_), _) => InviterRead::Key(None),
+        (_, Some(Record::Member(member))) => InviterRead::Member(Some(member)),
+        _ => InviterRead::Member(None),
+    })
 }
 
 fn is_same(one: &Inviter, other: &Inviter) -> bool {

@@ -12,7 +12,7 @@ use crate::id::{AccountId, OrganizationId, UserId, Version};
 use crate::ingest::as_external_id;
 use crate::listing::{Listing, PageRequest, Scope};
 use crate::model::customer::{Customer, Mappings, TheMapped, TheMappings};
-use crate::model::{Access, MemberStatus, Post, PostName, Posts, Traits, UserStatus};
+use crate::model::{Access, MemberStatus, Post, PostName, Posts, TraitPatch, Traits, UserStatus};
 use crate::op::{Roster, TRIES, run};
 use crate::ops::post::{MapOwner, MappedOwner};
 use crate::reference::UserRef;
@@ -47,12 +47,13 @@ fn kept(read: &Read) -> Mappings {
 }
 
 /// Has the owner of an account, or of the organization, follow its trait. The post changes or not: one that was set by hand
-/// only where the trait says something else than when it was looked at last.
+/// only where the trait says something else than when it was looked at last, or is among those that were just set.
 pub async fn map_owner(
     roster: &Roster,
     request: &Request,
     organization: OrganizationId,
     account: Option<AccountId>,
+    set: Option<&TraitPatch>,
 ) -> Result<MappedOwner, OpError> {
     let home = Home::Organization(organization);
     let subject = account.map_or(Key::Organization, Key::Account);
@@ -65,6 +66,7 @@ pub async fn map_owner(
             return Ok(MappedOwner::Unchanged);
         }
         let external = mapped_by.as_ref().and_then(|name| traits.get(name)).and_then(as_external_id);
+        let set = mapped_by.as_ref().zip(set).is_some_and(|(name, set)| set.0.contains_key(name.as_str()));
         let name = PostName { account, key_role: None };
         // Before the person: their erasure leaves another.
         let last = noted(roster, &home, TheMapped::of(organization, account)).await?;
@@ -77,7 +79,7 @@ pub async fn map_owner(
             await_start(roster, request, organization, account, user).await?;
         }
         let operation =
-            MapOwner { organization, name, mapped_by, external: external.clone(), erased, user, last };
+            MapOwner { organization, name, mapped_by, external: external.clone(), erased, user, last, set };
         let step = request.as_system(&format!("map owner {attempt}"));
         match run(roster, &step, &operation).await?.output {
             MappedOwner::Outdated => {}
@@ -125,7 +127,7 @@ pub(crate) async fn map_again_where_erased(
         }
         for (organization, account) in places {
             let at = account.map_or_else(|| organization.to_string(), |account| account.to_string());
-            map_owner(roster, &request.step(&at), organization, account).await?;
+            map_owner(roster, &request.step(&at), organization, account, None).await?;
         }
     }
     Ok(())
@@ -167,7 +169,7 @@ async fn resolve(
     };
     let waits = |posts: &Posts| matches!(&posts.account_owner, Some(Post::Mapping { external_id, user: None, .. }) if *external_id == external);
     if place(&read, &Key::Organization).is_some_and(|(posts, _)| waits(posts)) {
-        map_owner(roster, request, organization, None).await?;
+        map_owner(roster, request, organization, None, None).await?;
     }
     let mut waiting = Vec::new();
     match &member.access {
@@ -196,7 +198,7 @@ async fn resolve(
         }
     }
     for account in waiting {
-        map_owner(roster, &request.step(&account.to_string()), organization, Some(account)).await?;
+        map_owner(roster, &request.step(&account.to_string()), organization, Some(account), None).await?;
     }
     Ok(())
 }

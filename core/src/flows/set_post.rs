@@ -31,7 +31,7 @@ pub async fn set_post(
     preflight(roster, request, &operation).await?;
     if operation.name.key_role.is_none() {
         // What the trait says by now is noted: they stay until it says something else (rule T3).
-        map_owner(roster, &request.step("note"), organization, operation.name.account).await?;
+        map_owner(roster, &request.step("note"), organization, operation.name.account, None).await?;
     }
     let pointer = PointToOrganization { user: user.id, organization };
     operation.cuts = run(roster, &request.as_system("pointer"), &pointer).await?.output.number;

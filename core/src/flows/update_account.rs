@@ -5,7 +5,7 @@ use super::refresh::tidied;
 use crate::facts::Request;
 use crate::home::{Home, Key};
 use crate::id::{AccountId, OrganizationId};
-use crate::model::Account;
+use crate::model::{Account, TraitPatch};
 use crate::op::{Done, Roster, View, run};
 use crate::ops::account::UpdateAccount;
 use crate::ops::post::MappedOwner;
@@ -22,7 +22,7 @@ pub async fn update_account(
     if operation.patch.traits.0.is_empty() {
         return Ok(done);
     }
-    with_mapped_owner(roster, request, operation.organization, done).await
+    with_mapped_owner(roster, request, operation.organization, done, Some(&operation.patch.traits)).await
 }
 
 /// An account whose traits have been set, with the owner that they name. Where that cannot be done now the owner
@@ -32,8 +32,9 @@ pub(super) async fn with_mapped_owner(
     request: &Request,
     organization: OrganizationId,
     done: Done<Account>,
+    set: Option<&TraitPatch>,
 ) -> Result<Done<Account>, OpError> {
-    match map_owner(roster, request, organization, Some(done.output.id)).await {
+    match map_owner(roster, request, organization, Some(done.output.id), set).await {
         Ok(MappedOwner::Changed(_)) => {}
         Ok(MappedOwner::Unchanged | MappedOwner::Outdated) => return Ok(done),
         Err(error) => {

@@ -35,7 +35,7 @@ pub async fn update_organization(
     tidied(refresh_organization(roster, request, organization).await);
     tidied(leaving.give_back(roster, request).await);
     if !patch.traits.0.is_empty() {
-        tidied(map_owner(roster, request, organization, None).await.map(drop));
+        tidied(map_owner(roster, request, organization, None, Some(&patch.traits)).await.map(drop));
     }
     Ok(Done { output: after, version: done.version })
 }

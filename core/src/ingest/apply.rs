@@ -129,19 +129,25 @@ impl Applying<'_> {
                 tidied(refresh_organization(self.roster, &step, organization).await);
             }
         }
+        let set = traits.clone();
         let operation = SetAccountBySource { organization, account, source, at, name, traits };
         run(self.roster, &self.request.step("account traits"), &operation).await?;
         // Whom its traits name (rule T2).
-        self.map(organization, Some(account)).await?;
+        self.map(organization, Some(account), &set).await?;
         if self.source.groups == Groups::Each {
-            self.map(organization, None).await?;
+            self.map(organization, None, &set).await?;
         }
         Ok((organization, account))
     }
 
     /// Has the owner follow the trait. That it cannot is no reason not to link anybody.
-    async fn map(&self, organization: OrganizationId, account: Option<AccountId>) -> Result<(), Unapplied> {
-        match map_owner(self.roster, &self.request.step("owner"), organization, account).await {
+    async fn map(
+        &self,
+        organization: OrganizationId,
+        account: Option<AccountId>,
+        set: &TraitPatch,
+    ) -> Result<(), Unapplied> {
+        match map_owner(self.roster, &self.request.step("owner"), organization, account, Some(set)).await {
             Ok(_) => Ok(()),
             Err(error @ OpError::Refused(_)) => {
                 tracing::warn!(%organization, %error, "an owner does not follow their trait");

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinError, JoinHandle};
 
 use super::{Held, Interrupted, as_asked};
+use crate::actor::Actor;
 use crate::due::settle_in;
 use crate::facts::{Fence, Request};
 use crate::flows::import::{
@@ -290,6 +291,10 @@ impl Import<'_> {
             None => match self.decide(job, None).await {
                 // Stopped, or another's: that is found out where it can be written down.
                 Err(Interrupted::Lost) => return self.one_by_one(job.clone()).await.map(Some),
+                Err(hopeless @ Interrupted::Hopeless(_)) => {
+                    self.tell_of_what_is_in(job).await?;
+                    return Err(hopeless);
+                }
                 decided => decided?,
             },
         };
@@ -370,10 +375,7 @@ impl Import<'_> {
             foreseen: self.held.foreseen(part).await?,
         };
         if !self.held.goes_on(before.id).await? {
-            let outcomes = self.come_in(&rows).await?;
-            let of = Some(JobPartId { side: JobSide::Input, ..part });
-            let advance = Advance { outcomes, of, ..Advance::default() };
-            self.held.say(&as_asked(&self.held.roster, &before), before.id, advance).await?;
+            self.tell_of_what_is_in(&before).await?;
             return Err(Interrupted::Lost);
         }
         self.held.rows(&rows, None, async |_| Ok(())).await
@@ -381,14 +383,27 @@ impl Import<'_> {
 }
 
 impl Import<'_> {
+    /// Of a chunk that goes on no more.
+    async fn tell_of_what_is_in(&self, job: &Job) -> Result<(), Interrupted> {
+        let (part, lines) = (foreseen_part(job), self.held.lines(job).await?);
+        let foreseen = self.held.foreseen(part).await?;
+        let (organization, options) = (self.organization, self.options);
+        let rows = Rows { job, part, organization, options, lines: &lines, foreseen };
+        let outcomes = self.come_in(&rows).await?;
+        let of = Some(JobPartId { side: JobSide::Input, ..part });
+        let advance = Advance { outcomes, of, ..Advance::default() };
+        self.held.say(&as_asked(&self.held.roster, job), job.id, advance).await.map(|_| ())
+    }
+
     /// What came of the rows of a chunk that are in already, though the job is to stop: a chunk may take several commits.
     async fn come_in(&self, rows: &Rows<'_>) -> Result<Vec<Outcome>, Interrupted> {
         if rows.foreseen.is_empty() {
             return Ok(Vec::new());
         }
         let run = on_overlay(&self.held.quiet(), Overlay::new);
-        let asker = self.held.asker(rows.job).await?;
-        let found = import_rows(&run, &asker, rows.organization, rows.lines, rows.options).await?.outcomes;
+        // Whoever asked may be gone by now: that they are in is looked at, and nothing is done.
+        let looking = Request { actor: Actor::CLI, ..as_asked(&self.held.roster, rows.job) };
+        let found = import_rows(&run, &looking, rows.organization, rows.lines, rows.options).await?.outcomes;
         let is_in = |(found, foreseen): (&Outcome, &Outcome)| {
             found.status == OutcomeStatus::Unchanged && foreseen.status != OutcomeStatus::Unchanged
         };

@@ -50,7 +50,7 @@ impl Held {
         account: Option<AccountId>,
     ) -> Result<Outcome, Interrupted> {
         let item = account.map_or_else(|| organization.to_string(), |account| account.to_string());
-        let done = map_owner(&self.roster, &request.step(&item), organization, account).await;
+        let done = map_owner(&self.roster, &request.step(&item), organization, account, None).await;
         let (status, code) = match done {
             Ok(MappedOwner::Changed(_)) => (OutcomeStatus::Changed, None),
             Ok(MappedOwner::Unchanged | MappedOwner::Outdated) => (OutcomeStatus::Unchanged, None),

@@ -309,11 +309,12 @@ impl Job {
     /// What the cursor of an import says once seats are held for the whole file.
     pub const ADMITTED: &str = "admitted";
 
-    /// Whether rows may be in of which it does not tell yet: whoever works on it finds out which before it ends.
-    pub fn is_half_in(&self) -> bool {
-        matches!(self.work, Work::ImportMembers { dry_run: false, .. })
-            && self.cursor.as_deref() == Some(Self::ADMITTED)
-            && self.done < self.total
+    /// Where it stands what is to come of rows that may be in, though it does not tell of them yet: whoever works on it finds
+    /// out which before it is stopped.
+    pub fn may_be_half_in(&self) -> Option<JobPartId> {
+        let runs = matches!(self.work, Work::ImportMembers { dry_run: false, .. });
+        let n = u32::try_from(self.done / Self::PART as u64).unwrap_or(u32::MAX);
+        (runs && self.done < self.total).then_some(JobPartId { job: self.id, side: JobSide::Foreseen, n })
     }
 
     /// What the cursor of an import begins with that tells of rows which find no seat, and of no others.

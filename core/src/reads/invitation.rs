@@ -3,7 +3,7 @@
 use super::organization::{somewhere, visible_standing};
 use super::{Rows, Shown};
 use crate::facts::Request;
-use crate::flows::{note_shown_link, read_link, settle_invitation};
+use crate::flows::{lapse_invitation, note_shown_link, read_link, settle_invitation};
 use crate::home::{Home, Key, Record, TheOrganization};
 use crate::id::{InvitationId, OrganizationId};
 use crate::known::Known;
@@ -118,7 +118,10 @@ async fn found(
     let mut view = View::new(roster, Home::Organization(organization), request);
     let value = view.get(&id).await?.ok_or(Refusal::NotFound)?;
     let version = view.version(&Key::Invitation(id)).ok_or(Refusal::NotFound)?;
-    if view.due().contains(&Key::Invitation(id)) {
+    // Whoever stands for it may have left by time, and nobody has written down that it is dead.
+    if view.due().contains(&Key::Invitation(id))
+        || lapse_invitation(roster, request, organization, &value).await?
+    {
         return settled(roster, request, organization, id).await.map(|shown| (shown, standing));
     }
     Ok((Shown { value, version }, standing))
@@ -159,6 +162,9 @@ pub async fn invitation_preview(
     }
     if !view.due().is_empty() {
         settle_invitation(roster, request, link.organization, link.invitation).await?;
+    }
+    if lapse_invitation(roster, request, link.organization, &invitation).await? {
+        return Err(Refusal::InvitationRevoked.into());
     }
     Ok(InvitationPreview::of(organization.name, &invitation))
 }

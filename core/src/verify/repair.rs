@@ -94,7 +94,7 @@ async fn mend(roster: &Roster, request: &Request, broken: &Broken) -> Result<boo
             refresh_card(roster, request, *organization, *user, shown.clone()).await?;
         }
         Broken::Owner(organization, account) => {
-            map_owner(roster, request, *organization, *account).await?;
+            map_owner(roster, request, *organization, *account, None).await?;
         }
         Broken::Nobody(_) | Broken::Entry(DirectoryId::Job(_)) => return Ok(false),
     }

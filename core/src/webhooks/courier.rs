@@ -239,7 +239,7 @@ fn note(board: &mut Board, ended: Result<(Id, Option<Ended>), JoinError>) {
     match ended {
         Ok((task, ended)) => board.ended(task, ended),
         Err(error) => {
-            tracing::error!(%error, "sending events fell over; trying again");
+            tracing::error!(panicked = error.is_panic(), "sending events fell over; trying again");
             board.ended(error.id(), None);
         }
     }

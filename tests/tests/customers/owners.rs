@@ -85,6 +85,16 @@ async fn t3_a_mapping_leaves_an_owner_who_was_set_by_hand_until_the_trait_change
         traits(json!({"lead": "nora"})).await;
         let nora = text(&at.user("nora").await.is(200), "/id");
         assert_eq!(owner(&at).await["user_id"], json!(nora), "{store}");
+        // Set after the mapping was, and before the job has come by.
+        operator.put(&format!("{NORTH}/account-owner"), json!({"user": "ext:nils"})).await.is(200);
+        operator
+            .put("/v1/organizations/ext:cloud/trait-mappings", json!({"account_owner_trait": "csm"}))
+            .await
+            .is(202);
+        traits(json!({"csm": "nora"})).await;
+        maps(&at, "/v1/organizations/ext:cloud/trait-mappings", json!("csm")).await;
+        assert_eq!(owner(&at).await["user_id"], json!(nora), "{store}");
+        maps(&at, "/v1/organizations/ext:cloud/trait-mappings", json!("lead")).await;
         // Set for the first time, it has changed.
         let west = "/v1/organizations/ext:cloud/accounts/ext:fresh";
         let made = json!({"name": "Fresh", "external_id": "fresh"});

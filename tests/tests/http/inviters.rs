@@ -294,8 +294,28 @@ async fn m12_what_ended_with_its_inviter_is_not_brought_back() {
             ("rita", invited(&key, "rita", wide("viewer")).await),
             ("rosa", invited(&world.person("anna"), "rosa", wide("viewer")).await),
         ];
+        let seen = [
+            ("zoe", invited(&key, "zoe", wide("viewer")).await),
+            ("zac", invited(&world.person("anna"), "zac", wide("viewer")).await),
+        ];
+        let mut links = Vec::new();
+        for (_, id) in &seen {
+            links.push(token(&world, id).await);
+        }
         let seats = used(&world).await;
         world.test().clock.advance_seconds(3_600);
+        // Looked at, it is told dead, and gives its seat back.
+        for ((name, id), link) in seen.iter().zip(links) {
+            if *name == "zoe" {
+                assert_eq!(status(&world, id).await, "revoked", "{name}");
+            }
+            let preview = world.service.nobody().get(&format!("/v1/invitations/{link}")).await;
+            if *name == "zac" {
+                preview.refused(410, "invitation_revoked");
+            }
+            let shown = operator.get(&format!("{INVITATIONS}/{id}/link")).await;
+            shown.refused(409, "invitation_not_pending");
+        }
         for (name, id) in dead {
             let one = format!("{INVITATIONS}/{id}");
             let longer = operator.patch(&one, json!({"expires_in": 86_400})).await;
@@ -305,7 +325,7 @@ async fn m12_what_ended_with_its_inviter_is_not_brought_back() {
             invited(&operator, name, wide("viewer")).await;
             assert_eq!(status(&world, &id).await, "revoked", "{name}");
         }
-        assert_eq!(used(&world).await, seats - 1, "her own");
+        assert_eq!(used(&world).await, seats - 3, "her own, and those that were looked at");
         assert_sound(&world).await;
     }
 }

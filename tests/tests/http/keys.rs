@@ -344,6 +344,14 @@ async fn m11_a_personal_key_is_prolonged_by_whoever_holds_as_much_and_closes_not
         let max = world.person("max");
         max.patch(&key, json!({"expires_at": null})).await.refused(403, "cannot_grant_unheld");
         max.patch(&key, json!({"expires_at": crate::later(&world, 60)})).await.is(200);
+        // On her behalf it takes a key that holds what she holds.
+        let acts = json!({"name": "Acts", "permissions": ["members:act_as"]});
+        let acts = operator.post(&format!("{cloud}/roles"), acts).await.is(201);
+        let acts = json!({"name": "a", "access": {"type": "organization", "role": acts["id"]}});
+        let acts = operator.post(KEYS, acts).await.is(201);
+        let acts = world.service.bearer(&text(&acts, "/secret")).with("roster-on-behalf-of", "ext:olga");
+        acts.patch(&key, json!({"expires_at": null})).await.refused(403, "cannot_grant_unheld");
+        world.person("olga").patch(&key, json!({"expires_at": crate::later(&world, 7_200)})).await.is(200);
         let secret = world.service.bearer(&text(&made, "/secret"));
         let close = secret.call(http::Method::DELETE, cloud, Some(json!({"confirm": true}))).await;
         close.refused(401, "reauthentication_required");

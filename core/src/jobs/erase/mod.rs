@@ -145,7 +145,10 @@ impl Erasing<'_> {
         let mut failure = None;
         for organization in self.passed_over.clone() {
             match self.erase_in(organization).await {
-                Err(Interrupted::Failed(error)) => failure = Some(error),
+                Err(Interrupted::Failed(error)) => {
+                    failure = Some(error);
+                    self.say(None).await?;
+                }
                 done => {
                     done?;
                     self.passed_over.retain(|it| *it != organization);

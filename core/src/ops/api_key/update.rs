@@ -94,7 +94,8 @@ impl Operation for UpdateApiKey {
         if self.prolongs(&before) && matches!(facts.actor, Actor::User { via: Via::PersonalKey { .. }, .. }) {
             return Err(Refusal::lacks("session"));
         }
-        if self.prolongs(&before) && before.user.is_some() && before.user != facts.actor.user() {
+        // Whoever acts on their behalf too: with no more than is theirs.
+        if self.prolongs(&before) && before.user.is_some() {
             require_own(&standing, member.as_ref(), facts)?;
         }
         let after = ApiKey {

@@ -41,10 +41,14 @@ impl Operation for LapseInvitations {
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         view.fetch(self.invitations.iter().map(|id| Key::Invitation(*id))).await?;
+        let mut addresses = Vec::new();
+        for id in &self.invitations {
+            addresses.extend(view.get(id).await?.map(|it| Key::InvitedAddress(it.email.key().to_owned())));
+        }
+        view.fetch(addresses).await?;
         let mut found = Vec::new();
         for id in &self.invitations {
             if let Some(invitation) = view.get(id).await? {
-                view.fetch([Key::InvitedAddress(invitation.email.key().to_owned())]).await?;
                 let inviter = InviterRead::load(view, invitation.invited_by).await?;
                 found.push(LapseRead { invitation, inviter });
             }

@@ -21,6 +21,7 @@ pub(crate) use overtake::{load_pending, overtaken};
 pub use resend::ResendInvitation;
 pub use revoke::RevokeInvitation;
 pub use scene::InviterHead;
+pub(crate) use scene::InviterRead;
 pub(crate) use show_link::NoteShownLink;
 pub use update::{InvitationPatch, UpdateInvitation};
 

@@ -82,7 +82,7 @@ impl InviterRead {
 
     /// Whether they are gone for good, so that what they sent is dead (rule M7): the key, or the membership by which it
     /// was sent. A person counts as often as they were removed from everything.
-    pub(super) fn has_left(&self, invitation: &Invitation, cuts: u32, now: Timestamp) -> bool {
+    pub(crate) fn has_left(&self, invitation: &Invitation, cuts: u32, now: Timestamp) -> bool {
         match self {
             Self::Always => false,
             Self::Key(key) => key.as_ref().is_none_or(|key| !key.is_live(now)),

@@ -1,6 +1,6 @@
 //! Stopping a job.
 
-use super::ended;
+use super::{ended, load_job};
 use crate::facts::Facts;
 use crate::home::{Home, Record};
 use crate::id::JobId;
@@ -9,7 +9,7 @@ use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
 
-/// Stops a job: at once where nobody works on it, else where its worker has come to the end of what it is at. What is
+/// Stops a job: at once where nobody works on it and no row is in of which it does not tell, else where its worker has come to the end of what it is at. What is
 /// done stays done. Whether the actor may is asked before.
 #[derive(Debug)]
 pub struct CancelJob {
@@ -20,7 +20,8 @@ pub struct CancelJob {
 }
 
 impl Operation for CancelJob {
-    type State = Option<Job>;
+    /// The job, and whether some of its rows may be in of which it does not tell.
+    type State = (Option<Job>, bool);
     type Output = Job;
 
     fn home(&self) -> Home {
@@ -28,10 +29,10 @@ impl Operation for CancelJob {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        view.get(&self.id).await
+        load_job(view, self.id).await
     }
 
-    fn decide(&self, found: Self::State, facts: &Facts) -> Result<Decision<Job>, Refusal> {
+    fn decide(&self, (found, half_in): Self::State, facts: &Facts) -> Result<Decision<Job>, Refusal> {
         let mut job = found.ok_or(Refusal::NotFound)?;
         // A removal from everything, an erasure and a hand-over have happened already; what is left is to be seen through.
         if job.status.is_finished() || job.work.must_end() {
@@ -41,8 +42,13 @@ impl Operation for CancelJob {
             return Ok(Decision::unchanged(job));
         }
         job.cancelled = true;
-        if job.lease.is_none_or(|lease| lease.until <= facts.now) && !job.is_half_in() {
-            job = ended(job, JobStatus::Cancelled, facts.now);
+        if job.lease.is_none_or(|lease| lease.until <= facts.now) {
+            if half_in {
+                // The next worker looks which rows are in, and ends it.
+                (job.lease, job.not_before) = (None, facts.now);
+            } else {
+                job = ended(job, JobStatus::Cancelled, facts.now);
+            }
         }
         Ok(Decision::unchanged(job.clone()).put(Record::Job(Box::new(job))))
     }

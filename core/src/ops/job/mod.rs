@@ -25,6 +25,8 @@ use crate::actor::Actor;
 use crate::facts::Seed;
 use crate::id::JobId;
 use crate::model::{Job, JobStatus, Lease, Made, OutcomeStatus, Work};
+use crate::op::View;
+use crate::store::StoreError;
 use crate::time::Timestamp;
 
 /// For how long a worker holds a job without getting on, in seconds. Others may take over after that.
@@ -83,6 +85,16 @@ impl Asked {
 pub(crate) fn renewed(mut job: Job, holder: uuid::Uuid, now: Timestamp) -> Job {
     job.lease = Some(Lease { holder, until: now.plus_seconds(LEASE_SECONDS) });
     job
+}
+
+/// A job, and whether some of its rows may be in of which it does not tell.
+async fn load_job(view: &mut View<'_>, id: JobId) -> Result<(Option<Job>, bool), StoreError> {
+    let job = view.get(&id).await?;
+    let half_in = match job.as_ref().and_then(Job::may_be_half_in) {
+        Some(part) => view.get(&part).await?.is_some(),
+        None => false,
+    };
+    Ok((job, half_in))
 }
 
 /// Whether a worker may still work on it.

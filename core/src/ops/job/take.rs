@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{LEASE_SECONDS, MAX_ATTEMPTS, ended};
+use super::{LEASE_SECONDS, MAX_ATTEMPTS, ended, load_job};
 use crate::facts::Facts;
 use crate::home::{Home, Record};
 use crate::id::JobId;
@@ -69,7 +69,8 @@ impl Later {
 }
 
 impl Operation for TakeJob {
-    type State = Option<Job>;
+    /// The job, and whether some of its rows may be in of which it does not tell.
+    type State = (Option<Job>, bool);
     type Output = Taken;
 
     fn home(&self) -> Home {
@@ -77,10 +78,10 @@ impl Operation for TakeJob {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        view.get(&self.id).await
+        load_job(view, self.id).await
     }
 
-    fn decide(&self, found: Self::State, facts: &Facts) -> Result<Decision<Taken>, Refusal> {
+    fn decide(&self, (found, half_in): Self::State, facts: &Facts) -> Result<Decision<Taken>, Refusal> {
         let Some(mut job) = found else { return Ok(Decision::unchanged(Taken::Missing)) };
         if job.status.is_finished() {
             return Ok(Decision::unchanged(Taken::Finished));
@@ -88,7 +89,7 @@ impl Operation for TakeJob {
         if let Some(later) = Later::of(&job, facts.now) {
             return Ok(Decision::unchanged(Taken::NotNow(later)));
         }
-        if job.is_to_stop() && !(job.is_half_in() && job.attempts < MAX_ATTEMPTS) {
+        if job.is_to_stop() && !(half_in && job.attempts < MAX_ATTEMPTS) {
             return Ok(end(job, JobStatus::Cancelled, facts));
         }
         if job.attempts >= MAX_ATTEMPTS && !job.work.must_end() {

@@ -32,6 +32,8 @@ pub struct MapOwner {
     /// The version of the note of what the trait said, as it was read before the person was looked for: an erasure leaves
     /// another wherever the trait names them.
     pub last: Option<Version>,
+    /// Whether the trait was just set.
+    pub set: bool,
 }
 
 /// What came of it.
@@ -104,7 +106,7 @@ impl Operation for MapOwner {
         let now = Mapped { subject, by: self.mapped_by.clone(), external: named.clone() };
         let news = read.last.as_ref() != Some(&now);
         // That another trait counts now, or one at all, is no news of the trait.
-        let is_mapped_anew = read.last.as_ref().is_none_or(|last| last.by != now.by);
+        let is_mapped_anew = !self.set && read.last.as_ref().is_none_or(|last| last.by != now.by);
         let noted = if news { unchanged.put(now.into()) } else { unchanged };
         let before = place.posts().account_owner.clone();
         let (member, cuts) = (read.member, self.user.map_or(0, |(_, cuts)| cuts));

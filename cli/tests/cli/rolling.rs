@@ -16,7 +16,7 @@ use crate::stores::on_every_store;
 const ACCOUNTS: &str = "/v1/organizations/ext:acme/accounts";
 const WRITERS: usize = 4;
 /// So many rows has the import that is under way when the first server ends.
-const IMPORTED: usize = 3_000;
+const IMPORTED: usize = 1_500;
 
 /// Where the servers are now.
 struct Addresses(Mutex<[String; 2]>);
@@ -134,6 +134,7 @@ on_every_store! {
                         break;
                     }
                     look(&addresses, &key, n);
+                    thread::sleep(Duration::from_millis(20));
                 }
             });
             let _ends = Ends(&restarted);

@@ -40,22 +40,23 @@ const DOCUMENT_PATH: &str = "/openapi.json";
 /// The document as it is sent: made when it is first asked for.
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| openapi::document().to_string());
 
-/// What tells of a process that answers no requests: health and metrics.
-pub fn beside(state: ApiState) -> Router {
-    let open = Router::new()
+/// What tells of a process, also of one that answers no requests: health and metrics.
+fn probes() -> Router<ApiState> {
+    Router::new()
         .route("/healthz", get(routes::health::healthz))
         .route("/readyz", get(routes::health::readyz))
-        .route("/metrics", get(routes::health::metrics));
-    middleware::wrap(open, &state).with_state(state)
+        .route("/metrics", get(routes::health::metrics))
+}
+
+/// Health and metrics alone.
+pub fn beside(state: ApiState) -> Router {
+    middleware::wrap(probes(), &state).with_state(state)
 }
 
 /// The whole service: the API, health, metrics and the documentation.
 pub fn router(state: ApiState) -> Router {
     let api = routes::all().into_iter().fold(Router::new(), |router, route| route.join(router));
-    let open = Router::new()
-        .route("/healthz", get(routes::health::healthz))
-        .route("/readyz", get(routes::health::readyz))
-        .route("/metrics", get(routes::health::metrics))
+    let open = probes()
         .route(DOCUMENT_PATH, get(async || ([(CONTENT_TYPE, "application/json")], DOCUMENT.as_str())));
     let docs = SwaggerUi::new("/docs").config(Config::from(DOCUMENT_PATH));
     let open = open.merge(routes::ingest::beside());

@@ -111,8 +111,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// and adds nothing. Until its end the store holds half of a deployment, and is not opened again.
     async fn load(&self, step: Load<'_>) -> Result<(), StoreError>;
 
-    /// Whether what has lapsed in a home was looked for before, in something that nobody else changes meanwhile: it needs no
-    /// second look.
+    /// Whether what has lapsed in a home was looked for before, in something that nobody else changes meanwhile, where one look
+    /// is enough. The first to ask is told no, and is to look.
     fn was_looked_through(&self, _: &Home) -> bool {
         false
     }

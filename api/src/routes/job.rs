@@ -177,8 +177,7 @@ async fn next(call: &Call, seen: &Job) -> Option<Job> {
         }
         let afresh = call.afresh().await.ok()?;
         let job = flows::find_job(call.roster(), &afresh, seen.id).await.ok()?;
-        let stands = |job: &Job| (job.done, job.status, job.total);
-        if stands(&job) != stands(seen) {
+        if job.done != seen.done || job.status != seen.status || job.total != seen.total {
             return Some(job);
         }
     }

@@ -201,7 +201,8 @@ pub enum OutcomeStatus {
     Unchanged,
     /// Refused; `code` says why.
     Refused,
-    /// Nothing was done about it: the job was stopped or given up before its turn.
+    /// Its turn had not come when the job was stopped or given up. Of the hundred rows that an import was at when it was given
+    /// up after too many attempts, some may be in.
     Left,
 }
 

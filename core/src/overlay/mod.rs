@@ -67,7 +67,7 @@ struct Layer {
     bytes: usize,
     /// How many seats were taken, whatever came free beside that.
     seats_taken: BTreeMap<Home, i64>,
-    /// Records that were listed as ending by time, or as invitations: what was done about them here is not let go of.
+    /// Records that were listed as ending by time: that they have ended here is not let go of.
     listed: BTreeSet<(Home, Key)>,
     /// Homes in which what has lapsed was looked for.
     looked_through: BTreeSet<Home>,
@@ -413,7 +413,9 @@ impl Overlay {
         own.rows.retain(|row| !more || Some(&row.position) <= from.after.as_ref());
         rows.append(&mut own.rows);
         rows.sort_by(|a, b| a.position.cmp(&b.position));
-        self.layer().listed.extend(rows.iter().map(|row| (home.clone(), row.stored.record.key())));
+        if matches!(listing, Listing::Due { .. }) {
+            self.layer().listed.extend(rows.iter().map(|row| (home.clone(), row.stored.record.key())));
+        }
         let more = more || rows.len() > usize::from(page.limit);
         rows.truncate(usize::from(page.limit));
         Ok(Page { rows, more, ..own })

@@ -18,7 +18,7 @@ use crate::text::{ExternalId, Name};
 /// The warning about an address of a person with another external id, which they keep.
 const EXTERNAL_ID_DIFFERS: &str = "external_id_differs";
 
-/// As what a refused row is counted: it is to do no more than that.
+/// The operation as which a refused row is counted, whatever it was refused for: the one that a row is there for.
 pub(crate) const ROW: &str = "SetRole";
 
 /// Imports one row and notes its outcome; an error only where the store fails.

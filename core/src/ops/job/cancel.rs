@@ -9,8 +9,8 @@ use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
 
-/// Stops a job: at once where nobody works on it and no row is in of which it does not tell, else where its worker has come to the end of what it is at. What is
-/// done stays done. Whether the actor may is asked before.
+/// Stops a job: at once where nobody works on it and no row is in of which it does not tell, else where a worker has come to
+/// the end of what it is at. What is done stays done. Whether the actor may is asked before.
 #[derive(Debug)]
 pub struct CancelJob {
     /// The home that holds it.

@@ -147,12 +147,10 @@ async fn list(call: Call<Empty, PageQuery>) -> Result<Answer, Problem> {
 }
 
 async fn show(call: Call) -> Result<Answer, Problem> {
-    let shown =
+    let (shown, has_ended) =
         reads::api_key(call.roster(), &call.request, call.organization()?, call.param("key")?).await?;
     let answer = Answer::ok(seen(&shown.value)).tagged(Some(shown.version));
-    // That it has ended may not be written down beside it, so that its version tells nothing.
-    let may_be_derived = shown.value.key.expires_at.is_some();
-    Ok(if may_be_derived { answer } else { answer.unless_known(&call) })
+    Ok(if has_ended { answer } else { answer.unless_known(&call) })
 }
 
 fn seen(it: &SeenKey) -> serde_json::Value {

@@ -5,7 +5,7 @@ use roster_core::flows::{
     update_organization,
 };
 use roster_core::home::Home;
-use roster_core::model::{OrganizationStatus, SettingsPatch, TraitPatch, TransferState};
+use roster_core::model::{OrganizationStatus, SettingsPatch, TraitPatch};
 use roster_core::op::{Done, run};
 use roster_core::ops::organization::{OrganizationPatch, SetSeats};
 use roster_core::ops::ownership::TransferOwnership;
@@ -304,9 +304,7 @@ async fn transfer(call: Call<TransferBody>) -> Result<Answer, Problem> {
 
 async fn show_transfer(call: Call) -> Result<Answer, Problem> {
     let id = call.param("transfer")?;
-    let shown = reads::transfer(call.roster(), &call.request, call.organization()?, id).await?;
+    let (shown, is_gone) = reads::transfer(call.roster(), &call.request, call.organization()?, id).await?;
     let answer = Answer::ok(shapes::transfer(&shown.value)).tagged(Some(shown.version));
-    // That it is over may not be written down, so that its version tells nothing.
-    let may_be_derived = shown.value.state == TransferState::Expired;
-    Ok(if may_be_derived { answer } else { answer.unless_known(&call) })
+    Ok(if is_gone { answer } else { answer.unless_known(&call) })
 }

@@ -167,7 +167,7 @@ async fn list(session: Session, within: &InOrganization, limit: &Limit) -> Resul
 }
 
 async fn show(session: &Session, organization: OrganizationId, key: ApiKeyId) -> Result<(), Failure> {
-    let shown = reads::api_key(&session.roster, &session.request(), organization, key).await?;
+    let (shown, _) = reads::api_key(&session.roster, &session.request(), organization, key).await?;
     session.out.one(&seen(&shown.value), FIELDS)
 }
 

@@ -242,7 +242,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
         Command::ShowOffer(offer) => {
             let session = open(global).await?;
             let organization = session.organization(&offer.organization).await?;
-            let shown =
+            let (shown, _) =
                 reads::transfer(&session.roster, &session.request(), organization, offer.transfer).await?;
             session.out.one(&shapes::transfer(&shown.value), OFFER)
         }

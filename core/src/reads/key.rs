@@ -27,13 +27,13 @@ pub struct SeenKey {
     pub last_used_at: Option<Timestamp>,
 }
 
-/// One key of an organization.
+/// One key of an organization; whether it has ended with something that its version tells nothing of.
 pub async fn api_key(
     roster: &Roster,
     request: &Request,
     organization: OrganizationId,
     id: ApiKeyId,
-) -> Result<Shown<SeenKey>, OpError> {
+) -> Result<(Shown<SeenKey>, bool), OpError> {
     let (_, standing) = visible_standing(roster, request, organization).await?;
     let mut view = View::new(roster, Home::Organization(organization), request);
     let key = view.get(&id).await?.ok_or(Refusal::NotFound)?;
@@ -42,8 +42,10 @@ pub async fn api_key(
     }
     let version = view.version(&Key::ApiKey(id)).ok_or(Refusal::NotFound)?;
     let last_used_at = last_used_at(roster, organization, id).await?;
+    let own_end = key.expires_at;
     let key = as_they_stand(roster, organization, vec![key]).await?.pop().ok_or(Refusal::NotFound)?;
-    Ok(Shown { value: SeenKey { key, last_used_at }, version })
+    let has_ended = key.expires_at != own_end;
+    Ok((Shown { value: SeenKey { key, last_used_at }, version }, has_ended))
 }
 
 /// When a key was last used, for who may see the key.

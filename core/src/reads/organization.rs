@@ -234,24 +234,26 @@ async fn own_organizations(
 }
 
 /// One transfer of ownership. An offer that nobody can accept any more, for either has left or another owns the
-/// organization by now, is over, though it was never answered.
+/// organization by now, is over, though it was never answered; whether that is so, and its version tells nothing of it.
 pub async fn transfer(
     roster: &Roster,
     request: &Request,
     id: OrganizationId,
     transfer: TransferId,
-) -> Result<Shown<Transfer>, OpError> {
+) -> Result<(Shown<Transfer>, bool), OpError> {
     let (organization, standing) = visible_standing(roster, request, id).await?;
     let mut view = View::new(roster, Home::Organization(id), request);
     let mut value = view.get(&transfer).await?.ok_or(Refusal::NotFound)?;
     somewhere(&standing, "organization:read")?;
     let version = view.shown_version(&Key::Transfer(transfer)).ok_or(Refusal::NotFound)?;
+    let mut is_gone = false;
     if value.state == TransferState::Pending {
         let ground = Ground::load(&mut view, &value).await?;
         let (cuts, _) = cuts_of(roster, request, value.to).await?;
-        if ground.is_gone(&organization.value, &value, cuts, view.now()) {
+        is_gone = ground.is_gone(&organization.value, &value, cuts, view.now());
+        if is_gone {
             value.state = TransferState::Expired;
         }
     }
-    Ok(Shown { value, version })
+    Ok((Shown { value, version }, is_gone))
 }

@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::place::Place;
 
+/// How long an answer is awaited: longer than a server lets a request take, so that what fails is its answer.
+const PATIENCE: Duration = Duration::from_secs(40);
+
 /// `roster serve` on a free port. Killed when it goes out of scope.
 pub struct Server {
     child: Child,
@@ -74,7 +77,7 @@ impl Server {
     /// A connection of its own, on which some text was sent.
     pub fn connect(&self, text: &str) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(text.as_bytes()).unwrap();
         stream
     }
@@ -154,7 +157,7 @@ pub fn call_at(
     body: Option<&Value>,
 ) -> std::io::Result<(u16, Value)> {
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     let body = body.map(Value::to_string).unwrap_or_default();
     write!(
         stream,

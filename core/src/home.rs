@@ -573,6 +573,7 @@ mod tests {
         );
         keys.extend([
             Key::Note(NoteKey::KeysOf(user)),
+            Key::Note(NoteKey::KeyEnd(key)),
             Key::Note(NoteKey::Tenure),
             Key::Note(NoteKey::Offer(TransferId::from_uuid(Uuid::from_u128(9)))),
         ]);

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, JobId, OrganizationId, UserId};
 use crate::model::{
-    Access, AccountStatus, DirectoryId, DirectoryKind, InvitationStatus, Member, MemberStatus, NoteKey,
+    Access, AccountStatus, DirectoryId, DirectoryKind, InvitationStatus, Member, MemberStatus,
 };
 use crate::permission::RoleRef;
 use crate::store::Stored;
@@ -306,7 +306,7 @@ pub fn key_uuid(key: &Key) -> Uuid {
         Key::Job(id) => id.uuid(),
         Key::Session(id) => id.uuid(),
         Key::Invitation(id) => id.uuid(),
-        Key::Note(NoteKey::SeatHold(id)) => *id,
+        Key::Note(note) => note.ending().map_or_else(Uuid::nil, |(_, id)| id),
         Key::Organization
         | Key::AccountExternalId(_)
         | Key::User
@@ -318,7 +318,6 @@ pub fn key_uuid(key: &Key) -> Uuid {
         | Key::Holding(_)
         | Key::HeldPosts(_)
         | Key::RecordTypes
-        | Key::Note(_)
         | Key::Successions
         | Key::Feed(_)
         | Key::JobPart(_)

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-pub use run::{Done, Seal, TRIES, due_seats, preflight, run, run_sealed};
+pub(crate) use run::settle_inviters;
+pub use run::{Done, Seal, TRIES, Unsettled, preflight, run, run_sealed, unsettled};
 pub(crate) use view::personal_key_holds;
 pub use view::{View, Visible};
 

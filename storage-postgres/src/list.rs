@@ -66,9 +66,10 @@ async fn records(
             let names = Names::of_ids(ids);
             let mut stored = kind::load(connection, home, Kind::Member, &names).await?;
             stored.extend(kind::load(connection, home, Kind::Invitation, &names).await?);
-            let mut held = Names::default();
-            names.ids.iter().for_each(|id| held.add(&Key::Note(NoteKey::SeatHold(*id))));
-            stored.extend(kind::load(connection, home, Kind::Document, &held).await?);
+            let mut notes = Names::default();
+            let ending = names.ids.iter().flat_map(|id| NoteKey::all_ending(*id));
+            ending.for_each(|note| notes.add(&Key::Note(note)));
+            stored.extend(kind::load(connection, home, Kind::Document, &notes).await?);
             return Ok(by_id(stored));
         }
         Listing::Directory { kind, .. } => {

@@ -66,9 +66,9 @@ async fn records(
         Listing::Due { .. } => {
             let mut stored = kind::load(connection, home, Kind::Member, &names).await?;
             stored.extend(kind::load(connection, home, Kind::Invitation, &names).await?);
-            let held = ids.iter().filter_map(|id| Key::Note(NoteKey::SeatHold(*id)).document());
-            let held = to_json("held seats", &held.collect::<Vec<_>>())?;
-            stored.extend(kind::load(connection, home, Kind::Document, &held).await?);
+            let notes = ids.iter().flat_map(|id| NoteKey::all_ending(*id)).map(Key::Note);
+            let notes = to_json("notes", &notes.filter_map(|note| note.document()).collect::<Vec<_>>())?;
+            stored.extend(kind::load(connection, home, Kind::Document, &notes).await?);
             return Ok(by_id(stored));
         }
         Listing::Directory { kind, .. } => {

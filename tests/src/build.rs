@@ -493,6 +493,11 @@ pub fn mail(n: u64) -> Mail {
     Mail { lease, ..mail }
 }
 
+/// The end of the n-th key.
+pub fn key_end(n: u64) -> Note {
+    Note::KeyEnd { key: api_key_id(n), at: START.plus_seconds(12) }
+}
+
 /// That a link was shown.
 pub fn shown_link(n: u64) -> Note {
     Note::ShownLink { invitation: invitation_id(n), link: 7 }

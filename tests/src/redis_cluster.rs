@@ -32,9 +32,7 @@ impl RedisCluster {
             let words = arguments.iter().chain(&bus).map(String::as_str).chain(further.iter().copied());
             Redis::with(&words.collect::<Vec<_>>())
         });
-        let mut clients = nodes
-            .each_ref()
-            .map(|node| redis::Client::open(node.url()).and_then(|client| client.get_connection()).unwrap());
+        let mut clients = nodes.each_ref().map(client);
         for (n, client) in clients.iter_mut().enumerate() {
             let (first, last) = (16_384 * n / 3, 16_384 * (n + 1) / 3 - 1);
             let slots = redis::cmd("CLUSTER").arg("ADDSLOTSRANGE").arg(first).arg(last).to_owned();
@@ -63,6 +61,42 @@ impl RedisCluster {
         Self { nodes, arguments: arguments.collect() }
     }
 
+    /// A connection to each master.
+    ///
+    /// # Panics
+    /// Where one does not answer.
+    pub fn clients(&self) -> [redis::Connection; 3] {
+        self.nodes.each_ref().map(client)
+    }
+
+    /// A new replica of the first master, which has everything that was written by then.
+    ///
+    /// # Panics
+    /// Where it does not come that far.
+    pub fn replica_of_the_first(&self) -> Redis {
+        let bus = free_port().to_string();
+        let common = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port"];
+        let replica = Redis::with(&[common.as_slice(), &[&bus]].concat());
+        let (mut asked, mut first) = (client(&replica), client(&self.nodes[0]));
+        let master: String = redis::cmd("CLUSTER").arg("MYID").query(&mut first).unwrap();
+        let address = replica.address();
+        let (host, port) = address.split_once(':').unwrap();
+        redis::cmd("CLUSTER").arg("MEET").arg(host).arg(port).arg(bus).exec(&mut first).unwrap();
+        let begun = Instant::now();
+        let mut until = |done: &mut dyn FnMut() -> bool| {
+            while !done() {
+                assert!(begun.elapsed() < PATIENCE, "the replica does not come that far");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        };
+        until(&mut || redis::cmd("CLUSTER").arg("REPLICATE").arg(&master).exec(&mut asked).is_ok());
+        until(&mut || {
+            let said: String = redis::cmd("INFO").arg("replication").query(&mut asked).unwrap();
+            said.contains("master_link_status:up")
+        });
+        replica
+    }
+
     /// Its addresses, with commas between.
     pub fn url(&self) -> String {
         self.nodes.each_ref().map(Redis::url).join(",")
@@ -78,4 +112,8 @@ impl RedisCluster {
         let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
         self.nodes[0].start(&arguments);
     }
+}
+
+fn client(node: &Redis) -> redis::Connection {
+    redis::Client::open(node.url()).and_then(|client| client.get_connection()).unwrap()
 }

@@ -12,6 +12,8 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoteKey {
+    /// Organization home: see [`Note::KeyEnd`].
+    KeyEnd(ApiKeyId),
     /// Organization home: see [`Note::KeyMaker`].
     KeyMaker(ApiKeyId),
     /// Organization home: see [`Note::KeysOf`].
@@ -37,6 +39,14 @@ pub enum Note {
         /// Which.
         key: ApiKeyId,
         /// The last time that is known.
+        at: Timestamp,
+    },
+    /// A key of the organization ends. Once it has, what was invited by it holds no seats (rules M7, S1), which is written
+    /// down with the end of this note.
+    KeyEnd {
+        /// Which.
+        key: ApiKeyId,
+        /// When.
         at: Timestamp,
     },
     /// A person made a key of the organization, which stays when they leave (rule L6).
@@ -88,7 +98,8 @@ impl Note {
     pub const fn seats(&self) -> i64 {
         match self {
             Self::SeatHold { seats, .. } => *seats,
-            Self::KeyMaker { .. }
+            Self::KeyEnd { .. }
+            | Self::KeyMaker { .. }
             | Self::KeysOf { .. }
             | Self::LastUse { .. }
             | Self::Offer { .. }
@@ -100,6 +111,7 @@ impl Note {
     /// When it ends by itself.
     pub const fn due(&self) -> Option<Timestamp> {
         match self {
+            Self::KeyEnd { at, .. } => Some(*at),
             Self::SeatHold { until, .. } => Some(*until),
             Self::KeyMaker { .. }
             | Self::KeysOf { .. }
@@ -114,6 +126,7 @@ impl Note {
     pub const fn key(&self) -> NoteKey {
         match self {
             Self::LastUse { key, .. } => NoteKey::LastUse(*key),
+            Self::KeyEnd { key, .. } => NoteKey::KeyEnd(*key),
             Self::KeyMaker { key, .. } => NoteKey::KeyMaker(*key),
             Self::KeysOf { user, .. } => NoteKey::KeysOf(*user),
             Self::SeatHold { batch, .. } => NoteKey::SeatHold(*batch),
@@ -129,13 +142,33 @@ impl NoteKey {
     pub const fn belongs_in(self, home: &Home) -> bool {
         match self {
             Self::LastUse(_) => matches!(home, Home::Activity(_)),
-            Self::KeyMaker(_)
+            Self::KeyEnd(_)
+            | Self::KeyMaker(_)
             | Self::KeysOf(_)
             | Self::Offer(_)
             | Self::SeatHold(_)
             | Self::ShownLink(_)
             | Self::Tenure => matches!(home, Home::Organization(_)),
         }
+    }
+
+    /// What notes that end by themselves are called in a due index, with the id of this one.
+    pub const fn ending(self) -> Option<(&'static str, uuid::Uuid)> {
+        match self {
+            Self::KeyEnd(key) => Some(("key_end", key.uuid())),
+            Self::SeatHold(batch) => Some(("seat_hold", batch)),
+            Self::KeyMaker(_)
+            | Self::KeysOf(_)
+            | Self::LastUse(_)
+            | Self::Offer(_)
+            | Self::ShownLink(_)
+            | Self::Tenure => None,
+        }
+    }
+
+    /// Those of an id that may be in a due index.
+    pub const fn all_ending(id: uuid::Uuid) -> [Self; 2] {
+        [Self::KeyEnd(ApiKeyId::from_uuid(id)), Self::SeatHold(id)]
     }
 
     /// What follows `note:` in the name of a document.
@@ -147,6 +180,7 @@ impl NoteKey {
         let id = uuid::Uuid::try_parse(id).ok()?;
         match kind {
             "last_use" => Some(Self::LastUse(ApiKeyId::from_uuid(id))),
+            "key_end" => Some(Self::KeyEnd(ApiKeyId::from_uuid(id))),
             "key_maker" => Some(Self::KeyMaker(ApiKeyId::from_uuid(id))),
             "keys_of" => Some(Self::KeysOf(UserId::from_uuid(id))),
             "seat_hold" => Some(Self::SeatHold(id)),
@@ -157,11 +191,12 @@ impl NoteKey {
     }
 }
 
-/// `key_maker:ID`, `keys_of:ID`, `last_use:ID`, `offer:ID`, `seat_hold:ID`, `shown_link:ID`, `tenure:`.
+/// `key_end:ID`, `key_maker:ID`, `keys_of:ID`, `last_use:ID`, `offer:ID`, `seat_hold:ID`, `shown_link:ID`, `tenure:`.
 impl fmt::Display for NoteKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LastUse(id) => write!(f, "last_use:{}", id.uuid().simple()),
+            Self::KeyEnd(id) => write!(f, "key_end:{}", id.uuid().simple()),
             Self::KeyMaker(id) => write!(f, "key_maker:{}", id.uuid().simple()),
             Self::KeysOf(id) => write!(f, "keys_of:{}", id.uuid().simple()),
             Self::Offer(id) => write!(f, "offer:{}", id.uuid().simple()),

@@ -14,7 +14,7 @@ use crate::flows::{lapse_invitations, resolve_waiting};
 use crate::home::{Home, Key, Record, Tally};
 use crate::id::{CommitId, UserId, Version};
 use crate::listing::{Listing, PageRequest};
-use crate::model::{Access, Inviter, Member, MemberStatus, Receipt};
+use crate::model::{Access, Inviter, Member, MemberStatus, NoteKey, Receipt};
 use crate::ops::invitation::let_go;
 use crate::ops::job::is_held;
 use crate::refusal::{OpError, Refusal, RefusalKind};
@@ -262,7 +262,7 @@ async fn without_room(roster: &Roster, home: &Home, adds: &[Added]) -> Result<Op
         let sum = read.tallies.get(tally).copied().unwrap_or(0) + by;
         let fits = within.contains(&sum)
             || (*tally == Tally::Seats
-                && within.contains(&(sum - due_seats(roster.store.as_ref(), home, read.now()).await?)));
+                && within.contains(&(sum - unsettled(roster.store.as_ref(), home, read.now()).await?.seats)));
         if !fits {
             return Ok(Some(*tally));
         }
@@ -270,20 +270,57 @@ async fn without_room(roster: &Roster, home: &Home, adds: &[Added]) -> Result<Op
     Ok(None)
 }
 
-/// Seats held by what has ended by time though nobody has settled it.
-pub async fn due_seats<S: Store + ?Sized>(store: &S, home: &Home, now: Timestamp) -> Result<i64, StoreError> {
+/// What has ended by time though nobody has written it down.
+#[derive(Debug, Default)]
+pub struct Unsettled {
+    /// Seats that it holds.
+    pub seats: i64,
+    /// Members, and ends of keys, among it: there may be invitations by them, which end with them.
+    pub inviters: Vec<Key>,
+}
+
+/// What has ended in a home by an instant and is not written down.
+pub async fn unsettled<S: Store + ?Sized>(
+    store: &S,
+    home: &Home,
+    now: Timestamp,
+) -> Result<Unsettled, StoreError> {
     let listing = Listing::Due { home: home.clone(), until: now };
     let mut page = PageRequest { after: None, limit: 500 };
-    let mut seats = 0;
+    let mut ended = Unsettled::default();
     loop {
         let found = store.list(&listing, &page).await?;
-        seats +=
-            found.rows.iter().filter_map(|row| row.stored.record.due()).map(|due| due.seats).sum::<i64>();
+        for due in found.rows.iter().filter_map(|row| row.stored.record.due()) {
+            ended.seats += due.seats;
+            if matches!(due.key, Key::Member(_) | Key::Note(NoteKey::KeyEnd(_))) {
+                ended.inviters.push(due.key);
+            }
+        }
         page.after = found.rows.last().map(|row| row.position.clone());
         if !found.more {
-            return Ok(seats);
+            return Ok(ended);
         }
     }
+}
+
+/// Writes down the end of those who may have invited, and of what was invited by them; whether there were any.
+pub(crate) async fn settle_inviters(
+    roster: &Roster,
+    request: &Request,
+    home: &Home,
+    mut inviters: Vec<Key>,
+) -> Result<bool, OpError> {
+    let tally = |key: &Key| if let Key::Member(user) = key { Some(Tally::Invitations(*user)) } else { None };
+    let tallies: Vec<Tally> = inviters.iter().filter_map(tally).collect();
+    if !tallies.is_empty() {
+        let read = roster.store.read(home, &[], &tallies).await?;
+        inviters.retain(|key| tally(key).is_none_or(|of| read.tallies.get(&of).is_some_and(|sum| *sum > 0)));
+    }
+    if inviters.is_empty() {
+        return Ok(false);
+    }
+    settle(roster, request, home.clone(), inviters, 200).await?;
+    Ok(true)
 }
 
 enum Prepared<'a, T> {

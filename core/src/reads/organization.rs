@@ -11,7 +11,7 @@ use crate::listing::{Listing, PageRequest, Position};
 use crate::model::{
     Card, DirectoryKind, Organization, OrganizationStatus, Transfer, TransferState, UserStatus,
 };
-use crate::op::{Roster, View, due_seats};
+use crate::op::{Roster, View, settle_inviters, unsettled};
 use crate::ops::ownership::Ground;
 use crate::permission::Permission;
 use crate::policy::{Reach, Standing};
@@ -119,7 +119,7 @@ async fn beside(
         read.records.get(&Key::User).map(|stored| &stored.record),
         Some(Record::User(user)) if user.status == UserStatus::Active
     );
-    let used = used_seats(roster, id).await?;
+    let used = used_seats(roster, request, id).await?;
     Ok(OrganizationShown { organization, owner: card, owner_unavailable: !available, used })
 }
 
@@ -132,12 +132,25 @@ async fn shown_version(view: &mut View<'_>, organization: &Shown<Organization>) 
     Ok(view.showing(organization.version, &Record::Organization(organization.value.clone())))
 }
 
-/// Seats in use: the tally without what has ended by time.
-async fn used_seats(roster: &Roster, id: OrganizationId) -> Result<i64, OpError> {
+/// Seats in use: the tally without what has ended by time, and without what was invited by those who have.
+async fn used_seats(roster: &Roster, request: &Request, id: OrganizationId) -> Result<i64, OpError> {
     let home = Home::Organization(id);
-    let read = roster.store.read(&home, &[], &[Tally::Seats]).await?;
+    let (used, inviters) = held_seats(roster, &home).await?;
+    match settle_inviters(roster, request, &home, inviters).await {
+        Ok(false) => Ok(used),
+        Ok(true) => Ok(held_seats(roster, &home).await?.0),
+        Err(error) => {
+            tracing::warn!(%error, "what was invited by those whose time has ended counts as seats in use");
+            Ok(used)
+        }
+    }
+}
+
+async fn held_seats(roster: &Roster, home: &Home) -> Result<(i64, Vec<Key>), OpError> {
+    let read = roster.store.read(home, &[], &[Tally::Seats]).await?;
     let held = read.tallies.get(&Tally::Seats).copied().unwrap_or(0);
-    Ok(held - due_seats(roster.store.as_ref(), &home, read.now()).await?)
+    let ended = unsettled(roster.store.as_ref(), home, read.now()).await?;
+    Ok((held - ended.seats, ended.inviters))
 }
 
 /// Seats; needs `organization:read` on the whole.
@@ -148,7 +161,8 @@ pub async fn seats(
 ) -> Result<Shown<SeatsShown>, OpError> {
     let (organization, standing) = visible_standing(roster, request, id).await?;
     roster.policies.access.require(&standing, "organization:read", Reach::Organization)?;
-    let seats = SeatsShown { purchased: organization.value.purchased, used: used_seats(roster, id).await? };
+    let seats =
+        SeatsShown { purchased: organization.value.purchased, used: used_seats(roster, request, id).await? };
     let mut view = View::new(roster, Home::Organization(id), request);
     Ok(Shown { value: seats, version: shown_version(&mut view, &organization).await? })
 }

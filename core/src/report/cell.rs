@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Number, Value, json};
 
 use crate::text::fold;
 use crate::time::Timestamp;
@@ -15,7 +15,7 @@ pub enum Cell {
     /// No value: no owner, never seen, no such trait.
     Nothing,
     /// A number.
-    Number(f64),
+    Number(Figure),
     /// An instant. Kept to the microsecond, where answers show milliseconds.
     Time(#[serde(with = "micros")] Timestamp),
     /// Text.
@@ -24,6 +24,24 @@ pub enum Cell {
     Truth(bool),
     /// An array or an object, as JSON text.
     Other(String),
+}
+
+/// A number as it was given, so that whole ones are shown to the last digit. Stores compare numbers in double precision,
+/// and so does their order here: two beyond 2^53 may count as equal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Figure(Number);
+
+impl Figure {
+    fn value(&self) -> f64 {
+        self.0.as_f64().unwrap_or(0.0)
+    }
+}
+
+impl PartialEq for Figure {
+    fn eq(&self, other: &Self) -> bool {
+        self.value() == other.value()
+    }
 }
 
 mod micros {
@@ -44,8 +62,7 @@ mod micros {
 impl Cell {
     /// A whole number.
     pub fn count(number: i64) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "counts of people and sessions stay far below 2^53")]
-        Self::Number(number as f64)
+        Self::Number(Figure(number.into()))
     }
 
     /// Text, if there is any.
@@ -63,7 +80,7 @@ impl Cell {
         match value {
             None | Some(Value::Null) => Self::Nothing,
             Some(Value::Bool(truth)) => Self::Truth(*truth),
-            Some(Value::Number(number)) => number.as_f64().map_or(Self::Nothing, Self::Number),
+            Some(Value::Number(number)) => Self::Number(Figure(number.clone())),
             Some(Value::String(text)) => Self::Text(text.clone()),
             Some(other) => Self::Other(other.to_string()),
         }
@@ -74,8 +91,12 @@ impl Cell {
         match self {
             Self::Nothing => Value::Null,
             #[expect(clippy::cast_possible_truncation, reason = "only whole numbers that fit are turned")]
-            Self::Number(number) if number.fract() == 0.0 && number.abs() < 9e15 => json!(*number as i64),
-            Self::Number(number) => json!(number),
+            Self::Number(Figure(number)) => match number.as_f64() {
+                Some(value) if number.is_f64() && value.fract() == 0.0 && value.abs() < 9e15 => {
+                    json!(value as i64)
+                }
+                _ => json!(number),
+            },
             Self::Time(time) => json!(time),
             Self::Text(text) => json!(text),
             Self::Truth(truth) => json!(truth),
@@ -86,7 +107,7 @@ impl Cell {
     /// The order of reports.
     pub fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
-            (Self::Number(one), Self::Number(other)) => one.total_cmp(other),
+            (Self::Number(one), Self::Number(other)) => one.value().total_cmp(&other.value()),
             (Self::Time(one), Self::Time(other)) => one.cmp(other),
             (Self::Text(one), Self::Text(other)) => fold(one).cmp(&fold(other)).then_with(|| one.cmp(other)),
             (Self::Truth(one), Self::Truth(other)) => one.cmp(other),
@@ -119,6 +140,27 @@ impl Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is beyond 2^53 is an id more often than a measure.
+    #[test]
+    fn t5_whole_numbers_are_shown_to_the_last_digit() {
+        let shown = |value: Value| Cell::json(Some(&value)).shown().to_string();
+        for (value, expected) in [
+            (json!(9_007_199_254_740_993_i64), "9007199254740993"),
+            (json!(i64::MIN), "-9223372036854775808"),
+            (json!(u64::MAX), "18446744073709551615"),
+            (json!(2.0), "2"),
+            (json!(2.5), "2.5"),
+            (json!(1e300), "1e+300"),
+        ] {
+            assert_eq!(shown(value), expected);
+        }
+        let (one, other) = (Cell::json(Some(&json!(1))), Cell::json(Some(&json!(1.0))));
+        assert!(one == other && one.order(&other) == Ordering::Equal);
+        let kept: Cell =
+            serde_json::from_str(&serde_json::to_string(&Cell::count(i64::MAX)).unwrap()).unwrap();
+        assert_eq!(kept.shown(), json!(i64::MAX));
+    }
 
     #[test]
     fn t5_an_instant_in_a_position_is_the_one_that_rows_are_ordered_by() {

@@ -13,7 +13,7 @@ use crate::id::{AccountId, OrganizationId, UserId};
 use crate::listing::{Listing, MemberSort, PageRequest, Position, Row, Scope};
 use crate::model::customer::{Presence, ReportKind, ThePresence};
 use crate::model::{Access, DirectoryKind, Member, MemberStatus};
-use crate::op::due_seats;
+use crate::op::unsettled;
 use crate::store::{Read, Store, StoreError};
 
 /// How many records are read at a time.
@@ -104,7 +104,7 @@ async fn begin<'a, S: Store + ?Sized>(
     else {
         return Ok(None);
     };
-    let due = if needs.seats { due_seats(store, &home, now).await? } else { 0 };
+    let due = if needs.seats { unsettled(store, &home, now).await?.seats } else { 0 };
     let (in_all, counts) = if needs.members { count(store, id).await? } else { Default::default() };
     let place = Arc::new(Place { organization, now, seats: seats - due, accounts, counts: in_all });
     let mut begun = Begun { place, scope, counts, lines: Vec::new(), rest: None, bytes: 0 };

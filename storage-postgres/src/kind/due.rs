@@ -11,18 +11,25 @@ use uuid::Uuid;
 use crate::error::Fault;
 use crate::row::bad;
 
-/// Puts the lines of seats that are held.
+/// What a note is called in the index; nothing is asked of others.
+fn kind(key: &Key) -> &'static str {
+    if let Key::Note(note) = key { note.ending().map_or("", |(kind, _)| kind) } else { "" }
+}
+
+/// Puts the lines of notes.
 pub(super) async fn put_all(connection: &mut PgConnection, lines: &[(i64, Due)]) -> Result<(), Fault> {
     let homes: Vec<i64> = lines.iter().map(|(home, _)| *home).collect();
     let ids: Vec<Uuid> = lines.iter().map(|(_, due)| key_uuid(&due.key)).collect();
+    let kinds: Vec<&str> = lines.iter().map(|(_, due)| kind(&due.key)).collect();
     let instants: Vec<i64> = lines.iter().map(|(_, due)| due.at.micros()).collect();
     let seats: Vec<i64> = lines.iter().map(|(_, due)| due.seats).collect();
     query!(
         "INSERT INTO due (home, kind, id, at, seats)
-         SELECT home, 'seat_hold', id, at, seats
-         FROM UNNEST($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[]) AS given (home, id, at, seats)
+         SELECT home, kind, id, at, seats
+         FROM UNNEST($1::bigint[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[]) AS given (home, kind, id, at, seats)
          ON CONFLICT (home, kind, id) DO UPDATE SET at = excluded.at, seats = excluded.seats",
         &homes,
+        &kinds as &[&str],
         &ids,
         &instants,
         &seats
@@ -32,16 +39,18 @@ pub(super) async fn put_all(connection: &mut PgConnection, lines: &[(i64, Due)])
     Ok(())
 }
 
-/// Removes lines of seats that are held no more.
+/// Removes the lines of notes.
 pub(super) async fn remove_all(
     connection: &mut PgConnection,
     homes: &[i64],
+    kinds: &[&str],
     ids: &[Uuid],
 ) -> Result<(), Fault> {
     query!(
-        "DELETE FROM due USING UNNEST($1::bigint[], $2::uuid[]) AS gone (home, id)
-         WHERE due.home = gone.home AND due.kind = 'seat_hold' AND due.id = gone.id",
+        "DELETE FROM due USING UNNEST($1::bigint[], $2::text[], $3::uuid[]) AS gone (home, kind, id)
+         WHERE due.home = gone.home AND due.kind = gone.kind AND due.id = gone.id",
         homes,
+        kinds as &[&str],
         ids
     )
     .execute(connection)
@@ -58,8 +67,11 @@ pub(crate) async fn all(connection: &mut PgConnection, home: i64) -> Result<Vec<
             let key = match row.kind.as_str() {
                 "member" => Key::Member(UserId::from_uuid(row.id)),
                 "invitation" => Key::Invitation(InvitationId::from_uuid(row.id)),
-                "seat_hold" => Key::Note(NoteKey::SeatHold(row.id)),
-                other => return Err(bad("kind", other)),
+                other => {
+                    let named = |note: &NoteKey| note.ending().is_some_and(|(kind, _)| kind == other);
+                    let note = NoteKey::all_ending(row.id).into_iter().find(named);
+                    Key::Note(note.ok_or_else(|| bad("kind", other))?)
+                }
             };
             Ok(Due { at: Timestamp::from_micros(row.at), key, seats: row.seats })
         })

@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 
 use roster_core::home::{Home, Key, Record};
 use roster_core::id::CommitId;
-use roster_core::model::{DirectoryKind, NoteKey};
+use roster_core::model::DirectoryKind;
 use roster_core::store::Stored;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -448,11 +448,14 @@ pub(crate) async fn put_all(connection: &mut PgConnection, puts: &[Put<'_, Recor
 /// Removes records with everything that hangs on them, all of a kind in one statement.
 pub(crate) async fn remove_all(connection: &mut PgConnection, keys: &[(i64, Key)]) -> Result<(), Fault> {
     let mut kinds: BTreeMap<Kind, (Vec<i64>, Names)> = BTreeMap::new();
-    let (mut places, mut holds) = (Vec::new(), Vec::new());
+    let (mut places, mut called, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for (home, key) in keys {
-        if let Key::Note(NoteKey::SeatHold(batch)) = key {
+        if let Key::Note(note) = key
+            && let Some((kind, id)) = note.ending()
+        {
             places.push(*home);
-            holds.push(*batch);
+            called.push(kind);
+            notes.push(id);
         }
         let (homes, names) = kinds.entry(Kind::of(key)).or_default();
         homes.push(*home);
@@ -483,8 +486,8 @@ pub(crate) async fn remove_all(connection: &mut PgConnection, keys: &[(i64, Key)
             Kind::Feed => feed::remove_all(connection, &homes, &texts).await?,
         }
     }
-    if !holds.is_empty() {
-        due::remove_all(connection, &places, &holds).await?;
+    if !notes.is_empty() {
+        due::remove_all(connection, &places, &called, &notes).await?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::error::Fault;
 use crate::row::bad;
 
-/// Keeps a key's line as it should be: there, or not there. Only members, invitations and held seats have one.
+/// Keeps a key's line as it should be: there, or not there. Only members, invitations and some notes have one.
 pub(super) async fn put(
     connection: &mut SqliteConnection,
     home: i64,
@@ -20,7 +20,7 @@ pub(super) async fn put(
     let (kind, id) = match key {
         Key::Member(user) => ("member", user.uuid()),
         Key::Invitation(invitation) => ("invitation", invitation.uuid()),
-        Key::Note(NoteKey::SeatHold(batch)) => ("seat_hold", *batch),
+        Key::Note(note) if let Some(ending) = note.ending() => ending,
         _ if due.is_some() => return Err(bad("due", "a kind that does not end by itself")),
         _ => return Ok(()),
     };
@@ -54,8 +54,11 @@ pub(crate) async fn all(connection: &mut SqliteConnection, home: i64) -> Result<
             let key = match row.kind.as_str() {
                 "member" => Key::Member(UserId::from_uuid(row.id)),
                 "invitation" => Key::Invitation(InvitationId::from_uuid(row.id)),
-                "seat_hold" => Key::Note(NoteKey::SeatHold(row.id)),
-                other => return Err(bad("kind", other)),
+                other => {
+                    let named = |note: &NoteKey| note.ending().is_some_and(|(kind, _)| kind == other);
+                    let note = NoteKey::all_ending(row.id).into_iter().find(named);
+                    Key::Note(note.ok_or_else(|| bad("kind", other))?)
+                }
             };
             Ok(Due { at: Timestamp::from_micros(row.at), key, seats: row.seats })
         })

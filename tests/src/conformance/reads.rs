@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::build::{
     account, account_id, api_key, card, change, claim, commit_id, directory_entry, email_change, invitation,
-    invitation_id, job, job_part, mail, mail_id, mail_pointer, member, on_accounts, operator_key,
+    invitation_id, job, job_part, key_end, mail, mail_id, mail_pointer, member, on_accounts, operator_key,
     organization, organization_home, organization_id, receipt, role, role_id, session, session_id,
     shown_link, text, traits, transfer, user, user_id,
 };
@@ -121,6 +121,7 @@ pub(super) fn records() -> Vec<(Home, Vec<Record>)> {
         }),
         Record::HeldPosts(held_posts()),
         Record::RecordTypes(holding_types()),
+        Record::Note(key_end(1)),
         Record::Note(shown_link(1)),
         Record::Successions(successions()),
         Record::Holding(holding(1, 1)),
@@ -269,26 +270,27 @@ pub async fn the_due_index_follows_its_records(at: &TestStore) {
     assert_eq!(store.dump(&home).await.unwrap().due, vec![line(2, 30, 1)]);
     store.commit(&change(6, &home).remove(Key::Member(user_id(2))).done()).await.unwrap();
     assert_eq!(store.dump(&home).await.unwrap().due, vec![]);
-    // Seats that are held end too, and are listed with whatever else does.
+    // Seats that are held end too, and keys, and are listed with whatever else does.
     let hold = |batch: u128, seconds, seats| {
         let (batch, until) = (Uuid::from_u128(batch), START.plus_seconds(seconds));
         Record::Note(Note::SeatHold { batch, seats, until })
     };
     let draft = change(7, &home).put(hold(1, 20, 5)).put(hold(2, 10, 7)).put(Record::Member(ending(3, 15)));
-    store.commit(&draft.done()).await.unwrap();
+    store.commit(&draft.put(Record::Note(key_end(1))).done()).await.unwrap();
+    let key = Due { at: START.plus_seconds(12), key: Key::Note(key_end(1).key()), seats: 0 };
     let ends = |batch: u128, seconds, seats| Due {
         at: START.plus_seconds(seconds),
         key: Key::Note(NoteKey::SeatHold(Uuid::from_u128(batch))),
         seats,
     };
     let due = store.dump(&home).await.unwrap().due;
-    assert_eq!(due, vec![ends(2, 10, 7), line(3, 15, 1), ends(1, 20, 5)]);
+    assert_eq!(due, vec![ends(2, 10, 7), key, line(3, 15, 1), ends(1, 20, 5)]);
     let listing = Listing::Due { home: home.clone(), until: START.plus_seconds(15) };
     let found = store.list(&listing, &PageRequest { after: None, limit: 9 }).await.unwrap();
     let found: Vec<_> = found.rows.into_iter().map(|row| row.stored.record).collect();
-    assert_eq!(found, vec![hold(2, 10, 7), Record::Member(ending(3, 15))]);
+    assert_eq!(found, vec![hold(2, 10, 7), Record::Note(key_end(1)), Record::Member(ending(3, 15))]);
     let gone = change(8, &home).put(hold(2, 30, 6)).remove(Key::Note(NoteKey::SeatHold(Uuid::from_u128(1))));
-    store.commit(&gone.done()).await.unwrap();
+    store.commit(&gone.remove(Key::Note(key_end(1).key())).done()).await.unwrap();
     assert_eq!(store.dump(&home).await.unwrap().due, vec![line(3, 15, 1), ends(2, 30, 6)]);
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use roster_core::actor::Actor;
+use roster_core::due::settle_due;
 use roster_core::facts::Request;
 use roster_core::flows::{NewMember, NewUser, Who, add_member, invite_many};
 use roster_core::home::Record;
@@ -14,6 +15,7 @@ use roster_core::ops::invitation::{CreateInvitations, HoldSeats, InviteAsk, Invi
 use roster_core::ops::member::{AccessAsk, Joining};
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::refusal::{OpError, Refusal};
+use roster_core::store::Clock as _;
 use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreError, StoreErrorKind, Write};
 use roster_core::verify::verify_all;
 use roster_tests::gate::Hook;
@@ -170,6 +172,54 @@ async fn s1_dead_invitations_hold_no_seats() {
         let audit =
             operator.get(&format!("{CLOUD}/audit?action=invitation.revoked&actor=system")).await.is(200);
         assert_eq!(audit["data"].as_array().unwrap().len(), 2);
+        assert_sound(&world).await;
+    }
+}
+
+/// M7, M12, S1: what was invited by a key or a member whose time has ended holds no seat from that instant, though nobody
+/// has swept or needs one; and where somebody sweeps, without anybody asking.
+#[tokio::test]
+async fn s1_what_was_invited_by_those_whose_time_has_ended_holds_no_seat() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let (operator, clock) = (world.operator(), &world.test().clock);
+        let until = |seconds| json!(clock.now().plus_seconds(seconds));
+        let made = |name: &str, seconds: i64| json!({"name": name, "access": wide("admin"), "expires_at": until(seconds)});
+        let keys = format!("{CLOUD}/api-keys");
+        let mut by = Vec::new();
+        for (name, seconds) in
+            [("ends", 60), ("turned", 60), ("longer", 60), ("shorter", 6_000), ("never", 60)]
+        {
+            let key = operator.post(&keys, made(name, seconds)).await.is(201);
+            let caller = world.service.bearer(&text(&key, "/secret"));
+            by.push((text(&key, "/id"), invited(&caller, &format!("by-{name}"), wide("viewer")).await));
+        }
+        let change = async |n: usize, end: Value| {
+            let path = format!("{keys}/{}", by[n].0);
+            operator.patch(&path, json!({"expires_at": end})).await.is(200);
+        };
+        operator.post(&format!("{keys}/{}/rotate", by[1].0), json!({"overlap_seconds": 600})).await.is(200);
+        change(2, until(6_000)).await;
+        change(3, until(60)).await;
+        change(4, Value::Null).await;
+        let guest = invited(&world.person("anna"), "by-anna", wide("viewer")).await;
+        let before = used(&world).await;
+        let anna = json!({"expires_at": until(60)});
+        operator.patch(&format!("{CLOUD}/members/ext:anna"), anna).await.is(200);
+        clock.advance_seconds(60);
+        assert_eq!(used(&world).await, before - 5, "three of keys, anna's, and her own");
+        let told = [&by[0].1, &by[1].1, &by[2].1, &by[3].1, &by[4].1, &guest];
+        let expected = ["revoked", "revoked", "pending", "revoked", "pending", "revoked"];
+        for (id, expected) in told.into_iter().zip(expected) {
+            assert_eq!(status(&world, id).await, expected);
+        }
+        clock.advance_seconds(6_000);
+        settle_due(&world.service.roster).await.unwrap();
+        let audit =
+            operator.get(&format!("{CLOUD}/audit?action=invitation.revoked&actor=system")).await.is(200);
+        assert_eq!(audit["data"].as_array().unwrap().len(), 5, "{store}: swept before anybody asked");
+        assert_eq!(used(&world).await, before - 6);
+        operator.delete(&format!("{keys}/{}", by[2].0)).await.is(204);
         assert_sound(&world).await;
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{before_replanning, replanned};
+use super::{before_replanning, end_of, replanned};
 use crate::facts::Facts;
 use crate::home::{Home, Record};
 use crate::id::{ApiKeyId, OrganizationId};
@@ -70,10 +70,11 @@ impl Operation for CreateApiKey {
             created_at: facts.now,
         };
         let event = Event::new("api_key.created", "api_key", id).after(fields(&key));
-        let mut decision = Decision::unchanged((key.clone(), token)).put(Record::ApiKey(key)).event(event);
+        let mut decision = Decision::unchanged((key.clone(), token)).event(event);
+        decision.puts.extend(end_of(&key).map(Record::Note));
         let maker = facts.actor.user().map(|user| Note::KeyMaker { key: id, user });
         decision.puts.extend(maker.map(Record::Note));
-        Ok(replanned(decision, facts.actor.user(), facts))
+        Ok(replanned(decision.put(Record::ApiKey(key)), facts.actor.user(), facts))
     }
 }
 

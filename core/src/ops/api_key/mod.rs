@@ -30,6 +30,11 @@ fn require_own(standing: &Standing, member: Option<&Member>, facts: &Facts) -> R
     facts.policies.access.may_manage(standing, &member.access, Reach::Organization)
 }
 
+/// What is noted of the end of a key by which people may be invited.
+fn end_of(key: &ApiKey) -> Option<Note> {
+    key.expires_at.filter(|_| key.user.is_none()).map(|at| Note::KeyEnd { key: key.id, at })
+}
+
 /// A member manages their own keys; others need the permission.
 fn require_manage(standing: &Standing, key: &ApiKey, facts: &Facts) -> Result<(), Refusal> {
     if key.user.is_some() && key.user == facts.actor.user() {

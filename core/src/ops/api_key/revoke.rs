@@ -5,7 +5,7 @@ use super::{planned_by, replanned, require_manage};
 use crate::facts::Facts;
 use crate::home::{Home, Key};
 use crate::id::{ApiKeyId, OrganizationId, UserId};
-use crate::model::{ApiKey, Note, NoteKey};
+use crate::model::{ApiKey, NoteKey};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -20,7 +20,7 @@ pub struct RevokeApiKey {
 }
 
 impl Operation for RevokeApiKey {
-    type State = (Visible, Option<ApiKey>, Option<Note>, Option<UserId>);
+    type State = (Visible, Option<ApiKey>, Vec<Key>, Option<UserId>);
     type Output = ();
 
     fn home(&self) -> Home {
@@ -32,17 +32,18 @@ impl Operation for RevokeApiKey {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        let maker = NoteKey::KeyMaker(self.key);
-        view.fetch([Key::ApiKey(self.key), Key::Note(maker)]).await?;
+        let notes = [NoteKey::KeyEnd(self.key), NoteKey::KeyMaker(self.key)].map(Key::Note);
+        view.fetch(notes.iter().cloned().chain([Key::ApiKey(self.key)]).collect::<Vec<_>>()).await?;
         let visible = view.open_organization().await?;
         let key = view.get(&self.key).await?;
         let planned = planned_by(view, key.as_ref()).await?;
-        Ok((visible, key, view.get(&maker).await?, planned))
+        let notes = notes.into_iter().filter(|note| view.version(note).is_some()).collect();
+        Ok((visible, key, notes, planned))
     }
 
     fn decide(
         &self,
-        (visible, key, maker, planned): Self::State,
+        (visible, key, notes, planned): Self::State,
         facts: &Facts,
     ) -> Result<Decision<()>, Refusal> {
         let (_, standing) = visible.open()?;
@@ -51,7 +52,7 @@ impl Operation for RevokeApiKey {
         let event = Event { user: key.user, ..Event::new("api_key.revoked", "api_key", self.key) }
             .before(fields(&key));
         let mut decision = Decision::unchanged(()).remove(Key::ApiKey(self.key)).event(event);
-        decision.removes.extend(maker.map(|note| Key::Note(note.key())));
+        decision.removes.extend(notes);
         Ok(replanned(decision, planned, facts))
     }
 }

@@ -1,12 +1,12 @@
 //! Changing a key's name, access or end: never beyond what the actor holds.
 
 use super::create::{check_end, fields};
-use super::{planned_by, replanned, require_manage, require_own};
+use super::{end_of, planned_by, replanned, require_manage, require_own};
 use crate::actor::{Actor, Via};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, TheMember};
 use crate::id::{ApiKeyId, OrganizationId, UserId};
-use crate::model::{ApiKey, Member};
+use crate::model::{ApiKey, Member, NoteKey};
 use crate::op::{Decision, Event, Operation, View, Visible};
 use crate::ops::member::{AccessAsk, AskRead};
 use crate::policy::{Reach, custom_roles};
@@ -58,6 +58,7 @@ impl Operation for UpdateApiKey {
             Some(access) => Some(access.load(view).await?),
             None => None,
         };
+        view.fetch([Key::Note(NoteKey::KeyEnd(self.key))]).await?;
         let planned = planned_by(view, key.as_ref()).await?;
         let member = match key.as_ref().and_then(|key| key.user) {
             Some(user) => view.get(&TheMember(user)).await?,
@@ -110,7 +111,13 @@ impl Operation for UpdateApiKey {
         let event = Event { user: before.user, ..Event::new("api_key.updated", "api_key", self.key) }
             .before(fields(&before))
             .after(fields(&after));
-        let decision = Decision::unchanged(after.clone()).put(Record::ApiKey(after)).event(event);
+        let decision = Decision::unchanged(after.clone()).event(event);
+        let decision = match (end_of(&after), end_of(&before)) {
+            (Some(end), _) => decision.put(Record::Note(end)),
+            (None, Some(_)) => decision.remove(Key::Note(NoteKey::KeyEnd(self.key))),
+            (None, None) => decision,
+        };
+        let decision = decision.put(Record::ApiKey(after));
         Ok(replanned(decision, planned, facts))
     }
 }

@@ -2,6 +2,8 @@
 //! break, records of an older schema.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod cluster;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,7 +22,6 @@ use roster_tests::keyspaces::{CLUSTER, Keyspace, SERVER};
 use roster_tests::load::{self, add_account, assert_consistent};
 use roster_tests::private_server::redis::Redis;
 use roster_tests::proxy::{Harm, Proxy};
-use roster_tests::redis_cluster::RedisCluster;
 use roster_tests::stores::{CountingEntropy, FINGERPRINT, ManualClock, TestStore, selected};
 use serde_json::{Value, json};
 
@@ -252,74 +253,6 @@ async fn a_look_names_what_would_be_refused() {
     assert_eq!(nowhere.reach, Reach::Nothing);
     assert!(!bad(&nowhere)[0].contains("hunter2"));
 }
-
-/// Every master is looked at.
-#[tokio::test]
-async fn one_master_that_would_lose_data_is_refused() {
-    if !selected().contains(&"redis-cluster") {
-        return;
-    }
-    let cluster = RedisCluster::with(&["--appendfsync", "everysec"]);
-    let said = refusal(RedisConfig::new(cluster.url(), FINGERPRINT)).await;
-    assert!(said.starts_with("appendfsync is everysec: "), "{said}");
-}
-
-/// A master is killed in the middle of commits to homes on all three, and started again: each is done once.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_master_that_is_killed_loses_nothing() {
-    if !selected().contains(&"redis-cluster") {
-        return;
-    }
-    let mut cluster = RedisCluster::with(&[]);
-    let config = RedisConfig {
-        connection_timeout: Duration::from_secs(1),
-        response_timeout: Duration::from_secs(1),
-        ..RedisConfig::new(cluster.url(), FINGERPRINT)
-    };
-    let store: Arc<dyn Store> = Arc::new(made(config).await.unwrap());
-    let done = Arc::new(AtomicU64::new(0));
-    let lanes = (1..=6_u64).map(|lane| {
-        let (store, done) = (Arc::clone(&store), Arc::clone(&done));
-        tokio::spawn(async move {
-            let mut refused = 0;
-            for n in 0..COMMITS_A_LANE {
-                let set = change(n + 1, &organization_home(lane)).put(Record::Account(account(n)));
-                let set = set.add(Tally::ActiveAccounts, 1, 0..=9_999).done();
-                loop {
-                    match store.commit(&set).await {
-                        Ok(_) => break,
-                        Err(CommitError::Store(error)) => {
-                            assert_ne!(error.kind, StoreErrorKind::Corrupt, "{error}");
-                            refused += 1;
-                        }
-                        Err(other) => panic!("{other}"),
-                    }
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                done.fetch_add(1, Ordering::SeqCst);
-            }
-            refused
-        })
-    });
-    let lanes = futures::future::join_all(lanes);
-    let killing = async {
-        while done.load(Ordering::SeqCst) < COMMITS_A_LANE {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        tokio::task::block_in_place(|| cluster.kill_one());
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        tokio::task::block_in_place(|| cluster.start_it_again());
-    };
-    let (lanes, ()) = futures::join!(lanes, killing);
-    let refused: u32 = lanes.into_iter().map(Result::unwrap).sum();
-    println!("{refused} were refused meanwhile");
-    for lane in 1..=6 {
-        let entries = assert_consistent(store.as_ref(), &organization_home(lane)).await;
-        assert_eq!(entries, COMMITS_A_LANE, "each once");
-    }
-}
-
-const COMMITS_A_LANE: u64 = 60;
 
 #[tokio::test]
 async fn what_is_there_must_be_ours_and_known() {

@@ -136,3 +136,11 @@ impl From<Problem> for Failure {
         Problems(vec![problem]).into()
     }
 }
+
+/// What a command is to change, if anything is; `flags` are those that say so.
+pub fn some_change<P: Default + PartialEq>(patch: P, flags: &str) -> Result<P, Failure> {
+    if patch == P::default() {
+        return Err(Failure::Usage(format!("say what is to change: {flags}")));
+    }
+    Ok(patch)
+}

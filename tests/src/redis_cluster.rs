@@ -83,7 +83,7 @@ impl RedisCluster {
         let (host, port) = address.split_once(':').unwrap();
         redis::cmd("CLUSTER").arg("MEET").arg(host).arg(port).arg(bus).exec(&mut first).unwrap();
         let begun = Instant::now();
-        let mut until = |done: &mut dyn FnMut() -> bool| {
+        let until = |done: &mut dyn FnMut() -> bool| {
             while !done() {
                 assert!(begun.elapsed() < PATIENCE, "the replica does not come that far");
                 std::thread::sleep(Duration::from_millis(20));

@@ -1,8 +1,8 @@
 //! Keys of an organization.
 
-use roster_core::flows::revoke_api_key;
+use roster_core::flows::{revoke_api_key, rotate_api_key, update_api_key};
 use roster_core::model::ApiKey;
-use roster_core::op::{Done, run, run_sealed};
+use roster_core::op::{Done, run_sealed};
 use roster_core::ops::api_key::{ApiKeyPatch, CreateApiKey, CreatePersonalKey, RotateApiKey, UpdateApiKey};
 use roster_core::reads::{self, SeenKey};
 use roster_core::secret::Token;
@@ -41,10 +41,11 @@ pub fn routes() -> Vec<Route> {
             .asks(PAGE)
             .answers(200, "[ApiKey]"),
         Route::get(ONE, "get_api_key", show)
-            .says("Get an API key", "Needs `api_keys:read` on the whole organization. Without the secret.")
+            .says("Get an API key", "Needs `api_keys:read` on the whole organization, unless it is one's own. Without the secret.")
             .answers(200, "ApiKey"),
         Route::patch(ONE, "update_api_key", update)
-            .says("Change an API key", "Needs `api_keys:manage`, and every permission that the key holds before and after.")
+            .says("Change an API key", "Needs `api_keys:manage`, and every permission that the key holds before and after; one's own personal key takes \
+                 neither. One that has ended with its member, by a removal or the like, has that end whatever it is given.")
             .takes(json!({"name": "Backend, north"}))
             .answers(200, "ApiKey")
             .refuses(&["cannot_grant_unheld", "owner_by_transfer_only", "account_gone"]),
@@ -52,14 +53,14 @@ pub fn routes() -> Vec<Route> {
             .says(
                 "Give an API key a new secret",
                 "Needs `api_keys:manage`, and every permission that the key holds; a personal key is turned by its own \
-                 member. For `overlap_seconds`, at most 2592000, the old secret opens too. The new `secret` is in this \
+                 member. One that has ended is given none. For `overlap_seconds`, at most 2592000, the old secret opens too. The new `secret` is in this \
                  answer and nowhere else.",
             )
             .takes(json!({"overlap_seconds": 3600}))
             .answers(200, "NewApiKey")
             .refuses(&["cannot_grant_unheld"]),
         Route::delete(ONE, "revoke_api_key", revoke)
-            .says("Revoke an API key", "Needs `api_keys:manage`. It answers 401 from the next request on.")
+            .says("Revoke an API key", "Needs `api_keys:manage`, unless it is one's own. It answers 401 from the next request on.")
             .answers(204, ""),
     ]
 }
@@ -128,7 +129,7 @@ async fn rotate(call: Call<Rotate>) -> Result<Answer, Problem> {
     let make =
         |done: &Done<(ApiKey, Token)>| Answer::ok(with_secret(&done.output, used)).tagged(done.version);
     let seal = |done: &Done<_>| make(done).sealed(&call);
-    let outcome = run_sealed(call.roster(), &call.request, &operation, Some(&seal)).await;
+    let outcome = rotate_api_key(call.roster(), &call.request, &operation, Some(&seal)).await;
     Answer::of(&call, outcome, make)
 }
 
@@ -177,7 +178,8 @@ async fn update(call: Call<Update>) -> Result<Answer, Problem> {
     };
     // Before: what is done must not fail any more.
     let used = reads::last_used_at(call.roster(), organization, key).await?;
-    let done = run(call.roster(), &call.request, &UpdateApiKey { organization, key, patch }).await?;
+    let operation = UpdateApiKey { organization, key, patch };
+    let done = update_api_key(call.roster(), &call.request, &operation).await?;
     Ok(Answer::ok(shapes::api_key(&done.output, used)).tagged(done.version))
 }
 

@@ -162,7 +162,7 @@ struct Row {
 impl Row {
     fn ask(self) -> InviteAsk {
         let Self { email, access, expires_in, name } = self;
-        InviteAsk { email, access: access.ask(), expires_in, name, user: None, cuts: 0 }
+        InviteAsk { email, access: access.ask(), expires_in, name, user: None, cuts: 0, cut_at: None }
     }
 }
 

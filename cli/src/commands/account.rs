@@ -14,7 +14,7 @@ use roster_core::text::{ExternalId, Name};
 
 use super::{open, open_to_destroy};
 use crate::args::{Global, InOrganization, Limit, TraitArgs};
-use crate::failure::Failure;
+use crate::failure::{Failure, some_change};
 use crate::output::Column;
 use crate::session::{Listed, Session, all_pages};
 
@@ -120,6 +120,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
         Command::Update(asked) => {
             let Update { one, name, external_id, traits } = asked;
             let patch = AccountPatch { name, external_id, status: None, traits: traits.patch() };
+            let patch = some_change(patch, "--name, --external-id or --trait")?;
             update(open(global).await?, &one, patch).await
         }
         Command::Archive(one) => {

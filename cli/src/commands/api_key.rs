@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use roster_api::shapes;
-use roster_core::flows::revoke_api_key;
+use roster_core::flows::{revoke_api_key, rotate_api_key, update_api_key};
 use roster_core::id::{ApiKeyId, OrganizationId};
 use roster_core::model::ApiKey;
 use roster_core::op::run as run_operation;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::access::{AccessArgs, OtherAccess};
 use super::{open, open_to_destroy};
 use crate::args::{Global, InOrganization, Limit};
-use crate::failure::Failure;
+use crate::failure::{Failure, some_change};
 use crate::output::Column;
 use crate::session::{Listed, Session, all_pages};
 
@@ -139,7 +139,7 @@ async fn rotate(session: Session, one: &One, overlap_seconds: u32) -> Result<(),
     let organization = session.organization(&one.within.organization).await?;
     let used = reads::last_used_at(&session.roster, organization, one.key).await?;
     let operation = RotateApiKey { organization, key: one.key, overlap_seconds };
-    let made = run_operation(&session.roster, &session.request(), &operation).await?.output;
+    let made = rotate_api_key(&session.roster, &session.request(), &operation, None).await?.output;
     show_secret(&session, &made, used)
 }
 
@@ -182,8 +182,9 @@ async fn update(session: Session, asked: Update) -> Result<(), Failure> {
         access: asked.access.ask(),
         expires_at: if asked.no_expires_at { Some(None) } else { asked.expires_at.map(Some) },
     };
+    let patch = some_change(patch, "a role with its accounts, --name or --expires-at")?;
     let operation = UpdateApiKey { organization, key: asked.one.key, patch };
-    run_operation(&session.roster, &session.request(), &operation).await?;
+    update_api_key(&session.roster, &session.request(), &operation).await?;
     show(&session, organization, asked.one.key).await
 }
 

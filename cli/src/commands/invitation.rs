@@ -16,7 +16,7 @@ use serde_json::json;
 use super::access::{AccessArgs, SomeAccess};
 use super::{open, open_to_destroy};
 use crate::args::{Global, InOrganization, Limit};
-use crate::failure::{Failure, note_refused};
+use crate::failure::{Failure, note_refused, some_change};
 use crate::output::{Column, line, table};
 use crate::session::{Listed, Session, all_pages};
 
@@ -141,6 +141,7 @@ async fn create(session: Session, new: Create) -> Result<(), Failure> {
         name: name.clone(),
         user: None,
         cuts: 0,
+        cut_at: None,
     };
     let [email] = new.emails.as_slice() else {
         if name.is_some() {
@@ -241,11 +242,7 @@ async fn update(session: Session, change: Update) -> Result<(), Failure> {
     let Update { one, access, name, no_name, expires_in } = change;
     let name = if no_name { Some(None) } else { name.map(Some) };
     let patch = InvitationPatch { access: access.ask(), name, expires_in };
-    if patch == InvitationPatch::default() {
-        return Err(Failure::Usage(
-            "say what is to change: a role with its accounts, --name or --expires-in".to_owned(),
-        ));
-    }
+    let patch = some_change(patch, "a role with its accounts, --name or --expires-in")?;
     let organization = session.organization(&one.within.organization).await?;
     let operation = UpdateInvitation { organization, invitation: one.invitation, patch };
     run_operation(&session.roster, &session.request(), &operation).await?;

@@ -15,7 +15,7 @@ use roster_core::text::{Email, ExternalId, Name, Slug};
 
 use super::{open, open_to_destroy};
 use crate::args::{Global, Limit, TraitArgs};
-use crate::failure::Failure;
+use crate::failure::{Failure, some_change};
 use crate::output::Column;
 use crate::session::{Listed, Session, all_pages};
 
@@ -305,6 +305,7 @@ async fn update(session: Session, asked: Update) -> Result<(), Failure> {
         settings,
         traits: asked.traits.patch(),
     };
+    let patch = some_change(patch, "--name, --slug, --external-id, --setting or --trait")?;
     flows::update_organization(&session.roster, &session.request(), id, &patch).await?;
     show(&session, id).await
 }

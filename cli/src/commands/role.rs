@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{open, open_to_destroy};
 use crate::args::{Global, InOrganization};
-use crate::failure::Failure;
+use crate::failure::{Failure, some_change};
 use crate::output::{Column, Printer};
 use crate::session::{Listed, Session};
 
@@ -158,7 +158,7 @@ async fn create(session: &Session, new: Create) -> Result<(), Failure> {
 async fn update(session: &Session, asked: Update) -> Result<(), Failure> {
     let organization = session.organization(&asked.within.organization).await?;
     let permissions = asked.permissions.map(|held| held.into_iter().collect());
-    let patch = RolePatch { name: asked.name, permissions };
+    let patch = some_change(RolePatch { name: asked.name, permissions }, "--name or --permission")?;
     let operation = UpdateRole { organization, role: asked.role, patch };
     let done = run_operation(&session.roster, &session.request(), &operation).await?;
     session.out.one(&shapes::custom_role(&done.output), FIELDS)

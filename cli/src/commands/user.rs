@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::{job, open, open_to_destroy};
 use crate::args::{Global, Limit, TraitArgs};
-use crate::failure::Failure;
+use crate::failure::{Failure, some_change};
 use crate::output::{Column, text};
 use crate::session::{Listed, Session, all_pages};
 
@@ -228,6 +228,7 @@ async fn update(session: &Session, asked: Update) -> Result<(), Failure> {
         external_id: asked.external_id,
         traits: asked.traits.patch(),
     };
+    let patch = some_change(patch, "--name, --email, --external-id or --trait")?;
     let done = flows::update_user(&session.roster, &session.request(), user, &patch).await?;
     print(session, &done.output)
 }

@@ -110,6 +110,16 @@ on_every_store! {
         assert_eq!(url.trim(), rows[0]["url"]);
         assert_eq!(place.run(&of("update")).status, 2, "nothing is to be changed");
         assert_eq!(place.run(&of("update --role viewer")).status, 2, "where");
+        for nothing in [
+            "user update ext:ada",
+            "organization update ext:acme",
+            "account update ext:north --organization ext:acme",
+            "member update ext:bob --organization ext:acme",
+            "role update member --organization ext:acme",
+        ] {
+            let ran = place.run(nothing);
+            assert!(ran.status == 2 && ran.stderr.contains("say what is to change: --"), "{nothing}: {ran:?}");
+        }
         let changed = place.json(&of("update --name Cy --expires-in 7200"));
         assert_eq!(changed["access"], rows[0]["invitation"]["access"]);
         assert_ne!(changed["expires_at"], rows[0]["invitation"]["expires_at"]);

@@ -22,15 +22,16 @@ pub async fn answer_offer(
 ) -> Result<Done<Transfer>, OpError> {
     let (home, key) = (Home::Organization(organization), Key::Transfer(transfer));
     let mut read = roster.store.read(&home, std::slice::from_ref(&key), &[]).await?;
-    let (cuts, owner_available) = match read.records.remove(&key).map(|stored| stored.record) {
-        Some(Record::Transfer(transfer)) if answer == OfferAnswer::Accept => {
+    let (cuts, available, owner_available) = match read.records.remove(&key).map(|stored| stored.record) {
+        Some(Record::Transfer(transfer)) => {
             let owner = find_user(roster, &UserRef::Id(transfer.from)).await?;
-            (find_user(roster, &UserRef::Id(transfer.to)).await?.cuts, owner.status == UserStatus::Active)
+            let to = find_user(roster, &UserRef::Id(transfer.to)).await?;
+            (to.cuts, to.status == UserStatus::Active, owner.status == UserStatus::Active)
         }
-        // Nothing is given to anybody.
-        Some(_) | None => (0, true),
+        Some(_) | None => (0, true, true),
     };
-    let mut operation = AnswerOffer { organization, transfer, answer, cuts, owner_available, mail: None };
+    let mut operation =
+        AnswerOffer { organization, transfer, answer, cuts, available, owner_available, mail: None };
     if answer == OfferAnswer::Accept {
         operation.mail = posting(roster, request, &operation).await?;
     }

@@ -9,7 +9,7 @@ use crate::facts::Request;
 use crate::home::{Home, Key, Record};
 use crate::id::{InvitationId, OrganizationId, UserId};
 use crate::limits::Tried;
-use crate::model::{ClaimName, ClaimTarget, Invitation, Organization};
+use crate::model::{ClaimName, ClaimTarget, Invitation, Organization, User};
 use crate::op::{Done, Roster, Seal, View, preflight, run, run_sealed};
 use crate::ops::invitation::{
     CreateInvitations, FreeSeats, HoldSeats, InviteAsk, InviteOutcome, ROWS, ResendInvitation,
@@ -18,6 +18,7 @@ use crate::reads::{somewhere, visible_standing};
 use crate::refusal::{OpError, Refusal};
 use crate::store::StoreError;
 use crate::text::Email;
+use crate::time::Timestamp;
 
 /// A row of a batch, by its number, with what became of it.
 pub type InvitedRow = (usize, InviteOutcome);
@@ -228,7 +229,7 @@ pub async fn resend(
     // Whether the actor may is decided below; it takes no right to read it.
     let mut view = View::new(roster, Home::Organization(organization), request);
     let email = view.get(&invitation).await?.ok_or(Refusal::NotFound)?.email;
-    let (user, cuts) = known(roster, &email).await?;
+    let (user, cuts, _) = known(roster, &email).await?;
     let mut operation = ResendInvitation { organization, invitation, user, cuts, mail: None };
     let counted = count(roster, organization, &email);
     let outcome = async {
@@ -248,19 +249,27 @@ pub async fn resend(
 }
 
 async fn named(roster: &Roster, ask: InviteAsk) -> Result<InviteAsk, StoreError> {
-    let (user, cuts) = known(roster, &ask.email).await?;
-    Ok(InviteAsk { user, cuts, ..ask })
+    let (user, cuts, cut_at) = known(roster, &ask.email).await?;
+    Ok(InviteAsk { user, cuts, cut_at, ..ask })
 }
 
-/// Whose an address is, and how often they have been removed from everything.
-async fn known(roster: &Roster, email: &Email) -> Result<(Option<UserId>, u32), StoreError> {
-    let Some(user) = user_of(roster, email).await? else { return Ok((None, 0)) };
-    let read = roster.store.read(&Home::User(user), &[Key::User], &[]).await?;
-    let cuts = match read.records.get(&Key::User).map(|stored| &stored.record) {
-        Some(Record::User(user)) => user.cuts,
-        _ => 0,
-    };
-    Ok((Some(user), cuts))
+/// Whose an address is, how often they have been removed from everything, and when last.
+pub(super) async fn known(
+    roster: &Roster,
+    email: &Email,
+) -> Result<(Option<UserId>, u32, Option<Timestamp>), StoreError> {
+    let Some(user) = user_of(roster, email).await? else { return Ok((None, 0, None)) };
+    let head = head_of(roster, user).await?;
+    Ok((Some(user), head.as_ref().map_or(0, |head| head.cuts), head.and_then(|head| head.cut_at)))
+}
+
+/// The record of somebody, if there is one.
+pub(super) async fn head_of(roster: &Roster, user: UserId) -> Result<Option<User>, StoreError> {
+    let mut read = roster.store.read(&Home::User(user), &[Key::User], &[]).await?;
+    Ok(match read.records.remove(&Key::User).map(|stored| stored.record) {
+        Some(Record::User(user)) => Some(user),
+        _ => None,
+    })
 }
 
 /// Whose an address is, if anybody's.

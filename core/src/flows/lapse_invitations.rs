@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::invite::{head_of, known};
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
 use crate::id::{InvitationId, OrganizationId, UserId};
@@ -28,13 +29,14 @@ pub(crate) async fn lapse_invitations(
     let mut ended = 0;
     for (n, some) in found.chunks(AT_ONCE).enumerate() {
         let invitations = some.to_vec();
-        let operation = LapseInvitations { organization, invitations, cuts: cuts.clone() };
+        let operation = LapseInvitations { organization, invitations, cuts: cuts.clone(), invited: None };
         ended += run(roster, &request.as_system(&format!("lapse {n}")), &operation).await?.output;
     }
     Ok(ended)
 }
 
-/// Ends one invitation, if it is pending and its inviter has left; whether that was so.
+/// Ends one invitation, if it is pending and its inviter has left, or whose address it is was removed since; whether that was
+/// so.
 pub(crate) async fn lapse_invitation(
     roster: &Roster,
     request: &Request,
@@ -48,7 +50,9 @@ pub(crate) async fn lapse_invitation(
     if let Some(user) = invitation.invited_by.user() {
         cuts.insert(user, cuts_of(roster, user).await?);
     }
-    let operation = LapseInvitations { organization, invitations: vec![invitation.id], cuts };
+    let (user, _, cut_at) = known(roster, &invitation.email).await?;
+    let invited = user.map(|user| (user, cut_at));
+    let operation = LapseInvitations { organization, invitations: vec![invitation.id], cuts, invited };
     Ok(run(roster, &request.as_settling("lapse one"), &operation).await?.output > 0)
 }
 
@@ -120,9 +124,5 @@ fn is_same(one: &Inviter, other: &Inviter) -> bool {
 }
 
 async fn cuts_of(roster: &Roster, user: UserId) -> Result<u32, StoreError> {
-    let read = roster.store.read(&Home::User(user), &[Key::User], &[]).await?;
-    Ok(match read.records.get(&Key::User).map(|stored| &stored.record) {
-        Some(Record::User(user)) => user.cuts,
-        _ => 0,
-    })
+    Ok(head_of(roster, user).await?.map_or(0, |head| head.cuts))
 }

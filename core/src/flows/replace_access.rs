@@ -1,6 +1,6 @@
 //! Replacing a member's whole access: how often they were removed from everything is read first.
 
-use super::find_user;
+use super::find_living;
 use crate::facts::Request;
 use crate::id::OrganizationId;
 use crate::model::Member;
@@ -17,7 +17,7 @@ pub async fn replace_access(
     user: &UserRef,
     access: AccessAsk,
 ) -> Result<Done<(Member, AccessDiff)>, OpError> {
-    let user = find_user(roster, user).await?;
+    let user = find_living(roster, user).await?;
     let operation = ReplaceAccess { organization, user: user.id, cuts: user.cuts, access };
     run(roster, request, &operation).await
 }

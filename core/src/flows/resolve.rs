@@ -3,7 +3,7 @@
 use super::claims;
 use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, OrganizationId, UserId};
-use crate::model::{ClaimName, ClaimTarget, User};
+use crate::model::{ClaimName, ClaimTarget, User, UserStatus};
 use crate::op::Roster;
 use crate::reference::{AccountRef, OrganizationRef, UserRef};
 use crate::refusal::{OpError, Refusal};
@@ -46,6 +46,12 @@ pub async fn find_user(roster: &Roster, named: &UserRef) -> Result<User, OpError
         Some(Record::User(user)) => Ok(user.clone()),
         _ => Err(Refusal::NotFound.into()),
     }
+}
+
+/// The same for one to whom something is to be given: 404 for one who was erased too (rule L5).
+pub async fn find_living(roster: &Roster, named: &UserRef) -> Result<User, OpError> {
+    let user = find_user(roster, named).await?;
+    if user.status == UserStatus::Erased { Err(Refusal::NotFound.into()) } else { Ok(user) }
 }
 
 /// Where an account lives and which it is. An external id is looked for in the organizations given; 409 where

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Held, Interrupted, as_asked};
 use crate::facts::Request;
-use crate::flows::{BulkAct, find_user, mail_password_reset, require_alive};
+use crate::flows::{BulkAct, find_living, find_user, mail_password_reset, require_alive};
 use crate::id::{OrganizationId, UserId};
 use crate::model::{Job, JobPartId, JobSide, Outcome, OutcomeStatus, PartContent, UserStatus};
 use crate::op::{Operation, preflight};
@@ -172,6 +172,7 @@ impl Held {
             }
             BulkAct::SetWideAccess { .. } | BulkAct::SetAccess { .. } => {
                 let access = act.access().ok_or(Refusal::NotFound)?;
+                let cuts = find_living(&self.roster, &UserRef::Id(user)).await?.cuts;
                 let act = ReplaceAccess { organization, user, cuts, access };
                 self.in_job(request, row, act, Changed).await
             }

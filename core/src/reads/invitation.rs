@@ -118,7 +118,7 @@ async fn found(
     let mut view = View::new(roster, Home::Organization(organization), request);
     let value = view.get(&id).await?.ok_or(Refusal::NotFound)?;
     let version = view.version(&Key::Invitation(id)).ok_or(Refusal::NotFound)?;
-    // Whoever stands for it may have left by time, and nobody has written down that it is dead.
+    // Whoever stands for it may have left by time, whoever it is for been removed, and nobody has written down that it is dead.
     if view.due().contains(&Key::Invitation(id))
         || lapse_invitation(roster, request, organization, &value).await?
     {
@@ -163,8 +163,10 @@ pub async fn invitation_preview(
     if !view.due().is_empty() {
         settle_invitation(roster, request, link.organization, link.invitation).await?;
     }
-    if lapse_invitation(roster, request, link.organization, &invitation).await? {
-        return Err(Refusal::InvitationRevoked.into());
-    }
-    Ok(InvitationPreview::of(organization.name, &invitation))
+    let status = if lapse_invitation(roster, request, link.organization, &invitation).await? {
+        InvitationStatus::Revoked
+    } else {
+        invitation.status
+    };
+    Ok(InvitationPreview::of(organization.name, &Invitation { status, ..invitation }))
 }

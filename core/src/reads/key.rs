@@ -74,7 +74,7 @@ const TOGETHER: usize = 16;
 
 /// Keys with the ends that they have: a personal key from before a cut or a suspension of its member has ended with that,
 /// whatever its own end is (rules M7, L9).
-pub(super) async fn as_they_stand(
+pub(crate) async fn as_they_stand(
     roster: &Roster,
     organization: OrganizationId,
     mut keys: Vec<ApiKey>,

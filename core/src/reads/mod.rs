@@ -37,6 +37,7 @@ pub use export::{
 pub(crate) use feed::last_entry;
 pub use invitation::{InvitationPreview, invitation, invitation_link, invitation_preview, invitations};
 pub use job::{job_results, jobs};
+pub(crate) use key::as_they_stand;
 pub use key::{SeenKey, api_key, api_keys, last_used_at, operator_keys};
 pub use leaving::{LeavingPlan, leaving_plan};
 pub use member::{

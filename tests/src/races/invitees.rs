@@ -200,6 +200,7 @@ pub(super) async fn two_invitations(scene: &mut Scene) -> Result<String, String>
         name: None,
         user: None,
         cuts: 0,
+        cut_at: None,
     };
     let one = |n: usize| {
         let (roster, ask) = (scene.replicas[n].clone(), ask.clone());

@@ -50,6 +50,7 @@ pub(super) async fn invited_by(
         name: None,
         user: None,
         cuts: 0,
+        cut_at: None,
     };
     let request = Request::new(actor, scene.replicas[0].entropy.as_ref());
     let made = invite(&scene.replicas[0], &request, scene.organization, ask, None).await;

@@ -190,6 +190,7 @@ pub(super) async fn erase_and_accept(scene: &mut Scene) -> Result<String, String
         name: None,
         user: None,
         cuts: 0,
+        cut_at: None,
     };
     let invited = invite(&scene.replicas[0], &operator(scene), organization, ask, None).await;
     let rows = invited.expect("an invitation").output;

@@ -220,7 +220,15 @@ impl Flow {
                 let mailed = with_mail(roster, Arc::default());
                 let email = "rita@example.com".parse().unwrap();
                 let access = AccessAsk::Accounts(vec![(external("north"), MEMBER)]);
-                let ask = InviteAsk { email, access, expires_in: None, name: None, user: None, cuts: 0 };
+                let ask = InviteAsk {
+                    email,
+                    access,
+                    expires_in: None,
+                    name: None,
+                    user: None,
+                    cuts: 0,
+                    cut_at: None,
+                };
                 invite(&mailed, request, cloud, ask, Some(&|_| vec![1])).await.map(drop)
             }
         }

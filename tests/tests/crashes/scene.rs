@@ -62,7 +62,8 @@ impl Scene {
         let mut links = Vec::new();
         for name in ["fay", "rita.new"] {
             let (email, access) = (format!("{name}@example.com").parse().unwrap(), access.clone());
-            let ask = InviteAsk { email, access, expires_in: None, name: None, user: None, cuts: 0 };
+            let ask =
+                InviteAsk { email, access, expires_in: None, name: None, user: None, cuts: 0, cut_at: None };
             let invited = invite(&roster, &request(), cloud, ask, None).await.unwrap().output;
             let [(_, InviteOutcome::Invited(it))] = invited.as_slice() else { panic!("{invited:?}") };
             links.push(InvitationLink { organization: cloud, invitation: it.id, number: it.link });

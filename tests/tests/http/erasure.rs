@@ -132,6 +132,15 @@ async fn l5_the_address_is_freed_and_the_external_id_is_not() {
             .put(&format!("{CLOUD}/accounts/ext:north/members/{id}"), role)
             .await
             .refused(404, "not_found");
+        let roles = json!([{"role": "viewer", "accounts": "all"}]);
+        let put = operator.put(&format!("{CLOUD}/members/{id}/access"), json!({"roles": roles})).await;
+        put.refused(404, "not_found");
+        let many = json!({"action": "set_access", "users": [id], "roles": roles});
+        let job = operator.post(&format!("{CLOUD}/members/bulk"), many).await.is(202);
+        work_off(&world).await;
+        let results = format!("{CLOUD}/jobs/{}/results", text(&job, "/job/id"));
+        assert_eq!(operator.get(&results).await.is(200)["data"][0]["code"], "not_found", "{store}");
+        assert_ne!(operator.get(&format!("{CLOUD}/members/{id}")).await.is(200)["status"], "active");
         let post = json!({"user": id});
         operator.put(&format!("{CLOUD}/key-roles/csm"), post).await.refused(409, "target_not_active");
         operator.post(&format!("/v1/users/{id}/erase"), json!({"confirm": true})).await.is(202);

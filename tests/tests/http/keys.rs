@@ -234,6 +234,12 @@ async fn p3_a_personal_key_has_its_members_rights_and_ends_with_their_cut() {
             anna.call(http::Method::POST, &act(in_again), None).await.is(200);
             key.get("/v1/me").await.refused(401, "unauthenticated");
             assert!(!lives(&id).await);
+            // What would open nothing is not handed out, and no answer says that it lived.
+            let max = world.person("max");
+            max.post(&format!("{one}/rotate"), json!({})).await.refused(422, "invalid");
+            max.patch(&one, json!({"expires_at": null})).await.refused(422, "invalid");
+            let named = max.patch(&one, json!({"name": "Old desk"})).await.is(200);
+            assert_eq!(named["expires_at"], operator.get(&one).await.is(200)["expires_at"], "{store}");
         }
         world.test().clock.advance_seconds(1);
         let (id, secret) = make("max").await;

@@ -272,6 +272,9 @@ async fn o2_an_owner_goes_with_a_new_owner() {
         world.operator().post(&path, body(json!("ext:fred"))).await.refused(409, "target_not_active");
         world.operator().post(&path, body(json!("ext:olga"))).await.refused(422, "invalid");
         world.operator().post(&path, body(json!("ext:mia"))).await.refused(404, "not_found");
+        world.operator().post("/v1/users/ext:anna/suspend", json!({})).await.is(200);
+        world.operator().post(&path, body(json!("ext:anna"))).await.refused(409, "target_not_active");
+        world.operator().post("/v1/users/ext:anna/unsuspend", json!({})).await.is(200);
         let left = world.operator().post(&path, body(json!("ext:anna"))).await.is(200);
         assert_eq!(
             (&left["member"]["status"], &left["transfer"]["state"]),

@@ -102,6 +102,7 @@ async fn o4_an_offer_is_judged_again_when_it_is_accepted() {
             ("left and came back", 410, "offer_expired"),
             ("role gone", 409, "role_gone"),
             ("owner suspended", 410, "offer_expired"),
+            ("suspended", 409, "target_not_active"),
             ("no seat", 409, "no_seat"),
         ] {
             let world = World::on(store).await;
@@ -117,6 +118,9 @@ async fn o4_an_offer_is_judged_again_when_it_is_accepted() {
                 }
                 "owner suspended" => {
                     operator.post("/v1/users/ext:olga/suspend", json!({})).await.is(200);
+                }
+                "suspended" => {
+                    operator.post("/v1/users/ext:nils/suspend", json!({})).await.is(200);
                 }
                 "left and came back" => {
                     operator.delete(&format!("{CLOUD}/members/ext:nils")).await.is(200);
@@ -156,11 +160,15 @@ async fn o4_an_offer_is_judged_again_when_it_is_accepted() {
             let shown = if shown.status.as_u16() == 304 { operator.get(&path).await } else { shown }.is(200);
             assert_eq!(shown["state"], if over { "expired" } else { "pending" }, "{store}: {way}");
             let reply = world.person(person).post(&format!("{path}/accept"), json!({})).await;
-            if way == "deactivated" {
-                reply.refused(404, "not_found");
+            if matches!(way, "deactivated" | "suspended") {
+                assert!(matches!(reply.status.as_u16(), 401 | 404), "{way}: {reply:?}");
                 operator.post(&format!("{path}/accept"), json!({})).await.refused(status, code);
             } else {
                 reply.refused(status, code);
+            }
+            if matches!(way, "another was first" | "left and came back") {
+                let declined = world.person(person).post(&format!("{path}/decline"), json!({})).await;
+                declined.refused(410, "offer_expired");
             }
             if way == "owner suspended" {
                 assert_eq!(owner(&world).await, "olga@example.com");

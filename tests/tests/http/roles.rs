@@ -172,6 +172,11 @@ async fn m11_nobody_grants_by_a_role_what_they_do_not_hold() {
             anna.patch(&one(name), json!({"name": "x"})).await.refused(403, "forbidden");
             anna.delete(&one(name)).await.refused(403, "forbidden");
         }
+        // Whoever may change members brings none back who has left, without access neither.
+        let changer = make(&anna, "Changer", &["members:read", "members:update"]).await;
+        give(&world, "kim", &changer).await;
+        operator.delete(&format!("{CLOUD}/members/ext:empty")).await.is(200);
+        kim.put(&of("empty"), json!({"roles": []})).await.refused(403, "forbidden");
         let long: Vec<String> = (0..501).map(|n| format!("deals:act{n}")).collect();
         anna.post(ROLES, json!({"name": "Long", "permissions": long})).await.refused(422, "invalid");
         for bad in ["members:fly", "*:read", "deals"] {

@@ -4,13 +4,12 @@
 
 mod cluster;
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redis::cmd;
 use roster_core::health::{Durability, Inspection, Reach};
-use roster_core::home::{Record, Tally};
+use roster_core::home::Record;
 use roster_core::load::Load;
 use roster_core::model::Account;
 use roster_core::op::Roster;

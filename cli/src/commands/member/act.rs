@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{Add, FIELDS, One, Update};
 use crate::commands::access::WholeAccess;
-use crate::failure::Failure;
+use crate::failure::{Failure, some_change};
 use crate::output::{line, table};
 use crate::session::Session;
 
@@ -131,6 +131,7 @@ pub async fn update(session: Session, asked: Update) -> Result<(), Failure> {
         starts_at: if asked.no_starts_at { Some(None) } else { asked.starts_at.map(Some) },
         expires_at: if asked.no_expires_at { Some(None) } else { asked.expires_at.map(Some) },
     };
+    let patch = some_change(patch, "--starts-at, --expires-at or one of --no-starts-at and --no-expires-at")?;
     let operation = UpdateMember { organization, user, patch };
     let done = run_operation(&session.roster, &session.request(), &operation).await?;
     print(&session, organization, &done.output)

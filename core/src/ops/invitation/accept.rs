@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::is_not_in;
-use super::scene::{InviterHead, InviterRead, all_there, load_accounts, require_link};
+use super::scene::{InviterHead, InviterRead, all_there, is_overtaken, load_accounts, require_link};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, TheMember, TheOrganization};
 use crate::id::UserId;
@@ -90,9 +90,8 @@ impl Operation for AcceptInvitation {
             return still_member(&invitation, member)
                 .map(|member| Decision::unchanged((organization, member)));
         }
-        let overtaken = self.cut_at.is_some_and(|cut| invitation.sent_at <= cut);
         let stored = read.member.as_ref();
-        if overtaken || stored.is_some_and(|it| it.epoch > self.cuts || it.has_cut(invitation.sent_at)) {
+        if stored.is_some_and(|it| it.epoch > self.cuts) || is_overtaken(&invitation, stored, self.cut_at) {
             return Err(Refusal::InvitationRevoked);
         }
         // One who was removed from everything left then, swept or not.

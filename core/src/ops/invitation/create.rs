@@ -40,6 +40,8 @@ pub struct InviteAsk {
     pub user: Option<UserId>,
     /// How often they have been removed from everything, as it was read before.
     pub cuts: u32,
+    /// When they were last.
+    pub cut_at: Option<Timestamp>,
 }
 
 /// What became of a row.
@@ -185,7 +187,9 @@ fn invited(
     match &read.pending {
         // This very request has made it before it was cut off.
         Some(own) if own.invitation.id == id => return Ok(own.invitation.clone()),
-        Some(other) if !other.is_dead(facts.now) => return Err(Refusal::InvitationExists),
+        Some(other) if !other.is_dead(read.member.as_ref(), row.cut_at, facts.now) => {
+            return Err(Refusal::InvitationExists);
+        }
         Some(_) | None => {}
     }
     granting.none_archived_anew(&Access::NONE)?;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::scene::require_link;
+use super::scene::{InviterRead, require_link};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, TheOrganization};
 use crate::model::{Invitation, InvitationStatus, Organization, OrganizationStatus};
@@ -19,7 +19,7 @@ pub struct DeclineInvitation {
 }
 
 impl Operation for DeclineInvitation {
-    type State = (Option<Organization>, Option<Invitation>);
+    type State = (Option<Organization>, Option<Invitation>, InviterRead);
     type Output = (Organization, Invitation);
 
     fn home(&self) -> Home {
@@ -32,12 +32,13 @@ impl Operation for DeclineInvitation {
         if let Some(invitation) = &invitation {
             view.fetch([Key::InvitedAddress(invitation.email.key().to_owned())]).await?;
         }
-        Ok((view.get(&TheOrganization).await?, invitation))
+        let inviter = InviterRead::of_pending(view, invitation.as_ref()).await?;
+        Ok((view.get(&TheOrganization).await?, invitation, inviter))
     }
 
     fn decide(
         &self,
-        (organization, invitation): Self::State,
+        (organization, invitation, inviter): Self::State,
         facts: &Facts,
     ) -> Result<Decision<Self::Output>, Refusal> {
         let organization = organization.filter(|it| it.status == OrganizationStatus::Active);
@@ -48,6 +49,9 @@ impl Operation for DeclineInvitation {
             return Ok(Decision::unchanged((organization, before)));
         }
         require_link(&before, self.link.number, None)?;
+        if inviter.is_gone(&before, facts.now) {
+            return Err(Refusal::InvitationRevoked);
+        }
         let after = before.ended(InvitationStatus::Declined, facts.now);
         let event = Event::new("invitation.declined", "invitation", after.id)
             .before(json!({"status": before.status}))

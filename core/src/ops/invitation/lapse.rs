@@ -4,16 +4,17 @@
 use std::collections::BTreeMap;
 
 use super::overtake::revoked;
-use super::scene::InviterRead;
+use super::scene::{InviterRead, is_overtaken};
 use crate::facts::Facts;
-use crate::home::{Home, Key, Record};
+use crate::home::{Home, Key, Record, TheMember};
 use crate::id::{InvitationId, OrganizationId, UserId};
 use crate::model::{Invitation, InvitationStatus, Inviter, Member, MemberStatus, NoteKey};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::{StoreError, Stored};
+use crate::time::Timestamp;
 
-/// Ends those of some invitations whose inviter has left.
+/// Ends those of some invitations whose inviter has left, and one whose address is that of somebody removed since.
 #[derive(Debug)]
 pub(crate) struct LapseInvitations {
     /// Where.
@@ -22,6 +23,8 @@ pub(crate) struct LapseInvitations {
     pub invitations: Vec<InvitationId>,
     /// How often people who stand for them have been removed from everything.
     pub cuts: BTreeMap<UserId, u32>,
+    /// Whose address it is, where one is looked at, and when they were last removed from everything.
+    pub invited: Option<(UserId, Option<Timestamp>)>,
 }
 
 /// An invitation with whoever stands for it.
@@ -32,7 +35,7 @@ pub(crate) struct LapseRead {
 }
 
 impl Operation for LapseInvitations {
-    type State = Vec<LapseRead>;
+    type State = (Vec<LapseRead>, Option<Member>);
     type Output = usize;
 
     fn home(&self) -> Home {
@@ -53,16 +56,23 @@ impl Operation for LapseInvitations {
                 found.push(LapseRead { invitation, inviter });
             }
         }
-        Ok(found)
+        let invited = match self.invited {
+            Some((user, _)) => view.get(&TheMember(user)).await?,
+            None => None,
+        };
+        Ok((found, invited))
     }
 
-    fn decide(&self, found: Self::State, facts: &Facts) -> Result<Decision<usize>, Refusal> {
+    fn decide(&self, (found, invited): Self::State, facts: &Facts) -> Result<Decision<usize>, Refusal> {
         let mut decision = Decision::unchanged(0);
         for LapseRead { invitation, inviter } in found {
             let user = invitation.invited_by.user();
             let cuts = user.and_then(|user| self.cuts.get(&user)).copied().unwrap_or(0);
             let pending = invitation.status == InvitationStatus::Pending;
-            if pending && inviter.has_left(&invitation, cuts, facts.now) {
+            let cut_at = self.invited.and_then(|(_, cut_at)| cut_at);
+            let is_dead = inviter.has_left(&invitation, cuts, facts.now)
+                || is_overtaken(&invitation, invited.as_ref(), cut_at);
+            if pending && is_dead {
                 decision = revoked(decision, &invitation, facts.now);
                 decision.output += 1;
             }

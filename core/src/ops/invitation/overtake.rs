@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::scene::InviterRead;
+use super::scene::{InviterRead, is_overtaken};
 use crate::home::{Key, Record, TheInvitedAddress};
-use crate::model::{Invitation, InvitationStatus};
+use crate::model::{Invitation, InvitationStatus, Member};
 use crate::op::{Decision, Event, View};
 use crate::store::StoreError;
 use crate::text::Email;
@@ -34,9 +34,10 @@ impl PendingRead {
         Ok(Some(Self { invitation, inviter }))
     }
 
-    /// Whether whoever stands for it has left, so that it is in nobody's way (rule M7).
-    pub(super) fn is_dead(&self, now: Timestamp) -> bool {
-        self.inviter.is_gone(&self.invitation, now)
+    /// Whether whoever stands for it has left, or whose address it is was removed since, so that it is in nobody's way (rules
+    /// M7, M9).
+    pub(super) fn is_dead(&self, member: Option<&Member>, cut_at: Option<Timestamp>, now: Timestamp) -> bool {
+        self.inviter.is_gone(&self.invitation, now) || is_overtaken(&self.invitation, member, cut_at)
     }
 }
 

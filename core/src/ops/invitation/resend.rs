@@ -80,7 +80,7 @@ impl Operation for ResendInvitation {
             return Err(Refusal::InvitationNotPending);
         }
         is_not_in(member.as_ref(), self.cuts, facts.now)?;
-        if other.as_ref().is_some_and(|other| !other.is_dead(facts.now)) {
+        if other.as_ref().is_some_and(|other| !other.is_dead(member.as_ref(), None, facts.now)) {
             return Err(Refusal::InvitationExists);
         }
         all_there(&before.access, standing.roles(), accounts_there)?;

@@ -35,6 +35,17 @@ async fn load_roles(view: &mut View<'_>, access: &Access) -> Result<(), StoreErr
     view.fetch_roles(custom(&access.roles()).collect::<Vec<_>>()).await
 }
 
+/// Whether whose address it is was removed since an invitation was sent, by hand or from everything: it does not bring them
+/// back (rule M9).
+pub(super) fn is_overtaken(
+    invitation: &Invitation,
+    member: Option<&Member>,
+    cut_at: Option<Timestamp>,
+) -> bool {
+    cut_at.is_some_and(|cut| invitation.sent_at <= cut)
+        || member.is_some_and(|member| member.has_cut(invitation.sent_at))
+}
+
 /// Whether the actor may manage an invitation: `invitations:manage` on all that it reaches.
 pub(super) fn may_manage(standing: &Standing, access: &Access, facts: &Facts) -> Result<(), Refusal> {
     require_on(facts.policies.access.as_ref(), standing, "invitations:manage", access)

@@ -169,7 +169,9 @@ impl ReplaceAccess {
         diff.needs()
             .try_for_each(|(permission, reach)| policy.require(&scene.standing, permission, reach))?;
         if diff.needs().next().is_none() {
-            policy.require(&scene.standing, "members:update", Reach::Organization)?;
+            // A former member comes in by it, with or without access.
+            let needed = if member.status == MemberStatus::Former { "members:add" } else { "members:update" };
+            policy.require(&scene.standing, needed, Reach::Organization)?;
         }
         scene.not_the_owner(self.user)?;
         let anew = match after {

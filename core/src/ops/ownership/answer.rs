@@ -36,6 +36,8 @@ pub struct AnswerOffer {
     pub answer: OfferAnswer,
     /// How often whoever is to be the owner has been removed from everything, as it was read before.
     pub cuts: u32,
+    /// Whether they were neither suspended nor erased, as it was read before.
+    pub available: bool,
     /// Whether whoever offered it was neither suspended nor erased, as it was read before.
     pub owner_available: bool,
     /// The letters that tell both owners, if there are to be any.
@@ -140,6 +142,9 @@ impl Operation for AnswerOffer {
             return Err(Refusal::OfferExpired);
         }
         if self.answer != OfferAnswer::Accept {
+            if ground.is_gone(&organization, &transfer, self.cuts, facts.now) {
+                return Err(Refusal::OfferExpired);
+            }
             return Ok(self.ended(organization.id, &transfer));
         }
         if !ground.is_the_owners(&organization, &transfer) {
@@ -148,6 +153,9 @@ impl Operation for AnswerOffer {
         // What an owner who is suspended has offered, only an operator may give.
         if !self.owner_available && !facts.actor.is_operator() {
             return Err(Refusal::OfferExpired);
+        }
+        if !self.available {
+            return Err(Refusal::TargetNotActive);
         }
         let to = ground.to.ok_or(Refusal::TargetNotActive)?.able(self.cuts, facts.now)?;
         let from = ground.from.ok_or(Refusal::OwnerChanged)?;

@@ -1,5 +1,6 @@
 //! The layers together: what wins.
 
+mod reference;
 mod refusals;
 mod show;
 

@@ -72,7 +72,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<People> {
     let passes = reader.parse(&keys::PASSWORDS_PASSES, number, ToString::to_string);
     let lanes = reader.parse(&keys::PASSWORDS_LANES, number, ToString::to_string);
     let at_once = optional(reader, &keys::PASSWORDS_AT_ONCE, number);
-    let shortest = reader.parse(&keys::INVITATION_SHORTEST, duration, |seconds| shown(*seconds));
+    let shortest = reader.parse(&keys::INVITATION_SHORTEST, shortest_life, |seconds| shown(*seconds));
     let offer = reader.parse(&keys::OFFER_LIFE, duration, |seconds| shown(*seconds));
     let rates = read_rates(reader);
     let (memory, passes, lanes) = (memory?, passes?, lanes?);
@@ -118,6 +118,18 @@ fn read_rates(reader: &mut Reader<'_>) -> Option<Rates> {
         invite_from: invite_from?,
         peer: peer?,
     })
+}
+
+/// No longer than an invitation may live at all.
+fn shortest_life(text: &str) -> Result<u32, Fault> {
+    let seconds = duration(text)?;
+    if seconds > BuiltInInvitations::LONGEST {
+        return Err(Fault::new(
+            format!("\"{text}\" is longer than an invitation may live"),
+            "give at most 90d",
+        ));
+    }
+    Ok(seconds)
 }
 
 /// `50/15m`: so many in so long.

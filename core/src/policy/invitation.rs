@@ -23,6 +23,11 @@ pub struct BuiltInInvitations {
     pub shortest: u32,
 }
 
+impl BuiltInInvitations {
+    /// The longest life that there may be, in seconds: 90 days.
+    pub const LONGEST: u32 = 90 * 86_400;
+}
+
 impl Default for BuiltInInvitations {
     fn default() -> Self {
         Self { shortest: 3_600 }
@@ -31,11 +36,11 @@ impl Default for BuiltInInvitations {
 
 impl InvitationPolicy for BuiltInInvitations {
     fn check_life(&self, seconds: u32, field: &'static str) -> Result<(), Refusal> {
-        const LONGEST: u32 = 90 * 86_400;
-        if (self.shortest..=LONGEST).contains(&seconds) {
+        let longest = Self::LONGEST;
+        if (self.shortest..=longest).contains(&seconds) {
             return Ok(());
         }
-        Err(Refusal::invalid(field, format!("must lie between {} and {LONGEST} seconds", self.shortest)))
+        Err(Refusal::invalid(field, format!("must lie between {} and {longest} seconds", self.shortest)))
     }
 
     fn inviter_left(&self) -> Refusal {

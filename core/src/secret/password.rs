@@ -77,6 +77,9 @@ impl Default for Passwords {
 impl Passwords {
     /// With a cost a try, and so many tries at once.
     pub fn new(cost: PasswordCost, at_once: usize) -> Result<Self, BadCost> {
+        // So that no product of it overflows: it is refused with the lanes that there may be.
+        let lanes = cost.lanes.min(Params::MAX_P_COST + 1);
+        let cost = PasswordCost { lanes, ..cost };
         let params = Params::new(cost.memory, cost.passes, cost.lanes, None)
             .map_err(|error| BadCost(error.to_string()))?;
         Ok(Self::with(Argon2::new(Algorithm::Argon2id, Version::V0x13, params), at_once))

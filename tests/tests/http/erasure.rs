@@ -138,7 +138,7 @@ async fn l5_the_address_is_freed_and_the_external_id_is_not() {
         let many = json!({"action": "set_access", "users": [id], "roles": roles});
         let job = operator.post(&format!("{CLOUD}/members/bulk"), many).await.is(202);
         work_off(&world).await;
-        let results = format!("{CLOUD}/jobs/{}/results", text(&job, "/job/id"));
+        let results = format!("/v1/jobs/{}/results", text(&job, "/job/id"));
         assert_eq!(operator.get(&results).await.is(200)["data"][0]["code"], "not_found", "{store}");
         assert_ne!(operator.get(&format!("{CLOUD}/members/{id}")).await.is(200)["status"], "active");
         let post = json!({"user": id});

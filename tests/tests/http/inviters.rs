@@ -111,6 +111,7 @@ async fn m5_an_inviter_cut_from_everything_lets_nobody_in() {
         let link = token(&world, &id).await;
         world.operator().delete("/v1/users/ext:anna/accounts").await.is(202);
         sign_up(&world, &link).await.refused(410, "invitation_revoked");
+        world.test().clock.advance_seconds(1);
         let again = invited(&world.operator(), "anna", wide("viewer")).await;
         assert_eq!(status(&world, &again).await, "pending", "M6: no member any more, swept or not");
         world.operator().post(&format!("{INVITATIONS}/{again}/resend"), json!({})).await.is(200);

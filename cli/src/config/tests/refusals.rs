@@ -49,7 +49,7 @@ fn every_problem_is_said_at_once_with_its_place_and_what_to_do() {
 
 #[test]
 fn single_slips_are_refused() {
-    let cases: [(&str, Env<'_>, &str); 18] = [
+    let cases: [(&str, Env<'_>, &str); 20] = [
         (
             "server = 5",
             &[],
@@ -101,6 +101,12 @@ fn single_slips_are_refused() {
             &[],
             "./roster.toml: storage.postgres.connections: \"1\" is no number of connections; give a number",
         ),
+        (
+            "policy.invitation.shortest = '91d'",
+            &[],
+            "./roster.toml: policy.invitation.shortest: \"91d\" is longer than an invitation may live; give at most 90d",
+        ),
+        ("passwords.lanes = 4294967295", &[], "passwords.memory (default): not a cost that Argon2id knows: "),
         ("data_dir = ''", &[], "./roster.toml: data_dir: is empty"),
         ("data_dir = '~/data'", &[], "./roster.toml: data_dir: ~ is not expanded here"),
         ("a = 1\nmaster_key = 'hunter2\n", &[], "./roster.toml: is not TOML at line 2: "),

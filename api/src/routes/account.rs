@@ -53,7 +53,7 @@ pub fn routes() -> Vec<Route> {
         Route::delete(ONE, "archive_account", archive)
             .says(
                 "Archive an account",
-                "Needs `accounts:archive` on it. Access through it ends at once; PATCH `{\"status\": \"active\"}` \
+                "Needs `accounts:archive` on it. Access through it ends at once, in Roster too: who holds roles on it alone manages it no more; PATCH `{\"status\": \"active\"}` \
                  brings it back.",
             )
             .answers(200, "Account")

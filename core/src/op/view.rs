@@ -1,16 +1,16 @@
 //! What an operation sees of its home.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Roster;
 use crate::actor::{Actor, Via};
 use crate::facts::Request;
 use crate::flows::sweep::Cut;
 use crate::home::{Home, Key, Record, Tally, TheMember, TheOrganization, TypedKey};
-use crate::id::{ApiKeyId, OrganizationId, RoleId, UserId, Version};
+use crate::id::{AccountId, ApiKeyId, OrganizationId, RoleId, UserId, Version};
 use crate::known::Known;
 use crate::log::Head;
-use crate::model::{ApiKey, Member, Organization, OrganizationStatus};
+use crate::model::{AccountStatus, ApiKey, Member, Organization, OrganizationStatus};
 use crate::permission::RoleRef;
 use crate::policy::{Roles, Standing, custom_roles};
 use crate::refusal::Refusal;
@@ -131,7 +131,8 @@ impl<'a> View<'a> {
         self.now
     }
 
-    /// The organization and how the actor stands in it, by one round trip.
+    /// The organization and how the actor stands in it, by one round trip; by one more for those who hold roles of its own, or
+    /// roles on some accounts.
     pub async fn organization(&mut self) -> Result<(Option<Organization>, Standing), StoreError> {
         let own = match self.actor {
             Actor::ApiKey { key, .. } => vec![Key::ApiKey(key)],
@@ -153,6 +154,7 @@ impl<'a> View<'a> {
                     self.fetch_roles(custom_roles(&member.access).collect::<Vec<_>>()).await?;
                 }
                 let standing = Standing::of_member(member.as_ref(), self.now);
+                let standing = self.through_active(standing).await?;
                 match via {
                     Via::PersonalKey { organization, key } => {
                         let key = self.get(&key).await?;
@@ -188,7 +190,20 @@ impl<'a> View<'a> {
         if let Some(key) = &key {
             self.fetch_roles(custom_roles(&key.access).collect::<Vec<_>>()).await?;
         }
-        Ok(Standing::of_key(key.as_ref(), self.now))
+        self.through_active(Standing::of_key(key.as_ref(), self.now)).await
+    }
+
+    /// The same without what is held on archived accounts: access through them has ended, in Roster too (rule O8).
+    async fn through_active(&mut self, standing: Standing) -> Result<Standing, StoreError> {
+        let accounts: Vec<AccountId> = standing.accounts().collect();
+        self.fetch(accounts.iter().map(|id| Key::Account(*id)).collect::<Vec<_>>()).await?;
+        let mut archived = BTreeSet::new();
+        for id in accounts {
+            if self.get(&id).await?.is_some_and(|account| account.status == AccountStatus::Archived) {
+                archived.insert(id);
+            }
+        }
+        Ok(standing.without(&archived))
     }
 
     /// The organization, visible to the actor and open: what almost every operation begins with.

@@ -1,5 +1,6 @@
 //! Who may do what to whom (rules M11, P1, P5, P6).
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::roles::Roles;
@@ -71,6 +72,28 @@ impl Standing {
 
     fn of(rights: Rights) -> Self {
         Self { rights: vec![rights], roles: Roles::default() }
+    }
+
+    /// The accounts on which single roles are held.
+    pub fn accounts(&self) -> impl Iterator<Item = AccountId> + '_ {
+        self.rights
+            .iter()
+            .flat_map(|rights| match rights {
+                Rights::Of(Access::Accounts(roles)) => Some(roles.keys().copied()),
+                Rights::Of(Access::Organization(_)) | Rights::None | Rights::Stale => None,
+            })
+            .flatten()
+    }
+
+    /// The same without the roles on some accounts.
+    #[must_use]
+    pub fn without(mut self, accounts: &BTreeSet<AccountId>) -> Self {
+        for rights in &mut self.rights {
+            if let Rights::Of(Access::Accounts(roles)) = rights {
+                roles.retain(|account, _| !accounts.contains(account));
+            }
+        }
+        self
     }
 
     /// The same with another's rights as a ceiling.

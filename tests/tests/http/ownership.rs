@@ -1,7 +1,8 @@
 //! Who owns an organization, how it ends, and its accounts: rules O1, O3, O5, O7, O8.
 
+use roster_tests::http::text;
 use roster_tests::stores::selected;
-use roster_tests::world::World;
+use roster_tests::world::{World, on_accounts};
 use serde_json::{Value, json};
 
 const CLOUD: &str = "/v1/organizations/ext:cloud";
@@ -181,7 +182,18 @@ async fn an_account_is_archived_and_brought_back() {
         let used = async || world.operator().get(CLOUD).await.is(200)["seats"]["used"].clone();
         let seats = used().await;
         assert_eq!(reason().await, "granted");
+        let key = json!({"name": "North", "access": on_accounts(&[("north", "admin")])});
+        let key = world.operator().post(&format!("{CLOUD}/api-keys"), key).await.is(201);
+        let through = [world.person("nora"), world.service.bearer(&text(&key, "/secret"))];
         assert_eq!(world.person("nora").delete(&path).await.is(200)["status"], "archived");
+        for caller in &through {
+            caller.get(&path).await.refused(403, "forbidden");
+            caller.patch(&path, json!({"status": "active"})).await.refused(403, "forbidden");
+            caller.delete(&format!("{path}/members/ext:nils")).await.refused(403, "forbidden");
+            let all = format!("{CLOUD}/accounts?status=all");
+            let listed = caller.get(&all).await;
+            assert!(listed.status.as_u16() == 403 || listed.is(200)["data"] == json!([]), "{store}");
+        }
         assert_eq!(reason().await, "no_access");
         assert_eq!(used().await, seats, "archiving frees no seat");
         let listed = world.operator().get(&format!("{CLOUD}/accounts")).await.is(200);
@@ -192,6 +204,9 @@ async fn an_account_is_archived_and_brought_back() {
         let back = json!({"status": "active"});
         assert_eq!(world.person("anna").patch(&path, back).await.is(200)["status"], "active");
         assert_eq!(reason().await, "granted");
+        for caller in &through {
+            assert_eq!(caller.get(&path).await.is(200)["status"], "active");
+        }
     }
 }
 

@@ -22,7 +22,7 @@ pub fn of_offers() -> Vec<Route> {
         )
         .says(
             "Accept an offer of ownership",
-            "By the member to whom it is offered. At once; everything that a transfer needs is checked again. Done \
+            "By the member to whom it is offered, or an operator. At once; everything that a transfer needs is checked again. Done \
              twice it answers the same.",
         )
         .answers(200, "Transfer")
@@ -32,7 +32,7 @@ pub fn of_offers() -> Vec<Route> {
             "decline_ownership",
             decline,
         )
-        .says("Decline an offer of ownership", "By the member to whom it is offered.")
+        .says("Decline an offer of ownership", "By the member to whom it is offered, or an operator.")
         .answers(200, "Transfer")
         .refuses(&["offer_expired"]),
         Route::delete(ONE, "cancel_ownership_offer", cancel)

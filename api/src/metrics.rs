@@ -36,6 +36,8 @@ pub struct Metrics {
     waiting: Gauge,
     mails: Gauge,
     oldest_mail: Gauge<f64, AtomicU64>,
+    sources: Gauge,
+    oldest_sent: Gauge<f64, AtomicU64>,
     jobs: Jobs,
 }
 
@@ -135,6 +137,8 @@ impl Metrics {
             waiting: Gauge::default(),
             mails: Gauge::default(),
             oldest_mail: Gauge::default(),
+            sources: Gauge::default(),
+            oldest_sent: Gauge::default(),
             jobs: Jobs::default(),
         };
         metrics.register(began);
@@ -169,6 +173,10 @@ impl Metrics {
         registry.register("roster_mail_waiting", about, self.mails.clone());
         let about = "How long the oldest mail that waits has waited";
         registry.register("roster_mail_oldest_waiting_seconds", about, self.oldest_mail.clone());
+        let about = "Sources of which this process last saw something that is still to be applied, in the whole deployment";
+        registry.register("roster_sources_waiting", about, self.sources.clone());
+        let about = "How long the oldest request of a source that is still to be applied has waited";
+        registry.register("roster_sources_oldest_waiting_seconds", about, self.oldest_sent.clone());
         self.jobs.register(registry);
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("roster_build", "This program", version);
@@ -237,6 +245,11 @@ impl Observer for Metrics {
         self.oldest_mail.set(oldest.as_secs_f64());
     }
 
+    fn sources_waiting(&self, sources: u64, oldest: Duration) {
+        self.sources.set(i64::try_from(sources).unwrap_or(i64::MAX));
+        self.oldest_sent.set(oldest.as_secs_f64());
+    }
+
     fn jobs_waiting(&self, kind: &'static str, jobs: u64, oldest: Duration) {
         let labels = KindLabels { kind };
         self.jobs.waiting.get_or_create(&labels).set(i64::try_from(jobs).unwrap_or(i64::MAX));
@@ -282,6 +295,7 @@ mod tests {
         metrics.sent("timeout");
         metrics.waiting(3);
         metrics.mail_waiting(4, Duration::from_millis(2_500));
+        metrics.sources_waiting(1, Duration::from_millis(750));
         metrics.jobs_waiting("bulk", 2, Duration::from_millis(1_500));
         metrics.job_taken("bulk", false);
         metrics.job_taken("bulk", true);
@@ -302,6 +316,8 @@ mod tests {
             "roster_webhook_deliveries_pending 3",
             "roster_mail_waiting 4",
             "roster_mail_oldest_waiting_seconds 2.5",
+            "roster_sources_waiting 1",
+            "roster_sources_oldest_waiting_seconds 0.75",
             r#"roster_jobs_waiting{kind="bulk"} 2"#,
             r#"roster_jobs_oldest_waiting_seconds{kind="bulk"} 1.5"#,
             r#"roster_jobs_oldest_waiting_seconds{kind="erase_user"} 0.0"#,

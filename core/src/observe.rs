@@ -45,6 +45,10 @@ pub trait Observer: fmt::Debug + Send + Sync + 'static {
     /// Mail for so many waited when the outbox was looked at, in the whole deployment, the oldest for so long.
     fn mail_waiting(&self, mails: u64, oldest: Duration);
 
+    /// What so many sources have sent was there to be applied when it was looked for, in the whole deployment, the oldest for
+    /// so long.
+    fn sources_waiting(&self, sources: u64, oldest: Duration);
+
     /// So many jobs of a kind wait for a worker, in the whole deployment, the oldest for so long.
     fn jobs_waiting(&self, kind: &'static str, jobs: u64, oldest: Duration);
 
@@ -76,6 +80,8 @@ impl Observer for Nobody {
     fn waiting(&self, _: u64) {}
 
     fn mail_waiting(&self, _: u64, _: Duration) {}
+
+    fn sources_waiting(&self, _: u64, _: Duration) {}
 
     fn jobs_waiting(&self, _: &'static str, _: u64, _: Duration) {}
 

@@ -33,6 +33,7 @@ use crate::overlay::{Overlay, on_overlay};
 use crate::refusal::OpError;
 use crate::stop::Stop;
 use crate::store::{CommitError, StoreErrorKind};
+use crate::time::Timestamp;
 
 /// How often inboxes are looked into that others fill.
 const LOOK: Duration = Duration::from_millis(300);
@@ -61,6 +62,8 @@ pub struct Drain {
     begun: Arc<Mutex<BTreeMap<SourceId, Begun>>>,
     /// The sources that this worker is at.
     busy: Arc<Mutex<BTreeSet<SourceId>>>,
+    /// When the oldest request came that was last seen of each source that had any.
+    waiting: Arc<Mutex<BTreeMap<SourceId, Timestamp>>>,
     turns: Turns,
 }
 
@@ -90,8 +93,8 @@ impl Drain {
     /// A worker on a store. `wake` tells it that something was taken in by this process.
     pub fn new(roster: Roster, wake: Arc<Notify>) -> Self {
         let holder = Seed::draw(roster.entropy.as_ref()).uuid("drain");
-        let (held, lost, begun, busy) = Default::default();
-        Self { roster, wake, holder, held, lost, begun, busy, turns: Turns::default() }
+        let (held, lost, begun, busy, waiting) = Default::default();
+        Self { roster, wake, holder, held, lost, begun, busy, waiting, turns: Turns::default() }
     }
 
     /// Works until the word to stop is given.
@@ -247,18 +250,45 @@ impl Drain {
     /// Begins to apply what there is of every source that this worker is not at already.
     async fn look(&self, at_hand: &mut JoinSet<bool>, stop: &Stop) -> Result<(), OpError> {
         let mut after = Home::Stream(SourceId::from_uuid(Uuid::nil()), 0);
-        loop {
+        let mut there = BTreeSet::new();
+        'all: loop {
             let homes = self.roster.store.homes(Some(&after), 200).await?;
             for home in &homes {
                 match home {
-                    Home::Stream(source, 0) if !stop.is_given() => self.attend(*source, at_hand, stop),
+                    Home::Stream(source, 0) if !stop.is_given() => {
+                        there.insert(*source);
+                        self.attend(*source, at_hand, stop);
+                    }
                     Home::Stream(..) => {}
-                    _ => return Ok(()),
+                    _ => break 'all,
                 }
             }
-            let Some(last) = homes.last() else { return Ok(()) };
+            let Some(last) = homes.last() else { break };
             after = last.clone();
         }
+        self.tell_what_waits(&there).await
+    }
+
+    /// Of the sources that have an inbox, as it was last seen.
+    async fn tell_what_waits(&self, there: &BTreeSet<SourceId>) -> Result<(), OpError> {
+        let (sources, oldest) = {
+            let mut waiting = self.waiting();
+            waiting.retain(|source, _| there.contains(source));
+            (waiting.len() as u64, waiting.values().min().copied())
+        };
+        let waited = match oldest {
+            Some(oldest) => {
+                let now = self.roster.store.read(&Home::Deployment, &[], &[]).await?.clock;
+                u64::try_from(now.micros() - oldest.micros()).unwrap_or(0)
+            }
+            None => 0,
+        };
+        self.roster.observer.sources_waiting(sources, Duration::from_micros(waited));
+        Ok(())
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, BTreeMap<SourceId, Timestamp>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One task applies what a source sends, in its order; whether there was anything, it says in the end.
@@ -294,6 +324,10 @@ impl Drain {
                 _ => None,
             });
             let inboxes: Vec<Inbox> = inboxes.collect();
+            match inboxes.first() {
+                Some(first) => self.waiting().insert(id, first.received_at),
+                None => self.waiting().remove(&id),
+            };
             if inboxes.is_empty() {
                 return Ok(any);
             }

@@ -180,3 +180,29 @@ async fn t3_an_owner_whom_a_death_has_left_behind_is_found_and_put_right() {
         }
     }
 }
+
+/// G5: what waits since whoever was at it died is told, with its age, until another has applied it.
+#[tokio::test]
+async fn g5_what_waits_of_sources_is_told_with_its_age() {
+    for store in selected() {
+        let at = one_life(store, &Crash::at(1, Loss::Commit, Afterwards::Down)).await;
+        let (worker, clock) = (drain(&at.service().api.roster), &at.world.test().clock);
+        let told = async |sources: u32, seconds: &str| {
+            // The first look sees, the second tells.
+            for _ in 0..2 {
+                worker.work_off().await.unwrap();
+            }
+            let metrics = at.service().nobody().get("/metrics").await.text;
+            for line in [
+                format!("roster_sources_waiting {sources}"),
+                format!("roster_sources_oldest_waiting_seconds {seconds}"),
+            ] {
+                assert!(metrics.lines().any(|known| known == line), "{store}: {line}\n{metrics}");
+            }
+        };
+        clock.advance_seconds(1);
+        told(1, "1.0").await;
+        clock.advance_seconds(4);
+        told(0, "0.0").await;
+    }
+}

@@ -19,7 +19,7 @@ use serde_json::json;
 const CLOUD: &str = "/v1/organizations/ext:cloud";
 
 /// Names of series, each with the names of its labels.
-const SERIES: [(&str, &[&str]); 24] = [
+const SERIES: [(&str, &[&str]); 26] = [
     ("process_start_time_seconds", &[]),
     ("roster_build_info", &["version"]),
     ("roster_conflicts_total", &["operation"]),
@@ -39,6 +39,8 @@ const SERIES: [(&str, &[&str]); 24] = [
     ("roster_refusals_total", &["code"]),
     ("roster_retries_total", &["operation"]),
     ("roster_seats_refused_total", &["operation"]),
+    ("roster_sources_oldest_waiting_seconds", &[]),
+    ("roster_sources_waiting", &[]),
     ("roster_store_call_duration_seconds_bucket", &["call", "le", "outcome"]),
     ("roster_store_call_duration_seconds_count", &["call", "outcome"]),
     ("roster_store_call_duration_seconds_sum", &["call", "outcome"]),

@@ -7,7 +7,7 @@ use crate::actor::Actor;
 use crate::facts::Request;
 use crate::home::{Home, Key};
 use crate::listing::{Listing, PageRequest};
-use crate::op::{Roster, run};
+use crate::op::{Roster, lapse_with_keys, run};
 use crate::refusal::OpError;
 use crate::settle::SettleDue;
 use crate::stop::Stop;
@@ -75,6 +75,7 @@ pub(crate) async fn settle_in(roster: &Roster, home: &Home, now: Timestamp) -> R
     let mut settled = 0;
     while !left.is_empty() {
         let system = Request::new(Actor::System, roster.entropy.as_ref());
+        lapse_with_keys(roster, &system, home, &left).await?;
         run(roster, &system, &SettleDue { home: home.clone(), keys: left.clone() }).await?;
         let still = due_in(roster, home, now).await?;
         settled += left.iter().filter(|key| !still.contains(key)).count();

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-pub(crate) use run::settle_inviters;
 pub use run::{Done, Seal, TRIES, Unsettled, preflight, run, run_sealed, unsettled};
+pub(crate) use run::{lapse_with_keys, settle_inviters};
 pub(crate) use view::personal_key_holds;
 pub use view::{View, Visible};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use roster_core::facts::Request;
 use roster_core::flows::{
     Accepted, InvitedRow, SignUp, accept_invitation, decline_invitation, invitation_home, invite,
-    invite_many, resend as send_again,
+    invite_many, resend as send_again, update_invitation,
 };
 use roster_core::home::Home;
 use roster_core::id::InvitationId;
@@ -111,7 +111,8 @@ fn of_organizations() -> Vec<Route> {
 fn of_links() -> Vec<Route> {
     vec![
         Route::get("/invitations/{token}", "show_invitation", preview)
-            .says("Look at an invitation", "By its link. Nothing is consumed, and no address is shown.")
+            .says("Look at an invitation", "By its link. Nothing is consumed, and no address is shown. One that has ended, with whoever sent it or with a \
+                 removal of whoever it is for too, is shown with that status; a link that was replaced is refused.")
             .for_anybody()
             .answers(200, "InvitationPreview")
             .refuses(&["invitation_revoked"]),
@@ -290,7 +291,7 @@ async fn update(call: Call<Update>) -> Result<Answer, Problem> {
         expires_in: call.body.expires_in.set_only("/expires_in")?,
     };
     let operation = UpdateInvitation { organization, invitation, patch };
-    let done = run(call.roster(), &call.request, &operation).await?;
+    let done = update_invitation(call.roster(), &call.request, &operation).await?;
     Ok(Answer::ok(shapes::invitation(organization, &done.output)).tagged(done.version))
 }
 

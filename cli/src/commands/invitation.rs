@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use roster_api::shapes;
-use roster_core::flows::{invite, invite_many, resend};
+use roster_core::flows::{invite, invite_many, resend, update_invitation};
 use roster_core::id::InvitationId;
 use roster_core::model::InvitationStatus;
 use roster_core::op::run as run_operation;
@@ -245,7 +245,7 @@ async fn update(session: Session, change: Update) -> Result<(), Failure> {
     let patch = some_change(patch, "a role with its accounts, --name or --expires-in")?;
     let organization = session.organization(&one.within.organization).await?;
     let operation = UpdateInvitation { organization, invitation: one.invitation, patch };
-    run_operation(&session.roster, &session.request(), &operation).await?;
+    update_invitation(&session.roster, &session.request(), &operation).await?;
     show(&session, &one).await
 }
 

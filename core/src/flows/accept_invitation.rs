@@ -4,6 +4,7 @@
 use super::create_user::{NewUser, find_or_create_user, fresh_id};
 use super::find_user;
 use super::invite::user_of;
+use super::lapse_invitations::lapse_invitation;
 use super::refresh::{refresh_card, tidied};
 use super::shown_link::proves_too_little;
 use super::sign_in::{SignedIn, begin, credential, salt, sign_in};
@@ -14,7 +15,7 @@ use crate::home::{Home, Key, Record};
 use crate::id::{InvitationId, OrganizationId, UserId};
 use crate::limits::Tried;
 use crate::model::{Card, Credential, Invitation, Member, Organization, User, UserStatus};
-use crate::op::{Done, Roster, Seal, preflight, run, run_sealed};
+use crate::op::{Done, Roster, Seal, View, preflight, run, run_sealed};
 use crate::ops::invitation::{AcceptInvitation, DeclineInvitation, InviterHead};
 use crate::ops::pointer::PointToOrganization;
 use crate::ops::session::{EndSession, PasswordGuard, SetPassword};
@@ -151,6 +152,10 @@ pub async fn decline_invitation(
     seal: Option<Seal<'_, (Organization, Invitation)>>,
 ) -> Result<Done<(Organization, Invitation)>, OpError> {
     let link = read_link(roster, token)?;
+    let mut view = View::new(roster, Home::Organization(link.organization), request);
+    if let Some(found) = view.get(&link.invitation).await? {
+        lapse_invitation(roster, request, link.organization, &found).await?;
+    }
     run_sealed(roster, request, &DeclineInvitation { link }, seal).await
 }
 

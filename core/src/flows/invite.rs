@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::claims;
+use super::lapse_invitations::lapse_invitation;
 use super::mail::announce_mail;
 use super::refresh::tidied;
 use crate::facts::Request;
@@ -13,6 +14,7 @@ use crate::model::{ClaimName, ClaimTarget, Invitation, Organization, User};
 use crate::op::{Done, Roster, Seal, View, preflight, run, run_sealed};
 use crate::ops::invitation::{
     CreateInvitations, FreeSeats, HoldSeats, InviteAsk, InviteOutcome, ROWS, ResendInvitation,
+    UpdateInvitation,
 };
 use crate::reads::{somewhere, visible_standing};
 use crate::refusal::{OpError, Refusal};
@@ -228,9 +230,11 @@ pub async fn resend(
     visible_standing(roster, request, organization).await?;
     // Whether the actor may is decided below; it takes no right to read it.
     let mut view = View::new(roster, Home::Organization(organization), request);
-    let email = view.get(&invitation).await?.ok_or(Refusal::NotFound)?.email;
-    let (user, cuts, _) = known(roster, &email).await?;
-    let mut operation = ResendInvitation { organization, invitation, user, cuts, mail: None };
+    let found = view.get(&invitation).await?.ok_or(Refusal::NotFound)?;
+    lapse_invitation(roster, request, organization, &found).await?;
+    let email = found.email;
+    let (user, cuts, cut_at) = known(roster, &email).await?;
+    let mut operation = ResendInvitation { organization, invitation, user, cuts, cut_at, mail: None };
     let counted = count(roster, organization, &email);
     let outcome = async {
         if roster.post.is_set_up() || counted.is_err() {
@@ -246,6 +250,19 @@ pub async fn resend(
     }
     roster.post.wake.notify_one();
     outcome
+}
+
+/// Changes a pending invitation; one that is dead is not, written down or not.
+pub async fn update_invitation(
+    roster: &Roster,
+    request: &Request,
+    operation: &UpdateInvitation,
+) -> Result<Done<Invitation>, OpError> {
+    let home = Home::Organization(operation.organization);
+    if let Some(found) = View::new(roster, home, request).get(&operation.invitation).await? {
+        lapse_invitation(roster, request, operation.organization, &found).await?;
+    }
+    run(roster, request, operation).await
 }
 
 async fn named(roster: &Roster, ask: InviteAsk) -> Result<InviteAsk, StoreError> {

@@ -442,6 +442,7 @@ fn settle<'a>(
     attempt: u32,
 ) -> BoxFuture<'a, Result<Option<Version>, OpError>> {
     Box::pin(async move {
+        lapse_with_keys(roster, request, &home, &keys).await?;
         let mut version = None;
         for (n, keys) in keys.chunks(usize::from(SETTLED_AT_ONCE)).enumerate() {
             let system = request.as_settling(&format!("settle {attempt} {n}"));
@@ -454,6 +455,26 @@ fn settle<'a>(
         }
         Ok(version)
     })
+}
+
+/// Ends what was invited by keys of which the end is about to be written down. Before: of a note that is gone nobody would
+/// know what is left to do.
+pub(crate) async fn lapse_with_keys(
+    roster: &Roster,
+    request: &Request,
+    home: &Home,
+    ended: &[Key],
+) -> Result<(), OpError> {
+    let keys = ended.iter().filter_map(|key| match key {
+        Key::Note(NoteKey::KeyEnd(id)) => Some(Inviter::ApiKey { id: *id }),
+        _ => None,
+    });
+    let keys: Vec<Inviter> = keys.collect();
+    if let (Home::Organization(organization), false) = (home, keys.is_empty()) {
+        lapse_invitations(roster, &request.as_settling("lapse with keys"), *organization, Some(&keys))
+            .await?;
+    }
+    Ok(())
 }
 
 /// Settles all that has ended in a home, and ends invitations whose inviter has left; whether there was anything.

@@ -131,8 +131,8 @@ impl<'a> View<'a> {
         self.now
     }
 
-    /// The organization and how the actor stands in it, by one round trip; by one more for those who hold roles of its own, or
-    /// roles on some accounts.
+    /// The organization and how the actor stands in it, by one round trip. The standing knows the roles, and which accounts are
+    /// archived, that were read before it.
     pub async fn organization(&mut self) -> Result<(Option<Organization>, Standing), StoreError> {
         let own = match self.actor {
             Actor::ApiKey { key, .. } => vec![Key::ApiKey(key)],
@@ -154,7 +154,6 @@ impl<'a> View<'a> {
                     self.fetch_roles(custom_roles(&member.access).collect::<Vec<_>>()).await?;
                 }
                 let standing = Standing::of_member(member.as_ref(), self.now);
-                let standing = self.through_active(standing).await?;
                 match via {
                     Via::PersonalKey { organization, key } => {
                         let key = self.get(&key).await?;
@@ -175,7 +174,7 @@ impl<'a> View<'a> {
                 }
             }
         };
-        Ok((organization, standing.knowing(self.roles())))
+        Ok((organization, standing.knowing(self.roles()).closed(self.archived())))
     }
 
     async fn key_standing(
@@ -190,20 +189,16 @@ impl<'a> View<'a> {
         if let Some(key) = &key {
             self.fetch_roles(custom_roles(&key.access).collect::<Vec<_>>()).await?;
         }
-        self.through_active(Standing::of_key(key.as_ref(), self.now)).await
+        Ok(Standing::of_key(key.as_ref(), self.now))
     }
 
-    /// The same without what is held on archived accounts: access through them has ended, in Roster too (rule O8).
-    async fn through_active(&mut self, standing: Standing) -> Result<Standing, StoreError> {
-        let accounts: Vec<AccountId> = standing.accounts().collect();
-        self.fetch(accounts.iter().map(|id| Key::Account(*id)).collect::<Vec<_>>()).await?;
-        let mut archived = BTreeSet::new();
-        for id in accounts {
-            if self.get(&id).await?.is_some_and(|account| account.status == AccountStatus::Archived) {
-                archived.insert(id);
-            }
-        }
-        Ok(standing.without(&archived))
+    /// The archived accounts that were read.
+    fn archived(&self) -> BTreeSet<AccountId> {
+        let accounts = self.seen.values().flatten().filter_map(|stored| match &stored.record {
+            Record::Account(account) => Some(account),
+            _ => None,
+        });
+        accounts.filter(|it| it.status == AccountStatus::Archived).map(|it| it.id).collect()
     }
 
     /// The organization, visible to the actor and open: what almost every operation begins with.

@@ -27,6 +27,7 @@ pub enum Reach {
 pub struct Standing {
     rights: Vec<Rights>,
     roles: Roles,
+    archived: BTreeSet<AccountId>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -40,7 +41,7 @@ enum Rights {
 impl Standing {
     /// Operators and Roster itself.
     pub fn everything() -> Self {
-        Self { rights: Vec::new(), roles: Roles::default() }
+        Self { rights: Vec::new(), roles: Roles::default(), archived: BTreeSet::new() }
     }
 
     /// A stranger.
@@ -71,29 +72,13 @@ impl Standing {
     }
 
     fn of(rights: Rights) -> Self {
-        Self { rights: vec![rights], roles: Roles::default() }
+        Self { rights: vec![rights], roles: Roles::default(), archived: BTreeSet::new() }
     }
 
-    /// The accounts on which single roles are held.
-    pub fn accounts(&self) -> impl Iterator<Item = AccountId> + '_ {
-        self.rights
-            .iter()
-            .flat_map(|rights| match rights {
-                Rights::Of(Access::Accounts(roles)) => Some(roles.keys().copied()),
-                Rights::Of(Access::Organization(_)) | Rights::None | Rights::Stale => None,
-            })
-            .flatten()
-    }
-
-    /// The same without the roles on some accounts.
+    /// The same, with some accounts archived: nothing may be done any more by a role on one of them alone (rule O8).
     #[must_use]
-    pub fn without(mut self, accounts: &BTreeSet<AccountId>) -> Self {
-        for rights in &mut self.rights {
-            if let Rights::Of(Access::Accounts(roles)) = rights {
-                roles.retain(|account, _| !accounts.contains(account));
-            }
-        }
-        self
+    pub fn closed(self, archived: BTreeSet<AccountId>) -> Self {
+        Self { archived, ..self }
     }
 
     /// The same with another's rights as a ceiling.
@@ -121,6 +106,10 @@ impl Standing {
 
     /// Whether a permission is held.
     pub fn holds(&self, permission: &Permission, reach: Reach) -> bool {
+        let reach = match reach {
+            Reach::Account(account) if self.archived.contains(&account) => Reach::Organization,
+            reach => reach,
+        };
         self.rights
             .iter()
             .all(|rights| rights.role(reach).is_some_and(|role| self.roles.holds(role, permission)))

@@ -1,6 +1,6 @@
 //! Accounts.
 
-use super::organization::{somewhere, visible_standing};
+use super::organization::{somewhere, visible_in, visible_standing};
 use super::post::as_held;
 use super::{Rows, Shown};
 use crate::facts::Request;
@@ -22,9 +22,10 @@ pub async fn account(
     organization: OrganizationId,
     named: &AccountRef,
 ) -> Result<Shown<Account>, OpError> {
-    let (_, standing) = visible_standing(roster, request, organization).await?;
     let mut view = View::new(roster, Home::Organization(organization), request);
-    let (id, _) = find_accounts(&mut view, &[named]).await?.pop().flatten().ok_or(Refusal::NotFound)?;
+    let found = find_accounts(&mut view, &[named]).await?.pop().flatten();
+    let (_, standing) = visible_in(&mut view).await?;
+    let (id, _) = found.ok_or(Refusal::NotFound)?;
     roster.policies.access.require(&standing, "accounts:read", Reach::Account(id))?;
     let value = view.get(&id).await?.ok_or(Refusal::NotFound)?;
     let posts = as_held(&mut view, &value.posts).await?;

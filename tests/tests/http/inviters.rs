@@ -126,7 +126,7 @@ async fn m9_what_was_sent_before_a_removal_is_shown_dead_and_bars_nothing() {
         let (operator, nobody) = (world.operator(), world.service.nobody());
         operator.post("/v1/users", json!({"email": "rita@example.com", "external_id": "rita"})).await.is(201);
         let before = used(&world).await;
-        for looked_at in ["", "invitation", "link", "preview"] {
+        for looked_at in ["", "invitation", "link", "preview", "decline", "resend", "edit"] {
             let id = invited(&operator, "rita", wide("viewer")).await;
             let link = format!("/v1/invitations/{}", token(&world, &id).await);
             world.test().clock.advance_seconds(1);
@@ -138,6 +138,20 @@ async fn m9_what_was_sent_before_a_removal_is_shown_dead_and_bars_nothing() {
                 "link" => {
                     let shown = operator.get(&format!("{INVITATIONS}/{id}/link")).await;
                     shown.refused(409, "invitation_not_pending");
+                }
+                "decline" => {
+                    nobody
+                        .post(&format!("{link}/decline"), json!({}))
+                        .await
+                        .refused(410, "invitation_revoked");
+                }
+                "resend" => {
+                    let sent = operator.post(&format!("{INVITATIONS}/{id}/resend"), json!({})).await;
+                    sent.refused(409, "invitation_not_pending");
+                }
+                "edit" => {
+                    let edited = operator.patch(&format!("{INVITATIONS}/{id}"), json!({"name": "R"})).await;
+                    edited.refused(409, "invitation_not_pending");
                 }
                 "preview" => assert_eq!(nobody.get(&link).await.is(200)["status"], "revoked"),
                 _ => {}

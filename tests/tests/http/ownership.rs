@@ -184,6 +184,8 @@ async fn an_account_is_archived_and_brought_back() {
         assert_eq!(reason().await, "granted");
         let key = json!({"name": "North", "access": on_accounts(&[("north", "admin")])});
         let key = world.operator().post(&format!("{CLOUD}/api-keys"), key).await.is(201);
+        let both = json!({"roles": [{"role": "viewer", "accounts": ["ext:north", "ext:south"]}]});
+        world.operator().put(&format!("{CLOUD}/members/ext:empty/access"), both).await.is(200);
         let through = [world.person("nora"), world.service.bearer(&text(&key, "/secret"))];
         assert_eq!(world.person("nora").delete(&path).await.is(200)["status"], "archived");
         for caller in &through {
@@ -198,7 +200,10 @@ async fn an_account_is_archived_and_brought_back() {
         assert_eq!(used().await, seats, "archiving frees no seat");
         let listed = world.operator().get(&format!("{CLOUD}/accounts")).await.is(200);
         assert_eq!(listed["data"].as_array().map(Vec::len), Some(1));
-        let put = format!("{path}/members/ext:empty");
+        // What somebody has on another account is not touched by it.
+        let own = json!({"name": "Laptop", "kind": "personal"});
+        world.person("empty").post(&format!("{CLOUD}/api-keys"), own).await.is(201);
+        let put = format!("{path}/members/ext:sven");
         world.operator().put(&put, json!({"role": "viewer"})).await.refused(409, "account_gone");
         world.operator().delete(&format!("{CLOUD}/accounts/ext:south")).await.refused(409, "last_account");
         let back = json!({"status": "active"});

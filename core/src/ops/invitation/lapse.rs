@@ -8,7 +8,7 @@ use super::scene::{InviterRead, is_overtaken};
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, TheMember};
 use crate::id::{InvitationId, OrganizationId, UserId};
-use crate::model::{Invitation, InvitationStatus, Inviter, Member, MemberStatus, NoteKey};
+use crate::model::{Invitation, InvitationStatus, Inviter, Member, MemberStatus};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::{StoreError, Stored};
@@ -81,7 +81,7 @@ impl Operation for LapseInvitations {
     }
 }
 
-/// Who may have left by a change: members, keys that are revoked, and those whose end is written down.
+/// Who has left by a change: members and keys.
 pub(crate) fn let_go(seen: &BTreeMap<Key, Option<Stored>>, puts: &[Record], removes: &[Key]) -> Vec<Inviter> {
     let was_in = |after: &Member| match seen.get(&Key::Member(after.user)) {
         Some(Some(Stored { record: Record::Member(before), .. })) => before.status == MemberStatus::Active,
@@ -94,7 +94,7 @@ pub(crate) fn let_go(seen: &BTreeMap<Key, Option<Stored>>, puts: &[Record], remo
         _ => None,
     });
     let keys = removes.iter().filter_map(|key| match key {
-        Key::ApiKey(id) | Key::Note(NoteKey::KeyEnd(id)) => Some(Inviter::ApiKey { id: *id }),
+        Key::ApiKey(id) => Some(Inviter::ApiKey { id: *id }),
         _ => None,
     });
     members.chain(keys).collect()

@@ -24,6 +24,8 @@ pub struct ResendInvitation {
     pub user: Option<UserId>,
     /// How often they have been removed from everything, as it was read before.
     pub cuts: u32,
+    /// When they were last.
+    pub cut_at: Option<Timestamp>,
     /// The letter that takes the link to them, if there is to be one.
     pub mail: Option<Posting>,
 }
@@ -80,7 +82,7 @@ impl Operation for ResendInvitation {
             return Err(Refusal::InvitationNotPending);
         }
         is_not_in(member.as_ref(), self.cuts, facts.now)?;
-        if other.as_ref().is_some_and(|other| !other.is_dead(member.as_ref(), None, facts.now)) {
+        if other.as_ref().is_some_and(|other| !other.is_dead(member.as_ref(), self.cut_at, facts.now)) {
             return Err(Refusal::InvitationExists);
         }
         all_there(&before.access, standing.roles(), accounts_there)?;

@@ -77,7 +77,7 @@ pub enum Race {
     OfferAndTransfer,
     /// anna accepts an offer while she is removed (O4, O5).
     OfferAndRemoval,
-    /// mia is deactivated, reactivated, deleted, and given a role (L1, L2, L4).
+    /// mia is deactivated, reactivated, given a role and deleted, each of it twice (L1, L2, L4).
     ComingAndGoing,
     /// An acceptance, an adding, an access that is put, a way back and an imported row, for one seat (S1).
     MixedForOneSeat,
@@ -225,6 +225,7 @@ impl Race {
             Self::AcceptAndAccept | Self::AcceptAndRemoveEverywhere => asked_for.div_ceil(10),
             Self::EraseAndAccept
             | Self::EraseAndAdd
+            | Self::ComingAndGoing
             | Self::MixedForOneSeat
             | Self::AcceptAndInviter
             | Self::OneLinkForTwo
@@ -234,7 +235,6 @@ impl Race {
             | Self::ReassignAndPut
             | Self::AcceptAndRevoke
             | Self::AcceptAndResend
-            | Self::ComingAndGoing
             | Self::OfferAndTransfer
             | Self::OfferAndRemoval => asked_for.div_ceil(2),
             _ => asked_for,

@@ -7,8 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lettre::message::header::{ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
-use lettre::transport::smtp::extension::ClientId;
-use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Tls};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
+use lettre::transport::smtp::response::Severity;
+use lettre::{Address, Message};
 use roster_core::mail::{Carrier, Undelivered, Written};
 use roster_core::text::Email;
 use tokio::time::timeout;
@@ -18,10 +23,12 @@ use super::words::Words;
 
 /// How long a mail server may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long a letter may take from connecting to the last answer: the transport has a limit for connecting only.
+/// How long a letter may take from connecting to the last answer: a connection has a limit for connecting only.
 const WHOLE: Duration = Duration::from_mins(1);
 const NO_STARTTLS: &str = "the mail server offers no STARTTLS, and nothing goes to it unencrypted";
 const NO_LOGIN: &str = "the mail server takes no password, by PLAIN or by LOGIN";
+const OUT_OF_TURN: &str = "the mail server answers out of turn";
+const NOT_ASCII: &str = "the mail server takes plain ASCII only";
 const LATE: &str = "the mail server did not answer in time";
 
 /// Sent by a program: others do not answer (RFC 3834, section 5).
@@ -132,7 +139,11 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
 
 /// Hands each letter to a mail server, over a connection of its own: an answer that was not asked for is read by nobody.
 pub(super) struct Smtp {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    host: String,
+    port: u16,
+    tls: Tls,
+    hello: ClientId,
+    credentials: Option<Credentials>,
     from: Mailbox,
     words: Words,
 }
@@ -151,25 +162,43 @@ impl Smtp {
         from: Mailbox,
         words: Words,
     ) -> Result<Self, String> {
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(server.host())
-            .port(server.port())
-            .tls(server.tls(authorities)?)
-            .timeout(Some(PATIENCE))
-            .hello_name(ClientId::Domain(from.email.domain().to_owned()));
-        if let Some(credentials) = server.credentials() {
-            builder = builder.credentials(credentials);
-        }
-        Ok(Self { transport: builder.build(), from, words })
+        let hello = ClientId::Domain(from.email.domain().to_owned());
+        let (tls, credentials) = (server.tls(authorities)?, server.credentials());
+        Ok(Self { host: server.host().to_owned(), port: server.port(), tls, hello, credentials, from, words })
     }
 
     /// Whether the server answers, and takes the password.
     pub async fn reach(&self) -> Result<(), String> {
-        match timeout(WHOLE, self.transport.test_connection()).await {
+        let reached = async {
+            let mut connection = self.connection().await?;
+            let answers = connection.test_connected().await;
+            connection.quit().await.map(|_| answers)
+        };
+        match timeout(WHOLE, reached).await {
             Ok(Ok(true)) => Ok(()),
             Ok(Ok(false)) => Err("it does not answer as a mail server does".to_owned()),
             Ok(Err(error)) => Err(format!("{}: start it, or correct mail.url", reason(&error))),
             Err(_) => Err(format!("{LATE}: start it, or correct mail.url")),
         }
+    }
+
+    /// A new one, encrypted as it is wanted, on which the password was taken.
+    async fn connection(&self) -> Result<AsyncSmtpConnection, Error> {
+        let at_once = if let Tls::Wrapper(parameters) = &self.tls { Some(parameters.clone()) } else { None };
+        let (server, hello) = ((self.host.as_str(), self.port), &self.hello);
+        let mut connection =
+            AsyncSmtpConnection::connect_tokio1(server, Some(PATIENCE), hello, at_once, None).await?;
+        match &self.tls {
+            Tls::Opportunistic(_) if !connection.can_starttls() => {}
+            Tls::Opportunistic(parameters) | Tls::Required(parameters) => {
+                connection.starttls(parameters.clone(), hello).await?;
+            }
+            Tls::Wrapper(_) | Tls::None => {}
+        }
+        if let Some(credentials) = &self.credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        Ok(connection)
     }
 }
 
@@ -177,19 +206,58 @@ impl Smtp {
 impl Carrier for Smtp {
     async fn carry(&self, letter: &Written) -> Result<(), Undelivered> {
         let message = message(&self.from, &self.words, letter)?;
-        match timeout(WHOLE, self.transport.send(message)).await {
-            Ok(Ok(_)) => Ok(()),
-            Err(_) => Err(Undelivered { why: LATE.to_owned(), for_good: false }),
-            Ok(Err(error)) => {
-                let about_us = error.status().is_some_and(|it| it.to_string().starts_with("53"));
-                Err(Undelivered { why: reason(&error), for_good: error.is_permanent() && !about_us })
-            }
-        }
+        let handed_over = async {
+            let mut connection = self.connection().await.map_err(|error| failed(&error))?;
+            let outcome = hand_over(&mut connection, &message).await;
+            connection.abort().await;
+            outcome
+        };
+        let late = |_| Err(Undelivered { why: LATE.to_owned(), for_good: false });
+        timeout(WHOLE, handed_over).await.unwrap_or_else(late)
     }
 }
 
+/// One letter over a connection (RFC 5321, section 3.3). That a server goes on (354) is the one answer that can be told from
+/// those before it: where it comes in its turn, what follows is about the letter, and no answer that was left over.
+async fn hand_over(connection: &mut AsyncSmtpConnection, message: &Message) -> Result<(), Undelivered> {
+    let not_now = |why: &str| Undelivered { why: why.to_owned(), for_good: false };
+    let (envelope, bytes) = (message.envelope(), message.formatted());
+    let addresses = || envelope.from().into_iter().chain(envelope.to());
+    let mut parameters = Vec::new();
+    for (is_ascii, extension, parameter) in [
+        (
+            addresses().all(|address| address.to_string().is_ascii()),
+            Extension::SmtpUtfEight,
+            MailParameter::SmtpUtfEight,
+        ),
+        (bytes.is_ascii(), Extension::EightBitMime, MailParameter::Body(MailBodyParameter::EightBitMime)),
+    ] {
+        if !is_ascii {
+            if !connection.server_info().supports_feature(extension) {
+                return Err(not_now(NOT_ASCII));
+            }
+            parameters.push(parameter);
+        }
+    }
+    let failed = |error: Error| failed(&error);
+    connection.command(Mail::new(envelope.from().cloned(), parameters)).await.map_err(failed)?;
+    for to in envelope.to() {
+        connection.command(Rcpt::new(to.clone(), Vec::new())).await.map_err(failed)?;
+    }
+    if !connection.command(Data).await.map_err(failed)?.has_code(354) {
+        return Err(not_now(OUT_OF_TURN));
+    }
+    let answer = connection.message(&bytes).await.map_err(failed)?;
+    if answer.code().severity == Severity::PositiveCompletion { Ok(()) } else { Err(not_now(OUT_OF_TURN)) }
+}
+
+fn failed(error: &Error) -> Undelivered {
+    let about_us = error.status().is_some_and(|it| it.to_string().starts_with("53"));
+    Undelivered { why: reason(error), for_good: error.is_permanent() && !about_us }
+}
+
 /// What went wrong, without what the server wrote, which may hold an address.
-fn reason(error: &lettre::transport::smtp::Error) -> String {
+fn reason(error: &Error) -> String {
     match error.status() {
         Some(status) if status.to_string() == "530" => {
             format!("the mail server answered {status}: it wants a user and password, or STARTTLS, first")
@@ -207,7 +275,7 @@ fn reason(error: &lettre::transport::smtp::Error) -> String {
 }
 
 /// Whether it was TLS that failed: a handshake that did is told as a connection that could not be made.
-fn tls_failed(error: &lettre::transport::smtp::Error) -> bool {
+fn tls_failed(error: &Error) -> bool {
     let first = std::error::Error::source(error);
     let mut causes = std::iter::successors(first, |cause| cause.source());
     let garbled = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::InvalidData;

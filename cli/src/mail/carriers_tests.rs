@@ -13,11 +13,23 @@ use super::*;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Manner {
     Takes,
+    /// Addresses beyond ASCII too (RFC 6531).
+    TakesAll,
     RefusesForNow,
     RefusesForGood,
     HangsUp,
     Hangs,
-    AnswersTwice,
+    /// To this (the greeting, a verb, the letter), or to everything; and takes the letter, or refuses it.
+    AnswersTwice {
+        to: &'static str,
+        takes: bool,
+    },
+}
+
+impl Manner {
+    fn answers_twice(self, verb: &str) -> bool {
+        matches!(self, Self::AnswersTwice { to, .. } if to == verb || to == "all")
+    }
 }
 
 /// A mail server; what it took.
@@ -40,9 +52,9 @@ async fn talk(stream: TcpStream, manner: Manner, kept: &Mutex<Vec<String>>) -> O
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     let mut letter = None::<String>;
-    let mut say = "220 mail.example.com\r\n".to_owned();
+    let (mut say, mut verb) = ("220 mail.example.com\r\n".to_owned(), "greeting".to_owned());
     loop {
-        if manner == Manner::AnswersTwice {
+        if manner.answers_twice(&verb) {
             say = format!("{say}{say}");
         }
         stream.write_all(say.as_bytes()).await.ok()?;
@@ -50,15 +62,20 @@ async fn talk(stream: TcpStream, manner: Manner, kept: &Mutex<Vec<String>>) -> O
         stream.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
         while let Some(text) = &mut letter {
             if line == ".\r\n" {
-                kept.lock().unwrap().extend(letter.take());
+                let taken =
+                    letter.take().filter(|_| !matches!(manner, Manner::AnswersTwice { takes: false, .. }));
+                kept.lock().unwrap().extend(taken);
                 break;
             }
             text.push_str(&line);
             line.clear();
             stream.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
         }
-        let verb = line.split([' ', '\r']).next().unwrap_or_default().to_ascii_uppercase();
+        verb = line.split([' ', '\r']).next().unwrap_or_default().to_ascii_uppercase();
         say = match (verb.as_str(), manner) {
+            (".", Manner::AnswersTwice { takes: false, .. }) => "554 not this one\r\n",
+            ("EHLO", Manner::TakesAll) => "250-mail.example.com\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n",
+            ("MAIL", Manner::TakesAll) if !line.ends_with(" SMTPUTF8 BODY=8BITMIME\r\n") => "555 how so\r\n",
             ("MAIL", Manner::RefusesForNow) => "451 try again later\r\n",
             ("RCPT", Manner::RefusesForGood) => "550 <rita@example.com> is not here\r\n",
             ("DATA", Manner::HangsUp) => return None,
@@ -87,14 +104,21 @@ fn letter() -> Written {
     }
 }
 
+/// How it ended, and what was taken by the end of the conversation.
 async fn carried(manner: Manner) -> (Result<(), Undelivered>, Vec<String>) {
-    let (port, taken) = server(manner).await;
+    carried_to("rita@example.com", manner).await
+}
+
+async fn carried_to(to: &str, manner: Manner) -> (Result<(), Undelivered>, Vec<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
     let server = Server::parse(&format!("smtp://127.0.0.1:{port}")).unwrap();
     let from = "Roster <roster@example.com>".parse().unwrap();
     let smtp = Smtp::new(&server, None, from, Words::load(None).unwrap()).unwrap();
-    let outcome = smtp.carry(&letter()).await;
-    let taken = taken.lock().unwrap().clone();
-    (outcome, taken)
+    let (letter, taken) = (Written { to: to.parse().unwrap(), ..letter() }, Mutex::default());
+    let talk = async { talk(listener.accept().await.unwrap().0, manner, &taken).await };
+    let (outcome, _) = tokio::join!(async { smtp.carry(&letter).await }, talk);
+    (outcome, taken.into_inner().unwrap())
 }
 
 #[tokio::test]
@@ -130,6 +154,17 @@ async fn i9_what_a_server_refuses_is_told_without_the_address() {
 }
 
 #[tokio::test]
+async fn i9_an_address_beyond_ascii_goes_to_a_server_that_takes_such() {
+    let (outcome, taken) = carried_to("rit\u{e1}@example.com", Manner::Takes).await;
+    assert_eq!(
+        (outcome.unwrap_err().why.as_str(), taken.len()),
+        ("the mail server takes plain ASCII only", 0)
+    );
+    let (outcome, taken) = carried_to("rit\u{e1}@example.com", Manner::TakesAll).await;
+    assert_eq!((outcome, taken.len()), (Ok(()), 1));
+}
+
+#[tokio::test]
 async fn i9_a_server_without_starttls_gets_nothing_where_that_is_required() {
     let (port, taken) = server(Manner::Takes).await;
     for login in ["", "roster:secret@"] {
@@ -149,8 +184,13 @@ async fn i9_a_server_without_starttls_gets_nothing_where_that_is_required() {
 async fn i9_a_server_that_hangs_up_or_answers_twice_ends_in_one_way_or_the_other() {
     let (outcome, taken) = carried(Manner::HangsUp).await;
     assert_eq!((outcome.unwrap_err().for_good, taken.len()), (false, 0));
-    let (_, taken) = carried(Manner::AnswersTwice).await;
-    assert!(taken.len() <= 1, "it comes to an end, and nothing is sent twice");
+    for to in ["greeting", "EHLO", "MAIL", "RCPT", "DATA", ".", "all"] {
+        for takes in [true, false] {
+            let (outcome, taken) = carried(Manner::AnswersTwice { to, takes }).await;
+            assert!(taken.len() <= 1, "twice to {to}: nothing is sent twice");
+            assert!(outcome.is_err() || taken.len() == 1, "twice to {to}: said to be sent, and was not");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -141,34 +141,55 @@ fn x1_a_worker_tells_of_itself_as_a_server_does() {
     }
 }
 
-/// L8: whatever host a request names, the link that is mailed leads to where the service is.
+/// I9, L8: whatever host a request names, links lead to where the service is: mailed or shown, of invitations, resets and
+/// changes of address.
 #[test]
-fn l8_a_mailed_link_leads_to_the_public_url() {
+fn l8_links_lead_to_the_public_url() {
     let place = Place::with_acme();
     place.write(
         "roster.toml",
         "public_url = \"https://roster.test\"\n[mail]\nurl = \"file:./letters\"\nfrom = \"roster@example.com\"\n",
     );
+    let key = place.done("operator-key create tests").trim().to_owned();
     let server = Server::start(&place);
-    let body = json!({"email": "bob@example.com"}).to_string();
-    let answer = std::io::read_to_string(server.connect(&format!(
-        "POST http://evil.test/v1/password-resets HTTP/1.1\r\nHost: evil.test\r\nX-Forwarded-Host: evil.test\r\n\
-         X-Forwarded-Proto: http\r\nForwarded: for=1.2.3.4;host=evil.test;proto=http\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )))
-    .unwrap();
-    assert!(answer.starts_with("HTTP/1.1 202 ") && !answer.contains("evil"), "{answer}");
-    let until = Instant::now() + Duration::from_secs(20);
-    let letter = loop {
-        let found = fs::read_dir(place.path().join("letters")).into_iter().flatten().flatten();
-        if let Some(letter) =
-            found.map(|file| file.path()).find(|path| path.extension() == Some("eml".as_ref()))
-        {
-            break fs::read_to_string(letter).unwrap();
-        }
-        assert!(Instant::now() < until, "no letter comes");
-        std::thread::sleep(Duration::from_millis(20));
+    let ask = |method: &str, path: &str, headers: &str, body: &Value| {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = std::io::read_to_string(server.connect(&format!(
+            "{method} http://evil.test{path} HTTP/1.1\r\nHost: evil.test\r\nX-Forwarded-Host: evil.test\r\n\
+             X-Forwarded-Proto: http\r\nForwarded: for=1.2.3.4;host=evil.test;proto=http\r\nConnection: close\r\n\
+             {headers}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )))
+        .unwrap();
+        assert!(answer.starts_with("HTTP/1.1 20") && !answer.contains("evil"), "{path}: {answer}");
+        answer
     };
-    assert!(letter.contains("https://roster.test/password-resets/") && !letter.contains("evil"), "{letter}");
+    let operator = format!("Authorization: Bearer {key}\r\n");
+    let bob = format!("{operator}Roster-On-Behalf-Of: ext:bob\r\n");
+    ask("POST", "/v1/password-resets", "", &json!({"email": "bob@example.com"}));
+    ask("POST", "/v1/me/email", &bob, &json!({"email": "bobby@example.com"}));
+    let access = json!({"type": "organization", "role": "viewer"});
+    let invitations = "/v1/organizations/ext:acme/invitations";
+    ask("POST", invitations, &operator, &json!({"email": "guest@example.com", "access": access}));
+    let made = server.call("GET", invitations, &key, None).1["data"][0]["id"].clone();
+    let link = format!("{invitations}/{}/link", made.as_str().unwrap());
+    let shown = ask("GET", &link, &operator, &Value::Null);
+    let url = "https://roster.test/invitations/";
+    assert!(shown.contains(&format!("\"url\":\"{url}")), "{shown}");
+    let until = Instant::now() + Duration::from_secs(20);
+    for url in [url, "https://roster.test/password-resets/", "https://roster.test/email-changes/"] {
+        while !letters(&place).iter().any(|letter| letter.contains(url)) {
+            assert!(Instant::now() < until, "no {url} in {:?}", letters(&place));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    let letters = letters(&place);
+    assert!(letters.len() == 3 && letters.iter().all(|letter| !letter.contains("evil")), "{letters:?}");
+}
+
+/// The letters that have come.
+fn letters(place: &Place) -> Vec<String> {
+    let found = fs::read_dir(place.path().join("letters")).into_iter().flatten().flatten();
+    let whole = found.map(|file| file.path()).filter(|path| path.extension() == Some("eml".as_ref()));
+    whole.map(|path| fs::read_to_string(path).unwrap()).collect()
 }

@@ -14,14 +14,14 @@ use serde_json::{Value, json};
 
 /// Counts what goes by.
 #[derive(Debug, Default)]
-struct Counter {
+pub(super) struct Counter {
     reads: AtomicUsize,
     commits: AtomicUsize,
 }
 
 impl Counter {
     /// Since it was asked last.
-    fn take(&self) -> (usize, usize) {
+    pub(super) fn take(&self) -> (usize, usize) {
         (self.reads.swap(0, Ordering::SeqCst), self.commits.swap(0, Ordering::SeqCst))
     }
 }

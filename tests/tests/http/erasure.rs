@@ -3,13 +3,16 @@
 use std::fmt::Write as _;
 
 use http::Method;
+use roster_core::actor::Actor;
+use roster_core::facts::Request;
+use roster_core::flows::show_password_reset;
 use roster_core::home::{Home, Record};
 use roster_core::id::UserId;
 use roster_core::log::LogFilter;
 use roster_core::model::{Access, ApiKey, InvitationStatus};
 use roster_core::verify::verify_home;
 use roster_tests::build;
-use roster_tests::http::text;
+use roster_tests::http::{Caller, text};
 use roster_tests::stores::selected;
 use roster_tests::world::World;
 use serde_json::{Value, json};
@@ -18,6 +21,7 @@ use crate::{verified, work_off};
 
 const CLOUD: &str = "/v1/organizations/ext:cloud";
 const EVA: &str = "/v1/users/ext:eva-1";
+const PASSWORD: &str = "correct horse battery";
 const NAMES: [&str; 4] = ["eva.wild@example.com", "Eva Wildmann", "eva-1", "teal-and-wild"];
 
 /// A person of both organizations, with everything that can name them.
@@ -107,18 +111,70 @@ async fn l5_nothing_that_names_an_erased_person_is_left() {
     }
 }
 
-/// L5: the address is free again, for another; the external id never is.
+/// The ways in that a person has: a session by their password, a personal key, and a link to set a password that is not used.
+async fn ways_in<'a>(world: &'a World, id: &str) -> (Vec<Caller<'a>>, String) {
+    let link = async || {
+        let request = Request::new(Actor::CLI, world.service.roster.entropy.as_ref());
+        let made = show_password_reset(&world.service.roster, &request, id.parse().unwrap()).await;
+        format!("/v1/password-resets/{}", made.unwrap().0.rsplit('/').next().unwrap())
+    };
+    let nobody = world.service.nobody();
+    nobody.post(&link().await, json!({"password": PASSWORD})).await.is(204);
+    world.test().clock.advance_seconds(1);
+    let body = json!({"email": "eva.wild@example.com", "password": PASSWORD});
+    let session = text(&nobody.post("/v1/sessions", body).await.is(201), "/token");
+    let key = json!({"name": "Laptop", "kind": "personal"});
+    let key = text(&world.service.user(id).post(&format!("{CLOUD}/api-keys"), key).await.is(201), "/secret");
+    let callers = [session, key].map(|secret| world.service.bearer(&secret));
+    for caller in &callers {
+        caller.get(CLOUD).await.is(200);
+    }
+    (callers.into(), link().await)
+}
+
+/// L5: whoever bears an address after one who was erased has nothing of theirs, and the old ways in lead nowhere.
+async fn has_nothing(world: &World, other: &str, (ways, link): &(Vec<Caller<'_>>, String)) {
+    let (operator, nobody) = (world.operator(), world.service.nobody());
+    for caller in ways {
+        caller.get(CLOUD).await.refused(401, "unauthenticated");
+        caller.get("/v1/me").await.refused(401, "unauthenticated");
+    }
+    let set = nobody.post(link, json!({"password": PASSWORD})).await;
+    assert!([404, 410].contains(&set.status.as_u16()), "{}", set.text);
+    let body = json!({"email": "eva.wild@example.com", "password": PASSWORD});
+    nobody.post("/v1/sessions", body).await.refused(401, "invalid_credentials");
+    let shown = operator.get(&format!("/v1/users/{other}")).await.is(200);
+    assert_eq!(
+        (&shown["external_id"], &shown["name"], &shown["traits"]),
+        (&Value::Null, &Value::Null, &json!({}))
+    );
+    assert_eq!(operator.get(&format!("/v1/users/{other}/accounts")).await.is(200)["data"], json!([]));
+    let newcomer = world.service.user(other);
+    assert_eq!(newcomer.get("/v1/me").await.is(200)["memberships"], json!([]));
+    for organization in [CLOUD, "/v1/organizations/ext:other"] {
+        operator.get(&format!("{organization}/members/{other}")).await.refused(404, "not_found");
+        newcomer.get(organization).await.refused(404, "not_found");
+        let keys = operator.get(&format!("{organization}/api-keys")).await.is(200);
+        let theirs = keys["data"].as_array().unwrap().iter().filter(|key| key["user_id"] == other);
+        assert_eq!(theirs.count(), 0, "{keys}");
+    }
+    assert_eq!(operator.get(&format!("{CLOUD}/records?owner={other}")).await.is(200)["data"], json!([]));
+}
+
+/// L5: the address is free again, for another, who has nothing of whoever was erased; the external id never is.
 #[tokio::test]
 async fn l5_the_address_is_freed_and_the_external_id_is_not() {
     for store in selected() {
         let world = World::on(store).await;
         let operator = world.operator();
         let id = eva(&world).await;
+        let old = ways_in(&world, &id).await;
         let again = json!({"email": "eva.wild@example.com"});
         operator.post(&format!("{EVA}/erase"), json!({"confirm": true})).await.is(202);
         work_off(&world).await;
         let other = operator.post("/v1/users", again).await.is(201);
         assert_ne!(other["id"], json!(id));
+        has_nothing(&world, &text(&other, "/id"), &old).await;
         let revived = json!({"email": "new@example.com", "external_id": "eva-1"});
         operator.post("/v1/users", revived).await.refused(409, "external_id_exists");
         let set = json!({"external_id": "eva-1"});

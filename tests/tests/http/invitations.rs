@@ -39,7 +39,8 @@ async fn assert_sound(world: &World) {
     assert_eq!(verdict.findings, []);
 }
 
-/// I1, I2, I3: from the link to a membership and a session; looking consumes nothing; the link works once.
+/// I1, I2, I3: from the link to a membership and a session; looking consumes nothing; the link works once, and gives nothing
+/// back that was taken since.
 #[tokio::test]
 async fn i3_an_invitation_makes_a_member_who_has_signed_up() {
     for store in selected() {
@@ -71,6 +72,17 @@ async fn i3_an_invitation_makes_a_member_who_has_signed_up() {
         assert_eq!(sign_up(&world, &token, "Rita").await.is(200)["member"], accepted["member"]);
         let max = world.person("max").post(&format!("/v1/invitations/{token}/accept"), json!({})).await;
         max.refused(410, "invitation_used");
+        let user = text(&accepted, "/member/user_id");
+        let lower = json!({"roles": [{"role": "viewer", "accounts": ["ext:south"]}]});
+        world.operator().put(&format!("{CLOUD}/members/{user}/access"), lower).await.is(200);
+        let lowered = world.operator().get(&format!("{CLOUD}/members/{user}")).await.is(200);
+        let again = rita.post(&format!("/v1/invitations/{token}/accept"), json!({})).await.is(200);
+        for member in [&again["member"], &sign_up(&world, &token, "Rita").await.is(200)["member"]] {
+            assert_eq!(*member, lowered, "what was taken since is not given back");
+        }
+        assert_eq!(world.operator().get(&format!("{CLOUD}/members/{user}")).await.is(200), lowered);
+        rita.get(&format!("{CLOUD}/accounts/ext:north")).await.refused(403, "forbidden");
+        assert_eq!(used(&world).await, before + 1);
         for verb in ["resend", "link"] {
             let path = format!("{INVITATIONS}/{id}/{verb}");
             let reply =

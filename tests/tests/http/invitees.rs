@@ -155,6 +155,29 @@ async fn m9_one_who_was_removed_from_everything_signs_up_by_a_new_invitation() {
     }
 }
 
+/// M9: an old link does not bring back one whose address it was for when they were removed, whoever had it when it was sent;
+/// one that is sent afresh does.
+#[tokio::test]
+async fn m9_an_old_link_to_an_address_that_came_later_brings_nobody_back() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let id = invited(&operator, "fresh", wide("admin")).await;
+        let old = door(&world, &id).await;
+        world.test().clock.advance_seconds(1);
+        operator.patch("/v1/users/ext:nils", json!({"email": "fresh@example.com"})).await.is(200);
+        operator.delete(&format!("{CLOUD}/members/ext:nils")).await.is(200);
+        world.test().clock.advance_seconds(1);
+        let nils = world.person("nils");
+        nils.post(&old, json!({})).await.refused(410, "invitation_revoked");
+        sign_up(&world, &old).await.refused(410, "invitation_revoked");
+        nils.get(CLOUD).await.refused(404, "not_found");
+        operator.post(&format!("{INVITATIONS}/{id}/resend"), json!({})).await.is(200);
+        nils.post(&door(&world, &id).await, json!({})).await.is(200);
+        verified(&world).await;
+    }
+}
+
 /// I3: an address that was asked for and never proven opens no invitation of it: neither in a list, nor by its link.
 #[tokio::test]
 async fn i3_an_address_that_is_not_proven_opens_nothing() {

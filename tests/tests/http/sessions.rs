@@ -65,12 +65,19 @@ async fn a_session_lives_from_signing_in_to_signing_out() {
     }
 }
 
-/// Wrong, unknown, malformed, without a password, former: one answer.
+/// P5, L5, L9: wrong, unknown, malformed, without a password, suspended, erased: one answer.
 #[tokio::test]
 async fn whoever_cannot_sign_in_is_told_the_same() {
     for store in selected() {
         let world = World::on(store).await;
         signed_up(&world, "rita", "member").await;
+        for (name, end) in [("sue", "suspend"), ("eric", "erase")] {
+            let user = signed_up(&world, name, "member").await;
+            sign_in(&world, name, PASSWORD).await;
+            let path = format!("/v1/users/{user}/{end}");
+            let body = if end == "erase" { json!({"confirm": true}) } else { json!({}) };
+            assert!(world.operator().post(&path, body).await.status.is_success(), "{store}: {end}");
+        }
         let nobody = world.service.nobody();
         let mut told = Vec::new();
         for (email, password) in [
@@ -79,6 +86,9 @@ async fn whoever_cannot_sign_in_is_told_the_same() {
             ("rita@example.com", &"x".repeat(10_000)),
             ("nobody@example.com", PASSWORD),
             ("max@example.com", PASSWORD),
+            ("sue@example.com", PASSWORD),
+            ("sue@example.com", "wrong horse battery"),
+            ("eric@example.com", PASSWORD),
             ("no address", PASSWORD),
         ] {
             let body = json!({"email": email, "password": password});
@@ -90,6 +100,74 @@ async fn whoever_cannot_sign_in_is_told_the_same() {
         nobody.post("/v1/sessions", json!({"email": "rita@example.com"})).await.refused(422, "invalid");
         let forged = world.service.bearer(&format!("rks_{}", "0".repeat(112)));
         forged.get("/v1/me").await.refused(401, "unauthenticated");
+    }
+}
+
+/// A person's way in by an invitation's link and a password, by the API and by its page; what they are told.
+async fn opened(world: &World, door: &str, password: &str) -> [(u16, String); 2] {
+    let body = json!({"name": "Sue", "password": password});
+    let mut reply = world.service.nobody().post(&format!("/v1{door}/accept"), body).await;
+    reply.body["request_id"] = Value::Null;
+    let form = format!("act=accept&name=Sue&password={}", password.replace(' ', "+")).into_bytes();
+    let browser = world.service.nobody().with("content-type", "application/x-www-form-urlencoded");
+    let page = browser.send(http::Method::POST, door, form).await;
+    [(reply.status.as_u16(), reply.body.to_string()), (page.status.as_u16(), page.text)]
+}
+
+/// L9: the link of an invitation opens nothing to one who is suspended, whatever password they give or had; they are told
+/// what one with another password is. Back again, they come in.
+#[tokio::test]
+async fn l9_no_invitation_lets_one_in_who_is_suspended() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        signed_up(&world, "sue", "member").await;
+        let mut doors = Vec::new();
+        for name in ["sue", "max"] {
+            let access = json!({"type": "organization", "role": "viewer"});
+            let body = json!({"email": format!("{name}@example.com"), "access": access});
+            let at = "/v1/organizations/ext:other/invitations";
+            let id = text(&operator.post(at, body).await.is(201), "/id");
+            let link = operator.get(&format!("{at}/{id}/link")).await.is(200);
+            doors.push(format!("/invitations/{}", text(&link, "/url").rsplit('/').next().unwrap()));
+        }
+        let wrong = opened(&world, &doors[0], "wrong horse battery").await;
+        assert_eq!(wrong.each_ref().map(|(status, _)| *status), [401, 401], "{wrong:?}");
+        let found = text(&operator.get("/v1/users?q=sue").await.is(200), "/data/0/id");
+        for end in ["suspend", "unsuspend"] {
+            for user in [found.as_str(), "ext:max"] {
+                operator.post(&format!("/v1/users/{user}/{end}"), json!({})).await.is(200);
+            }
+            if end == "suspend" {
+                assert_eq!(opened(&world, &doors[0], PASSWORD).await, wrong, "{store}: with a password");
+                assert_eq!(opened(&world, &doors[1], PASSWORD).await, wrong, "{store}: with none");
+            }
+        }
+        let max = json!({"email": "max@example.com", "password": PASSWORD});
+        world.service.nobody().post("/v1/sessions", max).await.refused(401, "invalid_credentials");
+        sign_in(&world, "sue", PASSWORD).await;
+        for door in doors {
+            let [_, page] = opened(&world, &door, PASSWORD).await;
+            assert_eq!(page.0, 200, "{store}: {}", page.1);
+        }
+        crate::verified(&world).await;
+    }
+}
+
+/// M6, M7: whoever is a member nowhere any more signs in as before, and comes to nothing by it.
+#[tokio::test]
+async fn m6_one_who_was_removed_signs_in_to_nothing() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let user = signed_up(&world, "rita", "member").await;
+        world.operator().delete(&format!("{CLOUD}/members/{user}")).await.is(200);
+        world.test().clock.advance_seconds(1);
+        let rita = sign_in(&world, "rita", PASSWORD).await;
+        assert_eq!(rita.get("/v1/me").await.is(200)["memberships"], json!([]));
+        let gone = rita.get(CLOUD).await.refused(404, "not_found");
+        let foreign = rita.get("/v1/organizations/ext:other").await.refused(404, "not_found");
+        assert_eq!(gone["detail"], foreign["detail"], "{store}");
+        assert_eq!(rita.get("/v1/organizations").await.is(200)["data"], json!([]));
     }
 }
 

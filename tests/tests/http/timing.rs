@@ -1,4 +1,4 @@
-//! What time tells to one who has not signed in: nothing (rule P5).
+//! What time tells to one who has not signed in: nothing (rules P5, L8, I3).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +13,8 @@ use roster_tests::http::text;
 use roster_tests::stores::selected;
 use roster_tests::world::World;
 use serde_json::json;
+
+use crate::economy::Counter;
 
 const CLOUD: &str = "/v1/organizations/ext:cloud";
 
@@ -70,7 +72,7 @@ async fn p5_a_wrong_password_takes_as_long_whoever_it_is() {
             Box::pin(accepting).await.unwrap();
         }
         let mut took = [const { Vec::new() }; 3];
-        for _ in 0..7 {
+        for _ in 0..25 {
             world.test().clock.advance_seconds(3_600);
             for (took, name) in took.iter_mut().zip(["new", "old", "nobody"]) {
                 let (request, begun) = (Request::new(Actor::Visitor, now.entropy.as_ref()), Instant::now());
@@ -84,6 +86,56 @@ async fn p5_a_wrong_password_takes_as_long_whoever_it_is() {
             assert!(
                 known < nobody * 4 && nobody < known * 4,
                 "{store}: {new:?} at this cost, {old:?} at the one before, {nobody:?} for nobody"
+            );
+        }
+    }
+}
+
+/// L8, I3: asking for a reset and looking at an invitation are answered the same for an address that somebody has and for one
+/// that nobody has, after as many questions to the store, and as fast: of 100 each, in turn, neither median is above one
+/// and a half of the other and 2 ms. That lets a busy machine be, and finds a password that is hashed and a letter that is sent.
+#[tokio::test]
+async fn l8_resets_and_looks_take_as_long_whoever_has_the_address() {
+    for store in selected() {
+        let (world, _mailbox) = World::with_mail(store).await;
+        let names = ["mia", "nobody"];
+        let mut looks = Vec::new();
+        for name in names {
+            let access = json!({"type": "organization", "role": "viewer"});
+            let body = json!({"email": format!("{name}@example.com"), "access": access});
+            let id = text(&world.operator().post(&format!("{CLOUD}/invitations"), body).await.is(201), "/id");
+            let link = world.operator().get(&format!("{CLOUD}/invitations/{id}/link")).await.is(200);
+            looks.push(format!("/v1/invitations/{}", text(&link, "/url").rsplit('/').next().unwrap()));
+        }
+        let counter = Arc::new(Counter::default());
+        let service = world.service.behind(Arc::<Counter>::clone(&counter));
+        let nobody = service.nobody();
+        let mut took = [const { [const { Vec::new() }; 2] }; 2];
+        let mut asked = [[None; 2]; 2];
+        for _ in 0..100 {
+            world.test().clock.advance_seconds(3_600);
+            let mut told = Vec::new();
+            for (whose, (name, look)) in names.iter().zip(&looks).enumerate() {
+                let body = json!({"email": format!("{name}@example.com")});
+                let begun = Instant::now();
+                let reset = nobody.post("/v1/password-resets", body).await;
+                took[0][whose].push(begun.elapsed());
+                asked[0][whose] = Some(counter.take());
+                let begun = Instant::now();
+                let shown = nobody.get(look).await;
+                took[1][whose].push(begun.elapsed());
+                asked[1][whose] = Some(counter.take());
+                told.push((reset.is(202), shown.is(200)));
+            }
+            assert_eq!(told[0], told[1], "{store}");
+            assert!(asked.iter().all(|[known, nobody]| known == nobody), "{store}: {asked:?}");
+        }
+        for (what, took) in ["reset", "look"].into_iter().zip(took) {
+            let [known, nobody] = took.map(median);
+            let near = |one: Duration, other: Duration| one < other * 3 / 2 + Duration::from_millis(2);
+            assert!(
+                near(known, nobody) && near(nobody, known),
+                "{store}: a {what} took {known:?}, {nobody:?} for nobody"
             );
         }
     }

@@ -1,5 +1,6 @@
 //! People: rules I7, M6, P6, T1, X4; who may see whom.
 
+use http::Method;
 use roster_tests::http::text;
 use roster_tests::stores::selected;
 use roster_tests::world::World;
@@ -193,19 +194,47 @@ async fn backends_speak_for_people() {
     }
 }
 
-/// P6: the key's rights are a ceiling.
+/// P6: the key's rights are a ceiling, for the owner too, and give nobody more than they hold.
 #[tokio::test]
-async fn a_key_is_a_ceiling_for_whom_it_speaks() {
+async fn p6_a_key_is_a_ceiling_for_whom_it_speaks() {
     for store in selected() {
         let world = World::on(store).await;
-        let access = json!({"type": "accounts", "accounts": [{"account": "ext:north", "role": "admin"}]});
-        let body = json!({"name": "north", "access": access});
-        let made = world.operator().post(&format!("{CLOUD}/api-keys"), body).await.is(201);
-        let key = world.service.bearer(&text(&made, "/secret"));
-        let olga = key.clone().on_behalf_of("ext:olga");
-        let there = olga.get(&format!("{CLOUD}/accounts/ext:south")).await;
-        assert_eq!(there.status, 403, "{}", there.text);
-        let seats = olga.patch(&format!("{CLOUD}/seats"), json!({"purchased": 50})).await;
-        assert_eq!(seats.status, 403, "{}", seats.text);
+        let operator = world.operator();
+        let permissions = ["members:act_as", "organization:read", "accounts:read"];
+        let role = json!({"name": "Reader", "permissions": permissions});
+        let role = text(&operator.post(&format!("{CLOUD}/roles"), role).await.is(201), "/id");
+        let body = json!({"name": "reader", "access": {"type": "organization", "role": role}});
+        let made = operator.post(&format!("{CLOUD}/api-keys"), body).await.is(201);
+        let by_reader = world.service.bearer(&text(&made, "/secret")).on_behalf_of("ext:olga");
+        let north = format!("{CLOUD}/accounts/ext:north");
+        for path in [CLOUD, &north, &format!("{CLOUD}/seats")] {
+            by_reader.get(path).await.is(200);
+        }
+        by_reader.get(&format!("{CLOUD}/members")).await.refused(403, "forbidden");
+        let acts = [
+            (Method::PATCH, CLOUD.to_owned(), Some(json!({"name": "Hers"}))),
+            (Method::PATCH, north.clone(), Some(json!({"name": "Hers"}))),
+            (Method::PATCH, format!("{CLOUD}/seats"), Some(json!({"purchased": 50}))),
+            (Method::PUT, format!("{north}/members/ext:nils"), Some(json!({"role": "viewer"}))),
+            (Method::DELETE, format!("{CLOUD}/members/ext:nils"), None),
+        ];
+        let shown = async || {
+            let mut shown = Vec::new();
+            for path in [CLOUD, &north, &format!("{CLOUD}/members/ext:nils")] {
+                shown.push(operator.get(path).await.is(200));
+            }
+            shown
+        };
+        let before = shown().await;
+        let by_admin = world.service.bearer(&world.admin_key).on_behalf_of("ext:vera");
+        for (method, path, body) in &acts {
+            for caller in [&by_reader, &by_admin] {
+                caller.call(method.clone(), path, body.clone()).await.refused(403, "forbidden");
+            }
+        }
+        assert_eq!(shown().await, before, "{store}");
+        for (method, path, body) in acts {
+            world.person("olga").call(method, &path, body).await.is(200);
+        }
     }
 }

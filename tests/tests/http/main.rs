@@ -4,6 +4,7 @@
 mod access;
 mod addresses;
 mod audit;
+mod batches;
 mod check;
 mod contract;
 mod conventions;

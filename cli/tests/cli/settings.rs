@@ -100,14 +100,16 @@ on_every_store! {
         let (unused, short) = (session(&one), session(&other));
 
         let invitations = format!("{ACME}/invitations");
-        let ask = json!({"email": "ivy@example.com", "access": {"type": "organization", "role": "viewer"}, "expires_in": 1});
-        assert_eq!(told(&other.call("POST", &invitations, &key, Some(&ask))), "422 invalid", "an hour at least");
-        let made = one.call("POST", &invitations, &key, Some(&ask));
-        assert_eq!(made.0, 201, "{made:?}");
-        let link = one.call("GET", &format!("{invitations}/{}/link", made.1["id"].as_str().unwrap()), &key, None);
+        let ask = json!({"email": "ivy@example.com", "access": {"type": "organization", "role": "viewer"}});
+        let made = one.call("POST", &invitations, &key, Some(&ask)).1["id"].as_str().unwrap().to_owned();
+        let invitation = format!("{invitations}/{made}");
+        let link = one.call("GET", &format!("{invitation}/link"), &key, None);
         let url = link.1["url"].as_str().unwrap();
         assert!(url.starts_with("https://app.example.com/join?token="), "{url}");
         let ivy = format!("/v1/invitations/{}/accept", token(url));
+        let second = json!({"expires_in": 1});
+        assert_eq!(told(&other.call("PATCH", &invitation, &key, Some(&second))), "422 invalid", "an hour at least");
+        assert_eq!(told(&one.call("PATCH", &invitation, &key, Some(&second))), "200");
         let offer = json!({"to": "ext:bob", "require_acceptance": true});
         let transfers = format!("{ACME}/ownership-transfers");
         let offer = one.call("POST", &transfers, &key, Some(&offer)).1["id"].as_str().unwrap().to_owned();

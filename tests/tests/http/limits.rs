@@ -151,14 +151,14 @@ async fn a_peer_is_who_connects_or_whom_a_named_proxy_names() {
         let rates = Rates { peer: Rate { tries: 2, seconds: 3_600 }, ..Rates::default() };
         let roster = Roster { limits: Arc::new(Limits::new(rates)), ..world.service.roster.clone() };
         let proxies = Arc::new(proxies.parse().unwrap());
-        let router = roster_api::router(ApiState { proxies, ..ApiState::new(roster, [1; 32], [2; 32]) });
+        let api = roster_api::router(ApiState { proxies, ..ApiState::new(roster, [1; 32], [2; 32]) });
         let mut seen = Vec::new();
         for said in ["198.51.100.1", "198.51.100.2", "198.51.100.1", "6.6.6.6, 198.51.100.1"] {
             let body = json!({"email": "max@example.com", "password": "wrong horse battery"}).to_string();
             let request = Request::builder().method(Method::POST).uri("/v1/sessions");
             let request = request.header("content-type", "application/json").header("x-forwarded-for", said);
             let request = request.extension(Peer("192.0.2.9".parse().unwrap())).body(Body::from(body));
-            seen.push(router.clone().oneshot(request.unwrap()).await.unwrap().status().as_u16());
+            seen.push(api.clone().oneshot(request.unwrap()).await.unwrap().status().as_u16());
         }
         assert_eq!(seen, told);
     }

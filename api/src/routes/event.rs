@@ -199,14 +199,13 @@ impl Follower {
         Some((text, page.next))
     }
 
-    /// Whether the events may still be read; those from a place on, if they are wanted.
+    /// Whether the events may still be read; those from a place on, if they are wanted. They are read first, so that none is
+    /// told that came after the right was lost.
     async fn still(&self, place: EventPlace, wanted: bool) -> Result<Option<EventPage>, Problem> {
+        let page = if wanted { Some(self.page(&self.call.request, place).await) } else { None };
         let request = self.call.afresh().await?;
-        if wanted {
-            return self.page(&request, place).await.map(Some);
-        }
         reads::require_events(self.call.roster(), &request, self.source).await?;
-        Ok(None)
+        page.transpose()
     }
 
     /// As the HTML standard has it (section 9.2.6): the cursor as id, the event as data.

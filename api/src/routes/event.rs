@@ -134,12 +134,15 @@ impl Follower {
         Ok(reads::events(self.call.roster(), request, self.source, from, self.limit).await?)
     }
 
-    /// The next events, waited for as long as was asked.
+    /// The next events, waited for as long as was asked, and as long as they may be read.
     async fn next_page(&self, from: EventPlace) -> Result<EventPage, Problem> {
         let until = Instant::now() + self.wait;
         let mut page = self.page(&self.call.request, from).await?;
-        while page.rows.is_empty() && self.has_news(page.next, until).await {
-            page = self.page(&self.call.afresh().await?, page.next).await?;
+        while page.rows.is_empty() && Instant::now() < until && !self.call.api.stop.is_given() {
+            let news = self.has_news(page.next, until.min(Instant::now() + LOOK)).await;
+            if let Some(next) = self.still(page.next, news).await? {
+                page = next;
+            }
         }
         Ok(page)
     }
@@ -196,14 +199,13 @@ impl Follower {
         Some((text, page.next))
     }
 
-    /// Whether the events may still be read; those from a place on, if they are wanted.
+    /// Whether the events may still be read; those from a place on, if they are wanted. They are read first, so that none is
+    /// told that came after the right was lost.
     async fn still(&self, place: EventPlace, wanted: bool) -> Result<Option<EventPage>, Problem> {
+        let page = if wanted { Some(self.page(&self.call.request, place).await) } else { None };
         let request = self.call.afresh().await?;
-        if wanted {
-            return self.page(&request, place).await.map(Some);
-        }
         reads::require_events(self.call.roster(), &request, self.source).await?;
-        Ok(None)
+        page.transpose()
     }
 
     /// As the HTML standard has it (section 9.2.6): the cursor as id, the event as data.

@@ -17,6 +17,7 @@ mod readme;
 mod rolling;
 mod serve;
 mod server;
+mod settings;
 mod stop;
 mod storage;
 mod stores;

@@ -8,6 +8,7 @@ use roster_core::flows::{
     show_password_reset, sign_in,
 };
 use roster_core::home::{Key, Record};
+use roster_core::id::{ApiKeyId, UserId};
 use roster_core::last_use::write_down;
 use roster_core::model::{MemberStatus, SettingsPatch};
 use roster_core::op::{Roster, run};
@@ -99,17 +100,28 @@ pub(super) async fn accept_and_inviter(scene: &mut Scene) -> Result<String, Stri
     Ok(outcome)
 }
 
+fn spawn_remove_everywhere(scene: &Scene, user: UserId) -> JoinHandle<Outcome> {
+    let roster = scene.replicas[0].clone();
+    tokio::spawn(async move {
+        let request = Request::new(Actor::CLI, roster.entropy.as_ref());
+        told(remove_everywhere(&roster, &request, user).await)
+    })
+}
+
 pub(super) async fn accept_and_remove_everywhere(scene: &mut Scene) -> Result<String, String> {
     let (organization, seats) = (scene.organization, scene.seats_used().await);
     let (user, name) = stranger(scene).await;
     let (invitation, token) = invited_by(scene, Actor::CLI, &name, VIEWER).await;
-    let accepted = spawn_accept(scene, 1, user, &token);
-    scene.stagger(1).await;
-    let roster = scene.replicas[0].clone();
-    let removed = tokio::spawn(async move {
-        let request = Request::new(Actor::CLI, roster.entropy.as_ref());
-        told(remove_everywhere(&roster, &request, user).await)
-    });
+    // Whoever begins first mostly wins.
+    let (accepted, removed) = if scene.round.is_multiple_of(2) {
+        let removed = spawn_remove_everywhere(scene, user);
+        scene.stagger(1).await;
+        (spawn_accept(scene, 1, user, &token), removed)
+    } else {
+        let accepted = spawn_accept(scene, 1, user, &token);
+        scene.stagger(1).await;
+        (accepted, spawn_remove_everywhere(scene, user))
+    };
     let outcome = match both(accepted, removed).await {
         (Ok(()), Ok(())) => "accepted, then removed",
         (Err(_), Ok(())) => "removed, not accepted",
@@ -187,7 +199,8 @@ pub(super) async fn one_link_for_two(scene: &mut Scene) -> Result<String, String
     if joined != usize::from(signing_up) {
         return Err(format!("{joined} have joined"));
     }
-    Ok(if signing_up { "one signed up" } else { "one set a password" }.into())
+    let what = if signing_up { "signed up" } else { "set a password" };
+    Ok(format!("whoever {what} on replica {winner}"))
 }
 
 pub(super) async fn two_invitations(scene: &mut Scene) -> Result<String, String> {
@@ -226,6 +239,28 @@ async fn opens(roster: &Roster, secret: &str) -> bool {
     told(authenticate(roster, secret, None, Needed::default()).await).is_ok()
 }
 
+/// Which of some uses, one after the other, opened anything.
+fn spawn_uses(scene: &Scene, secret: &str) -> JoinHandle<Vec<bool>> {
+    let (roster, secret) = (scene.replicas[1].clone(), secret.to_owned());
+    tokio::spawn(async move {
+        let mut opened = Vec::new();
+        for _ in 0..8 {
+            opened.push(opens(&roster, &secret).await);
+            write_down(&roster).await.expect("the store answers");
+        }
+        opened
+    })
+}
+
+fn spawn_end(scene: &Scene, key: ApiKeyId, rotated: bool) -> JoinHandle<Outcome> {
+    let (organization, anna) = (scene.organization, as_user(scene.people.anna));
+    if rotated {
+        spawn_run(&scene.replicas[0], anna, RotateApiKey { organization, key, overlap_seconds: 0 })
+    } else {
+        spawn_run(&scene.replicas[0], anna, RevokeApiKey { organization, key })
+    }
+}
+
 pub(super) async fn key_ends_in_use(scene: &mut Scene) -> Result<String, String> {
     let (organization, rotated) = (scene.organization, scene.round.is_multiple_of(2));
     let new = CreateApiKey {
@@ -236,21 +271,14 @@ pub(super) async fn key_ends_in_use(scene: &mut Scene) -> Result<String, String>
     };
     let made = run(&scene.replicas[0], &operator(scene), &new).await.expect("a key").output;
     let (key, secret) = (made.0.id, made.1.reveal().to_owned());
-    let (roster, worn) = (scene.replicas[1].clone(), secret.clone());
-    let uses = tokio::spawn(async move {
-        let mut opened = Vec::new();
-        for _ in 0..8 {
-            opened.push(opens(&roster, &worn).await);
-            write_down(&roster).await.expect("the store answers");
-        }
-        opened
-    });
-    scene.stagger(2).await;
-    let anna = as_user(scene.people.anna);
-    let end = if rotated {
-        spawn_run(&scene.replicas[0], anna, RotateApiKey { organization, key, overlap_seconds: 0 })
+    let (uses, end) = if (scene.round / 2).is_multiple_of(2) {
+        let uses = spawn_uses(scene, &secret);
+        scene.stagger(2).await;
+        (uses, spawn_end(scene, key, rotated))
     } else {
-        spawn_run(&scene.replicas[0], anna, RevokeApiKey { organization, key })
+        let end = spawn_end(scene, key, rotated);
+        scene.stagger(1).await;
+        (spawn_uses(scene, &secret), end)
     };
     let (uses, ended) = futures::join!(uses, end);
     let (uses, ended) = (uses.expect("the uses end"), ended.expect("the act ends"));

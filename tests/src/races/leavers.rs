@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use roster_core::actor::Actor;
 use roster_core::facts::Request;
-use roster_core::flows::{
-    Leave, Reassign, accept_invitation, erase_user, find_job, invite, leave_by_plan, reassign_records,
-};
+use roster_core::flows::{Leave, Reassign, erase_user, find_job, invite, leave_by_plan, reassign_records};
 use roster_core::home::{Home, Key, Record};
 use roster_core::id::UserId;
 use roster_core::jobs::Worker;
@@ -22,6 +20,7 @@ use roster_core::verify::verify_home;
 use tokio::task::JoinHandle;
 
 use super::both;
+use super::joiners::spawn_accept;
 use super::judge::member;
 use super::scene::{Outcome, Scene, VIEWER, as_user, person, spawn_add, spawn_run, spawn_set_role, told};
 
@@ -199,13 +198,16 @@ pub(super) async fn erase_and_accept(scene: &mut Scene) -> Result<String, String
     };
     let link = InvitationLink { organization, invitation: it.id, number: it.link };
     let token = scene.replicas[1].links.invitation_token(&link);
-    let erased = spawn_erase(scene, user);
-    scene.stagger(1).await;
-    let roster = scene.replicas[1].clone();
-    let accepted = tokio::spawn(async move {
-        let request = Request::new(as_user(user), roster.entropy.as_ref());
-        told(accept_invitation(&roster, &request, &token, None).await)
-    });
+    // Whoever begins first mostly wins.
+    let (erased, accepted) = if scene.round.is_multiple_of(2) {
+        let erased = spawn_erase(scene, user);
+        scene.stagger(1).await;
+        (erased, spawn_accept(scene, 1, user, &token))
+    } else {
+        let accepted = spawn_accept(scene, 1, user, &token);
+        scene.stagger(1).await;
+        (spawn_erase(scene, user), accepted)
+    };
     let outcome = match both(erased, accepted).await {
         (Ok(()), Ok(())) => "accepted, then erased".to_owned(),
         (Ok(()), Err(told)) => format!("erased, the acceptance {told}"),

@@ -88,6 +88,39 @@ async fn g6_a_source_is_refused_what_it_cannot_be() {
     }
 }
 
+/// Rules P2, G5, G6: a role that is gone, or that another took the place of, is given to nobody whom a source brings; told so,
+/// its operator names another, and who waited comes in.
+#[tokio::test]
+async fn p2_a_source_gives_no_role_that_is_gone() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let operator = at.world.operator();
+        let path = format!("/v1/sources/{}", at.source);
+        let desk = json!({"name": "Desk", "permissions": ["members:read"]});
+        let roles = "/v1/organizations/ext:cloud/roles";
+        let desk = text(&operator.post(roles, desk).await.is(201), "/id");
+        operator.patch(&path, json!({"default_role": desk})).await.is(200);
+        let joins = |user: &str| json!({"userId": user, "groupId": "north", "messageId": user});
+        at.says("/v1/group", joins("zoe")).await;
+        assert_eq!(at.role("zoe", "north").await, json!(desk), "{store}");
+        operator.delete(&format!("{roles}/{desk}?replace_with=viewer")).await.is(204);
+        at.says("/v1/group", joins("yan")).await;
+        assert_eq!(
+            (at.role("yan", "north").await, at.dead().await),
+            (Value::Null, vec!["not_found".to_owned()])
+        );
+        assert_eq!(at.role("zoe", "north").await, json!("viewer"), "{store}");
+        operator.patch(&path, json!({"default_role": "viewer"})).await.is(200);
+        assert_eq!(at.replayed().await, json!(1), "{store}");
+        assert_eq!(
+            (at.role("yan", "north").await, at.dead().await),
+            (json!("viewer"), Vec::new()),
+            "{store}"
+        );
+        at.is_clean().await;
+    }
+}
+
 /// A write key opens nothing but what takes events, and nothing else opens that.
 #[tokio::test]
 async fn a_write_key_and_others_are_not_taken_for_each_other() {

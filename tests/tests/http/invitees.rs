@@ -69,6 +69,65 @@ async fn i6_nobody_is_let_in_to_more_than_the_inviter_holds() {
     }
 }
 
+/// I6, P2, P3: what an invitation is refused for may be mended, and it is good again: the inviter, or the key, that was
+/// lowered, an account that is gone. A role goes only with another in its place, which is given if the inviter may give it.
+#[tokio::test]
+async fn i6_an_invitation_is_good_again_once_that_is_mended() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let (operator, anna, max) = (world.operator(), world.person("anna"), world.person("max"));
+        for name in ["one", "two", "three", "four", "five"] {
+            let body = json!({"email": format!("{name}@example.com"), "external_id": name});
+            operator.post("/v1/users", body).await.is(201);
+        }
+        let becomes = async |person: &str, role: &str| {
+            let access = json!({"roles": [{"role": role, "accounts": "all"}]});
+            operator.put(&format!("{CLOUD}/members/ext:{person}/access"), access).await.is(200);
+        };
+        let accept = async |name: &str, door: &str| world.person(name).post(door, json!({})).await;
+
+        let one = door(&world, &invited(&anna, "one", wide("admin")).await).await;
+        becomes("anna", "viewer").await;
+        accept("one", &one).await.refused(409, "inviter_cannot_grant");
+        becomes("anna", "admin").await;
+        accept("one", &one).await.is(200);
+
+        let key = world.service.bearer(&world.admin_key);
+        let two = door(&world, &invited(&key, "two", wide("member")).await).await;
+        let keys = operator.get(&format!("{CLOUD}/api-keys")).await.is(200);
+        let key = keys["data"].as_array().unwrap().iter().find(|key| key["name"] == "admin").unwrap();
+        let key = format!("{CLOUD}/api-keys/{}", text(key, "/id"));
+        operator.patch(&key, json!({"access": wide("viewer")})).await.is(200);
+        accept("two", &two).await.refused(409, "inviter_cannot_grant");
+        operator.patch(&key, json!({"access": wide("admin")})).await.is(200);
+        accept("two", &two).await.is(200);
+
+        let three = invited(&anna, "three", on_accounts(&[("south", "viewer")])).await;
+        let (three, south) = (door(&world, &three).await, format!("{CLOUD}/accounts/ext:south"));
+        operator.delete(&south).await.is(200);
+        accept("three", &three).await.refused(409, "account_gone");
+        operator.patch(&south, json!({"status": "active"})).await.is(200);
+        accept("three", &three).await.is(200);
+
+        let desk = role(&world, "Desk", &["members:read"]).await;
+        let host = role(&world, "Host", &["invitations:manage", "members:read"]).await;
+        becomes("max", &host).await;
+        let four = door(&world, &invited(&anna, "four", wide(&desk)).await).await;
+        let five = door(&world, &invited(&max, "five", wide(&desk)).await).await;
+        let desk = format!("{CLOUD}/roles/{desk}");
+        let used = operator.delete(&desk).await.refused(409, "role_in_use");
+        assert_eq!(used["uses"]["invitations"], 2, "none is left with a role that is gone");
+        operator.delete(&format!("{desk}?replace_with=member")).await.is(204);
+        let four = accept("four", &four).await.is(200);
+        assert_eq!(four["member"]["access"], wide("member"));
+        accept("five", &five).await.refused(409, "inviter_cannot_grant");
+        becomes("max", "admin").await;
+        let five = accept("five", &five).await.is(200);
+        assert_eq!(five["member"]["access"], wide("member"));
+        verified(&world).await;
+    }
+}
+
 /// I7: one who is deactivated is neither invited, nor sent a link again, nor let in by one.
 #[tokio::test]
 async fn i7_one_who_is_deactivated_is_not_invited_in() {

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
+use http::{Method, Request};
+use roster_api::ApiState;
+use roster_api::peer::Peer;
 use roster_core::limits::{Limits, Rate, Rates};
 use roster_core::op::Roster;
 use roster_tests::http::{Reply, Service};
@@ -9,6 +13,7 @@ use roster_tests::mailbox::Mailbox;
 use roster_tests::stores::{CountingEntropy, fresh};
 use roster_tests::world::World;
 use serde_json::json;
+use tower::ServiceExt as _;
 
 async fn try_password(world: &World, email: &str) -> Reply {
     let body = json!({"email": email, "password": "wrong horse battery"});
@@ -135,4 +140,26 @@ async fn i8_an_organization_sends_as_many_invitations_an_hour_as_is_set() {
     assert_eq!(told, [None, None, None, Some("rate_limited"), Some("rate_limited")]);
     operator.post("/v1/organizations/ext:one/invitations", ask(9)).await.refused(429, "rate_limited");
     operator.post("/v1/organizations/ext:two/invitations", ask(9)).await.is(201);
+}
+
+/// A peer is who connects, whatever the request says of whom it is sent for; where a proxy connects that is named, whom that
+/// one names last.
+#[tokio::test]
+async fn a_peer_is_who_connects_or_whom_a_named_proxy_names() {
+    for (proxies, told) in [("", [401, 401, 429, 429]), ("192.0.2.0/24", [401, 401, 401, 429])] {
+        let world = World::on("memory").await;
+        let rates = Rates { peer: Rate { tries: 2, seconds: 3_600 }, ..Rates::default() };
+        let roster = Roster { limits: Arc::new(Limits::new(rates)), ..world.service.roster.clone() };
+        let proxies = Arc::new(proxies.parse().unwrap());
+        let api = roster_api::router(ApiState { proxies, ..ApiState::new(roster, [1; 32], [2; 32]) });
+        let mut seen = Vec::new();
+        for said in ["198.51.100.1", "198.51.100.2", "198.51.100.1", "6.6.6.6, 198.51.100.1"] {
+            let body = json!({"email": "max@example.com", "password": "wrong horse battery"}).to_string();
+            let request = Request::builder().method(Method::POST).uri("/v1/sessions");
+            let request = request.header("content-type", "application/json").header("x-forwarded-for", said);
+            let request = request.extension(Peer("192.0.2.9".parse().unwrap())).body(Body::from(body));
+            seen.push(api.clone().oneshot(request.unwrap()).await.unwrap().status().as_u16());
+        }
+        assert_eq!(seen, told);
+    }
 }

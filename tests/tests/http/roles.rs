@@ -1,10 +1,13 @@
 //! Roles of an organization's own: rules P1, P2, M11, L2.
 
 use roster_core::verify::verify_all;
+use roster_tests::crash::{Afterwards, Crash, Loss};
 use roster_tests::http::{Caller, text};
 use roster_tests::stores::selected;
 use roster_tests::world::{World, join};
 use serde_json::{Value, json};
+
+use crate::feed;
 
 const CLOUD: &str = "/v1/organizations/ext:cloud";
 const ROLES: &str = "/v1/organizations/ext:cloud/roles";
@@ -88,7 +91,9 @@ async fn p2_a_custom_role_is_made_given_edited_and_deleted() {
     }
 }
 
-/// P2: the replacement is what everybody holds, at once: members, keys, and the deactivated on their way back.
+/// P2: the replacement is what everybody holds, at once, on every replica and though nothing is written anew yet: members,
+/// on the whole and on accounts, their own keys, the organization's, and the deactivated on their way back. What was offered
+/// with the old role is to be offered anew. A role that stands and is another takes the place, or nothing changes.
 #[tokio::test]
 async fn p2_a_replacement_takes_effect_at_once() {
     for store in selected() {
@@ -98,38 +103,70 @@ async fn p2_a_replacement_takes_effect_at_once() {
         let new = make(&anna, "New", &["accounts:read", "deals:import"]).await;
         give(&world, "vera", &old).await;
         give(&world, "max", &old).await;
+        let nils = format!("{CLOUD}/accounts/ext:north/members/ext:nils");
+        anna.put(&nils, json!({"role": old})).await.is(200);
+        let other = feed::replica(&world, 6).await;
+        let own = json!({"name": "Own", "kind": "personal"});
+        let own = world.person("vera").post(&format!("{CLOUD}/api-keys"), own).await.is(201);
+        let own = other.bearer(&text(&own, "/secret"));
+        own.get(&format!("{CLOUD}/members")).await.is(200);
+        let offer = json!({"to": "ext:nils", "previous_owner_role": old, "require_acceptance": true});
+        let transfers = format!("{CLOUD}/ownership-transfers");
+        let offer = text(&world.person("olga").post(&transfers, offer).await.is(201), "/id");
+        let offer = format!("{transfers}/{offer}/accept");
         let path = format!("{CLOUD}/members/ext:max/deactivate");
         anna.call(http::Method::POST, &path, None).await.is(200);
         let body = json!({"name": "Desk", "access": {"type": "organization", "role": old}});
         let key = anna.post(&format!("{CLOUD}/api-keys"), body).await.is(201);
-        let desk = world.service.bearer(key["secret"].as_str().unwrap());
+        let desk = other.bearer(key["secret"].as_str().unwrap());
         let asked = json!({"user": "ext:vera", "permission": "deals:export"});
         desk.post("/v1/check", asked.clone()).await.is(200);
         let with = |next: &str| format!("{}?replace_with={next}", one(&old));
         anna.delete(&with(&old)).await.refused(422, "invalid");
         anna.delete(&with("owner")).await.refused(403, "owner_by_transfer_only");
         anna.delete(&with("rol_01kb2y0v4tejq8vt0d7c3w4n5e")).await.refused(404, "not_found");
+        let gone = make(&anna, "Gone", &["members:read"]).await;
+        anna.delete(&one(&gone)).await.is(204);
+        anna.delete(&with(&gone)).await.refused(404, "not_found");
         let ask = json!({"email": "ivo@example.com", "access": {"type": "organization", "role": old}});
         let invited = anna.post(&format!("{CLOUD}/invitations"), ask).await.is(201);
         let used = anna.delete(&one(&old)).await.refused(409, "role_in_use");
-        assert_eq!(used["uses"], json!({"members": 1, "invitations": 1, "api_keys": 1, "replacements": 0}));
-        anna.delete(&with(&new)).await.is(204);
-        let path = format!("{CLOUD}/invitations/{}", invited["id"].as_str().unwrap());
-        let shown = anna.get(&path).await.is(200);
-        assert_eq!(shown["access"], json!({"type": "organization", "role": new}), "and not one that is gone");
+        assert_eq!(used["uses"], json!({"members": 2, "invitations": 1, "api_keys": 1, "replacements": 0}));
+        assert!(
+            allowed(&world, "vera", "deals:export").await && allowed(&world, "nils", "deals:export").await
+        );
+        // Whoever does it dies once it is decided.
+        let dying = world.service.behind(Crash::at(1, Loss::Commit, Afterwards::Down));
+        dying.user("ext:anna").delete(&with(&new)).await.is(204);
         assert!(
             !allowed(&world, "vera", "deals:export").await && allowed(&world, "vera", "deals:import").await
         );
         desk.post("/v1/check", asked).await.refused(403, "forbidden");
-        let vera = anna.get(&format!("{CLOUD}/members/ext:vera")).await.is(200);
-        assert_eq!(vera["access"], json!({"type": "organization", "role": new}));
+        own.get(&format!("{CLOUD}/members")).await.refused(403, "forbidden");
+        own.get(&format!("{CLOUD}/accounts")).await.is(200);
+        assert!(
+            !allowed(&world, "nils", "deals:export").await && allowed(&world, "nils", "deals:import").await
+        );
+        anna.delete(&format!("{}?replace_with={old}", one(&new))).await.refused(404, "not_found");
+        anna.put(&nils, json!({"role": old})).await.refused(404, "not_found");
+        world.person("nils").post(&offer, json!({})).await.refused(409, "role_gone");
+        is_clean(&world).await;
         let max = format!("{CLOUD}/members/ext:max/reactivate");
         let max = anna.call(http::Method::POST, &max, None).await.is(200);
         assert_eq!(max["access"], json!({"type": "organization", "role": new}));
+        // Whoever deletes a role next writes anew what was left.
+        let spare = make(&anna, "Spare", &["members:read"]).await;
+        anna.delete(&one(&spare)).await.is(204);
+        let path = format!("{CLOUD}/invitations/{}", invited["id"].as_str().unwrap());
+        let shown = anna.get(&path).await.is(200);
+        assert_eq!(shown["access"], json!({"type": "organization", "role": new}), "and not one that is gone");
+        let vera = anna.get(&format!("{CLOUD}/members/ext:vera")).await.is(200);
+        assert_eq!(vera["access"], json!({"type": "organization", "role": new}));
         anna.get(&one(&old)).await.refused(404, "not_found");
         anna.delete(&with("viewer")).await.refused(404, "not_found");
         anna.delete(&format!("{}?replace_with=viewer", one(&new))).await.is(204);
         assert_eq!(check(&world, "vera", "members:read").await["role"], "viewer");
+        world.person("nils").post(&offer, json!({})).await.refused(409, "role_gone");
         is_clean(&world).await;
     }
 }

@@ -6,7 +6,7 @@ use super::{Rows, Shown};
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, OrganizationId};
-use crate::listing::{Listing, PageRequest};
+use crate::listing::{Listing, PageRequest, Scope};
 use crate::model::{Account, AccountStatus};
 use crate::op::{Roster, View};
 use crate::ops::member::find_accounts;
@@ -57,10 +57,13 @@ pub async fn accounts(
     let (_, standing) = visible_standing(roster, request, organization).await?;
     somewhere(&standing, "accounts:read")?;
     let scope = standing.scope(&Permission::of("accounts:read"));
-    let found = roster.store.list(&Listing::Accounts { organization, status, scope }, page).await?;
+    // Through an archived account nothing is reached, the account neither (rule O8).
+    let reached = |account: &Account| scope == Scope::All || account.status == AccountStatus::Active;
+    let found =
+        roster.store.list(&Listing::Accounts { organization, status, scope: scope.clone() }, page).await?;
     let next = found.rows.last().map(|row| row.position.clone()).filter(|_| found.more);
     let accounts = found.rows.into_iter().filter_map(|row| match row.stored.record {
-        Record::Account(value) => Some(Shown { value, version: row.stored.version }),
+        Record::Account(value) if reached(&value) => Some(Shown { value, version: row.stored.version }),
         _ => None,
     });
     let mut rows: Vec<Shown<Account>> = accounts.collect();

@@ -180,12 +180,12 @@ async fn an_account_is_archived_and_brought_back() {
         let reason =
             async || world.operator().post("/v1/check", asked.clone()).await.is(200)["reason"].clone();
         let used = async || world.operator().get(CLOUD).await.is(200)["seats"]["used"].clone();
-        let seats = used().await;
         assert_eq!(reason().await, "granted");
         let key = json!({"name": "North", "access": on_accounts(&[("north", "admin")])});
         let key = world.operator().post(&format!("{CLOUD}/api-keys"), key).await.is(201);
         let both = json!({"roles": [{"role": "viewer", "accounts": ["ext:north", "ext:south"]}]});
         world.operator().put(&format!("{CLOUD}/members/ext:empty/access"), both).await.is(200);
+        let seats = used().await;
         let through = [world.person("nora"), world.service.bearer(&text(&key, "/secret"))];
         assert_eq!(world.person("nora").delete(&path).await.is(200)["status"], "archived");
         for caller in &through {

@@ -34,6 +34,7 @@ pub struct Metrics {
     seats_refused: Family<OperationLabels, Counter>,
     attempts: Family<OutcomeLabels, Counter>,
     waiting: Gauge,
+    oldest_delivery: Gauge<f64, AtomicU64>,
     mails: Gauge,
     oldest_mail: Gauge<f64, AtomicU64>,
     sources: Gauge,
@@ -135,6 +136,7 @@ impl Metrics {
             seats_refused: Family::default(),
             attempts: Family::default(),
             waiting: Gauge::default(),
+            oldest_delivery: Gauge::default(),
             mails: Gauge::default(),
             oldest_mail: Gauge::default(),
             sources: Gauge::default(),
@@ -169,6 +171,8 @@ impl Metrics {
         registry.register("roster_webhook_attempts", about, self.attempts.clone());
         let about = "Deliveries of webhooks that wait for another attempt, in the whole deployment";
         registry.register("roster_webhook_deliveries_pending", about, self.waiting.clone());
+        let about = "How long ago the oldest delivery that waits for another attempt was begun";
+        registry.register("roster_webhook_oldest_pending_seconds", about, self.oldest_delivery.clone());
         let about = "Mail that waited when this process last looked into the outbox, in the whole deployment";
         registry.register("roster_mail_waiting", about, self.mails.clone());
         let about = "How long the oldest mail that waits has waited";
@@ -236,8 +240,9 @@ impl Observer for Metrics {
         self.attempts.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
-    fn waiting(&self, deliveries: u64) {
+    fn waiting(&self, deliveries: u64, oldest: Duration) {
         self.waiting.set(i64::try_from(deliveries).unwrap_or(i64::MAX));
+        self.oldest_delivery.set(oldest.as_secs_f64());
     }
 
     fn mail_waiting(&self, mails: u64, oldest: Duration) {
@@ -293,7 +298,7 @@ mod tests {
         metrics.retried("RemoveMember");
         Observer::refused(&metrics, "AddMember", "no_seat");
         metrics.sent("timeout");
-        metrics.waiting(3);
+        metrics.waiting(3, Duration::from_secs(60));
         metrics.mail_waiting(4, Duration::from_millis(2_500));
         metrics.sources_waiting(1, Duration::from_millis(750));
         metrics.jobs_waiting("bulk", 2, Duration::from_millis(1_500));
@@ -314,6 +319,7 @@ mod tests {
             r#"roster_seats_refused_total{operation="AddMember"} 1"#,
             r#"roster_webhook_attempts_total{outcome="timeout"} 1"#,
             "roster_webhook_deliveries_pending 3",
+            "roster_webhook_oldest_pending_seconds 60.0",
             "roster_mail_waiting 4",
             "roster_mail_oldest_waiting_seconds 2.5",
             "roster_sources_waiting 1",

@@ -39,8 +39,8 @@ pub trait Observer: fmt::Debug + Send + Sync + 'static {
     /// A webhook has tried to send an event: `delivered`, or why it failed.
     fn sent(&self, outcome: &'static str);
 
-    /// So many deliveries of webhooks wait for another attempt, in the whole deployment.
-    fn waiting(&self, deliveries: u64);
+    /// So many deliveries of webhooks wait for another attempt, in the whole deployment; the oldest was begun so long ago.
+    fn waiting(&self, deliveries: u64, oldest: Duration);
 
     /// Mail for so many waited when the outbox was looked at, in the whole deployment, the oldest for so long.
     fn mail_waiting(&self, mails: u64, oldest: Duration);
@@ -77,7 +77,7 @@ impl Observer for Nobody {
 
     fn sent(&self, _: &'static str) {}
 
-    fn waiting(&self, _: u64) {}
+    fn waiting(&self, _: u64, _: Duration) {}
 
     fn mail_waiting(&self, _: u64, _: Duration) {}
 

@@ -25,7 +25,7 @@ pub const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// A stream says that it is alive at least so often.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// A stream asks whether it may still be read at least so often.
-const LOOK: Duration = Duration::from_millis(800);
+const LOOK: Duration = Duration::from_millis(400);
 /// How large a page of a stream is.
 const CHUNK: u16 = 200;
 

@@ -172,18 +172,32 @@ impl Smtp {
         let reached = async {
             let mut connection = self.connection().await?;
             let answers = connection.test_connected().await;
-            connection.quit().await.map(|_| answers)
+            connection.quit().await.map(|_| answers).map_err(|error| failed(&error))
         };
         match timeout(WHOLE, reached).await {
             Ok(Ok(true)) => Ok(()),
             Ok(Ok(false)) => Err("it does not answer as a mail server does".to_owned()),
-            Ok(Err(error)) => Err(format!("{}: start it, or correct mail.url", reason(&error))),
+            Ok(Err(refused)) => Err(format!("{}: start it, or correct mail.url", refused.why)),
             Err(_) => Err(format!("{LATE}: start it, or correct mail.url")),
         }
     }
 
     /// A new one, encrypted as it is wanted, on which the password was taken.
-    async fn connection(&self) -> Result<AsyncSmtpConnection, Error> {
+    async fn connection(&self) -> Result<AsyncSmtpConnection, Undelivered> {
+        let mut connection = self.encrypted().await.map_err(|error| failed(&error))?;
+        // What stood behind the answer to STARTTLS was said before anybody was known: it answers nothing that is asked from
+        // here on. Nothing was asked, so nothing can have come since.
+        let left_over = timeout(Duration::ZERO, connection.read_response()).await;
+        if left_over.is_ok() {
+            return Err(Undelivered { why: OUT_OF_TURN.to_owned(), for_good: false });
+        }
+        if let Some(credentials) = &self.credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials).await.map_err(|error| failed(&error))?;
+        }
+        Ok(connection)
+    }
+
+    async fn encrypted(&self) -> Result<AsyncSmtpConnection, Error> {
         let at_once = if let Tls::Wrapper(parameters) = &self.tls { Some(parameters.clone()) } else { None };
         let (server, hello) = ((self.host.as_str(), self.port), &self.hello);
         let mut connection =
@@ -195,9 +209,6 @@ impl Smtp {
             }
             Tls::Wrapper(_) | Tls::None => {}
         }
-        if let Some(credentials) = &self.credentials {
-            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
-        }
         Ok(connection)
     }
 }
@@ -207,9 +218,10 @@ impl Carrier for Smtp {
     async fn carry(&self, letter: &Written) -> Result<(), Undelivered> {
         let message = message(&self.from, &self.words, letter)?;
         let handed_over = async {
-            let mut connection = self.connection().await.map_err(|error| failed(&error))?;
+            let mut connection = self.connection().await?;
             let outcome = hand_over(&mut connection, &message).await;
-            connection.abort().await;
+            // What the server says to a goodbye changes nothing of that, nor does it if it says nothing.
+            drop(tokio::spawn(async move { timeout(PATIENCE, connection.abort()).await }));
             outcome
         };
         let late = |_| Err(Undelivered { why: LATE.to_owned(), for_good: false });

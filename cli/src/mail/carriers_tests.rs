@@ -19,6 +19,7 @@ enum Manner {
     RefusesForGood,
     HangsUp,
     Hangs,
+    NeverSaysGoodbye,
     /// To this (the greeting, a verb, the letter), or to everything; and takes the letter, or refuses it.
     AnswersTwice {
         to: &'static str,
@@ -79,7 +80,7 @@ async fn talk(stream: TcpStream, manner: Manner, kept: &Mutex<Vec<String>>) -> O
             ("MAIL", Manner::RefusesForNow) => "451 try again later\r\n",
             ("RCPT", Manner::RefusesForGood) => "550 <rita@example.com> is not here\r\n",
             ("DATA", Manner::HangsUp) => return None,
-            ("DATA", Manner::Hangs) => std::future::pending().await,
+            ("DATA", Manner::Hangs) | ("QUIT", Manner::NeverSaysGoodbye) => std::future::pending().await,
             ("DATA", _) => {
                 letter = Some(String::new());
                 "354 go on\r\n"
@@ -189,8 +190,22 @@ async fn i9_a_server_that_hangs_up_or_answers_twice_ends_in_one_way_or_the_other
             let (outcome, taken) = carried(Manner::AnswersTwice { to, takes }).await;
             assert!(taken.len() <= 1, "twice to {to}: nothing is sent twice");
             assert!(outcome.is_err() || taken.len() == 1, "twice to {to}: said to be sent, and was not");
+            if to == "." {
+                let told = outcome.map_err(|refused| refused.for_good);
+                assert_eq!(told, if takes { Ok(()) } else { Err(true) }, "the first is the answer");
+            }
         }
     }
+}
+
+#[tokio::test]
+async fn i9_a_letter_that_was_taken_is_sent_though_the_server_never_says_goodbye() {
+    let (port, taken) = server(Manner::NeverSaysGoodbye).await;
+    let server = Server::parse(&format!("smtp://127.0.0.1:{port}")).unwrap();
+    let from = "roster@example.com".parse().unwrap();
+    let smtp = Smtp::new(&server, None, from, Words::load(None).unwrap()).unwrap();
+    let outcome = timeout(PATIENCE / 2, smtp.carry(&letter())).await;
+    assert_eq!((outcome, taken.lock().unwrap().len()), (Ok(Ok(())), 1));
 }
 
 #[tokio::test(start_paused = true)]

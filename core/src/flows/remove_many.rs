@@ -38,8 +38,8 @@ pub async fn require_removal(
         return Err(Refusal::invalid("/users", "name 1 to 1000 users").into());
     }
     let mut view = View::new(roster, Home::Organization(organization), request);
-    let found = find_accounts(&mut view, &[account]).await?.pop().flatten();
     let (_, standing) = view.open_organization().await?.open()?;
+    let found = find_accounts(&mut view, &[account]).await?.pop().flatten();
     let (account, _) = found.ok_or(Refusal::NotFound)?;
     roster.policies.access.require(&standing, "members:remove", Reach::Account(account))?;
     Ok(())

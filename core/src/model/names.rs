@@ -62,7 +62,27 @@ impl Names {
         self.are_spoken_of_in(message) || values(message).iter().any(|(_, value)| self.are_address(value))
     }
 
-    /// The same where only what certainly is about the person counts: one that cannot be read may be about anybody.
+    /// What somebody else's message is without their addresses, each of which is null then; nothing where it may be about them,
+    /// or names them still.
+    pub fn taken_out_of(&self, message: &str) -> Option<String> {
+        if self.are_spoken_of_in(message) {
+            return None;
+        }
+        let mut value = serde_json::from_str(message).ok()?;
+        self.take_out(&mut value);
+        Some(value.to_string()).filter(|left| !self.stand_in(left))
+    }
+
+    fn take_out(&self, value: &mut Value) {
+        match value {
+            Value::String(text) if self.are_address(text) => *value = Value::Null,
+            Value::Array(items) => items.iter_mut().for_each(|item| self.take_out(item)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| self.take_out(field)),
+            _ => {}
+        }
+    }
+
+    /// Whether a message is about the person where only what certainly is counts: one that cannot be read may be about anybody.
     pub fn are_named_in(&self, message: &str) -> bool {
         serde_json::from_str(message).is_ok_and(|message| self.are_of(&message))
     }
@@ -200,5 +220,9 @@ mod tests {
         }
         let told = r#"{"userId": "8", "properties": {"to": ["al\u0040example.com"], "n": 7}}"#;
         assert!(names.stand_in(told) && !names.are_spoken_of_in(told), "of somebody else, and names them");
+        let left = names.taken_out_of(told).unwrap();
+        assert_eq!(left, r#"{"properties":{"n":7,"to":[null]},"userId":"8"}"#);
+        assert_eq!(names.taken_out_of(r#"{"userId": "7"}"#), None, "theirs");
+        assert_eq!(names.taken_out_of(r#"{"a": "al@example.com", "#), None, "of nobody knows whom");
     }
 }

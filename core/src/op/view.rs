@@ -9,6 +9,7 @@ use crate::flows::sweep::Cut;
 use crate::home::{Home, Key, Record, Tally, TheMember, TheOrganization, TypedKey};
 use crate::id::{AccountId, ApiKeyId, OrganizationId, RoleId, UserId, Version};
 use crate::known::Known;
+use crate::listing::{Listing, PageRequest, Scope};
 use crate::log::Head;
 use crate::model::{AccountStatus, ApiKey, Member, Organization, OrganizationStatus};
 use crate::permission::RoleRef;
@@ -131,8 +132,8 @@ impl<'a> View<'a> {
         self.now
     }
 
-    /// The organization and how the actor stands in it, by one round trip. The standing knows the roles, and which accounts are
-    /// archived, that were read before it.
+    /// The organization and how the actor stands in it, by one round trip; by one more for those who hold roles on single
+    /// accounts. The standing knows the roles that were read before it.
     pub async fn organization(&mut self) -> Result<(Option<Organization>, Standing), StoreError> {
         let own = match self.actor {
             Actor::ApiKey { key, .. } => vec![Key::ApiKey(key)],
@@ -174,7 +175,8 @@ impl<'a> View<'a> {
                 }
             }
         };
-        Ok((organization, standing.knowing(self.roles()).closed(self.archived())))
+        let standing = self.through_active(standing).await?;
+        Ok((organization, standing.knowing(self.roles())))
     }
 
     async fn key_standing(
@@ -192,13 +194,28 @@ impl<'a> View<'a> {
         Ok(Standing::of_key(key.as_ref(), self.now))
     }
 
-    /// The archived accounts that were read.
-    fn archived(&self) -> BTreeSet<AccountId> {
-        let accounts = self.seen.values().flatten().filter_map(|stored| match &stored.record {
-            Record::Account(account) => Some(account),
-            _ => None,
-        });
-        accounts.filter(|it| it.status == AccountStatus::Archived).map(|it| it.id).collect()
+    /// The same without what is held on archived accounts (rule O8). Of those nothing is remembered: no commit of somebody with
+    /// many accounts waits for what others do to them, and what is done to one of them reads it anyhow.
+    async fn through_active(&self, standing: Standing) -> Result<Standing, StoreError> {
+        let accounts: Vec<AccountId> = standing.accounts().collect();
+        let Home::Organization(organization) = self.home else { return Ok(standing) };
+        if accounts.is_empty() {
+            return Ok(standing);
+        }
+        let (status, scope) = (Some(AccountStatus::Archived), Scope::Accounts(accounts));
+        let listing = Listing::Accounts { organization, status, scope };
+        let (mut page, mut archived) = (PageRequest { after: None, limit: 500 }, BTreeSet::new());
+        loop {
+            let found = self.store.list(&listing, &page).await?;
+            page.after = found.rows.last().map(|row| row.position.clone());
+            archived.extend(found.rows.into_iter().filter_map(|row| match row.stored.record {
+                Record::Account(account) => Some(account.id),
+                _ => None,
+            }));
+            if !found.more {
+                return Ok(standing.closed(archived));
+            }
+        }
     }
 
     /// The organization, visible to the actor and open: what almost every operation begins with.

@@ -75,6 +75,15 @@ impl Standing {
         Self { rights: vec![rights], roles: Roles::default(), archived: BTreeSet::new() }
     }
 
+    /// The accounts on which single roles are held.
+    pub fn accounts(&self) -> impl Iterator<Item = AccountId> + '_ {
+        let roles = self.rights.iter().filter_map(|rights| match rights {
+            Rights::Of(Access::Accounts(roles)) => Some(roles),
+            Rights::Of(Access::Organization(_)) | Rights::None | Rights::Stale => None,
+        });
+        roles.flat_map(|roles| roles.keys().copied())
+    }
+
     /// The same, with some accounts archived: nothing may be done any more by a role on one of them alone (rule O8).
     #[must_use]
     pub fn closed(self, archived: BTreeSet<AccountId>) -> Self {
@@ -139,6 +148,7 @@ impl Standing {
                 roles
                     .iter()
                     .filter(|(account, role)| self.roles.holds(**role, permission) && scope.holds(**account))
+                    .filter(|(account, _)| !self.archived.contains(account))
                     .map(|(account, _)| *account)
                     .collect(),
             ),

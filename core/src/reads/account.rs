@@ -1,12 +1,12 @@
 //! Accounts.
 
-use super::organization::{somewhere, visible_in, visible_standing};
+use super::organization::{somewhere, visible_standing};
 use super::post::as_held;
 use super::{Rows, Shown};
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, OrganizationId};
-use crate::listing::{Listing, PageRequest, Scope};
+use crate::listing::{Listing, PageRequest};
 use crate::model::{Account, AccountStatus};
 use crate::op::{Roster, View};
 use crate::ops::member::find_accounts;
@@ -22,10 +22,9 @@ pub async fn account(
     organization: OrganizationId,
     named: &AccountRef,
 ) -> Result<Shown<Account>, OpError> {
+    let (_, standing) = visible_standing(roster, request, organization).await?;
     let mut view = View::new(roster, Home::Organization(organization), request);
-    let found = find_accounts(&mut view, &[named]).await?.pop().flatten();
-    let (_, standing) = visible_in(&mut view).await?;
-    let (id, _) = found.ok_or(Refusal::NotFound)?;
+    let (id, _) = find_accounts(&mut view, &[named]).await?.pop().flatten().ok_or(Refusal::NotFound)?;
     roster.policies.access.require(&standing, "accounts:read", Reach::Account(id))?;
     let value = view.get(&id).await?.ok_or(Refusal::NotFound)?;
     let posts = as_held(&mut view, &value.posts).await?;
@@ -57,13 +56,10 @@ pub async fn accounts(
     let (_, standing) = visible_standing(roster, request, organization).await?;
     somewhere(&standing, "accounts:read")?;
     let scope = standing.scope(&Permission::of("accounts:read"));
-    // Through an archived account nothing is reached, the account neither (rule O8).
-    let reached = |account: &Account| scope == Scope::All || account.status == AccountStatus::Active;
-    let found =
-        roster.store.list(&Listing::Accounts { organization, status, scope: scope.clone() }, page).await?;
+    let found = roster.store.list(&Listing::Accounts { organization, status, scope }, page).await?;
     let next = found.rows.last().map(|row| row.position.clone()).filter(|_| found.more);
     let accounts = found.rows.into_iter().filter_map(|row| match row.stored.record {
-        Record::Account(value) if reached(&value) => Some(Shown { value, version: row.stored.version }),
+        Record::Account(value) => Some(Shown { value, version: row.stored.version }),
         _ => None,
     });
     let mut rows: Vec<Shown<Account>> = accounts.collect();

@@ -1,7 +1,7 @@
 //! Members.
 
 use super::account::account_id;
-use super::organization::{somewhere, visible_in, visible_standing};
+use super::organization::{somewhere, visible_standing};
 use super::{Rows, Shown};
 use crate::facts::Request;
 use crate::flows::resolve_user;
@@ -11,7 +11,6 @@ use crate::id::{OrganizationId, UserId};
 use crate::listing::{Listing, MemberSort, PageRequest, Position, Scope, sortable};
 use crate::model::{Access, Member, MemberStatus};
 use crate::op::{Roster, View};
-use crate::ops::member::find_accounts;
 use crate::permission::{Permission, RoleRef};
 use crate::policy::{Reach, Standing};
 use crate::reference::{AccountRef, UserRef};
@@ -108,15 +107,10 @@ pub async fn members(
     filter: &MemberFilter,
     page: &PageRequest,
 ) -> Result<Rows<Shown<Member>>, OpError> {
-    let mut view = View::new(roster, Home::Organization(organization), request);
+    let (_, standing) = visible_standing(roster, request, organization).await?;
     let account = match &filter.account {
         None => None,
-        Some(named) => find_accounts(&mut view, &[named]).await?.pop(),
-    };
-    let (_, standing) = visible_in(&mut view).await?;
-    let account = match account {
-        None => None,
-        Some(found) => Some(found.ok_or(Refusal::NotFound)?.0),
+        Some(named) => Some(account_id(roster, request, organization, named).await?),
     };
     match account {
         None => somewhere(&standing, "members:read")?,

@@ -46,18 +46,14 @@ pub async fn visible_standing(
     request: &Request,
     id: OrganizationId,
 ) -> Result<(Shown<Organization>, Standing), OpError> {
-    visible_in(&mut View::new(roster, Home::Organization(id), request)).await
-}
-
-/// The same by a view, so that the standing knows what was read before.
-pub(super) async fn visible_in(view: &mut View<'_>) -> Result<(Shown<Organization>, Standing), OpError> {
+    let mut view = View::new(roster, Home::Organization(id), request);
     let (organization, standing) = view.organization().await?;
     let organization = organization.ok_or(Refusal::NotFound)?;
     if organization.status == OrganizationStatus::Active && standing.is_stale() {
         return Err(Refusal::ReauthenticationRequired.into());
     }
     let open = organization.status == OrganizationStatus::Active && standing.is_in();
-    if !open && !view.actor().is_operator() {
+    if !open && !request.actor.is_operator() {
         return Err(Refusal::NotFound.into());
     }
     let version = view.version(&Key::Organization).ok_or(Refusal::NotFound)?;

@@ -16,7 +16,7 @@ use crate::facts::Request;
 use crate::flows::forget_webhook;
 use crate::home::{Home, Key};
 use crate::id::WebhookId;
-use crate::model::{FeedKey, MAX_DELIVERIES, WEBHOOK_PARTS};
+use crate::model::{FeedKey, MAX_DELIVERIES, WEBHOOK_PARTS, WebhookLine};
 use crate::op::{Roster, run};
 use crate::ops::pointer::DEAD_AFTER;
 use crate::ops::webhook::{ForgetDeliveries, Settle, Settled, TakeLine, TakenLine};
@@ -132,8 +132,25 @@ impl Courier {
                 }
             }
         }
-        self.roster.observer.waiting(there.values().map(|line| line.pending.len() as u64).sum());
+        self.tell_what_waits(&there).await?;
         board.learn(&there);
+        Ok(())
+    }
+
+    /// Of all lines. The id of a delivery bears the instant at which it was begun.
+    async fn tell_what_waits(&self, there: &BTreeMap<WebhookId, WebhookLine>) -> Result<(), OpError> {
+        let count = there.values().map(|line| line.pending.len() as u64).sum();
+        let oldest = there.values().flat_map(|line| &line.pending).map(|pending| pending.delivery).min();
+        let waited = match oldest.and_then(|oldest| oldest.uuid().get_timestamp()) {
+            Some(begun) => {
+                let now = self.roster.store.read(&Home::Feed, &[], &[]).await?.clock;
+                let (seconds, nanos) = begun.to_unix();
+                let now = Duration::from_micros(u64::try_from(now.micros()).unwrap_or(0));
+                now.saturating_sub(Duration::new(seconds, nanos))
+            }
+            None => Duration::ZERO,
+        };
+        self.roster.observer.waiting(count, waited);
         Ok(())
     }
 

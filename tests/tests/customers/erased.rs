@@ -63,6 +63,27 @@ async fn l5_a_source_that_speaks_of_an_erased_person_goes_on() {
     }
 }
 
+/// L5: what was said about somebody else stays, without the erased person's address.
+#[tokio::test]
+async fn l5_a_letter_about_somebody_else_stays_without_the_erased_persons_address() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        at.says("/v1/identify", json!({"userId": "zoe", "traits": {"email": "zoe@example.com"}})).await;
+        let properties = json!({"contact": "Zoe@example.com", "kept": "this", "all": ["zoe@example.com", 7]});
+        let alias = json!({"userId": "anna", "previousId": "max", "properties": properties});
+        at.says("/v1/alias", alias).await;
+        at.erases("zoe").await;
+        let letters = at.letters().await;
+        assert_eq!(letters.len(), 1, "{store}");
+        let left = json!({"contact": null, "kept": "this", "all": [null, 7]});
+        assert_eq!(
+            (&letters[0]["reason"], &letters[0]["payload"]["properties"]),
+            (&json!("alias_of_two_users"), &left)
+        );
+        at.is_clean().await;
+    }
+}
+
 /// L5: nor does a saved view, or what the log says of it.
 #[tokio::test]
 async fn l5_views_that_ask_for_an_erased_person_ask_for_nobody() {

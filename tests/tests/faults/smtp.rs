@@ -27,6 +27,8 @@ enum Manner {
     Never,
     StartTls,
     FromTheFirstByte,
+    /// Somebody on the way answers in the clear what is to be asked under TLS, and lets nothing of that through.
+    AnsweredBefore,
 }
 
 /// What a server has come to know.
@@ -37,6 +39,9 @@ struct Known {
     in_the_clear: String,
     logins: usize,
 }
+
+/// To STARTTLS, EHLO, MAIL, RCPT, DATA and the letter.
+const ANSWERED_BEFORE: &str = "220 go on\r\n250 x\r\n250 ok\r\n250 ok\r\n354 go on\r\n250 queued";
 
 trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
@@ -76,13 +81,20 @@ async fn serve(
         let stream = acceptor.accept(stream).await.ok()?;
         let mut wire = BufReader::new(Box::new(stream) as Box<dyn Wire>);
         say(&mut wire, "220 mail.example.com").await?;
-        return talk(&mut wire, false, true, &known).await.map(drop);
+        return talk(&mut wire, None, true, &known).await.map(drop);
     }
     let mut wire = BufReader::new(stream);
     say(&mut wire, "220 mail.example.com").await?;
-    if talk(&mut wire, manner == Manner::StartTls, false, &known).await? {
+    let offers = matches!(manner, Manner::StartTls | Manner::AnsweredBefore);
+    let begun = if manner == Manner::AnsweredBefore { ANSWERED_BEFORE } else { "220 go on" };
+    if talk(&mut wire, offers.then_some(begun), false, &known).await? {
         let stream = acceptor.accept(wire.into_inner()).await.ok()?;
-        talk(&mut BufReader::new(stream), false, true, &known).await?;
+        if manner == Manner::AnsweredBefore {
+            let mut wire = BufReader::new(stream);
+            while hear(&mut wire).await.is_some() {}
+            return None;
+        }
+        talk(&mut BufReader::new(stream), None, true, &known).await?;
     }
     Some(())
 }
@@ -101,7 +113,7 @@ async fn hear(wire: &mut BufReader<impl Wire>) -> Option<String> {
 /// One conversation (RFC 5321, RFC 4954), until it ends or TLS is to begin.
 async fn talk(
     wire: &mut BufReader<impl Wire>,
-    offers: bool,
+    offers: Option<&str>,
     secure: bool,
     known: &Mutex<Known>,
 ) -> Option<bool> {
@@ -112,11 +124,11 @@ async fn talk(
         }
         let verb = line.split([' ', '\r']).next().unwrap_or_default().to_ascii_uppercase();
         match verb.as_str() {
-            "EHLO" if offers => say(wire, "250-mail.example.com\r\n250 STARTTLS").await?,
+            "EHLO" if offers.is_some() => say(wire, "250-mail.example.com\r\n250 STARTTLS").await?,
             "EHLO" => say(wire, "250-mail.example.com\r\n250 AUTH PLAIN").await?,
             "STARTTLS" => {
-                say(wire, "220 go on").await?;
-                return Some(true);
+                say(wire, offers.unwrap_or("502 not here")).await?;
+                return Some(offers.is_some());
             }
             "AUTH" if line.trim_end().ends_with(&STANDARD.encode(LOGIN)) => {
                 known.lock().unwrap().logins += 1;
@@ -225,6 +237,17 @@ async fn i9_nothing_is_said_to_a_mail_server_that_cannot_be_trusted() {
         let clear = &known.in_the_clear;
         assert!(!clear.contains("AUTH") && !clear.contains("rita"), "{manner:?}: {clear}");
     }
+}
+
+/// What was said in the clear answers nothing that is asked under TLS.
+#[tokio::test]
+async fn i9_a_letter_is_not_sent_because_somebody_on_the_way_says_so() {
+    let folder = certificates();
+    let server = Server::start(&folder, Manner::AnsweredBefore).await;
+    let mail = settings(&url("smtp", "", &server, "?tls=required"), &folder.path().join("ours.crt"));
+    let refused = mail.carrier().unwrap().carry(&letter()).await.unwrap_err();
+    assert_eq!((refused.why.as_str(), refused.for_good), ("the mail server answers out of turn", false));
+    assert!(!server.known().in_the_clear.contains("rita"));
 }
 
 /// The name in the certificate is the one in the address.

@@ -128,7 +128,7 @@ async fn x2_only_the_types_that_were_asked_for_are_sent() {
 async fn x2_what_fails_is_tried_again() {
     for store in selected() {
         let (world, receiver) = (World::with_webhooks(store).await, Receiver::start().await);
-        let roster = &world.service.roster;
+        let roster = &world.service.api.roster;
         let (id, secret) = hooked(&world, &receiver.url(), Some("ext:cloud")).await;
         receiver.answer([Said::Status(500), Said::Nothing, Said::Status(302), Said::Status(204)]);
         happens(&world, "one").await;
@@ -154,6 +154,14 @@ async fn x2_what_fails_is_tried_again() {
                 (Some(ids.len() as u64), status == "delivered")
             );
             assert!(!format!("{row}").contains("own words"));
+            if wait == 360 {
+                let told = world.service.nobody().get("/metrics").await.text;
+                for line in
+                    ["roster_webhook_deliveries_pending 1", "roster_webhook_oldest_pending_seconds 366.0"]
+                {
+                    assert!(told.lines().any(|known| known == line), "{store}: {line}\n{told}");
+                }
+            }
         }
         ids.dedup();
         assert_eq!(ids.len(), 1, "constant over retries");

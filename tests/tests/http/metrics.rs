@@ -19,7 +19,7 @@ use serde_json::json;
 const CLOUD: &str = "/v1/organizations/ext:cloud";
 
 /// Names of series, each with the names of its labels.
-const SERIES: [(&str, &[&str]); 26] = [
+const SERIES: [(&str, &[&str]); 27] = [
     ("process_start_time_seconds", &[]),
     ("roster_build_info", &["version"]),
     ("roster_conflicts_total", &["operation"]),
@@ -46,6 +46,7 @@ const SERIES: [(&str, &[&str]); 26] = [
     ("roster_store_call_duration_seconds_sum", &["call", "outcome"]),
     ("roster_store_calls_total", &["call", "outcome"]),
     ("roster_webhook_deliveries_pending", &[]),
+    ("roster_webhook_oldest_pending_seconds", &[]),
 ];
 
 /// A series, its labels, its value as it stands.
@@ -160,6 +161,9 @@ fn check_labels(scraped: &[Line]) {
     let mut routes: BTreeSet<&str> =
         document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     routes.extend(["unmatched", "/docs", "/docs/", "/docs/{*rest}"]);
+    for (name, _) in SERIES.iter().filter(|(_, labels)| labels.is_empty()) {
+        assert!(scraped.iter().any(|(known, ..)| known == name), "{name} is not told");
+    }
     for (name, labels, _) in scraped {
         let names: Vec<&str> = labels.keys().map(String::as_str).collect();
         let known = SERIES.iter().find(|(known, _)| known == name);

@@ -7,7 +7,7 @@ use crate::id::{DeadLetterId, SourceId};
 use crate::ingest::Meant;
 use crate::model::customer::{Customer, CustomerKey};
 use crate::op::run;
-use crate::ops::stream::{ForgetInInbox, RemoveDeadLetters};
+use crate::ops::stream::{ForgetInInbox, RemoveDeadLetters, RewordDeadLetters};
 
 impl Erasing<'_> {
     /// Every source's, of those that were deleted too.
@@ -65,15 +65,22 @@ impl Erasing<'_> {
             let found = self.held.roster.store.records(&home, Some(&after), PAGE).await?;
             let Some(last) = found.last() else { return Ok(()) };
             after = last.record.key();
-            let mut letters = Vec::new();
+            let (mut letters, mut others) = (Vec::new(), Vec::new());
             for stored in found {
                 let Record::Customer(it) = stored.record else { continue };
                 let Customer::DeadLetter(it) = *it else { continue };
-                if self.names.stand_in(&it.payload)
-                    || meant.are_spoken_of_in(&self.held.roster, &it.payload).await?
-                {
+                if meant.are_spoken_of_in(&self.held.roster, &it.payload).await? {
                     letters.push(it.id);
+                } else if self.names.stand_in(&it.payload) {
+                    match self.names.taken_out_of(&it.payload) {
+                        Some(left) => others.push((it.id, left)),
+                        None => letters.push(it.id),
+                    }
                 }
+            }
+            if !others.is_empty() {
+                let operation = RewordDeadLetters { source, letters: others };
+                run(&self.held.roster, &self.request.as_system("others' letters"), &operation).await?;
             }
             if !letters.is_empty() {
                 let operation = RemoveDeadLetters { source, letters };

@@ -32,8 +32,8 @@ impl Operation for ArchiveAccount {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        let account = view.get(&self.account).await?;
-        Ok((view.open_organization().await?, account))
+        let visible = view.open_organization().await?;
+        Ok((visible, view.get(&self.account).await?))
     }
 
     fn decide(&self, (visible, account): Self::State, facts: &Facts) -> Result<Decision<Account>, Refusal> {

@@ -59,8 +59,8 @@ impl Operation for UpdateAccount {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<UpdateAccountRead, StoreError> {
-        let account = view.get(&self.account).await?;
         let visible = view.open_organization().await?;
+        let account = view.get(&self.account).await?;
         let taken = match &self.patch.external_id {
             Some(external) => view.get(external).await?,
             None => None,

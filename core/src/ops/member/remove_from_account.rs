@@ -38,8 +38,8 @@ impl Operation for RemoveFromAccount {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        let account = find_accounts(view, &[&self.account]).await?.pop().flatten();
         let scene = SceneRead::load_with_posts(view, self.user).await?;
+        let account = find_accounts(view, &[&self.account]).await?.pop().flatten();
         Ok((scene, account))
     }
 

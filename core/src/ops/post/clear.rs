@@ -32,8 +32,8 @@ impl Operation for ClearPost {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        let place = place(view, &self.name).await?;
         let visible = view.open_organization().await?;
+        let place = place(view, &self.name).await?;
         let predecessor = predecessor(view, place.as_ref(), &self.name).await?;
         Ok((visible, place, predecessor))
     }

@@ -39,6 +39,41 @@ impl Operation for PutDeadLetters {
     }
 }
 
+/// Leaves out of dead letters what names somebody else who was erased.
+#[derive(Debug)]
+pub struct RewordDeadLetters {
+    /// Whose.
+    pub source: SourceId,
+    /// Which, each with its message as it is to be.
+    pub letters: Vec<(DeadLetterId, String)>,
+}
+
+impl Operation for RewordDeadLetters {
+    type State = Vec<Option<DeadLetter>>;
+    type Output = ();
+
+    fn home(&self) -> Home {
+        Home::Stream(self.source, 1)
+    }
+
+    async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
+        let mut found = Vec::new();
+        for (letter, _) in &self.letters {
+            found.push(view.get(&TheDeadLetter(*letter)).await?);
+        }
+        Ok(found)
+    }
+
+    fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
+        // One that was replayed meanwhile stays away.
+        let there =
+            self.letters.iter().zip(found).filter_map(|((_, payload), found)| Some((payload, found?)));
+        Ok(there.fold(Decision::unchanged(()), |decision, (payload, letter)| {
+            decision.put(DeadLetter { payload: payload.clone(), ..letter }.into())
+        }))
+    }
+}
+
 /// Takes dead letters away.
 #[derive(Debug)]
 pub struct RemoveDeadLetters {

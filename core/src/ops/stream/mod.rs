@@ -11,7 +11,7 @@ pub use clear::ClearStream;
 pub use inbox::{
     FinishInbox, ForgetInInbox, ForgetMessages, ReleaseInbox, StoreInbox, TakeInbox, TakeMessages,
 };
-pub use letters::{PutDeadLetters, RemoveDeadLetters};
+pub use letters::{PutDeadLetters, RemoveDeadLetters, RewordDeadLetters};
 pub(crate) use observe::months_around;
 pub use observe::{Observe, Sign};
 pub use organizations::AdmitOrganization;

@@ -25,6 +25,8 @@ pub struct Problem {
     pub checks: Option<Box<Value>>,
     /// For `rate_limited`: seconds to wait; 0 elsewhere.
     pub retry_after: u16,
+    /// For a library of Segment's, which reads a `message` and sends a write key as user name.
+    pub to_library: bool,
 }
 
 impl Problem {
@@ -39,6 +41,7 @@ impl Problem {
             uses: None,
             checks: None,
             retry_after: 0,
+            to_library: false,
         }
     }
 
@@ -70,6 +73,9 @@ impl Problem {
                 .collect();
             document["errors"] = errors.into();
         }
+        if self.to_library {
+            document["message"] = self.detail.clone().into();
+        }
         if let Some(source) = &self.source {
             document["source"] = source.clone();
         }
@@ -99,7 +105,8 @@ impl Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            let scheme = if self.to_library { "Basic" } else { "Bearer" };
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
         }
         if self.wait() > 0 {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(self.wait()));

@@ -298,7 +298,7 @@ mod tests {
         metrics.retried("RemoveMember");
         Observer::refused(&metrics, "AddMember", "no_seat");
         metrics.sent("timeout");
-        metrics.waiting(3, Duration::from_secs(60));
+        metrics.waiting(3, Duration::from_mins(1));
         metrics.mail_waiting(4, Duration::from_millis(2_500));
         metrics.sources_waiting(1, Duration::from_millis(750));
         metrics.jobs_waiting("bulk", 2, Duration::from_millis(1_500));

@@ -247,10 +247,10 @@ fn refusal(status: u16, codes: &[&str], named: &Map<String, Value>) -> Value {
     example["title"] = about.clone().into();
     example["type"] = format!("urn:roster:problem:{code}").into();
     example["detail"] = format!("{about}.").into();
-    for beside in ["errors", "source", "uses", "checks"] {
+    for beside in ["errors", "source", "uses", "checks", "message"] {
         let refused = (beside == "errors" && status == 422) || code == "implicit_access";
-        let wanted =
-            (refused && !["checks", "uses"].contains(&beside)) || (beside == "uses" && code == "role_in_use");
+        let wanted = (refused && !["checks", "uses", "message"].contains(&beside))
+            || (beside == "uses" && code == "role_in_use");
         if let Some(fields) = example.as_object_mut().filter(|_| !wanted) {
             fields.remove(beside);
         }

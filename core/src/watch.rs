@@ -17,7 +17,7 @@ use crate::model::customer::{Customer, CustomerKey, Indicator, ReportKind, TheEv
 use crate::op::{Roster, preflight, run};
 use crate::ops::customer::{BeginEvaluation, DeleteIndicator, Evaluated, ForgetIndicator, Judge, Seen};
 use crate::reads::documents;
-use crate::refusal::OpError;
+use crate::refusal::{OpError, Refusal};
 use crate::report::{Filter, Line, Survey};
 use crate::stop::Stop;
 use crate::time::Timestamp;
@@ -137,7 +137,9 @@ async fn tell(roster: &Roster, request: &Request, mut judge: Judge) -> Result<bo
 async fn look(roster: &Roster, view: &View) -> Result<BTreeMap<Uuid, OrganizationId>, OpError> {
     let filter = match view.filter.as_deref().map(serde_json::from_str) {
         Some(Ok(value)) => Some(Filter::read(view.kind, &value, "/filter")?),
-        Some(Err(_)) | None => None,
+        // Not everything, which would be told of as if it had come in.
+        Some(Err(bad)) => return Err(Refusal::invalid("/filter", format!("is no filter: {bad}")).into()),
+        None => None,
     };
     let survey = Arc::new(Survey::new(view.kind, None, filter, []));
     let mut found: BTreeMap<Uuid, OrganizationId> = BTreeMap::new();

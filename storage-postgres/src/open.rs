@@ -61,12 +61,17 @@ pub(crate) async fn inspect(config: &PostgresConfig, with_key: bool) -> Result<I
 pub(crate) async fn migrate(config: &PostgresConfig) -> Result<(), OpenError> {
     let mut connection = connect(&options(config)?).await?;
     Rule::all_hold(server_rules(&mut connection).await?)?;
-    if let Schema::Ours { applied: 1.., .. } = schema(&mut connection).await? {
+    let found = schema(&mut connection).await?;
+    if let Schema::Ours { applied: 1.., .. } = found {
         // Whoever may not open it may not change it either.
         Rule::all_hold(vec![whole_rule(&mut connection).await?])?;
         Rule::all_hold(vec![key_rule(&mut connection, config).await?])?;
     }
-    apply(&mut connection, config.statement_timeout.min(LOCK_LIMIT)).await?;
+    // Where nothing is missing nothing is tried: it would take the right to make tables, and where a schema of the role's own
+    // has come before the one that holds them, it would make all of them there once more.
+    if !matches!(found, Schema::Ours { applied, known } if applied == known) {
+        apply(&mut connection, config.statement_timeout.min(LOCK_LIMIT)).await?;
+    }
     leave_key(&mut connection, config).await?;
     Rule::all_hold(vec![key_rule(&mut connection, config).await?])?;
     connection.close().await.map_err(database)

@@ -19,7 +19,7 @@ use roster_core::store::{
     AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreClock, StoreError,
     StoreErrorKind, Stored,
 };
-use sqlx::{Executor, query_scalar};
+use sqlx::{Executor, Row, query_scalar};
 use tracing::Instrument as _;
 
 use crate::config::SqliteConfig;
@@ -292,9 +292,17 @@ impl Store for SqliteStore {
     async fn scrub(&self) -> Result<(), StoreError> {
         let failed = |error: sqlx::Error| Fault::from(error).during("scrub");
         let mut held = self.writer.pool().take().await.map_err(failed)?;
-        held.connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").await.map_err(failed)?;
+        let done = held.connection().fetch_one("PRAGMA wal_checkpoint(TRUNCATE)").await.map_err(failed)?;
         held.give_back();
-        Ok(())
+        // Whoever reads still what was there keeps the log from being emptied; that is no error of SQLite's.
+        match done.try_get::<i64, _>(0).map_err(failed)? {
+            0 => Ok(()),
+            _ => Err(StoreError {
+                kind: StoreErrorKind::Busy,
+                operation: "scrub",
+                detail: "somebody reads what is in the write-ahead log".to_owned(),
+            }),
+        }
     }
 
     async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {

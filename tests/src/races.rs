@@ -247,7 +247,8 @@ impl Race {
     /// not show which of them won.
     const fn sides(self) -> &'static [&'static str] {
         match self {
-            Self::TwoTransfers | Self::FiftyForOneSeat | Self::AcceptAndAccept => &[],
+            // Either cannot tell its sides apart, or, as eight acts do, ends in too many ways.
+            Self::TwoTransfers | Self::FiftyForOneSeat | Self::AcceptAndAccept | Self::ComingAndGoing => &[],
             Self::TransferAndRemoval => &["handed over, not removed", "removed, not handed over"],
             Self::RemovalAndRole => &["changed, then removed", "removed, then given"],
             Self::DemotedGranting => &["none landed before it", "some landed before it"],
@@ -262,8 +263,6 @@ impl Race {
             Self::AcceptAndResend => &["accepted, not sent again", "sent again"],
             Self::OfferAndTransfer => &["accepted, not handed over", "handed over, not accepted"],
             Self::OfferAndRemoval => &["accepted, not removed", "removed, not accepted"],
-            // Eight acts end in too many ways for two sides.
-            Self::ComingAndGoing => &[],
             Self::MixedForOneSeat => &["the access that was put", "the way back"],
             Self::AcceptAndInviter => &[
                 "accepted, then member.access_changed",

@@ -91,6 +91,32 @@ async fn a_schema_that_is_not_known_is_refused() {
     assert!(refusal(config(&older)).await.contains("older schema (0, this program needs "));
 }
 
+/// A role with rights on rows alone serves a database that is up to date, though a schema of its own comes first on its path.
+#[tokio::test]
+async fn a_role_that_may_make_no_tables_serves_what_is_up_to_date() {
+    if !is_wanted() {
+        return;
+    }
+    let database = ours().await;
+    assert!(open(config(&database)).await.is_ok());
+    let role = format!("{}_serves", database.name());
+    database
+        .execute(&format!(
+            "CREATE ROLE {role} LOGIN PASSWORD 'serves';
+             GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};
+             GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {role};
+             CREATE SCHEMA {role}; GRANT ALL ON SCHEMA {role} TO {role}"
+        ))
+        .await;
+    let url = database.url();
+    let place = url.split_once('@').map(|(_, place)| place.to_owned()).unwrap();
+    let serves = PostgresConfig { url: format!("postgres://{role}:serves@{place}"), ..config(&database) };
+    let migrated = PostgresStore::migrate(&serves).await;
+    let opened = open(serves).await.map(drop);
+    database.execute(&format!("DROP SCHEMA {role} CASCADE; DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    assert!(migrated.is_ok() && opened.is_ok(), "{migrated:?} {opened:?}");
+}
+
 /// Whoever bears another key changes nothing, migrations included.
 #[tokio::test]
 async fn an_older_schema_is_not_migrated_under_another_key() {

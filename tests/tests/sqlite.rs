@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use roster_core::store::{Store, StoreClock};
+use roster_core::store::{Store, StoreClock, StoreErrorKind};
 use roster_storage_sqlite::{SqliteConfig, SqliteStore};
 use roster_tests::build::organization_home;
 use roster_tests::load::{self, add_account, assert_consistent};
 use roster_tests::stores::sqlite_config;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 
 async fn open(config: &SqliteConfig) -> SqliteStore {
@@ -54,6 +56,22 @@ async fn what_was_answered_is_in_the_files() {
     assert_eq!(assert_consistent(&revived, &organization_home(1)).await, 60);
     assert!(revived.commit(&add_account(61)).await.is_ok());
     assert!(matches!(revived.commit(&add_account(60)).await, Ok(roster_core::store::Committed::Before)));
+}
+
+/// L5: what was erased is out of the write-ahead log before that is said; while somebody reads what is in it, it is not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l5_the_log_is_empty_or_that_is_told() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&sqlite_config(&dir)).await;
+    assert!(store.commit(&add_account(1)).await.is_ok());
+    let file = SqliteConnectOptions::new().filename(dir.path().join("roster.db"));
+    let mut reader = file.connect().await.unwrap();
+    sqlx::raw_sql("BEGIN; SELECT count(*) FROM homes").execute(&mut reader).await.unwrap();
+    assert!(store.commit(&add_account(2)).await.is_ok());
+    assert_eq!(store.scrub().await.unwrap_err().kind, StoreErrorKind::Busy);
+    reader.close().await.unwrap();
+    store.scrub().await.unwrap();
+    assert_eq!(std::fs::metadata(dir.path().join("roster.db-wal")).unwrap().len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -590,5 +590,9 @@ fn problem() -> Value {
         ],
     );
     problem["properties"]["checks"] = list(ready_check());
+    let mut message = text("The body must be a JSON object.");
+    message["description"] =
+        "The detail once more, where sources send events: what libraries of Segment's read.".into();
+    problem["properties"]["message"] = message;
     problem
 }

@@ -15,8 +15,9 @@ use roster_core::ingest::{MAX_BATCH, MAX_MESSAGE, authenticate_source, receive};
 use roster_core::model::customer::Source;
 use roster_core::model::is_too_deep;
 use roster_core::refusal::Refusal;
+use roster_core::time::Timestamp;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::error::Problem;
 use crate::route::Route;
@@ -58,7 +59,9 @@ pub fn routes() -> Vec<Route> {
 
 const ABOUT: &str = "Segment's HTTP tracking API: Basic authentication with the source's write key as user name. Unknown \
     fields are allowed; the body may be compressed by gzip. It is stored before this answers, and applied within a \
-    second; what cannot be applied becomes a dead letter. A message has at most 32 KB, a batch 500 KB. The same under \
+    second; what cannot be applied becomes a dead letter. A message has at most 32 KB, a batch 500 KB and 2,500 messages. The \
+    `groupId` and `sessionId` of a batch's own `context`, and the session in its `integrations`, hold for each message that \
+    names no other. The same under \
     `/segment/v1/`.";
 
 /// The same where Segment's libraries look for it under a prefix, and what says who belongs to which account.
@@ -77,8 +80,28 @@ pub fn beside() -> Router<ApiState> {
     router
 }
 
-/// A message whose kind the path names, or a batch.
+/// Segment's libraries read a `message` of what went wrong.
+fn to_library(mut problem: Problem) -> Problem {
+    if problem.status == StatusCode::UNAUTHORIZED {
+        problem.detail = "No valid write key: send it by Basic authentication, as the user name.".into();
+    }
+    Problem { to_library: true, ..problem }
+}
+
 async fn take(
+    state: State<ApiState>,
+    http: HttpRequest,
+    kind: Option<&'static str>,
+) -> Result<Response, Problem> {
+    taken(state, http, kind).await.map_err(to_library)
+}
+
+async fn tie(state: State<ApiState>, http: HttpRequest, kind: &'static str) -> Result<Response, Problem> {
+    tied(state, http, kind).await.map_err(to_library)
+}
+
+/// A message whose kind the path names, or a batch.
+async fn taken(
     State(api): State<ApiState>,
     http: HttpRequest,
     kind: Option<&'static str>,
@@ -94,7 +117,7 @@ async fn take(
 }
 
 /// `{userId, accountId}` with a `timestamp` or a `messageId`.
-async fn tie(
+async fn tied(
     State(api): State<ApiState>,
     http: HttpRequest,
     kind: &'static str,
@@ -181,10 +204,14 @@ fn single(bytes: &[u8]) -> Result<&str, Problem> {
 fn batch(bytes: &[u8]) -> Result<(Vec<(Option<String>, String)>, Option<String>), Problem> {
     #[derive(serde::Deserialize)]
     struct Batch<'a> {
-        #[serde(borrow)]
-        batch: Vec<&'a RawValue>,
+        #[serde(borrow, rename = "batch")]
+        messages: Vec<&'a RawValue>,
         #[serde(default, rename = "sentAt")]
         sent_at: Value,
+        #[serde(default)]
+        context: Value,
+        #[serde(default)]
+        integrations: Value,
     }
     let text = std::str::from_utf8(bytes).map_err(|_| malformed("The body is not UTF-8."))?;
     // An array of the fields would be read as well.
@@ -192,12 +219,55 @@ fn batch(bytes: &[u8]) -> Result<(Vec<(Option<String>, String)>, Option<String>)
         return Err(malformed("The body must be a JSON object with an array `batch`."));
     }
     // A message whose depth, numbers or text cannot be kept is a dead letter, and takes none of the others with it.
-    let Batch { batch, sent_at } = serde_json::from_str(text).map_err(|error| not_json(&error))?;
-    if batch.len() > MAX_MESSAGES {
+    let Batch { messages, sent_at, context, integrations } =
+        serde_json::from_str(text).map_err(|error| not_json(&error))?;
+    if messages.len() > MAX_MESSAGES {
         return Err(too_large("A batch has at most 2,500 messages."));
     }
-    let messages = batch.into_iter().map(|message| (None, message.get().to_owned())).collect();
-    Ok((messages, sent_at.as_str().map(str::to_owned)))
+    let of_all = [
+        ("context", heeded(context, &["groupId", "sessionId"])),
+        ("integrations", heeded(integrations, &["Actions Amplitude"])),
+    ];
+    let messages =
+        messages.into_iter().map(|message| (None, with_what_holds_for_all(message.get(), &of_all)));
+    // Milliseconds since the epoch, as JavaScript has them, are told as text.
+    let sent_at = match sent_at {
+        Value::String(text) => Some(text),
+        Value::Number(millis) => {
+            let millis = millis.as_i64().filter(|millis| (0..253_402_300_800_000).contains(millis));
+            millis.map(|millis| Timestamp::from_micros(millis * 1_000).to_string())
+        }
+        _ => None,
+    };
+    Ok((messages.collect(), sent_at))
+}
+
+/// Of what a batch says of all its messages, that which Roster heeds, if it is no longer than such things are: with each of
+/// 2,500 messages it is kept once more.
+fn heeded(of_all: Value, names: &[&str]) -> Map<String, Value> {
+    const LONGEST: usize = 1_000;
+    let Value::Object(fields) = of_all else { return Map::new() };
+    let short = |value: &Value| value.to_string().len() <= LONGEST;
+    fields.into_iter().filter(|(name, value)| names.contains(&name.as_str()) && short(value)).collect()
+}
+
+/// A message with what its batch says of all that it does not say itself; as it came where the batch says nothing, or where
+/// it cannot be read.
+fn with_what_holds_for_all(message: &str, of_all: &[(&str, Map<String, Value>); 2]) -> String {
+    let given: Vec<_> = of_all.iter().filter(|(_, fields)| !fields.is_empty()).collect();
+    if given.is_empty() {
+        return message.to_owned();
+    }
+    let Ok(Value::Object(mut fields)) = serde_json::from_str(message) else { return message.to_owned() };
+    for (name, of_all) in given {
+        let own = fields.entry(*name).or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(own) = own {
+            for (key, value) in of_all {
+                own.entry(key.as_str()).or_insert_with(|| value.clone());
+            }
+        }
+    }
+    Value::Object(fields).to_string()
 }
 
 fn not_json(error: &serde_json::Error) -> Problem {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::{HeaderName, HeaderValue};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
@@ -55,8 +56,8 @@ pub fn routes() -> Vec<Route> {
         Route::post("/jobs/{job}/cancel", "cancel_job", cancel)
             .says(
                 "Cancel a job",
-                "It stops at the end of the item that it is at, an import of members at the end of the 100 rows that it is \
-                 at. What is done stays done. What has happened already is seen through: an erasure, a removal from \
+                "It stops at the end of the item that it is at; an import of members at the end of the 100 rows that it is \
+                 at, and what maps owners after 50 accounts. What is done stays done. What has happened already is seen through: an erasure, a removal from \
                  everything, a hand-over of records and a refresh of what lists show of a person answer 409.",
             )
             .answers(200, "Job")
@@ -165,7 +166,9 @@ async fn follow(call: Call) -> Result<Response, Problem> {
         let rest = (!ended).then_some((call, Some(job), None));
         Some((Ok::<_, std::convert::Infallible>(event), rest))
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+    // As for events: a proxy that gathers them would show everything at the end.
+    let whole = (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    Ok(([whole], Sse::new(events).keep_alive(KeepAlive::default())).into_response())
 }
 
 /// The job once it has got on; nothing when the process stops or whoever follows may not see it any more.

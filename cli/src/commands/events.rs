@@ -60,15 +60,11 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
     let session = open(global).await?;
     match command {
         Command::List { asked, limit } => {
-            let source = source(&session, &asked).await?;
-            if matches!(source, EventSource::Deployment) {
-                // What commands have done since a server ran last.
-                feed::sweep_once(&session.roster).await?;
-            }
+            let source = whole_source(&session, &asked).await?;
             list(&session, source, &limit).await
         }
         Command::Follow { asked, from_start } => {
-            let source = source(&session, &asked).await?;
+            let source = whole_source(&session, &asked).await?;
             let (following, never) = (follow(&session, source, from_start), Stop::default());
             match source {
                 EventSource::Organization(_) => following.await,
@@ -82,10 +78,13 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
     }
 }
 
-async fn source(session: &Session, asked: &Asked) -> Result<EventSource, Failure> {
-    Ok(match &asked.organization {
-        Some(named) => EventSource::Organization(session.organization(named).await?),
-        None => EventSource::Deployment,
+/// With what commands have done since a server ran last.
+async fn whole_source(session: &Session, asked: &Asked) -> Result<EventSource, Failure> {
+    Ok(if let Some(named) = &asked.organization {
+        EventSource::Organization(session.organization(named).await?)
+    } else {
+        feed::sweep_once(&session.roster).await?;
+        EventSource::Deployment
     })
 }
 

@@ -113,8 +113,8 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
         Command::Cancel { job } => {
             let session = open_to_destroy(global, &format!("Stop {job}?")).await?;
             let mut job = flows::cancel_job(&session.roster, &session.request(), job).await?;
-            if !job.status.is_finished() && job.lease.is_none() {
-                // It was in the middle of something: what came of that is found out here.
+            if !job.status.is_finished() {
+                // It is in the middle of something: whoever is at it ends it, and where nobody is, this does.
                 job = worked_off(&session, job.id).await?;
             }
             session.out.one(&shapes::job(&job), FIELDS)

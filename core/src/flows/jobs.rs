@@ -331,6 +331,18 @@ pub(crate) async fn store_parts(
     run(roster, &request.as_system(step), &operation).await.map(|_| ())
 }
 
+/// Refused to whoever may not import into an organization, or not any more.
+pub(crate) async fn require_import(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+) -> Result<(), OpError> {
+    let mut view = View::new(roster, Home::Organization(organization), request);
+    let (_, standing) = view.open_organization().await?.open()?;
+    roster.policies.access.require(&standing, IMPORTS, Reach::Organization)?;
+    Ok(())
+}
+
 /// The home of a job and the job, if the actor may see it: operators, whoever asked for it, and those who hold
 /// `imports:run` on the whole organization.
 pub async fn find_job(roster: &Roster, request: &Request, id: JobId) -> Result<Job, OpError> {

@@ -71,6 +71,7 @@ pub use delete_role::{delete_role, tidy_roles};
 pub use end_sessions::end_sessions;
 pub use erase::erase_user;
 pub use invite::{InvitedRow, invite, invite_many, resend, update_invitation};
+pub(crate) use jobs::require_import;
 pub(crate) use jobs::store_parts;
 pub use jobs::{
     BulkAct, MAX_BULK, begin_account_import, begin_bulk, begin_import, cancel_job, find_job, put_mappings,

@@ -38,14 +38,14 @@ impl<'a> Batch<'a> {
             ..Request::new(Actor::Source { source: source.id }, roster.entropy.as_ref())
         };
         let (mut ids, mut read) = (Vec::new(), Vec::new());
-        for (kind, text) in &inbox.messages {
+        for (n, (kind, text)) in inbox.messages.iter().enumerate() {
             let value: Option<Value> = serde_json::from_str(text).ok();
             ids.push(value.as_ref().and_then(message::id_of).map(|id| hash(&id)));
             read.push(match value {
                 _ if text.len() > MAX_MESSAGE => Err("too_large"),
                 None => Err("malformed"),
                 Some(value) if is_too_deep(&value) => Err("malformed"),
-                Some(value) => message::read(inbox, kind.as_deref(), &value),
+                Some(value) => message::read(inbox, n, kind.as_deref(), &value),
             });
         }
         Self { source, inbox, whole, ids, read }

@@ -325,8 +325,9 @@ impl Drain {
             });
             let inboxes: Vec<Inbox> = inboxes.collect();
             match inboxes.first() {
-                Some(first) => self.waiting().insert(id, first.received_at),
-                None => self.waiting().remove(&id),
+                // What is put back came long ago, and waits since it was put back.
+                Some(first) if !first.again => self.waiting().insert(id, first.received_at),
+                Some(_) | None => self.waiting().remove(&id),
             };
             if inboxes.is_empty() {
                 return Ok(any);

@@ -38,6 +38,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether its traits are an account's.
+    const fn is_of_account(self) -> bool {
+        matches!(self, Self::Group | Self::Link | Self::Unlink)
+    }
+
     /// By its name in the protocol.
     pub fn of(name: &str) -> Option<Self> {
         Some(match name {
@@ -97,7 +102,13 @@ pub(super) fn id_of(message: &Value) -> Option<String> {
 }
 
 /// Reads one, or says why it cannot be applied.
-pub(super) fn read(inbox: &Inbox, kind: Option<&str>, message: &Value) -> Result<Message, &'static str> {
+/// `n` is its place in the request.
+pub(super) fn read(
+    inbox: &Inbox,
+    n: usize,
+    kind: Option<&str>,
+    message: &Value,
+) -> Result<Message, &'static str> {
     let Value::Object(fields) = message else { return Err("not_an_object") };
     let named = match (kind, fields.get("type")) {
         (Some(kind), _) => kind,
@@ -106,7 +117,9 @@ pub(super) fn read(inbox: &Inbox, kind: Option<&str>, message: &Value) -> Result
     };
     let kind = Kind::of(named).ok_or("unknown_type")?;
     let context = fields.get("context").and_then(Value::as_object);
-    let traits = match fields.get("traits").or_else(|| context.and_then(|context| context.get("traits"))) {
+    // Those of the context are the person's, whatever the message is about.
+    let of_person = || context.filter(|_| !kind.is_of_account()).and_then(|context| context.get("traits"));
+    let traits = match fields.get("traits").or_else(of_person) {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(traits)) => traits.clone(),
         Some(_) => return Err("invalid_traits"),
@@ -126,7 +139,7 @@ pub(super) fn read(inbox: &Inbox, kind: Option<&str>, message: &Value) -> Result
         event: event(kind, fields.get("event"))?,
         session: session(fields, context),
         leaves: kind == Kind::Group && fields.get("assign") == Some(&Value::Bool(false)),
-        at: instant(inbox, fields)?,
+        at: instant(inbox, n, fields)?,
     };
     required(&read, fields)?;
     Ok(read)
@@ -200,10 +213,13 @@ fn session(fields: &Map<String, Value>, context: Option<&Map<String, Value>>) ->
 }
 
 /// When it happened: its `timestamp`, moved by as much as the client's clock differs from the store's, which `sentAt`
-/// tells; else when it came. What lies ahead counts as of now.
-fn instant(inbox: &Inbox, fields: &Map<String, Value>) -> Result<Timestamp, &'static str> {
+/// tells; else when it came, each message of a request later than those before it. What lies ahead counts as of now.
+fn instant(inbox: &Inbox, n: usize, fields: &Map<String, Value>) -> Result<Timestamp, &'static str> {
     let received = inbox.received_at;
-    let Some(said) = time(fields.get("timestamp"))? else { return Ok(received) };
+    let Some(said) = time(fields.get("timestamp"))? else {
+        let place = i64::try_from(n).unwrap_or_default();
+        return Ok(Timestamp::from_micros(received.micros().saturating_add(place)));
+    };
     let sent = match fields.get("sentAt") {
         None | Some(Value::Null) => {
             let whole = inbox.sent_at.clone().map(Value::String);

@@ -15,7 +15,7 @@ fn inbox(sent_at: Option<&str>) -> Inbox {
 }
 
 fn at(sent_at: Option<&str>, message: &Value) -> String {
-    read(&inbox(sent_at), Some("track"), message).unwrap().at.to_string()
+    read(&inbox(sent_at), 0, Some("track"), message).unwrap().at.to_string()
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn g4_a_client_whose_clock_is_off_is_corrected_by_when_it_says_that_it_sent() {
 fn g2_only_a_json_true_removes_and_a_json_false_unassigns() {
     let company = |remove: Value| {
         let message = json!({"userId": "ada", "traits": {"company": {"id": 7, "remove": remove}}});
-        read(&inbox(None), Some("identify"), &message).unwrap().company.unwrap()
+        read(&inbox(None), 0, Some("identify"), &message).unwrap().company.unwrap()
     };
     assert!(company(json!(true)).remove);
     for other in [json!("true"), json!(1), json!(false), Value::Null] {
@@ -57,7 +57,7 @@ fn g2_only_a_json_true_removes_and_a_json_false_unassigns() {
     let leaves = |assign: Value| {
         let message =
             json!({"userId": "ada", "groupId": "north", "assign": assign, "traits": {"remove": true}});
-        read(&inbox(None), None, &{
+        read(&inbox(None), 0, None, &{
             let mut message = message;
             message["type"] = "group".into();
             message
@@ -93,6 +93,6 @@ fn g5_what_cannot_be_applied_says_why() {
         (Some("alias"), json!({"userId": "ada"}), "missing_previous_id"),
         (Some("unlink"), json!({"userId": "ada"}), "missing_account_id"),
     ] {
-        assert_eq!(read(&inbox(None), kind, &message), Err(reason), "{message}");
+        assert_eq!(read(&inbox(None), 0, kind, &message), Err(reason), "{message}");
     }
 }

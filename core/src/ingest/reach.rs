@@ -17,7 +17,7 @@ use crate::flows::update_user;
 use crate::home::{Home, Key, Record, TypedKey};
 use crate::id::{OrganizationId, SourceId, UserId};
 use crate::model::customer::{Customer, Groups, TheWithheld, Withheld};
-use crate::model::{ClaimName, ClaimTarget, MemberStatus, User, UserStatus};
+use crate::model::{ClaimName, ClaimTarget, MemberStatus, OrganizationStatus, User, UserStatus};
 use crate::op::{Roster, run};
 use crate::ops::stream::Withhold;
 use crate::ops::user::UserPatch;
@@ -110,15 +110,21 @@ async fn is_elsewhere(roster: &Roster, own: OrganizationId, user: &User) -> Resu
     Ok(was_elsewhere && here.is_none())
 }
 
-/// What somebody is in an organization now, if they ever were in it.
+/// What somebody is in an organization now, if they ever were in it; of a closed one nobody is a member any more.
 async fn status_in(
     roster: &Roster,
     organization: OrganizationId,
     user: &User,
 ) -> Result<Option<MemberStatus>, StoreError> {
     let key = Key::Member(user.id);
-    let read = roster.store.read(&Home::Organization(organization), std::slice::from_ref(&key), &[]).await?;
+    let keys = [key.clone(), Key::Organization];
+    let read = roster.store.read(&Home::Organization(organization), &keys, &[]).await?;
+    let is_closed = match read.records.get(&Key::Organization).map(|stored| &stored.record) {
+        Some(Record::Organization(organization)) => organization.status == OrganizationStatus::Closed,
+        _ => false,
+    };
     Ok(match read.records.get(&key).map(|stored| &stored.record) {
+        Some(Record::Member(_)) if is_closed => Some(MemberStatus::Former),
         Some(Record::Member(member)) => Some(member.after_cuts(user.cuts, read.now()).at(read.now()).status),
         _ => None,
     })

@@ -14,7 +14,7 @@ use crate::flows::import::{
     Again, ImportLine, ImportOptions, ROW, Report, import_one_by_one, import_rows, seats_are_limited,
 };
 use crate::flows::refresh::refresh_cards;
-use crate::flows::{lapse_invitations, store_parts};
+use crate::flows::{lapse_invitations, require_import, store_parts};
 use crate::home::{Key, Record};
 use crate::id::{JobId, OrganizationId};
 use crate::model::{Job, JobPart, JobPartId, JobSide, Outcome, OutcomeStatus, PartContent};
@@ -107,7 +107,7 @@ impl Held {
         options: ImportOptions,
     ) -> Result<(Job, i64), Interrupted> {
         let request = as_asked(&self.roster, &job);
-        let asker = self.asker(&job).await?;
+        let asker = self.importer(&job, organization).await?;
         let run = on_overlay(&self.quiet(), Overlay::new);
         let (again, parts) = (self.again(&job).await?, job.total.div_ceil(Job::PART as u64));
         let (mut short, told) = told(&job, options.dry_run);
@@ -203,7 +203,7 @@ impl Held {
         let (id, request) = (rows.job.id, as_asked(&self.roster, rows.job));
         self.say(&request.step("begin"), id, Advance::default()).await?;
         let fence = Some(Fence { home: self.home.clone(), job: id, holder: self.holder });
-        let fenced = Request { fence, ..self.asker(rows.job).await? };
+        let fenced = Request { fence, ..self.importer(rows.job, rows.organization).await? };
         let (organization, lines, options) = (rows.organization, rows.lines, rows.options);
         let Report { mut outcomes, made } = match overlaid {
             Some(run) => import_rows(run, &fenced, organization, lines, options).await?,
@@ -223,9 +223,19 @@ impl Held {
         if whole { Ok(job) } else { Err(Interrupted::Lost) }
     }
 
-    /// Whoever asked, as they stand now; nothing more is done for one who is shut out by now (rules M7, L9).
-    async fn asker(&self, job: &Job) -> Result<Request, Interrupted> {
-        self.as_asker(job, true).await.map_err(|error| match error {
+    /// Whoever asked, as they stand now; nothing more is done for one who is shut out by now, or may import no more (rules M7,
+    /// L9).
+    pub(super) async fn importer(
+        &self,
+        job: &Job,
+        organization: OrganizationId,
+    ) -> Result<Request, Interrupted> {
+        let asker = async {
+            let request = self.as_asker(job, true).await?;
+            require_import(&self.roster, &request, organization).await?;
+            Ok(request)
+        };
+        asker.await.map_err(|error| match error {
             OpError::Refused(refusal) => Interrupted::Hopeless(refusal.code().to_owned()),
             error => Interrupted::Failed(error),
         })

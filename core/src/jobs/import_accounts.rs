@@ -32,6 +32,7 @@ impl Held {
             }
         }
         while job.done < job.total {
+            self.importer(&job, organization).await?;
             let part = job.done / Job::PART as u64;
             if dry_run {
                 let outcomes = self.foresee(&job, organization, part, &mut ahead).await?;
@@ -97,23 +98,41 @@ impl Held {
             item: line.item.clone(),
             line: Some(line.line),
         };
+        match self.made_or_renamed(&request, organization, place.clone(), row).await {
+            // Another import of the same rows was quicker: it is there now.
+            Err(OpError::Refused(Refusal::ExternalIdExists))
+                if self.account_of(organization, &row.external_id).await?.is_some() =>
+            {
+                self.made_or_renamed(&request, organization, place, row).await
+            }
+            done => done,
+        }
+    }
+
+    async fn made_or_renamed(
+        &self,
+        request: &Request,
+        organization: OrganizationId,
+        place: Row,
+        row: &AccountRow,
+    ) -> Result<Option<Box<Job>>, OpError> {
         if let Some(account) = self.account_of(organization, &row.external_id).await? {
             let patch = AccountPatch { name: row.name.clone(), ..AccountPatch::default() };
             let act = UpdateAccount { organization, account, patch };
             let act = RowInJob { row: place, act, changed: OutcomeStatus::Changed };
-            return self.row(&request, &act).await.map(|done| done.job);
+            return self.row(request, &act).await.map(|done| done.job);
         }
-        let mut act = new_account(&request, organization, row)?;
-        preflight(&self.roster, &request, &act).await?;
+        let mut act = new_account(request, organization, row)?;
+        preflight(&self.roster, request, &act).await?;
         let (name, target) = (ClaimName::Account(act.id), ClaimTarget::Organization(organization));
-        let held = match claims::take(&self.roster, &request, &[name], target).await? {
+        let held = match claims::take(&self.roster, request, &[name], target).await? {
             Taken::All(held) => held,
             Taken::Not(_) => return Err(Refusal::Conflict.into()),
         };
         act.not_after = Some(held.not_after);
         let act = RowInJob { row: place, act, changed: OutcomeStatus::Added };
-        let making = async { self.row(&request, &act).await.map(|done| done.job) };
-        held.through(&self.roster, &request, making).await
+        let making = async { self.row(request, &act).await.map(|done| done.job) };
+        held.through(&self.roster, request, making).await
     }
 
     /// What would become of a part, behind what would have been done before it.

@@ -5,7 +5,8 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::Method;
-use serde_json::json;
+use roster_core::store::Clock as _;
+use serde_json::{Value, json};
 
 use crate::{Customers, selected};
 
@@ -59,6 +60,14 @@ async fn g5_bad_input_is_answered_400_or_413_or_becomes_a_dead_letter() {
                 .then(|| panic!("{body}"));
         }
         sent("/v1/identify", vec![0xff, 0xfe]).await.refused(400, "malformed");
+        // What Segment's libraries read of an error, and how a write key is given.
+        let told = sent("/v1/identify", "{".into()).await.is(400);
+        assert_eq!(told["message"], told["detail"]);
+        let stranger = at.service().nobody().post("/v1/track", json!({"userId": "a", "event": "e"})).await;
+        assert_eq!(stranger.header("www-authenticate"), Some("Basic"));
+        assert!(stranger.is(401)["message"].is_string());
+        let many = json!({"batch": vec![json!({}); 2_501]}).to_string();
+        sent("/v1/batch", many.into_bytes()).await.refused(413, "too_large");
         for body in [
             r#"[[{"type": "track", "userId": "a", "event": "e"}]]"#,
             r#"{"batch": 7}"#,
@@ -90,6 +99,49 @@ async fn g5_bad_input_is_answered_400_or_413_or_becomes_a_dead_letter() {
         dead.retain(|reason| !["missing_type", "not_an_object"].contains(&reason.as_str()));
         // Those of batches that are too deep, or hold numbers or text that is none.
         assert_eq!(dead, ["malformed", "malformed", "malformed", "malformed", "too_large", "unknown_type"]);
+    }
+}
+
+/// G1, G2: the traits of a message's context are the person's; what a batch says of all its messages holds for each that says
+/// nothing else; and where nobody says when, each is later than those before it.
+#[tokio::test]
+async fn g1_context_and_order_are_read_as_segment_has_them() {
+    for store in selected() {
+        let at = Customers::on(store).await;
+        let group = |plan: &str| json!({"type": "group", "userId": "zoe", "groupId": "north", "traits": {"plan": plan}});
+        let of_zoe = json!({"traits": {"name": "Zoe", "email": "zoe@example.com"}});
+        at.says(
+            "/v1/batch",
+            json!({"batch": [
+                {"type": "identify", "userId": "zoe", "context": of_zoe},
+                {"type": "group", "userId": "zoe", "groupId": "north", "context": of_zoe},
+                group("pro"), group("basic"),
+            ]}),
+        )
+        .await;
+        let north = at.account("north").await;
+        assert_eq!(north["traits"], json!({"plan": "basic"}), "{store}");
+        assert_ne!(north["name"], json!("Zoe"), "{store}");
+        assert_eq!(at.user("zoe").await.is(200)["name"], json!("Zoe"), "{store}");
+        let out_and_in = ["group", "group"].iter().zip([false, true]).map(
+            |(kind, assign)| json!({"type": kind, "userId": "zoe", "groupId": "north", "assign": assign}),
+        );
+        at.says("/v1/batch", json!({"batch": out_and_in.collect::<Vec<_>>()})).await;
+        assert_ne!(at.role("zoe", "north").await, Value::Null, "{store}");
+        let sent_at = at.world.test().clock.now().micros() / 1_000;
+        at.says("/v1/batch", json!({
+            "batch": [{"type": "track", "userId": "zoe", "event": "One"}, {"type": "track", "userId": "zoe", "event": "Two",
+                "context": {"sessionId": "other"}}],
+            "context": {"sessionId": "s", "traits": {"name": "Nobody"}}, "sentAt": sent_at,
+        }))
+        .await;
+        assert_eq!(at.user("zoe").await.is(200)["name"], json!("Zoe"), "{store}");
+        let path = "/v1/organizations/ext:cloud/members?account=ext:north&sort=-last_seen_at";
+        let seen = at.world.operator().get(path).await.is(200);
+        let zoe =
+            seen["data"].as_array().unwrap().iter().find(|row| row["external_id"] == "zoe").unwrap().clone();
+        assert!(zoe["last_seen_at"].is_string(), "{store}: {zoe}");
+        assert_eq!(at.dead().await, [""; 0], "{store}");
     }
 }
 

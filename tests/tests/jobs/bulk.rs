@@ -242,6 +242,18 @@ mod cases {
             assert_eq!(told, expected, "{worked_off}");
         }
         service.operator().post(&cancel, json!({})).await.refused(409, "job_finished");
+
+        // Whoever was at one that was to stop is gone: it ends when it is stopped once more.
+        let accepted =
+            service.operator().post(&path, json!({"action": "remove", "users": ids})).await.is(202);
+        let id = text(&accepted, "/job/id");
+        let take = TakeJob { home, id: id.parse().unwrap(), holder };
+        assert!(matches!(run(&service.roster, &system, &take).await.unwrap().output, Taken::Mine(_)));
+        let cancel = format!("/v1/jobs/{id}/cancel");
+        for (wait, status) in [(0, "running"), (1, "running"), (31, "cancelled")] {
+            service.test.clock.advance_seconds(wait);
+            assert_eq!(service.operator().post(&cancel, json!({})).await.is(200)["status"], status);
+        }
         is_clean(&service).await;
     }
 
@@ -307,6 +319,29 @@ mod cases {
             assert_eq!(job["summary"], json!({"refused": 1}), "{act}");
             assert_eq!(check(&service, &one, &ids[n]).await, "granted");
         }
+        // Nor is anything brought in for one who may import no more.
+        let admin = text(&add(&service, &one, "lowered@example.com", "admin").await.is(201), "/user_id");
+        let importer = service.user(&admin).with("content-type", "text/csv");
+        let mut jobs = Vec::new();
+        for (path, file) in [
+            ("imports", "email,account_external_id,role\nnew@example.com,north,viewer\n"),
+            ("imports?kind=accounts", "account_external_id,name\nfar,Far\n"),
+        ] {
+            let path = format!("/v1/organizations/{one}/{path}");
+            jobs.push(importer.clone().send(Method::POST, &path, file.into()).await.is(202));
+        }
+        let lowered = json!({"roles": [{"role": "member", "accounts": "all"}]});
+        let path = format!("/v1/organizations/{one}/members/{admin}/access");
+        service.operator().put(&path, lowered).await.is(200);
+        for accepted in jobs {
+            let job = done(&service, &accepted).await;
+            assert_eq!((&job["status"], &job["progress"]["done"]), (&json!("failed"), &json!(0)), "{job}");
+        }
+        service
+            .operator()
+            .get(&format!("/v1/organizations/{one}/accounts/ext:far"))
+            .await
+            .refused(404, "not_found");
     }
 
     pub async fn m7_nothing_is_given_by_a_key_or_a_session_that_is_no_more(store: &str) {

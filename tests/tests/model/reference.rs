@@ -171,8 +171,9 @@ impl Model {
         }
     }
 
-    /// Members are managed by owner and admins only.
+    /// Members are managed by owner and admins only; through an archived account nothing is (rule O8).
     fn need_admin(&self, actor: Option<User>, on: Reach) -> Outcome {
+        let on = on.filter(|account| self.accounts[*account]);
         let held = actor.map(|user| self.role(user, on));
         if matches!(held, None | Some(Some(Role::Owner | Role::Admin))) { Ok(()) } else { Err("forbidden") }
     }

@@ -79,8 +79,13 @@ async fn act(
             barred(roster, Refusal::invalid("/account_external_id", detail))
         })?;
         let new = NewAccount { name, external_id: Some(row.account.clone()), traits: TraitPatch::default() };
-        create_account(roster, &request.step("account"), organization, &new, None).await?;
-        made.accounts += 1;
+        match create_account(roster, &request.step("account"), organization, &new, None).await {
+            Ok(_) => made.accounts += 1,
+            // Another import of the same rows was quicker: it is there now.
+            Err(OpError::Refused(Refusal::ExternalIdExists))
+                if !account_is_missing(roster, organization, &row.account).await? => {}
+            Err(error) => return Err(error),
+        }
     }
     let person = NewUser {
         email: row.email.clone(),

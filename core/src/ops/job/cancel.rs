@@ -38,11 +38,13 @@ impl Operation for CancelJob {
         if job.status.is_finished() || job.work.must_end() {
             return Err(Refusal::JobFinished);
         }
-        if job.cancelled {
+        let is_at_hand = job.lease.is_some_and(|lease| lease.until > facts.now);
+        // Whoever is at it ends it; where nobody is any more, it ends here, told to stop before or not.
+        if job.cancelled && is_at_hand {
             return Ok(Decision::unchanged(job));
         }
         job.cancelled = true;
-        if job.lease.is_none_or(|lease| lease.until <= facts.now) {
+        if !is_at_hand {
             if half_in {
                 // The next worker looks which rows are in, and ends it.
                 (job.lease, job.not_before) = (None, facts.now);

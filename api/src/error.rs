@@ -105,7 +105,7 @@ impl Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.status == StatusCode::UNAUTHORIZED {
-            let scheme = if self.to_library { "Basic" } else { "Bearer" };
+            let scheme = if self.to_library { r#"Basic realm="roster""# } else { "Bearer" };
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
         }
         if self.wait() > 0 {

@@ -292,17 +292,17 @@ impl Store for SqliteStore {
     async fn scrub(&self) -> Result<(), StoreError> {
         let failed = |error: sqlx::Error| Fault::from(error).during("scrub");
         let mut held = self.writer.pool().take().await.map_err(failed)?;
+        // It waits for readers as long as anybody waits for the file; that one stays is no error of SQLite's.
         let done = held.connection().fetch_one("PRAGMA wal_checkpoint(TRUNCATE)").await.map_err(failed)?;
         held.give_back();
-        // Whoever reads still what was there keeps the log from being emptied; that is no error of SQLite's.
-        match done.try_get::<i64, _>(0).map_err(failed)? {
-            0 => Ok(()),
-            _ => Err(StoreError {
+        if done.try_get::<i64, _>(0).map_err(failed)? != 0 {
+            return Err(StoreError {
                 kind: StoreErrorKind::Busy,
                 operation: "scrub",
                 detail: "somebody reads what is in the write-ahead log".to_owned(),
-            }),
+            });
         }
+        Ok(())
     }
 
     async fn enter(&self, presence: Presence) -> Result<Option<Stay>, StoreError> {

@@ -251,8 +251,8 @@ fn heeded(of_all: Value, names: &[&str]) -> Map<String, Value> {
     fields.into_iter().filter(|(name, value)| names.contains(&name.as_str()) && short(value)).collect()
 }
 
-/// A message with what its batch says of all that it does not say itself; as it came where the batch says nothing, or where
-/// it cannot be read.
+/// A message with what its batch says of all that it does not say itself; as it came where the batch says nothing, where it
+/// cannot be read, or where it would be too long.
 fn with_what_holds_for_all(message: &str, of_all: &[(&str, Map<String, Value>); 2]) -> String {
     let given: Vec<_> = of_all.iter().filter(|(_, fields)| !fields.is_empty()).collect();
     if given.is_empty() {
@@ -260,14 +260,18 @@ fn with_what_holds_for_all(message: &str, of_all: &[(&str, Map<String, Value>); 
     }
     let Ok(Value::Object(mut fields)) = serde_json::from_str(message) else { return message.to_owned() };
     for (name, of_all) in given {
-        let own = fields.entry(*name).or_insert_with(|| Value::Object(Map::new()));
-        if let Value::Object(own) = own {
-            for (key, value) in of_all {
-                own.entry(key.as_str()).or_insert_with(|| value.clone());
+        let own = fields.entry(*name).or_insert(Value::Null);
+        if own.is_null() {
+            *own = Value::Object(Map::new());
+        }
+        for (key, value) in of_all {
+            if let Some(fields) = own.as_object_mut().filter(|own| own.get(key).is_none_or(Value::is_null)) {
+                fields.insert(key.clone(), value.clone());
             }
         }
     }
-    Value::Object(fields).to_string()
+    let whole = Value::Object(fields).to_string();
+    if whole.len() > MAX_MESSAGE { message.to_owned() } else { whole }
 }
 
 fn not_json(error: &serde_json::Error) -> Problem {
@@ -280,4 +284,45 @@ fn malformed(detail: &str) -> Problem {
 
 fn too_large(detail: &'static str) -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rule G1: as Segment's specification has it.
+    #[test]
+    fn g1_what_a_batch_says_of_all_holds_for_each_message_that_says_nothing_else() {
+        let body = json!({
+            "batch": [
+                {"userId": "a"}, {"userId": "b", "context": {"sessionId": "own", "groupId": null}},
+                {"userId": "c", "context": null}, {"userId": "d", "context": 7}, 8,
+            ],
+            "context": {"groupId": "north", "sessionId": "s", "traits": {"name": "Zoe"}},
+            "integrations": {"All": true, "Actions Amplitude": {"session_id": 7}},
+            "sentAt": 1_767_225_600_123_i64,
+        });
+        let (messages, sent_at) = batch(body.to_string().as_bytes()).unwrap();
+        let messages: Vec<Value> =
+            messages.iter().map(|(_, text)| serde_json::from_str(text).unwrap()).collect();
+        let (context, sent) =
+            (json!({"groupId": "north", "sessionId": "s"}), json!({"Actions Amplitude": {"session_id": 7}}));
+        let own = json!({"groupId": "north", "sessionId": "own"});
+        assert_eq!(
+            messages,
+            [
+                json!({"userId": "a", "context": context, "integrations": sent}),
+                json!({"userId": "b", "context": own, "integrations": sent}),
+                json!({"userId": "c", "context": context, "integrations": sent}),
+                json!({"userId": "d", "context": 7, "integrations": sent}),
+                json!(8),
+            ]
+        );
+        assert_eq!(sent_at.as_deref(), Some("2026-01-01T00:00:00.123Z"));
+        let long = format!(r#"{{"userId": "{}"}}"#, "x".repeat(MAX_MESSAGE - 20));
+        let body = format!(r#"{{"batch": [{long}], "context": {{"groupId": "{}"}}}}"#, "g".repeat(100));
+        assert_eq!(batch(body.as_bytes()).unwrap().0[0].1, long, "none is too long by it");
+        let body = format!(r#"{{"batch": [{{}}], "context": {{"groupId": "{}"}}}}"#, "g".repeat(1_001));
+        assert_eq!(batch(body.as_bytes()).unwrap().0[0].1, "{}");
+    }
 }

@@ -62,8 +62,9 @@ pub struct Drain {
     begun: Arc<Mutex<BTreeMap<SourceId, Begun>>>,
     /// The sources that this worker is at.
     busy: Arc<Mutex<BTreeSet<SourceId>>>,
-    /// When the oldest request came that was last seen of each source that had any.
-    waiting: Arc<Mutex<BTreeMap<SourceId, Timestamp>>>,
+    /// When the oldest request came that was last seen of each source that had any; what is put back came long ago, and has no
+    /// such instant.
+    waiting: Arc<Mutex<BTreeMap<SourceId, Option<Timestamp>>>>,
     turns: Turns,
 }
 
@@ -274,7 +275,7 @@ impl Drain {
         let (sources, oldest) = {
             let mut waiting = self.waiting();
             waiting.retain(|source, _| there.contains(source));
-            (waiting.len() as u64, waiting.values().min().copied())
+            (waiting.len() as u64, waiting.values().flatten().min().copied())
         };
         let waited = match oldest {
             Some(oldest) => {
@@ -287,7 +288,7 @@ impl Drain {
         Ok(())
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, BTreeMap<SourceId, Timestamp>> {
+    fn waiting(&self) -> std::sync::MutexGuard<'_, BTreeMap<SourceId, Option<Timestamp>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -324,11 +325,12 @@ impl Drain {
                 _ => None,
             });
             let inboxes: Vec<Inbox> = inboxes.collect();
-            match inboxes.first() {
-                // What is put back came long ago, and waits since it was put back.
-                Some(first) if !first.again => self.waiting().insert(id, first.received_at),
-                Some(_) | None => self.waiting().remove(&id),
-            };
+            if inboxes.is_empty() {
+                self.waiting().remove(&id);
+            } else {
+                let came = inboxes.iter().find(|inbox| !inbox.again).map(|inbox| inbox.received_at);
+                self.waiting().insert(id, came);
+            }
             if inboxes.is_empty() {
                 return Ok(any);
             }
@@ -566,7 +568,10 @@ fn letter(request: &Request, source: SourceId, inbox: &Inbox, n: usize, reason: 
     DeadLetter {
         id: DeadLetterId::from_uuid(request.seed.uuid("dead letter")),
         source,
-        received_at: inbox.received_at,
+        // Behind those before it in its request, when it is put back too.
+        received_at: Timestamp::from_micros(
+            inbox.received_at.micros().saturating_add(i64::try_from(n).unwrap_or_default()),
+        ),
         reason: reason.to_owned(),
         kind,
         sent_at: inbox.sent_at.clone(),

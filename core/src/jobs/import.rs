@@ -388,7 +388,13 @@ impl Import<'_> {
             self.tell_of_what_is_in(&before).await?;
             return Err(Interrupted::Lost);
         }
-        self.held.rows(&rows, None, async |_| Ok(())).await
+        match self.held.rows(&rows, None, async |_| Ok(())).await {
+            Err(hopeless @ Interrupted::Hopeless(_)) => {
+                self.tell_of_what_is_in(&before).await?;
+                Err(hopeless)
+            }
+            done => done,
+        }
     }
 }
 

@@ -62,22 +62,30 @@ impl Names {
         self.are_spoken_of_in(message) || values(message).iter().any(|(_, value)| self.are_address(value))
     }
 
-    /// What somebody else's message is without their addresses, each of which is null then; nothing where it may be about them,
-    /// or names them still.
+    /// What somebody else's message is without their addresses, each of which is null then, with all that stands beside it in an
+    /// object of its own; nothing where it may be about them, or names them still.
     pub fn taken_out_of(&self, message: &str) -> Option<String> {
         if self.are_spoken_of_in(message) {
             return None;
         }
         let mut value = serde_json::from_str(message).ok()?;
-        self.take_out(&mut value);
+        self.take_out(&mut value, true);
         Some(value.to_string()).filter(|left| !self.stand_in(left))
     }
 
-    fn take_out(&self, value: &mut Value) {
+    /// `is_whole` where an object is the message, or holds what is said of many things.
+    fn take_out(&self, value: &mut Value, is_whole: bool) {
+        const WHOLE: [&str; 3] = ["context", "properties", "traits"];
+        let is_theirs = |value: &Value| value.as_str().is_some_and(|text| self.are_address(text));
         match value {
-            Value::String(text) if self.are_address(text) => *value = Value::Null,
-            Value::Array(items) => items.iter_mut().for_each(|item| self.take_out(item)),
-            Value::Object(fields) => fields.values_mut().for_each(|field| self.take_out(field)),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.take_out(item, false)),
+            Value::Object(fields) if is_whole || !fields.values().any(is_theirs) => {
+                for (name, field) in fields {
+                    self.take_out(field, is_whole && WHOLE.contains(&name.as_str()));
+                }
+            }
+            Value::Object(_) => *value = Value::Null,
+            text if is_theirs(text) => *text = Value::Null,
             _ => {}
         }
     }
@@ -222,6 +230,9 @@ mod tests {
         assert!(names.stand_in(told) && !names.are_spoken_of_in(told), "of somebody else, and names them");
         let left = names.taken_out_of(told).unwrap();
         assert_eq!(left, r#"{"properties":{"n":7,"to":[null]},"userId":"8"}"#);
+        let card = r#"{"context": {"by": {"n": {"mail": "al@example.com", "name": "Al"}, "m": 1}}, "traits": {"a": "al@example.com", "b": 2}}"#;
+        let left = names.taken_out_of(card).unwrap();
+        assert_eq!(left, r#"{"context":{"by":{"m":1,"n":null}},"traits":{"a":null,"b":2}}"#);
         assert_eq!(names.taken_out_of(r#"{"userId": "7"}"#), None, "theirs");
         assert_eq!(names.taken_out_of(r#"{"a": "al@example.com", "#), None, "of nobody knows whom");
     }

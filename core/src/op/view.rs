@@ -1,15 +1,14 @@
 //! What an operation sees of its home.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Roster;
 use crate::actor::{Actor, Via};
 use crate::facts::Request;
 use crate::flows::sweep::Cut;
 use crate::home::{Home, Key, Record, Tally, TheMember, TheOrganization, TypedKey};
-use crate::id::{AccountId, ApiKeyId, OrganizationId, RoleId, UserId, Version};
+use crate::id::{ApiKeyId, OrganizationId, RoleId, UserId, Version};
 use crate::known::Known;
-use crate::listing::{Listing, PageRequest, Scope};
 use crate::log::Head;
 use crate::model::{AccountStatus, ApiKey, Member, Organization, OrganizationStatus};
 use crate::permission::RoleRef;
@@ -194,28 +193,20 @@ impl<'a> View<'a> {
         Ok(Standing::of_key(key.as_ref(), self.now))
     }
 
-    /// The same without what is held on archived accounts (rule O8). Of those nothing is remembered: no commit of somebody with
-    /// many accounts waits for what others do to them, and what is done to one of them reads it anyhow.
+    /// The same without what is held on archived accounts (rule O8). Of those nothing is remembered, so that no commit of somebody
+    /// with many accounts waits for what others do to them: an act on one of them reads it for itself, and one that touches it
+    /// beside something else may come an instant after it was archived.
     async fn through_active(&self, standing: Standing) -> Result<Standing, StoreError> {
-        let accounts: Vec<AccountId> = standing.accounts().collect();
-        let Home::Organization(organization) = self.home else { return Ok(standing) };
+        let accounts: Vec<Key> = standing.accounts().map(Key::Account).collect();
         if accounts.is_empty() {
             return Ok(standing);
         }
-        let (status, scope) = (Some(AccountStatus::Archived), Scope::Accounts(accounts));
-        let listing = Listing::Accounts { organization, status, scope };
-        let (mut page, mut archived) = (PageRequest { after: None, limit: 500 }, BTreeSet::new());
-        loop {
-            let found = self.store.list(&listing, &page).await?;
-            page.after = found.rows.last().map(|row| row.position.clone());
-            archived.extend(found.rows.into_iter().filter_map(|row| match row.stored.record {
-                Record::Account(account) => Some(account.id),
-                _ => None,
-            }));
-            if !found.more {
-                return Ok(standing.closed(archived));
-            }
-        }
+        let read = self.store.read(&self.home, &accounts, &[]).await?;
+        let archived = read.records.into_values().filter_map(|stored| match stored.record {
+            Record::Account(account) if account.status == AccountStatus::Archived => Some(account.id),
+            _ => None,
+        });
+        Ok(standing.closed(archived.collect()))
     }
 
     /// The organization, visible to the actor and open: what almost every operation begins with.

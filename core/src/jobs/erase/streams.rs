@@ -72,14 +72,11 @@ impl Erasing<'_> {
                 if meant.are_spoken_of_in(&self.held.roster, &it.payload).await? {
                     letters.push(it.id);
                 } else if self.names.stand_in(&it.payload) {
-                    match self.names.taken_out_of(&it.payload) {
-                        Some(left) => others.push((it.id, left)),
-                        None => letters.push(it.id),
-                    }
+                    others.push(it.id);
                 }
             }
             if !others.is_empty() {
-                let operation = RewordDeadLetters { source, letters: others };
+                let operation = RewordDeadLetters { source, letters: others, names: self.names.clone() };
                 run(&self.held.roster, &self.request.as_system("others' letters"), &operation).await?;
             }
             if !letters.is_empty() {

@@ -3,6 +3,7 @@
 use crate::facts::Facts;
 use crate::home::{Home, TypedKey};
 use crate::id::{DeadLetterId, SourceId};
+use crate::model::Names;
 use crate::model::customer::{DeadLetter, TheDeadLetter};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
@@ -39,13 +40,15 @@ impl Operation for PutDeadLetters {
     }
 }
 
-/// Leaves out of dead letters what names somebody else who was erased.
+/// Leaves out of dead letters about others what names a person who is erased; what cannot be told from theirs goes.
 #[derive(Debug)]
 pub struct RewordDeadLetters {
     /// Whose.
     pub source: SourceId,
-    /// Which, each with its message as it is to be.
-    pub letters: Vec<(DeadLetterId, String)>,
+    /// Which.
+    pub letters: Vec<DeadLetterId>,
+    /// By what the person is named.
+    pub names: Names,
 }
 
 impl Operation for RewordDeadLetters {
@@ -58,18 +61,20 @@ impl Operation for RewordDeadLetters {
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         let mut found = Vec::new();
-        for (letter, _) in &self.letters {
+        for letter in &self.letters {
             found.push(view.get(&TheDeadLetter(*letter)).await?);
         }
         Ok(found)
     }
 
     fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
-        // One that was replayed meanwhile stays away.
-        let there =
-            self.letters.iter().zip(found).filter_map(|((_, payload), found)| Some((payload, found?)));
-        Ok(there.fold(Decision::unchanged(()), |decision, (payload, letter)| {
-            decision.put(DeadLetter { payload: payload.clone(), ..letter }.into())
+        // As they are now: another erasure may have left something out, and one that was replayed stays away.
+        let named = found.into_iter().flatten().filter(|letter| self.names.stand_in(&letter.payload));
+        Ok(named.fold(Decision::unchanged(()), |decision, letter| {
+            match self.names.taken_out_of(&letter.payload) {
+                Some(payload) => decision.put(DeadLetter { payload, ..letter }.into()),
+                None => decision.remove(TheDeadLetter(letter.id).key()),
+            }
         }))
     }
 }

@@ -271,7 +271,7 @@ async fn named(roster: &Roster, ask: InviteAsk) -> Result<InviteAsk, StoreError>
 }
 
 /// Whose an address is, how often they have been removed from everything, and when last.
-pub(super) async fn known(
+async fn known(
     roster: &Roster,
     email: &Email,
 ) -> Result<(Option<UserId>, u32, Option<Timestamp>), StoreError> {

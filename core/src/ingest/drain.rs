@@ -327,13 +327,10 @@ impl Drain {
             let inboxes: Vec<Inbox> = inboxes.collect();
             if inboxes.is_empty() {
                 self.waiting().remove(&id);
-            } else {
-                let came = inboxes.iter().find(|inbox| !inbox.again).map(|inbox| inbox.received_at);
-                self.waiting().insert(id, came);
-            }
-            if inboxes.is_empty() {
                 return Ok(any);
             }
+            let came = inboxes.iter().find(|inbox| !inbox.again).map(|inbox| inbox.received_at);
+            self.waiting().insert(id, came);
             for inbox in &inboxes {
                 if !self.go_on(id, inbox, &mut turn).await? {
                     return Ok(any);

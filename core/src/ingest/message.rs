@@ -101,8 +101,7 @@ pub(super) fn id_of(message: &Value) -> Option<String> {
     }
 }
 
-/// Reads one, or says why it cannot be applied.
-/// `n` is its place in the request.
+/// Reads the n-th of a request, or says why it cannot be applied.
 pub(super) fn read(
     inbox: &Inbox,
     n: usize,

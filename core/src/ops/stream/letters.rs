@@ -9,6 +9,18 @@ use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
 
+/// Letters as they are, or not there.
+async fn there(
+    view: &mut View<'_>,
+    letters: impl Iterator<Item = DeadLetterId> + Send,
+) -> Result<Vec<Option<DeadLetter>>, StoreError> {
+    let mut found = Vec::new();
+    for letter in letters {
+        found.push(view.get(&TheDeadLetter(letter)).await?);
+    }
+    Ok(found)
+}
+
 /// Keeps messages that could not be applied.
 #[derive(Debug)]
 pub struct PutDeadLetters {
@@ -27,11 +39,7 @@ impl Operation for PutDeadLetters {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        let mut found = Vec::new();
-        for letter in &self.letters {
-            found.push(view.get(&TheDeadLetter(letter.id)).await?);
-        }
-        Ok(found)
+        there(view, self.letters.iter().map(|letter| letter.id)).await
     }
 
     fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
@@ -60,11 +68,7 @@ impl Operation for RewordDeadLetters {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        let mut found = Vec::new();
-        for letter in &self.letters {
-            found.push(view.get(&TheDeadLetter(*letter)).await?);
-        }
-        Ok(found)
+        there(view, self.letters.iter().copied()).await
     }
 
     fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
@@ -97,11 +101,7 @@ impl Operation for RemoveDeadLetters {
     }
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
-        let mut found = Vec::new();
-        for letter in &self.letters {
-            found.push(view.get(&TheDeadLetter(*letter)).await?);
-        }
-        Ok(found)
+        there(view, self.letters.iter().copied()).await
     }
 
     fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {

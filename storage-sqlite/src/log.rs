@@ -110,7 +110,7 @@ async fn append_some(connection: &mut SqliteConnection, entries: &[Appended<'_>]
     query!(
         "INSERT INTO log (home, seq, time, hash, commit_id, actor, body)
              SELECT value ->> 'home', value ->> 'seq', value ->> 'time', unhex(value ->> 'hash'),
-                 unhex(value ->> 'commit'), value ->> 'actor', unhex(value ->> 'body') FROM jsonb_each(?);
+                 unhex(value ->> 'commit'), value ->> 'actor', CAST(value ->> 'body' AS BLOB) FROM jsonb_each(?);
          UPDATE homes SET seq = tip.value ->> 1, time = tip.value ->> 2, hash = unhex(tip.value ->> 3)
              FROM jsonb_each(?) AS tip WHERE homes.home = tip.value ->> 0;
          INSERT OR IGNORE INTO log_users (home, user_id, seq)
@@ -143,7 +143,7 @@ struct Row<'a> {
     hash: String,
     commit: String,
     actor: &'a str,
-    body: String,
+    body: &'a str,
     users: Vec<String>,
     actions: &'a [String],
     personal: Vec<(u16, String, String, &'a str)>,
@@ -159,7 +159,7 @@ impl<'a> Row<'a> {
             hash: hex(&head.hash),
             commit: commit.uuid().simple().to_string(),
             actor: &entry.actor,
-            body: hex(&entry.body),
+            body: std::str::from_utf8(&entry.body).map_err(|error| bad("body", error))?,
             users: entry.users.iter().map(|user| user.uuid().simple().to_string()).collect(),
             actions: &entry.actions,
             personal: entry.personal.iter().map(personal_row).collect(),

@@ -91,8 +91,17 @@ fn options(config: &SqliteConfig) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
+/// The writer keeps so many KiB of pages, so that a commit of many records is not written out before its end and read again,
+/// and leaves the log alone for as many pages, so that what changes again and again is copied into the file once.
+const WRITER_CACHE: &str = "-32768";
+const CHECKPOINT_PAGES: &str = "4000";
+
 fn pool(config: &SqliteConfig, connections: u32, reads_only: bool) -> Pool {
-    let options = if reads_only { options(config).pragma("query_only", "ON") } else { options(config) };
+    let options = if reads_only {
+        options(config).pragma("query_only", "ON")
+    } else {
+        options(config).pragma("cache_size", WRITER_CACHE).pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+    };
     Pool::new(options, connections, config.busy_timeout)
 }
 

@@ -10,7 +10,7 @@ use roster_core::log::Head;
 use roster_core::store::{ChangeSet, StoreClock, Write};
 use roster_core::time::Timestamp;
 use serde::Deserialize;
-use sqlx::{SqliteConnection, query_as};
+use sqlx::{SqliteConnection, query_as, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Fault;
@@ -119,9 +119,9 @@ pub(crate) async fn read<'a>(
     }
     // What was made just now holds nothing.
     let rest = question.rest.into_iter().filter(|(home, _)| new.binary_search(&home).is_err());
-    let (entries, rest): (Vec<_>, Vec<_>) = rest.partition(|(_, key)| matches!(key, Key::DirectoryEntry(_)));
-    if !entries.is_empty() {
-        directory_versions(connection, &mut ground, entries).await?;
+    let (named, rest): (Vec<_>, Vec<_>) = rest.partition(|(_, key)| COME_IN_HUNDREDS.contains(&Kind::of(key).0));
+    if !named.is_empty() {
+        named_versions(connection, &mut ground, named).await?;
     }
     for (home, key) in rest {
         let Some(site) = ground.sites.get_mut(&home) else { continue };
@@ -132,22 +132,50 @@ pub(crate) async fn read<'a>(
     Ok((ground, now))
 }
 
-/// Entries of directories come in hundreds, where many are made.
-async fn directory_versions(
+/// Kinds that come in hundreds where many people come in: asked for by one statement.
+const COME_IN_HUNDREDS: [Kind; 4] =
+    [Kind::DirectoryEntry, Kind::InvitedAddress, Kind::AccountExternalId, Kind::Document];
+
+async fn named_versions(
     connection: &mut SqliteConnection,
     ground: &mut Ground<'_>,
-    entries: Vec<(Home, Key)>,
+    keys: Vec<(Home, Key)>,
 ) -> Result<(), Fault> {
-    let asked: BTreeMap<(i64, String), (Home, Key)> = entries
-        .into_iter()
-        .filter_map(|(home, key)| Some(((ground.sites.get(&home)?.number, Kind::of(&key).1), (home, key))))
-        .collect();
-    let rows = to_json("directory_entries", &asked.keys().collect::<Vec<_>>())?;
-    for (home, id, version) in kind::directory_versions(connection, &rows).await? {
-        if let Some((home, key)) = asked.get(&(home, id.simple().to_string()))
-            && let Some(site) = ground.sites.get_mut(home)
+    let mut asked: BTreeMap<(Kind, i64, String), (Home, Key)> = BTreeMap::new();
+    for (home, key) in keys {
+        if let Some(site) = ground.sites.get(&home) {
+            let (kind, name) = Kind::of(&key);
+            asked.insert((kind, site.number, name), (home, key));
+        }
+    }
+    let of = |kind: Kind| {
+        let some = asked.keys().filter(|(of, ..)| *of == kind);
+        to_json("key", &some.map(|(_, home, name)| (home, name)).collect::<Vec<_>>())
+    };
+    let [entries, addresses, external_ids, documents] = COME_IN_HUNDREDS.map(of);
+    let (entries, addresses, external_ids, documents) = (entries?, addresses?, external_ids?, documents?);
+    let found = query_scalar!(
+        r#"SELECT json_group_array(json_array(kind, home, name, hex(version))) AS "found!: String" FROM (
+            SELECT 0 AS kind, t.home, lower(hex(t.id)) AS name, t.version FROM jsonb_each(?) a
+                CROSS JOIN directory_entries t ON t.home = a.value ->> 0 AND t.id = unhex(a.value ->> 1)
+            UNION ALL SELECT 1, t.home, t.address, t.version FROM jsonb_each(?) a
+                CROSS JOIN invited_addresses t ON t.home = a.value ->> 0 AND t.address = a.value ->> 1
+            UNION ALL SELECT 2, t.home, t.external_id, t.version FROM jsonb_each(?) a
+                CROSS JOIN account_external_ids t ON t.home = a.value ->> 0 AND t.external_id = a.value ->> 1
+            UNION ALL SELECT 3, t.home, t.name, t.version FROM jsonb_each(?) a
+                CROSS JOIN documents t ON t.home = a.value ->> 0 AND t.name = a.value ->> 1)"#,
+        entries,
+        addresses,
+        external_ids,
+        documents
+    );
+    let found = found.fetch_one(connection).await?;
+    for (kind, home, name, version) in from_json::<Vec<(usize, i64, String, Uuid)>>("version", &found)? {
+        let kind = *COME_IN_HUNDREDS.get(kind).ok_or_else(|| bad("kind", kind))?;
+        if let Some((home, key)) = asked.remove(&(kind, home, name))
+            && let Some(site) = ground.sites.get_mut(&home)
         {
-            site.versions.insert(key.clone(), CommitId::from_uuid(version));
+            site.versions.insert(key, CommitId::from_uuid(version));
         }
     }
     Ok(())

@@ -73,17 +73,17 @@ impl HomeData {
                 return Err(CommitError::Conflict(key.clone()));
             }
         }
-        let mut sums = self.tallies.clone();
+        let mut sums = BTreeMap::new();
         for write in &changes.writes {
             if let Write::Add { tally, by, within } = write {
-                let sum = sums.entry(*tally).or_default();
+                let sum = sums.entry(*tally).or_insert_with(|| self.tallies.get(tally).copied().unwrap_or(0));
                 *sum = sum.saturating_add(*by);
                 if !within.contains(sum) {
                     return Err(CommitError::OutOfBounds(*tally));
                 }
             }
         }
-        self.tallies = sums;
+        self.tallies.extend(sums);
         self.write(changes);
         self.done.insert(changes.id);
         Ok(Committed::Now(changes.entry.as_ref().map(|entry| self.append(changes.id, entry))))

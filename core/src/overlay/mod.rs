@@ -350,6 +350,16 @@ impl Overlay {
         Ok(())
     }
 
+    /// Takes for granted that nothing is under a key, where it is not known yet, so that it need not be read: where that is
+    /// wrong, the store below refuses what was decided by it. Only for homes without a log.
+    pub(crate) fn presume_none(&self, home: &Home, key: Key) {
+        debug_assert!(!home.has_log(), "what is decided by a log rests on its end");
+        let mut layer = self.layer();
+        if let Some(known) = &mut layer.homes.entry(home.clone()).or_insert_with_key(Layered::new).keys {
+            known.insert(key);
+        }
+    }
+
     /// Takes in of homes that were never made that nothing is there, and gives back the others.
     async fn spare(&self, wanted: Vec<Wanted>) -> Result<Vec<Wanted>, StoreError> {
         if wanted.len() < FEW {

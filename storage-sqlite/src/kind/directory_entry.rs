@@ -86,19 +86,6 @@ pub(super) async fn version(
     Ok(version.fetch_optional(connection).await?)
 }
 
-pub(super) async fn versions(
-    connection: &mut SqliteConnection,
-    asked: &str,
-) -> Result<Vec<(i64, Uuid, Uuid)>, Fault> {
-    let found = query_scalar!(
-        r#"SELECT json_group_array(json_array(d.home, hex(d.id), hex(d.version))) AS "found!: String"
-           FROM jsonb_each(?) a
-           CROSS JOIN directory_entries d ON d.home = a.value ->> 0 AND d.id = unhex(a.value ->> 1)"#,
-        asked
-    );
-    from_json("version", &found.fetch_one(connection).await?)
-}
-
 pub(super) async fn put_all(
     connection: &mut SqliteConnection,
     puts: &[Put<'_, DirectoryEntry>],

@@ -257,14 +257,6 @@ pub(crate) async fn load_directory(
     directory_entry::load_across(connection, kind, names).await
 }
 
-/// The versions of entries of directories, each asked for by its home and id: `[[home, id], …]`.
-pub(crate) async fn directory_versions(
-    connection: &mut SqliteConnection,
-    asked: &str,
-) -> Result<Vec<(i64, Uuid, Uuid)>, Fault> {
-    directory_entry::versions(connection, asked).await
-}
-
 /// The version that a key bears.
 pub(crate) async fn version(
     connection: &mut SqliteConnection,

@@ -44,7 +44,7 @@ pub(super) async fn read_ahead(
         if people.is_empty() {
             let fresh = fresh_id(&request.step(&format!("line {line}")).step("person 0"));
             let entry = DirectoryId::User(fresh);
-            things.add(Home::directory(entry), [Key::DirectoryEntry(entry)]);
+            overlay.presume_none(&Home::directory(entry), Key::DirectoryEntry(entry));
             people.push(fresh);
         }
         for user in people {

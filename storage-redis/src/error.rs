@@ -140,9 +140,7 @@ impl Fault {
         let error = self.during("commit");
         let unknown = match self {
             Self::Redis(found) if is_cluster => found.code() != Some("OOM"),
-            Self::Redis(found) => {
-                found.code() == Some("NOPERM") || was_cut_off(found) && !found.is_connection_refusal()
-            }
+            Self::Redis(found) => is_of_rights(found) || was_cut_off(found) && !found.is_connection_refusal(),
             Self::Bad { .. } => false,
         };
         if unknown { StoreError { kind: StoreErrorKind::OutcomeUnknown, ..error } } else { error }
@@ -157,7 +155,7 @@ pub(crate) fn was_cut_off(error: &RedisError) -> bool {
 /// By the word that an answer of the server begins with, and by what it says besides where that word is no more than
 /// `ERR`, <https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors>. Any other is a mistake of a
 /// script's, or of what is kept.
-const ANSWERS: [(&str, &str, StoreErrorKind); 20] = [
+const ANSWERS: [(&str, &str, StoreErrorKind); 22] = [
     // Nothing runs now, but will in a moment: a long script, a slot that is handed on.
     ("BUSY", "", StoreErrorKind::Busy),
     ("TRYAGAIN", "", StoreErrorKind::Busy),
@@ -182,8 +180,20 @@ const ANSWERS: [(&str, &str, StoreErrorKind); 20] = [
     // Scripts went with a server that started again, or one cannot be ended.
     ("NOSCRIPT", "", StoreErrorKind::Unavailable),
     ("UNKILLABLE", "", StoreErrorKind::Unavailable),
+    // What 7.0 says of rights within a script, and of a command that an administrator has renamed.
+    ("ERR", OF_SCRIPTS, StoreErrorKind::Unavailable),
     ("ERR", "unknown command", StoreErrorKind::Unavailable),
+    ("ERR", "Unknown Redis command", StoreErrorKind::Unavailable),
 ];
+
+const OF_SCRIPTS: &str = "The user executing the script can't";
+
+/// Whether something may not be run that could be at the start.
+fn is_of_rights(error: &RedisError) -> bool {
+    let detail = error.detail().unwrap_or_default();
+    error.code() == Some("NOPERM")
+        || [OF_SCRIPTS, "Unknown Redis command"].iter().any(|part| detail.contains(part))
+}
 
 fn kind(error: &RedisError) -> StoreErrorKind {
     match error.kind() {
@@ -225,6 +235,10 @@ mod tests {
             ("NOAUTH Authentication required.", StoreErrorKind::Unavailable),
             ("WRONGPASS invalid username-password pair or user is disabled.", StoreErrorKind::Unavailable),
             ("NOPERM User roster has no permissions to run the 'hdel' command", StoreErrorKind::Unavailable),
+            (
+                "ERR The user executing the script can't run this command or subcommand script: 75258441",
+                StoreErrorKind::Unavailable,
+            ),
             ("ERR unknown command 'EVALSHA', with args beginning with:", StoreErrorKind::Unavailable),
             ("ERR wrong number of arguments for 'hset' command", StoreErrorKind::Corrupt),
             ("WRONGTYPE Operation against a key holding the wrong kind of value", StoreErrorKind::Corrupt),
@@ -242,6 +256,8 @@ mod tests {
     fn a_commit_that_was_refused_half_way_is_unknown() {
         let ended = |line: &str, is_cluster: bool| answer(line).at_commit(is_cluster).kind;
         assert_eq!(ended("NOPERM ACL failure in script", false), StoreErrorKind::OutcomeUnknown);
+        let of_keys = "ERR The user executing the script can't access at least one of the keys";
+        assert_eq!(ended(of_keys, false), StoreErrorKind::OutcomeUnknown);
         assert_eq!(ended("OOM command not allowed", false), StoreErrorKind::Unavailable);
         assert_eq!(ended("READONLY no", false), StoreErrorKind::Unavailable);
         assert_eq!(ended("READONLY no", true), StoreErrorKind::OutcomeUnknown);

@@ -241,10 +241,12 @@ pub(crate) async fn everywhere(connection: &Connection, command: Cmd) -> Result<
         Connection::Cluster(cluster) => {
             let all = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
             let answer = cluster.clone().route_command(command, all).await.map_err(reached)?;
-            Ok(match answer {
+            let answers = match answer {
                 Value::Map(nodes) => nodes.into_iter().map(|(_, answer)| answer).collect(),
                 one => vec![one],
-            })
+            };
+            // What one node refuses stands among the others' answers.
+            answers.into_iter().map(|answer| answer.extract_error().map_err(reached)).collect()
         }
     }
 }

@@ -127,12 +127,13 @@ fn named(asked: &[Asked], missing: &BTreeSet<usize>, prefix: &str) -> String {
     let commands = of_missing().filter(|one| one.key.as_ref().is_none_or(|key| !shut.contains(key)));
     let commands: BTreeSet<&str> = commands.map(|one| one.name).collect();
     let mut told: Vec<String> = commands.into_iter().map(str::to_owned).collect();
-    match shut.first() {
-        None => {}
-        Some(_) if shut.len() == keys.len() => {
-            told.push(format!("the keys {prefix}*, or all commands on them"))
-        }
-        Some(key) => told.push(format!("keys such as {key}")),
+    if let Some(key) = shut.first() {
+        let all = shut.len() == keys.len();
+        told.push(if all {
+            format!("the keys {prefix}*, or all commands on them")
+        } else {
+            format!("keys such as {key}")
+        });
     }
     told.join(", ")
 }

@@ -55,13 +55,12 @@ impl Pool {
         let room = waited.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
         self.still_there()?;
         let idle = self.idle().pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => {
-                let made = self.shared.options.connect().await?;
-                self.still_there()?;
-                made
-            }
+        let connection = if let Some(connection) = idle {
+            connection
+        } else {
+            let made = self.shared.options.connect().await?;
+            self.still_there()?;
+            made
         };
         Ok(Held { connection: Some(connection), pool: self.clone(), _room: room })
     }

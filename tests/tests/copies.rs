@@ -148,7 +148,9 @@ async fn x5_every_store_is_copied_to_every_other_one() {
             assert_eq!(copied(first.store.as_ref(), second.store.as_ref()).await, all);
             assert_eq!(listed(second.store.as_ref(), organization).await, expected);
             is_clean(&second, &service.roster).await;
-            goes_on(second, &service.roster).await;
+            if to != from {
+                goes_on(second, &service.roster).await;
+            }
         }
     }
 }

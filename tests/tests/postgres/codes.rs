@@ -158,7 +158,8 @@ async fn forgotten_statements_are_prepared_again() {
             6 => drop(store.dump(&home).await.unwrap()),
             7 => store.ping().await.unwrap(),
             _ => {
-                assert!(store.commit_all(&[add_account(30), add_account(31)]).await.iter().all(Result::is_ok))
+                let outcomes = store.commit_all(&[add_account(30), add_account(31)]).await;
+                assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
             }
         }
     }

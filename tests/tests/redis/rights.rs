@@ -20,18 +20,27 @@ impl<'a> User<'a> {
     /// With the rights that the documentation lists, for the keys of the keyspace.
     fn as_documented(keyspace: &'a Keyspace) -> Self {
         let user = Self { keyspace, name: format!("user-of-{}", keyspace.prefix().trim_end_matches(':')) };
-        user.grant(&documented(), None);
+        user.grant(&documented());
         user
     }
 
-    /// Gives or takes rights, on all nodes or on the last alone.
-    fn grant(&self, words: &[String], on_the_last: Option<()>) {
+    /// Gives or takes rights.
+    fn grant(&self, words: &[String]) {
+        self.grant_on(&mut self.keyspace.nodes(), words);
+    }
+
+    /// On the last node alone.
+    fn grant_on_the_last(&self, words: &[String]) {
         let mut nodes = self.keyspace.nodes();
-        let from = on_the_last.map_or(0, |()| nodes.len() - 1);
-        for node in &mut nodes[from..] {
-            let own = |word: &String| word.replace("~roster:", &format!("~{}", self.keyspace.prefix()));
-            let words: Vec<String> = words.iter().map(own).collect();
-            cmd("ACL").arg("SETUSER").arg(&self.name).arg(words).exec(node).unwrap();
+        let last = nodes.len() - 1;
+        self.grant_on(&mut nodes[last..], words);
+    }
+
+    fn grant_on(&self, nodes: &mut [redis::Connection], words: &[String]) {
+        let own = |word: &String| word.replace("~roster:", &format!("~{}", self.keyspace.prefix()));
+        let words: Vec<String> = words.iter().map(own).collect();
+        for node in nodes {
+            cmd("ACL").arg("SETUSER").arg(&self.name).arg(&words).exec(node).unwrap();
         }
     }
 
@@ -69,7 +78,7 @@ async fn a_user_with_the_documented_rights_does_everything() {
         let (home, sets) = (organization_home(1), [4, 5, 6].map(add_account));
         assert!(store.commit_all(&sets).await.iter().all(Result::is_ok));
         assert_eq!(assert_consistent(&store, &home).await, 6);
-        assert_eq!(store.homes(None, 10).await.unwrap(), [home.clone()]);
+        assert_eq!(store.homes(None, 10).await.unwrap(), std::slice::from_ref(&home));
         assert_eq!(store.records(&home, None, 10).await.unwrap().len(), 6);
         store.forget(&home, user_id(1)).await.unwrap();
         store.ping().await.unwrap();
@@ -92,22 +101,22 @@ async fn a_user_that_lacks_a_command_is_refused_by_its_name() {
         // Without these a cluster's client does not connect, and durability can be declared.
         let others = ["+cluster|slots", "+ping", "+config|get", "+asking"];
         for word in granted.filter(|word| !others.contains(&word.as_str())) {
-            user.grant(&[word.replacen('+', "-", 1)], Some(()));
+            user.grant_on_the_last(&[word.replacen('+', "-", 1)]);
             let said = opened().await.unwrap_err().to_string();
             let name = word[1..].to_uppercase().replace('|', " ");
             assert!(said.contains(&format!("it lacks: {name}; ")), "{word}: {said}");
             let looked = RedisStore::inspect(&user.config(), true).await.unwrap();
             let told = looked.checks.iter().find(|check| check.name == "commands").unwrap();
             assert_eq!(told.found, format!("lacks {name}"));
-            user.grant(&[word], Some(()));
+            user.grant_on_the_last(&[word]);
         }
         let meta = format!("~{}{{meta}}*", keyspace.prefix());
         for (keys, lacks) in [(meta, "keys such as "), ("~elsewhere*".to_owned(), "the keys ")] {
-            user.grant(&["resetkeys".to_owned(), keys], Some(()));
+            user.grant_on_the_last(&["resetkeys".to_owned(), keys]);
             let said = opened().await.unwrap_err().to_string();
             assert!(said.contains(&format!("it lacks: {lacks}{}", keyspace.prefix())), "{said}");
         }
-        user.grant(&["resetkeys".to_owned(), "~roster:*".to_owned()], Some(()));
+        user.grant_on_the_last(&["resetkeys".to_owned(), "~roster:*".to_owned()]);
         assert!(opened().await.is_ok());
     }
 }
@@ -120,12 +129,12 @@ async fn a_right_that_is_taken_away_leaves_no_commit_half_done() {
         let user = User::as_documented(&keyspace);
         let store = made(user.config()).await.unwrap();
         store.commit(&add_account(1)).await.unwrap();
-        user.grant(&["-zadd".to_owned()], None);
+        user.grant(&["-zadd".to_owned()]);
         let Err(CommitError::Store(error)) = store.commit(&add_account(2)).await else {
             panic!("it was done")
         };
         assert_eq!(error.kind, StoreErrorKind::OutcomeUnknown, "{error}");
-        user.grant(&["+zadd".to_owned()], None);
+        user.grant(&["+zadd".to_owned()]);
         store.commit(&add_account(2)).await.unwrap();
         assert_eq!(assert_consistent(&store, &organization_home(1)).await, 2);
     }

@@ -258,6 +258,7 @@ mod redis {
             | OpenError::OldServer { .. }
             | OpenError::Setting { .. }
             | OpenError::ConfigHidden { .. }
+            | OpenError::Commands { .. }
             | OpenError::Replica
             | OpenError::ClusterNode
             | OpenError::NoCluster

@@ -13,12 +13,14 @@ pub struct Check {
     pub needed: String,
     /// A sentence that says what to change, where it is not so.
     pub problem: Option<String>,
+    /// Where it is not so and a start puts it right: what that does.
+    pub at_start: Option<String>,
 }
 
 impl Check {
     /// One that is as it must be, until told otherwise.
     pub fn new(name: &'static str, found: impl fmt::Display, needed: impl fmt::Display) -> Self {
-        Self { name, found: found.to_string(), needed: needed.to_string(), problem: None }
+        Self { name, found: found.to_string(), needed: needed.to_string(), problem: None, at_start: None }
     }
 
     /// The same, with what is wrong about it.
@@ -27,7 +29,13 @@ impl Check {
         Self { problem: problem.map(|problem| problem.to_string()), ..self }
     }
 
-    /// Whether it is as it must be.
+    /// The same where a start puts it right: no problem, but not done yet.
+    #[must_use]
+    pub fn put_right_by(self, what: impl fmt::Display) -> Self {
+        Self { problem: None, at_start: Some(what.to_string()), ..self }
+    }
+
+    /// Whether it is as it must be, or will be once a server has started.
     pub const fn is_good(&self) -> bool {
         self.problem.is_none()
     }
@@ -51,6 +59,14 @@ pub struct Inspection {
     pub reach: Reach,
     /// Each thing that would refuse a start.
     pub checks: Vec<Check>,
+}
+
+impl Inspection {
+    /// Whether a start has nothing to put right, so that it can be opened by any command.
+    pub fn is_ready(&self) -> bool {
+        let is_ready = |check: &Check| check.is_good() && check.at_start.is_none();
+        self.reach == Reach::Whole && self.checks.iter().all(is_ready)
+    }
 }
 
 /// A check with the refusal that it leads to at the start, so that the rule stands in one place.

@@ -120,8 +120,15 @@ impl Fault {
     pub(crate) fn is_broken_connection(&self) -> bool {
         match self {
             Self::Row { .. } | Self::NoConnection(_) | Self::Sql(sqlx::Error::RowNotFound) => false,
-            Self::Sql(error) => code(error).is_none_or(|code| is_of_connection(&code)),
+            Self::Sql(error) => code(error).is_none_or(|code| class(&code).after == After::Broken),
         }
+    }
+
+    /// Whether the server no longer knows what this connection has prepared, or would answer otherwise: nothing of the
+    /// transaction is done, and on another connection it goes well.
+    pub(crate) fn is_of_prepared(&self) -> bool {
+        let Self::Sql(error) = self else { return false };
+        code(error).is_some_and(|code| PREPARED.contains(&code.as_str()))
     }
 
     /// As the contract has it, for a call of which nothing was sent to COMMIT.
@@ -140,7 +147,7 @@ impl Fault {
     /// such as a connection that broke, nobody knows.
     pub(crate) fn at_commit(&self) -> StoreError {
         let error = self.during("commit");
-        let refused = matches!(self, Self::Sql(sqlx::Error::Database(found)) if found.code().is_some_and(|code| !is_of_connection(&code)));
+        let refused = matches!(self, Self::Sql(sqlx::Error::Database(found)) if found.code().is_some_and(|code| class(&code).after == After::Kept));
         if refused { error } else { StoreError { kind: StoreErrorKind::OutcomeUnknown, ..error } }
     }
 
@@ -150,40 +157,133 @@ impl Fault {
             Self::Row { .. } => true,
             Self::NoConnection(_) => false,
             Self::Sql(error) => {
-                code(error).is_some_and(|code| code.starts_with("23") || code.starts_with("22"))
+                let of_one = |code: String| ["22", "23", "54"].iter().any(|class| code.starts_with(class));
+                code(error).is_some_and(of_one)
             }
         }
     }
-}
-
-/// The server has ended the connection, or is about to.
-fn is_of_connection(code: &str) -> bool {
-    ["08", "25P", "57P", "58", "XX"].iter().any(|class| code.starts_with(class))
 }
 
 fn code(error: &sqlx::Error) -> Option<String> {
     error.as_database_error()?.code().map(std::borrow::Cow::into_owned)
 }
 
-/// By SQLSTATE, <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+/// What a connection is good for after an error. Where it is broken at COMMIT nobody knows what became of that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum After {
+    Kept,
+    Broken,
+}
+
+/// Errors that begin alike.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Class {
+    kind: StoreErrorKind,
+    after: After,
+}
+
+/// A prepared statement is not there, is there already, or would answer in other columns than when it was prepared: a
+/// pooler in another mode, DISCARD ALL, a column that an administrator has changed.
+const PREPARED: [&str; 3] = ["0A000", "26000", "42P05"];
+
+/// By SQLSTATE, <https://www.postgresql.org/docs/current/errcodes-appendix.html>, the longest beginning that fits. Any other
+/// is a mistake of this program's, or of what is kept.
+const CLASSES: [(&str, StoreErrorKind, After); 29] = [
+    // The connection.
+    ("08", StoreErrorKind::Unavailable, After::Broken),
+    (PREPARED[0], StoreErrorKind::Unavailable, After::Broken),
+    (PREPARED[1], StoreErrorKind::Unavailable, After::Broken),
+    (PREPARED[2], StoreErrorKind::Unavailable, After::Broken),
+    // No writes on a standby; an error that was not heard of; a session that idled too long.
+    ("25006", StoreErrorKind::Unavailable, After::Kept),
+    ("25P", StoreErrorKind::Unavailable, After::Broken),
+    // Whoever connects, to what, and what they may do there.
+    ("28", StoreErrorKind::Unavailable, After::Broken),
+    ("3D", StoreErrorKind::Unavailable, After::Broken),
+    ("42501", StoreErrorKind::Unavailable, After::Kept),
+    // Another transaction was first; whether this one ended well is not known.
+    ("40", StoreErrorKind::Busy, After::Kept),
+    ("40002", StoreErrorKind::Corrupt, After::Kept),
+    ("40003", StoreErrorKind::Unavailable, After::Broken),
+    // Disk, memory, connections.
+    ("53", StoreErrorKind::Unavailable, After::Kept),
+    ("53300", StoreErrorKind::Unavailable, After::Broken),
+    // Transactions have no numbers left until VACUUM was run; anything else of this class is too large.
+    ("54000", StoreErrorKind::Unavailable, After::Kept),
+    ("54", StoreErrorKind::Corrupt, After::Kept),
+    // Something else uses it; a lock was not to be had in time.
+    ("55", StoreErrorKind::Unavailable, After::Kept),
+    ("55006", StoreErrorKind::Busy, After::Kept),
+    ("55P03", StoreErrorKind::Busy, After::Kept),
+    // Taken back by a limit or an administrator; the server ends, starts, or drops the database.
+    ("57", StoreErrorKind::Unavailable, After::Kept),
+    ("57014", StoreErrorKind::Busy, After::Kept),
+    ("57P", StoreErrorKind::Unavailable, After::Broken),
+    // Disk errors; a configuration file; a snapshot that is too old.
+    ("58", StoreErrorKind::Unavailable, After::Broken),
+    ("F0", StoreErrorKind::Unavailable, After::Kept),
+    ("72", StoreErrorKind::Busy, After::Kept),
+    // What is kept contradicts itself.
+    ("22", StoreErrorKind::Corrupt, After::Kept),
+    ("23", StoreErrorKind::Corrupt, After::Kept),
+    ("42", StoreErrorKind::Corrupt, After::Kept),
+    ("XX", StoreErrorKind::Corrupt, After::Broken),
+];
+
+fn class(code: &str) -> Class {
+    let fits = CLASSES.iter().filter(|(begin, ..)| code.starts_with(begin));
+    let found = fits.max_by_key(|(begin, ..)| begin.len());
+    found.map_or(Class { kind: StoreErrorKind::Corrupt, after: After::Kept }, |(_, kind, after)| Class {
+        kind: *kind,
+        after: *after,
+    })
+}
+
 fn kind(error: &sqlx::Error) -> StoreErrorKind {
     match error {
         sqlx::Error::PoolTimedOut => StoreErrorKind::Busy,
-        sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => {
-            StoreErrorKind::Unavailable
-        }
-        sqlx::Error::Protocol(_) => StoreErrorKind::Unavailable,
-        sqlx::Error::Database(_) => match code(error).as_deref() {
-            // Serialization failure, deadlock, lock not available, statement timeout.
-            Some("40001" | "40P01" | "55P03" | "57014") => StoreErrorKind::Busy,
-            // Connection, resources, operator intervention, system; a primary that has become a standby.
-            Some(code) if ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => {
-                StoreErrorKind::Unavailable
-            }
-            // No writes on a standby, by either code; a session that idled too long.
-            Some("25006" | "0A000" | "25P03" | "25P04") => StoreErrorKind::Unavailable,
-            _ => StoreErrorKind::Corrupt,
-        },
+        sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_) => StoreErrorKind::Unavailable,
+        sqlx::Error::Database(_) => code(error).map_or(StoreErrorKind::Corrupt, |code| class(&code).kind),
         _ => StoreErrorKind::Corrupt,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_sorted_by_their_codes() {
+        let (kept, broken) = (After::Kept, After::Broken);
+        for (codes, kind, after) in [
+            (&["40001", "40P01", "55P03", "55006", "57014", "72000"][..], StoreErrorKind::Busy, kept),
+            (&["08006", "26000", "42P05", "0A000", "40003"], StoreErrorKind::Unavailable, broken),
+            (&["57P01", "57P02", "57P03", "57P04", "57P05", "58030"], StoreErrorKind::Unavailable, broken),
+            (&["25P02", "25P03", "28P01", "3D000", "53300"], StoreErrorKind::Unavailable, broken),
+            (
+                &["42501", "25006", "53100", "53200", "53400", "54000", "55000"],
+                StoreErrorKind::Unavailable,
+                kept,
+            ),
+            (&["23503", "23514", "22001", "42P01", "42703", "54001", "P0001"], StoreErrorKind::Corrupt, kept),
+            (&["XX000", "XX001", "XX002"], StoreErrorKind::Corrupt, broken),
+        ] {
+            for code in codes {
+                assert_eq!(class(code), Class { kind, after }, "{code}");
+            }
+        }
+    }
+
+    /// Each line counts for something, and none stands twice.
+    #[test]
+    fn every_line_of_the_table_is_found() {
+        for (begin, kind, after) in CLASSES {
+            assert_eq!(class(&format!("{begin:~<5}")), Class { kind, after }, "{begin}");
+            assert_eq!(CLASSES.iter().filter(|(other, ..)| *other == begin).count(), 1, "{begin}");
+        }
     }
 }

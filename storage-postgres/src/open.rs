@@ -54,7 +54,21 @@ pub(crate) async fn inspect(config: &PostgresConfig, with_key: bool) -> Result<I
     }
     connection.close().await.map_err(database)?;
     let reach = if there { Reach::Whole } else { Reach::Empty };
-    Ok(Inspection { reach, checks: Rule::checks(rules) })
+    Ok(Inspection { reach, checks: rules.into_iter().map(line).collect() })
+}
+
+/// The line of a rule. What `serve` does by itself is no problem.
+fn line(rule: Rule<OpenError>) -> Check {
+    match rule.refusal {
+        Some(OpenError::Empty) => rule.check.put_right_by(
+            "there are no tables yet: `roster serve` and `roster migrate` make them; every other command asks for that first",
+        ),
+        Some(OpenError::OlderSchema { .. }) => rule.check.put_right_by(
+            "the tables are of an older version: `roster serve` and `roster migrate` bring them up, so make a backup first; \
+             every other command asks for that first",
+        ),
+        _ => rule.check,
+    }
 }
 
 /// Brings an older database up to this program's schema; makes the tables if there are none. Of two at a time one waits.

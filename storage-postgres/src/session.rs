@@ -52,6 +52,13 @@ impl Session {
         Ok(())
     }
 
+    /// Undoes everything after a fault. A connection that it has broken is closed, which undoes it too.
+    pub(crate) async fn roll_back_after(self, fault: &Fault) {
+        if !fault.is_broken_connection() {
+            self.roll_back().await;
+        }
+    }
+
     /// Undoes everything and lets the connection go. If that fails the connection is closed, which undoes it too.
     pub(crate) async fn roll_back(mut self) {
         match in_time(self.held.connection().execute("ROLLBACK")).await {

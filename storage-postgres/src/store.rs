@@ -26,6 +26,7 @@ use crate::commit::Outcome;
 use crate::config::PostgresConfig;
 use crate::error::{Fault, OpenError};
 use crate::glance::Glance;
+use crate::load::Stopped;
 use crate::plain::Plain;
 use crate::pool::{CALL_LIMIT, Held, Pool};
 use crate::session::{READ, Session, WRITE};
@@ -126,8 +127,33 @@ impl Base {
         }
     }
 
-    async fn begin(&self, operation: &'static str) -> Result<Session, StoreError> {
-        Session::begin(&self.pool, READ).await.map_err(|fault| fault.during(operation))
+    /// A read of several statements, all of one instant. It is done again, on another connection, where the one it had
+    /// broke. Nothing is written, so how the end goes does not matter.
+    async fn snapshot<T, R>(
+        &self,
+        operation: &'static str,
+        read: impl Fn(Session) -> R,
+    ) -> Result<T, StoreError>
+    where
+        R: Future<Output = (Session, Result<T, Fault>)>,
+    {
+        let mut again = true;
+        loop {
+            let begun = Session::begin(&self.pool, READ).await;
+            match read(begun.map_err(|fault| fault.during(operation))?).await {
+                (session, Ok(found)) => {
+                    session.roll_back().await;
+                    return Ok(found);
+                }
+                (session, Err(fault)) => {
+                    session.roll_back_after(&fault).await;
+                    if !again || !fault.is_broken_connection() {
+                        return Err(fault.during(operation));
+                    }
+                    again = false;
+                }
+            }
+        }
     }
 
     /// After a read by one statement. `None` if it must be asked again, on another connection: the one it had broke.
@@ -160,12 +186,6 @@ async fn detached<T: Send + 'static>(
     let failed = |detail: String| StoreError { kind: StoreErrorKind::Unavailable, operation, detail };
     let in_time = async move { timeout(CALL_LIMIT, work).await.map_err(|_| unanswered(operation))? };
     tokio::spawn(in_time.in_current_span()).await.unwrap_or_else(|error| Err(failed(error.to_string())))
-}
-
-/// Ends a snapshot. Nothing was written, so how that goes does not matter.
-async fn end<T>(session: Session, operation: &'static str, found: Result<T, Fault>) -> Result<T, StoreError> {
-    session.roll_back().await;
-    found.map_err(|fault| fault.during(operation))
 }
 
 #[async_trait]
@@ -234,9 +254,12 @@ impl Store for PostgresStore {
                     again = false;
                 }
             }
-            let mut session = store.begin("list").await?;
-            let found = list::list(session.connection(), &store.clock, &listing, &page).await;
-            end(session, "list", found).await
+            let (store, listing, page) = (&store, &listing, &page);
+            let read = |mut session: Session| async move {
+                let found = list::list(session.connection(), &store.clock, listing, page).await;
+                (session, found)
+            };
+            store.snapshot("list", read).await
         })
         .await
     }
@@ -247,9 +270,12 @@ impl Store for PostgresStore {
         while let Some(walk) = next {
             let (store, survey) = (self.base.clone(), Arc::clone(survey));
             let reading = detached("survey", async move {
-                let mut session = store.begin("survey").await?;
-                let found = report::slice(session.connection(), &store.clock, &survey, walk).await;
-                end(session, "survey", found).await
+                let (store, survey, walk) = (&store, &survey, &walk);
+                let read = |mut session: Session| async move {
+                    let found = report::slice(session.connection(), &store.clock, survey, walk.clone()).await;
+                    (session, found)
+                };
+                store.snapshot("survey", read).await
             });
             let (found, ()) = tokio::join!(reading, async { ready.iter().for_each(&mut *take) });
             (ready, next) = found?;
@@ -275,9 +301,12 @@ impl Store for PostgresStore {
     ) -> Result<Vec<Logged>, StoreError> {
         let (store, home, filter) = (self.base.clone(), home.clone(), filter.clone());
         detached("log", async move {
-            let mut session = store.begin("log").await?;
-            let found = log::entries(session.connection(), &home, after, limit, &filter).await;
-            end(session, "log", found).await
+            let (store, home, filter) = (&store, &home, &filter);
+            let read = |mut session: Session| async move {
+                let found = log::entries(session.connection(), home, after, limit, filter).await;
+                (session, found)
+            };
+            store.snapshot("log", read).await
         })
         .await
     }
@@ -285,9 +314,12 @@ impl Store for PostgresStore {
     async fn homes(&self, after: Option<&Home>, limit: u16) -> Result<Vec<Home>, StoreError> {
         let (store, after) = (self.base.clone(), after.cloned());
         detached("homes", async move {
-            let mut session = store.begin("homes").await?;
-            let found = read::homes(session.connection(), after.as_ref(), limit).await;
-            end(session, "homes", found).await
+            let after = after.as_ref();
+            let read = |mut session: Session| async move {
+                let found = read::homes(session.connection(), after, limit).await;
+                (session, found)
+            };
+            store.snapshot("homes", read).await
         })
         .await
     }
@@ -295,9 +327,12 @@ impl Store for PostgresStore {
     async fn ends(&self, after: &Home, limit: u16) -> Result<Vec<(Home, u64)>, StoreError> {
         let (store, after) = (self.base.clone(), after.clone());
         detached("ends", async move {
-            let mut session = store.begin("ends").await?;
-            let found = read::ends(session.connection(), &after, limit).await;
-            end(session, "ends", found).await
+            let after = &after;
+            let read = |mut session: Session| async move {
+                let found = read::ends(session.connection(), after, limit).await;
+                (session, found)
+            };
+            store.snapshot("ends", read).await
         })
         .await
     }
@@ -305,9 +340,12 @@ impl Store for PostgresStore {
     async fn dump(&self, home: &Home) -> Result<Dump, StoreError> {
         let (store, home) = (self.base.clone(), home.clone());
         detached("dump", async move {
-            let mut session = store.begin("dump").await?;
-            let found = dump::dump(session.connection(), &home).await;
-            end(session, "dump", found).await
+            let home = &home;
+            let read = |mut session: Session| async move {
+                let found = dump::dump(session.connection(), home).await;
+                (session, found)
+            };
+            store.snapshot("dump", read).await
         })
         .await
     }
@@ -315,9 +353,12 @@ impl Store for PostgresStore {
     async fn records(&self, home: &Home, after: Option<&Key>, limit: u16) -> Result<Vec<Stored>, StoreError> {
         let (store, home, after) = (self.base.clone(), home.clone(), after.cloned());
         detached("records", async move {
-            let mut session = store.begin("records").await?;
-            let found = read::records(session.connection(), &home, after.as_ref(), limit).await;
-            end(session, "records", found).await
+            let (home, after) = (&home, &after);
+            let read = |mut session: Session| async move {
+                let found = read::records(session.connection(), home, after.as_ref(), limit).await;
+                (session, found)
+            };
+            store.snapshot("records", read).await
         })
         .await
     }
@@ -329,7 +370,10 @@ impl Store for PostgresStore {
             let begun = Session::begin(&store.pool, WRITE).await;
             let mut session = begun.map_err(|fault| fault.during("load"))?;
             if let Err(stopped) = load::step(session.connection(), kept.step(), &store.clock).await {
-                session.roll_back().await;
+                match &stopped {
+                    Stopped::Fault(fault) => session.roll_back_after(fault).await,
+                    Stopped::Refused(_) => session.roll_back().await,
+                }
                 return Err(stopped.into());
             }
             session.commit().await.map_err(|error| Fault::from(error).at_commit())
@@ -343,7 +387,7 @@ impl Store for PostgresStore {
             let begun = Session::begin(&store.pool, WRITE).await;
             let mut session = begun.map_err(|fault| fault.during("forget"))?;
             if let Err(fault) = forget::forget(session.connection(), &home, subject).await {
-                session.roll_back().await;
+                session.roll_back_after(&fault).await;
                 return Err(fault.during("forget"));
             }
             session.commit().await.map_err(|error| Fault::from(error).at_commit())
@@ -362,9 +406,11 @@ impl Store for PostgresStore {
     async fn describe(&self) -> Result<Description, StoreError> {
         let store = self.base.clone();
         detached("describe", async move {
-            let mut session = store.begin("describe").await?;
-            let found = open::applied(session.connection()).await.map_err(Fault::from);
-            let schema = end(session, "describe", found).await?;
+            let read = |mut session: Session| async move {
+                let found = open::applied(session.connection()).await.map_err(Fault::from);
+                (session, found)
+            };
+            let schema = store.snapshot("describe", read).await?;
             let (backend, durability, known_schema) = ("postgres", Durability::Full, schema::newest());
             Ok(Description { backend, durability, schema, known_schema })
         })
@@ -374,9 +420,11 @@ impl Store for PostgresStore {
     async fn ping(&self) -> Result<(), StoreError> {
         let store = self.base.clone();
         detached("ping", async move {
-            let mut session = store.begin("ping").await?;
-            let found = query_scalar!("SELECT count(*) FROM meta").fetch_one(session.connection()).await;
-            end(session, "ping", found.map(|_| ()).map_err(Fault::from)).await
+            let read = |mut session: Session| async move {
+                let found = query_scalar!("SELECT count(*) FROM meta").fetch_one(session.connection()).await;
+                (session, found.map(drop).map_err(Fault::from))
+            };
+            store.snapshot("ping", read).await
         })
         .await
     }

@@ -109,7 +109,12 @@ impl Writer {
 impl Base {
     /// Sets in one transaction, each by itself. Where one of them spoils it, each in a transaction of its own.
     async fn commit_sets(&self, sets: &[ChangeSet]) -> Vec<Outcome> {
-        match self.transact(sets).await {
+        let mut done = self.transact(sets).await;
+        if matches!(&done, Err(Failed::Before(fault)) if fault.is_of_prepared()) {
+            // Nothing was sent to COMMIT, and the connection is gone.
+            done = self.transact(sets).await;
+        }
+        match done {
             Ok(outcomes) => outcomes,
             Err(Failed::Before(fault)) if fault.is_of_one_set() && sets.len() > 1 => {
                 let mut outcomes = Vec::with_capacity(sets.len());
@@ -190,9 +195,13 @@ impl Base {
         };
         match applied {
             Ok((places, outcomes)) if !places.is_empty() => Ok(Some(Free { session, places, outcomes })),
-            other => {
+            Ok(_) => {
                 session.roll_back().await;
-                other.map(|_| None)
+                Ok(None)
+            }
+            Err(fault) => {
+                session.roll_back_after(&fault).await;
+                Err(fault)
             }
         }
     }
@@ -215,7 +224,7 @@ impl Base {
         match commit::apply(session.connection(), sets, places, &self.clock).await {
             Ok(outcomes) => Ok((session, outcomes)),
             Err(fault) => {
-                session.roll_back().await;
+                session.roll_back_after(&fault).await;
                 Err(Failed::Before(fault))
             }
         }
@@ -243,7 +252,7 @@ impl Base {
         match found {
             Ok(places) => Ok((session, places)),
             Err(fault) => {
-                session.roll_back().await;
+                session.roll_back_after(&fault).await;
                 Err(fault)
             }
         }

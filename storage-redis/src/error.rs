@@ -42,6 +42,14 @@ pub enum OpenError {
         /// What it says.
         detail: String,
     },
+    /// The user may not do all that is done.
+    #[error(
+        "Redis does not let this user run all that Roster runs, so that a commit could stop half-way; it lacks: {missing}; allow that by ACL SETUSER and rename no command: docs/STORAGE.md has the whole line"
+    )]
+    Commands {
+        /// Commands, and keys.
+        missing: String,
+    },
     /// The server takes no writes.
     #[error("this server is a replica: give the address of its primary in storage.redis.url")]
     Replica,
@@ -125,13 +133,14 @@ impl Fault {
         StoreError { kind, operation, detail: self.to_string() }
     }
 
-    /// The same for a commit: where the server did not answer, nobody knows, unless it was not reached at all. The
-    /// client of a cluster sends again by itself and shows the last error only, so there nobody knows in any case.
+    /// The same for a commit: where the server did not answer, nobody knows, unless it was not reached at all; nor where
+    /// it takes rights away while a script runs, since the next one finishes what is half done. The client of a cluster
+    /// sends again by itself and shows the last error only, so there nobody knows in any case.
     pub(crate) fn at_commit(&self, is_cluster: bool) -> StoreError {
         let error = self.during("commit");
         let unknown = match self {
             Self::Redis(found) if is_cluster => found.code() != Some("OOM"),
-            Self::Redis(found) => was_cut_off(found) && !found.is_connection_refusal(),
+            Self::Redis(found) => is_of_rights(found) || was_cut_off(found) && !found.is_connection_refusal(),
             Self::Bad { .. } => false,
         };
         if unknown { StoreError { kind: StoreErrorKind::OutcomeUnknown, ..error } } else { error }
@@ -143,30 +152,115 @@ pub(crate) fn was_cut_off(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Io | ErrorKind::Parse)
 }
 
-fn says(error: &RedisError, part: &str) -> bool {
-    error.detail().is_some_and(|detail| detail.contains(part))
+/// By the word that an answer of the server begins with, and by what it says besides where that word is no more than
+/// `ERR`, <https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors>. Any other is a mistake of a
+/// script's, or of what is kept.
+const ANSWERS: [(&str, &str, StoreErrorKind); 22] = [
+    // Nothing runs now, but will in a moment: a long script, a slot that is handed on.
+    ("BUSY", "", StoreErrorKind::Busy),
+    ("TRYAGAIN", "", StoreErrorKind::Busy),
+    ("ASK", "", StoreErrorKind::Busy),
+    ("MOVED", "", StoreErrorKind::Busy),
+    ("ERR", "max number of clients", StoreErrorKind::Busy),
+    ("ERR", "Script killed", StoreErrorKind::Busy),
+    // Memory or disk is full, or a snapshot fails.
+    ("OOM", "", StoreErrorKind::Unavailable),
+    ("MISCONF", "", StoreErrorKind::Unavailable),
+    // It starts, or is no primary, or has lost the others.
+    ("LOADING", "", StoreErrorKind::Unavailable),
+    ("READONLY", "", StoreErrorKind::Unavailable),
+    ("MASTERDOWN", "", StoreErrorKind::Unavailable),
+    ("NOREPLICAS", "", StoreErrorKind::Unavailable),
+    ("CLUSTERDOWN", "", StoreErrorKind::Unavailable),
+    // Another user, password or right than at the start.
+    ("NOAUTH", "", StoreErrorKind::Unavailable),
+    ("WRONGPASS", "", StoreErrorKind::Unavailable),
+    ("NOPERM", "", StoreErrorKind::Unavailable),
+    ("DENIED", "", StoreErrorKind::Unavailable),
+    // Scripts went with a server that started again, or one cannot be ended.
+    ("NOSCRIPT", "", StoreErrorKind::Unavailable),
+    ("UNKILLABLE", "", StoreErrorKind::Unavailable),
+    // What 7.0 says of rights within a script, and of a command that an administrator has renamed.
+    ("ERR", OF_SCRIPTS, StoreErrorKind::Unavailable),
+    ("ERR", "unknown command", StoreErrorKind::Unavailable),
+    ("ERR", "Unknown Redis command", StoreErrorKind::Unavailable),
+];
+
+const OF_SCRIPTS: &str = "The user executing the script can't";
+
+/// Whether something may not be run that could be at the start.
+fn is_of_rights(error: &RedisError) -> bool {
+    let detail = error.detail().unwrap_or_default();
+    error.code() == Some("NOPERM")
+        || [OF_SCRIPTS, "Unknown Redis command"].iter().any(|part| detail.contains(part))
 }
 
-/// By the word that an answer of the server begins with.
 fn kind(error: &RedisError) -> StoreErrorKind {
     match error.kind() {
         ErrorKind::Io
         | ErrorKind::Parse
         | ErrorKind::AuthenticationFailed
         | ErrorKind::ClusterConnectionNotFound => StoreErrorKind::Unavailable,
-        _ => match error.code() {
-            Some("BUSY" | "TRYAGAIN" | "ASK" | "MOVED") => StoreErrorKind::Busy,
-            // A plain error is a mistake of a script's, but for these.
-            Some("ERR")
-                if ["max number of clients", "Script killed"].iter().any(|part| says(error, part)) =>
-            {
-                StoreErrorKind::Busy
-            }
-            Some(
-                "OOM" | "LOADING" | "READONLY" | "MASTERDOWN" | "MISCONF" | "CLUSTERDOWN" | "NOAUTH"
-                | "NOPERM" | "WRONGPASS" | "NOREPLICAS" | "NOSCRIPT" | "DENIED" | "UNKILLABLE",
-            ) => StoreErrorKind::Unavailable,
-            _ => StoreErrorKind::Corrupt,
-        },
+        _ => {
+            let (code, detail) = (error.code().unwrap_or_default(), error.detail().unwrap_or_default());
+            let found = ANSWERS.iter().find(|(word, part, _)| *word == code && detail.contains(part));
+            found.map_or(StoreErrorKind::Corrupt, |(.., kind)| *kind)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the server answers, as the client reads it.
+    fn answer(line: &str) -> Fault {
+        let told = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
+        told.extract_error().unwrap_err().into()
+    }
+
+    #[test]
+    fn answers_are_sorted_by_their_words() {
+        for (line, kind) in [
+            ("BUSY Redis is busy running a script.", StoreErrorKind::Busy),
+            ("TRYAGAIN Multiple keys request during rehashing of slot", StoreErrorKind::Busy),
+            ("ERR max number of clients reached", StoreErrorKind::Busy),
+            ("OOM command not allowed when used memory > 'maxmemory'.", StoreErrorKind::Unavailable),
+            ("MISCONF Redis is configured to save RDB snapshots", StoreErrorKind::Unavailable),
+            ("LOADING Redis is loading the dataset in memory", StoreErrorKind::Unavailable),
+            ("READONLY You can't write against a read only replica.", StoreErrorKind::Unavailable),
+            ("MASTERDOWN Link with MASTER is down", StoreErrorKind::Unavailable),
+            ("NOREPLICAS Not enough good replicas to write.", StoreErrorKind::Unavailable),
+            ("CLUSTERDOWN Hash slot not served", StoreErrorKind::Unavailable),
+            ("NOAUTH Authentication required.", StoreErrorKind::Unavailable),
+            ("WRONGPASS invalid username-password pair or user is disabled.", StoreErrorKind::Unavailable),
+            ("NOPERM User roster has no permissions to run the 'hdel' command", StoreErrorKind::Unavailable),
+            (
+                "ERR The user executing the script can't run this command or subcommand script: 75258441",
+                StoreErrorKind::Unavailable,
+            ),
+            ("ERR unknown command 'EVALSHA', with args beginning with:", StoreErrorKind::Unavailable),
+            ("ERR wrong number of arguments for 'hset' command", StoreErrorKind::Corrupt),
+            ("WRONGTYPE Operation against a key holding the wrong kind of value", StoreErrorKind::Corrupt),
+            ("ROSTER roster:{deployment} is a string", StoreErrorKind::Corrupt),
+        ] {
+            let told = answer(line).during("read");
+            assert_eq!(told.kind, kind, "{line}");
+            let word = line.split(' ').nth(1).unwrap();
+            assert!(told.detail.contains(word), "{line}: {}", told.detail);
+        }
+    }
+
+    /// A script may have written before it was refused something; of what it is refused before that, nothing is done.
+    #[test]
+    fn a_commit_that_was_refused_half_way_is_unknown() {
+        let ended = |line: &str, is_cluster: bool| answer(line).at_commit(is_cluster).kind;
+        assert_eq!(ended("NOPERM ACL failure in script", false), StoreErrorKind::OutcomeUnknown);
+        let of_keys = "ERR The user executing the script can't access at least one of the keys";
+        assert_eq!(ended(of_keys, false), StoreErrorKind::OutcomeUnknown);
+        assert_eq!(ended("OOM command not allowed", false), StoreErrorKind::Unavailable);
+        assert_eq!(ended("READONLY no", false), StoreErrorKind::Unavailable);
+        assert_eq!(ended("READONLY no", true), StoreErrorKind::OutcomeUnknown);
+        assert_eq!(ended("OOM command not allowed", true), StoreErrorKind::Unavailable);
     }
 }

@@ -4,6 +4,7 @@
 //! Redis.
 
 mod access;
+mod commands;
 mod commit;
 mod config;
 mod connection;

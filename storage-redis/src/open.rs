@@ -6,6 +6,7 @@ use redis::{Cmd, Value, cmd};
 use roster_core::health::{Check, Durability, Inspection, Reach, Rule};
 use roster_core::log::hex;
 
+use crate::commands;
 use crate::config::RedisConfig;
 use crate::connection::{Connection, connect};
 use crate::error::OpenError;
@@ -36,11 +37,26 @@ pub(crate) async fn inspect(config: &RedisConfig, with_key: bool) -> Result<Insp
         }
     };
     let mut rules = server_rules(config, &connection).await?;
+    if rules.iter().any(|rule| matches!(rule.refusal, Some(OpenError::Commands { .. }))) {
+        // What it holds may not be looked at.
+        return Ok(Inspection { reach: Reach::Whole, checks: Rule::checks(rules) });
+    }
     let content = content_rules(config, &connection, with_key).await?;
     let empty = content.iter().any(|rule| matches!(rule.refusal, Some(OpenError::Empty)));
     rules.extend(content);
     let reach = if empty { Reach::Empty } else { Reach::Whole };
-    Ok(Inspection { reach, checks: Rule::checks(rules) })
+    Ok(Inspection { reach, checks: rules.into_iter().map(line).collect() })
+}
+
+/// The line of a rule. What `serve` does by itself is no problem.
+fn line(rule: Rule<OpenError>) -> Check {
+    match rule.refusal {
+        Some(OpenError::Empty) => rule.check.put_right_by(
+            "nothing of Roster's is there yet: `roster serve` and `roster migrate` prepare it; every other command asks for \
+             that first",
+        ),
+        _ => rule.check,
+    }
 }
 
 /// Leaves the schema and the master key's fingerprint, if nothing is there.
@@ -102,9 +118,20 @@ fn foreign_or(config: &RedisConfig, source: redis::RedisError) -> OpenError {
 /// What every node that takes writes must be.
 async fn server_rules(config: &RedisConfig, connection: &Connection) -> Result<Rules, OpenError> {
     let many = config.urls().len() > 1;
-    let mut rules = Rules::new();
-    for info in everywhere(connection, cmd("INFO")).await? {
-        rules.extend(node_rules(&Info::read(&info), many));
+    let infos = match everywhere(connection, cmd("INFO")).await {
+        Err(OpenError::Redis { source }) if hides(&source) => {
+            let rule = commands::rule(config, connection).await?;
+            let is_named = rule.refusal.is_some();
+            return Ok(vec![if is_named { rule } else { commands::lacking("INFO".to_owned()) }]);
+        }
+        infos => infos?,
+    };
+    let mut rules: Rules = infos.iter().flat_map(|info| node_rules(&Info::read(info), many)).collect();
+    if !rules
+        .iter()
+        .any(|rule| matches!(rule.refusal, Some(OpenError::OldServer { .. } | OpenError::Replica)))
+    {
+        rules.push(commands::rule(config, connection).await?);
     }
     rules.extend(setting_rules(config, connection).await?);
     // Nodes that are alike take one line.
@@ -200,13 +227,13 @@ fn setting(
 }
 
 /// Whether an administrator has taken the command away.
-fn hides(error: &redis::RedisError) -> bool {
+pub(crate) fn hides(error: &redis::RedisError) -> bool {
     let text = error.to_string();
     error.code() == Some("NOPERM") || text.contains("unknown command") || text.contains("NOPERM")
 }
 
 /// One answer of each node that takes writes.
-async fn everywhere(connection: &Connection, command: Cmd) -> Result<Vec<Value>, OpenError> {
+pub(crate) async fn everywhere(connection: &Connection, command: Cmd) -> Result<Vec<Value>, OpenError> {
     use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
     let reached = |source| OpenError::Redis { source };
     match connection {
@@ -214,10 +241,12 @@ async fn everywhere(connection: &Connection, command: Cmd) -> Result<Vec<Value>,
         Connection::Cluster(cluster) => {
             let all = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
             let answer = cluster.clone().route_command(command, all).await.map_err(reached)?;
-            Ok(match answer {
+            let answers = match answer {
                 Value::Map(nodes) => nodes.into_iter().map(|(_, answer)| answer).collect(),
                 one => vec![one],
-            })
+            };
+            // What one node refuses stands among the others' answers.
+            answers.into_iter().map(|answer| answer.extract_error().map_err(reached)).collect()
         }
     }
 }

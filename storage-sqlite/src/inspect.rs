@@ -30,12 +30,22 @@ pub(crate) async fn inspect(config: &SqliteConfig, with_key: bool) -> Inspection
     }
     let mut rules = Vec::new();
     match look(config, with_key, &mut rules).await {
-        Ok(reach) => Inspection { reach, checks: Rule::checks(rules) },
+        Ok(reach) => Inspection { reach, checks: rules.into_iter().map(line).collect() },
         Err(error) => {
-            let mut checks = Rule::checks(rules);
+            let mut checks: Vec<Check> = rules.into_iter().map(line).collect();
             checks.push(Check::new("database", "cannot be read", "a database of Roster's").or(Some(error)));
             Inspection { reach: Reach::Nothing, checks }
         }
+    }
+}
+
+/// The line of a rule. What every command does by itself is no problem.
+fn line(rule: Rule<OpenError>) -> Check {
+    match rule.refusal {
+        Some(OpenError::OlderSchema { .. }) => rule.check.put_right_by(
+            "the file is of an older version: any command but this brings it up, so make a backup first",
+        ),
+        _ => rule.check,
     }
 }
 

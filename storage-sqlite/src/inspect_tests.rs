@@ -41,6 +41,14 @@ async fn a_look_names_what_would_be_refused() {
     let looked = SqliteStore::inspect(&wrong, true).await;
     let refused = SqliteStore::open(wrong.clone(), StoreClock::Server).await.unwrap_err().to_string();
     assert_eq!(told(&looked).1, [refused.as_str()], "the sentence of the refusal itself");
+    let forget = sqlx::raw_sql("DELETE FROM roster_migrations WHERE version > 80");
+    let file = SqliteConnectOptions::new().filename(&config.path);
+    let mut other = file.connect().await.unwrap();
+    forget.execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    let older = SqliteStore::inspect(&config, true).await;
+    assert_eq!((told(&older).1, older.is_ready()), (vec![], false), "any command puts that right");
+    assert!(older.checks.iter().any(|check| check.at_start.is_some()), "and that is said");
     assert!(SqliteStore::inspect(&wrong, false).await.checks.iter().all(Check::is_good), "no key to look at");
     store.close().await;
     std::fs::write(&config.path, "no database at all, but long enough to be looked at".repeat(99)).unwrap();

@@ -32,6 +32,7 @@ mod log;
 #[cfg(feature = "store")]
 mod open;
 #[cfg(feature = "store")]
+mod place;
 mod plain;
 #[cfg(feature = "store")]
 mod pool;

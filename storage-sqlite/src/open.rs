@@ -11,6 +11,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, query, query_scalar};
 use crate::config::SqliteConfig;
 use crate::error::OpenError;
 use crate::inspect::{file_system_rule, key_rule, library_rule, nearest, refuse, schema_rules, whole_rule};
+use crate::place::Place;
 use crate::pool::Pool;
 use crate::schema::{APPLICATION_ID, MIGRATIONS, newest};
 
@@ -32,8 +33,11 @@ pub(crate) async fn open(config: &SqliteConfig) -> Result<Pools, OpenError> {
     }
     Rule::all_hold(vec![whole_rule(&mut connection, config).await?])?;
     leave_key(&mut connection, config).await?;
+    let place = Place::of(&config.path);
+    let place = place.map_err(|source| OpenError::File { path: config.path.clone(), source })?;
     connection.close().await.map_err(|source| database(config, source))?;
-    Ok(Pools { readers: pool(config, config.readers.max(1), true), writer: pool(config, 1, false) })
+    let readers = pool(config, place.clone(), config.readers.max(1), true);
+    Ok(Pools { readers, writer: pool(config, place, 1, false) })
 }
 
 /// Brings an older file up to this program's schema; makes it if it is missing.
@@ -55,7 +59,8 @@ pub(crate) async fn migrate(config: &SqliteConfig) -> Result<(), OpenError> {
 /// The folder is locked, not the file: closing a file lets go of every lock that `SQLite` has on it in this process.
 async fn stand_alone(path: &Path) -> Result<File, OpenError> {
     use std::os::unix::fs::DirBuilderExt;
-    let folder = folder(path);
+    // Of a link, the folder of the file it leads to.
+    let folder = folder(&path.canonicalize().unwrap_or_else(|_| path.to_owned()));
     let locked = tokio::task::spawn_blocking({
         let folder = folder.clone();
         move || {
@@ -96,13 +101,12 @@ fn options(config: &SqliteConfig) -> SqliteConnectOptions {
 const WRITER_CACHE: &str = "-32768";
 const CHECKPOINT_PAGES: &str = "4000";
 
-fn pool(config: &SqliteConfig, connections: u32, reads_only: bool) -> Pool {
+fn pool(config: &SqliteConfig, place: Place, connections: u32, reads_only: bool) -> Pool {
     let options = if reads_only {
         options(config).pragma("query_only", "ON")
     } else {
         options(config).pragma("cache_size", WRITER_CACHE).pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
     };
-    Pool::new(options, connections, config.busy_timeout)
 }
 
 pub(crate) fn database(config: &SqliteConfig, source: sqlx::Error) -> OpenError {

@@ -1,5 +1,6 @@
 //! Connections that are kept open. Each is used by one call at a time, and comes back only if it is clean: whoever took
-//! it says so. So none is tried out after every call, which is a journey to its thread and back.
+//! it says so. So none is tried out after every call, which is a journey to its thread and back. All are of one file: once
+//! its path leads elsewhere none is handed out.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::error::Fault;
+use crate::place::Place;
 
 /// The connections of one kind.
 #[derive(Clone, Debug)]
@@ -20,6 +22,7 @@ pub(crate) struct Pool {
 #[derive(Debug)]
 struct Shared {
     options: SqliteConnectOptions,
+    place: Place,
     patience: Duration,
     most: u32,
     room: Arc<Semaphore>,
@@ -36,19 +39,28 @@ pub(crate) struct Held {
 
 impl Pool {
     /// Connects when it must, and waits for a free connection as long as `patience`.
-    pub(crate) fn new(options: SqliteConnectOptions, most: u32, patience: Duration) -> Self {
+    pub(crate) fn new(options: SqliteConnectOptions, place: Place, most: u32, patience: Duration) -> Self {
         let room = Arc::new(Semaphore::new(most as usize));
-        Self { shared: Arc::new(Shared { options, patience, most, room, idle: Mutex::default() }) }
+        Self { shared: Arc::new(Shared { options, place, patience, most, room, idle: Mutex::default() }) }
+    }
+
+    /// Whether the path still leads to the file that is open.
+    pub(crate) fn still_there(&self) -> Result<(), sqlx::Error> {
+        self.shared.place.still_there().map_err(sqlx::Error::Io)
     }
 
     /// A clean connection.
     pub(crate) async fn take(&self) -> Result<Held, sqlx::Error> {
         let waited = timeout(self.shared.patience, Arc::clone(&self.shared.room).acquire_owned()).await;
         let room = waited.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
+        self.still_there()?;
         let idle = self.idle().pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => self.shared.options.connect().await?,
+        let connection = if let Some(connection) = idle {
+            connection
+        } else {
+            let made = self.shared.options.connect().await?;
+            self.still_there()?;
+            made
         };
         Ok(Held { connection: Some(connection), pool: self.clone(), _room: room })
     }
@@ -77,6 +89,11 @@ impl Held {
         if found.as_ref().err().is_none_or(Fault::leaves_the_connection) {
             self.give_back();
         }
+    }
+
+    /// Whether the path still leads to its file.
+    pub(crate) fn still_there(&self) -> Result<(), sqlx::Error> {
+        self.pool.still_there()
     }
 
     /// The connection.

@@ -16,7 +16,8 @@ pub(crate) fn enter(database: &Path, presence: Presence) -> Result<Option<Stay>,
         operation: "enter",
         detail: error.to_string(),
     };
-    let mut beside = database.as_os_str().to_owned();
+    // By whatever link the file is opened, the lock is beside the file itself, as SQLite's own files are.
+    let mut beside = database.canonicalize().map_err(failed)?.into_os_string();
     beside.push("-presence");
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(beside).map_err(failed)?;
     let locked = match presence {

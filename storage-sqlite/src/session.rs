@@ -35,12 +35,14 @@ impl Session {
         self.held.connection()
     }
 
-    /// Makes everything durable and lets the connection go.
+    /// Makes everything durable and lets the connection go. Where the file is not in its place any more nobody knows
+    /// whether it was when this was written.
     pub(crate) async fn commit(mut self) -> Result<(), sqlx::Error> {
         match self.held.connection().execute("COMMIT").await {
             Ok(_) => {
+                let there = self.held.still_there();
                 self.held.give_back();
-                Ok(())
+                there
             }
             Err(error) => {
                 self.roll_back().await;

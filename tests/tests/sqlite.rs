@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use roster_core::store::{Store, StoreClock, StoreErrorKind};
+use roster_core::presence::Presence;
+use roster_core::store::{CommitError, Store, StoreClock, StoreErrorKind};
 use roster_storage_sqlite::{SqliteConfig, SqliteStore};
 use roster_tests::build::organization_home;
 use roster_tests::load::{self, add_account, assert_consistent};
@@ -72,6 +73,47 @@ async fn l5_the_log_is_empty_or_that_is_told() {
     reader.close().await.unwrap();
     store.scrub().await.unwrap();
     assert_eq!(std::fs::metadata(dir.path().join("roster.db-wal")).unwrap().len(), 0);
+}
+
+/// Whoever moves a backup over the file of a running server, or removes it, loses nothing that is answered afterwards:
+/// nothing is, until the file is back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_was_replaced_or_removed_is_written_to_no_more() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&sqlite_config(&dir)).await;
+    let (file, aside, backup) =
+        ["roster.db", "aside.db", "backup.db"].map(|name| dir.path().join(name)).into();
+    store.commit(&add_account(1)).await.unwrap();
+    std::fs::copy(&file, &backup).unwrap();
+    for (n, replaced) in [(2, true), (3, false)] {
+        std::fs::rename(&file, &aside).unwrap();
+        if replaced {
+            std::fs::copy(&backup, &file).unwrap();
+        }
+        let Err(CommitError::Store(error)) = store.commit(&add_account(n)).await else { panic!("{n}") };
+        assert_eq!(error.kind, StoreErrorKind::Unavailable, "nothing is done: {error}");
+        for error in [store.ping().await.unwrap_err(), store.homes(None, 1).await.unwrap_err(), error] {
+            assert_eq!(error.kind, StoreErrorKind::Unavailable);
+            assert!(error.detail.contains("was moved, removed or replaced while it was open"), "{error}");
+        }
+        std::fs::rename(&aside, &file).unwrap();
+        store.ping().await.unwrap();
+        store.commit(&add_account(n)).await.unwrap();
+    }
+    assert_eq!(assert_consistent(&store, &organization_home(1)).await, 3);
+}
+
+/// By whatever name it is opened, those who are on a file see each other.
+#[tokio::test]
+async fn a_link_leads_to_the_same_place() {
+    let (dir, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let store = open(&sqlite_config(&dir)).await;
+    std::os::unix::fs::symlink(dir.path().join("roster.db"), elsewhere.path().join("roster.db")).unwrap();
+    let linked = open(&sqlite_config(&elsewhere)).await;
+    let serving = store.enter(Presence::Serving).await.unwrap().unwrap();
+    assert!(linked.enter(Presence::Alone).await.unwrap().is_none());
+    serving.leave().await;
+    assert!(linked.enter(Presence::Alone).await.unwrap().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,7 +8,14 @@ use crate::repo::{Repo, Scratch};
 
 /// By test binary.
 const APART: [(&str, &[&str]); 4] = [
-    ("cli", &["kill::nothing_that_was_answered_is_lost", "storage::a_relaxed_store_says_so"]),
+    (
+        "cli",
+        &[
+            "kill::nothing_that_was_answered_is_lost",
+            "storage::a_redis_is_reached_by_tls",
+            "storage::a_relaxed_store_says_so",
+        ],
+    ),
     (
         "faults",
         &[
@@ -128,6 +135,6 @@ mod tests {
         assert!(
             filter().contains("(binary(=postgres) & (test(=a_commit_of_500_writes_takes_few_statements)))")
         );
-        assert!(said().starts_with("Left out by --without-private-servers, 22 tests that"), "{}", said());
+        assert!(said().starts_with("Left out by --without-private-servers, 23 tests that"), "{}", said());
     }
 }

@@ -74,6 +74,11 @@ impl Suites {
         *so_far = (so_far.0 + tests, so_far.1 + seconds);
     }
 
+    /// How many tests there were.
+    pub fn tests(&self) -> usize {
+        self.0.values().map(|(tests, _)| tests).sum()
+    }
+
     /// A headline and a line a suite, the longest first; those without a test are left out.
     pub fn lines(&self) -> Vec<String> {
         let mut suites: Vec<_> = self.0.iter().filter(|(_, (tests, _))| *tests > 0).collect();

@@ -79,7 +79,7 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
         None => "FAILED",
     };
     println!("Tests {outcome} after {}.", spoken(begun.elapsed()));
-    println!("{}", tested(&backends, &suites));
+    println!("{}", tested(&backends, &suites, !options.runner.is_empty()));
     println!("{}", servers.said());
     if apart {
         println!("{}", apart::said());
@@ -165,10 +165,18 @@ impl Drop for Files {
     }
 }
 
-/// The stores, counted; none where no test was run, as after a build that failed.
-fn tested(backends: &[&str], suites: &Suites) -> String {
+/// The stores, counted; none where no test was run, as after a build that failed. Of tests that were chosen nobody knows
+/// here which stores they use, so none is counted.
+fn tested(backends: &[&str], suites: &Suites, is_narrowed: bool) -> String {
     if suites.lines().is_empty() {
         return "No test was run: no store was tested.".to_owned();
+    }
+    if is_narrowed {
+        let tests = suites.tests();
+        return format!(
+            "{tests} of the tests were chosen, and may not be of every store that was asked for: {}.",
+            backends.join(", ")
+        );
     }
     let counted = match backends.len() {
         1 => "One store was tested",
@@ -203,8 +211,10 @@ mod tests {
         assert_eq!(backends(&[], None).unwrap(), BACKENDS);
         assert_eq!(backends(&[], Some("")).unwrap(), BACKENDS);
         let (some, none) = (Suites::of("model", 3), Suites::default());
-        assert!(tested(&BACKENDS, &some).starts_with("Five stores were tested: memory, sqlite, "));
-        assert_eq!(tested(&BACKENDS, &none), "No test was run: no store was tested.");
+        assert!(tested(&BACKENDS, &some, false).starts_with("Five stores were tested: memory, sqlite, "));
+        assert_eq!(tested(&BACKENDS, &none, false), "No test was run: no store was tested.");
+        let chosen = "3 of the tests were chosen, and may not be of every store that was asked for: sqlite.";
+        assert_eq!(tested(&["sqlite"], &some, true), chosen);
     }
 
     #[test]
@@ -212,7 +222,7 @@ mod tests {
         let named = ["sqlite".to_owned(), "sqlite".to_owned()];
         assert_eq!(backends(&named, Some("memory")).unwrap(), ["sqlite"]);
         assert_eq!(backends(&[], Some("sqlite, memory")).unwrap(), ["memory", "sqlite"]);
-        assert_eq!(tested(&["sqlite"], &Suites::of("model", 3)), "One store was tested: sqlite.");
+        assert_eq!(tested(&["sqlite"], &Suites::of("model", 3), false), "One store was tested: sqlite.");
     }
 
     #[test]

@@ -48,9 +48,9 @@ pub async fn run(global: &Global) -> Result<(), Failure> {
             return Err(failure);
         }
     };
-    let whole = looked.reach == Reach::Whole && looked.checks.iter().all(Check::is_good);
+    let is_ready = looked.is_ready();
     checks.extend(looked.checks);
-    if let (true, Some(secrets)) = (whole, secrets) {
+    if let (true, Some(secrets)) = (is_ready, secrets) {
         let store = backends::open(&config, &secrets, Tables::MustBeThere).await?;
         checks.push(durability(store.as_ref()).await?);
         checks.push(clocks(store.as_ref()).await?);
@@ -143,8 +143,8 @@ fn say(out: Printer, checks: &[Check]) -> Result<(), Failure> {
     let columns = [("CHECK", "/name"), ("FOUND", "/found"), ("NEEDED", "/needed"), ("RESULT", "/result")];
     line(&table(&rows, &columns))?;
     for check in checks {
-        if let Some(problem) = &check.problem {
-            line(&format!("{}: {problem}", check.name))?;
+        if let Some(said) = check.problem.as_ref().or(check.at_start.as_ref()) {
+            line(&format!("{}: {said}", check.name))?;
         }
     }
     Ok(())
@@ -153,7 +153,7 @@ fn say(out: Printer, checks: &[Check]) -> Result<(), Failure> {
 fn row(check: &Check) -> Value {
     json!({
         "name": check.name, "found": check.found, "needed": check.needed,
-        "result": if check.is_good() { "ok" } else { "bad" }, "problem": check.problem,
+        "result": if check.is_good() { "ok" } else { "bad" }, "problem": check.problem, "at_start": check.at_start,
     })
 }
 

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::{Value, json};
 
 use crate::place::{Place, Ran};
+use crate::private_server::free_port;
 use crate::private_server::redis::Redis;
 use crate::server::Server;
 use crate::stores::{self, on_every_store};
@@ -192,6 +193,53 @@ fn a_relaxed_store_says_so() {
         let server = Server::start(&place);
         let (status, told) = server.call("GET", "/readyz?verbose", "", None);
         assert!(status == 200 && told.to_string().contains("relaxed"), "{told}");
+    });
+}
+
+/// An encrypted connection to Redis, checked against the authority that `SSL_CERT_FILE` names.
+#[test]
+fn a_redis_is_reached_by_tls() {
+    stores::on("redis", || {
+        let place = Place::empty();
+        for line in [
+            "req -x509 -subj /CN=ours -keyout ours.key -out ours.crt",
+            "req -x509 -subj /CN=another -keyout another.key -out another.crt",
+            "req -x509 -CA ours.crt -CAkey ours.key -subj /CN=localhost -addext subjectAltName=DNS:localhost \
+             -addext basicConstraints=critical,CA:FALSE -keyout made.key -out made.crt",
+        ] {
+            let mut openssl = std::process::Command::new("openssl");
+            openssl.current_dir(place.path()).args(line.split_whitespace());
+            openssl.args("-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650".split(' '));
+            assert!(openssl.output().unwrap().status.success(), "{line}");
+        }
+        // Read before it changes its user.
+        let at = |name: &str| place.path().join(name).display().to_string();
+        for name in ["made.key", "made.crt", "ours.crt"] {
+            std::fs::set_permissions(at(name), PermissionsExt::from_mode(0o644)).unwrap();
+        }
+        std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        let port = free_port().to_string();
+        let (key, certificate, authority) = (at("made.key"), at("made.crt"), at("ours.crt"));
+        let tls = ["--tls-port", &port, "--tls-auth-clients", "no", "--tls-ca-cert-file", &authority];
+        let pair = ["--tls-key-file", &key, "--tls-cert-file", &certificate];
+        let _redis = Redis::with(&[tls.as_slice(), &pair].concat());
+        let by = |host: &str, file: &str, line: &str| {
+            let url = format!("rediss://{host}:{port}");
+            let store = [("ROSTER_STORAGE__BACKEND", "redis"), ("ROSTER_STORAGE__REDIS__URL", url.as_str())];
+            place.run_with(&[store.as_slice(), &[("SSL_CERT_FILE", &at(file))]].concat(), line)
+        };
+        assert_eq!(by("localhost", "ours.crt", "migrate").status, 0);
+        let made =
+            by("localhost", "ours.crt", "organization create --name North --owner-email n@example.com");
+        assert_eq!(made.status, 0, "{made:?}");
+        let looked = by("localhost", "ours.crt", "doctor");
+        assert_eq!(looked.status, 0, "{looked:?}");
+        for (host, file, word) in
+            [("localhost", "another.crt", "UnknownIssuer"), ("127.0.0.1", "ours.crt", "not valid for name")]
+        {
+            let refused = by(host, file, "migrate");
+            assert!(refused.status == 3 && refused.stderr.contains(word), "{refused:?}");
+        }
     });
 }
 

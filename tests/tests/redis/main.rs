@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod cluster;
+mod rights;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -180,6 +181,9 @@ async fn a_server_that_does_not_say_how_durable_it_is_must_be_declared() {
     let server = Redis::with(&["--rename-command", "CONFIG", "", "--appendonly", "no"]);
     let config = RedisConfig { declared_appendfsync: Some("always".to_owned()), ..config(&server) };
     assert!(refusal(config).await.starts_with("appendonly is no: "));
+    let server = Redis::with(&["--rename-command", "PEXPIREAT", "elsewhere"]);
+    let said = refusal(self::config(&server)).await;
+    assert!(said.contains("it lacks: PEXPIREAT; "), "{said}");
 }
 
 #[tokio::test]
@@ -231,11 +235,11 @@ async fn a_look_names_what_would_be_refused() {
     };
     let server = Redis::with(&[]);
     let empty = look(config(&server)).await;
-    assert_eq!(empty.reach, Reach::Empty);
-    assert!(bad(&empty)[0].ends_with("run `roster migrate`"));
+    assert_eq!((empty.reach, bad(&empty)), (Reach::Empty, vec![]), "a server puts that right when it starts");
+    assert!(empty.checks.iter().any(|check| check.at_start.is_some()) && !empty.is_ready());
     RedisStore::migrate(&config(&server)).await.unwrap();
     let good = look(config(&server)).await;
-    assert_eq!((good.reach, bad(&good)), (Reach::Whole, vec![]));
+    assert_eq!((good.reach, bad(&good), good.is_ready()), (Reach::Whole, vec![], true));
     let another = RedisConfig { fingerprint: [9; 32], ..config(&server) };
     assert_eq!(bad(&look(another.clone()).await), [refusal(another).await]);
     let server = Redis::with(&["--appendfsync", "everysec", "--maxmemory-policy", "allkeys-lru"]);

@@ -2,8 +2,11 @@
 //! break.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod codes;
+mod schemas;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use roster_core::health::{Inspection, Reach};
 use roster_core::home::Record;
@@ -23,7 +26,7 @@ use roster_tests::load::{self, add_account, assert_consistent};
 use roster_tests::private_server::postgres::Postgres;
 use roster_tests::stores::{FINGERPRINT, selected};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection};
 
 fn is_wanted() -> bool {
     selected().contains(&"postgres")
@@ -185,8 +188,15 @@ async fn a_look_names_what_would_be_refused() {
     assert_eq!(bad(&looked)[0], refusal(another.clone()).await, "the sentence of the refusal itself");
     assert_eq!(looked.checks.last().map(|check| check.found.as_str()), Some("another"));
     let empty = look(config(&Database::empty("ENCODING 'UTF8'").await)).await;
-    assert_eq!(empty.reach, Reach::Empty);
-    assert!(bad(&empty)[0].ends_with("run `roster migrate`"));
+    assert_eq!((empty.reach, bad(&empty)), (Reach::Empty, vec![]), "a server puts that right when it starts");
+    let older = ours().await;
+    older.execute("DELETE FROM roster_migrations WHERE version > 80").await;
+    let older = look(config(&older)).await;
+    assert_eq!((older.reach, bad(&older)), (Reach::Whole, vec![]), "that too");
+    for looked in [empty, older] {
+        let said = looked.checks.iter().find_map(|check| check.at_start.as_ref()).unwrap();
+        assert!(said.contains("`roster serve` and `roster migrate`") && !looked.is_ready(), "{said}");
+    }
     let nowhere =
         look(PostgresConfig::new("postgres://roster:hunter2@127.0.0.1:1/roster", FINGERPRINT)).await;
     assert_eq!(nowhere.reach, Reach::Nothing);
@@ -373,77 +383,4 @@ async fn an_older_server_goes_on_beside_an_additive_migration() {
     assert_eq!(assert_consistent(&store, &organization_home(1)).await, 2);
     assert_eq!(store.describe().await.unwrap().schema, 999);
     assert!(refusal(config(&database)).await.contains("written by a newer Roster (schema 999"));
-}
-
-/// How a commit ends that Postgres refuses; nothing of it is done.
-async fn refused(store: &PostgresStore, n: u64) -> StoreErrorKind {
-    let ended = store.commit(&add_account(n)).await;
-    let Err(CommitError::Store(error)) = ended else { panic!("{n}: {ended:?}") };
-    error.kind
-}
-
-/// What Postgres says is sorted into the kinds of the contract: a row that is locked, a statement that takes too long,
-/// and every class of error that a trigger can bring about.
-#[tokio::test]
-async fn errors_are_sorted_by_their_class() {
-    if !is_wanted() {
-        return;
-    }
-    let database = ours().await;
-    let short = PostgresConfig { statement_timeout: Duration::from_millis(300), ..config(&database) };
-    let store = open(short).await.unwrap();
-    store.commit(&add_account(1)).await.unwrap();
-
-    let options: PgConnectOptions = database.url().parse().unwrap();
-    let mut other = options.connect().await.unwrap();
-    let held = format!("BEGIN; SELECT 1 FROM homes WHERE name = '{}' FOR UPDATE", organization_home(1));
-    sqlx::raw_sql(AssertSqlSafe(held)).execute(&mut other).await.unwrap();
-    let begun = Instant::now();
-    assert_eq!(refused(&store, 2).await, StoreErrorKind::Busy, "the row is locked");
-    assert!(begun.elapsed() < Duration::from_secs(5), "within the limit, and not when the lock is given up");
-    other.close().await.unwrap();
-    store.commit(&add_account(2)).await.unwrap();
-
-    let does = async |what: &str| {
-        let function = "CREATE OR REPLACE FUNCTION does() RETURNS trigger LANGUAGE plpgsql AS";
-        database.execute(&format!("{function} $$ BEGIN {what}; RETURN new; END $$")).await;
-    };
-    does("NULL").await;
-    database
-        .execute("CREATE TRIGGER does BEFORE INSERT ON accounts FOR EACH ROW EXECUTE FUNCTION does()")
-        .await;
-    does("PERFORM pg_sleep(5)").await;
-    assert_eq!(refused(&store, 3).await, StoreErrorKind::Busy, "the statement takes too long");
-    for (code, kind) in [
-        ("55P03", StoreErrorKind::Busy),
-        ("57014", StoreErrorKind::Busy),
-        ("40001", StoreErrorKind::Busy),
-        ("25006", StoreErrorKind::Unavailable),
-        ("53100", StoreErrorKind::Unavailable),
-        ("23514", StoreErrorKind::Corrupt),
-        ("23503", StoreErrorKind::Corrupt),
-    ] {
-        does(&format!("RAISE EXCEPTION 'no' USING ERRCODE = '{code}'")).await;
-        assert_eq!(refused(&store, 3).await, kind, "{code}");
-    }
-    // The same where COMMIT itself is refused; only of a connection that the server ends nobody knows.
-    database
-        .execute(
-            "DROP TRIGGER does ON accounts;
-             CREATE CONSTRAINT TRIGGER does AFTER INSERT ON accounts DEFERRABLE INITIALLY DEFERRED
-             FOR EACH ROW EXECUTE FUNCTION does()",
-        )
-        .await;
-    for (code, kind) in [
-        ("40001", StoreErrorKind::Busy),
-        ("53100", StoreErrorKind::Unavailable),
-        ("23514", StoreErrorKind::Corrupt),
-        ("57P01", StoreErrorKind::OutcomeUnknown),
-    ] {
-        does(&format!("RAISE EXCEPTION 'no' USING ERRCODE = '{code}'")).await;
-        assert_eq!(refused(&store, 3).await, kind, "{code} at COMMIT");
-    }
-    does("NULL").await;
-    store.commit(&add_account(3)).await.unwrap();
-    assert_eq!(assert_consistent(&store, &organization_home(1)).await, 3);
 }

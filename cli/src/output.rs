@@ -86,7 +86,7 @@ impl Printer {
         match self.format {
             Format::Json => self.value(&json!({"data": listed.rows, "next_cursor": listed.next}))?,
             Format::Csv => {
-                text(&csv::table(&csv::columns_of(&fields(schema), beside, &listed.rows), &listed.rows))?
+                text(&csv::table(&csv::columns_of(&fields(schema), beside, &listed.rows), &listed.rows))?;
             }
             Format::Table if listed.rows.is_empty() => line(none)?,
             Format::Table => line(&table(&listed.rows, columns))?,

@@ -319,23 +319,22 @@ impl Import<'_> {
         if job.done >= job.total {
             return Ok(None);
         }
-        let chunk = match early {
-            Some(chunk) => chunk,
-            None => {
-                // Of a chunk that is not the first nothing is in.
-                let came = self.begun.then(Vec::new);
-                match self.decide(job, None).await {
-                    // Stopped, or another's: that is found out where it can be written down. What others are in the way of
-                    // is looked at row by row.
-                    Err(Interrupted::Lost | Interrupted::Failed(OpError::Refused(Refusal::Conflict))) => {
-                        return self.one_by_one(job.clone(), came).await.map(Some);
-                    }
-                    Err(hopeless @ Interrupted::Hopeless(_)) => {
-                        self.tell_of_what_is_in(job, came).await?;
-                        return Err(hopeless);
-                    }
-                    decided => decided?,
+        let chunk = if let Some(chunk) = early {
+            chunk
+        } else {
+            // Of a chunk that is not the first nothing is in.
+            let came = self.begun.then(Vec::new);
+            match self.decide(job, None).await {
+                // Stopped, or another's: that is found out where it can be written down. What others are in the way of is
+                // looked at row by row.
+                Err(Interrupted::Lost | Interrupted::Failed(OpError::Refused(Refusal::Conflict))) => {
+                    return self.one_by_one(job.clone(), came).await.map(Some);
                 }
+                Err(hopeless @ Interrupted::Hopeless(_)) => {
+                    self.tell_of_what_is_in(job, came).await?;
+                    return Err(hopeless);
+                }
+                decided => decided?,
             }
         };
         let after = chunk.after.clone();

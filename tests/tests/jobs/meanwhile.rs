@@ -114,7 +114,7 @@ mod cases {
             assert_eq!(job["status"], "completed_with_conflicts", "{store}: {job}");
             // What was committed before the account was archived stays.
             let is_of_south = |(n, row): &(usize, &Value)| n % 2 == 1 && row["status"] == "added";
-            let before = rows.iter().enumerate().filter(is_of_south).last().map_or(0, |(n, _)| n + 1);
+            let before = rows.iter().enumerate().rfind(is_of_south).map_or(0, |(n, _)| n + 1);
             assert_eq!(before > 0, at > 0, "{store}, {at}");
             for (n, row) in rows.iter().enumerate() {
                 let in_time = n % 2 == 0 || n < before;

@@ -75,11 +75,21 @@ impl Answer {
 
     /// A page of a list, as JSON or CSV, with a link to the next.
     pub fn list<B, Q>(call: &Call<B, Q>, rows: &[Value], next: Option<&impl Serialize>) -> Self {
+        Self::list_with(call, &[], rows, next)
+    }
+
+    /// The same of rows that say more than their schema has.
+    pub fn list_with<B, Q>(
+        call: &Call<B, Q>,
+        beside: &[&str],
+        rows: &[Value],
+        next: Option<&impl Serialize>,
+    ) -> Self {
         let next = next.map(|place| call.cursor_to(place));
         let link = next.as_deref().map(|cursor| call.link_to(cursor));
         if call.wants_csv() {
             return Self {
-                csv: Some(csv::table(&csv::columns_of(call.columns(), rows), rows)),
+                csv: Some(csv::table(&csv::columns_of(call.columns(), beside, rows), rows)),
                 link,
                 ..Self::new(StatusCode::OK, None)
             };

@@ -18,11 +18,12 @@ pub fn columns(schema: &str) -> &'static [String] {
     COLUMNS.get(schema).map(Vec::as_slice).unwrap_or_default()
 }
 
-/// The same with what rows of this list have beside: members that are sorted by when they were seen last say when that was.
-pub fn columns_of<'a>(columns: &'a [impl AsRef<str>], rows: &'a [Value]) -> Vec<&'a str> {
+/// The same with what rows of this list have beside, whether or not there are any: members that are sorted by when they were
+/// seen last say when that was.
+pub fn columns_of<'a>(columns: &'a [impl AsRef<str>], beside: &[&'a str], rows: &'a [Value]) -> Vec<&'a str> {
     let mut all: Vec<&str> = columns.iter().map(AsRef::as_ref).collect();
-    let beside = rows.first().and_then(Value::as_object).into_iter().flat_map(|row| row.keys());
-    for name in beside.map(String::as_str) {
+    let own = rows.first().and_then(Value::as_object).into_iter().flat_map(|row| row.keys());
+    for name in beside.iter().copied().chain(own.map(String::as_str)) {
         if !all.contains(&name) {
             all.push(name);
         }

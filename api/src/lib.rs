@@ -8,6 +8,7 @@ mod cursor;
 mod erased;
 mod error;
 mod exports;
+mod followers;
 mod json;
 mod member_query;
 mod metrics;
@@ -25,6 +26,7 @@ mod state;
 
 pub use error::Problem;
 pub use exports::Exports;
+pub use followers::Followers;
 pub use state::ApiState;
 
 use std::sync::LazyLock;

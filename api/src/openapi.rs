@@ -225,6 +225,9 @@ fn success(route: &Route, status: u16, named: &Map<String, Value>) -> Value {
     if row.is_some() || route.form == Form::Lines || answer == "ReportPage" {
         content["text/csv"] = json!({"schema": {"type": "string"}});
     }
+    if answer == "ReportPage" {
+        headers["Roster-Next-Cursor"] = header("Roster-Next-Cursor");
+    }
     if route.is_followed() {
         let told = "id: eyJzZXEiOjh9\ndata: {\"id\": \"evt_01kb2y0v4tejq8vt0d7c3w4n5e\", …}\n\n";
         content["text/event-stream"] = json!({"schema": {"type": "string"}, "example": told});
@@ -367,6 +370,7 @@ fn headers() -> Value {
         "Location": text("Where the new thing is."),
         "Idempotency-Replayed": text("`true` where an earlier answer is given again."),
         "Retry-After": text("Seconds to wait before trying again."),
+        "Roster-Next-Cursor": text("With a page as CSV: the `cursor` of the next; missing on the last."),
     })
 }
 

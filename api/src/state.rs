@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::cursor::Cursors;
 use crate::exports::Exports;
+use crate::followers::Followers;
 use crate::metrics::Metrics;
 use crate::peer::Proxies;
 use crate::sealing::Sealer;
@@ -34,6 +35,8 @@ pub struct ApiState {
     pub proxies: Arc<Proxies>,
     /// Whose turn it is to export a person.
     pub exports: Arc<Exports>,
+    /// Who waits for what happens next.
+    pub followers: Arc<Followers>,
 }
 
 impl ApiState {
@@ -55,6 +58,7 @@ impl ApiState {
             stop: Stop::default(),
             proxies: Arc::default(),
             exports: Arc::default(),
+            followers: Arc::default(),
         }
     }
 }

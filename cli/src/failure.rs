@@ -29,7 +29,7 @@ pub enum Failure {
     Store(String),
     /// The answer is printed already, and it says that the store cannot be reached. Status 3.
     Unreached,
-    /// Whoever read the output has gone away. Status 0.
+    /// Whoever read what was still coming has gone away. Status 0.
     Unread,
 }
 

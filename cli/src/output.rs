@@ -46,6 +46,11 @@ impl Printer {
         text(&csv::table(&names, std::slice::from_ref(thing)))
     }
 
+    /// What tables show as rows, for machines: JSON of the whole, or those rows below the names of their columns.
+    pub fn rows(self, whole: &Value, columns: &[&str], rows: &[Value]) -> Result<(), Failure> {
+        if self.is_csv() { text(&csv::table(columns, rows)) } else { self.value(whole) }
+    }
+
     /// One thing: its fields one below the other.
     pub fn one(self, thing: &Value, fields: &[Column]) -> Result<(), Failure> {
         if self.is_for_machines() {
@@ -67,9 +72,22 @@ impl Printer {
         columns: &[Column],
         none: &str,
     ) -> Result<(), Failure> {
+        self.list_with((schema, &[]), listed, columns, none)
+    }
+
+    /// The same of things that say more than their schema has.
+    pub fn list_with(
+        self,
+        (schema, beside): (&str, &[&str]),
+        listed: &Listed<Value>,
+        columns: &[Column],
+        none: &str,
+    ) -> Result<(), Failure> {
         match self.format {
             Format::Json => self.value(&json!({"data": listed.rows, "next_cursor": listed.next}))?,
-            Format::Csv => text(&csv::table(&csv::columns_of(&fields(schema), &listed.rows), &listed.rows))?,
+            Format::Csv => {
+                text(&csv::table(&csv::columns_of(&fields(schema), beside, &listed.rows), &listed.rows))?;
+            }
             Format::Table if listed.rows.is_empty() => line(none)?,
             Format::Table => line(&table(&listed.rows, columns))?,
         }
@@ -120,8 +138,17 @@ pub fn line(text: &str) -> Result<(), Failure> {
     self::text(&format!("{text}\n"))
 }
 
-/// Text on stdout as it is. A reader who has gone away, such as `head`, is no failure.
+/// Text on stdout as it is. A reader who has gone away, such as `head`, is no failure, and a verdict that comes after it
+/// still says how the program ends.
 pub fn text(text: &str) -> Result<(), Failure> {
+    match part(text) {
+        Err(Failure::Unread) => Ok(()),
+        done => done,
+    }
+}
+
+/// Text that more may follow, however much: where nobody reads it, no more is to be looked for.
+pub fn part(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),

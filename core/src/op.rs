@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use run::{Done, Seal, TRIES, Unsettled, preflight, run, run_sealed, unsettled};
-pub(crate) use run::{lapse_with_keys, settle_inviters};
+pub(crate) use run::{back_off, lapse_with_keys, settle_inviters};
 pub(crate) use view::personal_key_holds;
 pub use view::{View, Visible};
 

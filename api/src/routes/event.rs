@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::answer::Answer;
 use crate::call::{Call, Empty};
 use crate::error::Problem;
+use crate::followers::Place;
 use crate::route::Route;
 use crate::{query, shapes};
 
@@ -104,11 +105,16 @@ impl Follower {
         if self.call.wants_stream() {
             self.limit = CHUNK;
             let first = self.page(&self.call.request, from).await?;
-            return Ok(self.stream(&first));
+            let place = self.place()?;
+            return Ok(self.stream(place, &first));
         }
         let page = self.next_page(from).await?;
         let rows: Vec<Value> = page.rows.iter().map(|(event, _)| shapes::event(event)).collect();
         Ok(Answer::events(&self.call, &rows, &self.cursor(page.next)).into_response())
+    }
+
+    fn place(&self) -> Result<Place, Problem> {
+        self.call.api.followers.place(self.call.request.actor)
     }
 
     /// Where the client wants to go on: a stream that broke off, behind the last event that came.
@@ -138,6 +144,8 @@ impl Follower {
     async fn next_page(&self, from: EventPlace) -> Result<EventPage, Problem> {
         let until = Instant::now() + self.wait;
         let mut page = self.page(&self.call.request, from).await?;
+        let waits = page.rows.is_empty() && !self.wait.is_zero();
+        let _place = if waits { Some(self.place()?) } else { None };
         while page.rows.is_empty() && Instant::now() < until && !self.call.api.stop.is_given() {
             let news = self.has_news(page.next, until.min(Instant::now() + LOOK)).await;
             if let Some(next) = self.still(page.next, news).await? {
@@ -160,15 +168,15 @@ impl Follower {
     }
 
     /// An answer without an end, until the client goes, loses the right, or the process stops.
-    fn stream(self, first: &EventPage) -> Response {
+    fn stream(self, place: Place, first: &EventPage) -> Response {
         let begun = format!("retry: 1000\n\n{}", self.told(first));
-        let state = (self, Some(begun), first.next);
-        let parts = stream::unfold(state, async |(this, begun, place)| {
+        let state = (self, place, Some(begun), first.next);
+        let parts = stream::unfold(state, async |(this, place, begun, at)| {
             let (text, next) = match begun {
-                Some(begun) => (begun, place),
-                None => this.next_part(place).await?,
+                Some(begun) => (begun, at),
+                None => this.next_part(at).await?,
             };
-            Some((Ok::<_, Infallible>(Bytes::from(text)), (this, None, next)))
+            Some((Ok::<_, Infallible>(Bytes::from(text)), (this, place, None, next)))
         });
         let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
         // Some proxies gather an answer before they pass it on, unless told so.

@@ -1,5 +1,6 @@
 //! Segment's HTTP tracking API, and links of users to accounts: what sources send (rules G1 to G5).
 
+use std::borrow::Cow;
 use std::io::Read as _;
 
 use axum::Router;
@@ -57,7 +58,8 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-const ABOUT: &str = "Segment's HTTP tracking API: Basic authentication with the source's write key as user name. Unknown \
+const ABOUT: &str = "Segment's HTTP tracking API: Basic authentication with the source's write key as user name, or, without \
+    `Authorization`, the key as `writeKey` in the body, where it is not kept. Unknown \
     fields are allowed; the body may be compressed by gzip. It is stored before this answers, and applied within a \
     second; what cannot be applied becomes a dead letter. A message has at most 32 KB, a batch 500 KB and 2,500 messages. The \
     `groupId` and `sessionId` of a batch's own `context`, and the session in its `integrations`, hold for each message that \
@@ -83,7 +85,7 @@ pub fn beside() -> Router<ApiState> {
 /// Segment's libraries read a `message` of what went wrong.
 fn to_library(mut problem: Problem) -> Problem {
     if problem.status == StatusCode::UNAUTHORIZED {
-        problem.detail = "No valid write key: send it by Basic authentication, as the user name.".into();
+        problem.detail = "No valid write key: send it by Basic authentication, as the user name, or as `writeKey` in the body.".into();
     }
     Problem { to_library: true, ..problem }
 }
@@ -108,7 +110,7 @@ async fn taken(
 ) -> Result<Response, Problem> {
     let (source, bytes) = authenticated(&api, http).await?;
     let (messages, sent_at) = match kind {
-        Some(kind) => (vec![(Some(kind.to_owned()), single(&bytes)?.to_owned())], None),
+        Some(kind) => (vec![(Some(kind.to_owned()), without_key(single(&bytes)?).into_owned())], None),
         None => batch(&bytes)?,
     };
     receive(&api.roster, &source, messages, sent_at).await?;
@@ -136,19 +138,55 @@ async fn tied(
     if missing("timestamp") && missing("messageId") {
         return Err(malformed("Give a `timestamp` or a `messageId`, so that it can be told from others."));
     }
-    receive(&api.roster, &source, vec![(Some(kind.to_owned()), text.to_owned())], None).await?;
+    receive(&api.roster, &source, vec![(Some(kind.to_owned()), without_key(text).into_owned())], None)
+        .await?;
     api.ingested.notify_one();
     Ok(axum::Json(json!({"message": "Success."})).into_response())
 }
 
 async fn authenticated(api: &ApiState, http: HttpRequest) -> Result<(Source, Vec<u8>), Problem> {
     let (parts, body) = http.into_parts();
-    let key = write_key(&parts.headers).ok_or(Refusal::Unauthenticated)?;
-    let source = authenticate_source(&api.roster, &key).await?;
+    let (key, bytes) = if parts.headers.contains_key(header::AUTHORIZATION) {
+        (write_key(&parts.headers), Err(body))
+    } else {
+        // A body that cannot be read says nothing of who sent it.
+        let bytes = plain(&parts.headers, body).await.map_err(|_| Refusal::Unauthenticated)?;
+        (key_in(&bytes), Ok(bytes))
+    };
+    let source = authenticate_source(&api.roster, &key.ok_or(Refusal::Unauthenticated)?).await?;
     if parts.headers.contains_key("roster-on-behalf-of") {
         return Err(Problem::invalid("#Roster-On-Behalf-Of", "a write key speaks for its source only"));
     }
-    Ok((source, plain(&parts.headers, body).await?))
+    let bytes = match bytes {
+        Ok(bytes) => bytes,
+        Err(body) => plain(&parts.headers, body).await?,
+    };
+    Ok((source, bytes))
+}
+
+/// The write key of a body, by which Segment's libraries for browsers and phones say who they are.
+fn key_in(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Keyed {
+        #[serde(rename = "writeKey")]
+        key: String,
+    }
+    // An array of the fields would be read as well.
+    let is_object = body.trim_ascii_start().starts_with(b"{");
+    serde_json::from_slice::<Keyed>(body).ok().filter(|_| is_object).map(|keyed| keyed.key)
+}
+
+/// A message without a write key in it: what is kept of it is shown to others.
+fn without_key(message: &str) -> Cow<'_, str> {
+    // However it is written: an escape in its name hides it from a search, and from nobody else.
+    if !message.contains("writeKey") && !message.contains('\\') {
+        return Cow::Borrowed(message);
+    }
+    let Ok(Value::Object(mut fields)) = serde_json::from_str(message) else { return Cow::Borrowed(message) };
+    if fields.remove("writeKey").is_none() {
+        return Cow::Borrowed(message);
+    }
+    Cow::Owned(Value::Object(fields).to_string())
 }
 
 /// The user name of the one `Authorization: Basic` header; whatever stands as password.
@@ -228,8 +266,9 @@ fn batch(bytes: &[u8]) -> Result<(Vec<(Option<String>, String)>, Option<String>)
         ("context", heeded(context, &["groupId", "sessionId"])),
         ("integrations", heeded(integrations, &["Actions Amplitude"])),
     ];
-    let messages =
-        messages.into_iter().map(|message| (None, with_what_holds_for_all(message.get(), &of_all)));
+    let messages = messages
+        .into_iter()
+        .map(|message| (None, with_what_holds_for_all(&without_key(message.get()), &of_all)));
     // Milliseconds since the epoch, as JavaScript has them, are told as text.
     let sent_at = match sent_at {
         Value::String(text) => Some(text),

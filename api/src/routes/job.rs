@@ -155,15 +155,16 @@ async fn cancel(call: Call) -> Result<Answer, Problem> {
 async fn follow(call: Call) -> Result<Response, Problem> {
     let id: JobId = call.param("job")?;
     let first = flows::find_job(call.roster(), &call.request, id).await?;
-    let events = stream::unfold(Some((call, None, Some(first))), async |at| {
-        let (call, seen, first) = at?;
+    let place = call.api.followers.place(call.request.actor)?;
+    let events = stream::unfold(Some((call, place, None, Some(first))), async |at| {
+        let (call, place, seen, first) = at?;
         let job = match first {
             Some(job) => job,
             None => next(&call, seen.as_ref()?).await?,
         };
         let event = Event::default().event("job").data(shapes::job(&job).to_string());
         let ended = job.status.is_finished();
-        let rest = (!ended).then_some((call, Some(job), None));
+        let rest = (!ended).then_some((call, place, Some(job), None));
         Some((Ok::<_, std::convert::Infallible>(event), rest))
     });
     // As for events: a proxy that gathers them would show everything at the end.

@@ -171,7 +171,7 @@ async fn list_of_account(call: Call<Empty, MemberQuery>) -> Result<Answer, Probl
         let account = reads::account_id(call.roster(), &call.request, organization, &account).await?;
         let shape = |row: &SeenMember| shapes::seen_member(organization, row, Some(account));
         let rows: Vec<_> = found.rows.iter().map(shape).collect();
-        return Ok(Answer::list(&call, &rows, found.next.as_ref()));
+        return Ok(Answer::list_with(&call, &["last_seen_at"], &rows, found.next.as_ref()));
     }
     let found =
         reads::account_members(call.roster(), &call.request, organization, &call.account()?, &filter, &page)
@@ -243,7 +243,7 @@ async fn list(call: Call<Empty, MemberQuery>) -> Result<Answer, Problem> {
         let found = last_seen(&call, &filter, &page).await?;
         let rows: Vec<_> =
             found.rows.iter().map(|row| shapes::seen_member(organization, row, None)).collect();
-        return Ok(Answer::list(&call, &rows, found.next.as_ref()));
+        return Ok(Answer::list_with(&call, &["last_seen_at"], &rows, found.next.as_ref()));
     }
     let found = reads::members(call.roster(), &call.request, organization, &filter, &page).await?;
     let rows: Vec<_> = found.rows.iter().map(|row| shapes::member(organization, &row.value)).collect();

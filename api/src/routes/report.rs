@@ -1,9 +1,9 @@
 //! Reports on accounts and organizations (rule T5).
 
-use axum::http::header;
+use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use roster_core::model::customer::ReportKind;
-use roster_core::report::{Asked, Field, Filter, ReportPage, report};
+use roster_core::report::{Asked, Field, Filter, ReportPage, columns_of, order_of, report};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -13,12 +13,15 @@ use crate::csv;
 use crate::error::Problem;
 use crate::route::Route;
 
+/// Where a page as CSV leads on, which has no other place for it; no header at the end.
+const NEXT_CURSOR: HeaderName = HeaderName::from_static("roster-next-cursor");
+
 /// The routes.
 pub fn routes() -> Vec<Route> {
     let about = "Operators see all, others where they hold `customers:read`. `filter` is a tree of `and`, `or`, `not` and \
                  tests; `sort` a list of columns, `-` reverses. Instants may be relative: `-7d`. Each row has the columns \
-                 asked for under their names. With `Accept: text/csv` the page comes as CSV. It reads everything that it \
-                 could show.";
+                 asked for under their names. With `Accept: text/csv` the page comes as CSV, and `Roster-Next-Cursor` \
+                 is the `cursor` of the next one, where there is one. It reads everything that it could show.";
     let example = json!({
         "columns": ["name", "owner.email", "owner.last_seen_at"],
         "filter": {"field": "owner.last_seen_at", "op": "before", "value": "-7d"},
@@ -55,26 +58,12 @@ pub struct ReportBody {
 
 /// Columns by their names.
 pub fn columns(kind: ReportKind, names: &[String]) -> Result<Vec<Field>, Problem> {
-    if names.len() > 100 {
-        return Err(Problem::invalid("/columns", "at most 100 columns can be asked for"));
-    }
-    let field = |(n, name): (usize, &String)| {
-        Field::of(kind, name).map_err(|detail| Problem::invalid(format!("/columns/{n}"), detail))
-    };
-    names.iter().enumerate().map(field).collect()
+    columns_of(kind, names).map_err(|wrong| Problem::with_errors(vec![wrong]))
 }
 
 /// Columns to sort by, with `-` for downwards.
 pub fn sort(kind: ReportKind, names: &[String]) -> Result<Vec<(Field, bool)>, Problem> {
-    if names.len() > 10 {
-        return Err(Problem::invalid("/sort", "at most 10 columns can be sorted by"));
-    }
-    let field = |(n, name): (usize, &String)| {
-        let (down, name) = name.strip_prefix('-').map_or((false, name.as_str()), |name| (true, name));
-        let field = Field::of(kind, name);
-        field.map(|field| (field, down)).map_err(|detail| Problem::invalid(format!("/sort/{n}"), detail))
-    };
-    names.iter().enumerate().map(field).collect()
+    order_of(kind, names).map_err(|wrong| Problem::with_errors(vec![wrong]))
 }
 
 /// A filter; none for all.
@@ -109,7 +98,7 @@ async fn page(call: Call<ReportBody>, kind: ReportKind) -> Result<Response, Prob
         let mut answer =
             ([(header::CONTENT_TYPE, csv::CONTENT_TYPE)], csv::table(&names, &rows)).into_response();
         if let Some(value) = next.and_then(|cursor| cursor.parse().ok()) {
-            answer.headers_mut().insert("roster-next-cursor", value);
+            answer.headers_mut().insert(NEXT_CURSOR, value);
         }
         return Ok(answer);
     }

@@ -6,7 +6,9 @@ use roster_core::id::DeadLetterId;
 use roster_core::ingest;
 use roster_core::model::customer::{EventNames, Groups, NEW_ORGANIZATIONS_PER_DAY, Source};
 use roster_core::op::{Done, run};
-use roster_core::ops::source::{CreateSource, DeleteSource, SourcePatch, check_bound, check_names};
+use roster_core::ops::source::{
+    CreateSource, DeleteSource, SourcePatch, check_bound, check_groups, check_names,
+};
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::reads;
 use roster_core::reference::{OrganizationRef, UserRef};
@@ -113,11 +115,10 @@ async fn groups<B>(call: &Call<B>, body: &GroupsBody) -> Result<Groups, Problem>
         (To::One, Some(named), None) => Ok(Groups::One(resolve(call, named).await?)),
         (To::One, None, _) => Err(Problem::invalid("/groups/organization", "say which organization")),
         (To::Each, None, None) => Ok(Groups::Each),
-        (To::Trait, None, Some(name)) if !name.is_empty() && name.len() <= 200 => {
-            Ok(Groups::Trait(name.clone()))
-        }
-        (To::Trait, None, _) => {
-            Err(Problem::invalid("/groups/trait", "name a trait, of 1 to 200 characters"))
+        (To::Trait, None, name) => {
+            let groups = Groups::Trait(name.clone().unwrap_or_default());
+            check_groups(&groups)?;
+            Ok(groups)
         }
         (To::Each | To::Trait, Some(_), _) => {
             Err(Problem::invalid("/groups/organization", "goes only with `to: \"one\"`"))

@@ -15,7 +15,7 @@ use super::open;
 use crate::args::{Global, Limit};
 use crate::cursor::Cursor;
 use crate::failure::Failure;
-use crate::output::{Column, line, text};
+use crate::output::{Column, line, part};
 use crate::progress::Progress;
 use crate::session::{Listed, Session};
 
@@ -73,6 +73,9 @@ const COLUMNS: &[Column] = &[
     ("OF", "/target/id"),
     ("REASON", "/reason"),
 ];
+
+/// What is said of a trail that is not whole.
+const BROKEN: &[&str] = &["home", "seq", "problem"];
 
 /// The schema of a row.
 const ROW: &str = "AuditEvent";
@@ -139,7 +142,7 @@ async fn export(trail: &Trail<'_>) -> Result<(), Failure> {
     let as_csv = trail.session.out.is_csv();
     let columns = csv::columns(ROW);
     if as_csv {
-        text(&csv::header(columns))?;
+        part(&csv::header(columns))?;
     }
     let mut after = None;
     loop {
@@ -147,7 +150,7 @@ async fn export(trail: &Trail<'_>) -> Result<(), Failure> {
         let one = |row: &AuditRow| {
             if as_csv { csv::row(columns, &shapes::audit(row)) } else { format!("{}\n", shapes::audit(row)) }
         };
-        text(&page.rows.iter().map(one).collect::<String>())?;
+        part(&page.rows.iter().map(one).collect::<String>())?;
         match page.next {
             Some(next) => after = Some(next),
             None => return Ok(()),
@@ -172,7 +175,13 @@ async fn verify(session: &Session, named: &OrganizationRef) -> Result<(), Failur
         "entries": verdict.entries,
         "first_bad": bad.map(|(seq, problem)| json!({"seq": seq, "problem": problem})),
     });
-    session.out.say(&text, &answer)?;
+    if session.out.is_for_machines() {
+        let broken =
+            bad.map(|(seq, problem)| json!({"home": home.to_string(), "seq": seq, "problem": problem}));
+        session.out.rows(&answer, BROKEN, broken.as_slice())?;
+    } else {
+        line(&text)?;
+    }
     if bad.is_none() { Ok(()) } else { Err(Failure::Said) }
 }
 
@@ -201,15 +210,16 @@ async fn verify_all(session: &Session) -> Result<(), Failure> {
     progress.end();
     if session.out.is_for_machines() {
         let ok = broken.is_empty();
-        session.out.value(&json!({"ok": ok, "trails": trails, "entries": entries, "broken": broken}))?;
+        let whole = json!({"ok": ok, "trails": trails, "entries": entries, "broken": broken});
+        session.out.rows(&whole, BROKEN, &broken)?;
     } else {
         for one in &broken {
-            let part = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
+            let word = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
             line(&format!(
                 "The trail of {} is broken at entry {}: {}",
-                part("home"),
+                word("home"),
                 one["seq"],
-                part("problem")
+                word("problem")
             ))?;
         }
         let whole = trails - u64::try_from(broken.len()).unwrap_or(trails);

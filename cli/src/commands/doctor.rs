@@ -138,7 +138,8 @@ fn clock(apart: u64) -> Check {
 fn say(out: Printer, checks: &[Check]) -> Result<(), Failure> {
     let rows: Vec<Value> = checks.iter().map(row).collect();
     if out.is_for_machines() {
-        return out.value(&json!({"ok": checks.iter().all(Check::is_good), "checks": rows}));
+        let whole = json!({"ok": checks.iter().all(Check::is_good), "checks": rows});
+        return out.rows(&whole, &["name", "found", "needed", "result", "problem"], &rows);
     }
     let columns = [("CHECK", "/name"), ("FOUND", "/found"), ("NEEDED", "/needed"), ("RESULT", "/result")];
     line(&table(&rows, &columns))?;

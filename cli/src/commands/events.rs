@@ -12,7 +12,7 @@ use super::open;
 use crate::args::{Global, Limit};
 use crate::cursor::Cursor;
 use crate::failure::Failure;
-use crate::output::{Column, text};
+use crate::output::{Column, part};
 use crate::session::{Listed, Session};
 
 /// The verbs.
@@ -123,7 +123,7 @@ async fn follow(session: &Session, source: EventSource, from_start: bool) -> Res
     let mut from = if from_start { EventPlace::START } else { reads::events_end(roster, source).await? };
     let columns = csv::columns(ROW);
     if session.out.is_csv() {
-        text(&csv::header(columns))?;
+        part(&csv::header(columns))?;
     }
     loop {
         let page = page(session, source, from, PAGE).await?;
@@ -134,7 +134,7 @@ async fn follow(session: &Session, source: EventSource, from_start: bool) -> Res
             }
             if session.out.is_for_machines() { format!("{event}\n") } else { in_words(&event) }
         };
-        text(&shown.map(line).collect::<String>())?;
+        part(&shown.map(line).collect::<String>())?;
         from = page.next;
         if page.rows.len() < usize::from(PAGE) {
             roster.news.beyond(roster.store.as_ref(), &source.home(), source.behind(from)).await;
@@ -144,7 +144,7 @@ async fn follow(session: &Session, source: EventSource, from_start: bool) -> Res
 
 /// An event in a line for people, who see each as it happens and so no table.
 fn in_words(event: &Value) -> String {
-    let part = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or("-").to_owned();
-    let by = [part("/data/actor/type"), part("/data/actor/id")].join(" ");
-    format!("{}  {}  {}  by {by}\n", part("/time"), part("/type"), part("/data/target/id"))
+    let word = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or("-").to_owned();
+    let by = [word("/data/actor/type"), word("/data/actor/id")].join(" ");
+    format!("{}  {}  {}  by {by}\n", word("/time"), word("/type"), word("/data/target/id"))
 }

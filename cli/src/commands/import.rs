@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use roster_api::{csv, shapes};
+use roster_api::shapes;
 use roster_core::flows;
 use roster_core::flows::import::{ImportOptions, parse_accounts, parse_members};
 use roster_core::model::{Job, JobStatus, Made, Outcome};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{job, open};
 use crate::args::{Global, InOrganization};
 use crate::failure::{Failure, note_refused};
-use crate::output::{Column, line, table, text};
+use crate::output::{Column, line, table};
 
 /// What is imported.
 #[derive(Debug, Subcommand)]
@@ -99,8 +99,7 @@ async fn members(asked: Members, global: &Global) -> Result<(), Failure> {
     }
     let outcomes = job::outcomes(&session, job.id, |_| true).await?;
     if session.out.is_csv() {
-        let rows: Vec<_> = outcomes.iter().map(shapes::outcome).collect();
-        text(&csv::table(&["item", "line", "status", "code", "warning"], &rows))?;
+        job::print_csv(&outcomes)?;
     } else if session.out.is_for_machines() {
         session.out.value(&shapes::import_report(&job, &outcomes))?;
     } else {

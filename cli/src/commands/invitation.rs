@@ -11,7 +11,7 @@ use roster_core::ops::invitation::{
 };
 use roster_core::reads;
 use roster_core::text::{Email, Name};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::access::{AccessArgs, SomeAccess};
 use super::{open, open_to_destroy};
@@ -193,7 +193,12 @@ async fn create_many(
         rows.push(row);
     }
     if session.out.is_for_machines() {
-        session.out.value(&json!({"results": rows}))?;
+        let flat: Vec<_> = rows.iter().map(flat).collect();
+        session.out.rows(
+            &json!({"results": rows}),
+            &["index", "email", "status", "code", "id", "url"],
+            &flat,
+        )?;
     } else {
         line(&table(
             &rows,
@@ -207,6 +212,13 @@ async fn create_many(
         None if any => Err(Failure::Said),
         None => Ok(()),
     }
+}
+
+/// A row for a spreadsheet.
+fn flat(row: &Value) -> Value {
+    let mut flat = row.clone();
+    flat["id"] = row["invitation"]["id"].clone();
+    flat
 }
 
 async fn list(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use roster_api::shapes;
+use roster_api::{csv, shapes};
 use roster_core::flows;
 use roster_core::id::JobId;
 use roster_core::jobs::Worker;
@@ -18,7 +18,7 @@ use super::{open, open_to_destroy};
 use crate::args::{Global, Limit};
 use crate::cursor::Cursor;
 use crate::failure::{Failure, note_refused};
-use crate::output::{Column, line, note, table};
+use crate::output::{Column, line, note, table, text};
 use crate::progress::Progress;
 use crate::session::{Listed, Session, all_pages};
 
@@ -132,10 +132,20 @@ pub async fn remove_everywhere(global: &Global, named: &UserRef) -> Result<(), F
     work_off(&session, done.output.id).await
 }
 
-/// Works on a job here, unless a server is quicker, and shows it when it has ended.
+/// Works on a job here, unless a server is quicker, and shows it when it has ended; for spreadsheets what came of its items.
 pub async fn work_off(session: &Session, id: JobId) -> Result<(), Failure> {
     let job = worked_off(session, id).await?;
-    end(session, &job).await
+    if !session.out.is_csv() {
+        return end(session, &job).await;
+    }
+    print_csv(&outcomes(session, id, |_| true).await?)?;
+    ended_well(session, &job).await
+}
+
+/// What came of each item, for a spreadsheet.
+pub fn print_csv(outcomes: &[Outcome]) -> Result<(), Failure> {
+    let rows: Vec<_> = outcomes.iter().map(shapes::outcome).collect();
+    text(&csv::table(csv::columns("JobResult"), &rows))
 }
 
 /// Works on a job here, unless a server is quicker.

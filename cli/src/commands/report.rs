@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use roster_core::model::customer::ReportKind;
-use roster_core::report::{Asked, Field, Filter, parse_where, report, usual_columns};
+use roster_core::report::{Asked, Field, Filter, columns_of, order_of, parse_where, report, usual_columns};
 use serde_json::{Map, Value, json};
 
 use super::open;
@@ -24,7 +24,8 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Report {
     /// Which rows: COLUMN OPERATOR VALUE, with `and`, `or`, `not` and parentheses, such as
-    /// `owner.last_seen_at before -7d and traits.plan eq "pro"`.
+    /// `owner.last_seen_at before -7d and traits.plan eq "pro"`. A trait's name with a blank, a comma or the like stands in
+    /// quotation marks: `traits."paid plan" exists`.
     #[arg(long = "where", value_name = "FILTER")]
     filter: Option<String>,
     /// The columns, with commas [default: the usual ones].
@@ -43,16 +44,19 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
         Command::Accounts(asked) => (ReportKind::Accounts, asked),
         Command::Organizations(asked) => (ReportKind::Organizations, asked),
     };
-    let field =
-        |name: &str| Field::of(kind, name).map_err(|wrong| Failure::Usage(format!("{name}: {wrong}")));
-    let columns = asked.columns.iter().map(|name| field(name)).collect::<Result<Vec<_>, _>>()?;
-    let sort = asked.sort.iter().map(|name| match name.strip_prefix('-') {
-        Some(name) => Ok((field(name)?, true)),
-        None => Ok((field(name)?, false)),
-    });
-    let sort = sort.collect::<Result<Vec<_>, Failure>>()?;
+    let (columns, sort) = (columns(kind, &asked.columns)?, sort(kind, &asked.sort)?);
     let filter = filter(kind, asked.filter.as_deref())?;
     show(kind, columns, filter, sort, &asked.limit, global).await
+}
+
+/// Columns by their names.
+pub(super) fn columns(kind: ReportKind, names: &[String]) -> Result<Vec<Field>, Failure> {
+    columns_of(kind, names).map_err(|wrong| Failure::Usage(format!("--columns: {}", wrong.detail)))
+}
+
+/// An order by its names.
+pub(super) fn sort(kind: ReportKind, names: &[String]) -> Result<Vec<(Field, bool)>, Failure> {
+    order_of(kind, names).map_err(|wrong| Failure::Usage(format!("--sort: {}", wrong.detail)))
 }
 
 /// A filter from its text form; bad usage where it goes wrong, with the place.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roster_api::ApiState;
+use roster_api::{ApiState, Followers};
 use roster_core::due::keep_settling;
 use roster_core::feed;
 use roster_core::ingest::Drain;
@@ -31,7 +31,7 @@ use crate::config::{Backend, Config, IndicatorSettings, LogFormat, MasterKeySour
 use crate::failure::Failure;
 use crate::logging;
 use crate::output::{Printer, note};
-use crate::server::{GRACE, Server, Signals};
+use crate::server::{GRACE, Server, Signals, most_connections};
 use crate::session::{Session, load_config, open_roster, secrets};
 use crate::webhooks::HttpSender;
 
@@ -75,6 +75,7 @@ async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failur
     }
     let api = ApiState {
         proxies: Arc::new(config.server.trusted_proxies.clone()),
+        followers: Arc::new(Followers::new(config.server.followers.min(most_connections() * 3 / 4))),
         ..ApiState::new(session.roster, secrets.cursors, secrets.receipts)
     };
     let stop = Stop::default();

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use super::{job, open, open_to_destroy};
 use crate::args::{Global, Limit, TraitArgs};
 use crate::failure::{Failure, some_change};
-use crate::output::{Column, text};
+use crate::output::{Column, part};
 use crate::session::{Listed, Session, all_pages};
 
 /// The verbs.
@@ -202,7 +202,7 @@ async fn export(session: &Session, named: &UserRef) -> Result<(), Failure> {
         if session.out.is_csv() {
             whole.push_str(&written);
         } else {
-            text(&written)?;
+            part(&written)?;
         }
     }
     if !session.out.is_csv() {

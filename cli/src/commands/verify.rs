@@ -1,7 +1,7 @@
 //! `roster verify`: every invariant of the store, also while a server runs on it.
 
 use roster_core::verify::{Finding, Repair, Verdict, repair_all, verify_all};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::open;
 use crate::args::Global;
@@ -18,7 +18,9 @@ pub async fn run(global: &Global, repair: bool) -> Result<(), Failure> {
     let verdict = verify_all(&session.roster, &mut |done| progress.at(done)).await?;
     progress.end();
     if session.out.is_for_machines() {
-        session.out.value(&json(&verdict, &repairs))?;
+        let whole = json(&verdict, &repairs);
+        let rows: Vec<_> = ["repaired", "findings"].into_iter().flat_map(|what| rows(&whole, what)).collect();
+        session.out.rows(&whole, &["status", "home", "invariant", "detail"], &rows)?;
     } else {
         for repair in &repairs {
             line(&format!("{}: put right: {}", repair.home, repair.detail))?;
@@ -32,6 +34,15 @@ pub async fn run(global: &Global, repair: bool) -> Result<(), Failure> {
         }
     }
     if verdict.findings.is_empty() { Ok(()) } else { Err(Failure::Said) }
+}
+
+/// What was put right, or is to be, as rows for a spreadsheet.
+fn rows(whole: &Value, what: &'static str) -> impl Iterator<Item = Value> {
+    let status = if what == "repaired" { "repaired" } else { "found" };
+    whole[what].as_array().into_iter().flatten().cloned().map(move |mut row| {
+        row["status"] = status.into();
+        row
+    })
 }
 
 async fn mend(session: &Session) -> Result<Vec<Repair>, Failure> {
@@ -51,7 +62,7 @@ fn summary(verdict: &Verdict) -> String {
     format!("{result}: {homes} homes, {records} records and {entries} log entries checked.")
 }
 
-fn json(verdict: &Verdict, repairs: &[Repair]) -> serde_json::Value {
+fn json(verdict: &Verdict, repairs: &[Repair]) -> Value {
     let repaired = |repair: &Repair| json!({"home": repair.home.to_string(), "detail": repair.detail});
     let finding = |finding: &Finding| {
         json!({

@@ -7,11 +7,11 @@ use roster_core::model::customer::ReportKind;
 use roster_core::op::run as run_operation;
 use roster_core::ops::customer::{CreateView, DeleteView, UpdateView, ViewPatch};
 use roster_core::reads;
-use roster_core::report::{Field, Filter};
+use roster_core::report::{Filter, columns_of, order_of};
 use roster_core::text::Name;
 use serde_json::json;
 
-use super::report::{filter, show};
+use super::report::{columns, filter, show, sort};
 use super::{open, open_to_destroy};
 use crate::args::{Global, Limit};
 use crate::failure::Failure;
@@ -121,13 +121,8 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
             let session = open(global).await?;
             let view = reads::view(&session.roster, &session.request(), view).await?.value;
             let wrong = |wrong: String| Failure::Failed(format!("the view cannot be read: {wrong}"));
-            let field = |name: &str| Field::of(view.kind, name).map_err(wrong);
-            let columns = view.columns.iter().map(|name| field(name)).collect::<Result<Vec<_>, _>>()?;
-            let sort = view.sort.iter().map(|name| match name.strip_prefix('-') {
-                Some(name) => Ok((field(name)?, true)),
-                None => Ok((field(name)?, false)),
-            });
-            let sort = sort.collect::<Result<Vec<_>, Failure>>()?;
+            let columns = columns_of(view.kind, &view.columns).map_err(|bad| wrong(bad.detail))?;
+            let sort = order_of(view.kind, &view.sort).map_err(|bad| wrong(bad.detail))?;
             let filter = match &view.filter {
                 Some(text) => {
                     let value = serde_json::from_str(text).map_err(|bad| wrong(bad.to_string()))?;
@@ -153,7 +148,8 @@ async fn create(asked: Create, global: &Global) -> Result<(), Failure> {
         Kind::Accounts => ReportKind::Accounts,
         Kind::Organizations => ReportKind::Organizations,
     };
-    check(kind, asked.columns.iter().chain(&asked.sort))?;
+    columns(kind, &asked.columns)?;
+    sort(kind, &asked.sort)?;
     let filter = filter(kind, asked.filter.as_deref())?.map(|filter| filter.shown().to_string());
     let session = open(global).await?;
     let operation = CreateView { name: asked.name, kind, filter, columns: asked.columns, sort: asked.sort };
@@ -161,18 +157,11 @@ async fn create(asked: Create, global: &Global) -> Result<(), Failure> {
     session.out.one(&shapes::view(&done.output), FIELDS)
 }
 
-fn check<'a>(kind: ReportKind, names: impl Iterator<Item = &'a String>) -> Result<(), Failure> {
-    for name in names {
-        let name = name.strip_prefix('-').unwrap_or(name);
-        Field::of(kind, name).map_err(|wrong| Failure::Usage(format!("{name}: {wrong}")))?;
-    }
-    Ok(())
-}
-
 async fn update(asked: Update, global: &Global) -> Result<(), Failure> {
     let session = open(global).await?;
     let kind = reads::view(&session.roster, &session.request(), asked.view).await?.value.kind;
-    check(kind, asked.columns.iter().flatten().chain(asked.sort.iter().flatten()))?;
+    columns(kind, asked.columns.as_deref().unwrap_or_default())?;
+    sort(kind, asked.sort.as_deref().unwrap_or_default())?;
     let wanted = filter(kind, asked.filter.as_deref())?.map(|filter| filter.shown().to_string());
     let patch = ViewPatch {
         name: asked.name,

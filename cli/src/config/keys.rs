@@ -71,6 +71,7 @@ pub(super) const PREFIX: &str = "ROSTER_";
 
 pub(super) static LISTEN: Key = Key::text("server.listen").or("127.0.0.1:8080").flag("--listen");
 pub(super) static TRUSTED_PROXIES: Key = Key::text("server.trusted_proxies");
+pub(super) static FOLLOWERS: Key = Key::number("server.followers").or("1000");
 pub(super) static PUBLIC_URL: Key = Key::text("public_url").flag("--public-url");
 pub(super) static DATA_DIR: Key = Key::text("data_dir").or("./roster-data").flag("--data-dir");
 pub(super) static MASTER_KEY: Key = Key::secret("master_key");
@@ -116,9 +117,10 @@ pub(super) static LOG_FORMAT: Key = Key::text("log.format").or("text").flag("--l
 pub(super) static LOG_LEVEL: Key = Key::text("log.level").or("info").flag("--log-level");
 
 /// Every key, in the order in which `config show` prints them.
-pub(super) static KEYS: [&Key; 45] = [
+pub(super) static KEYS: [&Key; 46] = [
     &LISTEN,
     &TRUSTED_PROXIES,
+    &FOLLOWERS,
     &PUBLIC_URL,
     &DATA_DIR,
     &MASTER_KEY,

@@ -56,6 +56,9 @@ pub struct Flags {
     pub log_level: Option<String>,
 }
 
+/// The most answers that may wait: three quarters of the connections.
+const MOST_FOLLOWERS: usize = 3_000;
+
 /// A configuration without problems.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -91,6 +94,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Proxies whose word on whom they speak for is believed.
     pub trusted_proxies: Proxies,
+    /// How many answers that wait for what happens next there may be at a time.
+    pub followers: usize,
 }
 
 /// Section `storage`.
@@ -267,6 +272,7 @@ impl Config {
     ) -> Option<Self> {
         let listen = read_listen(reader);
         let proxies = read_proxies(reader);
+        let followers = reader.parse(&keys::FOLLOWERS, followers, ToString::to_string);
         let public_url = read_public_url(reader, listen.as_ref());
         let data_dir = reader.path(&keys::DATA_DIR).map(|found| found.value);
         let master_key = read_master_key(reader, data_dir.as_deref());
@@ -282,7 +288,7 @@ impl Config {
         let format = reader.choice(&keys::LOG_FORMAT, LOG_FORMATS);
         let level = reader.choice(&keys::LOG_LEVEL, LOG_LEVELS);
         Some(Self {
-            server: Server { listen: listen?.value, trusted_proxies: proxies? },
+            server: Server { listen: listen?.value, trusted_proxies: proxies?, followers: followers?.value },
             public_url: public_url?,
             data_dir: data_dir?,
             master_key: master_key?,
@@ -382,6 +388,15 @@ fn read_proxies(reader: &mut Reader<'_>) -> Option<Proxies> {
         })
     };
     reader.parse(&keys::TRUSTED_PROXIES, parse, |(_, text)| text.clone()).map(|found| found.value.0)
+}
+
+/// Fewer than connections, of which others need some.
+fn followers(text: &str) -> Result<usize, Fault> {
+    let number = text.parse().ok().filter(|number| (1..=MOST_FOLLOWERS).contains(number));
+    number.ok_or_else(|| {
+        let fix = format!("give a number from 1 to {MOST_FOLLOWERS}");
+        Fault::new(format!("\"{text}\" is no number of answers that may wait"), fix)
+    })
 }
 
 fn read_public_url(reader: &mut Reader<'_>, listen: Option<&Found<SocketAddr>>) -> Option<String> {

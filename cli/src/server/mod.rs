@@ -13,6 +13,7 @@ use roster_core::stop::Stop;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use self::connection::most as most_connections;
 pub use self::signals::Signals;
 use crate::failure::Failure;
 

@@ -241,5 +241,15 @@ fn x1_a_trail_that_somebody_has_changed_is_refused_with_its_first_bad_entry() {
         let ran = place.run(line);
         assert!(ran.status == 1 && ran.stdout.contains("entry 2"), "{line}: {ran:?}");
     }
+    place.write("accounts.csv", "account_external_id,name\nwest,\"a\nb\"\n");
+    let import = "import accounts accounts.csv --organization ext:acme";
     assert_eq!(place.run("verify").status, 1);
+    // A verdict that nobody reads is the same one.
+    for line in ["verify", "audit verify", verify, import] {
+        for line in [line.to_owned(), format!("{line} --output json"), format!("{line} --output csv")] {
+            let ran = place.run_unread(&line);
+            assert_eq!(ran.status, 1, "{line}: {ran:?}");
+        }
+    }
+    assert_eq!(place.run_unread("audit export").status, 0, "no more is looked for");
 }

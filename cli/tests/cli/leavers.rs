@@ -1,9 +1,12 @@
 //! How people leave by the command line, what they leave behind, and what customers' data says meanwhile: the commands of
 //! which no other test tells.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::place::{Place, count, keys};
+use crate::server::Server;
 use crate::stores::on_every_store;
 
 const PLAN: &str = "member leave-plan ext:bob --organization ext:acme";
@@ -120,6 +123,23 @@ on_every_store! {
         let place = Place::with_acme();
         assert_eq!(count(&place.json("report accounts")), 2);
         assert_eq!(count(&place.json("report organizations --limit 1")), 1);
+        // A filter says where it goes wrong; a trait's name with a blank stands in quotation marks.
+        for (filter, status, said) in [
+            (r#"traits."paid plan" missing and name eq "North""#, 0, ""),
+            (r#"name eq "North" or nope exists"#, 2, "\n                     ^"),
+            (r"traits.paid plan missing", 2, "\n              ^"),
+        ] {
+            let ran = place.command().args(["report", "accounts", "--where", filter]).output().unwrap();
+            let stderr = String::from_utf8(ran.stderr).unwrap();
+            assert_eq!(ran.status.code(), Some(status), "{filter}: {stderr}");
+            assert!(stderr.trim_end().ends_with(said), "{filter}: {stderr}");
+        }
+        for line in ["report accounts --columns nope", "view create Bad --sort nope", "report accounts --sort a,b"] {
+            assert_eq!(place.run(line).status, 2, "{line}");
+        }
+        let many = vec!["name"; 101].join(",");
+        assert_eq!(place.run(&format!("view create Wide --columns {many}")).status, 2);
+        assert_eq!(place.refused(&format!("source create X --groups trait --trait {}", "x".repeat(201))), "invalid");
         let view = place.json("view create Quiet --columns name");
         let view = view["id"].as_str().unwrap();
         assert_eq!(count(&place.json(&format!("view show {view}"))), 2);
@@ -148,7 +168,35 @@ on_every_store! {
         let changed = place.json(&format!("source update {id} --groups trait --trait org --default-role viewer"));
         assert_eq!((&changed["groups"]["to"], &changed["groups"]["trait"]), (&json!("trait"), &json!("org")));
         assert_eq!(place.run(&format!("source update {id} --trait org")).status, 2);
-        assert_eq!(count(&place.json(&format!("dead-letter list --source {id}"))), 0);
+        let letters = format!("dead-letter list --source {id}");
+        assert_eq!(count(&place.json(&letters)), 0);
+        // Two that cannot be applied; one of them is put back by its id, and comes back.
+        let key = made["write_key"].as_str().unwrap();
+        let server = Server::start(&place);
+        for n in 0..2 {
+            let unlink = json!({"userId": format!("nobody-{n}"), "accountId": "north", "messageId": format!("m-{n}"), "writeKey": key});
+            assert_eq!(server.try_call("POST", "/analytics/v1/unlink", "", Some(&unlink)).unwrap().0, 200);
+        }
+        let all = |wanted: usize| {
+            let until = Instant::now() + Duration::from_secs(20);
+            loop {
+                let listed = place.json(&letters);
+                if count(&listed) == wanted {
+                    return listed;
+                }
+                assert!(Instant::now() < until, "{listed}");
+            }
+        };
+        let listed = all(2);
+        let letter = listed["data"][0]["id"].as_str().unwrap();
+        let replay = format!("dead-letter replay --source {id}");
+        assert_eq!(place.json(&format!("{replay} {letter}"))["replayed"], 1);
+        assert_eq!(all(2)["data"].as_array().unwrap().iter().filter(|it| it["id"] == letter).count(), 0);
+        let unknown = "dlq_01kb2y0v4tejq8vt0d7c3w4n5e";
+        assert_eq!(place.refused(&format!("{replay} {unknown}")), "not_found");
+        assert_eq!(place.json(&replay)["replayed"], 2);
+        all(2);
+        drop(server);
         assert_eq!(count(&place.json("activity --organization ext:acme")), 0);
         place.done(&format!("source delete {id} --yes"));
         assert_eq!(count(&place.json("source list")), 0);

@@ -352,6 +352,24 @@ on_every_store! {
             assert!(text.starts_with(columns), "{line}: {text}");
             assert_eq!(text.matches("\r\n").count(), rows + 1, "{line}: {text}");
         }
+        // What is no list, but many things.
+        place.write("accounts.csv", "account_external_id,name\nwest,West\nnorth,North\n");
+        place.done("member add --organization ext:acme --external-id cat --role viewer --all-accounts");
+        for (line, text) in [
+            (
+                "import accounts accounts.csv --organization ext:acme",
+                "item,line,status,code,warning\r\nwest,2,added,,\r\nnorth,3,unchanged,,\r\n",
+            ),
+            (
+                "member deactivate ext:bob ext:cat --organization ext:acme --yes",
+                "user,status,code\r\next:bob,changed,\r\next:cat,changed,\r\n",
+            ),
+            ("verify", "status,home,invariant,detail\r\n"),
+            ("audit verify", "home,seq,problem\r\n"),
+            ("audit verify --organization ext:acme", "home,seq,problem\r\n"),
+        ] {
+            assert_eq!(csv(line), text, "{line}");
+        }
         place.done("user update ext:bob --name =1+1");
         assert!(csv("user list").contains("\"'=1+1\""));
         assert!(csv("user show ext:bob").contains("\"'=1+1\""));

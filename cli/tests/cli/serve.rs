@@ -1,7 +1,8 @@
 //! The server as a process: how it starts, what it shares with the command line, what it refuses.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -178,4 +179,60 @@ fn what_is_no_clear_request_is_refused() {
         assert!(!text.contains("organization.created"), "{text}");
     }
     assert_eq!(server.call("GET", "/v1/me", &key, None).0, 200);
+}
+
+/// The status of a request that is left open, and its connection.
+fn open(server: &Server, path: &str, key: &str, more: &str) -> (String, TcpStream) {
+    let head =
+        format!("GET {path} HTTP/1.1\r\nHost: roster.test\r\nAuthorization: Bearer {key}\r\n{more}\r\n");
+    let mut stream = server.connect(&head);
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).unwrap();
+    (String::from_utf8(status[9..].to_vec()).unwrap(), stream)
+}
+
+/// X2: who follows much keeps nobody from anything else, and from following no more than half.
+#[test]
+fn x2_followers_have_a_bound_of_their_own() {
+    let place = Place::with_acme();
+    let server = Server::start_amid(&place, &[("ROSTER_SERVER__FOLLOWERS", "3")], "--log-level warn");
+    let (ada, bob, eve) = (operator_key(&place), operator_key(&place), operator_key(&place));
+    place.write("accounts.csv", "account_external_id\nnorth\n");
+    let job = place.json("import accounts accounts.csv --organization ext:acme");
+    let job = format!("/v1/jobs/{}/stream", job["id"].as_str().unwrap());
+    let (events, of_acme) = ("/v1/events", "/v1/organizations/ext:acme/events");
+    let end = server.call("GET", &format!("{of_acme}?limit=200"), &ada, None).1["next_cursor"].clone();
+    let end = end.as_str().unwrap();
+    let (ask, at_once) = (&format!("{of_acme}?after={end}"), &format!("{of_acme}?wait=30"));
+    let (wait, job): (&str, &str) = (&format!("{ask}&wait=30"), &job);
+    let (ask, at_once): (&str, &str) = (ask, at_once);
+    let streams = "Accept: text/event-stream\r\n";
+    let first = open(&server, events, &ada, streams);
+    let (second, third) = (open(&server, of_acme, &ada, streams), open(&server, events, &bob, streams));
+    assert_eq!([&first.0, &second.0, &third.0], ["200"; 3]);
+    for (path, key, more) in [
+        (events, &ada, streams),
+        (events, &eve, streams),
+        (wait, &bob, ""),
+        (wait, &ada, ""),
+        (job, &eve, ""),
+    ] {
+        let (status, mut stream) = open(&server, path, key, &format!("{more}Connection: close\r\n"));
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        assert!(status == "503" && text.contains(r#""code":"busy""#), "{path}: {status} {text}");
+        assert!(text.to_lowercase().contains("retry-after: 5\r\n"), "{path}: {text}");
+    }
+    let begun = Instant::now();
+    for (path, key) in [(ask, &ada), (at_once, &ada), ("/v1/me", &eve)] {
+        assert_eq!(server.call("GET", path, key, None).0, 200, "{path}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    // One more is somebody else's.
+    drop(second);
+    let until = Instant::now() + Duration::from_secs(20);
+    while open(&server, events, &eve, streams).0 != "200" {
+        assert!(Instant::now() < until, "what was left open is never given back");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

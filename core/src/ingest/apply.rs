@@ -64,7 +64,7 @@ impl Applying<'_> {
             self.join(company, &user, message.at).await?;
         }
         match leaves {
-            Some(company) => self.leave(user.id, &company.group, &company.traits, message.at).await,
+            Some(company) => self.leave(user.id, &company.group, &company.traits, message.at).await.map(drop),
             None => Ok(()),
         }
     }
@@ -100,7 +100,12 @@ impl Applying<'_> {
         reach::require(self, message).await?;
         let user = people::known(self.roster, external).await?;
         let user = user.ok_or(Unapplied::Dead("user_not_found"))?;
-        self.leave(user.id, group, &message.traits, message.at).await
+        let (organization, account) = self.leave(user.id, group, &message.traits, message.at).await?;
+        // Whoever goes, what is said of the account holds (rule G2).
+        if message.kind == Kind::Group && !message.traits.is_empty() {
+            self.say_of(organization, account, &message.traits, message.at).await?;
+        }
+        Ok(())
     }
 
     /// The account of a group, made if there is none, with what is said about it. Where nothing says in which organization,
@@ -120,6 +125,18 @@ impl Applying<'_> {
             },
             None => self.account_of_user(user, group).await?,
         };
+        self.say_of(organization, account, traits, at).await?;
+        Ok((organization, account))
+    }
+
+    /// Notes what is said about an account, and has its owner follow.
+    async fn say_of(
+        &self,
+        organization: OrganizationId,
+        account: AccountId,
+        traits: &Map<String, Value>,
+        at: Timestamp,
+    ) -> Result<(), Unapplied> {
         let (source, name, traits) = (self.source.id, message::name(traits), message::patch(traits));
         if self.source.groups == Groups::Each {
             let (name, traits) = (name.clone(), traits.clone());
@@ -137,7 +154,7 @@ impl Applying<'_> {
         if self.source.groups == Groups::Each {
             self.map(organization, None, &set).await?;
         }
-        Ok((organization, account))
+        Ok(())
     }
 
     /// Has the owner follow the trait. That it cannot is no reason not to link anybody.
@@ -252,7 +269,7 @@ impl Applying<'_> {
         group: &ExternalId,
         traits: &Map<String, Value>,
         at: Timestamp,
-    ) -> Result<(), Unapplied> {
+    ) -> Result<(OrganizationId, AccountId), Unapplied> {
         let found = organization_of(self.roster, self.source, group, traits).await?;
         let (organization, account) = match found {
             Some(organization) => {
@@ -264,7 +281,7 @@ impl Applying<'_> {
         let remove = RemoveFromAccount { organization, account: AccountRef::Id(account), user };
         let operation = UnlinkBySource { remove, at };
         run(self.roster, &self.request.step("unlink"), &operation).await?;
-        Ok(())
+        Ok((organization, account))
     }
 
     async fn sign(&self, n: usize, message: &Message, signs: &mut Signs) -> Result<(), Unapplied> {

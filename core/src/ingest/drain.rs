@@ -465,7 +465,7 @@ impl Drain {
             }
         };
         let (cards, waiting) = (overlay.cards(), overlay.waiting());
-        let flushed = overlay.flush().await;
+        let flushed = overlay.flush().await.map_err(|cut_short| cut_short.why);
         // Whatever has become of the others: some of it may have been committed.
         map_again_where_erased(&self.roster, &batch.whole.step("waiting"), waiting).await?;
         match flushed {

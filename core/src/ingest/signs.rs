@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use super::Unapplied;
 use super::batch::{Batch, Slice};
 use super::places::Memberships;
-use crate::home::{Home, Record, TypedKey};
+use crate::home::{Home, Key, Record};
 use crate::id::{OrganizationId, UserId};
-use crate::model::{Member, MemberStatus};
+use crate::model::{Member, MemberStatus, OrganizationStatus};
 use crate::op::{Roster, run};
 use crate::ops::stream::{Observe, Sign};
 use crate::refusal::OpError;
@@ -17,6 +17,8 @@ use crate::time::Timestamp;
 
 /// Why a message is not counted where a person's day has no room for it.
 const NO_ROOM: &str = "too_many_events";
+/// Why a message is not counted that names an organization which is closed.
+const CLOSED: &str = "organization_closed";
 /// How many organizations a letter names at the most.
 const NAMED: usize = 20;
 
@@ -50,8 +52,14 @@ impl Signs {
         batch: &Batch<'_>,
         slice: &Slice,
     ) -> Result<Vec<(usize, String)>, OpError> {
-        let mut observing =
-            Observing { roster, batch, slice, counted: BTreeSet::new(), refused: BTreeMap::new() };
+        let mut observing = Observing {
+            roster,
+            batch,
+            slice,
+            counted: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            closed: BTreeSet::new(),
+        };
         for (user, anywhere) in std::mem::take(&mut self.anywhere) {
             let mut memberships = Memberships::of(user);
             while let Some(some) = memberships.next(roster).await? {
@@ -77,6 +85,8 @@ struct Observing<'a> {
     counted: BTreeSet<usize>,
     /// Those that somebody's day has no room for, with the organizations where it has none.
     refused: BTreeMap<usize, Vec<OrganizationId>>,
+    /// Those that name an organization that is closed.
+    closed: BTreeSet<usize>,
 }
 
 impl Observing<'_> {
@@ -88,11 +98,16 @@ impl Observing<'_> {
         within: Vec<Sign>,
         anywhere: &[Sign],
     ) -> Result<(), OpError> {
-        let member = match standing(self.roster, organization, user).await.map_err(Unapplied::from) {
-            Ok(member) => member,
-            Err(Unapplied::Dead(_)) => None,
+        let (member, closed) = match seen_in(self.roster, organization, user).await.map_err(Unapplied::from) {
+            Ok(found) => found,
+            Err(Unapplied::Dead(_)) => (None, false),
             Err(Unapplied::Later(error)) => return Err(error),
         };
+        // Of a closed organization nobody is a member any more (rule O7): nothing counts there from then on.
+        if closed {
+            self.closed.extend(within.iter().map(|sign| sign.message));
+            return Ok(());
+        }
         if member.as_ref().is_some_and(Member::is_deleted) {
             return Ok(());
         }
@@ -118,7 +133,7 @@ impl Observing<'_> {
     /// The reasons of letters. One that counts somewhere names where it does not, the first few of these: said again it
     /// would count twice where it does.
     fn letters(self) -> Vec<(usize, String)> {
-        let Self { counted, refused, .. } = self;
+        let Self { counted, refused, closed, .. } = self;
         let reason = |(message, organizations): (usize, Vec<OrganizationId>)| {
             let mut reason = NO_ROOM.to_owned();
             if counted.contains(&message) {
@@ -132,7 +147,8 @@ impl Observing<'_> {
             }
             (message, reason)
         };
-        refused.into_iter().map(reason).collect()
+        let of_closed = closed.into_iter().map(|message| (message, CLOSED.to_owned()));
+        refused.into_iter().map(reason).chain(of_closed).collect()
     }
 }
 
@@ -148,10 +164,24 @@ pub(super) async fn standing(
     organization: OrganizationId,
     user: UserId,
 ) -> Result<Option<Member>, StoreError> {
-    let key = crate::home::TheMember(user).key();
-    let read = roster.store.read(&Home::Organization(organization), std::slice::from_ref(&key), &[]).await?;
-    Ok(read.records.get(&key).and_then(|stored| match &stored.record {
-        Record::Member(member) => Some(member.clone()),
+    Ok(seen_in(roster, organization, user).await?.0)
+}
+
+/// The same, and whether the organization is closed.
+async fn seen_in(
+    roster: &Roster,
+    organization: OrganizationId,
+    user: UserId,
+) -> Result<(Option<Member>, bool), StoreError> {
+    let keys = [Key::Member(user), Key::Organization];
+    let mut read = roster.store.read(&Home::Organization(organization), &keys, &[]).await?;
+    let closed = matches!(
+        read.records.get(&Key::Organization).map(|stored| &stored.record),
+        Some(Record::Organization(it)) if it.status == OrganizationStatus::Closed
+    );
+    let member = match read.records.remove(&Key::Member(user)).map(|stored| stored.record) {
+        Some(Record::Member(member)) => Some(member),
         _ => None,
-    }))
+    };
+    Ok((member, closed))
 }

@@ -11,22 +11,26 @@ use crate::actor::Actor;
 use crate::due::settle_in;
 use crate::facts::{Fence, Request};
 use crate::flows::import::{
-    Again, ImportLine, ImportOptions, ROW, Report, import_one_by_one, import_rows, seats_are_limited,
+    Again, Conflicts, ImportLine, ImportOptions, ROW, Report, import_one_by_one, import_rows,
+    seats_are_limited,
 };
 use crate::flows::refresh::refresh_cards;
 use crate::flows::{lapse_invitations, require_import, store_parts};
 use crate::home::{Key, Record};
-use crate::id::{JobId, OrganizationId};
+use crate::id::{CommitId, JobId, OrganizationId};
 use crate::model::{Job, JobPart, JobPartId, JobSide, Outcome, OutcomeStatus, PartContent};
 use crate::observe::Nobody;
 use crate::op::{Roster, TRIES};
 use crate::ops::job::{Advance, is_held};
-use crate::overlay::{Names, Overlay, UnderWay, on_overlay};
+use crate::overlay::{CutShort, Names, Overlay, UnderWay, on_overlay};
 use crate::refusal::{OpError, Refusal};
 use crate::store::{CommitError, StoreError, StoreErrorKind};
 
 /// After so many parts that were only read it is said that somebody is still at it.
 const PARTS_A_SIGN: u64 = 100;
+
+/// How often a job is put off because others are in the way of a row, before that is the row's outcome.
+const PUT_OFF: u32 = 3;
 
 /// What was decided ahead while a flush took longer than this is decided again: leases and names end by the clock.
 const EARLY: Duration = Duration::from_secs(5);
@@ -109,11 +113,12 @@ impl Held {
         let request = as_asked(&self.roster, &job);
         let asker = self.importer(&job, organization).await?;
         let run = on_overlay(&self.quiet(), Overlay::new);
+        let conflicts = if job.attempts < PUT_OFF { Conflicts::Raised } else { Conflicts::Told };
         let (again, parts) = (self.again(&job).await?, job.total.div_ceil(Job::PART as u64));
         let (mut short, told) = told(&job, options.dry_run);
         for n in 0..parts {
             let lines = parsed(&self.items(job.id, n).await?)?;
-            let mut report = import_rows(&run, &asker, organization, &lines, options).await?;
+            let mut report = import_rows(&run, &asker, organization, &lines, options, conflicts).await?;
             let part = u32::try_from(n).unwrap_or(u32::MAX);
             run.1.shed(asker.actor.user(), |name| again.after(part, name));
             short |= report.outcomes.iter().any(finds_no_seat);
@@ -198,23 +203,27 @@ impl Held {
         &self,
         rows: &Rows<'_>,
         overlaid: Option<&(Roster, Arc<Overlay>)>,
-        foresee: impl AsyncFnOnce(Vec<Outcome>) -> Result<(), OpError>,
+        foresee: impl AsyncFnOnce(Vec<Outcome>, Vec<Option<CommitId>>) -> Result<(), OpError>,
     ) -> Result<Job, Interrupted> {
         let (id, request) = (rows.job.id, as_asked(&self.roster, rows.job));
         self.say(&request.step("begin"), id, Advance::default()).await?;
         let fence = Some(Fence { home: self.home.clone(), job: id, holder: self.holder });
         let fenced = Request { fence, ..self.importer(rows.job, rows.organization).await? };
         let (organization, lines, options) = (rows.organization, rows.lines, rows.options);
-        let Report { mut outcomes, made } = match overlaid {
-            Some(run) => import_rows(run, &fenced, organization, lines, options).await?,
+        let Report { mut outcomes, mut commits, made } = match overlaid {
+            Some(run) => import_rows(run, &fenced, organization, lines, options, Conflicts::Raised).await?,
             None => import_one_by_one(&self.roster, &fenced, organization, lines, options).await?,
         };
-        for (found, foreseen) in outcomes.iter_mut().zip(&rows.foreseen) {
-            if found.status == OutcomeStatus::Unchanged {
-                found.clone_from(foreseen);
+        for (n, (found, foreseen)) in outcomes.iter_mut().zip(&rows.foreseen).enumerate() {
+            if found.status == OutcomeStatus::Unchanged && brings_in(foreseen) {
+                found.status = foreseen.status;
+                // It came before.
+                if let Some(commit) = commits.get_mut(n) {
+                    *commit = None;
+                }
             }
         }
-        foresee(outcomes.clone()).await?;
+        foresee(outcomes.clone(), commits).await?;
         let input = JobPartId { side: JobSide::Input, ..rows.part };
         let whole = outcomes.len() == lines.len();
         let forgets = if whole { vec![rows.part, input] } else { Vec::new() };
@@ -258,13 +267,24 @@ struct Decided {
     after: Job,
     overlay: Arc<Overlay>,
     outcomes: Vec<Outcome>,
+    /// For each outcome the commit with which it comes; nothing of one that came before.
+    commits: Vec<Option<CommitId>>,
+}
+
+impl Decided {
+    /// What the rows brought in, of a flush that was cut short: the others find what somebody else has done.
+    fn came(&self, flush: &CutShort) -> Vec<OutcomeStatus> {
+        let rows = self.outcomes.iter().zip(&self.commits);
+        let is_in = |id: &Option<CommitId>| id.is_none_or(|id| flush.has(id));
+        rows.map(|(row, id)| if is_in(id) { row.status } else { OutcomeStatus::Unchanged }).collect()
+    }
 }
 
 /// A chunk that is being committed.
 struct Flushing {
     chunk: Decided,
     coming: Arc<UnderWay>,
-    flushed: JoinHandle<Result<Names, CommitError>>,
+    flushed: JoinHandle<Result<Names, CutShort>>,
     since: Instant,
 }
 
@@ -289,24 +309,33 @@ impl Import<'_> {
             match (flushed, &early) {
                 (Ok(names), Some(next)) => next.overlay.arrived(&names),
                 (Ok(_), None) => {}
-                (Err(CommitError::Store(error)), _) => return Err(error.into()),
-                (Err(_), _) => return self.one_by_one(chunk.before).await.map(Some),
+                (Err(CutShort { why: CommitError::Store(error), .. }), _) => return Err(error.into()),
+                (Err(cut_short), _) => {
+                    let came = chunk.came(&cut_short);
+                    return self.one_by_one(chunk.before, Some(came)).await.map(Some);
+                }
             }
         }
         if job.done >= job.total {
             return Ok(None);
         }
-        let chunk = match early {
-            Some(chunk) => chunk,
-            None => match self.decide(job, None).await {
-                // Stopped, or another's: that is found out where it can be written down.
-                Err(Interrupted::Lost) => return self.one_by_one(job.clone()).await.map(Some),
+        let chunk = if let Some(chunk) = early {
+            chunk
+        } else {
+            // Of a chunk that is not the first nothing is in.
+            let came = self.begun.then(Vec::new);
+            match self.decide(job, None).await {
+                // Stopped, or another's: that is found out where it can be written down. What others are in the way of is
+                // looked at row by row.
+                Err(Interrupted::Lost | Interrupted::Failed(OpError::Refused(Refusal::Conflict))) => {
+                    return self.one_by_one(job.clone(), came).await.map(Some);
+                }
                 Err(hopeless @ Interrupted::Hopeless(_)) => {
-                    self.tell_of_what_is_in(job).await?;
+                    self.tell_of_what_is_in(job, came).await?;
                     return Err(hopeless);
                 }
                 decided => decided?,
-            },
+            }
         };
         let after = chunk.after.clone();
         self.under_way = Some(self.flush(chunk));
@@ -336,9 +365,10 @@ impl Import<'_> {
             lines: &lines,
             foreseen,
         };
-        let mut outcomes = Vec::new();
-        let after = above.rows(&rows, Some(&run), async |foreseen| {
+        let (mut outcomes, mut commits) = (Vec::new(), Vec::new());
+        let after = above.rows(&rows, Some(&run), async |foreseen, by| {
             outcomes.clone_from(&foreseen);
+            commits = by;
             // Should the flush be cut off, whoever goes on knows what was to come of the rows that it finds done.
             let ahead = JobPart { id: part, content: PartContent::Outcomes(foreseen) };
             store_parts(
@@ -351,7 +381,7 @@ impl Import<'_> {
             .await
         });
         let after = after.await?;
-        Ok(Decided { before: job.clone(), after, overlay: run.1, outcomes })
+        Ok(Decided { before: job.clone(), after, overlay: run.1, outcomes, commits })
     }
 
     /// Commits a chunk, with its outcomes and what it takes from the hold.
@@ -361,8 +391,8 @@ impl Import<'_> {
         let coming = Arc::new(overlay.under_way());
         let flushed = tokio::spawn(async move {
             // People come before the organization: none are made for a job that is to stop by now.
-            if !held.goes_on(id).await? {
-                return Err(CommitError::TooLate);
+            if !held.goes_on(id).await.map_err(CommitError::from)? {
+                return Err(CommitError::TooLate.into());
             }
             let cards = overlay.cards();
             let names = overlay.flush().await?;
@@ -373,8 +403,8 @@ impl Import<'_> {
     }
 
     /// A chunk in which others got in between: row by row on the store itself.
-    async fn one_by_one(&self, before: Job) -> Result<Job, Interrupted> {
-        // Whoever was erased meanwhile stands there no more.
+    /// What came in of it by this attempt counts as this job's; where none has begun with it, what one that was cut off foresaw.
+    async fn one_by_one(&self, before: Job, came: Option<Vec<OutcomeStatus>>) -> Result<Job, Interrupted> {
         let (part, lines) = (foreseen_part(&before), self.held.lines(&before).await?);
         let rows = Rows {
             job: &before,
@@ -382,15 +412,15 @@ impl Import<'_> {
             organization: self.organization,
             options: self.options,
             lines: &lines,
-            foreseen: self.held.foreseen(part).await?,
+            foreseen: self.foreseen(part, came.as_deref()).await?,
         };
         if !self.held.goes_on(before.id).await? {
-            self.tell_of_what_is_in(&before).await?;
+            self.tell_of_what_is_in(&before, came).await?;
             return Err(Interrupted::Lost);
         }
-        match self.held.rows(&rows, None, async |_| Ok(())).await {
+        match self.held.rows(&rows, None, async |_, _| Ok(())).await {
             Err(hopeless @ Interrupted::Hopeless(_)) => {
-                self.tell_of_what_is_in(&before).await?;
+                self.tell_of_what_is_in(&before, came).await?;
                 Err(hopeless)
             }
             done => done,
@@ -400,15 +430,38 @@ impl Import<'_> {
 
 impl Import<'_> {
     /// Of a chunk that goes on no more.
-    async fn tell_of_what_is_in(&self, job: &Job) -> Result<(), Interrupted> {
+    async fn tell_of_what_is_in(
+        &self,
+        job: &Job,
+        came: Option<Vec<OutcomeStatus>>,
+    ) -> Result<(), Interrupted> {
         let (part, lines) = (foreseen_part(job), self.held.lines(job).await?);
-        let foreseen = self.held.foreseen(part).await?;
+        let foreseen = self.foreseen(part, came.as_deref()).await?;
         let (organization, options) = (self.organization, self.options);
         let rows = Rows { job, part, organization, options, lines: &lines, foreseen };
-        let outcomes = self.come_in(&rows).await?;
+        let outcomes = match came {
+            Some(_) => up_to_last(&rows.foreseen, rows.foreseen.iter().map(brings_in)),
+            None => self.come_in(&rows).await?,
+        };
         let of = Some(JobPartId { side: JobSide::Input, ..part });
         let advance = Advance { outcomes, of, ..Advance::default() };
         self.held.say(&as_asked(&self.held.roster, job), job.id, advance).await.map(|_| ())
+    }
+
+    /// What is foreseen of a chunk. Of one that this attempt has begun with, only what came in by it.
+    async fn foreseen(
+        &self,
+        part: JobPartId,
+        came: Option<&[OutcomeStatus]>,
+    ) -> Result<Vec<Outcome>, Interrupted> {
+        // Whoever was erased meanwhile stands there no more.
+        let mut foreseen = self.held.foreseen(part).await?;
+        if let Some(came) = came {
+            for (n, outcome) in foreseen.iter_mut().enumerate() {
+                outcome.status = came.get(n).copied().unwrap_or(OutcomeStatus::Unchanged);
+            }
+        }
+        Ok(foreseen)
     }
 
     /// What came of the rows of a chunk that are in already, though the job is to stop: a chunk may take several commits.
@@ -419,12 +472,13 @@ impl Import<'_> {
         let run = on_overlay(&self.held.quiet(), Overlay::new);
         // Whoever asked may be gone by now: that they are in is looked at, and nothing is done.
         let looking = Request { actor: Actor::CLI, ..as_asked(&self.held.roster, rows.job) };
-        let found = import_rows(&run, &looking, rows.organization, rows.lines, rows.options).await?.outcomes;
+        let (lines, options) = (rows.lines, rows.options);
+        let found =
+            import_rows(&run, &looking, rows.organization, lines, options, Conflicts::Told).await?.outcomes;
         let is_in = |(found, foreseen): (&Outcome, &Outcome)| {
-            found.status == OutcomeStatus::Unchanged && foreseen.status != OutcomeStatus::Unchanged
+            found.status == OutcomeStatus::Unchanged && brings_in(foreseen)
         };
-        let last = found.iter().zip(&rows.foreseen).rposition(is_in);
-        Ok(last.map_or_else(Vec::new, |last| rows.foreseen[..=last].to_vec()))
+        Ok(up_to_last(&rows.foreseen, found.iter().zip(&rows.foreseen).map(is_in)))
     }
 }
 
@@ -433,6 +487,18 @@ fn told(job: &Job, dry_run: bool) -> (bool, u64) {
     let short = job.cursor.as_deref().and_then(|cursor| cursor.strip_prefix(Job::SHORT));
     let parts = short.and_then(|parts| parts.parse().ok()).unwrap_or(0);
     (short.is_some(), if dry_run { job.done.div_ceil(Job::PART as u64) } else { parts })
+}
+
+/// Whether a row is done with something in the organization.
+fn brings_in(outcome: &Outcome) -> bool {
+    matches!(outcome.status, OutcomeStatus::Added | OutcomeStatus::Changed)
+}
+
+/// Outcomes up to the last row that is in.
+fn up_to_last(outcomes: &[Outcome], is_in: impl Iterator<Item = bool>) -> Vec<Outcome> {
+    let rows = outcomes.iter().zip(is_in).enumerate();
+    let rows = rows.filter(|(_, (_, is_in))| *is_in).map(|(n, _)| n + 1).last().unwrap_or(0);
+    outcomes[..rows].to_vec()
 }
 
 fn finds_no_seat(outcome: &Outcome) -> bool {

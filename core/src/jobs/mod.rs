@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Mutex as Turn, Notify};
+use tokio::sync::{Mutex as Turn, Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use uuid::Uuid;
 
@@ -40,6 +40,9 @@ use crate::stop::Stop;
 const LOOK: Duration = Duration::from_secs(2);
 /// How many jobs one worker does at a time.
 const AT_A_TIME: usize = 4;
+/// How many of these may be such as are stopped or given up: there is always a place for what must end, such as the sweep
+/// after a removal from everything, however long imports take.
+const NOT_PRESSING: usize = 3;
 /// The longest wait between two attempts, in seconds.
 const LONGEST_WAIT: i64 = 300;
 
@@ -50,12 +53,14 @@ pub struct Worker {
     wake: Arc<Notify>,
     busy: Arc<Mutex<BTreeSet<JobId>>>,
     queue: Arc<Turn<Queue>>,
+    room: Arc<Semaphore>,
 }
 
 impl Worker {
     /// A worker on a store. `wake` tells it that a job was asked for in this process.
     pub fn new(roster: Roster, wake: Arc<Notify>) -> Self {
-        Self { roster, wake, busy: Arc::default(), queue: Arc::default() }
+        let room = Arc::new(Semaphore::new(NOT_PRESSING));
+        Self { roster, wake, busy: Arc::default(), queue: Arc::default(), room }
     }
 
     /// Works until the word to stop is given; then every job at hand is left at the end of its chunk, its lease released.
@@ -102,8 +107,14 @@ impl Worker {
             if at_hand.len() >= AT_A_TIME || stop.is_given() {
                 break;
             }
+            let room = if queue.must_end(id) {
+                None
+            } else {
+                let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else { continue };
+                Some(room)
+            };
             // What is wrong with one does not keep the others waiting.
-            if let Err(error) = self.attend(&mut queue, id, at_hand, stop).await {
+            if let Err(error) = self.attend(&mut queue, (id, room), at_hand, stop).await {
                 tracing::warn!(%error, "a job cannot be taken; trying again");
             }
         }
@@ -114,7 +125,7 @@ impl Worker {
     async fn attend(
         &self,
         queue: &mut Queue,
-        id: JobId,
+        (id, room): (JobId, Option<OwnedSemaphorePermit>),
         at_hand: &mut JoinSet<()>,
         stop: &Stop,
     ) -> Result<(), OpError> {
@@ -133,7 +144,7 @@ impl Worker {
                 let held = Held { roster: self.roster.clone(), home, holder, stop: stop.clone() };
                 at_hand.spawn(async move {
                     Box::pin(held.do_it(*job)).await;
-                    drop((place, at_work));
+                    drop((place, at_work, room));
                 });
             }
             Taken::NotNow(later) => queue.later(id, later),

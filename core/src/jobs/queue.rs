@@ -107,6 +107,12 @@ impl Queue {
         self.open.iter().filter(|(_, open)| open.is_ready(self.now)).map(|(id, _)| *id).collect()
     }
 
+    /// Whether one is of a kind that must end.
+    pub(super) fn must_end(&self, id: JobId) -> bool {
+        let kind = self.open.get(&id).and_then(|open| open.kind);
+        kind.is_some_and(|kind| Work::MUST_END.contains(&kind))
+    }
+
     pub(super) fn get(&self, id: JobId) -> Option<&Open> {
         self.open.get(&id)
     }

@@ -524,7 +524,8 @@ fn fresh_id(roster: &Roster) -> CommitId {
 }
 
 /// Waits a random while, longer with each try, so that those who lost do not lose together again.
-async fn back_off(roster: &Roster, attempt: u32) {
+/// Waits a while before the next attempt, not as long as others do.
+pub(crate) async fn back_off(roster: &Roster, attempt: u32) {
     let [random, ..] = roster.entropy.bytes();
     let millis = u64::from(random) * u64::from(attempt) / 32;
     tokio::time::sleep(std::time::Duration::from_millis(millis)).await;

@@ -2,6 +2,7 @@
 //! flushed to the store below in large groups, so that a run does exactly what its dry run reported.
 
 mod ahead;
+mod flush;
 mod shed;
 mod together;
 mod under_way;
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 pub(crate) use ahead::Ahead;
+pub(crate) use flush::CutShort;
 pub(crate) use together::Names;
 pub(crate) use under_way::UnderWay;
 
@@ -34,9 +36,6 @@ use crate::store::{
 };
 use crate::text::ExternalId;
 use crate::time::Timestamp;
-
-/// How many change sets go to the store below at a time.
-const GROUP: usize = 500;
 
 /// So few homes are read at once, without asking first which of them are there.
 const FEW: usize = 8;
@@ -217,46 +216,6 @@ impl Overlay {
         let read = self.base.read(&Home::Deployment, &[], &[]).await?;
         self.layer().clock = Some(read.now());
         Ok(read.now())
-    }
-
-    /// Commits to the store below what was committed here: new pointers first, then people, then organizations; pointers are
-    /// changed and let go last. What commits are called that were put together. On an error what has been flushed stays, and
-    /// the overlay must not be used again.
-    pub(crate) async fn flush(&self) -> Result<Names, CommitError> {
-        let (pending, forgotten) = {
-            let mut layer = self.layer();
-            layer.bytes = 0;
-            (std::mem::take(&mut layer.pending), std::mem::take(&mut layer.forgotten))
-        };
-        let flushed = self.flush_all(pending).await;
-        for (home, subject) in forgotten {
-            self.base.forget(&home, subject).await?;
-        }
-        flushed
-    }
-
-    async fn flush_all(&self, mut pending: Vec<ChangeSet>) -> Result<Names, CommitError> {
-        pending.sort_by_key(rank);
-        let mut waves: Vec<(u8, Vec<ChangeSet>)> = Vec::new();
-        for set in pending {
-            let rank = rank(&set);
-            match waves.last_mut() {
-                Some((last, wave)) if *last == rank => wave.push(set),
-                _ => waves.push((rank, vec![set])),
-            }
-        }
-        let mut names = Names::default();
-        for (_, wave) in waves {
-            // What comes later in a home rests on all that came before: it is sent when that is done.
-            for round in together::together(wave, &mut names) {
-                for group in round.chunks(GROUP) {
-                    for outcome in self.base.commit_all(group).await {
-                        outcome?;
-                    }
-                }
-            }
-        }
-        Ok(names)
     }
 
     /// Gives up what was to be flushed: for one that never will be.
@@ -461,26 +420,6 @@ pub(crate) fn on_overlay(
 ) -> (Roster, Arc<Overlay>) {
     let overlay = Arc::new(overlay(Arc::clone(&roster.store)));
     (Roster { store: Arc::<Overlay>::clone(&overlay), ..roster.clone() }, overlay)
-}
-
-/// A pointer is committed before what it leads to, and let go after it. What directories say of things that are there
-/// changes after them. What a source makes is counted before it is made.
-fn rank(set: &ChangeSet) -> u8 {
-    match set.home {
-        Home::Claim(_) | Home::Directory(..) | Home::Outbox(_) | Home::Webhooks(_) => {
-            let is_there = |key: &Key| set.guards.get(key).is_some_and(Option::is_some);
-            let late = |write: &Write| match write {
-                Write::Remove(_) => true,
-                Write::Put(record) => matches!(set.home, Home::Directory(..)) && is_there(&record.key()),
-                Write::Add { .. } => false,
-            };
-            if set.writes.iter().any(late) { 4 } else { 0 }
-        }
-        Home::Stream(_, 0) => 0,
-        Home::User(_) => 1,
-        Home::Organization(_) => 2,
-        Home::Deployment | Home::Feed | Home::Stream(..) | Home::Activity(_) => 3,
-    }
 }
 
 #[async_trait]

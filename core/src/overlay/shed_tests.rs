@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::*;
 use crate::actor::Actor;
 use crate::facts::{Entropy, Request};
-use crate::flows::import::{Again, ImportLine, ImportOptions, import_rows, parse_members};
+use crate::flows::import::{Again, Conflicts, ImportLine, ImportOptions, import_rows, parse_members};
 use crate::flows::{NewOrganization, NewUser, create_organization};
 use crate::log::digest;
 use crate::memory::MemoryStore;
@@ -86,7 +86,7 @@ async fn goes_through(purchased: Option<u32>) {
     let (run, mut sizes, mut ends) = (on_overlay(&roster, Overlay::new), Vec::new(), Vec::new());
     let options = ImportOptions { create_accounts: true, dry_run: true };
     for (n, part) in parts {
-        let report = import_rows(&run, &request, cloud, part, options).await.unwrap();
+        let report = import_rows(&run, &request, cloud, part, options, Conflicts::Told).await.unwrap();
         ends.push(report.outcomes[50].status.name());
         run.1.shed(None, |name| again.after(n, name));
         sizes.push(run.1.size());

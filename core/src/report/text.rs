@@ -1,5 +1,6 @@
 //! Filters as text: `owner.last_seen_at before -7d and traits.plan eq "pro"`. `and` binds closer than `or`; parentheses
-//! group. What is wrong is pointed at.
+//! group. The name of a trait stands in quotation marks where it holds what would end it: `traits."plan, paid" exists`. What
+//! is wrong is pointed at.
 
 use serde_json::Value;
 
@@ -152,9 +153,7 @@ impl Reader {
     }
 
     fn test(&mut self) -> Result<Test, Wrong> {
-        let Token { at, kind: Piece::Word(name) } = self.next("a column")? else {
-            return Err((self.tokens[self.at - 1].at, "expected a column".to_owned()));
-        };
+        let (at, name) = self.column()?;
         let field = Field::of(self.kind, &name).map_err(|wrong| (at, wrong))?;
         let Token { at, kind } = self.next("an operator")?;
         let op = match kind {
@@ -172,6 +171,22 @@ impl Reader {
             _ => vec![self.value()?],
         };
         Test::new(field, op, &values).map_err(|wrong| (here, wrong))
+    }
+
+    /// A word, or one that ends in a dot with the rest in quotation marks right behind it.
+    fn column(&mut self) -> Result<(usize, String), Wrong> {
+        let Token { at, kind: Piece::Word(mut name) } = self.next("a column")? else {
+            return Err((self.tokens[self.at - 1].at, "expected a column".to_owned()));
+        };
+        let end = at + name.chars().count();
+        if name.ends_with('.')
+            && let Some(Token { at: behind, kind: Piece::Quoted(rest) }) = self.peek()
+            && *behind == end
+        {
+            name.push_str(rest);
+            self.at += 1;
+        }
+        Ok((at, name))
     }
 
     fn list(&mut self) -> Result<Vec<Value>, Wrong> {
@@ -227,6 +242,13 @@ mod tests {
         assert!(
             Filter::read(ReportKind::Organizations, &json!({"field": "slug", "op": "exists"}), "").is_ok()
         );
+        let quoted =
+            parse_where(kind, r#"traits."plan, \"paid\" (a.b)" eq 1 and organization.traits."a b" exists"#);
+        let json = json!({"and": [
+            {"field": "traits.plan, \"paid\" (a.b)", "op": "eq", "value": 1},
+            {"field": "organization.traits.a b", "op": "exists"},
+        ]});
+        assert_eq!(quoted, Ok(Filter::read(kind, &json, "").unwrap()));
         let loose = parse_where(kind, "owner missing or traits.a eq 1 and traits.b eq true").unwrap();
         assert!(matches!(loose, Filter::Or(ref any) if any.len() == 2), "{loose:?}");
     }
@@ -245,6 +267,12 @@ mod tests {
             ("owner.sessions gt \"x\"", 18),
             ("name in \"x\"", 8),
             ("name eq \"x\" and", 15),
+            ("traits.a b eq 1", 9),
+            ("traits.\"a b eq 1", 7),
+            ("traits. \"a b\" eq 1", 0),
+            ("traits.\"\" eq 1", 0),
+            ("name.\"a\" eq 1", 0),
+            ("traits.\"a b\" like 1", 13),
         ] {
             let wrong = parse_where(ReportKind::Accounts, text).unwrap_err();
             let pointed = wrong.lines().last().unwrap().find('^').unwrap();

@@ -31,6 +31,11 @@ async fn g4_the_later_timestamp_wins_whatever_the_order() {
             assert_eq!((&zoe["traits"]["plan"], &zoe["name"]), (&json!("pro"), &json!("Zoe")), "{order:?}");
             assert_eq!(zoe["traits"]["city"], json!("Rome"), "{order:?}");
             assert_eq!(at.role("zoe", "north").await, Value::Null, "{order:?}");
+            assert_eq!(
+                at.account("north").await["traits"]["mrr"],
+                json!(2),
+                "G2: as whoever goes says, {order:?}"
+            );
             assert_eq!(at.dead().await, [""; 0], "{order:?}");
         }
     }

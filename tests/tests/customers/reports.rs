@@ -81,6 +81,19 @@ async fn t5_a_report_filters_and_sorts_by_every_column() {
             csv.post("/v1/reports/accounts", body).await.text,
             "external_id,traits.plan\r\neast,pro\r\n"
         );
+        // Page by page as CSV, by the header that says where the next begins.
+        let (mut pages, mut cursor) = (Vec::new(), Value::Null);
+        loop {
+            let body =
+                json!({"columns": ["external_id"], "sort": ["external_id"], "limit": 3, "cursor": cursor});
+            let page = csv.post("/v1/reports/accounts", body).await;
+            pages.push(page.text.clone());
+            match page.header("roster-next-cursor") {
+                Some(next) => cursor = json!(next),
+                None => break,
+            }
+        }
+        assert_eq!(pages, ["external_id\r\neast\r\nnorth\r\nsouth\r\n", "external_id\r\nwest\r\n"]);
         let organizations =
             json!({"columns": ["external_id", "seats.used", "accounts", "members"], "sort": ["external_id"]});
         let page = operator.post("/v1/reports/organizations", organizations).await.is(200);
@@ -323,6 +336,8 @@ async fn t5_m8_members_are_listed_by_when_they_were_last_seen_and_reports_may_hi
         for list in ["members", "accounts/ext:north/members"] {
             let text = csv.get(&format!("{cloud}/{list}?sort=-last_seen_at&limit=1")).await.text;
             let (header, row) = text.split_once("\r\n").unwrap();
+            let none = csv.get(&format!("{cloud}/{list}?sort=last_seen_at&q=nobody")).await.text;
+            assert_eq!(none, format!("{header}\r\n"), "the same columns without any row");
             assert!(header.ends_with(",last_seen_at") && row.contains(",2026-01-03T00:00:00.000Z"), "{text}");
         }
         let mut up = listed("members?sort=last_seen_at&limit=3").await;

@@ -137,6 +137,28 @@ async fn a_write_key_and_others_are_not_taken_for_each_other() {
         service.nobody().post("/v1/batch", json!({"batch": []})).await.refused(401, "unauthenticated");
         let wrong = service.nobody().with("authorization", &basic(&at.world.admin_key));
         wrong.post("/v1/track", json!({})).await.refused(401, "unauthenticated");
+        // As Segment's libraries for browsers and phones say who they are.
+        let nobody = service.nobody();
+        let keyed = |key: &str| json!({"userId": "zoe", "groupId": "gone", "writeKey": key, "assign": false});
+        assert_eq!(nobody.post("/v1/group", keyed(&at.key)).await.is(200), json!({"success": true}));
+        let batch = json!({
+            "batch": [{"type": "identify", "userId": "zoe", "writeKey": &at.key}], "writeKey": &at.key,
+        });
+        nobody.post("/segment/v1/batch", batch.clone()).await.is(200);
+        at.applied().await;
+        assert_eq!(at.user("zoe").await.is(200)["external_id"], json!("zoe"));
+        let path = format!("/v1/sources/{}/dead-letters", at.source);
+        let letters = service.operator().get(&path).await.is(200);
+        assert_eq!(text(&letters, "/data/0/reason"), "user_not_found");
+        assert!(
+            !letters.to_string().contains("writeKey") && !letters.to_string().contains(&at.key),
+            "{letters}"
+        );
+        nobody.post("/v1/group", keyed(&at.world.admin_key)).await.refused(401, "unauthenticated");
+        nobody.post("/v1/batch", json!([at.key])).await.refused(401, "unauthenticated");
+        nobody.on_behalf_of("ext:anna").post("/v1/group", keyed(&at.key)).await.refused(422, "invalid");
+        // The header counts where there is one.
+        wrong.post("/v1/batch", batch).await.refused(401, "unauthenticated");
         let audit = service.operator().get("/v1/audit?action=source.created").await.is(200);
         assert_eq!(text(&audit, "/data/0/target/id"), at.source);
     }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use roster_core::home::Home;
 use roster_core::op::Roster;
 use roster_tests::crash::{Afterwards, Crash, Loss};
 use roster_tests::gate::Between;
@@ -246,6 +247,16 @@ async fn g7_a_closed_organization_and_an_erased_owner_do_not_come_back() {
         let before = at.how_many().await;
         at.says("/v1/group", json!({"userId": "zoe", "groupId": "acme", "traits": {"name": "Acme"}})).await;
         assert_eq!((at.how_many().await, at.dead().await.len()), (before, 1));
+        // O7, T7: nobody is a member any more, and nothing that anybody does counts there.
+        let track = json!({"userId": "zoe", "event": "Report Opened"});
+        at.says("/v1/track", track.clone()).await;
+        assert_eq!(at.dead().await.len(), 1);
+        let mut within = track;
+        within["context"] = json!({"groupId": "acme"});
+        at.says("/v1/track", within).await;
+        assert!(at.dead().await.contains(&"organization_closed".to_owned()), "{:?}", at.dead().await);
+        let acme = Home::Activity(text(&at.organization("acme").await, "/id").parse().unwrap());
+        assert_eq!(at.service().roster.store.dump(&acme).await.unwrap().records, [], "{store}");
         assert_eq!(at.organization("acme").await["status"], json!("closed"));
     }
 }

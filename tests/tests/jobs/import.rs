@@ -14,21 +14,23 @@ crate::on_every_store! {
     p5_an_administrator_imports_by_address_and_people_of_their_own
     x3_nothing_comes_in_once_an_import_is_stopped
     x4_others_get_in_between_while_the_next_rows_are_decided
+    x4_of_two_imports_side_by_side_one_tells_of_each_row
 }
 
 mod cases {
     use std::fmt::Write as _;
 
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex};
 
     use async_trait::async_trait;
     use http::Method;
     use roster_core::actor::Actor;
     use roster_core::facts::{Request, Seed};
-    use roster_core::flows::{cancel_job, find_job, set_role};
+    use roster_core::flows::import::{ImportOptions, parse_members};
+    use roster_core::flows::{begin_import, cancel_job, find_job, set_role};
     use roster_core::home::{Home, Key, Record};
-    use roster_core::id::{AccountId, OrganizationId};
+    use roster_core::id::{AccountId, JobId, OrganizationId};
     use roster_core::log::digest;
     use roster_core::model::JobSide;
     use roster_core::op::Roster;
@@ -450,6 +452,71 @@ mod cases {
         let seats = service.operator().get(&format!("/v1/organizations/{one}/seats")).await.is(200);
         assert_eq!(seats["used"], 357);
         is_clean(&service).await;
+    }
+
+    /// Imports the same file by another worker just before a commit of members.
+    #[derive(Debug)]
+    struct Rival {
+        below: Roster,
+        organization: OrganizationId,
+        file: String,
+        at: usize,
+        commits: AtomicUsize,
+        job: Mutex<Option<JobId>>,
+    }
+
+    #[async_trait]
+    impl Hook for Rival {
+        async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+            let members = changes.writes.iter().any(|it| matches!(it, Write::Put(Record::Member(_))));
+            if members && self.commits.fetch_add(1, Ordering::SeqCst) == self.at {
+                let request = Request::new(Actor::CLI, self.below.entropy.as_ref());
+                let lines = parse_members(self.file.as_bytes()).unwrap();
+                let options = ImportOptions { create_accounts: true, dry_run: false };
+                let begun = begin_import(&self.below, &request, self.organization, lines, options).await;
+                *self.job.lock().unwrap() = Some(begun.unwrap().output.id);
+                Box::pin(crate::worker(&self.below).work_off()).await.unwrap();
+            }
+            store.commit(changes).await
+        }
+    }
+
+    /// A chunk of many changes is several commits: the other import comes before the first, or between two.
+    pub async fn x4_of_two_imports_side_by_side_one_tells_of_each_row(store: &str) {
+        for at in [0, 1] {
+            let service = Service::on(store).await;
+            let one = organization(&service, "one", None).await;
+            let mut file = "user_external_id,account_external_id,role\n".to_owned();
+            for n in 0..80 {
+                writeln!(file, "p{n},a{n},viewer").unwrap();
+            }
+            let path = format!("/v1/organizations/{one}/imports?create_accounts=true");
+            let first = text(&upload(&service, &path, &file).await.is(202), "/job/id");
+            let below = service.roster.clone();
+            let (commits, job) = (AtomicUsize::new(0), Mutex::new(None));
+            let rival =
+                Rival { below: below.clone(), organization: one.parse().unwrap(), file, at, commits, job };
+            let rival = Arc::new(rival);
+            let between = Between::new(Arc::clone(&below.store), Arc::<Rival>::clone(&rival));
+            crate::worker(&Roster { store: between, ..below }).work_off().await.unwrap();
+            let other = rival.job.lock().unwrap().unwrap().to_string();
+            let told = async |job: &str| {
+                let job = service.operator().get(&format!("/v1/jobs/{job}")).await.is(200);
+                assert_eq!(job["status"], "completed", "{job}");
+                let rows = results(&service, &job).await;
+                rows.iter().map(|row| text(row, "/status")).collect::<Vec<_>>()
+            };
+            let (first, other) = (told(&first).await, told(&other).await);
+            for (n, statuses) in first.iter().zip(&other).enumerate() {
+                let mut statuses = [statuses.0.as_str(), statuses.1.as_str()];
+                statuses.sort_unstable();
+                assert_eq!(statuses, ["added", "unchanged"], "{store}, {at}, row {n}");
+            }
+            let added = |rows: &[String]| rows.iter().filter(|status| *status == "added").count();
+            let (first, other) = (added(&first), added(&other));
+            assert_eq!((first > 0, other > 0, first + other), (at > 0, true, 80), "{store}, {at}");
+            is_clean(&service).await;
+        }
     }
 
     pub async fn x2_an_import_is_followed_to_its_end_and_its_events_come_in_the_order_of_the_file(

@@ -7,6 +7,7 @@ mod due;
 mod dying;
 mod everywhere;
 mod import;
+mod meanwhile;
 mod queue;
 mod records;
 mod unswept;

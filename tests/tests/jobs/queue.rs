@@ -5,26 +5,31 @@ crate::on_every_store! {
     x3_a_job_of_a_later_instant_keeps_no_new_one_waiting
     x3_what_gets_nowhere_is_given_up_but_for_what_must_end
     x3_an_upload_that_was_cut_off_is_taken_away
+    m5_a_removal_waits_for_no_long_jobs
 }
 
 mod cases {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::{Duration, Instant};
 
     use async_trait::async_trait;
     use roster_core::actor::Actor;
     use roster_core::facts::Request;
     use roster_core::home::{Home, Record};
     use roster_core::id::JobId;
-    use roster_core::model::DirectoryEntry;
+    use roster_core::jobs::Worker;
+    use roster_core::model::{DirectoryEntry, Work};
     use roster_core::op::{Roster, run};
     use roster_core::ops::job::{MAX_ATTEMPTS, TakeJob, Taken};
     use roster_core::ops::pointer::PutDirectoryEntry;
     use roster_core::rounds::make_round;
+    use roster_core::stop::Stop;
     use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreError, StoreErrorKind, Write};
     use roster_tests::gate::{Between, Hook};
     use roster_tests::http::{Service, text};
     use serde_json::{Value, json};
+    use tokio::sync::{Notify, Semaphore};
 
     use crate::{add, is_clean, organization, upload, worker};
 
@@ -146,6 +151,76 @@ mod cases {
         assert_eq!((shown(&bulk).await, shown(&removal).await), (json!("failed"), json!("running")));
         worker(&service.roster).work_off().await.unwrap();
         assert_eq!((shown(&bulk).await, shown(&removal).await), (json!("failed"), json!("completed")));
+        is_clean(&service).await;
+    }
+
+    /// Holds what bulk jobs would do until it is closed.
+    #[derive(Debug)]
+    struct Slow {
+        room: Semaphore,
+        waiting: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Hook for Slow {
+        async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+            let slow = |it: &Write| match it {
+                Write::Put(Record::Job(job)) => matches!(job.work, Work::Bulk { .. }) && job.done > 0,
+                _ => false,
+            };
+            if changes.writes.iter().any(slow) {
+                self.waiting.fetch_add(1, Ordering::SeqCst);
+                drop(self.room.acquire().await);
+            }
+            store.commit(changes).await
+        }
+    }
+
+    /// Jobs that take long take every place but the one that is kept.
+    pub async fn m5_a_removal_waits_for_no_long_jobs(store: &str) {
+        let service = Service::on(store).await;
+        let id = organization(&service, "one", None).await;
+        let ada = text(&add(&service, &id, "ada@example.com", "viewer").await.is(201), "/user_id");
+        let path = format!("/v1/organizations/{id}/members/bulk");
+        let mut jobs = Vec::new();
+        for n in 0..5 {
+            let body = json!({"action": "remove", "users": [format!("ext:nobody-{n}")]});
+            jobs.push(service.operator().post(&path, body).await.is(202));
+        }
+        let slow = Arc::new(Slow { room: Semaphore::new(0), waiting: AtomicUsize::new(0) });
+        let below = Between::new(Arc::clone(&service.roster.store), Arc::<Slow>::clone(&slow));
+        let (wake, stop) = (Arc::new(Notify::new()), Stop::default());
+        let worker = Worker::new(Roster { store: below, ..service.roster.clone() }, Arc::clone(&wake));
+        let stopped = stop.clone();
+        let working = tokio::spawn(async move { worker.work(stopped).await });
+        let shown = async |job: &Value| {
+            let path = format!("/v1/jobs/{}", text(job, "/job/id"));
+            service.operator().get(&path).await.is(200)["status"].clone()
+        };
+        let until = Instant::now() + Duration::from_secs(20);
+        while slow.waiting.load(Ordering::SeqCst) < 3 {
+            assert!(Instant::now() < until, "{store}: not begun");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let removal = service.operator().delete(&format!("/v1/users/{ada}/accounts")).await.is(202);
+        wake.notify_one();
+        while shown(&removal).await != "completed" {
+            assert!(Instant::now() < until, "{store}: the removal waits");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for job in &jobs {
+            assert!(shown(job).await != "completed_with_conflicts", "{store}");
+        }
+        slow.room.close();
+        for job in &jobs {
+            while shown(job).await != "completed_with_conflicts" {
+                assert!(Instant::now() < until, "{store}: the others wait");
+                wake.notify_one();
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        stop.give();
+        working.await.unwrap();
         is_clean(&service).await;
     }
 

@@ -71,9 +71,6 @@ pub async fn set_access(session: Session, one: &One, access: WholeAccess) -> Res
         flows::replace_access(&session.roster, &request, organization, &one.user, access.ask()).await?;
     let (_, diff) = done.output;
     let shape = shapes::access_diff(&diff);
-    if session.out.is_for_machines() {
-        return session.out.value(&shape);
-    }
     let mut rows = Vec::new();
     for outcome in ["added", "removed", "changed", "unchanged"] {
         for line in shape[outcome].as_array().into_iter().flatten() {
@@ -81,6 +78,9 @@ pub async fn set_access(session: Session, one: &One, access: WholeAccess) -> Res
             row["outcome"] = json!(outcome);
             rows.push(row);
         }
+    }
+    if session.out.is_for_machines() {
+        return session.out.rows(&shape, &["outcome", "account", "role", "previous_role"], &rows);
     }
     let columns =
         [("", "/outcome"), ("ACCOUNT", "/account"), ("ROLE", "/role"), ("BEFORE", "/previous_role")];

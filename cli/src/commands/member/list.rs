@@ -165,5 +165,5 @@ async fn list_seen(
     let shape = |row: &SeenMember| shapes::seen_member(organization, row, account);
     let rows = rows.iter().map(shape).collect();
     let schema = if account.is_some() { "AccountMember" } else { "Member" };
-    session.out.list(schema, &Listed { rows, next }, SEEN_COLUMNS, NONE)
+    session.out.list_with((schema, &["last_seen_at"]), &Listed { rows, next }, SEEN_COLUMNS, NONE)
 }

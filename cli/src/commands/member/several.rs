@@ -90,7 +90,7 @@ pub async fn run(session: Session, whom: &Several, act: Act) -> Result<(), Failu
         rows.push(json!({"user": user.to_string(), "status": status, "code": code}));
     }
     if session.out.is_for_machines() {
-        session.out.value(&json!({"results": rows}))?;
+        session.out.rows(&json!({"results": rows}), &["user", "status", "code"], &rows)?;
     } else {
         line(&table(&rows, &[("USER", "/user"), ("STATUS", "/status"), ("CODE", "/code")]))?;
     }

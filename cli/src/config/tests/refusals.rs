@@ -18,7 +18,7 @@ fn every_problem_is_said_at_once_with_its_place_and_what_to_do() {
         ("ROSTER_MASTER_KEY", "c2hvcnQ="),
     ];
     let flags = Flags { listen: Some("localhost".into()), ..Flags::default() };
-    let known = "server.listen, server.trusted_proxies, public_url, data_dir, master_key, master_key_file, storage.backend, \
+    let known = "server.listen, server.trusted_proxies, server.followers, public_url, data_dir, master_key, master_key_file, storage.backend, \
                  storage.sqlite.path, storage.postgres.url, storage.postgres.url_file, \
                  storage.postgres.connections, storage.redis.url, storage.redis.url_file, storage.redis.prefix, \
                  storage.redis.durability, storage.redis.appendfsync, links.invitation, \

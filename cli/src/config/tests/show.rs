@@ -31,6 +31,7 @@ fn show_prints_each_setting_once_with_its_source() {
         "SETTING VALUE SOURCE",
         "server.listen [::1]:80 --listen",
         "server.trusted_proxies (not set) default",
+        "server.followers 1000 default",
         "public_url http://[::1]:80 default",
         "data_dir /d ROSTER_DATA_DIR",
         "master_key (hidden) ./roster.toml",
@@ -80,10 +81,10 @@ fn show_prints_each_setting_once_with_its_source() {
     let data_dir = serde_json::json!({
         "key": "data_dir", "value": "/d", "source": { "kind": "environment", "name": "ROSTER_DATA_DIR" },
     });
-    assert_eq!(json["settings"][3], data_dir);
-    assert_eq!(json["settings"][4]["value"], "(hidden)");
-    assert_eq!(json["settings"][5]["value"], serde_json::Value::Null);
-    assert_eq!(json["settings"][5]["source"], serde_json::json!({ "kind": "default" }));
+    assert_eq!(json["settings"][4], data_dir);
+    assert_eq!(json["settings"][5]["value"], "(hidden)");
+    assert_eq!(json["settings"][6]["value"], serde_json::Value::Null);
+    assert_eq!(json["settings"][6]["source"], serde_json::json!({ "kind": "default" }));
 }
 
 #[test]

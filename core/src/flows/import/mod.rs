@@ -16,11 +16,11 @@ pub(crate) use row::ROW;
 
 use crate::facts::Request;
 use crate::home::{Home, Key, Record};
-use crate::id::OrganizationId;
+use crate::id::{CommitId, OrganizationId};
 use crate::model::{Made, Outcome};
-use crate::op::Roster;
+use crate::op::{Roster, TRIES, back_off};
 use crate::overlay::Overlay;
-use crate::refusal::OpError;
+use crate::refusal::{OpError, Refusal};
 use crate::store::StoreError;
 
 /// How an import is done.
@@ -37,6 +37,8 @@ pub struct ImportOptions {
 pub(crate) struct Report {
     /// One outcome a row, in the order of the file.
     pub(crate) outcomes: Vec<Outcome>,
+    /// For each the last commit to the organization by then, where they were gone through on an overlay.
+    pub(crate) commits: Vec<Option<CommitId>>,
     /// What was made by the way.
     pub(crate) made: Made,
 }
@@ -53,6 +55,15 @@ pub(crate) async fn seats_are_limited(
     })
 }
 
+/// What becomes of a row in whose way others are (rule X4: its outcome is the file's, not the moment's).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Conflicts {
+    /// An error: whoever asked decides afresh.
+    Raised,
+    /// It is tried again, and that is its outcome where it does not help.
+    Told,
+}
+
 /// Rows on an overlay, with all that they are going to read.
 pub(crate) async fn import_rows(
     (overlaid, overlay): &(Roster, Arc<Overlay>),
@@ -60,9 +71,18 @@ pub(crate) async fn import_rows(
     organization: OrganizationId,
     lines: &[ImportLine],
     options: ImportOptions,
+    conflicts: Conflicts,
 ) -> Result<Report, OpError> {
     ahead::read_ahead(overlaid, overlay, request, organization, lines).await?;
-    import_one_by_one(overlaid, request, organization, lines, options).await
+    let (mut report, home) = (Report::default(), Home::Organization(organization));
+    for line in lines {
+        match import_row(overlaid, request, organization, line, options, conflicts, &mut report).await {
+            Err(OpError::Lost) => break,
+            done => done?,
+        }
+        report.commits.push(overlay.last_commit(&home));
+    }
+    Ok(report)
 }
 
 /// Rows as they come, each asking for itself; not those that come after the job was taken over or is to stop.
@@ -75,10 +95,35 @@ pub(crate) async fn import_one_by_one(
 ) -> Result<Report, OpError> {
     let mut report = Report::default();
     for line in lines {
-        match row::import(roster, request, organization, line, options, &mut report).await {
+        match import_row(roster, request, organization, line, options, Conflicts::Told, &mut report).await {
             Err(OpError::Lost) => break,
             done => done?,
         }
     }
     Ok(report)
+}
+
+async fn import_row(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    line: &ImportLine,
+    options: ImportOptions,
+    conflicts: Conflicts,
+    report: &mut Report,
+) -> Result<(), OpError> {
+    for attempt in 1.. {
+        match row::import(roster, request, organization, line, options, report).await {
+            Err(OpError::Refused(Refusal::Conflict)) if conflicts == Conflicts::Told => {}
+            done => return done,
+        }
+        // What stands still answers the same.
+        if attempt >= TRIES || roster.store.stands_still() {
+            break;
+        }
+        back_off(roster, attempt).await;
+    }
+    let refusal = Refusal::Conflict;
+    report.outcomes.push(row::refused(line, refusal.code(), refusal.to_string()));
+    Ok(())
 }

@@ -21,7 +21,7 @@ const EXTERNAL_ID_DIFFERS: &str = "external_id_differs";
 /// The operation as which a refused row is counted, whatever it was refused for: the one that a row is there for.
 pub(crate) const ROW: &str = "SetRole";
 
-/// Imports one row and notes its outcome; an error only where the store fails.
+/// Imports one row and notes its outcome; an error only where the store fails or others are in the way.
 pub(crate) async fn import(
     roster: &Roster,
     request: &Request,
@@ -30,33 +30,41 @@ pub(crate) async fn import(
     options: ImportOptions,
     report: &mut Report,
 ) -> Result<(), OpError> {
-    let outcome = |status, code: Option<&str>, detail, warning: Option<&str>| Outcome {
-        item: line.item.clone(),
-        line: Some(line.line),
-        status,
-        code: code.map(str::to_owned),
-        warning: warning.map(str::to_owned),
-        detail,
-    };
     let row = match &line.row {
         Ok(row) => row,
         Err(detail) => {
             roster.observer.refused(ROW, "invalid");
-            let detail = Some(detail.clone());
-            report.outcomes.push(outcome(OutcomeStatus::Refused, Some("invalid"), detail, None));
+            report.outcomes.push(refused(line, "invalid", detail.clone()));
             return Ok(());
         }
     };
     let request = request.step(&format!("line {}", line.line));
     match act(roster, &request, organization, row, options, &mut report.made).await {
-        Ok((status, warning)) => report.outcomes.push(outcome(status, None, None, warning)),
-        Err(OpError::Refused(refusal)) => {
-            let detail = Some(refusal.to_string());
-            report.outcomes.push(outcome(OutcomeStatus::Refused, Some(refusal.code()), detail, None));
+        Ok((status, warning)) => report.outcomes.push(Outcome {
+            status,
+            code: None,
+            warning: warning.map(str::to_owned),
+            detail: None,
+            ..refused(line, "", String::new())
+        }),
+        Err(OpError::Refused(refusal)) if refusal != Refusal::Conflict => {
+            report.outcomes.push(refused(line, refusal.code(), refusal.to_string()));
         }
         Err(error) => return Err(error),
     }
     Ok(())
+}
+
+/// The outcome of a row that is refused.
+pub(crate) fn refused(line: &ImportLine, code: &str, detail: String) -> Outcome {
+    Outcome {
+        item: line.item.clone(),
+        line: Some(line.line),
+        status: OutcomeStatus::Refused,
+        code: Some(code.to_owned()),
+        warning: None,
+        detail: Some(detail),
+    }
 }
 
 async fn act(

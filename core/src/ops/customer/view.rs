@@ -10,6 +10,7 @@ use crate::model::Names;
 use crate::model::customer::{ReportKind, TheView, View as SavedView};
 use crate::op::{Decision, Event, Operation, View};
 use crate::refusal::Refusal;
+use crate::report::{columns_of, order_of};
 use crate::store::StoreError;
 use crate::text::Name;
 
@@ -42,6 +43,7 @@ impl Operation for CreateView {
 
     fn decide(&self, (): (), facts: &Facts) -> Result<Decision<SavedView>, Refusal> {
         require_operator(facts)?;
+        check(self.kind, &self.columns, &self.sort)?;
         let view = SavedView {
             id: ViewId::from_uuid(facts.fresh("view")),
             name: self.name.clone(),
@@ -54,6 +56,14 @@ impl Operation for CreateView {
         let event = Event::new("view.created", "view", view.id).after(fields(&view));
         Ok(Decision::unchanged(view.clone()).put(view.into()).event(event))
     }
+}
+
+/// Whether there are such columns and such an order.
+fn check(kind: ReportKind, columns: &[String], sort: &[String]) -> Result<(), Refusal> {
+    columns_of(kind, columns)
+        .map(drop)
+        .and_then(|()| order_of(kind, sort).map(drop))
+        .map_err(|wrong| Refusal::Invalid(vec![wrong]))
 }
 
 /// A merge-patch: `None` keeps.
@@ -105,6 +115,7 @@ impl Operation for UpdateView {
             sort: sort.unwrap_or_else(|| before.sort.clone()),
             ..before.clone()
         };
+        check(after.kind, &after.columns, &after.sort)?;
         if after == before {
             return Ok(Decision::unchanged(after));
         }

@@ -214,7 +214,19 @@ fn check(
             "/default_role",
             "a role of one organization fits only a source whose groups go to that one",
         )),
-        _ => check_names(events).and_then(|()| check_bound(new_organizations_per_day)),
+        _ => check_groups(groups)
+            .and_then(|()| check_names(events))
+            .and_then(|()| check_bound(new_organizations_per_day)),
+    }
+}
+
+/// Whether groups can go there, but for what is to be looked for.
+pub fn check_groups(groups: &Groups) -> Result<(), Refusal> {
+    match groups {
+        Groups::Trait(name) if name.is_empty() || name.chars().count() > 200 => {
+            Err(Refusal::invalid("/groups/trait", "name a trait, of 1 to 200 characters"))
+        }
+        Groups::Trait(_) | Groups::One(_) | Groups::Each => Ok(()),
     }
 }
 

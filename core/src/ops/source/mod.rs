@@ -2,7 +2,9 @@
 
 mod manage;
 
-pub use manage::{CreateSource, DeleteSource, SourcePatch, UpdateSource, check_bound, check_names};
+pub use manage::{
+    CreateSource, DeleteSource, SourcePatch, UpdateSource, check_bound, check_groups, check_names,
+};
 
 use crate::model::customer::{Instants, of_trait};
 use crate::model::{TraitPatch, Traits};

@@ -1,0 +1,109 @@
+//! What was committed in memory goes to the store below, much at a time.
+
+use std::collections::BTreeSet;
+
+use super::{Names, Overlay, together};
+use crate::home::{Home, Key};
+use crate::id::CommitId;
+use crate::store::{ChangeSet, CommitError, Write};
+
+/// How many change sets go to the store below at a time.
+const GROUP: usize = 500;
+
+impl Overlay {
+    /// Commits to the store below what was committed here: new pointers first, then people, then organizations; pointers are
+    /// changed and let go last. What commits are called that were put together. On an error what has been flushed stays and is
+    /// told, and the overlay must not be used again.
+    pub(crate) async fn flush(&self) -> Result<Names, CutShort> {
+        let (pending, forgotten) = {
+            let mut layer = self.layer();
+            layer.bytes = 0;
+            (std::mem::take(&mut layer.pending), std::mem::take(&mut layer.forgotten))
+        };
+        let flushed = self.flush_all(pending).await;
+        for (home, subject) in forgotten {
+            self.base.forget(&home, subject).await.map_err(CommitError::from)?;
+        }
+        flushed
+    }
+
+    async fn flush_all(&self, mut pending: Vec<ChangeSet>) -> Result<Names, CutShort> {
+        pending.sort_by_key(rank);
+        let mut waves: Vec<(u8, Vec<ChangeSet>)> = Vec::new();
+        for set in pending {
+            let rank = rank(&set);
+            match waves.last_mut() {
+                Some((last, wave)) if *last == rank => wave.push(set),
+                _ => waves.push((rank, vec![set])),
+            }
+        }
+        let (mut names, mut arrived) = (Names::default(), BTreeSet::new());
+        for (_, wave) in waves {
+            // What comes later in a home rests on all that came before: it is sent when that is done.
+            for round in together::together(wave, &mut names) {
+                for group in round.chunks(GROUP) {
+                    let mut failed = None;
+                    for (set, outcome) in group.iter().zip(self.base.commit_all(group).await) {
+                        match outcome {
+                            Ok(_) => drop(arrived.insert(set.id)),
+                            // Whether that one is there is not known: this comes before all else.
+                            Err(error @ CommitError::Store(_)) => failed = Some(error),
+                            Err(error) => failed = failed.or(Some(error)),
+                        }
+                    }
+                    if let Some(why) = failed {
+                        return Err(CutShort { why, arrived, names });
+                    }
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    /// The last commit to a home that waits to be flushed.
+    pub(crate) fn last_commit(&self, home: &Home) -> Option<CommitId> {
+        self.layer().pending.iter().rfind(|set| set.home == *home).map(|set| set.id)
+    }
+}
+
+/// A flush that has not come to its end.
+#[derive(Debug)]
+pub(crate) struct CutShort {
+    /// The first commit that was not done, and why.
+    pub(crate) why: CommitError,
+    arrived: BTreeSet<CommitId>,
+    names: Names,
+}
+
+impl CutShort {
+    /// Whether a commit of the overlay is in the store below by this flush.
+    pub(crate) fn has(&self, id: CommitId) -> bool {
+        self.arrived.contains(&self.names.of(id).unwrap_or(id))
+    }
+}
+
+impl From<CommitError> for CutShort {
+    fn from(why: CommitError) -> Self {
+        Self { why, arrived: BTreeSet::new(), names: Names::default() }
+    }
+}
+
+/// A pointer is committed before what it leads to, and let go after it. What directories say of things that are there
+/// changes after them. What a source makes is counted before it is made.
+fn rank(set: &ChangeSet) -> u8 {
+    match set.home {
+        Home::Claim(_) | Home::Directory(..) | Home::Outbox(_) | Home::Webhooks(_) => {
+            let is_there = |key: &Key| set.guards.get(key).is_some_and(Option::is_some);
+            let late = |write: &Write| match write {
+                Write::Remove(_) => true,
+                Write::Put(record) => matches!(set.home, Home::Directory(..)) && is_there(&record.key()),
+                Write::Add { .. } => false,
+            };
+            if set.writes.iter().any(late) { 4 } else { 0 }
+        }
+        Home::Stream(_, 0) => 0,
+        Home::User(_) => 1,
+        Home::Organization(_) => 2,
+        Home::Deployment | Home::Feed | Home::Stream(..) | Home::Activity(_) => 3,
+    }
+}

@@ -107,6 +107,7 @@ fn pool(config: &SqliteConfig, place: Place, connections: u32, reads_only: bool)
     } else {
         options(config).pragma("cache_size", WRITER_CACHE).pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
     };
+    Pool::new(options, place, connections, config.busy_timeout)
 }
 
 pub(crate) fn database(config: &SqliteConfig, source: sqlx::Error) -> OpenError {

@@ -17,9 +17,9 @@ const PAGE: u16 = 100;
 /// What the cursor begins with from then on.
 const ALL: &str = "all:";
 
-/// Behind which organization it goes on, once memberships have been seen to.
-pub(super) fn looked_at(cursor: Option<&str>) -> Option<Option<OrganizationId>> {
-    cursor.and_then(|cursor| cursor.strip_prefix(ALL)).map(|last| last.parse().ok())
+/// Whether memberships have been seen to.
+pub(super) fn has_begun(cursor: Option<&str>) -> bool {
+    cursor.is_some_and(|cursor| cursor.starts_with(ALL))
 }
 
 impl Held {
@@ -34,7 +34,8 @@ impl Held {
         let mut view = View::new(&self.roster, Home::User(user), request);
         let known = view.get(&TheUser).await?.filter(|user| user.status != UserStatus::Erased);
         let Some(email) = known.and_then(|user| user.email) else { return Ok((job, None)) };
-        let (mut after, mut failed) = (looked_at(job.cursor.as_deref()).flatten(), None);
+        let last = job.cursor.as_deref().and_then(|cursor| cursor.strip_prefix(ALL));
+        let (mut after, mut failed) = (last.and_then(|last| last.parse::<OrganizationId>().ok()), None);
         loop {
             let found = self.open_organizations(after).await?;
             let Some(last) = found.last().copied() else { return Ok((job, failed)) };

@@ -1,6 +1,6 @@
 //! The sweep after a person was removed from everything (rule M5).
 
-use super::invited::looked_at;
+use super::invited::has_begun;
 use super::{Held, Interrupted, as_asked};
 use crate::facts::Request;
 use crate::flows::sweep::sweep;
@@ -50,7 +50,7 @@ impl Held {
         who: (UserId, u32),
         waits: bool,
     ) -> Result<(Job, Vec<Failed>), Interrupted> {
-        while looked_at(job.cursor.as_deref()).is_none() {
+        while !has_begun(job.cursor.as_deref()) {
             let organizations = self.next_organizations(who.0, job.cursor.as_deref()).await?;
             let Some(last) = organizations.last() else { break };
             let (outcomes, failed) = self.sweep_each(request, &job, &organizations, who, waits).await?;

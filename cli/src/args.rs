@@ -259,6 +259,11 @@ impl TraitArgs {
     }
 }
 
+/// A length of time.
+pub fn seconds(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "write a whole number of seconds, such as 86400 for a day".to_owned())
+}
+
 fn parse_trait(text: &str) -> Result<(String, serde_json::Value), String> {
     let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
     let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());

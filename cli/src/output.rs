@@ -179,7 +179,7 @@ fn cell(value: &Value) -> String {
         Value::Object(fields) => match (fields.get("type"), fields.get("role"), fields.get("accounts")) {
             (Some(_), Some(role), None) => format!("{} everywhere", cell(role)),
             (Some(_), None, Some(accounts)) => grants(accounts),
-            _ => shown(&value.to_string()).into_owned(),
+            _ => in_words(value).unwrap_or_else(|| shown(&value.to_string()).into_owned()),
         },
     }
 }
@@ -202,6 +202,35 @@ pub fn shown(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(safe)
+}
+
+/// What a leaving plan, a job or a list names beside the thing itself; nothing for what has no words.
+fn in_words(value: &Value) -> Option<String> {
+    let fields = value.as_object()?;
+    let text = |name: &str| fields.get(name).and_then(Value::as_str).map(|text| shown(text).into_owned());
+    if fields.values().all(Value::is_number) {
+        let counts: Vec<_> = fields.iter().map(|(what, count)| format!("{count} {}", shown(what))).collect();
+        return Some(counts.join(", "));
+    }
+    if let (Some(account), Some(role), 2) = (text("account"), text("role"), fields.len()) {
+        return Some(if account == "all" {
+            format!("{role} everywhere")
+        } else {
+            format!("{role} on {account}")
+        });
+    }
+    if let (Some(kind @ ("account_owner" | "key_role")), 3) =
+        (fields.get("type").and_then(Value::as_str), fields.len())
+    {
+        let post = if kind == "key_role" { text("name")? } else { "account owner".to_owned() };
+        return Some(format!("{post} of {}", text("account").as_deref().unwrap_or("the organization")));
+    }
+    let (id, called) = (text("id")?, text("name").or_else(|| text("url"))?);
+    Some(match fields.get("last_used_at") {
+        None => format!("{called} ({id})"),
+        Some(Value::Null) => format!("{called} ({id}, never used)"),
+        Some(used) => format!("{called} ({id}, last used {})", cell(used)),
+    })
 }
 
 /// Access to named accounts: role by account, or how many when they are many.
@@ -233,6 +262,24 @@ mod tests {
         assert!(!cell(&json!({"a": said})).contains(char::is_control));
         let rows = [json!({"name": said})];
         assert!(table(&rows, &[("NAME", "/name")]).contains(safe));
+    }
+
+    #[test]
+    fn what_stands_beside_a_thing_is_said_in_words() {
+        for (beside, words) in [
+            (json!({"deal": 2, "task": 1}), "2 deal, 1 task"),
+            (json!([{"account": "all", "role": "owner"}]), "owner everywhere"),
+            (json!([{"account": "acc_1", "role": "viewer"}]), "viewer on acc_1"),
+            (json!([{"type": "organization", "id": "org_1", "name": "Acme"}]), "Acme (org_1)"),
+            (json!([{"id": "key_1", "name": "Desk", "last_used_at": null}]), "Desk (key_1, never used)"),
+            (json!([{"id": "key_1", "name": "Desk", "last_used_at": "T"}]), "Desk (key_1, last used T)"),
+            (json!([{"id": "whk_1", "url": "https://a.example"}]), "https://a.example (whk_1)"),
+            (json!([{"type": "key_role", "name": "csm", "account": null}]), "csm of the organization"),
+            (json!([{"type": "account_owner", "name": null, "account": "acc_1"}]), "account owner of acc_1"),
+            (json!({"status": "pending"}), r#"{"status":"pending"}"#),
+        ] {
+            assert_eq!(cell(&beside), words);
+        }
     }
 
     #[test]

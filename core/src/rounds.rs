@@ -1,6 +1,7 @@
 //! What nobody waits for, done once an hour, home by home and a little at a time, by whoever works: receipts that count no
-//! more are taken away, which gives back their room, and what was uploaded for jobs that never came about; owners who do
-//! not follow their trait are looked for again, which a death between an act and what comes after it has left behind.
+//! more are taken away, which gives back their room, and what was uploaded for jobs that never came about; what a death between an
+//! act and what comes after it has left behind is done: owners who do not follow their trait are looked for again, and whoever names
+//! a role that was replaced is written anew.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use uuid::Uuid;
 
 use crate::actor::Actor;
 use crate::facts::Request;
-use crate::flows::map_lagging_owners;
+use crate::flows::{map_lagging_owners, tidy_roles};
 use crate::home::{Home, Key, Record};
 use crate::id::{JobId, Version};
 use crate::model::{JobPartId, JobSide, ReceiptId};
@@ -39,6 +40,8 @@ pub struct Round {
     pub parts: usize,
     /// How many posts are another's now.
     pub owners: usize,
+    /// How many replaced roles were looked after.
+    pub roles: usize,
 }
 
 /// Makes its rounds until the word to stop is given.
@@ -82,6 +85,8 @@ async fn look_at(roster: &Roster, home: &Home, round: &mut Round) -> Result<(), 
     if let Home::Organization(organization) = home {
         round.parts += drop_uploads(roster, home).await?;
         round.owners += map_lagging_owners(roster, *organization).await?;
+        let system = Request::new(Actor::System, roster.entropy.as_ref());
+        round.roles += tidy_roles(roster, &system, *organization).await?;
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::access::{AccessArgs, OtherAccess};
 use super::{open, open_to_destroy};
-use crate::args::{Global, InOrganization, Limit};
+use crate::args::{Global, InOrganization, Limit, seconds};
 use crate::failure::{Failure, some_change};
 use crate::output::Column;
 use crate::session::{Listed, Session, all_pages};
@@ -41,7 +41,7 @@ pub enum Command {
         #[command(flatten)]
         one: One,
         /// For so long the old secret opens too.
-        #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+        #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = seconds)]
         overlap_seconds: u32,
     },
     /// End a key; it opens nothing from the next request on.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::access::{AccessArgs, SomeAccess};
 use super::{open, open_to_destroy};
-use crate::args::{Global, InOrganization, Limit};
+use crate::args::{Global, InOrganization, Limit, seconds};
 use crate::failure::{Failure, note_refused, some_change};
 use crate::output::{Column, line, table};
 use crate::session::{Listed, Session, all_pages};
@@ -70,7 +70,7 @@ pub struct Update {
     #[arg(long, conflicts_with = "name")]
     no_name: bool,
     /// How long the link lives from now on, in seconds.
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     expires_in: Option<u32>,
 }
 
@@ -86,7 +86,7 @@ pub struct Create {
     #[command(flatten)]
     access: AccessArgs,
     /// How long the link lives, in seconds [default: the organization's setting].
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     expires_in: Option<u32>,
     #[command(flatten)]
     within: InOrganization,
@@ -185,7 +185,7 @@ async fn create_many(
             }
             InviteOutcome::Unchanged => shapes::invited_row(number, "unchanged", None, None),
             InviteOutcome::Refused(refusal) => {
-                refused.push((refusal.code(), emails[number].to_string()));
+                refused.push((refusal.code(), format!("{}: {refusal}", emails[number])));
                 shapes::invited_row(number, "refused", None, Some(refusal.code()))
             }
         };

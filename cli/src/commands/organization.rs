@@ -1,6 +1,6 @@
 //! `roster organization`: tenants, their owners and seats.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use roster_api::shapes;
 use roster_core::flows::{self, NewOrganization, NewUser};
 use roster_core::id::{OrganizationId, TransferId};
@@ -81,6 +81,7 @@ pub struct Offer {
 
 /// Flags of `create`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("owner").args(["owner_email", "owner_external_id"]).required(true).multiple(true)))]
 pub struct Create {
     /// Its name.
     #[arg(long)]
@@ -92,7 +93,7 @@ pub struct Create {
     #[arg(long)]
     slug: Option<Slug>,
     /// The owner's address.
-    #[arg(long, value_name = "EMAIL", required_unless_present = "owner_external_id")]
+    #[arg(long, value_name = "EMAIL")]
     owner_email: Option<Email>,
     /// Your own id for the owner.
     #[arg(long, value_name = "ID")]

@@ -1,6 +1,6 @@
 //! `roster user`: people, once per deployment.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use roster_api::shapes;
 use roster_core::flows::{self, NewUser};
 use roster_core::model::User;
@@ -79,9 +79,10 @@ pub enum Command {
 
 /// Flags of `create`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("who").args(["email", "external_id"]).required(true).multiple(true)))]
 pub struct Create {
     /// Their address.
-    #[arg(long, required_unless_present = "external_id")]
+    #[arg(long)]
     email: Option<Email>,
     /// Your own id for them.
     #[arg(long, value_name = "ID")]

@@ -33,7 +33,10 @@ on_every_store! {
         let place = with_heir();
         let plan = place.json(PLAN);
         assert_eq!((&plan["recommended_mode"], &plan["seats_freed"]), (&json!("deactivate"), &json!(1)));
-        assert!(place.done(PLAN).contains("revision"));
+        let table = place.done(PLAN);
+        for words in ["revision", "1 deal", "account owner of acc_"] {
+            assert!(table.contains(words), "{words}: {table}");
+        }
         assert_eq!(place.json(&format!("{PLAN} --mode remove --show"))["mode"], "remove");
         assert_eq!(bob(&place)["status"], "active");
         for how in ["--mode deactivate", "--records-to ext:cy", "--reason gone", "--invitations revoke"] {

@@ -42,6 +42,14 @@ on_every_store! {
         assert_eq!(count(&accounts), 1);
         assert_eq!(accounts["data"][0]["name"], "Solo");
         assert!(made["seats"]["purchased"].is_null());
+        for (line, what_to_do) in [
+            ("organization create --name Solo", "<--owner-email <EMAIL>|--owner-external-id <ID>>"),
+            ("user create --name Ada", "<--email <EMAIL>|--external-id <ID>>"),
+            ("invitation create a@example.com --expires-in 2h", "a whole number of seconds"),
+        ] {
+            let ran = place.run(line);
+            assert!(ran.status == 2 && ran.stderr.contains(what_to_do), "{line}: {ran:?}");
+        }
     }
 
     fn s3_seats_are_shown_and_set() {

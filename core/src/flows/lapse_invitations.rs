@@ -7,11 +7,13 @@ use crate::facts::Request;
 use crate::home::{Home, Key, Record};
 use crate::id::{InvitationId, OrganizationId, UserId};
 use crate::listing::{Listing, PageRequest, Scope};
-use crate::model::{Invitation, InvitationStatus, Inviter};
+use crate::model::{Invitation, InvitationStatus, Inviter, Organization, OrganizationStatus};
 use crate::op::{Roster, run};
 use crate::ops::invitation::{InviterRead, LapseInvitations};
 use crate::refusal::OpError;
 use crate::store::StoreError;
+use crate::text::Email;
+use crate::time::Timestamp;
 
 /// So many invitations are looked through at a time.
 const PAGE: u16 = 200;
@@ -61,6 +63,33 @@ pub(crate) async fn lapse_invitation(
     let invited = Some((user, cut_at));
     let operation = LapseInvitations { organization, invitations: vec![invitation.id], cuts, invited };
     Ok(run(roster, &request.as_settling("lapse one"), &operation).await?.output > 0)
+}
+
+/// Ends the pending invitation of somebody's address in an organization, if they were removed from everything since it was sent:
+/// nobody can accept it (rule M9), and it holds no seat any more. Whether there was one.
+pub(crate) async fn lapse_invited(
+    roster: &Roster,
+    request: &Request,
+    organization: OrganizationId,
+    email: &Email,
+    cut: (UserId, Timestamp),
+) -> Result<bool, OpError> {
+    let address = Key::InvitedAddress(email.key().to_owned());
+    let home = Home::Organization(organization);
+    let read = roster.store.read(&home, &[Key::Organization, address.clone()], &[]).await?;
+    let found = |key: &Key| read.records.get(key).map(|stored| &stored.record);
+    let open = matches!(
+        found(&Key::Organization),
+        Some(Record::Organization(Organization { status: OrganizationStatus::Active, .. }))
+    );
+    let Some(Record::InvitedAddress(_, invitation)) = found(&address).filter(|_| open) else {
+        return Ok(false);
+    };
+    let (invitations, cuts) = (vec![*invitation], BTreeMap::new());
+    let invited = Some((cut.0, Some(cut.1)));
+    let operation = LapseInvitations { organization, invitations, cuts, invited };
+    let request = request.as_system(&format!("lapse invited {organization}"));
+    Ok(run(roster, &request, &operation).await?.output > 0)
 }
 
 /// Those that are dead by what is read of their inviters, each of whom is read once.

@@ -78,7 +78,7 @@ pub use jobs::{
     remove_everywhere, shown_job,
 };
 pub(crate) use lagging_owners::{lagging_owners, map_lagging_owners};
-pub(crate) use lapse_invitations::{lapse_invitation, lapse_invitations};
+pub(crate) use lapse_invitations::{lapse_invitation, lapse_invitations, lapse_invited};
 pub use leave::{Leave, leave_by_plan};
 pub(crate) use mail::announce_mail;
 pub(crate) use map_owner::{map_again_where_erased, mappings_in, resolve_waiting};

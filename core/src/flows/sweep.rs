@@ -2,6 +2,7 @@
 
 use futures::future::BoxFuture;
 
+use super::lapse_invitations::lapse_invited;
 use crate::actor::Actor;
 use crate::facts::Request;
 use crate::home::{Home, Key, Record, TheMember, TheUser};
@@ -48,7 +49,8 @@ async fn owns(roster: &Roster, organization: OrganizationId, user: UserId) -> Re
     ))
 }
 
-/// Writes it down in one organization, for one who has been removed from everything so often. Done again it answers the same.
+/// Writes it down in one organization, for one who has been removed from everything so often, of what they were invited to before
+/// too. Done again it answers the same.
 pub(crate) async fn sweep(
     roster: &Roster,
     request: &Request,
@@ -62,8 +64,13 @@ pub(crate) async fn sweep(
         ..request.step(&format!("sweep {organization}"))
     };
     let card = card_of(roster, &request, user).await?;
+    let email = card.email.clone();
     let operation = CutMember { organization, user, cuts, card, since: job.created_at };
-    Ok(run(roster, &request, &operation).await?.output)
+    let swept = run(roster, &request, &operation).await?.output;
+    if let Some(email) = email {
+        lapse_invited(roster, &request, organization, &email, (user, job.created_at)).await?;
+    }
+    Ok(swept)
 }
 
 /// What lists show of a person: nothing of one who is erased.

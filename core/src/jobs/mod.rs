@@ -8,6 +8,7 @@ mod bulk;
 mod erase;
 mod import;
 mod import_accounts;
+mod invited;
 mod map_owners;
 mod queue;
 mod reassign;

@@ -1,5 +1,6 @@
 //! The sweep after a person was removed from everything (rule M5).
 
+use super::invited::has_begun;
 use super::{Held, Interrupted, as_asked};
 use crate::facts::Request;
 use crate::flows::sweep::sweep;
@@ -24,6 +25,7 @@ impl Held {
     ) -> Result<(), Interrupted> {
         let request = as_asked(&self.roster, &job);
         let (job, failed) = self.end_memberships(&request, job, (user, cuts), false).await?;
+        let (job, invited) = self.end_invitations(&request, job, user).await?;
         let (lasting, passing): (Vec<_>, Vec<_>) =
             failed.into_iter().partition(|(_, failure)| job.attempts >= MAX_ATTEMPTS && will_last(failure));
         if !lasting.is_empty() {
@@ -32,7 +34,10 @@ impl Held {
             let passed_over = Some(passing.iter().map(|(at, _)| *at).collect());
             self.say(&request, job.id, Advance { outcomes, passed_over, ..Advance::default() }).await?;
         }
-        passing.into_iter().next().map_or(Ok(()), |(_, failure)| Err(failure.into()))
+        // What cannot be read holds its seat until somebody looks at it.
+        let invited = invited.filter(|failure| job.attempts < MAX_ATTEMPTS || !will_last(failure));
+        let failure = passing.into_iter().next().map(|(_, failure)| failure).or(invited);
+        failure.map_or(Ok(()), |failure| Err(failure.into()))
     }
 
     /// Writes down in every organization that the membership has ended, behind the last one in which that was done. Where it
@@ -45,7 +50,7 @@ impl Held {
         who: (UserId, u32),
         waits: bool,
     ) -> Result<(Job, Vec<Failed>), Interrupted> {
-        loop {
+        while !has_begun(job.cursor.as_deref()) {
             let organizations = self.next_organizations(who.0, job.cursor.as_deref()).await?;
             let Some(last) = organizations.last() else { break };
             let (outcomes, failed) = self.sweep_each(request, &job, &organizations, who, waits).await?;

@@ -122,6 +122,12 @@ impl Note {
         }
     }
 
+    /// Whether it says no more than that something has changed: whoever writes it looks at none that is there, and many may do so
+    /// at once. Whoever relies on it guards it as anything else.
+    pub const fn is_mark(&self) -> bool {
+        matches!(self, Self::KeysOf { .. })
+    }
+
     /// What it is about.
     pub const fn key(&self) -> NoteKey {
         match self {

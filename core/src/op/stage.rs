@@ -14,7 +14,7 @@ use crate::model::Job;
 use crate::store::{ChangeSet, Write};
 use crate::time::Timestamp;
 
-/// The change set of a decision: guards on all that was read, tallies from the difference of the records.
+/// The change set of a decision: guards on all that was read and on what is new but for marks, tallies from the difference of the records.
 pub(super) fn stage<O: Operation>(
     roster: &Roster,
     request: &Request,
@@ -30,7 +30,8 @@ pub(super) fn stage<O: Operation>(
         .collect();
     let mut writes: Vec<Write> = decision.puts.iter().cloned().map(Write::Put).collect();
     writes.extend(decision.removes.iter().cloned().map(Write::Remove));
-    for record in &decision.puts {
+    let is_mark = |record: &Record| matches!(record, Record::Note(note) if note.is_mark());
+    for record in decision.puts.iter().filter(|record| !is_mark(record)) {
         guards.entry(record.key()).or_insert(None);
     }
     let (sums, job) = added(roster, request, &view, decision);

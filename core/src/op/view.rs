@@ -1,13 +1,13 @@
 //! What an operation sees of its home.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Roster;
 use crate::actor::{Actor, Via};
 use crate::facts::Request;
 use crate::flows::sweep::Cut;
 use crate::home::{Home, Key, Record, Tally, TheMember, TheOrganization, TypedKey};
-use crate::id::{ApiKeyId, OrganizationId, RoleId, UserId, Version};
+use crate::id::{AccountId, ApiKeyId, OrganizationId, RoleId, UserId, Version};
 use crate::known::Known;
 use crate::log::Head;
 use crate::model::{AccountStatus, ApiKey, Member, Organization, OrganizationStatus};
@@ -194,8 +194,8 @@ impl<'a> View<'a> {
     }
 
     /// The same without what is held on archived accounts (rule O8). Of those nothing is remembered, so that no commit of somebody
-    /// with many accounts waits for what others do to them: an act on one of them reads it for itself, and one that touches it
-    /// beside something else may come an instant after it was archived.
+    /// with many accounts waits for what others do to them: an act on one of them reads it for itself, by [`View::stand_on`] where
+    /// it needs nothing else of it.
     async fn through_active(&self, standing: Standing) -> Result<Standing, StoreError> {
         let accounts: Vec<Key> = standing.accounts().map(Key::Account).collect();
         if accounts.is_empty() {
@@ -213,6 +213,25 @@ impl<'a> View<'a> {
     pub async fn open_organization(&mut self) -> Result<Visible, StoreError> {
         let (organization, standing) = self.organization().await?;
         Ok(Visible { organization, standing, operator: self.actor.is_operator() })
+    }
+
+    /// Of the accounts that an act touches, those on which the actor stands by a role on them alone: they are read, and guarded with
+    /// the commit, so that of one that is archived in the same instant nobody makes use any more (rule O8).
+    pub async fn stand_on(
+        &mut self,
+        mut visible: Visible,
+        touched: impl IntoIterator<Item = AccountId>,
+    ) -> Result<Visible, StoreError> {
+        let own: BTreeSet<AccountId> = visible.standing.accounts().collect();
+        let touched: BTreeSet<AccountId> =
+            touched.into_iter().filter(|account| own.contains(account)).collect();
+        self.fetch(touched.iter().map(|account| Key::Account(*account)).collect::<Vec<_>>()).await?;
+        let archived = |account: &AccountId| match self.seen.get(&Key::Account(*account)) {
+            Some(Some(Stored { record: Record::Account(it), .. })) => it.status == AccountStatus::Archived,
+            _ => false,
+        };
+        visible.standing = visible.standing.closed(touched.into_iter().filter(archived).collect());
+        Ok(visible)
     }
 
     /// Keys that were read whose record has ended by time and is not settled yet.

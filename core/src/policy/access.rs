@@ -84,10 +84,11 @@ impl Standing {
         roles.flat_map(|roles| roles.keys().copied())
     }
 
-    /// The same, with some accounts archived: nothing may be done any more by a role on one of them alone (rule O8).
+    /// The same, with some more accounts archived: nothing may be done any more by a role on one of them alone (rule O8).
     #[must_use]
-    pub fn closed(self, archived: BTreeSet<AccountId>) -> Self {
-        Self { archived, ..self }
+    pub fn closed(mut self, archived: BTreeSet<AccountId>) -> Self {
+        self.archived.extend(archived);
+        self
     }
 
     /// The same with another's rights as a ceiling.

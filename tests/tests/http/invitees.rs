@@ -193,7 +193,8 @@ async fn i5_what_was_changed_last_is_given_to_the_address_that_was_invited() {
     }
 }
 
-/// M5, M6, M9: whoever was removed from everything before they had a password comes back by a new invitation.
+/// M5, M6, M9, S1: whoever was removed from everything before they had a password comes back by a new invitation. What they were
+/// invited to before holds no seat: where they once were it is over at once, elsewhere once the job has come by.
 #[tokio::test]
 async fn m9_one_who_was_removed_from_everything_signs_up_by_a_new_invitation() {
     for store in selected() {
@@ -202,9 +203,27 @@ async fn m9_one_who_was_removed_from_everything_signs_up_by_a_new_invitation() {
         let body = json!({"email": "zelda@example.com", "access": wide("viewer")});
         let zelda = text(&operator.post(&format!("{CLOUD}/members"), body).await.is(201), "/user_id");
         let old = door(&world, &invited(&operator, "zorro", wide("viewer")).await).await;
+        let other = "/v1/organizations/ext:other";
+        let used = async |organization: &str| {
+            operator.get(&format!("{organization}/seats")).await.is(200)["used"].as_u64().unwrap()
+        };
+        let before = (used(CLOUD).await, used(other).await);
+        operator.delete(&format!("{CLOUD}/members/{zelda}")).await.is(200);
+        world.test().clock.advance_seconds(1);
+        let again = invited(&operator, "zelda", wide("viewer")).await;
+        let body = json!({"email": "zelda@example.com", "access": wide("viewer")});
+        let elsewhere = operator.post(&format!("{other}/invitations"), body).await.is(201);
+        assert_eq!((used(CLOUD).await, used(other).await), (before.0, before.1 + 1), "{store}");
+        world.test().clock.advance_seconds(1);
         operator.call(http::Method::DELETE, &format!("/v1/users/{zelda}/accounts"), None).await.is(202);
+        assert_eq!(used(CLOUD).await, before.0 - 1, "{store}: without any worker");
         let worker = roster_core::jobs::Worker::new(world.service.roster.clone(), std::sync::Arc::default());
         worker.work_off().await.unwrap();
+        assert_eq!((used(CLOUD).await, used(other).await), (before.0 - 1, before.1), "{store}");
+        for (organization, id) in [(CLOUD, &again), (other, &text(&elsewhere, "/id"))] {
+            let shown = operator.get(&format!("{organization}/invitations/{id}")).await.is(200);
+            assert_eq!(shown["status"], "revoked", "{store}");
+        }
         world.test().clock.advance_seconds(1);
         let id = invited(&operator, "zelda", wide("viewer")).await;
         let member = sign_up(&world, &door(&world, &id).await).await.is(200);

@@ -1,8 +1,11 @@
 //! Requests at once, through the whole API: rules O1, O5, S1, M11, O7. Afterwards `verify` finds nothing.
 
+use std::sync::Arc;
+
 use futures::future::join_all;
 use roster_core::verify::verify_all;
-use roster_tests::http::Reply;
+use roster_tests::gate::{Park, within};
+use roster_tests::http::{Reply, text};
 use roster_tests::stores::selected;
 use roster_tests::world::World;
 use serde_json::{Value, json};
@@ -171,6 +174,101 @@ async fn a_demoted_admin_still_granting() {
             );
             let again = json!({"roles": [{"role": "admin", "accounts": "all"}]});
             operator.put(&format!("{CLOUD}/members/ext:anna/access"), again).await.is(200);
+        }
+        assert_sound(&world).await;
+    }
+}
+
+/// P3, L6: thirty keys of one member are made, turned and revoked at once, half of them personal: each act is done, and the leaving
+/// plan is another after it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p3_thirty_keys_of_one_member_at_once() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let (keys, plan) = (format!("{CLOUD}/api-keys"), format!("{CLOUD}/members/ext:anna/leaving-plan"));
+        let planned = async || text(&world.operator().get(&plan).await.is(200), "/revision");
+        let all_done = |replies: &[Reply], status: u16| {
+            let told: Vec<&str> =
+                replies.iter().filter(|it| it.status != status).map(|it| it.text.as_str()).collect();
+            assert_eq!((told, replies.len()), (vec![], 30), "{store}");
+        };
+        let mut revisions = vec![planned().await];
+        let made = join_all((0..30).map(|n| {
+            let (anna, keys) = (world.person("anna"), keys.clone());
+            async move {
+                let body = if n % 2 == 0 {
+                    json!({"name": "own", "kind": "personal"})
+                } else {
+                    json!({"name": "desk", "access": {"type": "organization", "role": "viewer"}})
+                };
+                anna.post(&keys, body).await
+            }
+        }))
+        .await;
+        all_done(&made, 201);
+        revisions.push(planned().await);
+        let paths: Vec<String> =
+            made.iter().map(|made| format!("{keys}/{}", made.body["id"].as_str().unwrap())).collect();
+        let anna = world.person("anna");
+        let turned = paths.iter().map(|path| {
+            let (anna, path) = (anna.clone(), format!("{path}/rotate"));
+            async move { anna.post(&path, json!({})).await }
+        });
+        all_done(&join_all(turned).await, 200);
+        revisions.push(planned().await);
+        all_done(&join_all(paths.iter().map(|path| anna.delete(path))).await, 204);
+        revisions.push(planned().await);
+        let different: std::collections::BTreeSet<&String> = revisions.iter().collect();
+        assert_eq!(different.len(), 4, "{store}: {revisions:?}");
+        assert_sound(&world).await;
+    }
+}
+
+/// O8: what is archived between the deciding and the commit of an act by a role on it alone is left as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn o8_nothing_is_done_on_an_account_that_is_archived_in_the_same_instant() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let (north, deals) = (format!("{CLOUD}/accounts/ext:north"), format!("{CLOUD}/records/deal"));
+        for id in ["d1", "d2"] {
+            let record = json!({"owner": "ext:nils", "account": "ext:north"});
+            operator.put(&format!("{deals}/{id}"), record).await.is(201);
+        }
+        let access = json!({"type": "accounts", "accounts": [{"account": "ext:north", "role": "viewer"}]});
+        let body = json!({"email": "rita@example.com", "access": access});
+        let invitation = operator.post(&format!("{CLOUD}/invitations"), body).await.is(201);
+        let invitation = format!("{CLOUD}/invitations/{}", invitation["id"].as_str().unwrap());
+        let nils = format!("{CLOUD}/members/ext:nils");
+        let south = json!({"roles": [{"role": "viewer", "accounts": ["ext:south"]}]});
+        let (delete, put) = (http::Method::DELETE, http::Method::PUT);
+        let both = json!({"roles": [{"role": "admin", "accounts": ["ext:north", "ext:south"]}]});
+        operator.put(&format!("{CLOUD}/members/ext:nora/access"), both).await.is(200);
+        let acts = [
+            (delete.clone(), invitation.clone(), None, invitation),
+            (delete, format!("{deals}/d1"), None, format!("{deals}/d1")),
+            (
+                put.clone(),
+                format!("{deals}/d2"),
+                Some(json!({"owner": "ext:nils", "account": "ext:south"})),
+                format!("{deals}/d2"),
+            ),
+            (put, format!("{nils}/access"), Some(south), nils.clone()),
+        ];
+        for (method, path, body, shown) in acts {
+            let before = operator.get(&shown).await.is(200);
+            let park = Park::at(0);
+            let behind = world.service.behind(Arc::<Park>::clone(&park));
+            let (what, act) = (format!("{store}: {method} {path}"), (method, path, body));
+            let act = async move {
+                let (method, path, body) = act;
+                behind.user("ext:nora").call(method, &path, body).await
+            };
+            let (reply, _, was_parked) = within((park, act), operator.delete(&north)).await;
+            assert!(was_parked, "{what}");
+            assert_eq!(reply.status, 403, "{what}: {}", reply.text);
+            assert_eq!(operator.get(&shown).await.is(200), before, "{what}");
+            operator.patch(&north, json!({"status": "active"})).await.is(200);
         }
         assert_sound(&world).await;
     }

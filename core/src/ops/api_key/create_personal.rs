@@ -1,7 +1,7 @@
 //! Making a key of one's own: its rights are the member's, whatever they are when it is used (rule P3).
 
 use super::create::{check_end, fields};
-use super::{before_replanning, replanned, require_own};
+use super::{replanned, require_own};
 use crate::actor::{Actor, Via};
 use crate::facts::Facts;
 use crate::home::{Home, Record, TheMember};
@@ -39,7 +39,6 @@ impl Operation for CreatePersonalKey {
             Some(user) => view.get(&TheMember(user)).await?,
             None => None,
         };
-        before_replanning(view, view.actor().user()).await?;
         Ok((view.open_organization().await?, member))
     }
 

@@ -15,7 +15,7 @@ pub use rotate::{MAX_OVERLAP, RotateApiKey};
 pub use update::{ApiKeyPatch, UpdateApiKey};
 
 use crate::facts::Facts;
-use crate::home::{Key, Record};
+use crate::home::Record;
 use crate::id::UserId;
 use crate::model::{ApiKey, Member, Note, NoteKey};
 use crate::op::{Decision, View};
@@ -46,23 +46,17 @@ fn require_manage(standing: &Standing, key: &ApiKey, facts: &Facts) -> Result<()
 /// Whose leaving plan names a key: its member's, or that of whoever made it for the organization.
 async fn planned_by(view: &mut View<'_>, key: Option<&ApiKey>) -> Result<Option<UserId>, StoreError> {
     let Some(key) = key else { return Ok(None) };
-    let user = match key.user {
+    Ok(match key.user {
         Some(user) => Some(user),
         None => match view.get(&NoteKey::KeyMaker(key.id)).await? {
             Some(Note::KeyMaker { user, .. }) => Some(user),
             Some(_) | None => None,
         },
-    };
-    before_replanning(view, user).await?;
-    Ok(user)
+    })
 }
 
-/// Reads what [`replanned`] writes anew.
-async fn before_replanning(view: &mut View<'_>, user: Option<UserId>) -> Result<(), StoreError> {
-    view.fetch(user.map(|user| Key::Note(NoteKey::KeysOf(user)))).await
-}
-
-/// The same change, after which a leaving plan that was read before is another (rule L6).
+/// The same change, after which a leaving plan that was read before is another (rule L6). Many keys of one person change at
+/// once, and none waits for the others.
 fn replanned<T>(decision: Decision<T>, user: Option<UserId>, facts: &Facts) -> Decision<T> {
     match user {
         Some(user) => {

@@ -26,7 +26,11 @@ impl InvitationRead {
         if let Some(invitation) = &invitation {
             load_roles(view, &invitation.access).await?;
         }
-        Ok(Self { visible: view.open_organization().await?, invitation })
+        let mut visible = view.open_organization().await?;
+        if let Some(Invitation { access: Access::Accounts(roles), .. }) = &invitation {
+            visible = view.stand_on(visible, roles.keys().copied()).await?;
+        }
+        Ok(Self { visible, invitation })
     }
 }
 

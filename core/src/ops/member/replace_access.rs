@@ -118,6 +118,9 @@ impl Operation for ReplaceAccess {
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         let asked = self.access.load(view).await?;
         let scene = SceneRead::load_with_posts(view, self.user).await?;
+        // What is given is read as it is asked for; what is taken, here.
+        let accounts = scene.accounts();
+        let scene = scene.on_accounts(view, accounts).await?;
         let pending = scene.pending(view, scene.address().as_ref(), self.cuts).await?;
         Ok((scene, asked, pending))
     }

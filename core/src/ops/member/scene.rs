@@ -1,8 +1,8 @@
 //! What every act on a member reads: the organization, the actor's standing, the member.
 
 use crate::home::{Key, TheMember};
-use crate::id::UserId;
-use crate::model::{Invitation, Member, MemberStatus, Organization};
+use crate::id::{AccountId, UserId};
+use crate::model::{Access, Invitation, Member, MemberStatus, Organization};
 use crate::op::{View, Visible};
 use crate::ops::invitation::load_pending;
 use crate::ops::post::HeldRead;
@@ -63,6 +63,23 @@ impl SceneRead {
             view.fetch_roles(custom_roles(&member.access).collect::<Vec<_>>()).await?;
         }
         Ok(Self { visible: view.open_organization().await?, member, held })
+    }
+
+    /// The same, by which something of the member's accounts is touched.
+    pub async fn on_accounts(
+        self,
+        view: &mut View<'_>,
+        touched: impl IntoIterator<Item = AccountId>,
+    ) -> Result<Self, StoreError> {
+        Ok(Self { visible: view.stand_on(self.visible, touched).await?, ..self })
+    }
+
+    /// The accounts on which the member has roles.
+    pub fn accounts(&self) -> Vec<AccountId> {
+        match self.member.as_ref().map(|member| &member.access) {
+            Some(Access::Accounts(roles)) => roles.keys().copied().collect(),
+            Some(Access::Organization(_)) | None => Vec::new(),
+        }
     }
 
     /// The pending invitation of one who is not in: it ends when they join in another way.

@@ -162,9 +162,9 @@ impl Operation for AnswerOffer {
         if is_cut(&transfer, &from, &to) {
             return Err(Refusal::OfferExpired);
         }
-        if !standing.roles().stands(transfer.previous_owner_role) {
-            return Err(Refusal::RoleGone);
-        }
+        // What has taken the place of a role is given in its place (rule P2).
+        let role = standing.roles().effective(transfer.previous_owner_role).ok_or(Refusal::RoleGone)?;
+        let transfer = Transfer { previous_owner_role: role, ..transfer };
         Ok(told(handed_over(organization, from, to, &transfer), self.mail, facts.now))
     }
 

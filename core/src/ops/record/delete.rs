@@ -33,8 +33,9 @@ impl Operation for DeleteRecord {
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         view.fetch([Key::Holding(self.name.clone()), Key::Successions]).await?;
-        let visible = view.open_organization().await?;
         let stored = view.get(&self.name).await?;
+        let visible = view.open_organization().await?;
+        let visible = view.stand_on(visible, stored.as_ref().and_then(|stored| stored.account)).await?;
         let successions = view.get(&TheSuccessions).await?.unwrap_or_default();
         let owner = match &stored {
             Some(stored) => view.get(&TheMember(successions.apply(stored).owner)).await?,

@@ -71,13 +71,15 @@ impl Operation for PutRecord {
             Some(named) => find_accounts(view, &[named]).await?.pop().flatten(),
             None => None,
         };
+        let before = view.get(&name).await?;
+        let visible = view.open_organization().await?;
         Ok(PutRead {
-            visible: view.open_organization().await?,
+            visible: view.stand_on(visible, before.as_ref().and_then(|before| before.account)).await?,
             owner: view.get(&TheMember(self.owner)).await?,
             account,
             types: view.get(&TheRecordTypes).await?.unwrap_or_default(),
             successions: view.get(&TheSuccessions).await?,
-            before: view.get(&name).await?,
+            before,
         })
     }
 

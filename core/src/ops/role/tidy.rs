@@ -3,14 +3,14 @@
 
 use crate::facts::Facts;
 use crate::home::{Home, Key, Record, Tally, TheMember, Uses};
-use crate::id::{ApiKeyId, InvitationId, OrganizationId, RoleId, UserId};
-use crate::model::{ApiKey, Invitation, InvitationStatus, Member, Role};
+use crate::id::{ApiKeyId, InvitationId, OrganizationId, RoleId, TransferId, UserId};
+use crate::model::{ApiKey, Invitation, InvitationStatus, Member, Role, Transfer, TransferState};
 use crate::op::{Decision, Operation, View};
 use crate::permission::RoleRef;
 use crate::refusal::Refusal;
 use crate::store::StoreError;
 
-/// Writes members, keys and pending invitations anew that name a replaced role. At most 100 at a time.
+/// Writes members, keys, pending invitations and offers anew that name a replaced role. At most 100 at a time.
 #[derive(Debug)]
 pub struct RewriteRole {
     /// Where.
@@ -23,6 +23,8 @@ pub struct RewriteRole {
     pub keys: Vec<ApiKeyId>,
     /// Which invitations.
     pub invitations: Vec<InvitationId>,
+    /// Which offers of ownership.
+    pub offers: Vec<TransferId>,
 }
 
 /// What is to be rewritten.
@@ -32,6 +34,21 @@ pub struct Naming {
     members: Vec<Member>,
     keys: Vec<ApiKey>,
     invitations: Vec<Invitation>,
+    offers: Vec<Transfer>,
+}
+
+impl RewriteRole {
+    /// Of a role, as yet nothing.
+    pub const fn of(organization: OrganizationId, role: RoleId) -> Self {
+        let members = Vec::new();
+        Self { organization, role, members, keys: Vec::new(), invitations: Vec::new(), offers: Vec::new() }
+    }
+
+    /// Whether there is nothing to be rewritten.
+    pub const fn is_empty(&self) -> bool {
+        let people = self.members.is_empty() && self.invitations.is_empty();
+        people && self.keys.is_empty() && self.offers.is_empty()
+    }
 }
 
 impl Operation for RewriteRole {
@@ -46,9 +63,12 @@ impl Operation for RewriteRole {
         let members = self.members.iter().map(|user| Key::Member(*user));
         let keys = self.keys.iter().map(|key| Key::ApiKey(*key));
         let invitations = self.invitations.iter().map(|id| Key::Invitation(*id));
-        view.fetch(members.chain(keys).chain(invitations).chain([Key::Role(self.role)])).await?;
+        let offers = self.offers.iter().map(|id| Key::Transfer(*id));
+        let named = members.chain(keys).chain(invitations).chain(offers);
+        view.fetch(named.chain([Key::Role(self.role)])).await?;
         let role = view.get(&self.role).await?;
-        let mut naming = Naming { role, members: Vec::new(), keys: Vec::new(), invitations: Vec::new() };
+        let (members, keys, invitations) = (Vec::new(), Vec::new(), Vec::new());
+        let mut naming = Naming { role, members, keys, invitations, offers: Vec::new() };
         for user in &self.members {
             naming.members.extend(view.get(&TheMember(*user)).await?);
         }
@@ -57,6 +77,9 @@ impl Operation for RewriteRole {
         }
         for id in &self.invitations {
             naming.invitations.extend(view.get(id).await?);
+        }
+        for id in &self.offers {
+            naming.offers.extend(view.get(id).await?);
         }
         Ok(naming)
     }
@@ -81,6 +104,11 @@ impl Operation for RewriteRole {
             let access = invitation.access.with_role(from, next);
             if access != invitation.access {
                 decision.puts.push(Record::Invitation(Invitation { access, ..invitation }));
+            }
+        }
+        for offer in naming.offers.into_iter().filter(|it| it.state == TransferState::Pending) {
+            if offer.previous_owner_role == from {
+                decision.puts.push(Record::Transfer(Transfer { previous_owner_role: next, ..offer }));
             }
         }
         Ok(decision)

@@ -1,0 +1,69 @@
+//! What a person was invited to before they were removed from everything, wherever that is (rules M9, S1). No pointer of theirs
+//! leads to it: they may never have been there, and may have been invited before anybody knew whose the address is.
+
+use super::{Held, Interrupted};
+use crate::facts::Request;
+use crate::flows::lapse_invited;
+use crate::home::{Home, Record, TheUser};
+use crate::id::{OrganizationId, UserId};
+use crate::listing::{Listing, PageRequest, Position};
+use crate::model::{DirectoryKind, Job, UserStatus};
+use crate::op::View;
+use crate::ops::job::Advance;
+use crate::refusal::OpError;
+
+/// Organizations of one look.
+const PAGE: u16 = 100;
+/// What the cursor begins with from then on.
+const ALL: &str = "all:";
+
+/// Whether memberships have been seen to.
+pub(super) fn has_begun(cursor: Option<&str>) -> bool {
+    cursor.is_some_and(|cursor| cursor.starts_with(ALL))
+}
+
+impl Held {
+    /// Writes down in every organization that they were invited in vain, behind the last one where that was done; and where it
+    /// cannot be for now, why. Behind that one nothing is noted: it is looked at again.
+    pub(super) async fn end_invitations(
+        &self,
+        request: &Request,
+        mut job: Job,
+        user: UserId,
+    ) -> Result<(Job, Option<OpError>), Interrupted> {
+        let mut view = View::new(&self.roster, Home::User(user), request);
+        let known = view.get(&TheUser).await?.filter(|user| user.status != UserStatus::Erased);
+        let Some(email) = known.and_then(|user| user.email) else { return Ok((job, None)) };
+        let last = job.cursor.as_deref().and_then(|cursor| cursor.strip_prefix(ALL));
+        let (mut after, mut failed) = (last.and_then(|last| last.parse::<OrganizationId>().ok()), None);
+        loop {
+            let found = self.open_organizations(after).await?;
+            let Some(last) = found.last().copied() else { return Ok((job, failed)) };
+            for organization in found {
+                let cut = (user, job.created_at);
+                if let Err(error) = lapse_invited(&self.roster, request, organization, &email, cut).await {
+                    tracing::warn!(job = %job.id, %organization, %error, "passed over for now");
+                    failed = Some(error);
+                }
+            }
+            after = Some(last);
+            let cursor = failed.is_none().then(|| format!("{ALL}{last}"));
+            job = self.say(request, job.id, Advance { cursor, ..Advance::default() }).await?;
+        }
+    }
+
+    /// By id, behind one. In closed ones no invitation counts.
+    async fn open_organizations(
+        &self,
+        after: Option<OrganizationId>,
+    ) -> Result<Vec<OrganizationId>, Interrupted> {
+        let after = after.map(|id| Position { by: String::new(), id: id.uuid() });
+        let listing = Listing::Directory { kind: DirectoryKind::Organizations, active: Some(true), q: None };
+        let found = self.roster.store.list(&listing, &PageRequest { after, limit: PAGE }).await?;
+        let organizations = found.rows.into_iter().filter_map(|row| match row.stored.record {
+            Record::DirectoryEntry(entry) => entry.id.organization(),
+            _ => None,
+        });
+        Ok(organizations.collect())
+    }
+}

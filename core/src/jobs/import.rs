@@ -32,6 +32,12 @@ const PARTS_A_SIGN: u64 = 100;
 /// How often a job is put off because others are in the way of a row, before that is the row's outcome.
 const PUT_OFF: u32 = 3;
 
+/// So many parts are decided and committed together, as long as the store takes them in quickly.
+const PARTS_TOGETHER: usize = 5;
+
+/// What follows a flush that takes longer is one part, so that progress shows and leases last.
+const QUICK: Duration = Duration::from_secs(1);
+
 /// What was decided ahead while a flush took longer than this is decided again: leases and names end by the clock.
 const EARLY: Duration = Duration::from_secs(5);
 
@@ -48,7 +54,7 @@ impl Held {
                 None => return Ok(()),
             };
         }
-        let mut import = Import { held: self, organization, options, under_way: None, begun: false };
+        let mut import = Import { held: self, organization, options, under_way: None, together: 1, begun: false };
         while let Some(next) = Box::pin(import.next(&job)).await? {
             job = next;
         }
@@ -167,13 +173,19 @@ impl Held {
         }
     }
 
+    /// The job as it stands in the store.
+    async fn as_stored(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+        let mut read = self.roster.store.read(&self.home, &[Key::Job(id)], &[]).await?;
+        Ok(match read.records.remove(&Key::Job(id)).map(|stored| stored.record) {
+            Some(Record::Job(job)) => Some(*job),
+            _ => None,
+        })
+    }
+
     /// Whether this worker holds the job, and it is not to stop.
     async fn goes_on(&self, id: JobId) -> Result<bool, StoreError> {
-        let read = self.roster.store.read(&self.home, &[Key::Job(id)], &[]).await?;
-        Ok(match read.records.get(&Key::Job(id)).map(|stored| &stored.record) {
-            Some(Record::Job(job)) => is_held(job, self.holder) && !job.is_to_stop(),
-            _ => false,
-        })
+        let job = self.as_stored(id).await?;
+        Ok(job.is_some_and(|job| is_held(&job, self.holder) && !job.is_to_stop()))
     }
 
     /// Whom the file names in which part for the last time.
@@ -203,7 +215,7 @@ impl Held {
         &self,
         rows: &Rows<'_>,
         overlaid: Option<&(Roster, Arc<Overlay>)>,
-        foresee: impl AsyncFnOnce(Vec<Outcome>, Vec<Option<CommitId>>) -> Result<(), OpError>,
+        foresee: impl FnOnce(Vec<Outcome>, Vec<Option<CommitId>>),
     ) -> Result<Job, Interrupted> {
         let (id, request) = (rows.job.id, as_asked(&self.roster, rows.job));
         self.say(&request.step("begin"), id, Advance::default()).await?;
@@ -223,7 +235,7 @@ impl Held {
                 }
             }
         }
-        foresee(outcomes.clone(), commits).await?;
+        foresee(outcomes.clone(), commits);
         let input = JobPartId { side: JobSide::Input, ..rows.part };
         let whole = outcomes.len() == lines.len();
         let forgets = if whole { vec![rows.part, input] } else { Vec::new() };
@@ -251,12 +263,14 @@ impl Held {
     }
 }
 
-/// An import chunk by chunk: while one is committed, the next is decided.
+/// An import chunk by chunk, each of one part of the file or of several: while one is committed, the next is decided.
 struct Import<'a> {
     held: &'a Held,
     organization: OrganizationId,
     options: ImportOptions,
     under_way: Option<Flushing>,
+    /// Of how many parts the next chunk is.
+    together: usize,
     /// Whether this attempt has begun: what the one before foresaw is of its first chunk.
     begun: bool,
 }
@@ -302,7 +316,9 @@ impl Import<'_> {
         let mut early = early.and_then(Result::ok).filter(|next| !next.overlay.has_refused());
         if let Some(Flushing { chunk, flushed, since, .. }) = self.under_way.take() {
             let flushed = flushed.await.map_err(|fell| Interrupted::Failed(fell_over(&fell)))?;
-            early = early.filter(|_| since.elapsed() < EARLY);
+            let took = since.elapsed();
+            early = early.filter(|_| took < EARLY);
+            self.together = if took < QUICK { PARTS_TOGETHER } else { 1 };
             if flushed.is_ok() {
                 self.held.count_refused(&chunk.outcomes);
             }
@@ -310,10 +326,7 @@ impl Import<'_> {
                 (Ok(names), Some(next)) => next.overlay.arrived(&names),
                 (Ok(_), None) => {}
                 (Err(CutShort { why: CommitError::Store(error), .. }), _) => return Err(error.into()),
-                (Err(cut_short), _) => {
-                    let came = chunk.came(&cut_short);
-                    return self.one_by_one(chunk.before, Some(came)).await.map(Some);
-                }
+                (Err(cut_short), _) => return self.after(&chunk, &cut_short).await.map(Some),
             }
         }
         if job.done >= job.total {
@@ -342,45 +355,58 @@ impl Import<'_> {
         Ok(Some(after))
     }
 
+    /// Goes on where others got in between while a chunk was committed: its first parts may be in, and tell so.
+    async fn after(&self, chunk: &Decided, cut_short: &CutShort) -> Result<Job, Interrupted> {
+        let Some(stored) = self.held.as_stored(chunk.before.id).await? else { return Err(Interrupted::Lost) };
+        if stored.done >= stored.total {
+            return Ok(stored);
+        }
+        let told = usize::try_from(stored.done.saturating_sub(chunk.before.done)).unwrap_or(usize::MAX);
+        let came = chunk.came(cut_short).into_iter().skip(told).collect();
+        self.one_by_one(stored, Some(came)).await
+    }
+
     /// Goes through the rows of the next chunk in memory, on the store below as it will be.
     async fn decide(&mut self, job: &Job, coming: Option<Arc<UnderWay>>) -> Result<Decided, Interrupted> {
-        let lines = self.held.lines(job).await?;
         let quiet = self.held.quiet();
         let run = on_overlay(&quiet, |base| match coming {
             Some(coming) => Overlay::after(base, coming),
             None => Overlay::new(base),
         });
         let above = Held { roster: run.0.clone(), ..self.held.clone() };
-        let part = foreseen_part(job);
-        let foreseen = if std::mem::replace(&mut self.begun, true) {
-            Vec::new()
-        } else {
-            self.held.foreseen(part).await?
-        };
-        let rows = Rows {
-            job,
-            part,
-            organization: self.organization,
-            options: self.options,
-            lines: &lines,
-            foreseen,
-        };
+        let (mut after, mut ahead) = (job.clone(), Vec::new());
         let (mut outcomes, mut commits) = (Vec::new(), Vec::new());
-        let after = above.rows(&rows, Some(&run), async |foreseen, by| {
-            outcomes.clone_from(&foreseen);
-            commits = by;
-            // Should the flush be cut off, whoever goes on knows what was to come of the rows that it finds done.
-            let ahead = JobPart { id: part, content: PartContent::Outcomes(foreseen) };
-            store_parts(
-                &self.held.roster,
-                &as_asked(&self.held.roster, job),
-                &self.held.home,
-                vec![ahead],
-                "ahead",
-            )
-            .await
-        });
-        let after = after.await?;
+        while ahead.len() < self.together && after.done < after.total {
+            let lines = self.held.lines(&after).await?;
+            let part = foreseen_part(&after);
+            let foreseen = if std::mem::replace(&mut self.begun, true) {
+                Vec::new()
+            } else {
+                self.held.foreseen(part).await?
+            };
+            let rows = Rows {
+                job: &after,
+                part,
+                organization: self.organization,
+                options: self.options,
+                lines: &lines,
+                foreseen,
+            };
+            let (mut found, mut by) = (Vec::new(), Vec::new());
+            let done = above.rows(&rows, Some(&run), |outcomes, commits| (found, by) = (outcomes, commits)).await;
+            match done {
+                Ok(job) => after = job,
+                // Whoever asked may import no more, by one of the rows before: those go their way, and this is told next.
+                Err(Interrupted::Hopeless(_)) if !ahead.is_empty() => break,
+                Err(error) => return Err(error),
+            }
+            outcomes.extend(found.iter().cloned());
+            commits.append(&mut by);
+            ahead.push(JobPart { id: part, content: PartContent::Outcomes(found) });
+        }
+        // Should the flush be cut off, whoever goes on knows what was to come of the rows that it finds done.
+        let (request, home) = (as_asked(&self.held.roster, job), &self.held.home);
+        store_parts(&self.held.roster, &request, home, ahead, "ahead").await?;
         Ok(Decided { before: job.clone(), after, overlay: run.1, outcomes, commits })
     }
 
@@ -418,7 +444,7 @@ impl Import<'_> {
             self.tell_of_what_is_in(&before, came).await?;
             return Err(Interrupted::Lost);
         }
-        match self.held.rows(&rows, None, async |_, _| Ok(())).await {
+        match self.held.rows(&rows, None, |_, _| ()).await {
             Err(hopeless @ Interrupted::Hopeless(_)) => {
                 self.tell_of_what_is_in(&before, came).await?;
                 Err(hopeless)

@@ -54,7 +54,8 @@ impl Held {
                 None => return Ok(()),
             };
         }
-        let mut import = Import { held: self, organization, options, under_way: None, together: 1, begun: false };
+        let mut import =
+            Import { held: self, organization, options, under_way: None, together: 1, begun: false };
         while let Some(next) = Box::pin(import.next(&job)).await? {
             job = next;
         }
@@ -393,7 +394,8 @@ impl Import<'_> {
                 foreseen,
             };
             let (mut found, mut by) = (Vec::new(), Vec::new());
-            let done = above.rows(&rows, Some(&run), |outcomes, commits| (found, by) = (outcomes, commits)).await;
+            let done =
+                above.rows(&rows, Some(&run), |outcomes, commits| (found, by) = (outcomes, commits)).await;
             match done {
                 Ok(job) => after = job,
                 // Whoever asked may import no more, by one of the rows before: those go their way, and this is told next.

@@ -68,7 +68,11 @@ pub(crate) async fn sweep(
     let operation = CutMember { organization, user, cuts, card, since: job.created_at };
     let swept = run(roster, &request, &operation).await?.output;
     if let Some(email) = email {
-        lapse_invited(roster, &request, organization, &email, (user, job.created_at)).await?;
+        let invited = lapse_invited(roster, &request, organization, &email, (user, job.created_at)).await;
+        if let Err(error) = invited {
+            // They are out. What they were invited to is looked at once more behind all organizations.
+            tracing::warn!(job = %job.id, %organization, %error, "an invitation of one who was removed holds its seat for now");
+        }
     }
     Ok(swept)
 }

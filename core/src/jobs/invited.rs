@@ -11,15 +11,25 @@ use crate::model::{DirectoryKind, Job, UserStatus};
 use crate::op::View;
 use crate::ops::job::Advance;
 use crate::refusal::OpError;
+use crate::time::Timestamp;
 
 /// Organizations of one look.
 const PAGE: u16 = 100;
 /// What the cursor begins with from then on.
 const ALL: &str = "all:";
+/// Organizations that were made so many seconds after the removal are not looked at: nobody was invited to them before it, and
+/// whatever clocks say, the look ends.
+const SLACK_SECONDS: i64 = 3_600;
 
 /// Whether memberships have been seen to.
 pub(super) fn has_begun(cursor: Option<&str>) -> bool {
     cursor.is_some_and(|cursor| cursor.starts_with(ALL))
+}
+
+/// When an organization was made, as its id says.
+fn made_at(organization: OrganizationId) -> Option<Timestamp> {
+    let (seconds, _) = organization.uuid().get_timestamp()?.to_unix();
+    i64::try_from(seconds).ok().map(|seconds| Timestamp::EPOCH.plus_seconds(seconds))
 }
 
 impl Held {
@@ -37,13 +47,17 @@ impl Held {
         let last = job.cursor.as_deref().and_then(|cursor| cursor.strip_prefix(ALL));
         let (mut after, mut failed) = (last.and_then(|last| last.parse::<OrganizationId>().ok()), None);
         loop {
-            let found = self.open_organizations(after).await?;
+            let mut found = self.open_organizations(after).await?;
+            let end = job.created_at.plus_seconds(SLACK_SECONDS);
+            found.retain(|organization| made_at(*organization).is_none_or(|at| at <= end));
             let Some(last) = found.last().copied() else { return Ok((job, failed)) };
             for organization in found {
                 let cut = (user, job.created_at);
                 if let Err(error) = lapse_invited(&self.roster, request, organization, &email, cut).await {
                     tracing::warn!(job = %job.id, %organization, %error, "passed over for now");
                     failed = Some(error);
+                    // It may have taken long to fail: somebody is at it still.
+                    self.say(request, job.id, Advance::default()).await?;
                 }
             }
             after = Some(last);

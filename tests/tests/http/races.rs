@@ -1,10 +1,21 @@
 //! Requests at once, through the whole API: rules O1, O5, S1, M11, O7. Afterwards `verify` finds nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use async_trait::async_trait;
 use futures::future::join_all;
+use roster_core::actor::Actor;
+use roster_core::facts::Request;
+use roster_core::flows::update_account;
+use roster_core::home::Home;
+use roster_core::id::{AccountId, OrganizationId};
+use roster_core::model::AccountStatus;
+use roster_core::op::Roster;
+use roster_core::ops::account::{AccountPatch, UpdateAccount};
+use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreError};
 use roster_core::verify::verify_all;
-use roster_tests::gate::{Park, within};
+use roster_tests::gate::{Hook, Park, within};
 use roster_tests::http::{Reply, text};
 use roster_tests::stores::selected;
 use roster_tests::world::World;
@@ -269,6 +280,91 @@ async fn o8_nothing_is_done_on_an_account_that_is_archived_in_the_same_instant()
             assert_eq!(reply.status, 403, "{what}: {}", reply.text);
             assert_eq!(operator.get(&shown).await.is(200), before, "{what}");
             operator.patch(&north, json!({"status": "active"})).await.is(200);
+        }
+        assert_sound(&world).await;
+    }
+}
+
+/// Archives an account before an organization is read for the n-th time.
+#[derive(Debug)]
+struct Archives {
+    below: Roster,
+    organization: OrganizationId,
+    account: AccountId,
+    reads_left: AtomicUsize,
+}
+
+impl Archives {
+    fn has_done_so(&self) -> bool {
+        self.reads_left.load(Ordering::SeqCst) == 0
+    }
+}
+
+#[async_trait]
+impl Hook for Archives {
+    async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+        store.commit(changes).await
+    }
+
+    async fn before_read_of(&self, home: &Home) -> Result<(), StoreError> {
+        let counts = *home == Home::Organization(self.organization);
+        let one_less = |left: usize| left.checked_sub(1).filter(|_| counts);
+        if self.reads_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less) == Ok(1) {
+            let patch = AccountPatch { status: Some(AccountStatus::Archived), ..AccountPatch::default() };
+            let (organization, account) = (self.organization, self.account);
+            let archive = UpdateAccount { organization, account, patch };
+            let request = Request::new(Actor::CLI, self.below.entropy.as_ref());
+            update_account(&self.below, &request, &archive).await.unwrap();
+        }
+        Ok(())
+    }
+}
+
+/// O8: whenever an account is archived while an act by a role on it alone reads what it is decided by, nothing is done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn o8_nothing_is_done_on_an_account_that_was_archived_between_two_reads() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let north = format!("{CLOUD}/accounts/ext:north");
+        let post = format!("{north}/key-roles/csm");
+        let organization = text(&operator.get(CLOUD).await.is(200), "/id").parse().unwrap();
+        let account = text(&operator.get(&north).await.is(200), "/id").parse().unwrap();
+        let acts = [
+            (http::Method::PATCH, north.clone(), json!({"name": "Taken"})),
+            (http::Method::PATCH, north.clone(), json!({"status": "active"})),
+            (http::Method::DELETE, post.clone(), Value::Null),
+            (http::Method::DELETE, format!("{north}/members/ext:nils"), Value::Null),
+        ];
+        operator.put(&post, json!({"user": "ext:nils"})).await.is(200);
+        for (method, path, body) in acts {
+            let (mut refused, changes_nothing) = (0, body == json!({"status": "active"}));
+            for reads in 1.. {
+                let below = world.service.roster.clone();
+                let reads_left = AtomicUsize::new(reads);
+                let archives = Arc::new(Archives { below, organization, account, reads_left });
+                let behind = world.service.behind(Arc::<Archives>::clone(&archives));
+                let body = Some(body.clone()).filter(|body| !body.is_null());
+                let reply = behind.user("ext:nora").call(method.clone(), &path, body).await;
+                let what = format!("{store}: {method} {path}, read {reads}: {} {}", reply.status, reply.text);
+                if !archives.has_done_so() {
+                    assert!((200..300).contains(&reply.status.as_u16()), "{what}");
+                    break;
+                }
+                // To make active what was active is to do nothing, and is answered by what was read.
+                refused += usize::from([403, 404].contains(&reply.status.as_u16()));
+                assert!(changes_nothing || reply.status.is_client_error(), "{what}");
+                let shown = operator.get(&north).await.is(200);
+                assert_eq!(
+                    (&shown["name"], &shown["status"]),
+                    (&json!("north"), &json!("archived")),
+                    "{what}"
+                );
+                assert!(!shown["key_roles"]["csm"].is_null() || path.contains("members"), "{what}");
+                operator.patch(&north, json!({"status": "active"})).await.is(200);
+            }
+            assert!(refused > 0, "{store}: {method} {path} reads the organization");
+            operator.patch(&north, json!({"name": "north"})).await.is(200);
         }
         assert_sound(&world).await;
     }

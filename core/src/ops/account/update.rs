@@ -60,6 +60,7 @@ impl Operation for UpdateAccount {
 
     async fn load(&self, view: &mut View<'_>) -> Result<UpdateAccountRead, StoreError> {
         let visible = view.open_organization().await?;
+        let visible = view.stand_on(visible, [self.account]).await?;
         let account = view.get(&self.account).await?;
         let taken = match &self.patch.external_id {
             Some(external) => view.get(external).await?,

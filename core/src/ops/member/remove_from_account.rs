@@ -40,6 +40,7 @@ impl Operation for RemoveFromAccount {
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         let scene = SceneRead::load_with_posts(view, self.user).await?;
         let account = find_accounts(view, &[&self.account]).await?.pop().flatten();
+        let scene = scene.on_accounts(view, account.map(|(id, _)| id)).await?;
         Ok((scene, account))
     }
 

@@ -33,6 +33,7 @@ impl Operation for ClearPost {
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         let visible = view.open_organization().await?;
+        let visible = view.stand_on(visible, self.name.account).await?;
         let place = place(view, &self.name).await?;
         let predecessor = predecessor(view, place.as_ref(), &self.name).await?;
         Ok((visible, place, predecessor))

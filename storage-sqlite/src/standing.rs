@@ -119,7 +119,8 @@ pub(crate) async fn read<'a>(
     }
     // What was made just now holds nothing.
     let rest = question.rest.into_iter().filter(|(home, _)| new.binary_search(&home).is_err());
-    let (named, rest): (Vec<_>, Vec<_>) = rest.partition(|(_, key)| COME_IN_HUNDREDS.contains(&Kind::of(key).0));
+    let (named, rest): (Vec<_>, Vec<_>) =
+        rest.partition(|(_, key)| COME_IN_HUNDREDS.contains(&Kind::of(key).0));
     if !named.is_empty() {
         named_versions(connection, &mut ground, named).await?;
     }

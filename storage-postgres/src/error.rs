@@ -2,6 +2,7 @@
 
 use roster_core::home::Home;
 use roster_core::store::{StoreError, StoreErrorKind};
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 /// Why a database is not opened: a sentence that says what to change.
 #[derive(Debug, thiserror::Error)]
@@ -120,7 +121,7 @@ impl Fault {
     pub(crate) fn is_broken_connection(&self) -> bool {
         match self {
             Self::Row { .. } | Self::NoConnection(_) | Self::Sql(sqlx::Error::RowNotFound) => false,
-            Self::Sql(error) => code(error).is_none_or(|code| class(&code).after == After::Broken),
+            Self::Sql(error) => after(error) == After::Broken,
         }
     }
 
@@ -147,7 +148,7 @@ impl Fault {
     /// such as a connection that broke, nobody knows.
     pub(crate) fn at_commit(&self) -> StoreError {
         let error = self.during("commit");
-        let refused = matches!(self, Self::Sql(sqlx::Error::Database(found)) if found.code().is_some_and(|code| class(&code).after == After::Kept));
+        let refused = matches!(self, Self::Sql(error) if after(error) == After::Kept);
         if refused { error } else { StoreError { kind: StoreErrorKind::OutcomeUnknown, ..error } }
     }
 
@@ -156,10 +157,7 @@ impl Fault {
         match self {
             Self::Row { .. } => true,
             Self::NoConnection(_) => false,
-            Self::Sql(error) => {
-                let of_one = |code: String| ["22", "23", "54"].iter().any(|class| code.starts_with(class));
-                code(error).is_some_and(of_one)
-            }
+            Self::Sql(error) => code(error).is_some_and(|code| is_of_one(&code)),
         }
     }
 }
@@ -175,6 +173,25 @@ enum After {
     Broken,
 }
 
+/// Anything but a word of the server's is of a connection that broke.
+fn after(error: &sqlx::Error) -> After {
+    let found = error.as_database_error().and_then(|found| found.try_downcast_ref::<PgDatabaseError>());
+    found.map_or(After::Broken, |found| after_word(found.severity(), found.code()))
+}
+
+/// After FATAL the server has ended the session, after PANIC all of them, whatever the code says.
+fn after_word(severity: PgSeverity, code: &str) -> After {
+    match severity {
+        PgSeverity::Fatal | PgSeverity::Panic => After::Broken,
+        _ => class(code).after,
+    }
+}
+
+/// What one set brings with it; but not that no transaction has a number any more.
+fn is_of_one(code: &str) -> bool {
+    code != NUMBERLESS && ["22", "23", "54"].iter().any(|class| code.starts_with(class))
+}
+
 /// Errors that begin alike.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Class {
@@ -185,6 +202,9 @@ struct Class {
 /// A prepared statement is not there, is there already, or would answer in other columns than when it was prepared: a
 /// pooler in another mode, DISCARD ALL, a column that an administrator has changed.
 const PREPARED: [&str; 3] = ["0A000", "26000", "42P05"];
+
+/// Transactions have no numbers left until VACUUM was run.
+const NUMBERLESS: &str = "54000";
 
 /// By SQLSTATE, <https://www.postgresql.org/docs/current/errcodes-appendix.html>, the longest beginning that fits. Any other
 /// is a mistake of this program's, or of what is kept.
@@ -208,8 +228,8 @@ const CLASSES: [(&str, StoreErrorKind, After); 29] = [
     // Disk, memory, connections.
     ("53", StoreErrorKind::Unavailable, After::Kept),
     ("53300", StoreErrorKind::Unavailable, After::Broken),
-    // Transactions have no numbers left until VACUUM was run; anything else of this class is too large.
-    ("54000", StoreErrorKind::Unavailable, After::Kept),
+    // Anything else of this class is too large.
+    (NUMBERLESS, StoreErrorKind::Unavailable, After::Kept),
     ("54", StoreErrorKind::Corrupt, After::Kept),
     // Something else uses it; a lock was not to be had in time.
     ("55", StoreErrorKind::Unavailable, After::Kept),
@@ -275,6 +295,27 @@ mod tests {
             for code in codes {
                 assert_eq!(class(code), Class { kind, after }, "{code}");
             }
+        }
+    }
+
+    #[test]
+    fn what_ends_the_session_is_broken_whatever_the_code() {
+        for code in ["53100", "23514", "40001", "P0001"] {
+            assert_eq!(after_word(PgSeverity::Error, code), After::Kept, "{code}");
+            for severity in [PgSeverity::Fatal, PgSeverity::Panic] {
+                assert_eq!(after_word(severity, code), After::Broken, "{severity:?} {code}");
+            }
+        }
+        assert_eq!(after_word(PgSeverity::Error, "57P01"), After::Broken);
+        assert_eq!(after(&sqlx::Error::WorkerCrashed), After::Broken);
+    }
+
+    #[test]
+    fn one_set_is_to_blame_for_what_it_brings_with_it() {
+        for (code, is_of) in
+            [("22001", true), ("23514", true), ("54001", true), ("54000", false), ("53100", false)]
+        {
+            assert_eq!(is_of_one(code), is_of, "{code}");
         }
     }
 

@@ -16,12 +16,6 @@ use crate::error::Fault;
 
 /// What is locked: the bytes `Roster`, and 1 for presence.
 const LOCK: i64 = 0x526f_7374_6572_0001;
-/// The same for the schema that holds the tables, since a lock is of the whole database, which several deployments may
-/// share. That of `public` is as it was before they could.
-const OF_SCHEMA: &str = "SELECT $1::bigint # CASE WHEN namespace = to_regnamespace('public')::oid THEN 0
-        ELSE namespace::bigint << 16 END
-    FROM (SELECT coalesce((SELECT relnamespace FROM pg_class WHERE oid = to_regclass('roster_migrations')),
-        (SELECT oid FROM pg_namespace WHERE nspname = current_schema()), 0::oid) AS namespace) AS found";
 /// Between two looks after the connection.
 const PAUSE: Duration = Duration::from_secs(5);
 /// A client whose machine is gone is noticed within 25 seconds. Nothing else limits how long this connection idles.
@@ -64,10 +58,23 @@ pub(crate) async fn enter(options: PgConnectOptions, presence: Presence) -> Resu
     }))
 }
 
+/// The number that is locked: of the schema that holds the tables, since a lock is of the whole database, which several
+/// deployments may share. That of `public` is as it was before they could.
+async fn place(connection: &mut PgConnection) -> Result<i64, Fault> {
+    let place = query_scalar!(
+        r#"SELECT $1::bigint # CASE WHEN namespace = to_regnamespace('public')::oid THEN 0
+            ELSE namespace::bigint << 16 END AS "place!"
+        FROM (SELECT coalesce((SELECT relnamespace FROM pg_class WHERE oid = to_regclass('roster_migrations')),
+            (SELECT oid FROM pg_namespace WHERE nspname = current_schema()), 0::oid) AS namespace) AS found"#,
+        LOCK
+    );
+    Ok(place.fetch_one(connection).await?)
+}
+
 async fn take(options: &PgConnectOptions, presence: Presence) -> Result<Option<PgConnection>, Fault> {
     let mut connection = options.connect().await?;
     connection.execute(LIMITS).await?;
-    let place: i64 = sqlx::query_scalar(OF_SCHEMA).bind(LOCK).fetch_one(&mut connection).await?;
+    let place = place(&mut connection).await?;
     let taken = match presence {
         Presence::Serving => {
             let lock = query_scalar!(r#"SELECT pg_try_advisory_lock_shared($1) AS "taken!""#, place);

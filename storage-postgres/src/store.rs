@@ -367,16 +367,23 @@ impl Store for PostgresStore {
         let (store, kept) = (self.base.clone(), step.kept());
         // A step is many statements, and over a slow line they take long; each of them has its limit.
         let work = async move {
-            let begun = Session::begin(&store.pool, WRITE).await;
-            let mut session = begun.map_err(|fault| fault.during("load"))?;
-            if let Err(stopped) = load::step(session.connection(), kept.step(), &store.clock).await {
+            let mut again = true;
+            loop {
+                let begun = Session::begin(&store.pool, WRITE).await;
+                let mut session = begun.map_err(|fault| fault.during("load"))?;
+                let step = load::step(session.connection(), kept.step(), &store.clock).await;
+                let Err(stopped) = step else {
+                    return session.commit().await.map_err(|error| Fault::from(error).at_commit());
+                };
                 match &stopped {
                     Stopped::Fault(fault) => session.roll_back_after(fault).await,
                     Stopped::Refused(_) => session.roll_back().await,
                 }
-                return Err(stopped.into());
+                if !again || !matches!(&stopped, Stopped::Fault(fault) if fault.is_of_prepared()) {
+                    return Err(stopped.into());
+                }
+                again = false;
             }
-            session.commit().await.map_err(|error| Fault::from(error).at_commit())
         };
         tokio::spawn(work.in_current_span()).await.unwrap_or_else(|_| Err(lost("load")))
     }
@@ -384,13 +391,19 @@ impl Store for PostgresStore {
     async fn forget(&self, home: &Home, subject: UserId) -> Result<(), StoreError> {
         let (store, home) = (self.base.clone(), home.clone());
         detached("forget", async move {
-            let begun = Session::begin(&store.pool, WRITE).await;
-            let mut session = begun.map_err(|fault| fault.during("forget"))?;
-            if let Err(fault) = forget::forget(session.connection(), &home, subject).await {
+            let mut again = true;
+            loop {
+                let begun = Session::begin(&store.pool, WRITE).await;
+                let mut session = begun.map_err(|fault| fault.during("forget"))?;
+                let Err(fault) = forget::forget(session.connection(), &home, subject).await else {
+                    return session.commit().await.map_err(|error| Fault::from(error).at_commit());
+                };
                 session.roll_back_after(&fault).await;
-                return Err(fault.during("forget"));
+                if !again || !fault.is_of_prepared() {
+                    return Err(fault.during("forget"));
+                }
+                again = false;
             }
-            session.commit().await.map_err(|error| Fault::from(error).at_commit())
         })
         .await
     }

@@ -87,15 +87,19 @@ pub(crate) async fn rule(
             Err(error) => return Err(error),
         }
     }
-    let told: Option<Vec<Vec<usize>>> =
-        answers.into_iter().map(|told: Value| redis::from_redis_value(told).ok()).collect();
-    let Some(told) = told else { return Ok(Rule::new(NAME, "not told", NEEDED, None)) };
-    let missing: BTreeSet<usize> = told.into_iter().flatten().collect();
+    let Some(missing) = told(answers) else { return Ok(Rule::new(NAME, "not told", NEEDED, None)) };
     Ok(if missing.is_empty() {
         Rule::new(NAME, "all", NEEDED, None)
     } else {
         lacking(named(&asked, &missing, &config.prefix))
     })
+}
+
+/// What all nodes say; nothing where one of them does not tell.
+fn told(answers: Vec<Value>) -> Option<BTreeSet<usize>> {
+    let of_node = |told| redis::from_redis_value::<Option<Vec<usize>>>(told).ok().flatten();
+    let all: Option<Vec<Vec<usize>>> = answers.into_iter().map(of_node).collect();
+    Some(all?.into_iter().flatten().collect())
 }
 
 const NAME: &str = "commands";
@@ -202,6 +206,15 @@ mod tests {
         let all = ON_KEYS.iter().chain(&BESIDE).chain(&OF_CLUSTERS).chain(&["CONFIG GET"]);
         let all: Vec<String> = all.map(|name| name.to_lowercase().replace(' ', "|")).collect();
         assert_eq!(told, all.iter().map(String::as_str).collect());
+    }
+
+    /// What the script returns, as a server sends it.
+    #[test]
+    fn a_server_that_does_not_tell_is_told_from_one_that_allows_all() {
+        let list = |numbers: &[i64]| Value::Array(numbers.iter().copied().map(Value::Int).collect());
+        assert_eq!(told(vec![list(&[]), list(&[3, 1])]), Some(BTreeSet::from([1, 3])));
+        assert_eq!(told(vec![list(&[])]), Some(BTreeSet::new()));
+        assert_eq!(told(vec![list(&[1]), Value::Nil]), None);
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(crate) async fn inspect(config: &SqliteConfig, with_key: bool) -> Inspection
 fn line(rule: Rule<OpenError>) -> Check {
     match rule.refusal {
         Some(OpenError::OlderSchema { .. }) => rule.check.put_right_by(
-            "the file is of an older version: any command but this brings it up, so make a backup first",
+            "the file is of an older version: `roster migrate`, `roster serve` and most other commands bring it up, so make a backup first",
         ),
         _ => rule.check,
     }

@@ -33,6 +33,7 @@ mod log;
 mod open;
 #[cfg(feature = "store")]
 mod place;
+#[cfg(feature = "store")]
 mod plain;
 #[cfg(feature = "store")]
 mod pool;

@@ -30,7 +30,8 @@ impl Place {
         };
         Err(io::Error::other(format!(
             "{} was moved, removed or replaced while it was open ({what}): nothing is written any more; end this server, \
-             put the right file there without the -wal and -shm of another, and start it again",
+             then put the right file there and start it again: the same file with the -wal that is there, which holds its \
+             newest commits, another without that -wal and -shm",
             self.path.display()
         )))
     }

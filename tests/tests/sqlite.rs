@@ -100,6 +100,12 @@ async fn a_file_that_was_replaced_or_removed_is_written_to_no_more() {
         store.ping().await.unwrap();
         store.commit(&add_account(n)).await.unwrap();
     }
+    // What was answered is in the file with its log, which stays when the server ends meanwhile.
+    std::fs::rename(&file, &aside).unwrap();
+    store.close().await;
+    assert!(std::fs::metadata(dir.path().join("roster.db-wal")).unwrap().len() > 0);
+    std::fs::rename(&aside, &file).unwrap();
+    let store = open(&sqlite_config(&dir)).await;
     assert_eq!(assert_consistent(&store, &organization_home(1)).await, 3);
 }
 

@@ -79,7 +79,7 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
         None => "FAILED",
     };
     println!("Tests {outcome} after {}.", spoken(begun.elapsed()));
-    println!("{}", tested(&backends, &suites, !options.runner.is_empty()));
+    println!("{}", tested(&backends, &suites, chooses(&options.runner)));
     println!("{}", servers.said());
     if apart {
         println!("{}", apart::said());
@@ -165,6 +165,35 @@ impl Drop for Files {
     }
 }
 
+/// Flags of the runner that leave out no test, and those of them that a value follows.
+const ALONE: [&str; 8] =
+    ["--no-fail-fast", "--fail-fast", "--ff", "--no-capture", "--verbose", "-v", "--locked", "--offline"];
+const VALUED: [&str; 9] = [
+    "--test-threads",
+    "-j",
+    "--build-jobs",
+    "--retries",
+    "--color",
+    "--status-level",
+    "--final-status-level",
+    "--failure-output",
+    "--success-output",
+];
+
+/// Whether what the runner is given may leave out tests: anything but flags that are known not to.
+fn chooses(runner: &[String]) -> bool {
+    let mut words = runner.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        let flag = word.split('=').next().unwrap_or(word);
+        if VALUED.contains(&word) {
+            words.next();
+        } else if !ALONE.contains(&word) && !VALUED.contains(&flag) {
+            return true;
+        }
+    }
+    false
+}
+
 /// The stores, counted; none where no test was run, as after a build that failed. Of tests that were chosen nobody knows
 /// here which stores they use, so none is counted.
 fn tested(backends: &[&str], suites: &Suites, is_narrowed: bool) -> String {
@@ -215,6 +244,19 @@ mod tests {
         assert_eq!(tested(&BACKENDS, &none, false), "No test was run: no store was tested.");
         let chosen = "3 of the tests were chosen, and may not be of every store that was asked for: sqlite.";
         assert_eq!(tested(&["sqlite"], &some, true), chosen);
+    }
+
+    #[test]
+    fn only_what_may_leave_out_tests_chooses_some() {
+        let chooses = |line: &str| chooses(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        for line in ["", "--no-fail-fast", "--retries 2 -j 1", "--test-threads=1 --no-capture"] {
+            assert!(!chooses(line), "{line}");
+        }
+        for line in
+            ["seats", "-E binary(http)", "--no-fail-fast seats", "-j 1 seats", "-p roster-core", "--lib"]
+        {
+            assert!(chooses(line), "{line}");
+        }
     }
 
     #[test]

@@ -89,16 +89,22 @@ async fn of_source(config: &Config) -> Result<Secrets, Failure> {
     let key = master_key::find(config)?.ok_or_else(|| nothing("there is no master key"))?;
     let secrets = Secrets::derive(&key);
     let looked = backends::inspect(config, Some(secrets.fingerprint)).await?;
+    let waiting = looked.checks.iter().find_map(|check| check.at_start.clone());
     if let Some(problem) = looked.checks.into_iter().find_map(|check| check.problem) {
         return Err(match looked.reach {
             Reach::Whole => Failure::Failed(problem),
             Reach::Nothing | Reach::Empty => Failure::Store(problem),
         });
     }
-    if looked.reach == Reach::Whole {
-        Ok(secrets)
-    } else {
-        Err(nothing("the store holds nothing of Roster's"))
+    if looked.reach != Reach::Whole {
+        return Err(nothing("the store holds nothing of Roster's"));
+    }
+    // It is the server's or an administrator's to bring it up, not this command's.
+    match waiting {
+        Some(waiting) => Err(Failure::Failed(format!(
+            "{waiting}; this command changes nothing in the store that is copied: run `roster migrate` first"
+        ))),
+        None => Ok(secrets),
     }
 }
 

@@ -3,8 +3,12 @@
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
+use tokio::runtime::Runtime;
 
 use crate::place::{Place, Ran};
+use crate::private_server::certificates::{authority, certified};
 use crate::private_server::free_port;
 use crate::private_server::redis::Redis;
 use crate::server::Server;
@@ -74,6 +78,27 @@ fn x5_no_copy_is_made_while_a_server_runs() {
     drop(server);
     place.done("storage copy --to other.toml");
     not_copied(&place.run("storage copy --to other.toml"), 1, "not empty");
+}
+
+/// X5: a file of an older version is not brought up by a copy, which may be refused after that.
+#[test]
+fn x5_an_older_store_is_not_copied_and_not_changed() {
+    let place = with_other();
+    let newest = Runtime::new().unwrap().block_on(async {
+        let file = SqliteConnectOptions::new().filename(place.path().join("roster-data/roster.db"));
+        let mut connection = file.connect().await.unwrap();
+        let statement =
+            "DELETE FROM roster_migrations WHERE version = (SELECT max(version) FROM roster_migrations)";
+        let done = sqlx::query(statement).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        done.rows_affected()
+    });
+    assert_eq!(newest, 1);
+    let older = place.json("doctor");
+    not_copied(&place.run("storage copy --to other.toml"), 1, "of an older version");
+    assert_eq!(line(&place.json("doctor"), "schema"), line(&older, "schema"), "it is as it was");
+    assert!(line(&older, "schema")["at_start"].is_string(), "{older}");
+    assert!(!place.path().join("other").exists(), "nothing was made");
 }
 
 /// X5: the file alone says where to; what the environment says is of the first store.
@@ -201,17 +226,9 @@ fn a_relaxed_store_says_so() {
 fn a_redis_is_reached_by_tls() {
     stores::on("redis", || {
         let place = Place::empty();
-        for line in [
-            "req -x509 -subj /CN=ours -keyout ours.key -out ours.crt",
-            "req -x509 -subj /CN=another -keyout another.key -out another.crt",
-            "req -x509 -CA ours.crt -CAkey ours.key -subj /CN=localhost -addext subjectAltName=DNS:localhost \
-             -addext basicConstraints=critical,CA:FALSE -keyout made.key -out made.crt",
-        ] {
-            let mut openssl = std::process::Command::new("openssl");
-            openssl.current_dir(place.path()).args(line.split_whitespace());
-            openssl.args("-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650".split(' '));
-            assert!(openssl.output().unwrap().status.success(), "{line}");
-        }
+        authority(place.path(), "ours");
+        authority(place.path(), "another");
+        certified(place.path());
         // Read before it changes its user.
         let at = |name: &str| place.path().join(name).display().to_string();
         for name in ["made.key", "made.crt", "ours.crt"] {

@@ -2,6 +2,7 @@
 //! in a temporary folder, gone when they are dropped.
 #![expect(clippy::unwrap_used, reason = "a test whose server does not start has failed")]
 
+pub mod certificates;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod redis;

@@ -7,14 +7,13 @@ use roster_cli::webhooks::HttpSender;
 use roster_core::model::DeliveryError;
 use roster_core::webhooks::{Answered, Message, Sender};
 use roster_tests::private_server::Folder;
+use roster_tests::private_server::certificates::{authority, certified};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, crypto};
-
-use super::tls::{authority, certified};
 
 fn certificate(folder: &Folder, name: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_file(folder.at(name)).unwrap()
@@ -60,9 +59,9 @@ fn message(url: &str) -> Message {
 #[tokio::test]
 async fn x2_https_is_spoken_with_whom_the_url_names_only() {
     let folder = Folder::new();
-    authority(&folder, "ours");
-    authority(&folder, "another");
-    certified(&folder);
+    authority(folder.path(), "ours");
+    authority(folder.path(), "another");
+    certified(folder.path());
     let port = server(&folder, 429).await;
     let trusting = |name: &str| {
         let authorities = vec![certificate(&folder, name)];

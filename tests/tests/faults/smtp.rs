@@ -9,13 +9,13 @@ use roster_cli::config::{Config, Flags};
 use roster_cli::mail::MailSettings;
 use roster_core::mail::Written;
 use roster_tests::private_server::Folder;
+use roster_tests::private_server::certificates::{authority, certified};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::https::acceptor;
-use super::tls::{authority, certified};
 
 /// The user `roster` with the password `s3cr@t:/`.
 const LOGIN: &str = "\0roster\0s3cr@t:/";
@@ -182,9 +182,9 @@ fn url(way: &str, login: &str, server: &Server, end: &str) -> String {
 
 fn certificates() -> Folder {
     let folder = Folder::new();
-    authority(&folder, "ours");
-    authority(&folder, "another");
-    certified(&folder);
+    authority(folder.path(), "ours");
+    authority(folder.path(), "another");
+    certified(folder.path());
     folder
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use roster_core::home::Home;
 use roster_core::listing::{Listing, PageRequest, Scope};
+use roster_core::load::Load;
 use roster_core::log::LogFilter;
 use roster_core::store::{CommitError, Store, StoreErrorKind};
 use roster_storage_postgres::{PostgresConfig, PostgresStore};
@@ -121,8 +122,8 @@ async fn a_right_that_is_taken_away_is_told_as_unavailable() {
     database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
 }
 
-/// At the end of each commit the server forgets everything that the one connection has prepared. Whatever comes next is
-/// done all the same, each commit once.
+/// Each call is made on a new session, which has prepared nothing, and once more after a commit, at the end of which the
+/// server forgets everything that the session has prepared. It is done all the same, each commit once.
 #[tokio::test]
 async fn forgotten_statements_are_prepared_again() {
     if !is_wanted() {
@@ -132,39 +133,65 @@ async fn forgotten_statements_are_prepared_again() {
     let store = open(PostgresConfig { connections: 1, ..config(&database) }).await.unwrap();
     store.commit(&add_account(1)).await.unwrap();
     forgets_at_the_end(&database).await;
-    let (home, all) = (organization_home(1), LogFilter::ALL);
-    let accounts = Listing::Accounts { organization: organization_id(1), status: None, scope: Scope::All };
-    let searched = Listing::Members {
-        organization: organization_id(1),
-        status: None,
-        account: None,
-        role: None,
-        q: Some("ada".into()),
-        sort: roster_core::listing::MemberSort::Name,
-        descending: false,
-        scope: Scope::All,
-    };
-    let page = PageRequest { after: None, limit: 10 };
-    for n in 0..9 {
-        // By another before the one that is tried: what is prepared is known, and then forgotten.
-        store.commit(&add_account(10 + n)).await.unwrap();
-        match n {
-            0 => drop(store.read(&home, &[], &[]).await.unwrap()),
-            1 => drop(store.list(&accounts, &page).await.unwrap()),
-            2 => drop(store.list(&searched, &page).await.unwrap()),
-            3 => drop(store.log(&home, 0, 10, &all).await.unwrap()),
-            4 => drop(store.homes(None, 10).await.unwrap()),
-            5 => drop(store.ends(&Home::Deployment, 10).await.unwrap()),
-            6 => drop(store.dump(&home).await.unwrap()),
-            7 => store.ping().await.unwrap(),
-            _ => {
-                let outcomes = store.commit_all(&[add_account(30), add_account(31)]).await;
-                assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
-            }
+    for call in 0..CALLS {
+        database.execute(END_SESSIONS).await;
+        // By another session before the call that is tried, so that this one does not notice the end.
+        store.homes(None, 1).await.unwrap();
+        for turn in 0..2 {
+            called(&store, call, turn).await;
+            store.commit(&add_account(10 + 2 * call + turn)).await.unwrap();
         }
     }
-    store.forget(&home, user_id(1)).await.unwrap();
-    assert_eq!(assert_consistent(&store, &home).await, 12);
+    assert_eq!(assert_consistent(&store, &organization_home(1)).await, 1 + 2 * CALLS + 4);
+}
+
+const CALLS: u64 = 12;
+
+/// As soon as a session notices; what has no session yet is none of ours.
+const END_SESSIONS: &str = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()";
+
+/// One of the calls, on the one connection.
+async fn called(store: &PostgresStore, call: u64, turn: u64) {
+    let (home, all) = (organization_home(1), LogFilter::ALL);
+    let page = PageRequest { after: None, limit: 10 };
+    let organization = organization_id(1);
+    match call {
+        0 => drop(store.read(&home, &[], &[]).await.unwrap()),
+        1 => {
+            let accounts = Listing::Accounts { organization, status: None, scope: Scope::All };
+            store.list(&accounts, &page).await.unwrap();
+        }
+        2 => {
+            let searched = Listing::Members {
+                organization,
+                status: None,
+                account: None,
+                role: None,
+                q: Some("ada".into()),
+                sort: roster_core::listing::MemberSort::Name,
+                descending: false,
+                scope: Scope::All,
+            };
+            store.list(&searched, &page).await.unwrap();
+        }
+        3 => drop(store.log(&home, 0, 10, &all).await.unwrap()),
+        4 => drop(store.records(&home, None, 10).await.unwrap()),
+        5 => drop(store.ends(&Home::Deployment, 10).await.unwrap()),
+        6 => drop(store.dump(&home).await.unwrap()),
+        7 => store.ping().await.unwrap(),
+        8 => drop(store.missing(std::slice::from_ref(&home)).await.unwrap()),
+        9 => store.forget(&home, user_id(1)).await.unwrap(),
+        10 => {
+            let refused = store.load(Load::Begin).await.unwrap_err();
+            assert!(refused.detail.contains("the store is not empty"), "{refused}");
+        }
+        _ => {
+            let sets = [add_account(100 + 2 * turn), add_account(101 + 2 * turn)];
+            let outcomes = store.commit_all(&sets).await;
+            assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+        }
+    }
 }
 
 /// In the COMMIT itself, so that no statement of the same transaction notices it.

@@ -471,11 +471,6 @@ mod cases {
     impl Hook for Rival {
         async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
             let members = changes.writes.iter().any(|it| matches!(it, Write::Put(Record::Member(_))));
-            for write in &changes.writes {
-                if let Write::Put(Record::Job(job)) = write {
-                    self.done.fetch_max(job.done, Ordering::SeqCst);
-                }
-            }
             let members = members && self.done.load(Ordering::SeqCst) >= self.after;
             if members && self.commits.fetch_add(1, Ordering::SeqCst) == self.at {
                 let request = Request::new(Actor::CLI, self.below.entropy.as_ref());
@@ -485,7 +480,13 @@ mod cases {
                 *self.job.lock().unwrap() = Some(begun.unwrap().output.id);
                 Box::pin(crate::worker(&self.below).work_off()).await.unwrap();
             }
-            store.commit(changes).await
+            let committed = store.commit(changes).await?;
+            for write in &changes.writes {
+                if let Write::Put(Record::Job(job)) = write {
+                    self.done.fetch_max(job.done, Ordering::SeqCst);
+                }
+            }
+            Ok(committed)
         }
     }
 

@@ -1,6 +1,7 @@
 //! Segment's HTTP tracking API, and links of users to accounts: what sources send (rules G1 to G5).
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use axum::Router;
@@ -182,11 +183,15 @@ fn without_key(message: &str) -> Cow<'_, str> {
     if !message.contains("writeKey") && !message.contains('\\') {
         return Cow::Borrowed(message);
     }
-    let Ok(Value::Object(mut fields)) = serde_json::from_str(message) else { return Cow::Borrowed(message) };
+    // Read one deep: depth, numbers and text that cannot be kept do not keep the key. Where its names cannot be read, nothing
+    // is left but a dead letter.
+    let Ok(mut fields) = serde_json::from_str::<BTreeMap<String, &RawValue>>(message) else {
+        return Cow::Borrowed("{}");
+    };
     if fields.remove("writeKey").is_none() {
         return Cow::Borrowed(message);
     }
-    Cow::Owned(Value::Object(fields).to_string())
+    serde_json::to_string(&fields).map_or(Cow::Borrowed("{}"), Cow::Owned)
 }
 
 /// The user name of the one `Authorization: Basic` header; whatever stands as password.

@@ -139,7 +139,7 @@ fn say(out: Printer, checks: &[Check]) -> Result<(), Failure> {
     let rows: Vec<Value> = checks.iter().map(row).collect();
     if out.is_for_machines() {
         let whole = json!({"ok": checks.iter().all(Check::is_good), "checks": rows});
-        return out.rows(&whole, &["name", "found", "needed", "result", "problem"], &rows);
+        return out.rows(&whole, &["name", "found", "needed", "result", "problem", "at_start"], &rows);
     }
     let columns = [("CHECK", "/name"), ("FOUND", "/found"), ("NEEDED", "/needed"), ("RESULT", "/result")];
     line(&table(&rows, &columns))?;

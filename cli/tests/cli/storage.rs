@@ -150,6 +150,8 @@ fn the_doctor_says_what_is_bad() {
     assert_eq!(line(&told, "clock difference")["result"], "ok");
     let table = place.done("doctor");
     assert!(table.trim_start().starts_with("CHECK") && table.contains("NEEDED"), "{table}");
+    let csv = place.done("doctor --output csv");
+    assert!(csv.starts_with("name,found,needed,result,problem,at_start"), "{csv}");
 
     let data = place.path().join("roster-data");
     std::fs::set_permissions(&data, PermissionsExt::from_mode(0o755)).unwrap();

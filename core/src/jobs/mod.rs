@@ -330,7 +330,7 @@ impl Held {
 
     /// Writes down what was done. The job after it.
     async fn say(&self, request: &Request, id: JobId, advance: Advance) -> Result<Job, Interrupted> {
-        let going_on = advance.ending == Ending::GoOn;
+        let going_on = matches!(advance.ending, Ending::GoOn | Ending::Renewed);
         let operation = AdvanceJob { home: self.home.clone(), id, holder: self.holder, advance };
         match run(&self.roster, &request.as_system("advance"), &operation).await?.output {
             Some(job) if going_on => self.going_on(*job),

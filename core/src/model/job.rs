@@ -233,6 +233,13 @@ pub struct Outcome {
     pub detail: Option<String>,
 }
 
+impl Outcome {
+    /// Whether the item is done with something in the organization.
+    pub fn brings_in(&self) -> bool {
+        matches!(self.status, OutcomeStatus::Added | OutcomeStatus::Changed)
+    }
+}
+
 /// What an import made by the way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Made {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Names, Overlay, together};
-use crate::home::{Home, Key};
+use crate::home::{Home, Key, Record};
 use crate::id::CommitId;
 use crate::store::{ChangeSet, CommitError, Write};
 
@@ -60,9 +60,12 @@ impl Overlay {
         Ok(names)
     }
 
-    /// The last commit to a home that waits to be flushed.
-    pub(crate) fn last_commit(&self, home: &Home) -> Option<CommitId> {
-        self.layer().pending.iter().rfind(|set| set.home == *home).map(|set| set.id)
+    /// The last commit to a home that waits to be flushed and says something of a member.
+    pub(crate) fn last_of_a_member(&self, home: &Home) -> Option<CommitId> {
+        let of_a_member = |write: &Write| matches!(write, Write::Put(Record::Member(_)));
+        let layer = self.layer();
+        let mut sets = layer.pending.iter().rev();
+        sets.find(|set| set.home == *home && set.writes.iter().any(of_a_member)).map(|set| set.id)
     }
 }
 

@@ -154,6 +154,21 @@ async fn a_write_key_and_others_are_not_taken_for_each_other() {
             !letters.to_string().contains("writeKey") && !letters.to_string().contains(&at.key),
             "{letters}"
         );
+        // Nor of what cannot be read as it is: its numbers, its text, its depth, a name.
+        let (deep, key) = (format!("{}{}", "[".repeat(200), "]".repeat(200)), &at.key);
+        let unread = ["1e999", r#""\ud83d""#, &deep]
+            .map(|it| format!(r#"{{"userId":"zoe","writeKey":"{key}","traits":{it}}}"#))
+            .join(",");
+        let body = format!(r#"{{"batch":[{unread},{{"\ud83d":1,"writeKey":"{key}"}}],"writeKey":"{key}"}}"#);
+        nobody.send(http::Method::POST, "/v1/batch", body.into()).await.is(200);
+        at.applied().await;
+        let letters = service.operator().get(&path).await.is(200);
+        assert_eq!(letters["data"].as_array().unwrap().len(), 5, "{letters}");
+        assert!(letters.to_string().contains("1e999"), "the rest is kept: {letters}");
+        assert!(
+            !letters.to_string().contains("writeKey") && !letters.to_string().contains(key.as_str()),
+            "{letters}"
+        );
         nobody.post("/v1/group", keyed(&at.world.admin_key)).await.refused(401, "unauthenticated");
         nobody.post("/v1/batch", json!([at.key])).await.refused(401, "unauthenticated");
         nobody.on_behalf_of("ext:anna").post("/v1/group", keyed(&at.key)).await.refused(422, "invalid");

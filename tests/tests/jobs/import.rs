@@ -20,7 +20,7 @@ crate::on_every_store! {
 mod cases {
     use std::fmt::Write as _;
 
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
     use std::sync::{Arc, Mutex};
 
     use async_trait::async_trait;
@@ -454,13 +454,15 @@ mod cases {
         is_clean(&service).await;
     }
 
-    /// Imports the same file by another worker just before a commit of members.
+    /// Imports the same file by another worker just before a commit of members, once so many rows are done.
     #[derive(Debug)]
     struct Rival {
         below: Roster,
         organization: OrganizationId,
         file: String,
+        after: u64,
         at: usize,
+        done: AtomicU64,
         commits: AtomicUsize,
         job: Mutex<Option<JobId>>,
     }
@@ -469,6 +471,7 @@ mod cases {
     impl Hook for Rival {
         async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
             let members = changes.writes.iter().any(|it| matches!(it, Write::Put(Record::Member(_))));
+            let members = members && self.done.load(Ordering::SeqCst) >= self.after;
             if members && self.commits.fetch_add(1, Ordering::SeqCst) == self.at {
                 let request = Request::new(Actor::CLI, self.below.entropy.as_ref());
                 let lines = parse_members(self.file.as_bytes()).unwrap();
@@ -477,26 +480,38 @@ mod cases {
                 *self.job.lock().unwrap() = Some(begun.unwrap().output.id);
                 Box::pin(crate::worker(&self.below).work_off()).await.unwrap();
             }
-            store.commit(changes).await
+            let committed = store.commit(changes).await?;
+            for write in &changes.writes {
+                if let Write::Put(Record::Job(job)) = write {
+                    self.done.fetch_max(job.done, Ordering::SeqCst);
+                }
+            }
+            Ok(committed)
         }
     }
 
-    /// A chunk of many changes is several commits: the other import comes before the first, or between two.
+    /// A chunk is several commits: the other comes before the first, between two, in a later chunk, or in the midst of one.
     pub async fn x4_of_two_imports_side_by_side_one_tells_of_each_row(store: &str) {
-        for at in [0, 1] {
+        for (many, after, at) in [(80, 0, 0), (80, 0, 1), (360, 100, 0), (360, 300, 0)] {
             let service = Service::on(store).await;
             let one = organization(&service, "one", None).await;
             let mut file = "user_external_id,account_external_id,role\n".to_owned();
-            for n in 0..80 {
+            for n in 0..many {
                 writeln!(file, "p{n},a{n},viewer").unwrap();
             }
             let path = format!("/v1/organizations/{one}/imports?create_accounts=true");
             let first = text(&upload(&service, &path, &file).await.is(202), "/job/id");
             let below = service.roster.clone();
-            let (commits, job) = (AtomicUsize::new(0), Mutex::new(None));
-            let rival =
-                Rival { below: below.clone(), organization: one.parse().unwrap(), file, at, commits, job };
-            let rival = Arc::new(rival);
+            let rival = Arc::new(Rival {
+                below: below.clone(),
+                organization: one.parse().unwrap(),
+                file,
+                after,
+                at,
+                done: AtomicU64::new(0),
+                commits: AtomicUsize::new(0),
+                job: Mutex::new(None),
+            });
             let between = Between::new(Arc::clone(&below.store), Arc::<Rival>::clone(&rival));
             crate::worker(&Roster { store: between, ..below }).work_off().await.unwrap();
             let other = rival.job.lock().unwrap().unwrap().to_string();
@@ -510,11 +525,13 @@ mod cases {
             for (n, statuses) in first.iter().zip(&other).enumerate() {
                 let mut statuses = [statuses.0.as_str(), statuses.1.as_str()];
                 statuses.sort_unstable();
-                assert_eq!(statuses, ["added", "unchanged"], "{store}, {at}, row {n}");
+                assert_eq!(statuses, ["added", "unchanged"], "{store}, {after}, {at}, row {n}");
             }
             let added = |rows: &[String]| rows.iter().filter(|status| *status == "added").count();
             let (first, other) = (added(&first), added(&other));
-            assert_eq!((first > 0, other > 0, first + other), (at > 0, true, 80), "{store}, {at}");
+            let expected = (at > 0 || after > 0, true, many);
+            assert_eq!((first > 0, other > 0, first + other), expected, "{store}, {after}, {at}");
+            assert!(first as u64 >= after, "{store}, {after}: {first}");
             is_clean(&service).await;
         }
     }

@@ -3,6 +3,7 @@
 
 mod bulk;
 mod cards;
+mod cut_short;
 mod due;
 mod dying;
 mod everywhere;

@@ -37,7 +37,7 @@ pub struct ImportOptions {
 pub(crate) struct Report {
     /// One outcome a row, in the order of the file.
     pub(crate) outcomes: Vec<Outcome>,
-    /// For each the last commit to the organization by then, where they were gone through on an overlay.
+    /// For each the commit that brings it into the organization, where they were gone through on an overlay.
     pub(crate) commits: Vec<Option<CommitId>>,
     /// What was made by the way.
     pub(crate) made: Made,
@@ -80,27 +80,31 @@ pub(crate) async fn import_rows(
             Err(OpError::Lost) => break,
             done => done?,
         }
-        report.commits.push(overlay.last_commit(&home));
+        // What waits for them, such as owners that traits name, comes after it.
+        let brings_in = report.outcomes.last().is_some_and(Outcome::brings_in);
+        report.commits.push(if brings_in { overlay.last_of_a_member(&home) } else { None });
     }
     Ok(report)
 }
 
-/// Rows as they come, each asking for itself; not those that come after the job was taken over or is to stop.
+/// Rows as they come, each asking for itself; not those that come after the job was taken over or is to stop. What came of
+/// those before an error is told with it.
 pub(crate) async fn import_one_by_one(
     roster: &Roster,
     request: &Request,
     organization: OrganizationId,
     lines: &[ImportLine],
     options: ImportOptions,
-) -> Result<Report, OpError> {
+) -> (Report, Result<(), OpError>) {
     let mut report = Report::default();
     for line in lines {
         match import_row(roster, request, organization, line, options, Conflicts::Told, &mut report).await {
+            Ok(()) => {}
             Err(OpError::Lost) => break,
-            done => done?,
+            Err(error) => return (report, Err(error)),
         }
     }
-    Ok(report)
+    (report, Ok(()))
 }
 
 async fn import_row(

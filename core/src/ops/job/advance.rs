@@ -42,6 +42,8 @@ pub enum Ending {
     /// The worker goes on.
     #[default]
     GoOn,
+    /// The worker goes on, and sees to it that it ends where it is to stop.
+    Renewed,
     /// All is done.
     Done,
     /// It cannot be done, for this reason.
@@ -123,7 +125,7 @@ impl Operation for AdvanceJob {
         job.total = job.total.max(job.done);
         let job = match ending {
             Ending::GoOn if job.is_to_stop() => ended(job, JobStatus::Cancelled, facts.now),
-            Ending::GoOn => job,
+            Ending::GoOn | Ending::Renewed => job,
             Ending::Done => {
                 job.failure = None;
                 let status = job.conclusion();

@@ -1,6 +1,8 @@
 //! Importing a file as a job (rule X4): first the whole file is gone through without doing anything, and seats are
 //! held for all of it; then chunk by chunk, each with its outcomes and what it takes from the hold.
 
+mod admit;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,35 +10,30 @@ use tokio::task::{JoinError, JoinHandle};
 
 use super::{Held, Interrupted, as_asked};
 use crate::actor::Actor;
-use crate::due::settle_in;
 use crate::facts::{Fence, Request};
 use crate::flows::import::{
-    Again, Conflicts, ImportLine, ImportOptions, ROW, Report, import_one_by_one, import_rows,
-    seats_are_limited,
+    Conflicts, ImportLine, ImportOptions, ROW, Report, import_one_by_one, import_rows,
 };
 use crate::flows::refresh::refresh_cards;
-use crate::flows::{lapse_invitations, require_import, store_parts};
+use crate::flows::{require_import, store_parts};
 use crate::home::{Key, Record};
 use crate::id::{CommitId, JobId, OrganizationId};
 use crate::model::{Job, JobPart, JobPartId, JobSide, Outcome, OutcomeStatus, PartContent};
 use crate::observe::Nobody;
-use crate::op::{Roster, TRIES};
-use crate::ops::job::{Advance, is_held};
+use crate::op::Roster;
+use crate::ops::job::{Advance, Ending, is_held};
 use crate::overlay::{CutShort, Names, Overlay, UnderWay, on_overlay};
 use crate::refusal::{OpError, Refusal};
 use crate::store::{CommitError, StoreError, StoreErrorKind};
-
-/// After so many parts that were only read it is said that somebody is still at it.
-const PARTS_A_SIGN: u64 = 100;
-
-/// How often a job is put off because others are in the way of a row, before that is the row's outcome.
-const PUT_OFF: u32 = 3;
 
 /// So many parts are decided and committed together, as long as the store takes them in quickly.
 const PARTS_TOGETHER: usize = 5;
 
 /// What follows a flush that takes longer is one part, so that progress shows and leases last.
 const QUICK: Duration = Duration::from_secs(1);
+
+/// So long, at most, after a flush that was cut short lists are brought up to what came by it.
+const TIDYING: Duration = Duration::from_secs(10);
 
 /// What was decided ahead while a flush took longer than this is decided again: leases and names end by the clock.
 const EARLY: Duration = Duration::from_secs(5);
@@ -71,97 +68,6 @@ impl Held {
         Ok(lines)
     }
 
-    /// Goes through the whole file without doing anything. A dry run ends here, with its outcomes; else seats are held
-    /// for everybody new, or the job ends with nothing done. Where seats are not limited there is nothing to hold.
-    async fn admit(
-        &self,
-        mut job: Job,
-        organization: OrganizationId,
-        options: ImportOptions,
-    ) -> Result<Option<Job>, Interrupted> {
-        let request = as_asked(&self.roster, &job);
-        let admitted = Advance { cursor: Some(Job::ADMITTED.to_owned()), ..Advance::default() };
-        // One that has told of rows without a seat tells of all of them, and ends with that.
-        let begun = told(&job, options.dry_run).0;
-        if !options.dry_run && !begun && !seats_are_limited(&self.roster, organization).await? {
-            return self.say(&request, job.id, admitted).await.map(Some);
-        }
-        if !options.dry_run {
-            // Seats of what has ended are given back first: those that come free on the way would not be held.
-            let now = self.roster.store.read(&self.home, &[], &[]).await?.now();
-            settle_in(&self.roster, &self.home, now).await?;
-            lapse_invitations(&self.roster, &request, organization, None).await?;
-        }
-        for _ in 0..TRIES {
-            let needed;
-            (job, needed) = self.walk(job, organization, options).await?;
-            if options.dry_run {
-                return Ok(None);
-            }
-            let advance = Advance { seats_held: Some(needed), ..admitted.clone() };
-            match self.say(&request, job.id, advance).await {
-                // Somebody was quicker: what is too much for now is found out afresh.
-                Err(Interrupted::Failed(OpError::Refused(Refusal::NoSeat))) => {}
-                said => return said.map(Some),
-            }
-        }
-        // There was room each time, and each time it went to others.
-        Err(Interrupted::Failed(OpError::Busy))
-    }
-
-    /// How many seats the file needs. Where there are too few, the job fails once outcomes are written: of a dry run all that
-    /// would be done, else the rows that find none.
-    async fn walk(
-        &self,
-        mut job: Job,
-        organization: OrganizationId,
-        options: ImportOptions,
-    ) -> Result<(Job, i64), Interrupted> {
-        let request = as_asked(&self.roster, &job);
-        let asker = self.importer(&job, organization).await?;
-        let run = on_overlay(&self.quiet(), Overlay::new);
-        let conflicts = if job.attempts < PUT_OFF { Conflicts::Raised } else { Conflicts::Told };
-        let (again, parts) = (self.again(&job).await?, job.total.div_ceil(Job::PART as u64));
-        let (mut short, told) = told(&job, options.dry_run);
-        for n in 0..parts {
-            let lines = parsed(&self.items(job.id, n).await?)?;
-            let mut report = import_rows(&run, &asker, organization, &lines, options, conflicts).await?;
-            let part = u32::try_from(n).unwrap_or(u32::MAX);
-            run.1.shed(asker.actor.user(), |name| again.after(part, name));
-            short |= report.outcomes.iter().any(finds_no_seat);
-            if !options.dry_run {
-                report = Report {
-                    outcomes: report.outcomes.into_iter().filter(finds_no_seat).collect(),
-                    ..Report::default()
-                };
-            }
-            let cursor = short.then(|| format!("{}{}", Job::SHORT, n + 1));
-            // What an attempt that was cut off has said is not said again.
-            let examined = (!options.dry_run).then(|| job.total.min((n + 1) * Job::PART as u64));
-            let advance = if n < told {
-                Advance { examined, ..Advance::default() }
-            } else {
-                let of = Some(JobPartId::of_item(job.id, n * Job::PART as u64));
-                if !options.dry_run {
-                    self.count_refused(&report.outcomes);
-                }
-                Advance {
-                    outcomes: report.outcomes,
-                    of,
-                    made: report.made,
-                    cursor,
-                    examined,
-                    ..Advance::default()
-                }
-            };
-            job = self.say(&request, job.id, advance).await?;
-        }
-        if short {
-            return Err(Interrupted::Hopeless(Refusal::NoSeat.code().to_owned()));
-        }
-        Ok((job, run.1.seats_taken(&self.home)))
-    }
-
     /// The roster for what is decided on an overlay: what is said there may never be, or is said again, so nobody hears of it.
     fn quiet(&self) -> Roster {
         Roster { observer: Arc::new(Nobody), ..self.roster.clone() }
@@ -189,19 +95,6 @@ impl Held {
         Ok(job.is_some_and(|job| is_held(&job, self.holder) && !job.is_to_stop()))
     }
 
-    /// Whom the file names in which part for the last time.
-    async fn again(&self, job: &Job) -> Result<Again, Interrupted> {
-        let mut again = Again::default();
-        for n in 0..job.total.div_ceil(Job::PART as u64) {
-            if n % PARTS_A_SIGN == PARTS_A_SIGN - 1 {
-                self.say(&as_asked(&self.roster, job), job.id, Advance::default()).await?;
-            }
-            let lines = parsed(&self.items(job.id, n).await?)?;
-            again.note(u32::try_from(n).unwrap_or(u32::MAX), &lines);
-        }
-        Ok(again)
-    }
-
     /// What an attempt that was cut off foresaw for a chunk.
     async fn foreseen(&self, part: JobPartId) -> Result<Vec<Outcome>, Interrupted> {
         Ok(match self.part(part.job, part.side, u64::from(part.n)).await? {
@@ -219,16 +112,20 @@ impl Held {
         foresee: impl FnOnce(Vec<Outcome>, Vec<Option<CommitId>>),
     ) -> Result<Job, Interrupted> {
         let (id, request) = (rows.job.id, as_asked(&self.roster, rows.job));
-        self.say(&request.step("begin"), id, Advance::default()).await?;
+        // Row by row, what is in already is told before the job is stopped.
+        let ending = if overlaid.is_some() { Ending::GoOn } else { Ending::Renewed };
+        self.say(&request.step("begin"), id, Advance { ending, ..Advance::default() }).await?;
         let fence = Some(Fence { home: self.home.clone(), job: id, holder: self.holder });
         let fenced = Request { fence, ..self.importer(rows.job, rows.organization).await? };
         let (organization, lines, options) = (rows.organization, rows.lines, rows.options);
-        let Report { mut outcomes, mut commits, made } = match overlaid {
-            Some(run) => import_rows(run, &fenced, organization, lines, options, Conflicts::Raised).await?,
-            None => import_one_by_one(&self.roster, &fenced, organization, lines, options).await?,
+        let (Report { mut outcomes, mut commits, made }, done) = match overlaid {
+            Some(run) => {
+                (import_rows(run, &fenced, organization, lines, options, Conflicts::Raised).await?, Ok(()))
+            }
+            None => import_one_by_one(&self.roster, &fenced, organization, lines, options).await,
         };
         for (n, (found, foreseen)) in outcomes.iter_mut().zip(&rows.foreseen).enumerate() {
-            if found.status == OutcomeStatus::Unchanged && brings_in(foreseen) {
+            if found.status == OutcomeStatus::Unchanged && foreseen.brings_in() {
                 found.status = foreseen.status;
                 // It came before.
                 if let Some(commit) = commits.get_mut(n) {
@@ -236,13 +133,59 @@ impl Held {
                 }
             }
         }
+        if let Err(error) = done {
+            // Whoever goes on knows what came of the rows that are in.
+            outcomes.extend(rows.foreseen.iter().skip(outcomes.len()).cloned());
+            self.note(rows, outcomes).await?;
+            return Err(error.into());
+        }
         foresee(outcomes.clone(), commits);
         let input = JobPartId { side: JobSide::Input, ..rows.part };
         let whole = outcomes.len() == lines.len();
-        let forgets = if whole { vec![rows.part, input] } else { Vec::new() };
+        let mut forgets = if whole { vec![rows.part, input] } else { Vec::new() };
+        if overlaid.is_none() {
+            if whole {
+                forgets.extend(behind(rows.part));
+            } else {
+                let is_in = self.in_already(rows).await?;
+                outcomes.extend(is_in.into_iter().skip(outcomes.len()));
+            }
+        }
         let advance = Advance { outcomes, of: Some(input), made, forgets, ..Advance::default() };
         let job = self.say(&request.step("chunk"), id, advance).await?;
         if whole { Ok(job) } else { Err(Interrupted::Lost) }
+    }
+
+    /// Has whoever goes on know what is to come of a part, or has come, and that nothing is foreseen of those behind it.
+    async fn note(&self, rows: &Rows<'_>, outcomes: Vec<Outcome>) -> Result<(), Interrupted> {
+        let stored = self.as_stored(rows.job.id).await?;
+        if !stored.is_some_and(|job| is_held(&job, self.holder)) {
+            return Err(Interrupted::Lost);
+        }
+        let of = |id, outcomes| JobPart { id, content: PartContent::Outcomes(outcomes) };
+        let nothing = behind(rows.part).map(|id| of(id, Vec::new()));
+        let parts = std::iter::once(of(rows.part, outcomes)).chain(nothing).collect();
+        Ok(store_parts(&self.roster, &as_asked(&self.roster, rows.job), &self.home, parts, "so far").await?)
+    }
+
+    /// What came of the rows of a chunk that are in already, up to the last of them: a chunk may take several commits.
+    async fn in_already(&self, rows: &Rows<'_>) -> Result<Vec<Outcome>, Interrupted> {
+        if rows.is_known {
+            return Ok(up_to_last(&rows.foreseen, rows.foreseen.iter().map(Outcome::brings_in)));
+        }
+        if rows.foreseen.is_empty() {
+            return Ok(Vec::new());
+        }
+        let run = on_overlay(&self.quiet(), Overlay::new);
+        // Whoever asked may be gone by now: that they are in is looked at, and nothing is done.
+        let looking = Request { actor: Actor::CLI, ..as_asked(&self.roster, rows.job) };
+        let (lines, options) = (rows.lines, rows.options);
+        let found =
+            import_rows(&run, &looking, rows.organization, lines, options, Conflicts::Told).await?.outcomes;
+        let is_in = |(found, foreseen): (&Outcome, &Outcome)| {
+            found.status == OutcomeStatus::Unchanged && foreseen.brings_in()
+        };
+        Ok(up_to_last(&rows.foreseen, found.iter().zip(&rows.foreseen).map(is_in)))
     }
 
     /// Whoever asked, as they stand now; nothing more is done for one who is shut out by now, or may import no more (rules M7,
@@ -392,6 +335,7 @@ impl Import<'_> {
                 options: self.options,
                 lines: &lines,
                 foreseen,
+                is_known: false,
             };
             let (mut found, mut by) = (Vec::new(), Vec::new());
             let done =
@@ -423,9 +367,14 @@ impl Import<'_> {
                 return Err(CommitError::TooLate.into());
             }
             let cards = overlay.cards();
-            let names = overlay.flush().await?;
-            refresh_cards(&held.roster, &request, cards).await;
-            Ok(names)
+            let flushed = overlay.flush().await;
+            let refreshed = refresh_cards(&held.roster, &request, cards);
+            if flushed.is_ok() {
+                refreshed.await;
+            } else if tokio::time::timeout(TIDYING, refreshed).await.is_err() {
+                tracing::warn!("an import was cut short, and lists may be late: `roster verify --repair`");
+            }
+            flushed
         });
         Flushing { chunk, coming, flushed, since: Instant::now() }
     }
@@ -441,7 +390,11 @@ impl Import<'_> {
             options: self.options,
             lines: &lines,
             foreseen: self.foreseen(part, came.as_deref()).await?,
+            is_known: came.is_some(),
         };
+        if came.is_some() {
+            self.held.note(&rows, rows.foreseen.clone()).await?;
+        }
         if !self.held.goes_on(before.id).await? {
             self.tell_of_what_is_in(&before, came).await?;
             return Err(Interrupted::Lost);
@@ -466,11 +419,9 @@ impl Import<'_> {
         let (part, lines) = (foreseen_part(job), self.held.lines(job).await?);
         let foreseen = self.foreseen(part, came.as_deref()).await?;
         let (organization, options) = (self.organization, self.options);
-        let rows = Rows { job, part, organization, options, lines: &lines, foreseen };
-        let outcomes = match came {
-            Some(_) => up_to_last(&rows.foreseen, rows.foreseen.iter().map(brings_in)),
-            None => self.come_in(&rows).await?,
-        };
+        let is_known = came.is_some();
+        let rows = Rows { job, part, organization, options, lines: &lines, foreseen, is_known };
+        let outcomes = self.held.in_already(&rows).await?;
         let of = Some(JobPartId { side: JobSide::Input, ..part });
         let advance = Advance { outcomes, of, ..Advance::default() };
         self.held.say(&as_asked(&self.held.roster, job), job.id, advance).await.map(|_| ())
@@ -491,35 +442,6 @@ impl Import<'_> {
         }
         Ok(foreseen)
     }
-
-    /// What came of the rows of a chunk that are in already, though the job is to stop: a chunk may take several commits.
-    async fn come_in(&self, rows: &Rows<'_>) -> Result<Vec<Outcome>, Interrupted> {
-        if rows.foreseen.is_empty() {
-            return Ok(Vec::new());
-        }
-        let run = on_overlay(&self.held.quiet(), Overlay::new);
-        // Whoever asked may be gone by now: that they are in is looked at, and nothing is done.
-        let looking = Request { actor: Actor::CLI, ..as_asked(&self.held.roster, rows.job) };
-        let (lines, options) = (rows.lines, rows.options);
-        let found =
-            import_rows(&run, &looking, rows.organization, lines, options, Conflicts::Told).await?.outcomes;
-        let is_in = |(found, foreseen): (&Outcome, &Outcome)| {
-            found.status == OutcomeStatus::Unchanged && brings_in(foreseen)
-        };
-        Ok(up_to_last(&rows.foreseen, found.iter().zip(&rows.foreseen).map(is_in)))
-    }
-}
-
-/// Whether an attempt that was cut off has found that seats are too few, and of how many parts it has told.
-fn told(job: &Job, dry_run: bool) -> (bool, u64) {
-    let short = job.cursor.as_deref().and_then(|cursor| cursor.strip_prefix(Job::SHORT));
-    let parts = short.and_then(|parts| parts.parse().ok()).unwrap_or(0);
-    (short.is_some(), if dry_run { job.done.div_ceil(Job::PART as u64) } else { parts })
-}
-
-/// Whether a row is done with something in the organization.
-fn brings_in(outcome: &Outcome) -> bool {
-    matches!(outcome.status, OutcomeStatus::Added | OutcomeStatus::Changed)
 }
 
 /// Outcomes up to the last row that is in.
@@ -529,14 +451,18 @@ fn up_to_last(outcomes: &[Outcome], is_in: impl Iterator<Item = bool>) -> Vec<Ou
     outcomes[..rows].to_vec()
 }
 
-fn finds_no_seat(outcome: &Outcome) -> bool {
-    outcome.code.as_deref() == Some(Refusal::NoSeat.code())
-}
-
 /// The chunk that comes next, by what is foreseen of it.
 fn foreseen_part(job: &Job) -> JobPartId {
     let n = u32::try_from(job.done / Job::PART as u64).unwrap_or(u32::MAX);
     JobPartId { job: job.id, side: JobSide::Foreseen, n }
+}
+
+/// Parts of which something may be foreseen as well, by a chunk that was to begin with this one.
+fn behind(part: JobPartId) -> impl Iterator<Item = JobPartId> {
+    (1..PARTS_TOGETHER).filter_map(move |more| {
+        let n = part.n.checked_add(u32::try_from(more).ok()?)?;
+        Some(JobPartId { n, ..part })
+    })
 }
 
 /// A flush that fell over: nobody knows how far it has come.
@@ -553,6 +479,8 @@ struct Rows<'a> {
     options: ImportOptions,
     lines: &'a [ImportLine],
     foreseen: Vec<Outcome>,
+    /// Whether what is foreseen to bring something in is known to have done so.
+    is_known: bool,
 }
 
 fn parsed(items: &[String]) -> Result<Vec<ImportLine>, Interrupted> {

@@ -23,14 +23,25 @@ mod cases {
 
     use crate::{is_clean, organization, results, upload, worker};
 
+    /// What comes between when it goes row by row.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    enum End {
+        /// It is stopped at the first row.
+        Stopped,
+        /// No fourth row can be committed.
+        Refused,
+        /// From the twelfth on nothing at all can be, so that nobody says any more what came of the rows before.
+        Down,
+    }
+
     /// Before the second commit of many members somebody changes one who is in by the first and adds one who comes later, so
-    /// that the rest goes row by row. Then the job is stopped at its first commit, or the store fails at its fourth.
+    /// that the rest goes row by row.
     #[derive(Debug)]
     struct Ends {
         below: Roster,
         organization: OrganizationId,
         job: JobId,
-        fails: bool,
+        end: End,
         many: AtomicUsize,
         single: AtomicUsize,
     }
@@ -40,15 +51,19 @@ mod cases {
         async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
             let members = changes.writes.iter().filter(|it| matches!(it, Write::Put(Record::Member(_))));
             let cli = Request::new(Actor::CLI, self.below.entropy.as_ref());
+            let cut_off = || {
+                let (kind, detail) = (StoreErrorKind::Unavailable, "a test cut it off".to_owned());
+                Err(StoreError { kind, operation: "commit", detail }.into())
+            };
+            if self.end == End::Down && self.single.load(Ordering::SeqCst) > 11 {
+                return cut_off();
+            }
             match members.count() {
                 0 => {}
                 1 if self.many.load(Ordering::SeqCst) < 2 => {}
-                1 => match (self.single.fetch_add(1, Ordering::SeqCst), self.fails) {
-                    (0, false) => drop(cancel_job(&self.below, &cli, self.job).await.unwrap()),
-                    (3.., true) => {
-                        let (kind, detail) = (StoreErrorKind::Unavailable, "a test cut it off".to_owned());
-                        return Err(StoreError { kind, operation: "commit", detail }.into());
-                    }
+                1 => match (self.single.fetch_add(1, Ordering::SeqCst), self.end) {
+                    (0, End::Stopped) => drop(cancel_job(&self.below, &cli, self.job).await.unwrap()),
+                    (3.., End::Refused) | (11.., End::Down) => return cut_off(),
                     _ => {}
                 },
                 _ if self.many.fetch_add(1, Ordering::SeqCst) == 1 => {
@@ -69,7 +84,7 @@ mod cases {
     }
 
     pub async fn x4_rows_that_are_in_are_told_though_the_import_ends_in_the_midst_of_them(store: &str) {
-        for fails in [false, true] {
+        for end in [End::Stopped, End::Refused, End::Down] {
             let service = Service::on(store).await;
             let one = organization(&service, "one", None).await;
             let mut file = "user_external_id,account_external_id,role\n".to_owned();
@@ -84,13 +99,15 @@ mod cases {
                 below: below.clone(),
                 organization: one.parse().unwrap(),
                 job: id.parse().unwrap(),
-                fails,
+                end,
                 many: AtomicUsize::new(0),
                 single: AtomicUsize::new(0),
             });
             let between = Between::new(Arc::clone(&below.store), Arc::<Ends>::clone(&ends));
             worker(&Roster { store: between, ..below.clone() }).work_off().await.unwrap();
-            if fails {
+            if end != End::Stopped {
+                // Whoever went down has not let go of it.
+                service.test.clock.advance_seconds(31);
                 let cli = Request::new(Actor::CLI, below.entropy.as_ref());
                 cancel_job(&below, &cli, ends.job).await.unwrap();
                 worker(&below).work_off().await.unwrap();
@@ -102,11 +119,11 @@ mod cases {
             let brought = told.iter().take_while(|status| *status != "left").count();
             // The owner, and whom somebody else added, are nobody of these.
             let seats = service.operator().get(&format!("/v1/organizations/{one}/seats")).await.is(200);
-            assert_eq!(seats["used"], json!(brought + 2), "{store}, {fails}: {told:?}");
-            assert!((2..70).contains(&brought), "{store}, {fails}: {told:?}");
-            assert_eq!(told[0], if fails { "changed" } else { "added" }, "{store}");
-            assert!(told[1..brought].iter().all(|status| status == "added"), "{store}, {fails}: {told:?}");
-            assert!(told[brought..].iter().all(|status| status == "left"), "{store}, {fails}: {told:?}");
+            assert_eq!(seats["used"], json!(brought + 2), "{store}, {end:?}: {told:?}");
+            assert!((2..=70).contains(&brought), "{store}, {end:?}: {told:?}");
+            assert_eq!(told[0], if end == End::Stopped { "added" } else { "changed" }, "{store}");
+            assert!(told[1..brought].iter().all(|status| status == "added"), "{store}, {end:?}: {told:?}");
+            assert!(told[brought..].iter().all(|status| status == "left"), "{store}, {end:?}: {told:?}");
             is_clean(&service).await;
         }
     }

@@ -35,6 +35,9 @@ const QUICK: Duration = Duration::from_secs(1);
 /// So long, at most, after a flush that was cut short lists are brought up to what came by it.
 const TIDYING: Duration = Duration::from_secs(10);
 
+/// After so many rows that are done one by one it is written down what came of them.
+const ROWS_A_SIGN: usize = 10;
+
 /// What was decided ahead while a flush took longer than this is decided again: leases and names end by the clock.
 const EARLY: Duration = Duration::from_secs(5);
 
@@ -122,20 +125,14 @@ impl Held {
             Some(run) => {
                 (import_rows(run, &fenced, organization, lines, options, Conflicts::Raised).await?, Ok(()))
             }
-            None => import_one_by_one(&self.roster, &fenced, organization, lines, options).await,
+            None => self.row_by_row(rows, &fenced).await?,
         };
-        for (n, (found, foreseen)) in outcomes.iter_mut().zip(&rows.foreseen).enumerate() {
-            if found.status == OutcomeStatus::Unchanged && foreseen.brings_in() {
-                found.status = foreseen.status;
-                // It came before.
-                if let Some(commit) = commits.get_mut(n) {
-                    *commit = None;
-                }
+        for n in rows.came_before(&mut outcomes) {
+            if let Some(commit) = commits.get_mut(n) {
+                *commit = None;
             }
         }
         if let Err(error) = done {
-            // Whoever goes on knows what came of the rows that are in.
-            outcomes.extend(rows.foreseen.iter().skip(outcomes.len()).cloned());
             self.note(rows, outcomes).await?;
             return Err(error.into());
         }
@@ -156,8 +153,39 @@ impl Held {
         if whole { Ok(job) } else { Err(Interrupted::Lost) }
     }
 
-    /// Has whoever goes on know what is to come of a part, or has come, and that nothing is foreseen of those behind it.
-    async fn note(&self, rows: &Rows<'_>, outcomes: Vec<Outcome>) -> Result<(), Interrupted> {
+    /// Rows on the store itself, with a word every few of them, so that the lease lasts and whoever goes on knows of those that
+    /// are in.
+    async fn row_by_row(
+        &self,
+        rows: &Rows<'_>,
+        fenced: &Request,
+    ) -> Result<(Report, Result<(), OpError>), Interrupted> {
+        let mut all = Report::default();
+        for some in rows.lines.chunks(ROWS_A_SIGN) {
+            if !all.outcomes.is_empty() {
+                let mut outcomes = all.outcomes.clone();
+                rows.came_before(&mut outcomes);
+                self.note(rows, outcomes).await?;
+                let renewed = Advance { ending: Ending::Renewed, ..Advance::default() };
+                self.say(&as_asked(&self.roster, rows.job).step("row by row"), rows.job.id, renewed).await?;
+            }
+            let (Report { outcomes, made, .. }, done) =
+                import_one_by_one(&self.roster, fenced, rows.organization, some, rows.options).await;
+            let whole = outcomes.len() == some.len();
+            all.outcomes.extend(outcomes);
+            all.made.accounts += made.accounts;
+            all.made.users += made.users;
+            if done.is_err() || !whole {
+                return Ok((all, done));
+            }
+        }
+        Ok((all, Ok(())))
+    }
+
+    /// Has whoever goes on know what came of the rows of a part that were looked at, what is foreseen of the others, and that
+    /// nothing is of the parts behind it.
+    async fn note(&self, rows: &Rows<'_>, mut outcomes: Vec<Outcome>) -> Result<(), Interrupted> {
+        outcomes.extend(rows.foreseen.iter().skip(outcomes.len()).cloned());
         let stored = self.as_stored(rows.job.id).await?;
         if !stored.is_some_and(|job| is_held(&job, self.holder)) {
             return Err(Interrupted::Lost);
@@ -287,9 +315,8 @@ impl Import<'_> {
                 Err(Interrupted::Lost | Interrupted::Failed(OpError::Refused(Refusal::Conflict))) => {
                     return self.one_by_one(job.clone(), came).await.map(Some);
                 }
-                Err(hopeless @ Interrupted::Hopeless(_)) => {
-                    self.tell_of_what_is_in(job, came).await?;
-                    return Err(hopeless);
+                Err(Interrupted::Hopeless(why)) => {
+                    return self.tell_of_what_is_in(job, came, Ending::Failed(why)).await.map(Some);
                 }
                 decided => decided?,
             }
@@ -393,16 +420,14 @@ impl Import<'_> {
             is_known: came.is_some(),
         };
         if came.is_some() {
-            self.held.note(&rows, rows.foreseen.clone()).await?;
+            self.held.note(&rows, Vec::new()).await?;
         }
         if !self.held.goes_on(before.id).await? {
-            self.tell_of_what_is_in(&before, came).await?;
-            return Err(Interrupted::Lost);
+            return self.tell_of_what_is_in(&before, came, Ending::GoOn).await;
         }
         match self.held.rows(&rows, None, |_, _| ()).await {
-            Err(hopeless @ Interrupted::Hopeless(_)) => {
-                self.tell_of_what_is_in(&before, came).await?;
-                Err(hopeless)
+            Err(Interrupted::Hopeless(why)) => {
+                self.tell_of_what_is_in(&before, came, Ending::Failed(why)).await
             }
             done => done,
         }
@@ -410,12 +435,13 @@ impl Import<'_> {
 }
 
 impl Import<'_> {
-    /// Of a chunk that goes on no more.
+    /// Of a chunk that goes on no more, with the end that it comes to. There is no job after it.
     async fn tell_of_what_is_in(
         &self,
         job: &Job,
         came: Option<Vec<OutcomeStatus>>,
-    ) -> Result<(), Interrupted> {
+        ending: Ending,
+    ) -> Result<Job, Interrupted> {
         let (part, lines) = (foreseen_part(job), self.held.lines(job).await?);
         let foreseen = self.foreseen(part, came.as_deref()).await?;
         let (organization, options) = (self.organization, self.options);
@@ -423,8 +449,9 @@ impl Import<'_> {
         let rows = Rows { job, part, organization, options, lines: &lines, foreseen, is_known };
         let outcomes = self.held.in_already(&rows).await?;
         let of = Some(JobPartId { side: JobSide::Input, ..part });
-        let advance = Advance { outcomes, of, ..Advance::default() };
-        self.held.say(&as_asked(&self.held.roster, job), job.id, advance).await.map(|_| ())
+        let advance = Advance { outcomes, of, ending, ..Advance::default() };
+        self.held.say(&as_asked(&self.held.roster, job), job.id, advance).await?;
+        Err(Interrupted::Lost)
     }
 
     /// What is foreseen of a chunk. Of one that this attempt has begun with, only what came in by it.
@@ -481,6 +508,20 @@ struct Rows<'a> {
     foreseen: Vec<Outcome>,
     /// Whether what is foreseen to bring something in is known to have done so.
     is_known: bool,
+}
+
+impl Rows<'_> {
+    /// Takes rows that find nothing to do for what was foreseen of them: they came before. Which.
+    fn came_before(&self, outcomes: &mut [Outcome]) -> Vec<usize> {
+        let mut before = Vec::new();
+        for (n, (found, foreseen)) in outcomes.iter_mut().zip(&self.foreseen).enumerate() {
+            if found.status == OutcomeStatus::Unchanged && foreseen.brings_in() {
+                found.status = foreseen.status;
+                before.push(n);
+            }
+        }
+        before
+    }
 }
 
 fn parsed(items: &[String]) -> Result<Vec<ImportLine>, Interrupted> {

@@ -12,8 +12,8 @@ use crate::error::Fault;
 use crate::pool::{Held, Pool};
 use crate::session::{Session, WRITE};
 
-/// The most change sets that one transaction carries.
-pub(crate) const MAX_SETS: usize = 500;
+/// The most change sets that one transaction carries: so many pages are written once rather than with each of several.
+pub(crate) const MAX_SETS: usize = 1_200;
 
 struct Job {
     sets: Vec<ChangeSet>,

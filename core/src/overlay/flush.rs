@@ -7,8 +7,8 @@ use crate::home::{Home, Key, Record};
 use crate::id::CommitId;
 use crate::store::{ChangeSet, CommitError, Write};
 
-/// How many change sets go to the store below at a time.
-const GROUP: usize = 500;
+/// How many change sets go to the store below at a time, or a few more: what a chunk of an import comes to in pointers.
+const GROUP: usize = 1_200;
 
 impl Overlay {
     /// Commits to the store below what was committed here: new pointers first, then people, then organizations; pointers are
@@ -39,11 +39,10 @@ impl Overlay {
         }
         let (mut names, mut arrived) = (Names::default(), BTreeSet::new());
         for (_, wave) in waves {
-            // What comes later in a home rests on all that came before: it is sent when that is done.
             for round in together::together(wave, &mut names) {
-                for group in round.chunks(GROUP) {
+                for group in groups(round) {
                     let mut failed = None;
-                    for (set, outcome) in group.iter().zip(self.base.commit_all(group).await) {
+                    for (set, outcome) in group.iter().zip(self.base.commit_all(&group).await) {
                         match outcome {
                             Ok(_) => drop(arrived.insert(set.id)),
                             // Whether that one is there is not known: this comes before all else.
@@ -67,6 +66,18 @@ impl Overlay {
         let mut sets = layer.pending.iter().rev();
         sets.find(|set| set.home == *home && set.writes.iter().any(of_a_member)).map(|set| set.id)
     }
+}
+
+/// As many as go at a time; those of one home are not parted.
+fn groups(round: Vec<Vec<ChangeSet>>) -> Vec<Vec<ChangeSet>> {
+    let mut groups: Vec<Vec<ChangeSet>> = Vec::new();
+    for chain in round {
+        match groups.last_mut() {
+            Some(group) if group.len() + chain.len() <= GROUP => group.extend(chain),
+            _ => groups.push(chain),
+        }
+    }
+    groups
 }
 
 /// A flush that has not come to its end.

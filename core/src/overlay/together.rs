@@ -17,24 +17,43 @@ const MOST_CHANGES: usize = 100;
 /// How many bytes of bodies and personal values go into one entry, for the same reason.
 const MOST_BYTES: usize = 256 << 10;
 
-/// The same commits with as few as there may be to each home, in rounds: the first of each home, the second of each … Each
-/// does at once what those that it stands for do one after the other, and its entry holds their changes in their order.
-pub(super) fn together(sets: Vec<ChangeSet>, names: &mut Names) -> Vec<Vec<ChangeSet>> {
+/// The same commits with as few as there may be to each home. Each does at once what those that it stands for do one after the
+/// other, and its entry holds their changes in their order. They come in rounds, to be sent one after the other, and each round
+/// by home: one that guards what the one before it in its home writes goes in the same round, since without that it comes to
+/// nothing; of others nobody could tell.
+pub(super) fn together(sets: Vec<ChangeSet>, names: &mut Names) -> Vec<Vec<Vec<ChangeSet>>> {
     let mut homes: BTreeMap<Home, Vec<ChangeSet>> = BTreeMap::new();
     for mut set in sets {
         names.renew(&mut set.guards);
         homes.entry(set.home.clone()).or_default().push(set);
     }
-    let mut rounds: Vec<Vec<ChangeSet>> = Vec::new();
+    let mut rounds: Vec<Vec<Vec<ChangeSet>>> = Vec::new();
     for joined in homes.into_values().map(|sets| of_one_home(sets, names)) {
-        for (n, set) in joined.into_iter().enumerate() {
+        for (n, chain) in chains(joined).into_iter().enumerate() {
             match rounds.get_mut(n) {
-                Some(round) => round.push(set),
-                None => rounds.push(vec![set]),
+                Some(round) => round.push(chain),
+                None => rounds.push(vec![chain]),
             }
         }
     }
     rounds
+}
+
+/// Commits to one home, cut where one does not rest on the one before it.
+fn chains(sets: Vec<ChangeSet>) -> Vec<Vec<ChangeSet>> {
+    let mut chains: Vec<Vec<ChangeSet>> = Vec::new();
+    for set in sets {
+        match chains.last_mut() {
+            Some(chain) if chain.last().is_some_and(|before| rests_on(&set, before.id)) => chain.push(set),
+            _ => chains.push(vec![set]),
+        }
+    }
+    chains
+}
+
+/// Whether a commit comes to nothing without another.
+fn rests_on(set: &ChangeSet, before: CommitId) -> bool {
+    set.guards.values().any(|version| *version == Some(before))
 }
 
 fn of_one_home(sets: Vec<ChangeSet>, names: &mut Names) -> Vec<ChangeSet> {

@@ -62,7 +62,7 @@ fn one_by_one(count: u32, actor: fn(u32) -> Actor) -> (HomeData, Vec<ChangeSet>)
 
 fn all_at_once(sets: Vec<ChangeSet>) -> (HomeData, usize) {
     let mut there = HomeData::new(&home());
-    let joined = together(sets, &mut Names::default()).concat();
+    let joined = together(sets, &mut Names::default()).concat().concat();
     for set in &joined {
         assert!(matches!(there.commit(set, NOW), Ok(Committed::Now(Some(_)))));
     }
@@ -147,8 +147,11 @@ fn no_commit_is_larger_than_a_store_takes() {
             }
         })
         .collect();
-    let rounds = together(sets, &mut Names::default());
-    assert!(rounds.iter().all(|round| round.len() == 1), "one after the other");
+    let rounds = together(sets, &mut Names::default()).concat();
+    assert!(
+        rounds.iter().all(|round| round.len() == 1),
+        "one after the other: none guards what another writes"
+    );
     let joined = rounds.concat();
     assert_eq!(joined.len(), 3);
     assert!(joined.iter().all(|set| set.check().is_ok()));
@@ -156,10 +159,25 @@ fn no_commit_is_larger_than_a_store_takes() {
 }
 
 #[test]
+fn what_rests_on_the_one_before_it_is_sent_with_it() {
+    let (_, sets) = one_by_one(230, |_| Actor::System);
+    let rounds = together(sets, &mut Names::default());
+    assert_eq!(
+        rounds.iter().map(|round| round.iter().map(Vec::len).collect()).collect::<Vec<Vec<_>>>(),
+        [[3]]
+    );
+    let mut there = HomeData::new(&home());
+    let all = rounds.concat().concat();
+    let done: Vec<_> = all.iter().skip(1).map(|set| there.commit(set, NOW)).collect();
+    let refused = done.iter().all(|done| matches!(done, Err(CommitError::Conflict(_))));
+    assert!(refused, "without the first neither comes: {done:?}");
+}
+
+#[test]
 fn s1_together_they_take_no_more_seats_than_there_are() {
     let empty = HomeData::new(&home());
     let sets: Vec<ChangeSet> = (0..3).map(|n| set(&empty, n, Actor::System, 2)).collect();
-    let joined = together(sets, &mut Names::default()).concat();
+    let joined = together(sets, &mut Names::default()).concat().concat();
     let done = HomeData::new(&home()).commit(&joined[0], NOW);
     assert_eq!(done, Err(CommitError::OutOfBounds(Tally::Seats)));
 }
@@ -169,14 +187,14 @@ fn what_somebody_else_wrote_is_seen_by_all_of_them() {
     let (_, sets) = one_by_one(6, |_| Actor::System);
     let mut there = HomeData::new(&home());
     there.commit(&set(&there.clone(), 1, Actor::System, 9), NOW).unwrap();
-    let after = together(sets[3..].to_vec(), &mut Names::default()).concat();
+    let after = together(sets[3..].to_vec(), &mut Names::default()).concat().concat();
     assert!(matches!(there.commit(&after[0], NOW), Err(CommitError::Conflict(_))));
 }
 
 #[test]
 fn others_put_together_have_another_name() {
     let (_, sets) = one_by_one(4, |_| Actor::System);
-    let of = |sets: &[ChangeSet]| together(sets.to_vec(), &mut Names::default()).concat()[0].id;
+    let of = |sets: &[ChangeSet]| together(sets.to_vec(), &mut Names::default()).concat().concat()[0].id;
     assert_eq!(of(&sets), of(&sets));
     assert_ne!(of(&sets), of(&sets[..3]));
     assert_ne!(of(&sets), sets[0].id);

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
+
 use crate::actor::Actor;
 use crate::facts::Request;
 use crate::home::{Home, Key};
@@ -30,18 +32,21 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// commits; of any other the sweep finds them.
 pub async fn keep_feed(roster: &Roster, stop: &Stop) {
     roster.news.gather();
+    // What one of the two appends the other would find in its way.
+    let turn = Mutex::new(());
     tokio::select! {
         () = stop.heard() => {}
-        () = append_own(roster) => {}
-        () = sweep(roster) => {}
+        () = append_own(roster, &turn) => {}
+        () = sweep(roster, &turn) => {}
     }
     append_gathered(roster).await;
 }
 
-async fn append_own(roster: &Roster) {
+async fn append_own(roster: &Roster, turn: &Mutex<()>) {
     loop {
         roster.news.gathered().await;
         tokio::time::sleep(GATHER).await;
+        let _mine = turn.lock().await;
         append_gathered(roster).await;
     }
 }
@@ -53,9 +58,9 @@ async fn append_gathered(roster: &Roster) {
     }
 }
 
-async fn sweep(roster: &Roster) {
+async fn sweep(roster: &Roster, turn: &Mutex<()>) {
     loop {
-        if let Err(error) = sweep_once(roster).await {
+        if let Err(error) = sweep_in_turn(roster, turn).await {
             tracing::warn!(%error, "the feed cannot be swept");
         }
         tokio::time::sleep(SWEEP_EVERY).await;
@@ -64,15 +69,19 @@ async fn sweep(roster: &Roster) {
 
 /// Appends whatever any log holds that is not in the feed yet, and takes out what is too old.
 pub async fn sweep_once(roster: &Roster) -> Result<(), OpError> {
+    sweep_in_turn(roster, &Mutex::new(())).await
+}
+
+async fn sweep_in_turn(roster: &Roster, turn: &Mutex<()>) -> Result<(), OpError> {
     let end = roster.store.read(&Home::Deployment, &[], &[]).await?.head.seq;
-    append_new(roster, BTreeMap::from([(Home::Deployment, end)])).await?;
+    append_new(roster, BTreeMap::from([(Home::Deployment, end)]), turn).await?;
     // In the order of homes, all others with a log come after the feed.
     let mut after = Home::Feed;
     loop {
         let ends = roster.store.ends(&after, PAGE).await?;
         let Some((last, _)) = ends.last() else { break };
         after = last.clone();
-        append_new(roster, ends.into_iter().collect()).await?;
+        append_new(roster, ends.into_iter().collect(), turn).await?;
         tokio::time::sleep(PAUSE).await;
     }
     while run(roster, &system(roster), &TrimFeed).await?.output == trim::MOST {}
@@ -80,7 +89,8 @@ pub async fn sweep_once(roster: &Roster) -> Result<(), OpError> {
 }
 
 /// Appends those that the feed does not hold, by one look at where it is.
-async fn append_new(roster: &Roster, mut ends: BTreeMap<Home, u64>) -> Result<(), OpError> {
+async fn append_new(roster: &Roster, mut ends: BTreeMap<Home, u64>, turn: &Mutex<()>) -> Result<(), OpError> {
+    let _mine = turn.lock().await;
     let keys: Vec<Key> = ends.keys().map(|home| Key::Feed(FeedKey::mark(home))).collect();
     let read = roster.store.read(&Home::Feed, &keys, &[]).await?;
     ends.retain(|home, end| {

@@ -134,8 +134,8 @@ pub(crate) async fn read<'a>(
 }
 
 /// Kinds that come in hundreds where many people come in: asked for by one statement.
-const COME_IN_HUNDREDS: [Kind; 4] =
-    [Kind::DirectoryEntry, Kind::InvitedAddress, Kind::AccountExternalId, Kind::Document];
+const COME_IN_HUNDREDS: [Kind; 5] =
+    [Kind::DirectoryEntry, Kind::InvitedAddress, Kind::AccountExternalId, Kind::Document, Kind::Feed];
 
 async fn named_versions(
     connection: &mut SqliteConnection,
@@ -153,8 +153,9 @@ async fn named_versions(
         let some = asked.keys().filter(|(of, ..)| *of == kind);
         to_json("key", &some.map(|(_, home, name)| (home, name)).collect::<Vec<_>>())
     };
-    let [entries, addresses, external_ids, documents] = COME_IN_HUNDREDS.map(of);
-    let (entries, addresses, external_ids, documents) = (entries?, addresses?, external_ids?, documents?);
+    let [entries, addresses, external_ids, documents, lines] = COME_IN_HUNDREDS.map(of);
+    let (entries, addresses, external_ids, documents, lines) =
+        (entries?, addresses?, external_ids?, documents?, lines?);
     let found = query_scalar!(
         r#"SELECT json_group_array(json_array(kind, home, name, hex(version))) AS "found!: String" FROM (
             SELECT 0 AS kind, t.home, lower(hex(t.id)) AS name, t.version FROM jsonb_each(?) a
@@ -164,11 +165,14 @@ async fn named_versions(
             UNION ALL SELECT 2, t.home, t.external_id, t.version FROM jsonb_each(?) a
                 CROSS JOIN account_external_ids t ON t.home = a.value ->> 0 AND t.external_id = a.value ->> 1
             UNION ALL SELECT 3, t.home, t.name, t.version FROM jsonb_each(?) a
-                CROSS JOIN documents t ON t.home = a.value ->> 0 AND t.name = a.value ->> 1)"#,
+                CROSS JOIN documents t ON t.home = a.value ->> 0 AND t.name = a.value ->> 1
+            UNION ALL SELECT 4, t.home, t.name, t.version FROM jsonb_each(?) a
+                CROSS JOIN feed_lines t ON t.home = a.value ->> 0 AND t.name = a.value ->> 1)"#,
         entries,
         addresses,
         external_ids,
-        documents
+        documents,
+        lines
     );
     let found = found.fetch_one(connection).await?;
     for (kind, home, name, version) in from_json::<Vec<(usize, i64, String, Uuid)>>("version", &found)? {

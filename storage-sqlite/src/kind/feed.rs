@@ -4,6 +4,7 @@ use roster_core::home::Record;
 use roster_core::model::{FeedKey, FeedLine};
 use roster_core::store::Stored;
 use roster_core::time::Timestamp;
+use serde::Deserialize;
 use sqlx::{SqliteConnection, query, query_scalar};
 use uuid::Uuid;
 
@@ -16,24 +17,28 @@ pub(super) async fn load(
     home: i64,
     names: &str,
 ) -> Result<Vec<Stored>, Fault> {
-    let rows = query!(
-        r#"SELECT name, reached, at, spans, version AS "version: Uuid"
+    let rows = query_scalar!(
+        r#"SELECT json_group_array(json_array(name, reached, at, spans, hex(version))) AS "rows!: String"
            FROM feed_lines WHERE home = ?1 AND name IN (SELECT value FROM json_each(?2))"#,
         home,
         names
     );
-    let rows = rows.fetch_all(connection).await?.into_iter();
-    rows.map(|row| {
+    let rows = from_json::<Vec<Row>>("rows", &rows.fetch_one(connection).await?)?.into_iter();
+    rows.map(|Row(name, reached, at, spans, version)| {
         let record = Record::Feed(FeedLine {
-            key: parse("name", &row.name)?,
-            reached: u64::try_from(row.reached).map_err(|error| bad("reached", error))?,
-            at: Timestamp::from_micros(row.at),
-            spans: from_json("spans", &row.spans)?,
+            key: parse("name", &name)?,
+            reached: u64::try_from(reached).map_err(|error| bad("reached", error))?,
+            at: Timestamp::from_micros(at),
+            spans: from_json("spans", &spans)?,
         });
-        Ok(Stored { record, version: crate::row::version(row.version) })
+        Ok(Stored { record, version: crate::row::version(version) })
     })
     .collect()
 }
+
+/// A line as it is packed.
+#[derive(Deserialize)]
+struct Row(String, i64, i64, String, Uuid);
 
 pub(super) async fn names(connection: &mut SqliteConnection, home: i64) -> Result<String, Fault> {
     let names = query_scalar!(

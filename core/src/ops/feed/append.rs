@@ -10,7 +10,10 @@ use crate::refusal::Refusal;
 use crate::store::StoreError;
 
 /// Logs that are appended at a time, at the most.
-pub const MOST: usize = 100;
+pub const MOST: usize = 500;
+
+/// Logs of which one line of the feed tells: whoever reads it reads all of it.
+const OF_A_LINE: usize = 100;
 
 /// What logs have come to hold.
 #[derive(Clone, Debug)]
@@ -57,12 +60,15 @@ impl Operation for AppendNews {
             return Ok(Decision::unchanged(0));
         }
         let at = state.end.as_ref().map_or(facts.now, |end| facts.now.max(end.at));
-        let number = state.end.map_or(0, |end| end.reached) + 1;
+        let mut number = state.end.map_or(0, |end| end.reached);
         let mark = |span: &FeedSpan| FeedLine::reaching(FeedKey::mark(&span.home), span.to, at);
         let mut lines: Vec<FeedLine> = spans.iter().map(mark).collect();
         let output = spans.len();
+        for spans in spans.chunks(OF_A_LINE) {
+            number += 1;
+            lines.push(FeedLine { key: FeedKey::entry(number), reached: number, at, spans: spans.to_vec() });
+        }
         lines.push(FeedLine::reaching(FeedKey::end(), number, at));
-        lines.push(FeedLine { key: FeedKey::entry(number), reached: number, at, spans });
         let decision = Decision::unchanged(output);
         Ok(lines.into_iter().map(Record::Feed).fold(decision, Decision::put))
     }
@@ -103,7 +109,7 @@ mod tests {
         let user = Home::User(crate::id::UserId::from_uuid(uuid::Uuid::from_u128(1)));
         let lines =
             decide(&[(Home::Deployment, 3), (user.clone(), 9)], &[(user.clone(), 7)], Some((4, 50)), 60);
-        let entry = lines.last().unwrap();
+        let entry = &lines[lines.len() - 2];
         let spans = [
             FeedSpan { home: Home::Deployment, from: 1, to: 3 },
             FeedSpan { home: user.clone(), from: 8, to: 9 },

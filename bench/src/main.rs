@@ -14,10 +14,15 @@ mod seed;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
+use mimalloc::MiMalloc;
 
 use crate::acts::Amount;
 use crate::data::Shape;
 use crate::reports::Spread;
+
+/// As in the product.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What `cargo xtask bench` measures with and against.
 #[derive(Parser)]

@@ -10,7 +10,7 @@ use roster_core::home::{Home, TypedKey};
 use roster_core::id::{AccountId, OrganizationId, UserId};
 use roster_core::listing::Scope;
 use roster_core::model::customer::{Presence, ReportKind, ThePresence};
-use roster_core::model::{Access, Account, Card, Member, Organization, Posts};
+use roster_core::model::{Access, Account, Card, Member, MemberStatus, Organization, Posts};
 use roster_core::report::{
     Counts, Draft, LOOKED_THROUGH, Line, People, Place, SLICE, Spot, Spots, Survey, Walk,
 };
@@ -18,7 +18,6 @@ use roster_core::store::StoreClock;
 use roster_core::time::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
@@ -26,18 +25,35 @@ use crate::error::Fault;
 use crate::log;
 use crate::row::{bad, from_hex_some, from_json, from_name, instant, parse, parse_some, to_json, uuid_list};
 
-/// The next lines, and where the rest begins.
-pub(crate) async fn slice(
+/// Lines of a slice that lack whom they name.
+#[derive(Default)]
+pub(crate) struct Begun {
+    drafts: Vec<Draft>,
+    spots: Spots,
+}
+
+/// Begins the next slice, and tells where the rest begins.
+pub(crate) async fn begin(
     connection: &mut SqliteConnection,
     clock: &StoreClock,
     survey: &Survey,
     mut walk: Walk,
-) -> Result<(Vec<Line>, Option<Walk>), Fault> {
+) -> Result<(Begun, Option<Walk>), Fault> {
     let clock = log::now(connection, clock).await?;
-    let (mut drafts, spots, more) = match survey.kind {
+    let (drafts, spots, more) = match survey.kind {
         ReportKind::Accounts => accounts(connection, clock, survey, &mut walk).await?,
         ReportKind::Organizations => organizations(connection, clock, survey, &mut walk).await?,
     };
+    Ok((Begun { drafts, spots }, more.then_some(walk)))
+}
+
+/// The lines of a slice, within the snapshot in which it was begun.
+pub(crate) async fn complete(
+    connection: &mut SqliteConnection,
+    survey: &Survey,
+    begun: Begun,
+) -> Result<Vec<Line>, Fault> {
+    let Begun { mut drafts, spots } = begun;
     if survey.needs.people {
         meet(connection, survey, &spots, &mut drafts).await?;
         drafts.retain(|draft| survey.wants(&draft.line));
@@ -45,7 +61,7 @@ pub(crate) async fn slice(
     if survey.needs.members && survey.kind == ReportKind::Accounts {
         count(connection, &spots, &mut drafts).await?;
     }
-    Ok((drafts.into_iter().map(|draft| draft.line).collect(), more.then_some(walk)))
+    Ok(drafts.into_iter().map(|draft| draft.line).collect())
 }
 
 /// The next accounts of the organization whose turn it is, or of all.
@@ -110,7 +126,7 @@ fn next_accounts(
     let traits = if survey.looks_at_traits() { "traits" } else { "'{}'" };
     let posts = if survey.needs.people { "posts" } else { "'{}'" };
     let mut lines = QueryBuilder::new(format!(
-        "SELECT json_group_array(json_array(home, hex(id), external_id, name, status, created_at, kept, held))
+        "SELECT CAST(json_group_array(json_array(home, hex(id), external_id, name, status, created_at, kept, held)) AS BLOB)
          FROM (SELECT home, id, external_id, name, status, created_at, {traits} AS kept, {posts} AS held FROM accounts WHERE "
     ));
     behind(&mut lines, walk, place);
@@ -132,14 +148,16 @@ fn next_accounts(
     lines
 }
 
-/// The rows of a statement that makes one of them, in JSON: each row by itself would be a message between two threads.
+/// The rows of a statement that makes one of them, in JSON: each row by itself would be a message between two threads, and a
+/// text of this length would be copied once more to end in a zero byte.
 async fn packed<T: DeserializeOwned>(
     connection: &mut SqliteConnection,
     mut lines: QueryBuilder<Sqlite>,
 ) -> Result<Vec<T>, Fault> {
     // No statement is kept for each number of texts that somebody looks for.
-    let (rows,): (String,) = lines.build_query_as().persistent(false).fetch_one(connection).await?;
-    from_json("rows", &rows)
+    let row = lines.build().persistent(false).fetch_one(connection).await?;
+    let rows: &[u8] = row.try_get(0)?;
+    serde_json::from_slice(rows).map_err(|error| bad("rows", error))
 }
 
 /// An account as it is packed.
@@ -232,11 +250,11 @@ async fn places(
     survey: &Survey,
     homes: &[i64],
 ) -> Result<BTreeMap<i64, Place>, Fault> {
-    let mut lines = QueryBuilder::<Sqlite>::new(
-        "SELECT o.home, h.time, o.id, o.external_id, o.name, o.slug, o.status, o.owner_id, o.purchased, o.settings, o.traits,
-         o.posts, o.created_at, ",
-    );
     let (seats, accounts) = (survey.needs.seats, survey.needs.accounts);
+    let mut lines = QueryBuilder::<Sqlite>::new(
+        "SELECT CAST(json_group_array(json_array(o.home, h.time, hex(o.id), o.external_id, o.name, o.slug, o.status,
+         hex(o.owner_id), o.purchased, o.settings, o.traits, o.posts, o.created_at, ",
+    );
     if seats {
         lines.push("coalesce((SELECT sum FROM tallies t WHERE t.home = o.home AND t.tally = 'seats'), 0)");
         lines.push(" - (SELECT coalesce(sum(seats), 0) FROM due d WHERE d.home = o.home AND d.at <= ");
@@ -249,30 +267,49 @@ async fn places(
     } else {
         "0"
     });
-    lines.push(" FROM organizations o JOIN homes h ON h.home = o.home WHERE o.home IN (");
+    lines.push(")) AS BLOB) FROM organizations o JOIN homes h ON h.home = o.home WHERE o.home IN (");
     lines.push("SELECT value FROM json_each(").push_bind(to_json("homes", &homes)?).push("))");
-    let rows = lines.build().fetch_all(connection).await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, place(clock, survey, row)?))).collect()
+    let rows: Vec<PlaceRow> = packed(connection, lines).await?;
+    rows.into_iter().map(|row| Ok((row.home, place(clock, survey, row)?))).collect()
 }
 
-fn place(clock: Timestamp, survey: &Survey, row: &SqliteRow) -> Result<Place, Fault> {
-    let purchased: Option<i64> = row.try_get(8)?;
+/// An organization as it is packed.
+#[derive(Deserialize)]
+struct PlaceRow {
+    home: i64,
+    time: i64,
+    id: Uuid,
+    external_id: Option<String>,
+    name: String,
+    slug: String,
+    status: String,
+    owner: Uuid,
+    purchased: Option<i64>,
+    settings: String,
+    traits: String,
+    posts: String,
+    created_at: i64,
+    seats: i64,
+    accounts: i64,
+}
+
+fn place(clock: Timestamp, survey: &Survey, row: PlaceRow) -> Result<Place, Fault> {
     let organization = Organization {
-        id: OrganizationId::from_uuid(row.try_get(2)?),
-        external_id: parse_some("external_id", row.try_get(3)?)?,
-        name: parse("name", row.try_get(4)?)?,
-        slug: parse("slug", row.try_get(5)?)?,
-        status: from_name("status", row.try_get(6)?)?,
-        owner: UserId::from_uuid(row.try_get(7)?),
-        purchased: purchased.map(u32::try_from).transpose().map_err(|error| bad("purchased", error))?,
-        settings: from_json("settings", row.try_get(9)?)?,
-        traits: survey.organization_traits(row.try_get(10)?).map_err(|error| bad("traits", error))?,
-        posts: from_json("posts", row.try_get(11)?)?,
-        created_at: Timestamp::from_micros(row.try_get(12)?),
+        id: OrganizationId::from_uuid(row.id),
+        external_id: parse_some("external_id", row.external_id)?,
+        name: parse("name", &row.name)?,
+        slug: parse("slug", &row.slug)?,
+        status: from_name("status", row.status)?,
+        owner: UserId::from_uuid(row.owner),
+        purchased: row.purchased.map(u32::try_from).transpose().map_err(|error| bad("purchased", error))?,
+        settings: from_json("settings", &row.settings)?,
+        traits: survey.organization_traits(&row.traits).map_err(|error| bad("traits", error))?,
+        posts: from_json("posts", &row.posts)?,
+        created_at: Timestamp::from_micros(row.created_at),
     };
-    let now = clock.max(Timestamp::from_micros(row.try_get(1)?));
+    let now = clock.max(Timestamp::from_micros(row.time));
     let counts = Counts::default();
-    Ok(Place { organization, now, seats: row.try_get(13)?, accounts: row.try_get(14)?, counts })
+    Ok(Place { organization, now, seats: row.seats, accounts: row.accounts, counts })
 }
 
 /// The homes of activity of organizations.
@@ -284,31 +321,52 @@ async fn activity(
     let by_name: BTreeMap<String, OrganizationId> =
         ids.map(|id| (Home::Activity(id).to_string(), id)).collect();
     let names: Vec<String> = by_name.keys().cloned().collect();
-    let mut lines = QueryBuilder::<Sqlite>::new("SELECT name, home FROM homes WHERE name IN (");
+    let mut lines = QueryBuilder::<Sqlite>::new(
+        "SELECT CAST(json_group_array(json_array(name, home)) AS BLOB) FROM homes WHERE name IN (",
+    );
     lines.push("SELECT value FROM json_each(").push_bind(to_json("homes", &names)?).push("))");
-    let found: Vec<(String, i64)> = lines.build_query_as().fetch_all(connection).await?;
+    let found: Vec<(String, i64)> = packed(connection, lines).await?;
     Ok(found.into_iter().filter_map(|(name, home)| Some((*by_name.get(&name)?, home))).collect())
 }
 
-/// Counts the members of organizations.
+/// Counts the members of organizations: of each by one pass, without sorting them.
 async fn count_in_all(
     connection: &mut SqliteConnection,
     places: &mut BTreeMap<i64, Place>,
 ) -> Result<(), Fault> {
     let asked: Vec<(i64, i64)> = places.iter().map(|(home, place)| (*home, place.now.micros())).collect();
     let mut lines = QueryBuilder::<Sqlite>::new(
-        "SELECT m.home, CASE WHEN m.expires_at <= p.value ->> 1 THEN 'former' ELSE m.status END,
-         m.organization_role IS NOT NULL, count(*) FROM jsonb_each(",
+        "WITH asked AS MATERIALIZED (SELECT value ->> 0 AS home, value ->> 1 AS now FROM json_each(",
     );
     lines.push_bind(to_json("homes", &asked)?);
-    lines.push(") p CROSS JOIN members m ON m.home = p.value ->> 0 GROUP BY 1, 2, 3");
-    let found: Vec<(i64, String, bool, i64)> = lines.build_query_as().fetch_all(connection).await?;
-    for (home, status, wide, number) in found {
+    lines.push(
+        ")) SELECT CAST(json_group_array(json_array(a.home, json((SELECT json_array(
+            count(*) FILTER (WHERE status = 'active' AND organization_role IS NOT NULL),
+            count(*) FILTER (WHERE status = 'active' AND organization_role IS NULL),
+            count(*) FILTER (WHERE status = 'deactivated' AND organization_role IS NOT NULL),
+            count(*) FILTER (WHERE status = 'deactivated' AND organization_role IS NULL),
+            count(*) FILTER (WHERE status = 'former')
+         ) FROM (SELECT organization_role, CASE WHEN expires_at <= a.now THEN 'former' ELSE status END AS status
+            FROM members WHERE home = a.home))))) AS BLOB) FROM asked a",
+    );
+    let found: Vec<(i64, [i64; 5])> = packed(connection, lines).await?;
+    for (home, numbers) in found {
         let Some(place) = places.get_mut(&home) else { continue };
-        place.counts.add(from_name("status", status)?, wide, number);
+        for ((status, wide), number) in COUNTED.into_iter().zip(numbers) {
+            place.counts.add(status, wide, number);
+        }
     }
     Ok(())
 }
+
+/// What is counted apart: members of a status, with access to every account or not.
+const COUNTED: [(MemberStatus, bool); 5] = [
+    (MemberStatus::Active, true),
+    (MemberStatus::Active, false),
+    (MemberStatus::Deactivated, true),
+    (MemberStatus::Deactivated, false),
+    (MemberStatus::Former, false),
+];
 
 /// Counts the members who have access to accounts by name.
 async fn count(connection: &mut SqliteConnection, spots: &Spots, drafts: &mut [Draft]) -> Result<(), Fault> {
@@ -359,24 +417,34 @@ async fn members(
     spots: &Spots,
     wanted: &[(i64, UserId)],
 ) -> Result<Vec<MemberRow>, Fault> {
-    let activity = |(home, _): &(i64, _)| spots.get(home).and_then(|spot| spot.activity).unwrap_or(0);
-    let asked: Vec<(i64, String, i64, Option<String>)> = wanted
-        .iter()
-        .map(|it| {
-            let name = ThePresence(it.1).key().document();
-            (it.0, it.1.uuid().simple().to_string(), activity(it), name.filter(|_| survey.needs.presence))
-        })
-        .collect();
+    let mut asked: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+    for (home, user) in wanted {
+        asked.entry(*home).or_default().push(user.uuid().simple().to_string());
+    }
+    let activity =
+        |home: i64| spots.get(&home).and_then(|spot| spot.activity).filter(|_| survey.needs.presence);
+    let asked: Vec<_> = asked.into_iter().map(|(home, users)| (home, activity(home), users)).collect();
+    // What is said once of a home is taken apart once, rather than with each of its members.
     let mut lines = QueryBuilder::<Sqlite>::new(
-        "SELECT json_group_array(json_array(m.home, hex(m.user_id), m.status, m.expires_at, m.joined_at, m.left_at,
-         m.deleted_at, m.email, m.name, m.external_id, hex(d.content))) FROM jsonb_each(",
+        "WITH asked AS MATERIALIZED (SELECT value ->> 0 AS home, value ->> 1 AS activity, value ->> 2 AS users FROM json_each(",
     );
     lines.push_bind(to_json("members", &asked)?);
     lines.push(
-        ") p CROSS JOIN members m ON m.home = p.value ->> 0 AND m.user_id = unhex(p.value ->> 1)
-         LEFT JOIN documents d ON d.home = p.value ->> 2 AND d.name = p.value ->> 3",
+        ")) SELECT CAST(json_group_array(json_array(m.home, hex(m.user_id), m.status, m.expires_at, m.joined_at, m.left_at,
+         m.deleted_at, m.email, m.name, m.external_id, hex(d.content))) AS BLOB)
+         FROM asked a CROSS JOIN json_each(a.users) u
+         CROSS JOIN members m ON m.home = a.home AND m.user_id = unhex(u.value)
+         LEFT JOIN documents d ON d.home = a.activity AND d.name = ",
     );
+    lines.push_bind(presence_names()).push(" || u.value");
     packed(connection, lines).await
+}
+
+/// What the names of the documents begin with that tell when people were seen; their id in hexadecimal follows.
+fn presence_names() -> String {
+    let nobody = Uuid::nil();
+    let name = ThePresence(UserId::from_uuid(nobody)).key().document().unwrap_or_default();
+    name.strip_suffix(&nobody.simple().to_string()).unwrap_or_default().to_owned()
 }
 
 /// A member as it is packed.

@@ -1,8 +1,9 @@
 //! The store: every call runs in a task of its own, which goes on when the caller goes away.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,7 +15,7 @@ use roster_core::listing::{Listing, Page, PageRequest};
 use roster_core::load::Load;
 use roster_core::log::{LogFilter, Logged};
 use roster_core::presence::{Presence, Stay};
-use roster_core::report::{Survey, Take, Walk};
+use roster_core::report::{Line, Survey, Take, Walk};
 use roster_core::store::{
     AccessFacts, AccessKey, ChangeSet, CommitError, Committed, Dump, Read, Store, StoreClock, StoreError,
     StoreErrorKind, Stored,
@@ -83,6 +84,41 @@ impl SqliteStore {
     }
 }
 
+/// A slice of a report, and the snapshot in which it was begun.
+type Slice = (Session, report::Begun);
+
+/// The lines of a slice, in a while.
+type Completing = Pin<Box<dyn Future<Output = Result<Vec<Line>, StoreError>> + Send>>;
+
+/// So many slices of a report are completed at a time, beside one that is begun.
+const COMPLETED_BESIDE: usize = 2;
+
+fn begin_slice(
+    store: &SqliteStore,
+    survey: &Arc<Survey>,
+    walk: Walk,
+) -> impl Future<Output = Result<(Slice, Option<Walk>), StoreError>> + use<> {
+    let (store, survey) = (store.clone(), Arc::clone(survey));
+    detached("survey", async move {
+        let mut session = store.begin("survey").await?;
+        match report::begin(session.connection(), &store.clock, &survey, walk).await {
+            Ok((begun, rest)) => Ok(((session, begun), rest)),
+            Err(fault) => end(session, "survey", Err(fault)).await,
+        }
+    })
+}
+
+fn complete_slice(
+    survey: &Arc<Survey>,
+    (mut session, begun): Slice,
+) -> impl Future<Output = Result<Vec<Line>, StoreError>> + use<> {
+    let survey = Arc::clone(survey);
+    detached("survey", async move {
+        let found = report::complete(session.connection(), &survey, begun).await;
+        end(session, "survey", found).await
+    })
+}
+
 /// The facts of many checks. One statement is a snapshot by itself.
 async fn check(
     readers: Pool,
@@ -103,14 +139,17 @@ async fn check(
     }
 }
 
-/// Runs to the end whatever becomes of the caller.
-async fn detached<T: Send + 'static>(
+/// Begins at once, and runs to the end whatever becomes of the caller.
+fn detached<T: Send + 'static>(
     operation: &'static str,
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
-) -> Result<T, StoreError> {
-    tokio::spawn(work.in_current_span()).await.unwrap_or_else(|error| {
-        Err(StoreError { kind: StoreErrorKind::Unavailable, operation, detail: error.to_string() })
-    })
+) -> impl Future<Output = Result<T, StoreError>> {
+    let work = tokio::spawn(work.in_current_span());
+    async move {
+        work.await.unwrap_or_else(|error| {
+            Err(StoreError { kind: StoreErrorKind::Unavailable, operation, detail: error.to_string() })
+        })
+    }
 }
 
 /// Ends a snapshot. Nothing was written, so how that goes does not matter.
@@ -187,21 +226,25 @@ impl Store for SqliteStore {
         .await
     }
 
-    /// The next slice is read while core looks at the one before it.
+    /// A slice is begun while those before it are completed, each on a connection of its own, and core looks at those that
+    /// are complete.
     async fn survey(&self, survey: &Arc<Survey>, take: Take<'_>) -> Result<(), StoreError> {
-        let (mut ready, mut next) = (Vec::new(), Some(Walk::default()));
-        while let Some(walk) = next {
-            let (store, survey) = (self.clone(), Arc::clone(survey));
-            let reading = detached("survey", async move {
-                let mut session = store.begin("survey").await?;
-                let found = report::slice(session.connection(), &store.clock, &survey, walk).await;
-                end(session, "survey", found).await
-            });
-            let (found, ()) = tokio::join!(reading, async { ready.iter().for_each(&mut *take) });
-            (ready, next) = found?;
+        let mut under_way: VecDeque<Completing> = VecDeque::new();
+        let mut next = Some(Walk::default());
+        loop {
+            let begun = next.take().map(|walk| begin_slice(self, survey, walk));
+            if under_way.len() == COMPLETED_BESIDE || begun.is_none() {
+                match under_way.pop_front() {
+                    Some(lines) => lines.await?.iter().for_each(&mut *take),
+                    None => return Ok(()),
+                }
+            }
+            if let Some(begun) = begun {
+                let (slice, rest) = begun.await?;
+                under_way.push_back(Box::pin(complete_slice(survey, slice)));
+                next = rest;
+            }
         }
-        ready.iter().for_each(take);
-        Ok(())
     }
 
     async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {

@@ -1,9 +1,12 @@
 //! The disk under a store is full, or its memory: what was answered is there and can be read, what was not done is told so,
 //! and once there is room the same server goes on.
 
-use serde_json::json;
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
+
+use serde_json::json;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 
 use crate::place::Place;
 use crate::private_server::Folder;
@@ -158,19 +161,38 @@ fn postgres() {
     let (Some(data), Some(log)) = (Folder::small(64 << 10), Folder::small(16 << 10)) else { return };
     let made_with = [format!("--waldir={}", log.at("wal")), "--wal-segsize=1".to_owned()];
     let mut server = Postgres::of(data, &made_with.each_ref().map(String::as_str));
+    // Pieces of the log that are there already need no room.
+    let mut pieces: Vec<_> = std::fs::read_dir(log.at("wal")).unwrap().map(|it| it.unwrap().path()).collect();
+    pieces.retain(|path| path.is_file());
+    pieces.sort();
+    pieces.iter().skip(1).for_each(|path| std::fs::remove_file(path).unwrap());
     server.start(&[]);
-    let mut story = Story::on(&format!(
-        "[storage]\nbackend = \"postgres\"\n[storage.postgres]\nurl = \"{}\"\n",
-        server.url()
-    ));
+    let url = server.url();
+    let mut story =
+        Story::on(&format!("[storage]\nbackend = \"postgres\"\n[storage.postgres]\nurl = \"{url}\"\n"));
     story.goes_through(|| server.folder().fill(0), || server.folder().make_room(), true);
     let start_again = || {
         log.make_room();
         server.kill();
         server.start(&[]);
     };
-    story.goes_through(|| log.fill(0), start_again, false);
+    let fill = || {
+        log.fill(0);
+        write_to_the_log(&url);
+    };
+    story.goes_through(fill, start_again, false);
     story.ends();
+}
+
+/// So much that a few acts find room in its last piece of 1 MiB.
+fn write_to_the_log(url: &str) {
+    let statement = "SELECT pg_logical_emit_message(false, 'tests', repeat('x', (1048576 - 65536 -
+                     (pg_current_wal_insert_lsn() - '0/0'::pg_lsn) % 1048576)::int))";
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+        let mut connection = url.parse::<PgConnectOptions>().unwrap().connect().await.unwrap();
+        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    });
 }
 
 /// First there is no room in memory and Redis goes on; then none on the disk, which ends it.

@@ -94,12 +94,15 @@ pub(crate) async fn import_rows(
             Err(OpError::Lost) => break,
             done => done?,
         }
-        let by = |made: Made, commit: Option<CommitId>| {
-            commit.filter(|_| !made.is_nothing()).map(|commit| Maker { row, commit, made })
-        };
+        // Looked for only where there is one: it is among the last.
         let (accounts, users) = report.made.since(before).apart();
-        report.makers.extend(by(accounts, overlay.last_new_account(&home)));
-        report.makers.extend(by(users, overlay.last_new_user()));
+        if !accounts.is_nothing() {
+            let by = overlay.last_new_account(&home);
+            report.makers.extend(by.map(|commit| Maker { row, commit, made: accounts }));
+        }
+        if !users.is_nothing() {
+            report.makers.extend(overlay.last_new_user().map(|commit| Maker { row, commit, made: users }));
+        }
         // What waits for them, such as owners that traits name, comes after it.
         let brings_in = report.outcomes.last().is_some_and(Outcome::brings_in);
         report.commits.push(if brings_in { overlay.last_of_a_member(&home) } else { None });

@@ -81,8 +81,8 @@ impl Story {
                 }
             }
         }
-        is_told(&self.make_role(self.next));
         if is_asked {
+            is_told(&self.make_role(self.next));
             self.checks_go_on();
             assert!(self.kept.iter().all(|n| self.has(*n)), "answered, and not to be read");
         }

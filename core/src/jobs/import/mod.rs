@@ -328,7 +328,7 @@ impl Import<'_> {
             match (flushed, &early) {
                 (Ok(names), Some(next)) => next.overlay.arrived(&names),
                 (Ok(_), None) => {}
-                (Err(cut_short), _) => return self.after(&chunk, cut_short).await.map(Some),
+                (Err(cut_short), _) => return Box::pin(self.after(&chunk, cut_short)).await.map(Some),
             }
         }
         if job.done >= job.total {

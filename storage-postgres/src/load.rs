@@ -42,15 +42,6 @@ impl From<sqlx::Error> for Stopped {
     }
 }
 
-impl From<Stopped> for StoreError {
-    fn from(stopped: Stopped) -> Self {
-        match stopped {
-            Stopped::Refused(error) => error,
-            Stopped::Fault(fault) => fault.during("load"),
-        }
-    }
-}
-
 /// One step, within a transaction.
 pub(crate) async fn step(
     connection: &mut PgConnection,

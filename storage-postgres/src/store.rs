@@ -156,6 +156,37 @@ impl Base {
         }
     }
 
+    /// A write of several statements. It is done again, on another connection, where the server has forgotten what the one it
+    /// had had prepared: nothing of it is there.
+    async fn write<R>(&self, operation: &'static str, write: impl Fn(Session) -> R) -> Result<(), StoreError>
+    where
+        R: Future<Output = (Session, Result<(), Stopped>)>,
+    {
+        let mut again = true;
+        loop {
+            let begun = Session::begin(&self.pool, WRITE).await;
+            let (session, stopped) = match write(begun.map_err(|fault| fault.during(operation))?).await {
+                (session, Err(stopped)) => (session, stopped),
+                (session, Ok(())) => {
+                    return session.commit().await.map_err(|error| Fault::from(error).at_commit());
+                }
+            };
+            match stopped {
+                Stopped::Refused(error) => {
+                    session.roll_back().await;
+                    return Err(error);
+                }
+                Stopped::Fault(fault) => {
+                    session.roll_back_after(&fault).await;
+                    if !again || !fault.is_of_prepared() {
+                        return Err(fault.during(operation));
+                    }
+                    again = false;
+                }
+            }
+        }
+    }
+
     /// After a read by one statement. `None` if it must be asked again, on another connection: the one it had broke.
     fn answered<T>(
         held: Held,
@@ -367,23 +398,12 @@ impl Store for PostgresStore {
         let (store, kept) = (self.base.clone(), step.kept());
         // A step is many statements, and over a slow line they take long; each of them has its limit.
         let work = async move {
-            let mut again = true;
-            loop {
-                let begun = Session::begin(&store.pool, WRITE).await;
-                let mut session = begun.map_err(|fault| fault.during("load"))?;
-                let step = load::step(session.connection(), kept.step(), &store.clock).await;
-                let Err(stopped) = step else {
-                    return session.commit().await.map_err(|error| Fault::from(error).at_commit());
-                };
-                match &stopped {
-                    Stopped::Fault(fault) => session.roll_back_after(fault).await,
-                    Stopped::Refused(_) => session.roll_back().await,
-                }
-                if !again || !matches!(&stopped, Stopped::Fault(fault) if fault.is_of_prepared()) {
-                    return Err(stopped.into());
-                }
-                again = false;
-            }
+            let (kept, clock) = (&kept, &store.clock);
+            let write = |mut session: Session| async move {
+                let done = load::step(session.connection(), kept.step(), clock).await;
+                (session, done)
+            };
+            store.write("load", write).await
         };
         tokio::spawn(work.in_current_span()).await.unwrap_or_else(|_| Err(lost("load")))
     }
@@ -391,19 +411,12 @@ impl Store for PostgresStore {
     async fn forget(&self, home: &Home, subject: UserId) -> Result<(), StoreError> {
         let (store, home) = (self.base.clone(), home.clone());
         detached("forget", async move {
-            let mut again = true;
-            loop {
-                let begun = Session::begin(&store.pool, WRITE).await;
-                let mut session = begun.map_err(|fault| fault.during("forget"))?;
-                let Err(fault) = forget::forget(session.connection(), &home, subject).await else {
-                    return session.commit().await.map_err(|error| Fault::from(error).at_commit());
-                };
-                session.roll_back_after(&fault).await;
-                if !again || !fault.is_of_prepared() {
-                    return Err(fault.during("forget"));
-                }
-                again = false;
-            }
+            let home = &home;
+            let write = |mut session: Session| async move {
+                let done = forget::forget(session.connection(), home, subject).await;
+                (session, done.map_err(Stopped::from))
+            };
+            store.write("forget", write).await
         })
         .await
     }

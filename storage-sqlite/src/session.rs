@@ -53,21 +53,27 @@ impl Session {
 
     /// After a BEGIN that failed: usually there is nothing to undo, and the connection is as good as before.
     async fn roll_back_quietly(mut self) {
-        let nothing = |error: &sqlx::Error| error.to_string().contains("no transaction is active");
         match self.held.connection().execute("ROLLBACK").await {
             Ok(_) => self.held.give_back(),
-            Err(error) if nothing(&error) => self.held.give_back(),
+            Err(error) if is_done(&error) => self.held.give_back(),
             Err(_) => {}
         }
     }
 
-    /// Undoes everything and lets the connection go. If that fails the connection is closed, which undoes it too.
+    /// Undoes everything and lets the connection go. `SQLite` may have done so itself, as where the disk is full. If it fails
+    /// the connection is closed, which undoes it too.
     pub(crate) async fn roll_back(mut self) {
         match self.held.connection().execute("ROLLBACK").await {
             Ok(_) => self.held.give_back(),
+            Err(error) if is_done(&error) => self.held.give_back(),
             Err(error) => {
                 tracing::warn!(%error, "a transaction could not be rolled back; its connection is closed");
             }
         }
     }
+}
+
+/// Whether there is nothing to undo.
+fn is_done(error: &sqlx::Error) -> bool {
+    error.to_string().contains("no transaction is active")
 }

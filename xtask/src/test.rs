@@ -3,7 +3,7 @@
 use std::env;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -84,11 +84,23 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     if apart {
         println!("{}", apart::said());
     }
+    if !may_mount() {
+        println!(
+            "Not tested: full disks. A small one can be mounted by root alone, where the machine allows it."
+        );
+    }
     if !options.runner.is_empty() {
         println!("The runner was given: {}.", options.runner.join(" "));
     }
     let code = interrupt::code().or_else(|| ended.code().and_then(|code| u8::try_from(code).ok()));
     Ok(ExitCode::from(code.unwrap_or(1)))
+}
+
+/// Whether a test may have a small disk of its own.
+fn may_mount() -> bool {
+    let mut tried = Command::new("unshare");
+    tried.args(["--mount", "true"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    tried.status().is_ok_and(|status| status.success())
 }
 
 /// The tests, then the doc tests if all went well.

@@ -1,7 +1,12 @@
 //! Moving to another store, and looking at what a deployment needs (rule X5).
 
+use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
+use roster_cli::config::Flags;
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
@@ -66,6 +71,36 @@ fn is_copied_and_goes_on(place: &Place, to: &str) {
 fn not_copied(ran: &Ran, status: i32, says: &str) {
     assert_eq!((ran.status, ran.stdout.as_str()), (status, ""), "{ran:?}");
     assert!(ran.stderr.contains(says), "{ran:?}");
+}
+
+/// Copies, and kills that with -9 once the other store is marked as holding half of a deployment.
+fn killed_half_way(place: &Place, file: &str) {
+    let flags = Flags { config: Some(place.path().join(file)), ..Flags::default() };
+    let runtime = Runtime::new().unwrap();
+    let mut command = place.command();
+    command.args(["storage", "copy", "--to", file]).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut copying = command.spawn().unwrap();
+    loop {
+        match runtime.block_on(roster_cli::open_store(&flags)) {
+            Err(why) if why.contains(HALF) => break,
+            opened => drop(opened.unwrap()),
+        }
+        assert!(copying.try_wait().unwrap().is_none(), "it ended before it was killed");
+    }
+    copying.kill().unwrap();
+    assert_eq!(copying.wait().unwrap().code(), None, "it ended before it was killed");
+}
+
+const HALF: &str = "holds half of a deployment";
+
+/// The status of a program that must end by itself.
+fn ended(mut child: Child) -> Option<i32> {
+    let begun = Instant::now();
+    while child.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_secs(20) {
+        sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap().code()
 }
 
 /// X5: refused while a server runs, on either; a killed server is known to be gone.
@@ -239,14 +274,14 @@ fn a_redis_is_reached_by_tls() {
         std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let port = free_port().to_string();
         let (key, certificate, authority) = (at("made.key"), at("made.crt"), at("ours.crt"));
-        let tls = ["--tls-port", &port, "--tls-auth-clients", "no", "--tls-ca-cert-file", &authority];
-        let pair = ["--tls-key-file", &key, "--tls-cert-file", &certificate];
-        let _redis = Redis::with(&[tls.as_slice(), &pair].concat());
-        let by = |host: &str, file: &str, line: &str| {
-            let url = format!("rediss://{host}:{port}");
-            let store = [("ROSTER_STORAGE__BACKEND", "redis"), ("ROSTER_STORAGE__REDIS__URL", url.as_str())];
+        let tls = ["--tls-auth-clients", "no", "--tls-ca-cert-file", &authority];
+        let tls = [tls.as_slice(), &["--tls-key-file", &key, "--tls-cert-file", &certificate]].concat();
+        let _redis = Redis::with(&[tls.as_slice(), &["--tls-port", &port]].concat());
+        let by_url = |url: &str, file: &str, line: &str| {
+            let store = [("ROSTER_STORAGE__BACKEND", "redis"), ("ROSTER_STORAGE__REDIS__URL", url)];
             place.run_with(&[store.as_slice(), &[("SSL_CERT_FILE", &at(file))]].concat(), line)
         };
+        let by = |host: &str, file: &str, line: &str| by_url(&format!("rediss://{host}:{port}"), file, line);
         assert_eq!(by("localhost", "ours.crt", "migrate").status, 0);
         let made =
             by("localhost", "ours.crt", "organization create --name North --owner-email n@example.com");
@@ -259,6 +294,25 @@ fn a_redis_is_reached_by_tls() {
             let refused = by(host, file, "migrate");
             assert!(refused.status == 3 && refused.stderr.contains(word), "{refused:?}");
         }
+
+        // The nodes of a cluster tell by which names they are reached.
+        let (port, bus) = (free_port().to_string(), free_port().to_string());
+        let cluster = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--tls-cluster", "yes"];
+        let named =
+            ["--cluster-announce-hostname", "localhost", "--cluster-preferred-endpoint-type", "hostname"];
+        let node = Redis::with(&[tls.as_slice(), &["--tls-port", &port], &cluster, &named].concat());
+        assert!(node.told("CLUSTER ADDSLOTSRANGE 0 16383").starts_with("+OK"));
+        let begun = Instant::now();
+        while !node.told("CLUSTER INFO").contains("cluster_state:ok") {
+            assert!(begun.elapsed() < Duration::from_secs(20), "the cluster does not come together");
+            sleep(Duration::from_millis(20));
+        }
+        let url = format!("rediss://localhost:{port},rediss://localhost:{port}");
+        let refused = by_url(&url, "another.crt", "migrate");
+        assert!(refused.status == 3 && refused.stderr.contains("UnknownIssuer"), "{refused:?}");
+        assert_eq!(by_url(&url, "ours.crt", "migrate").status, 0);
+        let made = by_url(&url, "ours.crt", "organization create --name North --owner-email n@example.com");
+        assert_eq!(made.status, 0, "{made:?}");
     });
 }
 
@@ -269,6 +323,40 @@ on_every_store! {
         let place = Place::with_acme_on("");
         place.write("other.toml", &format!("data_dir = \"other\"\n{there}"));
         is_copied_and_goes_on(&place, stores::here().trim_end_matches("-cluster"));
+    }
+
+    /// X5: what is left of a copy that was killed is neither served nor added to; the next into an empty store ends well.
+    fn x5_what_a_killed_copy_has_left_is_not_served() {
+        let place = Place::with_acme_on("");
+        let mut people = "user_external_id,account_external_id,role\n".to_owned();
+        for n in 0..200 {
+            writeln!(people, "p{n},north,viewer").unwrap();
+        }
+        place.write("people.csv", &people);
+        place.done("organization seats ext:acme --purchased unlimited");
+        place.done("import members people.csv --organization ext:acme");
+        let at = |name: &str| place.path().join(name).display().to_string();
+        let mut databases = Vec::new();
+        for name in ["other", "third"] {
+            let there = stores::configuration().map(|(there, database)| {
+                databases.push(database);
+                there
+            });
+            let (folder, key, there) = (at(name), at("roster-data/master.key"), there.unwrap_or_default());
+            let text = format!("data_dir = \"{folder}\"\nmaster_key_file = \"{key}\"\n{there}");
+            place.write(&format!("{name}.toml"), &text);
+            // Or looking at it would make it.
+            place.done(&format!("migrate --config {name}.toml"));
+        }
+        killed_half_way(&place, "other.toml");
+        not_copied(&place.run("storage copy --to other.toml"), 1, HALF);
+        let mut serve = place.command();
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--config", "other.toml"]).stderr(Stdio::null());
+        assert_eq!(ended(serve.spawn().unwrap()), Some(1));
+        assert_eq!(place.json("storage copy --to third.toml")["compared"], true);
+        assert_eq!(lists(&place, "--config third.toml"), lists(&place, ""));
+        place.done("verify --config third.toml");
+        drop(databases);
     }
 
     /// A place is left at once: after an orderly stop a copy can begin, and after the copy a server.

@@ -1,6 +1,10 @@
 //! What a person was invited to before they were removed from everything, wherever that is (rules M9, S1). No pointer of theirs
 //! leads to it: they may never have been there, and may have been invited before anybody knew whose the address is.
 
+use std::pin::pin;
+
+use futures::stream::{self, StreamExt as _};
+
 use super::{Held, Interrupted};
 use crate::facts::Request;
 use crate::flows::lapse_invited;
@@ -15,6 +19,8 @@ use crate::time::Timestamp;
 
 /// Organizations of one look.
 const PAGE: u16 = 100;
+/// How many of them are looked at at a time.
+const TOGETHER: usize = 16;
 /// What the cursor begins with from then on.
 const ALL: &str = "all:";
 /// Organizations that were made so many seconds after the removal are not looked at: nobody was invited to them before it, and
@@ -51,9 +57,13 @@ impl Held {
             let end = job.created_at.plus_seconds(SLACK_SECONDS);
             found.retain(|organization| made_at(*organization).is_none_or(|at| at <= end));
             let Some(last) = found.last().copied() else { return Ok((job, failed)) };
-            for organization in found {
-                let cut = (user, job.created_at);
-                if let Err(error) = lapse_invited(&self.roster, request, organization, &email, cut).await {
+            let (cut, email) = ((user, job.created_at), &email);
+            let looks = found.into_iter().map(|organization| async move {
+                (organization, lapse_invited(&self.roster, request, organization, email, cut).await)
+            });
+            let mut looks = pin!(stream::iter(looks).buffer_unordered(TOGETHER));
+            while let Some((organization, looked)) = looks.next().await {
+                if let Err(error) = looked {
                     tracing::warn!(job = %job.id, %organization, %error, "passed over for now");
                     failed = Some(error);
                     // It may have taken long to fail: somebody is at it still.

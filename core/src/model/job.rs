@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::AddAssign;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -247,6 +248,32 @@ pub struct Made {
     pub accounts: u64,
     /// Users.
     pub users: u64,
+}
+
+impl Made {
+    /// Whether nothing was.
+    pub const fn is_nothing(self) -> bool {
+        self.accounts == 0 && self.users == 0
+    }
+
+    /// What was made beside that.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        Self { accounts: self.accounts - before.accounts, users: self.users - before.users }
+    }
+
+    /// The accounts by themselves, and the users.
+    #[must_use]
+    pub const fn apart(self) -> (Self, Self) {
+        (Self { users: 0, ..self }, Self { accounts: 0, ..self })
+    }
+}
+
+impl AddAssign for Made {
+    fn add_assign(&mut self, more: Self) {
+        self.accounts += more.accounts;
+        self.users += more.users;
+    }
 }
 
 /// One job.

@@ -61,10 +61,26 @@ impl Overlay {
 
     /// The last commit to a home that waits to be flushed and says something of a member.
     pub(crate) fn last_of_a_member(&self, home: &Home) -> Option<CommitId> {
-        let of_a_member = |write: &Write| matches!(write, Write::Put(Record::Member(_)));
-        let layer = self.layer();
-        let mut sets = layer.pending.iter().rev();
-        sets.find(|set| set.home == *home && set.writes.iter().any(of_a_member)).map(|set| set.id)
+        self.last(|set, record| set.home == *home && matches!(record, Record::Member(_)))
+    }
+
+    /// The same that makes an account.
+    pub(crate) fn last_new_account(&self, home: &Home) -> Option<CommitId> {
+        self.last(|set, record| {
+            set.home == *home && matches!(record, Record::Account(_)) && makes(set, record)
+        })
+    }
+
+    /// The same that makes a person.
+    pub(crate) fn last_new_user(&self) -> Option<CommitId> {
+        self.last(|set, record| matches!(record, Record::User(_)) && makes(set, record))
+    }
+
+    fn last(&self, is_it: impl Fn(&ChangeSet, &Record) -> bool) -> Option<CommitId> {
+        let puts_it = |set: &ChangeSet| {
+            set.writes.iter().any(|write| matches!(write, Write::Put(record) if is_it(set, record)))
+        };
+        self.layer().pending.iter().rfind(|set| puts_it(set)).map(|set| set.id)
     }
 }
 
@@ -100,6 +116,11 @@ impl From<CommitError> for CutShort {
     fn from(why: CommitError) -> Self {
         Self { why, arrived: BTreeSet::new(), names: Names::default() }
     }
+}
+
+/// Whether a record that a commit puts was not there before.
+fn makes(set: &ChangeSet, record: &Record) -> bool {
+    set.guards.get(&record.key()).is_some_and(Option::is_none)
 }
 
 /// A pointer is committed before what it leads to, and let go after it. What directories say of things that are there

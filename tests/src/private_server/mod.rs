@@ -8,6 +8,7 @@ pub mod postgres;
 pub mod redis;
 
 use std::fs;
+use std::io::{ErrorKind, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -23,6 +24,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// A temporary folder of the user that the server runs as: somebody else if we are root, else ourselves.
 #[derive(Debug)]
 pub struct Folder {
+    // Taken down before the folder goes.
+    disk: Option<SmallDisk>,
     dir: TempDir,
     owner: Option<(u32, u32)>,
 }
@@ -33,9 +36,52 @@ impl Folder {
     /// # Panics
     /// Where we are root and there is nobody else.
     pub fn new() -> Self {
-        let folder = Self { dir: tempfile::tempdir().unwrap(), owner: is_root().then(owner) };
+        let folder = Self { disk: None, dir: tempfile::tempdir().unwrap(), owner: is_root().then(owner) };
         folder.give(folder.path());
         folder
+    }
+
+    /// An empty one on a disk of its own, of so many KiB, which can be full. Where this machine allows that to nobody, or
+    /// not to us, it is said, past whoever keeps what tests say, and there is none.
+    pub fn small(size: u32) -> Option<Self> {
+        let mut folder = Self::new();
+        match SmallDisk::over(folder.path(), size) {
+            Ok(disk) => folder.disk = Some(disk),
+            Err(why) => {
+                let said =
+                    format!("NOT TESTED: what happens where a disk is full, since none can be made: {why}\n");
+                std::io::stderr().write_all(said.as_bytes()).unwrap();
+                return None;
+            }
+        }
+        folder.give(folder.path());
+        Some(folder)
+    }
+
+    /// Takes up all room there but so many bytes.
+    ///
+    /// # Panics
+    /// Where something else than a lack of room is in the way.
+    pub fn fill(&self, all_but: u64) {
+        let mut ballast = fs::File::create(self.path().join(BALLAST)).unwrap();
+        let zeros = [0; 4 << 10];
+        let mut taken = 0;
+        loop {
+            match ballast.write(&zeros) {
+                Ok(written) => taken += written as u64,
+                Err(error) if error.kind() == ErrorKind::StorageFull => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        ballast.set_len(taken.checked_sub(all_but).unwrap()).unwrap();
+    }
+
+    /// Gives back the room that was taken up.
+    ///
+    /// # Panics
+    /// Where none was.
+    pub fn make_room(&self) {
+        fs::remove_file(self.path().join(BALLAST)).unwrap();
     }
 
     /// Where it is.
@@ -86,6 +132,33 @@ impl Folder {
     /// What the commands said.
     pub fn said(&self) -> String {
         fs::read_to_string(self.path().join("log")).unwrap_or_default()
+    }
+}
+
+/// What takes up the room.
+const BALLAST: &str = "ballast";
+
+/// A file system in memory over a folder.
+#[derive(Debug)]
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn over(folder: &Path, size: u32) -> Result<Self, String> {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("mode=0700,size={size}k"), "roster-tests"]).arg(folder);
+        let ran = mount.output().map_err(|error| format!("mount: {error}"))?;
+        if ran.status.success() {
+            Ok(Self(folder.to_owned()))
+        } else {
+            Err(String::from_utf8_lossy(&ran.stderr).trim().to_owned())
+        }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Also where somebody has a file there open still.
+        let _gone = Command::new("umount").arg("--lazy").arg(&self.0).status();
     }
 }
 

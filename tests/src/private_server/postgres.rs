@@ -25,9 +25,18 @@ impl Postgres {
     /// # Panics
     /// Where the programs are not installed, or refuse.
     pub fn new() -> Self {
-        let (folder, programs, port) = (Folder::new(), programs(), free_port());
+        Self::of(Folder::new(), &[])
+    }
+
+    /// A new one in a folder, made with these further arguments of `initdb`, such as `--wal-segsize=1`.
+    ///
+    /// # Panics
+    /// Where the programs are not installed, or refuse.
+    pub fn of(folder: Folder, made_with: &[&str]) -> Self {
+        let (programs, port) = (programs(), free_port());
         let mut init = folder.command(&programs.join("initdb"));
-        init.args(["--username=roster", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"]);
+        init.args(["--username=roster", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]);
+        init.args(made_with).arg("-D");
         let made = init.arg(folder.path().join("data")).status().unwrap().success();
         assert!(made, "initdb failed:\n{}", folder.said());
         Self { process: None, folder, programs, port }

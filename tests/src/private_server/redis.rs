@@ -29,10 +29,35 @@ impl Redis {
     /// # Panics
     /// Where it is not installed, or does not start.
     pub fn with(arguments: &[&str]) -> Self {
+        Self::of(Folder::new(), arguments)
+    }
+
+    /// The same in a folder.
+    ///
+    /// # Panics
+    /// Where it is not installed, or does not start.
+    pub fn of(folder: Folder, arguments: &[&str]) -> Self {
         let program = program("redis-server", "redis-server");
-        let mut server = Self { process: None, folder: Folder::new(), program, port: free_port() };
+        let mut server = Self { process: None, folder, program, port: free_port() };
         server.start(arguments);
         server
+    }
+
+    /// Its folder; the data is there.
+    pub const fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// What it answers to a command without arguments that would have to be quoted.
+    ///
+    /// # Panics
+    /// Where it does not answer.
+    pub fn told(&self, command: &str) -> String {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
     }
 
     /// Where it listens.

@@ -28,6 +28,7 @@ mod cases {
     use roster_tests::crash::{Afterwards, Crash, Loss};
     use roster_tests::gate::{Between, Hook};
     use roster_tests::http::{Service, text};
+    use roster_tests::mailbox::Mailbox;
     use roster_tests::stores::ManualClock;
     use serde_json::{Value, json};
     use uuid::Uuid;
@@ -193,40 +194,71 @@ mod cases {
         false
     }
 
-    /// One with mail where letters are to be written.
-    async fn service_for(store: &str, kind: Kind) -> Service {
-        if kind == Kind::Resets { Service::with_mail(store).await.0 } else { Service::on(store).await }
+    /// A service where a job is asked for, and nobody has begun it.
+    struct Scene {
+        service: Service,
+        kind: Kind,
+        accepted: Value,
     }
 
-    /// A service with the job asked for, and a worker whose store is cut off at the n-th commit; how many it made.
-    async fn one_life(store: &str, kind: Kind, crash: &Arc<Crash>) -> (Service, Value) {
-        let service = service_for(store, kind).await;
-        let accepted = asked(&service, kind).await;
+    impl Scene {
+        async fn of(store: &str, kind: Kind) -> Self {
+            let mail = kind == Kind::Resets;
+            let service = if mail { Service::with_mail(store).await.0 } else { Service::on(store).await };
+            let accepted = asked(&service, kind).await;
+            Self { service, kind, accepted }
+        }
+
+        /// A copy of it, with mail where letters are to be written.
+        async fn copied(&self) -> Service {
+            let mut service = self.service.copied().await;
+            if self.kind == Kind::Resets {
+                service.roster = Mailbox::of(service.roster).1;
+            }
+            service
+        }
+
+        /// A copy with a worker whose store is cut off at the n-th commit; how many it made.
+        async fn one_life(&self, crash: &Arc<Crash>) -> Service {
+            let service = self.copied().await;
+            lives(&service, crash).await;
+            service
+        }
+
+        async fn told(&self, service: &Service) -> (Value, Vec<Value>, Vec<String>) {
+            told(service, &self.accepted, self.kind).await
+        }
+
+        async fn job(&self, service: &Service) -> Job {
+            job(service, &self.accepted).await
+        }
+    }
+
+    /// A worker that dies.
+    async fn lives(service: &Service, crash: &Arc<Crash>) {
         let below = Between::new(Arc::clone(&service.roster.store), Arc::<Crash>::clone(crash));
-        let dying = Roster { store: below, ..service.roster.clone() };
-        let _dead = worker(&dying).work_off().await;
-        (service, accepted)
+        let _dead = worker(&Roster { store: below, ..service.roster.clone() }).work_off().await;
     }
 
     pub async fn x3_whenever_the_worker_dies_another_ends_the_job(store: &str) {
         let mut kinds = BTreeSet::new();
         for kind in Kind::ALL {
-            let whole = Crash::never();
-            let (service, accepted) = one_life(store, kind, &whole).await;
-            let expected = told(&service, &accepted, kind).await;
+            let (scene, whole) = (Scene::of(store, kind).await, Crash::never());
+            let service = scene.one_life(&whole).await;
+            let expected = scene.told(&service).await;
             assert_eq!(expected.0[0], kind.end(), "{expected:?}");
-            kinds.insert(job(&service, &accepted).await.work.kind());
+            kinds.insert(scene.job(&service).await.work.kind());
             // What a store does at a commit is the same at each of them.
             let every = matches!(store, "memory" | "sqlite")
                 || matches!(kind, Kind::Everywhere | Kind::Bulk | Kind::Import | Kind::Erase);
             for n in (0..whole.commits()).step_by(if every { 1 } else { 3 }) {
                 for loss in [Loss::Commit, Loss::Answer] {
                     let crash = Crash::at(n, loss, Afterwards::Down);
-                    let (service, accepted) = one_life(store, kind, &crash).await;
+                    let service = scene.one_life(&crash).await;
                     // Nobody takes over before the lease has ended.
                     service.test.clock.advance_seconds(31);
                     worker(&service.roster).work_off().await.unwrap();
-                    let found = told(&service, &accepted, kind).await;
+                    let found = scene.told(&service).await;
                     assert_eq!(found, expected, "{kind:?}, cut off at commit {n} ({loss:?})");
                     is_clean(&service).await;
                     let named = matches!(kind, Kind::Erase) && is_named(&service, "ada@example.com").await;
@@ -272,19 +304,18 @@ mod cases {
 
     pub async fn x3_a_worker_that_wakes_up_too_late_gets_on_with_nothing(store: &str) {
         for kind in Kind::ALL {
-            let whole = Crash::never();
-            let (service, accepted) = one_life(store, kind, &whole).await;
-            let (expected, commits) = (told(&service, &accepted, kind).await, whole.commits());
+            let (scene, whole) = (Scene::of(store, kind).await, Crash::never());
+            let service = scene.one_life(&whole).await;
+            let (expected, commits) = (scene.told(&service).await, whole.commits());
             let (first, step) = if store == "memory" { (0, 1) } else { (commits / 2, commits) };
             for at in (first..commits).step_by(step) {
-                let service = service_for(store, kind).await;
-                let accepted = asked(&service, kind).await;
+                let service = scene.copied().await;
                 let overtaken = Arc::new(Overtaken {
                     at,
                     commits: AtomicUsize::new(0),
                     below: service.roster.clone(),
                     clock: Arc::clone(&service.test.clock),
-                    job: job(&service, &accepted).await,
+                    job: scene.job(&service).await,
                     taken: Mutex::new(None),
                 });
                 let between =
@@ -292,19 +323,19 @@ mod cases {
                 worker(&Roster { store: between, ..service.roster.clone() }).work_off().await.unwrap();
                 let taken = overtaken.taken.lock().unwrap().take();
                 if let Some(taken) = taken {
-                    assert_eq!(job(&service, &accepted).await, taken, "{kind:?}, overtaken at commit {at}");
+                    assert_eq!(scene.job(&service).await, taken, "{kind:?}, overtaken at commit {at}");
                 }
                 service.test.clock.advance_seconds(31);
                 worker(&service.roster).work_off().await.unwrap();
-                let found = told(&service, &accepted, kind).await;
+                let found = scene.told(&service).await;
                 assert_eq!(found, expected, "{kind:?}, overtaken at commit {at}");
                 is_clean(&service).await;
             }
         }
     }
 
-    /// The worker of an import of 220 rows with a seat for each, some of them in accounts that it makes, is cut off.
-    async fn tight(store: &str, crash: &Arc<Crash>) -> (Service, String, Value) {
+    /// An import of 220 rows with a seat for each, some of them in accounts that it makes.
+    async fn tight(store: &str) -> (Scene, String) {
         let service = Service::on(store).await;
         let one = organization(&service, "one", Some(220)).await;
         service.operator().post("/v1/users", json!({"external_id": "racer"})).await.is(201);
@@ -315,26 +346,23 @@ mod cases {
         }
         let path = format!("/v1/organizations/{one}/imports?create_accounts=true");
         let accepted = upload(&service, &path, &file).await.is(202);
-        let below = Between::new(Arc::clone(&service.roster.store), Arc::<Crash>::clone(crash));
-        let dying = Roster { store: below, ..service.roster.clone() };
-        let _dead = worker(&dying).work_off().await;
-        (service, one, accepted)
+        (Scene { service, kind: Kind::Import, accepted }, one)
     }
 
     /// A chunk takes several commits: of an import that is stopped after its worker died, the results tell of each row
     /// whether it is in.
     pub async fn x3_what_a_stopped_import_left_is_not_in(store: &str) {
-        let whole = Crash::never();
-        tight(store, &whole).await;
+        let ((scene, one), whole) = (tight(store).await, Crash::never());
+        scene.one_life(&whole).await;
         let turns = if matches!(store, "memory" | "sqlite") { 12 } else { 3 };
         for turn in 1..=turns {
             let crash = Crash::at(whole.commits() * turn / (turns + 1), Loss::Commit, Afterwards::Down);
-            let (service, one, accepted) = tight(store, &crash).await;
+            let service = scene.one_life(&crash).await;
             service.test.clock.advance_seconds(31);
             let cli = Request::new(Actor::CLI, service.roster.entropy.as_ref());
-            cancel_job(&service.roster, &cli, job(&service, &accepted).await.id).await.unwrap();
+            cancel_job(&service.roster, &cli, scene.job(&service).await.id).await.unwrap();
             worker(&service.roster).work_off().await.unwrap();
-            let path = format!("/v1/jobs/{}", text(&accepted, "/job/id"));
+            let path = format!("/v1/jobs/{}", text(&scene.accepted, "/job/id"));
             let ended = service.operator().get(&path).await.is(200);
             assert_eq!(ended["status"], "cancelled");
             let told = results(&service, &ended).await;
@@ -361,16 +389,15 @@ mod cases {
 
     /// Nobody else gets the seats that were admitted, before the next worker comes or after.
     pub async fn x4_an_import_with_no_seat_to_spare_ends_whenever_its_worker_dies(store: &str) {
-        let whole = Crash::never();
-        let (service, _, accepted) = tight(store, &whole).await;
-        let expected = told(&service, &accepted, Kind::Import).await;
+        let ((scene, one), whole) = (tight(store).await, Crash::never());
+        let expected = scene.told(&scene.one_life(&whole).await).await;
         assert_eq!(expected.0[1], json!({"added": 219, "refused": 1}));
         let (turns, mut held) = (if matches!(store, "memory" | "sqlite") { 6 } else { 2 }, 0);
         for turn in 1..=turns {
             let at = whole.commits() * turn / (turns + 1);
             let loss = if turn % 2 == 0 { Loss::Commit } else { Loss::Answer };
-            let (service, one, accepted) = tight(store, &Crash::at(at, loss, Afterwards::Down)).await;
-            let job = job(&service, &accepted).await;
+            let service = scene.one_life(&Crash::at(at, loss, Afterwards::Down)).await;
+            let job = scene.job(&service).await;
             if job.cursor.as_deref() == Some("admitted") {
                 held += usize::from(job.seats_held > 0);
                 let cli = Request::new(Actor::CLI, service.roster.entropy.as_ref());
@@ -381,7 +408,7 @@ mod cases {
             }
             service.test.clock.advance_seconds(31);
             worker(&service.roster).work_off().await.unwrap();
-            let found = told(&service, &accepted, Kind::Import).await;
+            let found = scene.told(&service).await;
             assert_eq!((&found.0, &found.1), (&expected.0, &expected.1), "cut off at {at} ({loss:?})");
             is_clean(&service).await;
         }

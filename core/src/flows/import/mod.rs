@@ -41,6 +41,19 @@ pub(crate) struct Report {
     pub(crate) commits: Vec<Option<CommitId>>,
     /// What was made by the way.
     pub(crate) made: Made,
+    /// By which row and which commit, where they were gone through on an overlay.
+    pub(crate) makers: Vec<Maker>,
+}
+
+/// A commit that makes something by the way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Maker {
+    /// The row that it is for.
+    pub(crate) row: usize,
+    /// The commit.
+    pub(crate) commit: CommitId,
+    /// What.
+    pub(crate) made: Made,
 }
 
 /// Whether a file may need more seats than there are.
@@ -75,10 +88,20 @@ pub(crate) async fn import_rows(
 ) -> Result<Report, OpError> {
     ahead::read_ahead(overlaid, overlay, request, organization, lines).await?;
     let (mut report, home) = (Report::default(), Home::Organization(organization));
-    for line in lines {
+    for (row, line) in lines.iter().enumerate() {
+        let before = report.made;
         match import_row(overlaid, request, organization, line, options, conflicts, &mut report).await {
             Err(OpError::Lost) => break,
             done => done?,
+        }
+        // Looked for only where there is one: it is among the last.
+        let (accounts, users) = report.made.since(before).apart();
+        if !accounts.is_nothing() {
+            let by = overlay.last_new_account(&home);
+            report.makers.extend(by.map(|commit| Maker { row, commit, made: accounts }));
+        }
+        if !users.is_nothing() {
+            report.makers.extend(overlay.last_new_user().map(|commit| Maker { row, commit, made: users }));
         }
         // What waits for them, such as owners that traits name, comes after it.
         let brings_in = report.outcomes.last().is_some_and(Outcome::brings_in);

@@ -12,13 +12,13 @@ use super::{Held, Interrupted, as_asked};
 use crate::actor::Actor;
 use crate::facts::{Fence, Request};
 use crate::flows::import::{
-    Conflicts, ImportLine, ImportOptions, ROW, Report, import_one_by_one, import_rows,
+    Conflicts, ImportLine, ImportOptions, Maker, ROW, Report, import_one_by_one, import_rows,
 };
 use crate::flows::refresh::refresh_cards;
 use crate::flows::{require_import, store_parts};
 use crate::home::{Key, Record};
 use crate::id::{CommitId, JobId, OrganizationId};
-use crate::model::{Job, JobPart, JobPartId, JobSide, Outcome, OutcomeStatus, PartContent};
+use crate::model::{Job, JobPart, JobPartId, JobSide, Made, Outcome, OutcomeStatus, PartContent};
 use crate::observe::Nobody;
 use crate::op::Roster;
 use crate::ops::job::{Advance, Ending, is_held};
@@ -112,7 +112,7 @@ impl Held {
         &self,
         rows: &Rows<'_>,
         overlaid: Option<&(Roster, Arc<Overlay>)>,
-        foresee: impl FnOnce(Vec<Outcome>, Vec<Option<CommitId>>),
+        foresee: impl FnOnce(Vec<Outcome>, Vec<Option<CommitId>>, Vec<Maker>),
     ) -> Result<Job, Interrupted> {
         let (id, request) = (rows.job.id, as_asked(&self.roster, rows.job));
         // Row by row, what is in already is told before the job is stopped.
@@ -121,7 +121,7 @@ impl Held {
         let fence = Some(Fence { home: self.home.clone(), job: id, holder: self.holder });
         let fenced = Request { fence, ..self.importer(rows.job, rows.organization).await? };
         let (organization, lines, options) = (rows.organization, rows.lines, rows.options);
-        let (Report { mut outcomes, mut commits, made }, done) = match overlaid {
+        let (Report { mut outcomes, mut commits, made, makers }, done) = match overlaid {
             Some(run) => {
                 (import_rows(run, &fenced, organization, lines, options, Conflicts::Raised).await?, Ok(()))
             }
@@ -134,9 +134,12 @@ impl Held {
         }
         if let Err(error) = done {
             self.note(rows, outcomes).await?;
+            if !made.is_nothing() {
+                self.say_made(rows.job, made).await?;
+            }
             return Err(error.into());
         }
-        foresee(outcomes.clone(), commits);
+        foresee(outcomes.clone(), commits, makers);
         let input = JobPartId { side: JobSide::Input, ..rows.part };
         let whole = outcomes.len() == lines.len();
         let mut forgets = if whole { vec![rows.part, input] } else { Vec::new() };
@@ -166,20 +169,24 @@ impl Held {
                 let mut outcomes = all.outcomes.clone();
                 rows.came_before(&mut outcomes);
                 self.note(rows, outcomes).await?;
-                let renewed = Advance { ending: Ending::Renewed, ..Advance::default() };
-                self.say(&as_asked(&self.roster, rows.job).step("row by row"), rows.job.id, renewed).await?;
+                self.say_made(rows.job, std::mem::take(&mut all.made)).await?;
             }
             let (Report { outcomes, made, .. }, done) =
                 import_one_by_one(&self.roster, fenced, rows.organization, some, rows.options).await;
             let whole = outcomes.len() == some.len();
             all.outcomes.extend(outcomes);
-            all.made.accounts += made.accounts;
-            all.made.users += made.users;
+            all.made += made;
             if done.is_err() || !whole {
                 return Ok((all, done));
             }
         }
         Ok((all, Ok(())))
+    }
+
+    /// Counts what was made of a chunk that has not come to its end; the lease lasts again.
+    async fn say_made(&self, job: &Job, made: Made) -> Result<(), Interrupted> {
+        let advance = Advance { made, ending: Ending::Renewed, ..Advance::default() };
+        self.say(&as_asked(&self.roster, job).step("so far"), job.id, advance).await.map(|_| ())
     }
 
     /// Has whoever goes on know what came of the rows of a part that were looked at, what is foreseen of the others, and that
@@ -255,6 +262,8 @@ struct Decided {
     outcomes: Vec<Outcome>,
     /// For each outcome the commit with which it comes; nothing of one that came before.
     commits: Vec<Option<CommitId>>,
+    /// What is made by the way.
+    makers: Vec<Maker>,
 }
 
 impl Decided {
@@ -264,6 +273,28 @@ impl Decided {
         let is_in = |id: &Option<CommitId>| id.is_none_or(|id| flush.has(id));
         rows.map(|(row, id)| if is_in(id) { row.status } else { OutcomeStatus::Unchanged }).collect()
     }
+
+    /// How many of its rows are told by now.
+    fn told(&self, job: &Job) -> usize {
+        usize::try_from(job.done.saturating_sub(self.before.done)).unwrap_or(usize::MAX)
+    }
+
+    /// What was made for rows that are not told yet, by a flush that was cut short.
+    fn made(&self, flush: &CutShort, told: usize) -> Made {
+        let mut made = Made::default();
+        for maker in self.makers.iter().filter(|maker| maker.row >= told && flush.has(maker.commit)) {
+            made += maker.made;
+        }
+        made
+    }
+}
+
+/// What came of a chunk by a flush that was cut short.
+struct Came {
+    /// Of each row.
+    statuses: Vec<OutcomeStatus>,
+    /// What was made by the way.
+    made: Made,
 }
 
 /// A chunk that is being committed.
@@ -297,8 +328,7 @@ impl Import<'_> {
             match (flushed, &early) {
                 (Ok(names), Some(next)) => next.overlay.arrived(&names),
                 (Ok(_), None) => {}
-                (Err(CutShort { why: CommitError::Store(error), .. }), _) => return Err(error.into()),
-                (Err(cut_short), _) => return self.after(&chunk, &cut_short).await.map(Some),
+                (Err(cut_short), _) => return Box::pin(self.after(&chunk, cut_short)).await.map(Some),
             }
         }
         if job.done >= job.total {
@@ -308,14 +338,16 @@ impl Import<'_> {
             chunk
         } else {
             // Of a chunk that is not the first nothing is in.
-            let came = self.begun.then(Vec::new);
+            let begun = self.begun;
             match self.decide(job, None).await {
                 // Stopped, or another's: that is found out where it can be written down. What others are in the way of is
                 // looked at row by row.
                 Err(Interrupted::Lost | Interrupted::Failed(OpError::Refused(Refusal::Conflict))) => {
-                    return self.one_by_one(job.clone(), came).await.map(Some);
+                    let nothing = Came { statuses: Vec::new(), made: Made::default() };
+                    return self.one_by_one(job.clone(), begun.then_some(nothing)).await.map(Some);
                 }
                 Err(Interrupted::Hopeless(why)) => {
+                    let came = begun.then(Vec::new);
                     return self.tell_of_what_is_in(job, came, Ending::Failed(why)).await.map(Some);
                 }
                 decided => decided?,
@@ -326,15 +358,26 @@ impl Import<'_> {
         Ok(Some(after))
     }
 
-    /// Goes on where others got in between while a chunk was committed: its first parts may be in, and tell so.
-    async fn after(&self, chunk: &Decided, cut_short: &CutShort) -> Result<Job, Interrupted> {
-        let Some(stored) = self.held.as_stored(chunk.before.id).await? else { return Err(Interrupted::Lost) };
+    /// Goes on where others got in between while a chunk was committed: its first parts may be in, and tell so. Where the
+    /// store has failed, no more than what was made is told.
+    async fn after(&self, chunk: &Decided, cut_short: CutShort) -> Result<Job, Interrupted> {
+        let stored = self.held.as_stored(chunk.before.id).await;
+        let told = stored.as_ref().map_or(None, |job| job.as_ref().map(|job| chunk.told(job)));
+        let made = chunk.made(&cut_short, told.unwrap_or(usize::MAX));
+        if let CommitError::Store(error) = cut_short.why {
+            if let Ok(Some(job)) = &stored
+                && !made.is_nothing()
+            {
+                let _failed = self.held.say_made(job, made).await;
+            }
+            return Err(error.into());
+        }
+        let Some(stored) = stored? else { return Err(Interrupted::Lost) };
         if stored.done >= stored.total {
             return Ok(stored);
         }
-        let told = usize::try_from(stored.done.saturating_sub(chunk.before.done)).unwrap_or(usize::MAX);
-        let came = chunk.came(cut_short).into_iter().skip(told).collect();
-        self.one_by_one(stored, Some(came)).await
+        let statuses = chunk.came(&cut_short).into_iter().skip(chunk.told(&stored)).collect();
+        self.one_by_one(stored, Some(Came { statuses, made })).await
     }
 
     /// Goes through the rows of the next chunk in memory, on the store below as it will be.
@@ -346,7 +389,7 @@ impl Import<'_> {
         });
         let above = Held { roster: run.0.clone(), ..self.held.clone() };
         let (mut after, mut ahead) = (job.clone(), Vec::new());
-        let (mut outcomes, mut commits) = (Vec::new(), Vec::new());
+        let (mut outcomes, mut commits, mut makers) = (Vec::new(), Vec::new(), Vec::new());
         while ahead.len() < self.together && after.done < after.total {
             let lines = self.held.lines(&after).await?;
             let part = foreseen_part(&after);
@@ -364,15 +407,15 @@ impl Import<'_> {
                 foreseen,
                 is_known: false,
             };
-            let (mut found, mut by) = (Vec::new(), Vec::new());
-            let done =
-                above.rows(&rows, Some(&run), |outcomes, commits| (found, by) = (outcomes, commits)).await;
-            match done {
+            let (mut found, mut by, mut made) = (Vec::new(), Vec::new(), Vec::new());
+            let foresee = |outcomes, commits, makers| (found, by, made) = (outcomes, commits, makers);
+            match above.rows(&rows, Some(&run), foresee).await {
                 Ok(job) => after = job,
                 // Whoever asked may import no more, by one of the rows before: those go their way, and this is told next.
                 Err(Interrupted::Hopeless(_)) if !ahead.is_empty() => break,
                 Err(error) => return Err(error),
             }
+            makers.extend(made.into_iter().map(|it| Maker { row: outcomes.len() + it.row, ..it }));
             outcomes.extend(found.iter().cloned());
             commits.append(&mut by);
             ahead.push(JobPart { id: part, content: PartContent::Outcomes(found) });
@@ -380,7 +423,7 @@ impl Import<'_> {
         // Should the flush be cut off, whoever goes on knows what was to come of the rows that it finds done.
         let (request, home) = (as_asked(&self.held.roster, job), &self.held.home);
         store_parts(&self.held.roster, &request, home, ahead, "ahead").await?;
-        Ok(Decided { before: job.clone(), after, overlay: run.1, outcomes, commits })
+        Ok(Decided { before: job.clone(), after, overlay: run.1, outcomes, commits, makers })
     }
 
     /// Commits a chunk, with its outcomes and what it takes from the hold.
@@ -408,7 +451,8 @@ impl Import<'_> {
 
     /// A chunk in which others got in between: row by row on the store itself.
     /// What came in of it by this attempt counts as this job's; where none has begun with it, what one that was cut off foresaw.
-    async fn one_by_one(&self, before: Job, came: Option<Vec<OutcomeStatus>>) -> Result<Job, Interrupted> {
+    async fn one_by_one(&self, before: Job, came: Option<Came>) -> Result<Job, Interrupted> {
+        let (came, made) = came.map(|came| (came.statuses, came.made)).unzip();
         let (part, lines) = (foreseen_part(&before), self.held.lines(&before).await?);
         let rows = Rows {
             job: &before,
@@ -422,10 +466,13 @@ impl Import<'_> {
         if came.is_some() {
             self.held.note(&rows, Vec::new()).await?;
         }
+        if let Some(made) = made.filter(|made| !made.is_nothing()) {
+            self.held.say_made(&before, made).await?;
+        }
         if !self.held.goes_on(before.id).await? {
             return self.tell_of_what_is_in(&before, came, Ending::GoOn).await;
         }
-        match self.held.rows(&rows, None, |_, _| ()).await {
+        match self.held.rows(&rows, None, |_, _, _| ()).await {
             Err(Interrupted::Hopeless(why)) => {
                 self.tell_of_what_is_in(&before, came, Ending::Failed(why)).await
             }

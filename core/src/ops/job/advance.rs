@@ -117,8 +117,7 @@ impl Operation for AdvanceJob {
         if let Some(passed_over) = passed_over {
             job.passed_over.clone_from(passed_over);
         }
-        job.made.accounts += made.accounts;
-        job.made.users += made.users;
+        job.made += *made;
         job.seats_held = seats_held.unwrap_or(job.seats_held);
         let outcomes = as_called(part.as_ref(), outcomes.clone());
         let parts: Vec<JobPart> = outcomes.into_iter().filter_map(|outcome| job.record(outcome)).collect();

@@ -50,7 +50,7 @@ impl Folder {
             Err(why) => {
                 let said =
                     format!("NOT TESTED: what happens where a disk is full, since none can be made: {why}\n");
-                std::io::stderr().write_all(said.as_bytes()).unwrap();
+                std::io::stderr().write_all(said.as_bytes()).ok();
                 return None;
             }
         }

@@ -6,6 +6,7 @@ mod alerts;
 mod at_once;
 mod bounds;
 mod dying;
+mod early;
 mod erased;
 mod erased_meanwhile;
 mod erasing;

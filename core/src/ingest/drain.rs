@@ -594,5 +594,6 @@ fn letter(request: &Request, source: SourceId, inbox: &Inbox, n: usize, reason: 
         kind,
         sent_at: inbox.sent_at.clone(),
         payload,
+        put_at: None,
     }
 }

@@ -96,11 +96,7 @@ async fn l5_what_waits_is_bounded_exported_and_forgotten() {
         assert_eq!(seen(&at, "cloud", "many").await.0, 200, "{store}");
         at.world.test().clock.advance_seconds(7 * 86_400);
         drain(&at.service().roster).forget(&Stop::default()).await.unwrap();
-        assert_eq!(
-            waiting().await,
-            0,
-            "{store}: it has waited too long"
-        );
+        assert_eq!(waiting().await, 0, "{store}: it has waited too long");
         at.says("/v1/batch", json!({"batch": [group("many", "other")]})).await;
         assert_eq!(seen(&at, "other", "many").await.0, 0, "{store}");
         at.is_clean().await;

@@ -7,9 +7,7 @@ mod source;
 mod stream;
 mod view;
 
-pub use activity::{
-    ActivityMonth, Day, Early, EarlyPart, MOST_A_DAY, Presence, SESSION_GAP, Sign, Span,
-};
+pub use activity::{ActivityMonth, Day, Early, EarlyPart, MOST_A_DAY, Presence, SESSION_GAP, Sign, Span};
 pub use clock::{
     AccountClock, EMAIL, Instants, LinkClock, LinkMark, NAME, Said, SaidName, UserClock, of_trait,
 };

@@ -94,7 +94,8 @@ impl Tools {
         self.write("package.json", "{\"private\": true}\n")?;
         let mut install = self.program("npm");
         let quiet = ["install", "--no-audit", "--no-fund", "--loglevel", "error"];
-        for (name, millis) in [("retry-mintimeout", 1_000), ("retry-maxtimeout", 5_000), ("timeout", 30_000)] {
+        for (name, millis) in [("retry-mintimeout", 1_000), ("retry-maxtimeout", 5_000), ("timeout", 30_000)]
+        {
             install.arg(format!("--fetch-{name}={millis}"));
         }
         fetch(install.args(quiet).args(packages)).context("the tools cannot be installed by npm")

@@ -201,7 +201,8 @@ fn responses(route: &Route, named: &Map<String, Value>) -> Value {
 
 fn success(route: &Route, status: u16, named: &Map<String, Value>) -> Value {
     let mut headers = json!({"X-Request-Id": header("X-Request-Id")});
-    let Some(answer) = route.answer else {
+    let queued = Some("JobAccepted").filter(|_| route.may_queue && status == 202);
+    let Some(answer) = queued.or(route.answer) else {
         return json!({"description": "Done.", "headers": headers});
     };
     let row = row_of_page(answer);

@@ -69,6 +69,8 @@ pub struct Route {
     pub answer: Option<&'static str>,
     /// Whether it may answer 201 as well, having made something new.
     pub may_make: bool,
+    /// Whether it may answer 202 with a job as well.
+    pub may_queue: bool,
     /// How many it answers, and in which form.
     pub form: Form,
     /// Whether it takes a CSV file.
@@ -108,6 +110,7 @@ impl Route {
             status: 200,
             answer: None,
             may_make: false,
+            may_queue: false,
             form: Form::One,
             upload: false,
             reads: false,
@@ -193,6 +196,12 @@ impl Route {
         Self { may_make: true, ..self }
     }
 
+    /// It may ask for a job, and answers 202 then.
+    #[must_use]
+    pub fn or_queues(self) -> Self {
+        Self { may_queue: true, ..self }
+    }
+
     /// It answers many, one a line, or as CSV.
     #[must_use]
     pub fn in_lines(self) -> Self {
@@ -231,7 +240,10 @@ impl Route {
 
     /// Every status when all went well.
     pub fn statuses(&self) -> Vec<u16> {
-        if self.may_make { vec![self.status, 201] } else { vec![self.status] }
+        let more = [(self.may_make, 201), (self.may_queue, 202)];
+        std::iter::once(self.status)
+            .chain(more.into_iter().filter_map(|(may, it)| may.then_some(it)))
+            .collect()
     }
 
     /// Whether an idempotency key is heeded: of those that anybody may ask, where a link tells who asks.

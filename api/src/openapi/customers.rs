@@ -251,7 +251,7 @@ pub fn body(operation: &str) -> Option<Value> {
         "create_source" => closed("What it is.", &["name", "groups"], source()),
         "update_source" => closed("What to change; what is left out stays.", &[], source()),
         "replay_dead_letters" => closed(
-            "Which; all if it is left out.",
+            "Which; a job takes all if it is left out.",
             &[],
             vec![("ids", list_of(1, 200, id("dlq")), "Dead letters by id.")],
         ),

@@ -52,6 +52,7 @@ fn job() -> Value {
                     "import_members",
                     "import_accounts",
                     "map_owners",
+                    "replay_dead_letters",
                     "reassign_records",
                     "erase_user",
                     "refresh_cards",

@@ -1,6 +1,6 @@
 //! Sources of events about customers, and what of them could not be applied. Operators only.
 
-use roster_core::flows::{create_source, resolve_organization, update_source};
+use roster_core::flows::{create_source, replay_letters, resolve_organization, update_source};
 use roster_core::home::Home;
 use roster_core::id::DeadLetterId;
 use roster_core::ingest;
@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::PAGE;
+use super::job::accepted;
 use crate::answer::Answer;
 use crate::call::{Call, Empty};
 use crate::error::Problem;
@@ -68,12 +69,13 @@ pub fn routes() -> Vec<Route> {
         Route::post("/sources/{source}/dead-letters/replay", "replay_dead_letters", replay)
             .says(
                 "Apply dead letters again",
-                "Operators only. Those of `ids`, or all without it. They go through the inbox; what still cannot be \
-                 applied comes back. Those that only tell stay: about an erased person, `erased`, and about an event that \
+                "Operators only. Those of `ids` at once; without it a job takes all that are there. They go through the inbox; \
+                 what still cannot be applied comes back. Those that only tell stay: about an erased person, `erased`, and about an event that \
                  counts, but not in the organizations named after `too_many_events:`.",
             )
             .takes(json!({"ids": ["dlq_01kb2y0v4tejq8vt0d7c3w4n5e"]}))
-            .answers(200, "Replayed"),
+            .answers(200, "Replayed")
+            .or_queues(),
     ]
 }
 
@@ -267,7 +269,12 @@ async fn replay(call: Call<Replay>) -> Result<Answer, Problem> {
     // Whoever may not leaves no receipt.
     reads::source(call.roster(), &call.request, source).await?;
     once(&call, Home::Deployment, async |request| {
-        let replayed = ingest::replay(call.roster(), &request, source, call.body.ids.as_deref()).await?;
+        let Some(named) = call.body.ids.as_deref() else {
+            let done = replay_letters(call.roster(), &request, source).await?;
+            call.api.jobs.notify_one();
+            return Ok(accepted(&done.output));
+        };
+        let replayed = ingest::replay(call.roster(), &request, source, named).await?;
         call.api.ingested.notify_one();
         Ok(Answer::ok(json!({"replayed": replayed})))
     })

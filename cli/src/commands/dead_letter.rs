@@ -2,11 +2,13 @@
 
 use clap::{Args, Subcommand};
 use roster_api::shapes::customer as shapes;
+use roster_core::flows::replay_letters;
 use roster_core::id::{DeadLetterId, SourceId};
 use roster_core::ingest;
+use roster_core::model::OutcomeStatus;
 use serde_json::json;
 
-use super::open;
+use super::{job, open};
 use crate::args::{Global, Limit};
 use crate::failure::Failure;
 use crate::output::Column;
@@ -22,12 +24,16 @@ pub enum Command {
         #[command(flatten)]
         limit: Limit,
     },
-    /// Apply it again, all or those named: a server or a worker does it.
+    /// Put it into the inbox again, all of it or what is named; a server or a worker applies it.
     Replay {
         #[command(flatten)]
         of: OfSource,
         /// Only these, by id.
+        #[arg(conflicts_with = "all")]
         letters: Vec<DeadLetterId>,
+        /// All that there are, as without a name.
+        #[arg(long)]
+        all: bool,
     },
 }
 
@@ -60,11 +66,21 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
             let none = "There are none: everything was applied.";
             session.out.list("DeadLetter", &Listed { rows, next }, COLUMNS, none)
         }
-        Command::Replay { of, letters } => {
-            let named = Some(letters.as_slice()).filter(|letters| !letters.is_empty());
-            let count = ingest::replay(&session.roster, &request, of.source, named).await?;
+        Command::Replay { of, letters, all: _ } => {
+            let mut ended = None;
+            let count = if letters.is_empty() {
+                let done = replay_letters(&session.roster, &request, of.source).await?;
+                let job = ended.insert(job::worked_off(&session, done.output.id).await?);
+                job.summary.get(OutcomeStatus::Changed.name()).copied().unwrap_or_default()
+            } else {
+                ingest::replay(&session.roster, &request, of.source, &letters).await?
+            };
             let said = format!("{count} in the inbox again.");
-            session.out.say(&said, &json!({"replayed": count}))
+            session.out.say(&said, &json!({"replayed": count}))?;
+            match &ended {
+                Some(ended) => job::ended_well(&session, ended).await,
+                None => Ok(()),
+            }
         }
     }
 }

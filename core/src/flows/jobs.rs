@@ -7,7 +7,7 @@ use super::refresh::tidied;
 use super::sweep::sweep_first;
 use crate::facts::{Facts, Request};
 use crate::home::{Home, Key, Record};
-use crate::id::{JobId, OrganizationId, UserId, Version};
+use crate::id::{JobId, OrganizationId, SourceId, UserId, Version};
 use crate::model::customer::Mappings;
 use crate::model::{DirectoryEntry, DirectoryId, Job, JobPart, JobPartId, JobSide, PartContent, Work};
 use crate::op::{Decision, Done, Operation, Roster, View, preflight, run};
@@ -15,6 +15,7 @@ use crate::ops::customer::PutMappings;
 use crate::ops::job::{Asked, BeginJob, CancelJob, as_called};
 use crate::ops::member::AccessAsk;
 use crate::ops::pointer::{NOT_AFTER, PutDirectoryEntry};
+use crate::ops::source::BeginReplay;
 use crate::ops::user::RemoveEverywhere;
 use crate::permission::RoleRef;
 use crate::policy::Reach;
@@ -185,6 +186,19 @@ pub async fn put_mappings(
     let mut operation = PutMappings { home: home.clone(), asked: asked(request), mappings, not_after: None };
     preflight(roster, request, &operation).await?;
     operation.not_after = Some(announce(roster, request, operation.asked.id, &home, "map_owners").await?);
+    run(roster, request, &operation).await
+}
+
+/// Has a job put all dead letters of a source back into its inbox (rule G5).
+pub async fn replay_letters(
+    roster: &Roster,
+    request: &Request,
+    source: SourceId,
+) -> Result<Done<Job>, OpError> {
+    let mut operation = BeginReplay { asked: asked(request), source, not_after: None };
+    preflight(roster, request, &operation).await?;
+    let kind = "replay_dead_letters";
+    operation.not_after = Some(announce(roster, request, operation.asked.id, &Home::Deployment, kind).await?);
     run(roster, request, &operation).await
 }
 

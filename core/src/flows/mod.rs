@@ -75,7 +75,7 @@ pub(crate) use jobs::require_import;
 pub(crate) use jobs::store_parts;
 pub use jobs::{
     BulkAct, MAX_BULK, begin_account_import, begin_bulk, begin_import, cancel_job, find_job, put_mappings,
-    remove_everywhere, shown_job,
+    remove_everywhere, replay_letters, shown_job,
 };
 pub(crate) use lagging_owners::{lagging_owners, map_lagging_owners};
 pub(crate) use lapse_invitations::{lapse_invitation, lapse_invitations, lapse_invited};

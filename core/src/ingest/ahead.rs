@@ -9,8 +9,8 @@ use crate::flows::create_user::fresh_id;
 use crate::home::{Home, Key, TypedKey};
 use crate::id::{OrganizationId, UserId};
 use crate::model::customer::{
-    AccountClock, Groups, Source, TheAccountClock, TheActivity, TheLinkClock, TheMappings, ThePresence,
-    TheUserClock,
+    AccountClock, Groups, Source, TheAccountClock, TheActivity, TheEarly, TheLinkClock, TheMappings,
+    ThePresence, TheUserClock,
 };
 use crate::model::{ClaimName, DirectoryId};
 use crate::op::Roster;
@@ -48,6 +48,9 @@ pub(super) async fn read_ahead(
                 None => fresh_id(&request.step("user").step("person 0")),
             };
             person(&mut accounts, place, user, message);
+            if one(source).is_none() {
+                accounts.add(Home::Stream(source.id, 1), [TheEarly(user).key()]);
+            }
         }
     }
     accounts.fetch(overlay).await?;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::message::{self, Company, Kind, Message};
 use super::places::{account_among, account_of, organization_of};
 use super::removals::Removals;
-use super::signs::{Signs, standing, was_in};
+use super::signs::{Signs, give_early, standing, was_in};
 use super::tenants::{name_of, organization_for};
 use super::{Unapplied, people, reach};
 use crate::facts::Request;
@@ -13,14 +13,13 @@ use crate::flows::refresh::{refresh_card, refresh_organization, tidied};
 use crate::flows::{NewAccount, create_account, map_owner};
 use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, OrganizationId, UserId, Version};
-use crate::model::customer::{Groups, Source};
+use crate::model::customer::{Groups, Sign, Source};
 use crate::model::{TraitPatch, User};
 use crate::op::{Roster, run};
 use crate::ops::account::SetAccountBySource;
 use crate::ops::member::{LinkBySource, Linked, RemoveFromAccount, SetRole, UnlinkBySource};
 use crate::ops::organization::SetOrganizationBySource;
 use crate::ops::pointer::PointToOrganization;
-use crate::ops::stream::Sign;
 use crate::reference::AccountRef;
 use crate::refusal::{OpError, Refusal};
 use crate::text::ExternalId;
@@ -234,8 +233,14 @@ impl Applying<'_> {
                 Ok(done) => {
                     let shown = user.card();
                     tidied(refresh_card(self.roster, self.request, organization, user.id, shown).await);
-                    let out = done.output == Linked::RemovedByHand;
-                    return if out { Err(Unapplied::Dead("removed_by_hand")) } else { Ok(()) };
+                    return match done.output {
+                        Linked::RemovedByHand => Err(Unapplied::Dead("removed_by_hand")),
+                        Linked::Outdated => Ok(()),
+                        Linked::Yes => {
+                            let step = self.request.step("early");
+                            Ok(give_early(self.roster, &step, self.source, organization, user.id).await?)
+                        }
+                    };
                 }
                 Err(OpError::Refused(Refusal::Conflict)) => {}
                 Err(error) => return Err(error.into()),

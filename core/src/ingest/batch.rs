@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::Mutex;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -10,6 +11,7 @@ use uuid::Uuid;
 use super::message::{self, MAX_MESSAGE, Message};
 use crate::actor::Actor;
 use crate::facts::{Request, Seed};
+use crate::id::UserId;
 use crate::model::customer::{AT_ONCE, Inbox, SEEN_PARTS, Source};
 use crate::model::is_too_deep;
 use crate::op::{Roster, run};
@@ -29,6 +31,8 @@ pub(super) struct Batch<'a> {
     pub whole: Request,
     ids: Vec<Option<Uuid>>,
     pub read: Vec<Result<Message, &'static str>>,
+    /// Of whom something waits that it said.
+    pub early: Mutex<BTreeSet<UserId>>,
 }
 
 impl<'a> Batch<'a> {
@@ -48,7 +52,7 @@ impl<'a> Batch<'a> {
                 Some(value) => message::read(inbox, n, kind.as_deref(), &value),
             });
         }
-        Self { source, inbox, whole, ids, read }
+        Self { source, inbox, whole, ids, read, early: Mutex::default() }
     }
 
     /// The request of a message, with ids of its own.

@@ -16,18 +16,19 @@ use super::message::Message;
 use super::people::ERASED;
 use super::receive::find_source;
 use super::removals::Removals;
-use super::signs::Signs;
+use super::signs::{Signs, forget_erased};
 use super::turns::{Turn, Turns};
 use crate::actor::Actor;
 use crate::facts::{Request, Seed};
 use crate::flows::map_again_where_erased;
 use crate::flows::refresh::refresh_cards;
 use crate::home::{Home, Key, Record, TypedKey};
-use crate::id::{DeadLetterId, SourceId};
+use crate::id::{DeadLetterId, SourceId, UserId};
 use crate::model::customer::{Customer, CustomerKey, DeadLetter, Inbox, Source, TheMappings};
 use crate::op::{Roster, run};
 use crate::ops::stream::{
-    ClearStream, FinishInbox, ForgetMessages, PutDeadLetters, ReleaseInbox, RemoveDeadLetters, TakeInbox,
+    ClearStream, FinishInbox, ForgetEarly, ForgetMessages, PutDeadLetters, ReleaseInbox, RemoveDeadLetters,
+    TakeInbox,
 };
 use crate::overlay::{Overlay, on_overlay};
 use crate::refusal::OpError;
@@ -176,6 +177,8 @@ impl Drain {
                         last = Some((*source, is_there));
                         if !is_there {
                             self.clear(*source, *part).await?;
+                        } else if *part == 1 {
+                            self.forget_early(*source).await?;
                         } else if *part >= 2 {
                             self.forget_in(*source, *part).await?;
                         }
@@ -198,6 +201,23 @@ impl Drain {
             after = Some(last.clone());
             let system = Request::new(Actor::System, self.roster.entropy.as_ref());
             run(&self.roster, &system, &ClearStream { source, part, keys }).await?;
+        }
+    }
+
+    async fn forget_early(&self, source: SourceId) -> Result<(), OpError> {
+        let home = Home::Stream(source, 1);
+        let mut after = Key::Customer(CustomerKey::Early(UserId::from_uuid(Uuid::nil())));
+        loop {
+            let found = self.roster.store.records(&home, Some(&after), 400).await?;
+            let users = found.iter().map_while(|stored| match stored.record.key() {
+                Key::Customer(CustomerKey::Early(user)) => Some(user),
+                _ => None,
+            });
+            let users: Vec<UserId> = users.collect();
+            let Some(last) = users.last() else { return Ok(()) };
+            after = Key::Customer(CustomerKey::Early(*last));
+            let system = Request::new(Actor::System, self.roster.entropy.as_ref());
+            run(&self.roster, &system, &ForgetEarly { source, users, all: false }).await?;
         }
     }
 
@@ -409,6 +429,7 @@ impl Drain {
             run(&self.roster, &batch.whole.step("letters"), &put).await?;
         }
         self.forget_letters(&batch, &dead).await?;
+        forget_erased(&self.roster, &batch).await?;
         Ok(true)
     }
 
@@ -573,5 +594,6 @@ fn letter(request: &Request, source: SourceId, inbox: &Inbox, n: usize, reason: 
         kind,
         sent_at: inbox.sent_at.clone(),
         payload,
+        put_at: None,
     }
 }

@@ -12,13 +12,11 @@ use crate::id::{DeadLetterId, SourceId};
 use crate::listing::PageRequest;
 use crate::log::digest;
 use crate::model::customer::{Customer, CustomerKey, DeadLetter, Source, TheDeadLetter};
+use crate::model::{Outcome, OutcomeStatus};
 use crate::op::{Roster, run};
 use crate::ops::stream::RemoveDeadLetters;
 use crate::reads::{Rows, documents};
 use crate::refusal::{OpError, Refusal};
-
-/// How many are replayed with one request.
-const AT_ONCE: u16 = 50;
 
 /// Dead letters of a source, the oldest first.
 pub async fn dead_letters(
@@ -33,60 +31,84 @@ pub async fn dead_letters(
     Ok(documents(roster, &Home::Stream(source, 1), key, pick, page).await?)
 }
 
-/// Puts dead letters back into the inbox: those named, or all that there are. How many.
+/// Puts dead letters back into the inbox, by id. How many.
 pub async fn replay(
     roster: &Roster,
     request: &Request,
     id: SourceId,
-    named: Option<&[DeadLetterId]>,
+    named: &[DeadLetterId],
 ) -> Result<u64, OpError> {
     let source = source_for(roster, request, id).await?;
-    if let Some(named) = named {
-        let named: Vec<_> = named.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-        let letters = find(roster, id, &named).await?;
-        return put_back(roster, request, &source, letters).await;
-    }
-    let all = async |after| {
-        let page = PageRequest { after, limit: 200 };
-        dead_letters(roster, request, id, &page).await
-    };
-    // What falls back meanwhile stays: only what is there now is replayed.
-    let (mut found, mut after) = (Vec::new(), None);
-    loop {
-        let page = all(after).await?;
-        found.extend(page.rows.iter().map(|letter| letter.id));
-        match page.next {
-            Some(next) => after = Some(next),
-            None => break,
-        }
-    }
+    let named: Vec<_> = named.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let mut count = 0;
-    for some in found.chunks(usize::from(AT_ONCE)) {
-        let letters = find_there(roster, id, some).await?;
-        count += put_back(roster, request, &source, letters).await?;
+    for letter in find(roster, id, &named).await? {
+        count += u64::from(put_back(roster, request, &source, &letter).await?);
     }
     Ok(count)
 }
 
+/// The next letters of a source behind one, and the last of them; nothing where there are no more.
+pub(crate) async fn letters_behind(
+    roster: &Roster,
+    source: SourceId,
+    after: Option<DeadLetterId>,
+    limit: u16,
+) -> Result<Option<(Vec<DeadLetter>, DeadLetterId)>, OpError> {
+    let after = TheDeadLetter(after.unwrap_or_else(|| DeadLetterId::from_uuid(uuid::Uuid::nil()))).key();
+    let found = roster.store.records(&Home::Stream(source, 1), Some(&after), limit).await?;
+    let letters: Vec<_> = found.into_iter().map_while(|stored| TheDeadLetter::pick(stored.record)).collect();
+    Ok(letters.last().map(|last| last.id).map(|last| (letters, last)))
+}
+
+/// Puts letters back into the inbox, and what came of each; nothing where the source is gone. One that is gone was put back
+/// before.
+pub(crate) async fn put_back_named(
+    roster: &Roster,
+    request: &Request,
+    id: SourceId,
+    named: &[DeadLetterId],
+) -> Result<Option<Vec<Outcome>>, OpError> {
+    let Some(source) = find_source(roster, id).await? else { return Ok(None) };
+    let found = find_there(roster, id, named).await?;
+    let mut outcomes = Vec::with_capacity(named.len());
+    for id in named {
+        let letter = found.iter().find(|letter| letter.id == *id);
+        let (status, code) = match letter {
+            Some(letter) if !put_back(roster, request, &source, letter).await? => {
+                (OutcomeStatus::Unchanged, letter.reason.split(':').next().map(str::to_owned))
+            }
+            Some(_) | None => (OutcomeStatus::Changed, None),
+        };
+        outcomes.push(Outcome {
+            item: id.to_string(),
+            line: None,
+            status,
+            code,
+            warning: None,
+            detail: None,
+        });
+    }
+    Ok(Some(outcomes))
+}
+
+/// Whether it may be put back. Of what was said about an erased person nothing is left that could be said again, and what
+/// counts somewhere would count there twice.
 async fn put_back(
     roster: &Roster,
     request: &Request,
     source: &Source,
-    letters: Vec<DeadLetter>,
-) -> Result<u64, OpError> {
-    // Of what was said about an erased person nothing is left that could be said again, and what counts somewhere would
-    // count there twice.
-    let told = |letter: &DeadLetter| letter.reason == ERASED || counts_somewhere(&letter.reason);
-    let letters: Vec<_> = letters.into_iter().filter(|letter| !told(letter)).collect();
-    for letter in &letters {
-        let message = (letter.kind.clone(), letter.payload.clone());
-        let came = Some(letter.received_at);
-        store(roster, source, vec![message], letter.sent_at.clone(), came, seed_of(letter)).await?;
-        let system = Request { actor: Actor::System, ..request.step("replay") };
-        let gone = RemoveDeadLetters { source: source.id, letters: vec![letter.id] };
-        run(roster, &system, &gone).await?;
+    letter: &DeadLetter,
+) -> Result<bool, OpError> {
+    if letter.reason == ERASED || counts_somewhere(&letter.reason) {
+        return Ok(false);
     }
-    Ok(letters.len() as u64)
+    let message = (letter.kind.clone(), letter.payload.clone());
+    let came = Some(letter.received_at);
+    store(roster, source, vec![message], letter.sent_at.clone(), came, seed_of(letter)).await?;
+    let system = Request { actor: Actor::System, ..request.step("replay") };
+    let gone = RemoveDeadLetters { source: source.id, letters: vec![letter.id] };
+    run(roster, &system, &gone).await?;
+    Ok(true)
 }
 
 /// Always the same for a letter: however often it is put back, by two at once or after a crash, it counts once.

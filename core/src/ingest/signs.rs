@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::PoisonError;
 
 use super::Unapplied;
 use super::batch::{Batch, Slice};
 use super::places::Memberships;
-use crate::home::{Home, Key, Record};
+use crate::facts::Request;
+use crate::home::{Home, Key, Record, TypedKey};
 use crate::id::{OrganizationId, UserId};
-use crate::model::{Member, MemberStatus, OrganizationStatus};
+use crate::model::customer::{Early, EarlyPart, Groups, Sign, Source, TheEarly};
+use crate::model::{Member, MemberStatus, OrganizationStatus, UserStatus};
 use crate::op::{Roster, run};
-use crate::ops::stream::{Observe, Sign};
+use crate::ops::stream::{ForgetEarly, KeepEarly, Observe};
 use crate::refusal::OpError;
 use crate::store::StoreError;
 use crate::time::Timestamp;
@@ -32,7 +35,8 @@ pub(super) fn counts_somewhere(reason: &str) -> bool {
 pub(super) struct Signs {
     /// Where the message or its source says in which organization.
     within: BTreeMap<(UserId, OrganizationId), Vec<Sign>>,
-    /// Where nothing does: they count wherever the person was a member then.
+    /// Where nothing does: they count wherever the person was a member then. What somebody did before they were in any
+    /// organization counts in those that the source puts them into.
     anywhere: BTreeMap<UserId, Vec<Sign>>,
 }
 
@@ -61,16 +65,17 @@ impl Signs {
             closed: BTreeSet::new(),
         };
         for (user, anywhere) in std::mem::take(&mut self.anywhere) {
+            let early = observing.keep_early(user, &anywhere).await?;
             let mut memberships = Memberships::of(user);
             while let Some(some) = memberships.next(roster).await? {
                 for organization in some {
                     let within = self.within.remove(&(user, organization)).unwrap_or_default();
-                    observing.note(user, organization, within, &anywhere).await?;
+                    observing.note(user, organization, within, &anywhere, early.as_ref()).await?;
                 }
             }
         }
         for ((user, organization), within) in self.within {
-            observing.note(user, organization, within, &[]).await?;
+            observing.note(user, organization, within, &[], None).await?;
         }
         Ok(observing.letters())
     }
@@ -90,19 +95,43 @@ struct Observing<'a> {
 }
 
 impl Observing<'_> {
-    /// Notes what was said of somebody in one organization, in one commit.
+    /// Keeps those signs of somebody that are older than any membership of theirs; what there is of this part then.
+    async fn keep_early(&self, user: UserId, anywhere: &[Sign]) -> Result<Option<EarlyPart>, OpError> {
+        let mut early: Vec<Sign> = anywhere.to_vec();
+        let mut memberships = Memberships::of(user);
+        while let Some(some) = memberships.next(self.roster).await? {
+            for organization in some {
+                let (Some(member), false) = found_in(self.roster, organization, user).await? else {
+                    continue;
+                };
+                early.retain(|sign| !was_in(&member, sign.at) || is_early_for(&member, sign.at));
+                if early.is_empty() {
+                    return Ok(None);
+                }
+            }
+        }
+        let part = (self.batch.inbox.id, self.slice.number);
+        let new = EarlyPart { part, came_at: self.batch.inbox.received_at, signs: early };
+        let keep = KeepEarly { source: self.batch.source.id, user, part: new };
+        let kept = run(self.roster, &self.batch.whole.as_system("early"), &keep).await?.output;
+        let kept = kept.parts.into_iter().find(|kept| kept.part == part);
+        if kept.is_some() {
+            self.batch.early.lock().unwrap_or_else(PoisonError::into_inner).insert(user);
+        }
+        Ok(kept)
+    }
+
+    /// Notes what was said of somebody in one organization, in one commit. What waits for other organizations too, it
+    /// notes as that.
     async fn note(
         &mut self,
         user: UserId,
         organization: OrganizationId,
         within: Vec<Sign>,
         anywhere: &[Sign],
+        early: Option<&EarlyPart>,
     ) -> Result<(), OpError> {
-        let (member, closed) = match seen_in(self.roster, organization, user).await.map_err(Unapplied::from) {
-            Ok(found) => found,
-            Err(Unapplied::Dead(_)) => (None, false),
-            Err(Unapplied::Later(error)) => return Err(error),
-        };
+        let (member, closed) = found_in(self.roster, organization, user).await?;
         // Of a closed organization nobody is a member any more (rule O7): nothing counts there from then on.
         if closed {
             self.closed.extend(within.iter().map(|sign| sign.message));
@@ -112,17 +141,20 @@ impl Observing<'_> {
             return Ok(());
         }
         let since = member.as_ref().and_then(|member| member.deleted_at);
-        let there = |sign: &&Sign| member.as_ref().is_some_and(|it| was_in(it, sign.at));
-        let anywhere = anywhere.iter().filter(there).cloned();
         let counts = |sign: &Sign| Some(sign.at) > since;
-        let signs: Vec<Sign> = within.into_iter().chain(anywhere).filter(counts).collect();
-        if signs.is_empty() {
+        let there = |sign: &Sign| counts(sign) && member.as_ref().is_some_and(|it| was_in(it, sign.at));
+        let waits = |sign: &Sign| early.is_some_and(|early| early.signs.contains(sign));
+        let anywhere = anywhere.iter().filter(|sign| there(sign) && !waits(sign)).cloned();
+        let signs: Vec<Sign> = within.into_iter().filter(counts).chain(anywhere).collect();
+        let early = early.and_then(|early| among(early, there));
+        if signs.is_empty() && early.is_none() {
             return Ok(());
         }
-        let (source, part) = (self.batch.source.id, (self.batch.inbox.id, self.slice.number));
-        let operation = Observe { source, organization, user, since, part, signs };
+        let (source, part) = (self.batch.source.id, Some((self.batch.inbox.id, self.slice.number)));
+        let early = early.into_iter().collect();
+        let operation = Observe { source, organization, user, since, part, signs, early };
         let refused = run(self.roster, &self.batch.whole.step("observe"), &operation).await?.output;
-        let all = operation.signs.iter().map(|sign| sign.message);
+        let all = operation.all().map(|sign| sign.message);
         self.counted.extend(all.filter(|message| !refused.contains(message)));
         for message in refused {
             self.refused.entry(message).or_default().push(organization);
@@ -156,6 +188,81 @@ impl Observing<'_> {
 pub(super) fn was_in(member: &Member, at: Timestamp) -> bool {
     let then = member.at(at);
     then.status == MemberStatus::Active || then.cut_at.is_some_and(|cut| at <= cut)
+}
+
+/// Whether an instant lies before somebody was in an organization, as far as their membership now tells.
+fn is_early_for(member: &Member, at: Timestamp) -> bool {
+    at < member.joined_at && member.cut_at.is_none_or(|cut| cut < at)
+}
+
+/// A part with those of its signs only.
+fn among(early: &EarlyPart, of: impl Fn(&Sign) -> bool) -> Option<EarlyPart> {
+    let signs: Vec<Sign> = early.signs.iter().filter(|sign| of(sign)).cloned().collect();
+    (!signs.is_empty()).then(|| EarlyPart { signs, ..early.clone() })
+}
+
+/// Counts in an organization that a source has put somebody into what it said of them before they were in any.
+pub(super) async fn give_early(
+    roster: &Roster,
+    request: &Request,
+    source: &Source,
+    organization: OrganizationId,
+    user: UserId,
+) -> Result<(), OpError> {
+    // What one organization only is told of counts there at once.
+    if matches!(source.groups, Groups::One(_)) {
+        return Ok(());
+    }
+    let key = TheEarly(user).key();
+    let read = roster.store.read(&Home::Stream(source.id, 1), std::slice::from_ref(&key), &[]).await?;
+    let now = read.now();
+    let Some(Early { parts, .. }) = read.records.into_values().find_map(|it| TheEarly::pick(it.record))
+    else {
+        return Ok(());
+    };
+    let (Some(member), false) = found_in(roster, organization, user).await? else { return Ok(()) };
+    let since = member.deleted_at;
+    let counts = |sign: &Sign| Some(sign.at) > since && was_in(&member, sign.at);
+    let waiting = parts.iter().filter(|part| part.waits(now));
+    let early: Vec<EarlyPart> = waiting.filter_map(|part| among(part, counts)).collect();
+    if member.is_deleted() || early.is_empty() {
+        return Ok(());
+    }
+    let observe =
+        Observe { source: source.id, organization, user, since, part: None, signs: Vec::new(), early };
+    run(roster, request, &observe).await?;
+    Ok(())
+}
+
+/// Takes away what waits of people who were erased while it was on its way (rule L5).
+pub(super) async fn forget_erased(roster: &Roster, batch: &Batch<'_>) -> Result<(), OpError> {
+    let all = std::mem::take(&mut *batch.early.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut users = Vec::new();
+    for user in all {
+        let read = roster.store.read(&Home::User(user), &[Key::User], &[]).await?;
+        let record = read.records.get(&Key::User).map(|stored| &stored.record);
+        if matches!(record, Some(Record::User(user)) if user.status == UserStatus::Erased) {
+            users.push(user);
+        }
+    }
+    for users in users.chunks(400) {
+        let forget = ForgetEarly { source: batch.source.id, users: users.to_vec(), all: true };
+        run(roster, &batch.whole.as_system("erased early"), &forget).await?;
+    }
+    Ok(())
+}
+
+/// Somebody's membership, nothing where it cannot be read, and whether the organization is closed.
+async fn found_in(
+    roster: &Roster,
+    organization: OrganizationId,
+    user: UserId,
+) -> Result<(Option<Member>, bool), OpError> {
+    match seen_in(roster, organization, user).await.map_err(Unapplied::from) {
+        Ok(found) => Ok(found),
+        Err(Unapplied::Dead(_)) => Ok((None, false)),
+        Err(Unapplied::Later(error)) => Err(error),
+    }
 }
 
 /// Somebody's membership now.

@@ -14,6 +14,7 @@ mod queue;
 mod reassign;
 mod refresh_cards;
 mod remove_everywhere;
+mod replay;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -274,6 +275,7 @@ impl Held {
         let outcome = match &work {
             Work::RemoveEverywhere { user, epoch } => self.remove_everywhere(job, *user, *epoch).await,
             Work::MapOwners { organization } => self.map_owners(job, *organization).await,
+            Work::ReplayLetters { source } => self.replay_letters(job, *source).await,
             Work::ReassignRecords { organization, number } => {
                 self.reassign(job, *organization, *number).await
             }

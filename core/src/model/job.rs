@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::actor::Actor;
 use crate::home::Home;
-use crate::id::{JobId, OrganizationId, UserId};
+use crate::id::{JobId, OrganizationId, SourceId, UserId};
 use crate::time::Timestamp;
 
 /// How far a job has come.
@@ -103,6 +103,11 @@ pub enum Work {
         /// In one organization, or everywhere.
         organization: Option<OrganizationId>,
     },
+    /// Puts the dead letters of a source back into its inbox.
+    ReplayLetters {
+        /// Whose.
+        source: SourceId,
+    },
     /// Has the lists of organizations show what a user's record says.
     RefreshCards {
         /// Whose.
@@ -112,7 +117,7 @@ pub enum Work {
 
 impl Work {
     /// Every kind there is.
-    pub const KINDS: [&'static str; 8] = [
+    pub const KINDS: [&'static str; 9] = [
         "remove_everywhere",
         "reassign_records",
         "erase_user",
@@ -120,6 +125,7 @@ impl Work {
         "import_members",
         "import_accounts",
         "map_owners",
+        "replay_dead_letters",
         "refresh_cards",
     ];
 
@@ -133,6 +139,7 @@ impl Work {
             Self::ImportMembers { .. } => "import_members",
             Self::ImportAccounts { .. } => "import_accounts",
             Self::MapOwners { .. } => "map_owners",
+            Self::ReplayLetters { .. } => "replay_dead_letters",
             Self::RefreshCards { .. } => "refresh_cards",
         }
     }
@@ -140,7 +147,10 @@ impl Work {
     /// The organization it is about, if it is about one.
     pub const fn organization(&self) -> Option<OrganizationId> {
         match self {
-            Self::RemoveEverywhere { .. } | Self::EraseUser { .. } | Self::RefreshCards { .. } => None,
+            Self::RemoveEverywhere { .. }
+            | Self::EraseUser { .. }
+            | Self::ReplayLetters { .. }
+            | Self::RefreshCards { .. } => None,
             Self::MapOwners { organization } => *organization,
             Self::Bulk { organization, .. }
             | Self::ImportMembers { organization, .. }
@@ -164,7 +174,7 @@ impl Work {
             Self::RemoveEverywhere { user, .. }
             | Self::EraseUser { user, .. }
             | Self::RefreshCards { user } => Home::User(*user),
-            Self::MapOwners { organization: None } => Home::Deployment,
+            Self::MapOwners { organization: None } | Self::ReplayLetters { .. } => Home::Deployment,
             Self::MapOwners { organization: Some(organization) }
             | Self::Bulk { organization, .. }
             | Self::ImportMembers { organization, .. }
@@ -360,6 +370,7 @@ impl Job {
             | Work::ReassignRecords { .. }
             | Work::EraseUser { .. }
             | Work::MapOwners { .. }
+            | Work::ReplayLetters { .. }
             | Work::RefreshCards { .. } => false,
         }
     }

@@ -19,7 +19,9 @@ pub fn parse_where(kind: ReportKind, text: &str) -> Result<Filter, String> {
             Some(Token { at, .. }) => Err((*at, "expected `and`, `or` or the end".to_owned())),
         }
     });
-    parsed.map_err(|(at, wrong)| format!("{wrong}\n  {text}\n  {}^", " ".repeat(at)))
+    // On one line, so that the place is under it.
+    let line: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    parsed.map_err(|(at, wrong)| format!("{wrong}\n  {line}\n  {}^", " ".repeat(at)))
 }
 
 /// Where, and what is wrong.
@@ -261,6 +263,8 @@ mod tests {
             ("nope eq 1", 0),
             ("name like 1", 5),
             ("name eq", 7),
+            ("name\n\tlike 1", 6),
+            ("name eq \"\u{1f600}\"\r\n or", 16),
             ("name eq \"x", 8),
             ("name eq \"x\" name", 12),
             ("(name exists", 12),

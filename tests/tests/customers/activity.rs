@@ -248,7 +248,8 @@ async fn g5_so_many_different_events_of_one_person_a_day_are_counted_and_the_oth
             assert_eq!(told.as_array().unwrap().len(), 1, "{store}: {told}");
             assert_eq!(told[0]["reason"], json!(format!("too_many_events:{cloud}")), "{store}");
             assert_eq!(operator.get(other).await.is(200)["data"][0]["count"], json!(1), "{store}");
-            let replay = operator.post(&format!("{letters}/replay"), json!({})).await.is(200);
+            let ids = json!({"ids": [told[0]["id"]]});
+            let replay = operator.post(&format!("{letters}/replay"), ids).await.is(200);
             assert_eq!(replay["replayed"], json!(0), "{store}");
             at.applied().await;
         }

@@ -54,7 +54,8 @@ async fn g4_a_replay_that_was_cut_off_counts_once() {
                 ..roster.clone()
             };
             let request = Request::new(Actor::CLI, roster.entropy.as_ref());
-            replay(&cut, &request, at.source.parse().unwrap(), None).await.unwrap_err();
+            let named = [text(&at.letters().await[0], "/id").parse().unwrap()];
+            replay(&cut, &request, at.source.parse().unwrap(), &named).await.unwrap_err();
             if between {
                 at.applied().await;
             }

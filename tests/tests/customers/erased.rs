@@ -25,7 +25,7 @@ impl Customers {
     }
 
     /// The dead letters of the source.
-    async fn letters(&self) -> Vec<Value> {
+    pub(crate) async fn letters(&self) -> Vec<Value> {
         let path = format!("/v1/sources/{}/dead-letters", self.source);
         self.world.operator().get(&path).await.is(200)["data"].as_array().unwrap().clone()
     }

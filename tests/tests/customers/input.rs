@@ -59,6 +59,16 @@ async fn g5_bad_input_is_answered_400_or_413_or_becomes_a_dead_letter() {
                 .then(|| panic!("{body}"));
         }
         sent("/v1/identify", vec![0xff, 0xfe]).await.refused(400, "malformed");
+        for path in
+            ["/v1/batch", "/v1/track", "/segment/v1/batch", "/segment/v1/page", "/analytics/v1/unlink"]
+        {
+            sent(path, Vec::new()).await.refused(400, "malformed");
+            for method in [Method::GET, Method::PUT, Method::DELETE, Method::OPTIONS] {
+                let odd = at.sender().send(method.clone(), path, Vec::new()).await;
+                assert_eq!(odd.header("allow"), Some("POST"), "{method} {path}");
+                odd.refused(405, "method_not_allowed");
+            }
+        }
         // What Segment's libraries read of an error, and how a write key is given.
         let told = sent("/v1/identify", "{".into()).await.is(400);
         assert_eq!(told["message"], told["detail"]);

@@ -6,6 +6,7 @@ mod alerts;
 mod at_once;
 mod bounds;
 mod dying;
+mod early;
 mod erased;
 mod erased_meanwhile;
 mod erasing;
@@ -108,9 +109,12 @@ impl Customers {
 
     async fn replayed(&self) -> Value {
         let path = format!("/v1/sources/{}/dead-letters/replay", self.source);
-        let answer = self.world.operator().post(&path, json!({})).await.is(200);
+        let asked = self.world.operator().post(&path, json!({})).await.is(202);
+        self.works_off().await;
+        let job = self.world.operator().get(&format!("/v1/jobs/{}", text(&asked, "/job/id"))).await.is(200);
+        assert_eq!(job["status"], json!("completed"), "{job}");
         self.applied().await;
-        answer["replayed"].clone()
+        job["summary"].get("changed").cloned().unwrap_or_else(|| json!(0))
     }
 
     async fn user(&self, external: &str) -> Reply {

@@ -85,6 +85,14 @@ async fn t3_a_mapping_leaves_an_owner_who_was_set_by_hand_until_the_trait_change
         traits(json!({"lead": "nora"})).await;
         let nora = text(&at.user("nora").await.is(200), "/id");
         assert_eq!(owner(&at).await["user_id"], json!(nora), "{store}");
+        // That it names nobody any more is a change as well; that it still does not is none.
+        let by_hand = json!({"user": "ext:nils"});
+        for (gone, stays) in [(json!({"lead": null}), false), (json!({"lead": null, "other": 3}), true)] {
+            operator.put(&format!("{NORTH}/account-owner"), by_hand.clone()).await.is(200);
+            traits(gone).await;
+            let expected = if stays { json!("manual") } else { Value::Null };
+            assert_eq!(by().await, expected, "{store}");
+        }
         // Set after the mapping was, and before the job has come by.
         operator.put(&format!("{NORTH}/account-owner"), json!({"user": "ext:nils"})).await.is(200);
         operator

@@ -140,7 +140,7 @@ async fn answers_are_kept_of_every_post() {
         again(operator.clone(), "/v1/users/ext:mia/erase", json!({"confirm": true}), 202).await;
         let source = json!({"name": "Product", "groups": {"to": "each"}});
         let source = text(&operator.post("/v1/sources", source).await.is(201), "/id");
-        again(operator, &format!("/v1/sources/{source}/dead-letters/replay"), json!({}), 200).await;
+        again(operator, &format!("/v1/sources/{source}/dead-letters/replay"), json!({}), 202).await;
         let leave = format!("{CLOUD}/members/ext:max/leave");
         let left = again(world.person("max"), &leave, json!({}), 200).await;
         assert_eq!(left["status"], "former");

@@ -15,9 +15,12 @@ mod cases {
     use std::sync::{Arc, Mutex};
 
     use async_trait::async_trait;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use roster_core::actor::Actor;
     use roster_core::facts::Request;
     use roster_core::flows::{cancel_job, find_job, set_role, update_user};
+    use roster_core::ingest::Drain;
     use roster_core::log::LogFilter;
     use roster_core::model::{Job, Work};
     use roster_core::op::{Roster, run};
@@ -45,13 +48,14 @@ mod cases {
         Owners,
         Records,
         Cards,
+        Letters,
         DryRun,
         DryAccounts,
         Resets,
     }
 
     impl Kind {
-        const ALL: [Self; 11] = [
+        const ALL: [Self; 12] = [
             Self::Everywhere,
             Self::Bulk,
             Self::Import,
@@ -60,6 +64,7 @@ mod cases {
             Self::Owners,
             Self::Records,
             Self::Cards,
+            Self::Letters,
             Self::DryRun,
             Self::DryAccounts,
             Self::Resets,
@@ -75,7 +80,7 @@ mod cases {
                 | Self::DryRun
                 | Self::DryAccounts
                 | Self::Resets => "completed_with_conflicts",
-                Self::Erase | Self::Owners | Self::Records | Self::Cards => "completed",
+                Self::Erase | Self::Owners | Self::Records | Self::Cards | Self::Letters => "completed",
             }
         }
 
@@ -129,6 +134,17 @@ mod cases {
                 operator.patch(&account, json!({"traits": {"lead": "nobody"}})).await.is(200);
                 let mapping = json!({"account_owner_trait": "lead"});
                 operator.put(&format!("/v1/organizations/{one}/trait-mappings"), mapping).await.is(202)
+            }
+            Kind::Letters => {
+                let to_one = json!({"name": "Product", "groups": {"to": "one", "organization": one}});
+                let source = operator.post("/v1/sources", to_one).await.is(201);
+                let key = STANDARD.encode(format!("{}:", text(&source, "/write_key")));
+                let sender = service.nobody().with("authorization", &format!("Basic {key}"));
+                let two = json!({"batch": [{"type": "nothing"}, {"type": "alias", "userId": "a"}]});
+                sender.post("/v1/batch", two).await.is(200);
+                Drain::new(service.roster.clone(), Arc::default()).work_off().await.unwrap();
+                let path = format!("/v1/sources/{}/dead-letters/replay", text(&source, "/id"));
+                operator.post(&path, json!({})).await.is(202)
             }
             Kind::Records => {
                 let bob = text(&add(service, &one, "bob@example.com", "viewer").await.is(201), "/user_id");

@@ -21,9 +21,12 @@ pub struct Trouble {
 impl Trouble {
     /// Whether there was each kind of it.
     pub fn is_complete(&self) -> bool {
-        self.asked.load(Ordering::SeqCst) > 4
-            && self.absent.load(Ordering::SeqCst) > 0
-            && self.lost.load(Ordering::SeqCst) > 0
+        self.asked.load(Ordering::SeqCst) > 4 && self.was_absent() && self.lost.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether Roster was not there for a request.
+    pub fn was_absent(&self) -> bool {
+        self.absent.load(Ordering::SeqCst) > 0
     }
 
     /// What there was.

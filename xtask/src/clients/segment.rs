@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::place::Place;
 use super::relay;
 use super::tools::{Tools, until};
-use crate::repo::Repo;
+use crate::repo::{Repo, spoken};
 use crate::servers::Servers;
 
 const PYPI: &str = "segment-analytics-python==2.4.0";
@@ -34,15 +34,29 @@ pub fn run(repo: &Repo, servers: &Servers, backends: &[&'static str]) -> Result<
     tools.write("product.py", include_str!("product.py"))?;
     tools.write("product.js", include_str!("product.js"))?;
     let readme = repo.read("README.md")?;
-    for backend in backends {
-        let place = Place::new(repo, servers, backend, "")?;
-        on(&place, &tools, &readme).with_context(|| format!("on {backend}:\n{}", place.log()))?;
-        println!("{PYPI} and {NPM} tell of people on {backend}, and are taken at their word.");
-    }
-    Ok(())
+    let (tools, readme) = (&tools, &readme);
+    // Side by side: most of it is waiting until the libraries try again.
+    let tried: Vec<Result<()>> = thread::scope(|scope| {
+        let begin = |backend: &'static str| {
+            scope.spawn(move || {
+                let begun = Instant::now();
+                let place = Place::new(repo, servers, backend, "")?;
+                on(&place, tools, readme, backend)
+                    .with_context(|| format!("on {backend}:\n{}", place.log()))?;
+                let time = spoken(begun.elapsed());
+                println!(
+                    "{PYPI} and {NPM} tell of people on {backend}, and are taken at their word ({time})."
+                );
+                Ok(())
+            })
+        };
+        let running: Vec<_> = backends.iter().map(|backend| begin(backend)).collect();
+        running.into_iter().map(|one| one.join().unwrap_or_else(|_| bail!("a try panicked"))).collect()
+    });
+    tried.into_iter().collect()
 }
 
-fn on(place: &Place, tools: &Tools, readme: &str) -> Result<()> {
+fn on(place: &Place, tools: &Tools, readme: &str, backend: &str) -> Result<()> {
     let owner = ["--owner-email", "owner@example.com"];
     place.says(
         &[&["organization", "create", "--name", "Cloud", "--external-id", "cloud"], &owner[..]].concat(),
@@ -55,8 +69,9 @@ fn on(place: &Place, tools: &Tools, readme: &str) -> Result<()> {
         ensure!(told.status()?.success(), "the library of {person} failed");
     }
     let mut told = tools.program("venv/bin/python");
-    told.arg("readme.py").env("WRITE_KEY", key);
-    tools.write("readme.py", &lines_for(place, readme)?)?;
+    let lines = format!("readme-{backend}.py");
+    tools.write(&lines, &lines_for(place, readme)?)?;
+    told.arg(lines).env("WRITE_KEY", key);
     ensure!(told.status()?.success(), "the lines of the README failed");
     drop(served);
     let mut troubled = Vec::new();
@@ -65,8 +80,11 @@ fn on(place: &Place, tools: &Tools, readme: &str) -> Result<()> {
         let told = client(tools, key, &format!("http://127.0.0.1:{port}"), who).spawn()?;
         troubled.push((who.0, told, trouble));
     }
-    // Long enough for each to find nobody there.
-    thread::sleep(Duration::from_secs(5));
+    // Roster is away until each has found that.
+    until(|| {
+        let all = troubled.iter().all(|(_, _, trouble)| trouble.was_absent());
+        if all { Ok(()) } else { bail!("the libraries have not found Roster away") }
+    })?;
     let _served = place.serve()?;
     for (person, told, trouble) in troubled {
         ended(told).with_context(|| format!("the library of {person}: {}", trouble.said()))?;

@@ -1,14 +1,72 @@
 //! A folder with the tools of others, fetched by npm and pip.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::repo::{Repo, Scratch, succeed};
+use crate::servers::process;
+
+/// What installers say when a registry cannot be reached, in small letters.
+const UNREACHABLE: &[&str] = &[
+    // Of the network, as Python, Node and apt have it.
+    "name resolution",
+    "name or service not known",
+    "could not resolve",
+    "temporary failure resolving",
+    "connection refused",
+    "connection reset",
+    "connection timed out",
+    "could not connect",
+    "unable to connect",
+    "network is unreachable",
+    "newconnectionerror",
+    "read timed out",
+    "connecttimeout",
+    "enotfound",
+    "eai_again",
+    "econnrefused",
+    "econnreset",
+    "etimedout",
+    "proxyerror",
+    "tunnel",
+    // Of a registry that is there and in trouble.
+    "too many 50",
+    "503 server error",
+    "502 server error",
+    "503 service unavailable",
+    "502 bad gateway",
+];
+
+/// A registry of packages cannot be reached.
+#[derive(Debug)]
+pub struct Unreachable(String);
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a registry of packages cannot be reached:\n{}", self.0)
+    }
+}
+
+impl std::error::Error for Unreachable {}
+
+/// Runs an installer that must succeed; tells the network's failures from others.
+fn fetch(command: &mut Command) -> Result<()> {
+    match said(command) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let text = format!("{error:#}");
+            let small = text.to_lowercase();
+            let away = UNREACHABLE.iter().any(|words| small.contains(words));
+            if away { Err(Unreachable(text).into()) } else { Err(error) }
+        }
+    }
+}
 
 /// The folder.
 pub struct Tools {
@@ -28,18 +86,43 @@ impl Tools {
 
     /// Fetches packages of Node's.
     pub fn npm(&self, packages: &[&str]) -> Result<()> {
+        for program in ["node", "npm"] {
+            if !self.has(program) {
+                package(if program == "node" { "nodejs" } else { program })?;
+            }
+        }
         self.write("package.json", "{\"private\": true}\n")?;
         let mut install = self.program("npm");
         let quiet = ["install", "--no-audit", "--no-fund", "--loglevel", "error"];
-        succeed(install.args(quiet).args(packages)).context("the tools cannot be installed by npm")
+        for (name, millis) in [("retry-mintimeout", 1_000), ("retry-maxtimeout", 5_000), ("timeout", 30_000)]
+        {
+            install.arg(format!("--fetch-{name}={millis}"));
+        }
+        fetch(install.args(quiet).args(packages)).context("the tools cannot be installed by npm")
     }
 
     /// Fetches packages of Python's.
     pub fn pip(&self, packages: &[&str]) -> Result<()> {
+        // Debian's Python knows `venv` without what it makes one of.
+        let ready = |program: &str| {
+            let mut asked = self.program(program);
+            asked.args(["-c", "import ensurepip, venv"]).stderr(Stdio::null());
+            asked.status().is_ok_and(|status| status.success())
+        };
+        if !ready("python3") {
+            package("python3-venv")?;
+        }
         succeed(self.program("python3").args(["-m", "venv", "venv"]))?;
-        let quiet = ["install", "-q", "--disable-pip-version-check"];
-        succeed(self.program("venv/bin/pip").args(quiet).args(packages))
+        let quiet = ["install", "-q", "--disable-pip-version-check", "--retries", "2", "--timeout", "15"];
+        fetch(self.program("venv/bin/pip").args(quiet).args(packages))
             .context("the tools cannot be installed by pip")
+    }
+
+    /// Whether a program can be started.
+    fn has(&self, program: &str) -> bool {
+        let asked =
+            self.program(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        asked.is_ok_and(|status| status.success())
     }
 
     /// A program of the folder or of the system, in that folder.
@@ -64,6 +147,19 @@ impl Tools {
     pub fn write(&self, name: impl AsRef<Path>, text: &str) -> Result<()> {
         fs::write(self.path(name), text).context("the scratch folder cannot be written")
     }
+}
+
+/// Installs a package of Debian's.
+fn package(name: &str) -> Result<()> {
+    if !process::may_install()? {
+        bail!("install it: apt-get install {name}");
+    }
+    eprintln!("Installing the Debian package {name}.");
+    for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", name]] {
+        let mut apt = Command::new("apt-get");
+        fetch(apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))?;
+    }
+    Ok(())
 }
 
 /// Runs a command that must succeed, and gives back all that it says.

@@ -7,7 +7,7 @@ use crate::id::{DeadLetterId, SourceId};
 use crate::ingest::Meant;
 use crate::model::customer::{Customer, CustomerKey};
 use crate::op::run;
-use crate::ops::stream::{ForgetInInbox, RemoveDeadLetters, RewordDeadLetters};
+use crate::ops::stream::{ForgetEarly, ForgetInInbox, RemoveDeadLetters, RewordDeadLetters};
 
 impl Erasing<'_> {
     /// Every source's, of those that were deleted too.
@@ -20,7 +20,11 @@ impl Erasing<'_> {
             for home in homes {
                 match home {
                     Home::Stream(source, 0) => self.inbox(source).await?,
-                    Home::Stream(source, 1) => self.letters(source).await?,
+                    Home::Stream(source, 1) => {
+                        let early = ForgetEarly { source, users: vec![self.user], all: true };
+                        run(&self.held.roster, &self.request.as_system("early"), &early).await?;
+                        self.letters(source).await?;
+                    }
                     Home::Stream(..) => {}
                     _ => return Ok(()),
                 }

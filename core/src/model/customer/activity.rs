@@ -23,6 +23,72 @@ pub const MOST_A_DAY: usize = 1_000;
 /// From the first to the last sign of a session within a day, in milliseconds of it.
 pub type Span = (u64, u64);
 
+/// One sign of a person.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Sign {
+    /// Which message of the request says so.
+    pub message: usize,
+    /// When.
+    pub at: Timestamp,
+    /// What they did.
+    pub event: String,
+    /// In which session of the client's, by a hash of its id; by its time where that is not known.
+    pub session: Option<String>,
+    /// They wrote to us.
+    pub received: bool,
+    /// We wrote to them: no sign that they were there.
+    pub sent: bool,
+}
+
+/// How many signs of one person wait for them to be put into an organization, at the most; those that came first.
+const MOST_EARLY: usize = 200;
+/// Of how many parts of requests.
+const MOST_EARLY_PARTS: usize = 50;
+/// For how long they wait, in seconds.
+const EARLY_SECONDS: i64 = 7 * 86_400;
+/// After how long nobody need know any more that a part is counted: an hour's margin, as clocks of stores may be set.
+const EARLY_KNOWN_SECONDS: i64 = EARLY_SECONDS + 3_600;
+
+/// What one part of a request said of a person before they were in any organization.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EarlyPart {
+    /// Which part of which request.
+    pub part: (Uuid, u32),
+    /// When the request came.
+    pub came_at: Timestamp,
+    /// What it said.
+    pub signs: Vec<Sign>,
+}
+
+impl EarlyPart {
+    /// Whether it waits still.
+    pub fn waits(&self, now: Timestamp) -> bool {
+        self.came_at.plus_seconds(EARLY_SECONDS) > now
+    }
+}
+
+/// What a source said of a person before they were in any organization: it waits for the organizations that the source puts
+/// them into, and counts in each of them once.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Early {
+    /// Who.
+    pub user: UserId,
+    /// What, as it came.
+    pub parts: Vec<EarlyPart>,
+}
+
+impl Early {
+    /// Takes in what there is room for. A part that is here already stays as it is.
+    pub fn add(&mut self, mut new: EarlyPart) {
+        let held: usize = self.parts.iter().map(|part| part.signs.len()).sum();
+        new.signs.truncate(MOST_EARLY.saturating_sub(held));
+        let known = self.parts.iter().any(|part| part.part == new.part);
+        if !known && !new.signs.is_empty() && self.parts.len() < MOST_EARLY_PARTS {
+            self.parts.push(new);
+        }
+    }
+}
+
 /// One day of one person.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Day {
@@ -116,6 +182,9 @@ pub struct Presence {
     /// Of which source each of them is; not of those that were noted before this was.
     #[serde(default)]
     pub of: BTreeMap<Uuid, SourceId>,
+    /// Which parts are in it that came before the person was in any organization, with when they came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub early: Vec<((Uuid, u32), Timestamp)>,
 }
 
 impl Presence {
@@ -131,7 +200,18 @@ impl Presence {
             since,
             applied: Vec::new(),
             of: BTreeMap::new(),
+            early: Vec::new(),
         }
+    }
+
+    /// Notes that what came early is in it; whether it was not before.
+    pub fn take_early(&mut self, part: (Uuid, u32), came_at: Timestamp, now: Timestamp) -> bool {
+        if self.early.iter().any(|(known, _)| *known == part) {
+            return false;
+        }
+        self.early.retain(|(_, came_at)| came_at.plus_seconds(EARLY_KNOWN_SECONDS) > now);
+        self.early.push((part, came_at));
+        true
     }
 
     /// Notes that a part of a request of a source is in it; whether it was not before. The parts of a request come in their

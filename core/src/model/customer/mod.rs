@@ -7,7 +7,7 @@ mod source;
 mod stream;
 mod view;
 
-pub use activity::{ActivityMonth, Day, MOST_A_DAY, Presence, SESSION_GAP, Span};
+pub use activity::{ActivityMonth, Day, Early, EarlyPart, MOST_A_DAY, Presence, SESSION_GAP, Sign, Span};
 pub use clock::{
     AccountClock, EMAIL, Instants, LinkClock, LinkMark, NAME, Said, SaidName, UserClock, of_trait,
 };
@@ -54,6 +54,8 @@ pub enum CustomerKey {
     NewOrganizations,
     /// Stream home, part 1: a message that could not be applied.
     DeadLetter(DeadLetterId),
+    /// Stream home, part 1: what was said of a user before they were in any organization.
+    Early(UserId),
     /// Stream home, part 1: an id of which it waits what the source says, by 16 bytes of a hash.
     Withheld(Uuid),
     /// Stream home, part 2 and up: a message that was taken in, by 16 bytes of a hash.
@@ -101,6 +103,7 @@ impl CustomerKey {
             "drainer" => Self::Drainer,
             "new_organizations" => Self::NewOrganizations,
             "letter" => Self::DeadLetter(DeadLetterId::from_uuid(id(rest)?)),
+            "early" => Self::Early(UserId::from_uuid(id(rest)?)),
             "withheld" => Self::Withheld(id(rest)?),
             "seen" => Self::Seen(id(rest)?),
             "user_clock" => Self::UserClock,
@@ -126,7 +129,7 @@ impl CustomerKey {
             | Self::Watched(..) => *home == Home::Deployment,
             Self::Mappings => matches!(home, Home::Deployment | Home::Organization(_)),
             Self::Inbox(_) | Self::Drainer | Self::NewOrganizations => matches!(home, Home::Stream(_, 0)),
-            Self::DeadLetter(_) | Self::Withheld(_) => matches!(home, Home::Stream(_, 1)),
+            Self::DeadLetter(_) | Self::Early(_) | Self::Withheld(_) => matches!(home, Home::Stream(_, 1)),
             Self::Seen(_) => matches!(home, Home::Stream(_, 2..)),
             Self::UserClock => matches!(home, Home::User(_)),
             Self::AccountClock(_) | Self::LinkClock(_) | Self::Mapped(_) => {
@@ -158,6 +161,7 @@ impl fmt::Display for CustomerKey {
             Self::Drainer => f.write_str("drainer"),
             Self::NewOrganizations => f.write_str("new_organizations"),
             Self::DeadLetter(id) => write!(f, "letter:{}", id.uuid().simple()),
+            Self::Early(id) => write!(f, "early:{}", id.uuid().simple()),
             Self::Withheld(hash) => write!(f, "withheld:{}", hash.simple()),
             Self::Seen(hash) => write!(f, "seen:{}", hash.simple()),
             Self::UserClock => f.write_str("user_clock"),
@@ -210,6 +214,8 @@ pub enum Customer {
     NewOrganizations(NewOrganizations),
     /// See [`DeadLetter`].
     DeadLetter(DeadLetter),
+    /// See [`Early`].
+    Early(Early),
     /// See [`Withheld`].
     Withheld(Withheld),
     /// See [`Seen`].
@@ -242,6 +248,7 @@ impl Customer {
             Self::Drainer(_) => CustomerKey::Drainer,
             Self::NewOrganizations(_) => CustomerKey::NewOrganizations,
             Self::DeadLetter(it) => CustomerKey::DeadLetter(it.id),
+            Self::Early(it) => CustomerKey::Early(it.user),
             Self::Withheld(it) => CustomerKey::Withheld(it.hash),
             Self::Seen(it) => CustomerKey::Seen(it.hash),
             Self::UserClock(_) => CustomerKey::UserClock,
@@ -300,6 +307,7 @@ customers! {
     Drainer(Drainer), TheDrainer;
     NewOrganizations(NewOrganizations), TheNewOrganizations;
     DeadLetter(DeadLetter), TheDeadLetter(id: DeadLetterId);
+    Early(Early), TheEarly(user: UserId);
     Withheld(Withheld), TheWithheld(hash: Uuid);
     Seen(Seen), TheSeen(hash: Uuid);
     UserClock(UserClock), TheUserClock;
@@ -333,6 +341,7 @@ mod tests {
             CustomerKey::Inbox(id(3)),
             CustomerKey::Drainer,
             CustomerKey::NewOrganizations,
+            CustomerKey::Early(user),
             CustomerKey::Withheld(id(4)),
             CustomerKey::UserClock,
             CustomerKey::LinkClock(user),

@@ -68,6 +68,16 @@ pub struct DeadLetter {
     pub sent_at: Option<String>,
     /// The message as JSON text.
     pub payload: String,
+    /// Since when it is here; not of those that were put here before this was kept.
+    #[serde(default)]
+    pub put_at: Option<Timestamp>,
+}
+
+impl DeadLetter {
+    /// Whether it was here already at an instant.
+    pub fn was_there(&self, at: Timestamp) -> bool {
+        self.put_at.is_none_or(|put_at| put_at <= at)
+    }
 }
 
 /// An id that nobody bears yet, and whom the source means by it: somebody whose address it gave, and whom it must not

@@ -107,6 +107,9 @@ impl Operation for MapOwner {
         let news = read.last.as_ref() != Some(&now);
         // That another trait counts now, or one at all, is no news of the trait.
         let is_mapped_anew = !self.set && read.last.as_ref().is_none_or(|last| last.by != now.by);
+        let named_before =
+            read.last.as_ref().is_some_and(|last| last.by == now.by && last.external.is_some());
+        let is_gone = named_before && now.by.is_some() && now.external.is_none() && !self.erased;
         let noted = if news { unchanged.put(now.into()) } else { unchanged };
         let before = place.posts().account_owner.clone();
         let (member, cuts) = (read.member, self.user.map_or(0, |(_, cuts)| cuts));
@@ -122,8 +125,8 @@ impl Operation for MapOwner {
         let room = |held: &HeldRead| held.posts().contains(&self.name) || held.posts().len() < MAX_POSTS;
         let user = in_place.map(|member| member.user).filter(|_| read.held.as_ref().is_some_and(room));
         let after = match (&before, named) {
-            // By hand, until the trait says something else.
-            (Some(Post::Manual { .. }), None) => return Ok(noted),
+            // By hand, until the trait says something else, or nothing any more.
+            (Some(Post::Manual { .. }), None) if !is_gone => return Ok(noted),
             // Emptied by hand as well.
             (None, Some(_)) if !news => return Ok(noted),
             (Some(Post::Manual { .. }), Some(_)) if !news || is_mapped_anew => return Ok(noted),
@@ -132,7 +135,7 @@ impl Operation for MapOwner {
             {
                 return Ok(noted);
             }
-            (None | Some(Post::Mapping { .. }), None) => None,
+            (_, None) => None,
             (_, Some(external_id)) => Some(Post::Mapping { external_id, user, since: facts.now }),
         };
         if before.is_none() && after.is_none() {

@@ -193,7 +193,7 @@ fn not_the_owner(role: RoleRef) -> Result<(), Refusal> {
     if role == RoleRef::OWNER { Err(Refusal::OwnerByTransferOnly) } else { Ok(()) }
 }
 
-fn require_operator(facts: &Facts) -> Result<(), Refusal> {
+pub(super) fn require_operator(facts: &Facts) -> Result<(), Refusal> {
     if facts.actor.is_operator() { Ok(()) } else { Err(Refusal::lacks("operator")) }
 }
 

@@ -1,10 +1,12 @@
 //! Sources: made, changed and deleted by operators.
 
 mod manage;
+mod replay;
 
 pub use manage::{
     CreateSource, DeleteSource, SourcePatch, UpdateSource, check_bound, check_groups, check_names,
 };
+pub use replay::BeginReplay;
 
 use crate::model::customer::{Instants, of_trait};
 use crate::model::{TraitPatch, Traits};

@@ -42,9 +42,12 @@ impl Operation for PutDeadLetters {
         there(view, self.letters.iter().map(|letter| letter.id)).await
     }
 
-    fn decide(&self, found: Self::State, _: &Facts) -> Result<Decision<()>, Refusal> {
-        let new = self.letters.iter().zip(found).filter(|(letter, found)| found.as_ref() != Some(letter));
-        Ok(new.fold(Decision::unchanged(()), |decision, (letter, _)| decision.put(letter.clone().into())))
+    fn decide(&self, found: Self::State, facts: &Facts) -> Result<Decision<()>, Refusal> {
+        Ok(self.letters.iter().zip(found).fold(Decision::unchanged(()), |decision, (letter, found)| {
+            let put_at = found.as_ref().map_or(Some(facts.now), |found| found.put_at);
+            let letter = DeadLetter { put_at, ..letter.clone() };
+            if found.as_ref() == Some(&letter) { decision } else { decision.put(letter.into()) }
+        }))
     }
 }
 

@@ -7,28 +7,11 @@ use uuid::Uuid;
 use crate::facts::Facts;
 use crate::home::{Home, TypedKey};
 use crate::id::{OrganizationId, SourceId, UserId};
-use crate::model::customer::{ActivityMonth, Day, Presence, TheActivity, ThePresence};
+use crate::model::customer::{ActivityMonth, Day, EarlyPart, Presence, Sign, TheActivity, ThePresence};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
 use crate::store::StoreError;
 use crate::time::{Timestamp, day_of, day_start, month_of};
-
-/// One sign of a person.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Sign {
-    /// Which message of the request says so.
-    pub message: usize,
-    /// When.
-    pub at: Timestamp,
-    /// What they did.
-    pub event: String,
-    /// In which session of the client's, by a hash of its id; by its time where that is not known.
-    pub session: Option<String>,
-    /// They wrote to us.
-    pub received: bool,
-    /// We wrote to them: no sign that they were there.
-    pub sent: bool,
-}
 
 /// Notes what a request says about one person in one organization, in one commit; the messages that there is no room for.
 #[derive(Debug)]
@@ -41,10 +24,19 @@ pub struct Observe {
     pub user: UserId,
     /// Their last deletion there: what is older is in no statistics (rule L4).
     pub since: Option<Timestamp>,
-    /// Which part of which request it is.
-    pub part: (Uuid, u32),
+    /// Which part of which request it is; nothing where there is only what came early.
+    pub part: Option<(Uuid, u32)>,
     /// What it says.
     pub signs: Vec<Sign>,
+    /// What was said before the person was in any organization, and may be counted here already.
+    pub early: Vec<EarlyPart>,
+}
+
+impl Observe {
+    /// All that it says.
+    pub fn all(&self) -> impl Iterator<Item = &Sign> {
+        self.signs.iter().chain(self.early.iter().flat_map(|part| &part.signs))
+    }
 }
 
 /// A day by its month and its number in it.
@@ -60,7 +52,7 @@ impl Operation for Observe {
 
     async fn load(&self, view: &mut View<'_>) -> Result<Self::State, StoreError> {
         let presence = ThePresence(self.user);
-        let mut months: Vec<u32> = self.signs.iter().flat_map(|sign| months_around(sign.at)).collect();
+        let mut months: Vec<u32> = self.all().flat_map(|sign| months_around(sign.at)).collect();
         months.sort_unstable();
         months.dedup();
         let keys = months.iter().map(|month| TheActivity(self.user, *month).key()).chain([presence.key()]);
@@ -72,7 +64,11 @@ impl Operation for Observe {
         Ok((view.get(&presence).await?, found))
     }
 
-    fn decide(&self, (presence, months): Self::State, _: &Facts) -> Result<Decision<Vec<usize>>, Refusal> {
+    fn decide(
+        &self,
+        (presence, months): Self::State,
+        facts: &Facts,
+    ) -> Result<Decision<Vec<usize>>, Refusal> {
         let presence = presence.filter(|presence| presence.since >= self.since);
         let mut presence = presence.unwrap_or_else(|| Presence::new(self.user, self.since));
         if presence.since > self.since {
@@ -82,18 +78,28 @@ impl Operation for Observe {
         let mut days: BTreeMap<DayKey, Day> = kept
             .flat_map(|month| month.days.into_iter().map(move |(day, it)| ((month.month, day), it)))
             .collect();
-        let is_new = presence.apply(self.source, self.part);
+        let is_new = self.part.is_none_or(|part| presence.apply(self.source, part));
+        let mut any = is_new && self.part.is_some();
         let mut refused = Vec::new();
-        for sign in &self.signs {
-            let day = days.entry(day_key(sign.at)).or_default();
-            if !day.has_room(&sign.event, sign.session.as_deref()) {
-                refused.push(sign.message);
-            } else if is_new {
-                note(sign, &mut presence, &mut days);
+        let mut count = |signs: &[Sign], is_new: bool, presence: &mut Presence| {
+            for sign in signs {
+                let day = days.entry(day_key(sign.at)).or_default();
+                if !day.has_room(&sign.event, sign.session.as_deref()) {
+                    refused.push(sign.message);
+                } else if is_new {
+                    note(sign, presence, &mut days);
+                }
             }
+        };
+        count(&self.signs, is_new, &mut presence);
+        for early in &self.early {
+            // Of a part that is done again, the link says so again.
+            let is_new = is_new && presence.take_early(early.part, early.came_at, facts.now);
+            any |= is_new;
+            count(&early.signs, is_new, &mut presence);
         }
         let nothing = Decision::unchanged(refused);
-        if !is_new {
+        if !any {
             return Ok(nothing);
         }
         let mut months: BTreeMap<u32, BTreeMap<u8, Day>> = BTreeMap::new();
@@ -185,8 +191,9 @@ mod tests {
                 organization: OrganizationId::from_uuid(Uuid::from_u128(2)),
                 user: UserId::from_uuid(Uuid::from_u128(1)),
                 since: None,
-                part,
+                part: Some(part),
                 signs,
+                early: Vec::new(),
             };
             let known: Vec<ActivityMonth> = self.months.values().cloned().collect();
             let decision = operation.decide((self.presence.clone(), known), &facts()).unwrap();

@@ -1,10 +1,12 @@
 //! What sources have sent about the person and is not applied: it waits, or could not be.
 
+use serde_json::json;
+
 use super::{Cut, Exporting, Message, PAGE, Range, Section};
-use crate::home::{Home, Key, Record};
+use crate::home::{Home, Key, Record, TypedKey};
 use crate::id::{DeadLetterId, SourceId};
 use crate::ingest::Meant;
-use crate::model::customer::{Customer, CustomerKey};
+use crate::model::customer::{Customer, CustomerKey, TheEarly};
 
 /// How many inboxes are read at a time: each holds what one request brought.
 const INBOXES: u16 = 4;
@@ -23,7 +25,10 @@ impl Exporting<'_> {
             for home in homes {
                 match home {
                     Home::Stream(source, 0) => self.waiting(source).await?,
-                    Home::Stream(source, 1) => self.dead(source).await?,
+                    Home::Stream(source, 1) => {
+                        self.early(source).await?;
+                        self.dead(source).await?;
+                    }
                     Home::Stream(..) => {}
                     _ => return Ok(()),
                 }
@@ -54,6 +59,21 @@ impl Exporting<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What waits for an organization; of the messages only that is left.
+    async fn early(&self, source: SourceId) -> Result<(), Cut> {
+        let key = TheEarly(self.user.id).key();
+        let read = self.roster.store.read(&Home::Stream(source, 1), std::slice::from_ref(&key), &[]).await?;
+        let found = read.records.into_values().find_map(|stored| TheEarly::pick(stored.record));
+        let mut messages = Vec::new();
+        for part in found.into_iter().flat_map(|early| early.parts) {
+            for sign in part.signs {
+                let payload = json!({"event": sign.event, "timestamp": sign.at.to_string()}).to_string();
+                messages.push(Message { source, received_at: part.came_at, reason: None, payload });
+            }
+        }
+        self.told(messages).await
     }
 
     async fn dead(&self, source: SourceId) -> Result<(), Cut> {

@@ -251,9 +251,12 @@ pub fn body(operation: &str) -> Option<Value> {
         "create_source" => closed("What it is.", &["name", "groups"], source()),
         "update_source" => closed("What to change; what is left out stays.", &[], source()),
         "replay_dead_letters" => closed(
-            "Which; a job takes all if it is left out.",
+            "Which; the oldest if it is left out.",
             &[],
-            vec![("ids", list_of(1, 200, id("dlq")), "Dead letters by id.")],
+            vec![
+                ("ids", list_of(1, 200, id("dlq")), "Dead letters by id."),
+                ("all", flag(false), "All that are there, by a job."),
+            ],
         ),
         "report_accounts" | "report_organizations" => closed(
             "What is asked.",

@@ -69,7 +69,8 @@ pub fn routes() -> Vec<Route> {
         Route::post("/sources/{source}/dead-letters/replay", "replay_dead_letters", replay)
             .says(
                 "Apply dead letters again",
-                "Operators only. Those of `ids` at once; without it a job takes all that are there. They go through the inbox; \
+                "Operators only. Those of `ids`, else the oldest, two hundred or a few more, or by a job all that are there: \
+                 `\"all\": true`, which answers 202. They go through the inbox; \
                  what still cannot be applied comes back. Those that only tell stay: about an erased person, `erased`, and about an event that \
                  counts, but not in the organizations named after `too_many_events:`.",
             )
@@ -259,22 +260,30 @@ async fn letters(call: Call<Empty, PageQuery>) -> Result<Answer, Problem> {
 #[serde(deny_unknown_fields)]
 struct Replay {
     ids: Option<Vec<DeadLetterId>>,
+    #[serde(default)]
+    all: bool,
 }
 
 async fn replay(call: Call<Replay>) -> Result<Answer, Problem> {
     if call.body.ids.as_ref().is_some_and(|ids| ids.is_empty() || ids.len() > 200) {
-        return Err(Problem::invalid("/ids", "give 1 to 200 ids, or none for all"));
+        return Err(Problem::invalid("/ids", "give 1 to 200 ids, or none for the oldest"));
+    }
+    if call.body.all && call.body.ids.is_some() {
+        return Err(Problem::invalid("/all", "give either this or ids"));
     }
     let source = call.param("source")?;
     // Whoever may not leaves no receipt.
     reads::source(call.roster(), &call.request, source).await?;
     once(&call, Home::Deployment, async |request| {
-        let Some(named) = call.body.ids.as_deref() else {
+        if call.body.all {
             let done = replay_letters(call.roster(), &request, source).await?;
             call.api.jobs.notify_one();
             return Ok(accepted(&done.output));
+        }
+        let replayed = match call.body.ids.as_deref() {
+            Some(named) => ingest::replay(call.roster(), &request, source, named).await?,
+            None => ingest::replay_oldest(call.roster(), &request, source).await?,
         };
-        let replayed = ingest::replay(call.roster(), &request, source, named).await?;
         call.api.ingested.notify_one();
         Ok(Answer::ok(json!({"replayed": replayed})))
     })

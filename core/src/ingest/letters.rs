@@ -47,6 +47,23 @@ pub async fn replay(
     Ok(count)
 }
 
+/// So many are put back by one request that names none.
+const AT_ONCE: u64 = 200;
+
+/// Puts back the oldest dead letters that can be, a few hundred at the most. How many.
+pub async fn replay_oldest(roster: &Roster, request: &Request, id: SourceId) -> Result<u64, OpError> {
+    let source = source_for(roster, request, id).await?;
+    let (mut count, mut after) = (0, None);
+    while count < AT_ONCE {
+        let Some((letters, last)) = letters_behind(roster, id, after, 100).await? else { break };
+        for letter in &letters {
+            count += u64::from(put_back(roster, request, &source, letter).await?);
+        }
+        after = Some(last);
+    }
+    Ok(count)
+}
+
 /// The next letters of a source behind one, and the last of them; nothing where there are no more.
 pub(crate) async fn letters_behind(
     roster: &Roster,

@@ -20,7 +20,7 @@ mod tenants;
 mod turns;
 
 pub use drain::Drain;
-pub use letters::{dead_letters, replay};
+pub use letters::{dead_letters, replay, replay_oldest};
 pub(crate) use letters::{letters_behind, put_back_named};
 pub use message::{Kind, MAX_BATCH, MAX_MESSAGE};
 pub(crate) use places::as_external_id;

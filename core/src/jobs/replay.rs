@@ -25,10 +25,10 @@ impl Place {
         Self { after: after.parse().ok(), at: at.split(' ').filter_map(|id| id.parse().ok()).collect() }
     }
 
-    fn written(&self) -> Option<String> {
+    fn written(&self) -> String {
         let after = self.after.map(|id| id.to_string()).unwrap_or_default();
         let at: Vec<String> = self.at.iter().map(ToString::to_string).collect();
-        Some(format!("{after}/{}", at.join(" ")))
+        format!("{after}/{}", at.join(" "))
     }
 }
 
@@ -42,8 +42,8 @@ impl Held {
                 total += letters.iter().filter(|letter| letter.was_there(asked_at)).count() as u64;
                 after = Some(last);
             }
-            let (total, cursor) = (Some(total), Place::default().written());
-            job = self.say(&request, job.id, Advance { total, cursor, ..Advance::default() }).await?;
+            let (total, cursor) = (Some(total), Some(Place::default().written()));
+            job = self.say(&request, job.id, Advance { cursor, total, ..Advance::default() }).await?;
         }
         loop {
             let mut place = Place::read(job.cursor.as_deref());
@@ -59,7 +59,7 @@ impl Held {
                 };
                 (outcomes, place.at) = (put_back, Vec::new());
             }
-            let cursor = place.written();
+            let cursor = Some(place.written());
             job = self.say(&request, job.id, Advance { outcomes, cursor, ..Advance::default() }).await?;
         }
     }

@@ -51,7 +51,7 @@ async fn l5_a_source_that_speaks_of_an_erased_person_goes_on() {
         for letter in at.letters().await {
             assert_eq!(letter["payload"], json!({}), "nothing of what was said is kept");
         }
-        assert_eq!(at.replayed().await, json!(0), "there is nothing to say again");
+        assert_eq!(at.replayed_at_once().await, json!(0), "there is nothing to say again");
         assert_eq!(at.dead().await, ["erased"; 4]);
         let again = json!({
             "external_id": "zoe", "email": "new@example.com",

@@ -109,12 +109,20 @@ impl Customers {
 
     async fn replayed(&self) -> Value {
         let path = format!("/v1/sources/{}/dead-letters/replay", self.source);
-        let asked = self.world.operator().post(&path, json!({})).await.is(202);
+        let asked = self.world.operator().post(&path, json!({"all": true})).await.is(202);
         self.works_off().await;
         let job = self.world.operator().get(&format!("/v1/jobs/{}", text(&asked, "/job/id"))).await.is(200);
         assert_eq!(job["status"], json!("completed"), "{job}");
         self.applied().await;
         job["summary"].get("changed").cloned().unwrap_or_else(|| json!(0))
+    }
+
+    /// Without a job.
+    async fn replayed_at_once(&self) -> Value {
+        let path = format!("/v1/sources/{}/dead-letters/replay", self.source);
+        let replayed = self.world.operator().post(&path, json!({})).await.is(200)["replayed"].clone();
+        self.applied().await;
+        replayed
     }
 
     async fn user(&self, external: &str) -> Reply {

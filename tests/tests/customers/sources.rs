@@ -111,7 +111,7 @@ async fn p2_a_source_gives_no_role_that_is_gone() {
         );
         assert_eq!(at.role("zoe", "north").await, json!("viewer"), "{store}");
         operator.patch(&path, json!({"default_role": "viewer"})).await.is(200);
-        assert_eq!(at.replayed().await, json!(1), "{store}");
+        assert_eq!(at.replayed_at_once().await, json!(1), "{store}");
         assert_eq!(
             (at.role("yan", "north").await, at.dead().await),
             (json!("viewer"), Vec::new()),

@@ -140,7 +140,12 @@ async fn answers_are_kept_of_every_post() {
         again(operator.clone(), "/v1/users/ext:mia/erase", json!({"confirm": true}), 202).await;
         let source = json!({"name": "Product", "groups": {"to": "each"}});
         let source = text(&operator.post("/v1/sources", source).await.is(201), "/id");
-        again(operator, &format!("/v1/sources/{source}/dead-letters/replay"), json!({}), 202).await;
+        let replay = format!("/v1/sources/{source}/dead-letters/replay");
+        again(operator.clone(), &replay, json!({"all": true}), 202).await;
+        operator
+            .post(&replay, json!({"all": true, "ids": ["dlq_01kb2y0v4tejq8vt0d7c3w4n5e"]}))
+            .await
+            .refused(400, "invalid");
         let leave = format!("{CLOUD}/members/ext:max/leave");
         let left = again(world.person("max"), &leave, json!({}), 200).await;
         assert_eq!(left["status"], "former");

@@ -144,7 +144,7 @@ mod cases {
                 sender.post("/v1/batch", two).await.is(200);
                 Drain::new(service.roster.clone(), Arc::default()).work_off().await.unwrap();
                 let path = format!("/v1/sources/{}/dead-letters/replay", text(&source, "/id"));
-                operator.post(&path, json!({})).await.is(202)
+                operator.post(&path, json!({"all": true})).await.is(202)
             }
             Kind::Records => {
                 let bob = text(&add(service, &one, "bob@example.com", "viewer").await.is(201), "/user_id");

@@ -50,7 +50,7 @@ enum Part {
 /// Fails by what a try came to, unless it could not be fetched and that is no failure.
 fn passed_over(options: &Options, tried: Result<()>) -> Result<()> {
     let Err(error) = tried else { return Ok(()) };
-    let away = error.chain().any(|cause| cause.is::<tools::Unreachable>());
+    let away = error.chain().any(<dyn std::error::Error>::is::<tools::Unreachable>);
     if !away || !options.unless_unreachable {
         return Err(error);
     }

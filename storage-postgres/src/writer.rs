@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use roster_core::gather::{Gather, Limits, NoAnswer};
 use roster_core::home::Home;
-use roster_core::store::{ChangeSet, CommitError, Committed, StoreClock, StoreErrorKind};
+use roster_core::store::{ChangeSet, CommitError, Committed, StoreClock, StoreError, StoreErrorKind};
 use sqlx::PgConnection;
 use tokio::time::timeout;
 
@@ -96,11 +96,15 @@ impl Writer {
         }
     }
 
-    /// Many that come together.
+    /// Many that come together; none after those that the store gave no answer to.
     pub(crate) async fn commit_all(&self, sets: &[ChangeSet]) -> Vec<Outcome> {
-        let mut outcomes = Vec::with_capacity(sets.len());
+        let mut outcomes: Vec<Outcome> = Vec::with_capacity(sets.len());
         for chunk in sets.chunks(MAX_SETS) {
-            outcomes.extend(self.base.commit_surely(chunk).await);
+            if outcomes.last().is_some_and(|last| !is_known(last)) {
+                outcomes.extend(chunk.iter().map(|_| Err(not_sent().into())));
+            } else {
+                outcomes.extend(self.base.commit_surely(chunk).await);
+            }
         }
         outcomes
     }
@@ -305,6 +309,11 @@ fn no_outcome(why: NoAnswer) -> CommitError {
         NoAnswer::Unsent => busy("commit").into(),
         NoAnswer::HalfWay => lost("commit").into(),
     }
+}
+
+fn not_sent() -> StoreError {
+    let detail = "not sent: the store did not answer the one before".to_owned();
+    StoreError { kind: StoreErrorKind::Unavailable, operation: "commit_all", detail }
 }
 
 fn is_unknown(outcome: &Outcome) -> bool {

@@ -185,6 +185,10 @@ impl Store for RedisStore {
             let each = homes.into_values().map(|numbers| async move {
                 let mut outcomes = Vec::with_capacity(numbers.len());
                 for some in numbers.chunks(MAX_SETS) {
+                    if outcomes.last().is_some_and(|last| is_unknown(last) || is_unreached(last)) {
+                        outcomes.extend(some.iter().map(|_| Err(not_sent().into())));
+                        continue;
+                    }
                     let some: Vec<&ChangeSet> = some.iter().map(|n| &sets[*n]).collect();
                     outcomes.extend(Self::commit_home(inner, &some).await);
                 }

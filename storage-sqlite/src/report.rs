@@ -345,13 +345,16 @@ async fn count_in_all(
             count(*) FILTER (WHERE status = 'active' AND organization_role IS NULL),
             count(*) FILTER (WHERE status = 'deactivated' AND organization_role IS NOT NULL),
             count(*) FILTER (WHERE status = 'deactivated' AND organization_role IS NULL),
-            count(*) FILTER (WHERE status = 'former')
+            count(*) FILTER (WHERE status = 'former'), count(*)
          ) FROM (SELECT organization_role, CASE WHEN expires_at <= a.now THEN 'former' ELSE status END AS status
             FROM members WHERE home = a.home))))) AS BLOB) FROM asked a",
     );
-    let found: Vec<(i64, [i64; 5])> = packed(connection, lines).await?;
-    for (home, numbers) in found {
+    let found: Vec<(i64, [i64; COUNTED.len() + 1])> = packed(connection, lines).await?;
+    for (home, [numbers @ .., all]) in found {
         let Some(place) = places.get_mut(&home) else { continue };
+        if numbers.iter().sum::<i64>() != all {
+            return Err(bad("status", "not one that is counted"));
+        }
         for ((status, wide), number) in COUNTED.into_iter().zip(numbers) {
             place.counts.add(status, wide, number);
         }
@@ -443,8 +446,9 @@ async fn members(
 /// What the names of the documents begin with that tell when people were seen; their id in hexadecimal follows.
 fn presence_names() -> String {
     let nobody = Uuid::nil();
-    let name = ThePresence(UserId::from_uuid(nobody)).key().document().unwrap_or_default();
-    name.strip_suffix(&nobody.simple().to_string()).unwrap_or_default().to_owned()
+    let name = ThePresence(UserId::from_uuid(nobody)).key().document();
+    let name = name.as_deref().and_then(|name| name.strip_suffix(&nobody.simple().to_string()));
+    name.expect("a document is named by its person's id").to_owned()
 }
 
 /// A member as it is packed.

@@ -21,6 +21,7 @@ use roster_core::store::{
     StoreErrorKind, Stored,
 };
 use sqlx::{Executor, Row, query_scalar};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument as _;
 
 use crate::config::SqliteConfig;
@@ -39,6 +40,8 @@ const GROUPS: usize = 2;
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     readers: Pool,
+    /// How many slices of reports are read at a time: one reader stays for everybody else.
+    surveys: Arc<Semaphore>,
     writer: Arc<Writer>,
     checks: Arc<Gather<AccessKey, Result<AccessFacts, StoreError>>>,
     clock: StoreClock,
@@ -59,7 +62,9 @@ impl SqliteStore {
             patience: config.busy_timeout,
         };
         let checks = Gather::new(limits, |_| None, move |asks| check(readers.clone(), now.clone(), asks));
-        Ok(Self { readers: pools.readers, writer, checks, clock, path: config.path })
+        let surveys = usize::try_from(config.readers).unwrap_or(1).saturating_sub(1).max(1);
+        let surveys = Arc::new(Semaphore::new(surveys));
+        Ok(Self { readers: pools.readers, writer, checks, clock, path: config.path, surveys })
     }
 
     /// Brings an older file up to this program's schema.
@@ -85,7 +90,11 @@ impl SqliteStore {
 }
 
 /// A slice of a report, and the snapshot in which it was begun.
-type Slice = (Session, report::Begun);
+struct Slice {
+    session: Session,
+    begun: report::Begun,
+    _room: OwnedSemaphorePermit,
+}
 
 /// The lines of a slice, in a while.
 type Completing = Pin<Box<dyn Future<Output = Result<Vec<Line>, StoreError>> + Send>>;
@@ -100,9 +109,10 @@ fn begin_slice(
 ) -> impl Future<Output = Result<(Slice, Option<Walk>), StoreError>> + use<> {
     let (store, survey) = (store.clone(), Arc::clone(survey));
     detached("survey", async move {
+        let room = Arc::clone(&store.surveys).acquire_owned().await.map_err(|_| stopped("survey"))?;
         let mut session = store.begin("survey").await?;
         match report::begin(session.connection(), &store.clock, &survey, walk).await {
-            Ok((begun, rest)) => Ok(((session, begun), rest)),
+            Ok((begun, rest)) => Ok((Slice { session, begun, _room: room }, rest)),
             Err(fault) => end(session, "survey", Err(fault)).await,
         }
     })
@@ -110,10 +120,11 @@ fn begin_slice(
 
 fn complete_slice(
     survey: &Arc<Survey>,
-    (mut session, begun): Slice,
+    slice: Slice,
 ) -> impl Future<Output = Result<Vec<Line>, StoreError>> + use<> {
     let survey = Arc::clone(survey);
     detached("survey", async move {
+        let Slice { mut session, begun, _room } = slice;
         let found = report::complete(session.connection(), &survey, begun).await;
         end(session, "survey", found).await
     })

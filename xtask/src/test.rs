@@ -99,7 +99,11 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
 /// Whether a test may have a small disk of its own.
 fn may_mount() -> bool {
     let mut tried = Command::new("unshare");
-    tried.args(["--mount", "true"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    tried
+        .args(["--mount", "mount", "-t", "tmpfs", "-o", "size=64k", "roster-tests", "/mnt"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     tried.status().is_ok_and(|status| status.success())
 }
 

@@ -136,7 +136,16 @@ pub fn all() -> Vec<(&'static str, Value)> {
                 ],
             ),
         ),
-        ("Replayed", object("They are in the inbox again.", vec![("replayed", count(1), "How many.")])),
+        (
+            "Replayed",
+            object(
+                "They are in the inbox again.",
+                vec![
+                    ("replayed", count(1), "How many."),
+                    ("more", flag(false), "Whether there may be more of those that can be applied again."),
+                ],
+            ),
+        ),
     ]
 }
 

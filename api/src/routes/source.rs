@@ -280,12 +280,12 @@ async fn replay(call: Call<Replay>) -> Result<Answer, Problem> {
             call.api.jobs.notify_one();
             return Ok(accepted(&done.output));
         }
-        let replayed = match call.body.ids.as_deref() {
-            Some(named) => ingest::replay(call.roster(), &request, source, named).await?,
+        let (replayed, more) = match call.body.ids.as_deref() {
+            Some(named) => (ingest::replay(call.roster(), &request, source, named).await?, false),
             None => ingest::replay_oldest(call.roster(), &request, source).await?,
         };
         call.api.ingested.notify_one();
-        Ok(Answer::ok(json!({"replayed": replayed})))
+        Ok(Answer::ok(json!({"replayed": replayed, "more": more})))
     })
     .await
 }

@@ -120,6 +120,8 @@ fn x1_a_worker_tells_of_itself_as_a_server_does() {
     assert_eq!(begun["message"], "doing jobs", "{begun}");
     let metrics = begun["metrics"].as_str().unwrap().strip_prefix("http://").unwrap();
     let address = metrics.strip_suffix("/metrics").unwrap();
+    // A worker whose words nobody takes stands still before long.
+    let said = std::thread::spawn(move || said.collect::<Vec<String>>());
     let until = Instant::now() + Duration::from_mins(1);
     loop {
         let mut stream = std::net::TcpStream::connect(address).unwrap();
@@ -135,7 +137,7 @@ fn x1_a_worker_tells_of_itself_as_a_server_does() {
     let pid = rustix::process::Pid::from_raw(i32::try_from(worker.id()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert!(worker.wait().unwrap().success());
-    for line in said {
+    for line in said.join().unwrap() {
         let line: Value = serde_json::from_str(&line).expect(&line);
         assert!(line["timestamp"].is_string(), "{line}");
     }

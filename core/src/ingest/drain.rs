@@ -16,19 +16,18 @@ use super::message::Message;
 use super::people::ERASED;
 use super::receive::find_source;
 use super::removals::Removals;
-use super::signs::{Signs, forget_erased};
+use super::signs::{Signs, forget_early, forget_erased};
 use super::turns::{Turn, Turns};
 use crate::actor::Actor;
 use crate::facts::{Request, Seed};
 use crate::flows::map_again_where_erased;
 use crate::flows::refresh::refresh_cards;
 use crate::home::{Home, Key, Record, TypedKey};
-use crate::id::{DeadLetterId, SourceId, UserId};
+use crate::id::{DeadLetterId, SourceId};
 use crate::model::customer::{Customer, CustomerKey, DeadLetter, Inbox, Source, TheMappings};
 use crate::op::{Roster, run};
 use crate::ops::stream::{
-    ClearStream, FinishInbox, ForgetEarly, ForgetMessages, PutDeadLetters, ReleaseInbox, RemoveDeadLetters,
-    TakeInbox,
+    ClearStream, FinishInbox, ForgetMessages, PutDeadLetters, ReleaseInbox, RemoveDeadLetters, TakeInbox,
 };
 use crate::overlay::{Overlay, on_overlay};
 use crate::refusal::OpError;
@@ -178,7 +177,7 @@ impl Drain {
                         if !is_there {
                             self.clear(*source, *part).await?;
                         } else if *part == 1 {
-                            self.forget_early(*source).await?;
+                            forget_early(&self.roster, *source).await?;
                         } else if *part >= 2 {
                             self.forget_in(*source, *part).await?;
                         }
@@ -201,23 +200,6 @@ impl Drain {
             after = Some(last.clone());
             let system = Request::new(Actor::System, self.roster.entropy.as_ref());
             run(&self.roster, &system, &ClearStream { source, part, keys }).await?;
-        }
-    }
-
-    async fn forget_early(&self, source: SourceId) -> Result<(), OpError> {
-        let home = Home::Stream(source, 1);
-        let mut after = Key::Customer(CustomerKey::Early(UserId::from_uuid(Uuid::nil())));
-        loop {
-            let found = self.roster.store.records(&home, Some(&after), 400).await?;
-            let users = found.iter().map_while(|stored| match stored.record.key() {
-                Key::Customer(CustomerKey::Early(user)) => Some(user),
-                _ => None,
-            });
-            let users: Vec<UserId> = users.collect();
-            let Some(last) = users.last() else { return Ok(()) };
-            after = Key::Customer(CustomerKey::Early(*last));
-            let system = Request::new(Actor::System, self.roster.entropy.as_ref());
-            run(&self.roster, &system, &ForgetEarly { source, users, all: false }).await?;
         }
     }
 
@@ -411,7 +393,10 @@ impl Drain {
         let mut begun = known.unwrap_or(Begun { inbox: inbox.id, ..Begun::default() });
         let from = begun.slices;
         for slice in batch.slices().filter(|slice| slice.number >= from) {
-            let letters = match self.apply_slice(&batch, &slice, turn).await {
+            let applied = self.apply_slice(&batch, &slice, turn).await;
+            // Whoever was erased while this was on its way: nobody comes back to it.
+            let applied = forget_erased(&self.roster, &batch).await.and(applied);
+            let letters = match applied {
                 Ok(Some(letters)) => letters,
                 Ok(None) => return Ok(false),
                 Err(error) => {
@@ -429,7 +414,6 @@ impl Drain {
             run(&self.roster, &batch.whole.step("letters"), &put).await?;
         }
         self.forget_letters(&batch, &dead).await?;
-        forget_erased(&self.roster, &batch).await?;
         Ok(true)
     }
 

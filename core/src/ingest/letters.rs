@@ -7,7 +7,7 @@ use super::receive::{find_source, store};
 use super::signs::counts_somewhere;
 use crate::actor::Actor;
 use crate::facts::{Request, Seed};
-use crate::home::{Home, Record, TypedKey};
+use crate::home::{Home, Key, Record, TypedKey};
 use crate::id::{DeadLetterId, SourceId};
 use crate::listing::PageRequest;
 use crate::log::digest;
@@ -47,21 +47,25 @@ pub async fn replay(
     Ok(count)
 }
 
-/// So many are put back by one request that names none.
+/// So many are put back by one request that names none, and so many looked at.
 const AT_ONCE: u64 = 200;
+const LOOKED_AT: usize = 2_000;
 
-/// Puts back the oldest dead letters that can be, a few hundred at the most. How many.
-pub async fn replay_oldest(roster: &Roster, request: &Request, id: SourceId) -> Result<u64, OpError> {
+/// Puts back the oldest dead letters that can be, a few hundred at the most. How many, and whether there may be more.
+pub async fn replay_oldest(roster: &Roster, request: &Request, id: SourceId) -> Result<(u64, bool), OpError> {
     let source = source_for(roster, request, id).await?;
-    let (mut count, mut after) = (0, None);
-    while count < AT_ONCE {
-        let Some((letters, last)) = letters_behind(roster, id, after, 100).await? else { break };
+    let (mut count, mut looked_at, mut after) = (0, 0, None);
+    while count < AT_ONCE && looked_at < LOOKED_AT {
+        let Some((letters, last)) = letters_behind(roster, id, after, 100).await? else {
+            return Ok((count, false));
+        };
         for letter in &letters {
             count += u64::from(put_back(roster, request, &source, letter).await?);
         }
+        looked_at += letters.len();
         after = Some(last);
     }
-    Ok(count)
+    Ok((count, letters_behind(roster, id, after, 1).await?.is_some()))
 }
 
 /// The next letters of a source behind one, and the last of them; nothing where there are no more.
@@ -106,6 +110,17 @@ pub(crate) async fn put_back_named(
         });
     }
     Ok(Some(outcomes))
+}
+
+/// Whether letters that were put back wait to be applied before all that has come since.
+pub(crate) async fn waits_again(roster: &Roster, source: SourceId) -> Result<bool, OpError> {
+    let first = Key::Customer(CustomerKey::Inbox(uuid::Uuid::nil()));
+    let found = roster.store.records(&Home::Stream(source, 0), Some(&first), 1).await?;
+    let again = |record: &Record| match record {
+        Record::Customer(it) => matches!(&**it, Customer::Inbox(inbox) if inbox.again),
+        _ => false,
+    };
+    Ok(found.iter().any(|stored| again(&stored.record)))
 }
 
 /// Whether it may be put back. Of what was said about an erased person nothing is left that could be said again, and what

@@ -21,7 +21,7 @@ mod turns;
 
 pub use drain::Drain;
 pub use letters::{dead_letters, replay, replay_oldest};
-pub(crate) use letters::{letters_behind, put_back_named};
+pub(crate) use letters::{letters_behind, put_back_named, waits_again};
 pub use message::{Kind, MAX_BATCH, MAX_MESSAGE};
 pub(crate) use places::as_external_id;
 pub(crate) use reach::Meant;

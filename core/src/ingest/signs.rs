@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::PoisonError;
 
+use uuid::Uuid;
+
 use super::Unapplied;
 use super::batch::{Batch, Slice};
 use super::places::Memberships;
+use crate::actor::Actor;
 use crate::facts::Request;
 use crate::home::{Home, Key, Record, TypedKey};
-use crate::id::{OrganizationId, UserId};
+use crate::id::{OrganizationId, SourceId, UserId};
 use crate::model::customer::{Early, EarlyPart, Groups, Sign, Source, TheEarly};
 use crate::model::{Member, MemberStatus, OrganizationStatus, UserStatus};
 use crate::op::{Roster, run};
@@ -66,6 +69,8 @@ impl Signs {
         };
         for (user, anywhere) in std::mem::take(&mut self.anywhere) {
             let early = observing.keep_early(user, &anywhere).await?;
+            // What waits counts: said again it would wait twice.
+            observing.counted.extend(early.iter().flat_map(|early| &early.signs).map(|sign| sign.message));
             let mut memberships = Memberships::of(user);
             while let Some(some) = memberships.next(roster).await? {
                 for organization in some {
@@ -230,15 +235,44 @@ pub(super) async fn give_early(
     }
     let observe =
         Observe { source: source.id, organization, user, since, part: None, signs: Vec::new(), early };
-    run(roster, request, &observe).await?;
+    let refused = run(roster, request, &observe).await?.output.len();
+    if refused > 0 {
+        tracing::warn!(source = %source.id, %organization, refused, "a day has no room for what waited");
+    }
     Ok(())
+}
+
+/// Takes away what has waited too long of what a source said of people, and what waits of people who were erased.
+pub(super) async fn forget_early(roster: &Roster, source: SourceId) -> Result<(), OpError> {
+    let home = Home::Stream(source, 1);
+    let mut after = TheEarly(UserId::from_uuid(Uuid::nil())).key();
+    loop {
+        let found = roster.store.records(&home, Some(&after), 400).await?;
+        let waiting = found.into_iter().map_while(|stored| TheEarly::pick(stored.record));
+        let users: Vec<UserId> = waiting.map(|early| early.user).collect();
+        let Some(last) = users.last() else { return Ok(()) };
+        after = TheEarly(*last).key();
+        let system = Request::new(Actor::System, roster.entropy.as_ref());
+        forget_early_of_erased(roster, &system, source, users.clone()).await?;
+        run(roster, &system, &ForgetEarly { source, users, all: false }).await?;
+    }
 }
 
 /// Takes away what waits of people who were erased while it was on its way (rule L5).
 pub(super) async fn forget_erased(roster: &Roster, batch: &Batch<'_>) -> Result<(), OpError> {
     let all = std::mem::take(&mut *batch.early.lock().unwrap_or_else(PoisonError::into_inner));
+    forget_early_of_erased(roster, &batch.whole.as_system("erased early"), batch.source.id, all).await
+}
+
+/// The same of some people. A worker that has died may have left it.
+pub(super) async fn forget_early_of_erased(
+    roster: &Roster,
+    system: &Request,
+    source: SourceId,
+    some: impl IntoIterator<Item = UserId> + Send,
+) -> Result<(), OpError> {
     let mut users = Vec::new();
-    for user in all {
+    for user in some.into_iter().collect::<Vec<_>>() {
         let read = roster.store.read(&Home::User(user), &[Key::User], &[]).await?;
         let record = read.records.get(&Key::User).map(|stored| &stored.record);
         if matches!(record, Some(Record::User(user)) if user.status == UserStatus::Erased) {
@@ -246,8 +280,8 @@ pub(super) async fn forget_erased(roster: &Roster, batch: &Batch<'_>) -> Result<
         }
     }
     for users in users.chunks(400) {
-        let forget = ForgetEarly { source: batch.source.id, users: users.to_vec(), all: true };
-        run(roster, &batch.whole.as_system("erased early"), &forget).await?;
+        let forget = ForgetEarly { source, users: users.to_vec(), all: true };
+        run(roster, system, &forget).await?;
     }
     Ok(())
 }

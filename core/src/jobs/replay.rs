@@ -1,13 +1,19 @@
 //! All dead letters of a source put back into its inbox: those that were there when it was asked for (rule G5).
 
+use std::time::Duration;
+
 use super::{Held, Interrupted, as_asked};
 use crate::id::{DeadLetterId, SourceId};
-use crate::ingest::{letters_behind, put_back_named};
+use crate::ingest::{letters_behind, put_back_named, waits_again};
 use crate::model::Job;
 use crate::ops::job::Advance;
 
 /// How many letters are put back before the job says so.
 const CHUNK: u16 = 50;
+/// So often, at most, it is looked whether those before are applied, and after how long again. They are older than all that
+/// comes meanwhile, which would wait for all of them.
+const LOOKS: u32 = 10;
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How many are counted at a time.
 const COUNTED: u16 = 200;
 
@@ -54,6 +60,9 @@ impl Held {
                 let there = letters.iter().filter(|letter| letter.was_there(asked_at));
                 place = Place { after: Some(last), at: there.map(|letter| letter.id).collect() };
             } else {
+                if job.done > 0 {
+                    self.let_news_by(source).await?;
+                }
                 let Some(put_back) = put_back_named(&self.roster, &request, source, &place.at).await? else {
                     return Err(Interrupted::Hopeless("the source was deleted".to_owned()));
                 };
@@ -62,5 +71,16 @@ impl Held {
             let cursor = Some(place.written());
             job = self.say(&request, job.id, Advance { outcomes, cursor, ..Advance::default() }).await?;
         }
+    }
+
+    /// Waits a little until what was put back before is applied, where somebody applies it.
+    async fn let_news_by(&self, source: SourceId) -> Result<(), Interrupted> {
+        for _ in 0..LOOKS {
+            if !waits_again(&self.roster, source).await? {
+                break;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 }

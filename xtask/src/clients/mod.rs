@@ -22,9 +22,9 @@ pub struct Options {
     /// Only this; may be repeated.
     #[arg(long, value_name = "WHAT")]
     only: Vec<Part>,
-    /// Passes over, and says so, what cannot be fetched because a registry cannot be reached.
+    /// Passes over, and says so, what cannot be fetched or installed.
     #[arg(long)]
-    unless_unreachable: bool,
+    unless_unfetched: bool,
     /// Takes the build of the tests, of which nothing is built anew where they have just run.
     #[arg(long)]
     as_tested: bool,
@@ -50,8 +50,8 @@ enum Part {
 /// Fails by what a try came to, unless it could not be fetched and that is no failure.
 fn passed_over(options: &Options, tried: Result<()>) -> Result<()> {
     let Err(error) = tried else { return Ok(()) };
-    let away = error.chain().any(<dyn std::error::Error>::is::<tools::Unreachable>);
-    if !away || !options.unless_unreachable {
+    let unfetched = error.chain().any(<dyn std::error::Error>::is::<tools::Unfetched>);
+    if !unfetched || !options.unless_unfetched {
         return Err(error);
     }
     let line = "!".repeat(80);

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use super::tools;
 use crate::repo::{Repo, Scratch, succeed};
 use crate::running::Running;
 use crate::servers::{Kind, Servers, free_ports, program};
@@ -140,6 +141,9 @@ struct Database {
 
 impl Database {
     fn new(server: &str) -> Result<Self> {
+        if program("psql").is_none() {
+            tools::package("postgresql-client")?;
+        }
         let name = format!("roster_clients_{}", std::process::id());
         let (before, _) = server.rsplit_once('/').context("the address names no database")?;
         let (server, url) = (server.to_owned(), format!("{before}/{name}"));
@@ -149,7 +153,7 @@ impl Database {
     }
 
     fn ask(&self, what: &str) -> Result<()> {
-        let psql = program("psql").context("there is no psql: apt-get install postgresql-client")?;
+        let psql = program("psql").context("there is no psql")?;
         succeed(Command::new(psql).args(["-q", &self.server, "-c", &format!("{what} {}", self.name)]))
     }
 }

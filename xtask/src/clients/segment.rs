@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::place::Place;
 use super::relay;
-use super::tools::{Tools, until};
+use super::tools::{Tools, Unfetched, until, until_within};
 use crate::repo::{Repo, spoken};
 use crate::servers::Servers;
 
@@ -34,26 +34,27 @@ pub fn run(repo: &Repo, servers: &Servers, backends: &[&'static str]) -> Result<
     tools.write("product.py", include_str!("product.py"))?;
     tools.write("product.js", include_str!("product.js"))?;
     let readme = repo.read("README.md")?;
-    let (tools, readme) = (&tools, &readme);
-    // Side by side: most of it is waiting until the libraries try again.
-    let tried: Vec<Result<()>> = thread::scope(|scope| {
-        let begin = |backend: &'static str| {
-            scope.spawn(move || {
-                let begun = Instant::now();
-                let place = Place::new(repo, servers, backend, "")?;
-                on(&place, tools, readme, backend)
-                    .with_context(|| format!("on {backend}:\n{}", place.log()))?;
-                let time = spoken(begun.elapsed());
-                println!(
-                    "{PYPI} and {NPM} tell of people on {backend}, and are taken at their word ({time})."
-                );
-                Ok(())
-            })
-        };
-        let running: Vec<_> = backends.iter().map(|backend| begin(backend)).collect();
-        running.into_iter().map(|one| one.join().unwrap_or_else(|_| bail!("a try panicked"))).collect()
-    });
-    tried.into_iter().collect()
+    // Where what one store needs cannot be fetched, the others are tried all the same.
+    let mut unfetched = Ok(());
+    for backend in backends {
+        match on_store(repo, servers, &tools, &readme, backend) {
+            Err(error) if error.is::<Unfetched>() => {
+                unfetched = Err(error.context(format!("on {backend}")));
+            }
+            tried => tried?,
+        }
+    }
+    unfetched
+}
+
+/// One after the other: a port that is free now could be taken by the relay of another try.
+fn on_store(repo: &Repo, servers: &Servers, tools: &Tools, readme: &str, backend: &str) -> Result<()> {
+    let begun = Instant::now();
+    let place = Place::new(repo, servers, backend, "")?;
+    on(&place, tools, readme, backend).with_context(|| format!("on {backend}:\n{}", place.log()))?;
+    let time = spoken(begun.elapsed());
+    println!("{PYPI} and {NPM} tell of people on {backend}, and are taken at their word ({time}).");
+    Ok(())
 }
 
 fn on(place: &Place, tools: &Tools, readme: &str, backend: &str) -> Result<()> {
@@ -66,28 +67,30 @@ fn on(place: &Place, tools: &Tools, readme: &str, backend: &str) -> Result<()> {
     let served = place.serve()?;
     for (person, python, packed) in PLAIN {
         let mut told = client(tools, key, &place.url(), (person, python, packed));
-        ensure!(told.status()?.success(), "the library of {person} failed");
+        Telling::start(&mut told)?.ended().with_context(|| format!("the library of {person}"))?;
     }
     let mut told = tools.program("venv/bin/python");
     let lines = format!("readme-{backend}.py");
     tools.write(&lines, &lines_for(place, readme)?)?;
     told.arg(lines).env("WRITE_KEY", key);
-    ensure!(told.status()?.success(), "the lines of the README failed");
+    Telling::start(&mut told)?.ended().context("the lines of the README")?;
+    // While Roster still has its port, which none of them can take so.
+    let relays: Vec<_> =
+        TROUBLED.into_iter().map(|who| Ok((who, relay::start(place.port())?))).collect::<Result<_>>()?;
     drop(served);
     let mut troubled = Vec::new();
-    for who in TROUBLED {
-        let (port, trouble) = relay::start(place.port())?;
-        let told = client(tools, key, &format!("http://127.0.0.1:{port}"), who).spawn()?;
+    for (who, (port, trouble)) in relays {
+        let told = Telling::start(&mut client(tools, key, &format!("http://127.0.0.1:{port}"), who))?;
         troubled.push((who.0, told, trouble));
     }
     // Roster is away until each has found that.
-    until(|| {
+    until_within(Duration::from_mins(1), || {
         let all = troubled.iter().all(|(_, _, trouble)| trouble.was_absent());
         if all { Ok(()) } else { bail!("the libraries have not found Roster away") }
     })?;
     let _served = place.serve()?;
     for (person, told, trouble) in troubled {
-        ended(told).with_context(|| format!("the library of {person}: {}", trouble.said()))?;
+        told.ended().with_context(|| format!("the library of {person}: {}", trouble.said()))?;
         ensure!(trouble.is_complete(), "{person} had too little trouble: {}", trouble.said());
     }
     let source = source["id"].as_str().context("there is no id")?;
@@ -111,19 +114,32 @@ fn client(tools: &Tools, key: &str, url: &str, (person, python, packed): (&str, 
     told
 }
 
-/// Waits for a library, two minutes at the most.
-fn ended(mut told: Child) -> Result<()> {
-    let begun = Instant::now();
-    loop {
-        match told.try_wait()? {
-            Some(status) if status.success() => return Ok(()),
-            Some(status) => bail!("it failed ({status})"),
-            None if begun.elapsed() > Duration::from_mins(2) => {
-                told.kill()?;
-                bail!("it does not come to an end");
+/// A library that tells of somebody, killed when this is dropped before it has ended.
+struct Telling(Child);
+
+impl Telling {
+    fn start(command: &mut Command) -> Result<Self> {
+        Ok(Self(command.spawn().with_context(|| format!("{command:?} cannot be started"))?))
+    }
+
+    /// Waits for it, two minutes at the most.
+    fn ended(mut self) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            match self.0.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => bail!("it failed ({status})"),
+                None if begun.elapsed() > Duration::from_mins(2) => bail!("it does not come to an end"),
+                None => thread::sleep(Duration::from_millis(50)),
             }
-            None => thread::sleep(Duration::from_millis(50)),
         }
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        let _gone = self.0.kill();
+        let _ended = self.0.wait();
     }
 }
 

@@ -9,63 +9,43 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::repo::{Repo, Scratch, succeed};
+use crate::repo::{Repo, Scratch};
 use crate::servers::process;
 
-/// What installers say when a registry cannot be reached, in small letters.
-const UNREACHABLE: &[&str] = &[
-    // Of the network, as Python, Node and apt have it.
-    "name resolution",
-    "name or service not known",
-    "could not resolve",
-    "temporary failure resolving",
-    "connection refused",
-    "connection reset",
-    "connection timed out",
-    "could not connect",
-    "unable to connect",
-    "network is unreachable",
-    "newconnectionerror",
-    "read timed out",
-    "connecttimeout",
-    "enotfound",
-    "eai_again",
-    "econnrefused",
-    "econnreset",
-    "etimedout",
-    "proxyerror",
-    "tunnel",
-    // Of a registry that is there and in trouble.
-    "too many 50",
-    "503 server error",
-    "502 server error",
-    "503 service unavailable",
-    "502 bad gateway",
-];
-
-/// A registry of packages cannot be reached.
+/// What others wrote cannot be fetched, for whatever reason: that says nothing of Roster.
 #[derive(Debug)]
-pub struct Unreachable(String);
+pub struct Unfetched(String);
 
-impl fmt::Display for Unreachable {
+impl fmt::Display for Unfetched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a registry of packages cannot be reached:\n{}", self.0)
+        f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Unreachable {}
+impl std::error::Error for Unfetched {}
 
-/// Runs an installer that must succeed; tells the network's failures from others.
-fn fetch(command: &mut Command) -> Result<()> {
-    match said(command) {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let text = format!("{error:#}");
-            let small = text.to_lowercase();
-            let away = UNREACHABLE.iter().any(|words| small.contains(words));
-            if away { Err(Unreachable(text).into()) } else { Err(error) }
-        }
+/// Runs an installer that must succeed, within five minutes.
+fn fetch(command: &Command) -> Result<()> {
+    said(&mut limited(command)).map_err(|error| Unfetched(format!("{error:#}")))?;
+    Ok(())
+}
+
+/// A command that is ended after five minutes, together with what it has started.
+fn limited(command: &Command) -> Command {
+    let mut limited = Command::new("timeout");
+    limited.args(["--kill-after=10", "300"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
     }
+    if let Some(folder) = command.get_current_dir() {
+        limited.current_dir(folder);
+    }
+    // It is no longer in the terminal's foreground, where reading would stop it.
+    limited.stdin(Stdio::null());
+    limited
 }
 
 /// The folder.
@@ -112,7 +92,7 @@ impl Tools {
         if !ready("python3") {
             package("python3-venv")?;
         }
-        succeed(self.program("python3").args(["-m", "venv", "venv"]))?;
+        fetch(self.program("python3").args(["-m", "venv", "venv"]))?;
         let quiet = ["install", "-q", "--disable-pip-version-check", "--retries", "2", "--timeout", "15"];
         fetch(self.program("venv/bin/pip").args(quiet).args(packages))
             .context("the tools cannot be installed by pip")
@@ -150,9 +130,9 @@ impl Tools {
 }
 
 /// Installs a package of Debian's.
-fn package(name: &str) -> Result<()> {
+pub(super) fn package(name: &str) -> Result<()> {
     if !process::may_install()? {
-        bail!("install it: apt-get install {name}");
+        return Err(Unfetched(format!("install it: apt-get install {name}")).into());
     }
     eprintln!("Installing the Debian package {name}.");
     for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", name]] {
@@ -168,17 +148,22 @@ pub fn said(command: &mut Command) -> Result<String> {
     let said =
         [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     if !output.status.success() {
-        bail!("{command:?} failed:\n{said}");
+        bail!("{command:?} failed ({}):\n{said}", output.status);
     }
     Ok(said)
 }
 
 /// Tries until something is so, fifteen seconds at the most; then it says why not.
 pub fn until<T>(so: impl Fn() -> Result<T>) -> Result<T> {
+    until_within(Duration::from_secs(15), so)
+}
+
+/// The same, for as long as is said.
+pub fn until_within<T>(limit: Duration, so: impl Fn() -> Result<T>) -> Result<T> {
     let begun = Instant::now();
     loop {
         match so() {
-            Err(_) if begun.elapsed() < Duration::from_secs(15) => thread::sleep(Duration::from_millis(200)),
+            Err(_) if begun.elapsed() < limit => thread::sleep(Duration::from_millis(200)),
             outcome => return outcome,
         }
     }

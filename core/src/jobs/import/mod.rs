@@ -365,10 +365,16 @@ impl Import<'_> {
         let told = stored.as_ref().map_or(None, |job| job.as_ref().map(|job| chunk.told(job)));
         let made = chunk.made(&cut_short, told.unwrap_or(usize::MAX));
         if let CommitError::Store(error) = cut_short.why {
-            if let Ok(Some(job)) = &stored
-                && !made.is_nothing()
-            {
-                let _failed = self.held.say_made(job, made).await;
+            if !made.is_nothing() {
+                let (users, accounts) = (made.users, made.accounts);
+                let told = match &stored {
+                    Ok(Some(job)) => self.held.say_made(job, made).await.is_ok(),
+                    Ok(None) | Err(_) => false,
+                };
+                if !told {
+                    let job = chunk.before.id;
+                    tracing::warn!(%job, users, accounts, "made by an import that was cut off, and counted nowhere");
+                }
             }
             return Err(error.into());
         }

@@ -42,8 +42,6 @@ pub struct Sign {
 
 /// How many signs of one person wait for them to be put into an organization, at the most; those that came first.
 const MOST_EARLY: usize = 200;
-/// Of how many parts of requests.
-const MOST_EARLY_PARTS: usize = 50;
 /// For how long they wait, in seconds.
 const EARLY_SECONDS: i64 = 7 * 86_400;
 /// After how long nobody need know any more that a part is counted: an hour's margin, as clocks of stores may be set.
@@ -83,7 +81,7 @@ impl Early {
         let held: usize = self.parts.iter().map(|part| part.signs.len()).sum();
         new.signs.truncate(MOST_EARLY.saturating_sub(held));
         let known = self.parts.iter().any(|part| part.part == new.part);
-        if !known && !new.signs.is_empty() && self.parts.len() < MOST_EARLY_PARTS {
+        if !known && !new.signs.is_empty() {
             self.parts.push(new);
         }
     }

@@ -7,13 +7,18 @@ use crate::home::{Home, Key, Record};
 use crate::model::{FeedKey, FeedLine, FeedSpan};
 use crate::op::{Decision, Operation, View};
 use crate::refusal::Refusal;
-use crate::store::StoreError;
+use crate::store::{MAX_WRITES, StoreError};
 
 /// Logs that are appended at a time, at the most.
 pub const MOST: usize = 500;
 
 /// Logs of which one line of the feed tells: whoever reads it reads all of it.
 const OF_A_LINE: usize = 100;
+
+const _: () = assert!(
+    MOST + MOST.div_ceil(OF_A_LINE) < MAX_WRITES,
+    "one commit holds them, and how far the feed has come"
+);
 
 /// What logs have come to hold.
 #[derive(Clone, Debug)]
@@ -120,6 +125,23 @@ mod tests {
         {
             assert!(reached.contains(&wanted), "{wanted:?} in {reached:?}");
         }
+    }
+
+    #[test]
+    fn a_line_tells_of_a_hundred_logs_and_a_commit_of_several_lines() {
+        let user = |n| Home::User(crate::id::UserId::from_uuid(uuid::Uuid::from_u128(n)));
+        let ends: Vec<_> = (1..=250).map(|n| (user(n), 2)).collect();
+        let lines = decide(&ends, &[], Some((4, 50)), 60);
+        let entries: Vec<_> = lines.iter().filter(|line| !line.spans.is_empty()).collect();
+        let told: Vec<_> =
+            entries.iter().map(|line| (line.key.clone(), line.reached, line.spans.len())).collect();
+        let entry = |n, logs| (FeedKey::entry(n), n, logs);
+        assert_eq!(told, [entry(5, 100), entry(6, 100), entry(7, 50)]);
+        let homes: std::collections::BTreeSet<_> =
+            entries.iter().flat_map(|line| line.spans.iter().map(|span| &span.home)).collect();
+        assert_eq!(homes.len(), 250, "each once");
+        let end = lines.iter().find(|line| line.key == FeedKey::end()).unwrap();
+        assert_eq!(end.reached, 7);
     }
 
     #[test]

@@ -145,7 +145,7 @@ async fn answers_are_kept_of_every_post() {
         operator
             .post(&replay, json!({"all": true, "ids": ["dlq_01kb2y0v4tejq8vt0d7c3w4n5e"]}))
             .await
-            .refused(400, "invalid");
+            .refused(422, "invalid");
         let leave = format!("{CLOUD}/members/ext:max/leave");
         let left = again(world.person("max"), &leave, json!({}), 200).await;
         assert_eq!(left["status"], "former");

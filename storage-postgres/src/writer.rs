@@ -111,7 +111,8 @@ impl Writer {
 }
 
 impl Base {
-    /// Sets in one transaction, each by itself. Where one of them spoils it, each in a transaction of its own.
+    /// Sets in one transaction, each by itself. Where one of them spoils it, each in a transaction of its own, and none after
+    /// one that the store gave no answer to: sent again, that one would come behind them.
     async fn commit_sets(&self, sets: &[ChangeSet]) -> Vec<Outcome> {
         let mut done = self.transact(sets).await;
         if matches!(&done, Err(Failed::Before(fault)) if fault.is_of_prepared()) {
@@ -123,6 +124,10 @@ impl Base {
             Err(Failed::Before(fault)) if fault.is_of_one_set() && sets.len() > 1 => {
                 let mut outcomes = Vec::with_capacity(sets.len());
                 for set in sets {
+                    if outcomes.last().is_some_and(is_unanswered) {
+                        outcomes.push(Err(not_sent().into()));
+                        continue;
+                    }
                     let alone = std::slice::from_ref(set);
                     outcomes.extend(self.transact(alone).await.unwrap_or_else(|failed| failed.of(alone)));
                 }
@@ -318,6 +323,12 @@ fn not_sent() -> StoreError {
 
 fn is_unknown(outcome: &Outcome) -> bool {
     matches!(outcome, Err(CommitError::Store(error)) if error.kind == StoreErrorKind::OutcomeUnknown)
+}
+
+/// Whether the store did not say what became of a set. That it was in another's way is an answer: it was not done.
+fn is_unanswered(outcome: &Outcome) -> bool {
+    let no_answer = [StoreErrorKind::OutcomeUnknown, StoreErrorKind::Unavailable];
+    matches!(outcome, Err(CommitError::Store(error)) if no_answer.contains(&error.kind))
 }
 
 /// Whether an answer to a set that was sent again says how it went: one that the store could not be asked says nothing.

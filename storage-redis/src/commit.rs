@@ -1,5 +1,6 @@
 //! One change set, for the script that checks and writes it.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
 
 use redis::{RedisError, RedisResult, Value};
@@ -7,9 +8,9 @@ use roster_core::home::{Home, Key};
 use roster_core::log::{Head, LogEntry, hex};
 use roster_core::store::{ChangeSet, CommitError, Committed, StoreClock, Write};
 
-use crate::error::{Fault, bad};
+use crate::error::{Fault, bad, was_cut_off};
 use crate::index::lines;
-use crate::keys::{field, tally_field};
+use crate::keys::{field, registry, registry_of, tally_field};
 use crate::store::Inner;
 use crate::{head, log, record, registry};
 
@@ -21,50 +22,95 @@ pub(crate) enum Answer {
     Told(Result<Committed, CommitError>, bool),
 }
 
+/// The keys that the script takes, and what it is told of the home's name.
+pub(crate) struct Place {
+    pub(crate) keys: Vec<String>,
+    pub(crate) name: String,
+}
+
+impl Place {
+    /// Where one server holds all keys the script puts the name in and takes it out itself. In a cluster the name lies
+    /// elsewhere, so that it must be known to be in first.
+    pub(crate) fn of(store: &Inner, home: &Home, known: bool) -> Self {
+        let mut keys = store.keys(home).into_all();
+        if store.quick.is_cluster() {
+            return Self { keys, name: if known { "1" } else { "" }.to_owned() };
+        }
+        let name = home.to_string();
+        keys.push(registry(&store.prefix, registry_of(&name)));
+        Self { keys, name }
+    }
+}
+
 /// Applies one set.
 pub(crate) async fn commit(store: &Inner, changes: &ChangeSet) -> Result<Committed, CommitError> {
     changes.check()?;
     let during = |fault: Fault| fault.during("commit");
-    let mut known = makes_its_home(changes);
+    let mut known = store.quick.is_cluster() && makes_its_home(changes);
     if known {
         registry::add(store, &changes.home).await.map_err(during)?;
     }
     loop {
         let guess = store.seen.get(&changes.home);
-        let arguments = arguments(changes, &store.clock, known, &guess).map_err(during)?;
-        let keys = store.keys(&changes.home);
-        let answer: Result<Value, _> = store.quick.call(&store.scripts.commit, keys.all(), &arguments).await;
-        let answer = answer.map_err(|error| Fault::from(error).at_commit(store.quick.is_cluster()))?;
+        let Place { keys, name } = Place::of(store, &changes.home, known);
+        let arguments = arguments(changes, &store.clock, &name, &guess).map_err(during)?;
+        let answer: Result<Value, _> = store.quick.call(&store.scripts.commit, &keys, &arguments).await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                // Nothing more is asked of one that does not answer, nor of a cluster, which may still do what it was
+                // sent: a name that is in is not believed.
+                let is_over = !store.quick.is_cluster() && !was_cut_off(&error);
+                let outcome = Err(Fault::from(error).at_commit(store.quick.is_cluster()).into());
+                if is_over && is_in_doubt(changes, known, &outcome, false) {
+                    settle(store, [&changes.home]).await;
+                }
+                return outcome;
+            }
+        };
         match read_answer(changes, &answer).map_err(during)? {
             Answer::Register => {
                 registry::add(store, &changes.home).await.map_err(during)?;
                 known = true;
             }
-            Answer::Told(outcome, empty) => {
-                tidy(store, changes, known, &outcome, empty).await;
+            Answer::Told(outcome, is_empty) => {
+                see(store, changes, &outcome);
+                if is_in_doubt(changes, known, &outcome, is_empty) {
+                    settle(store, [&changes.home]).await;
+                }
                 return outcome;
             }
         }
     }
 }
 
-/// What is to be done after an answer. The answer stands, so what fails here is only logged.
-async fn tidy(
-    store: &Inner,
-    changes: &ChangeSet,
-    registered: bool,
-    outcome: &Result<Committed, CommitError>,
-    empty: bool,
-) {
+/// The end of a log as a commit has left it.
+fn see(store: &Inner, changes: &ChangeSet, outcome: &Result<Committed, CommitError>) {
     if let Ok(Committed::Now(Some(after))) = outcome {
         store.seen.set(&changes.home, *after);
     }
-    // A home that only points may be emptied at any time, and its name taken out, after this one put it in.
-    let doubtful = registered && (outcome.is_err() || !changes.home.has_log());
-    if (empty || doubtful)
-        && let Err(fault) = registry::settle(store, &changes.home).await
-    {
-        tracing::warn!(%fault, "the list of homes was not brought up to date");
+}
+
+/// Whether a home's name may be in though it holds nothing, or out though it holds something. One of a home with a log
+/// stays: nobody is named by it. In a cluster a home that only points may be emptied at any time, and its name taken out,
+/// after this one put it in; one server refuses the script a write behind the name where rights were taken away meanwhile.
+fn is_in_doubt(
+    changes: &ChangeSet,
+    registered: bool,
+    outcome: &Result<Committed, CommitError>,
+    is_empty: bool,
+) -> bool {
+    let is_refused = matches!(outcome, Err(CommitError::Store(_))) && makes_its_home(changes);
+    !changes.home.has_log() && (is_empty || registered || is_refused)
+}
+
+/// The outcome stands, so what fails here is only logged; nothing more is asked then.
+async fn settle<'a>(store: &Inner, homes: impl IntoIterator<Item = &'a Home>) {
+    for home in homes {
+        if let Err(fault) = registry::settle(store, home).await {
+            tracing::warn!(%fault, "the list of homes was not brought up to date");
+            return;
+        }
     }
 }
 
@@ -89,7 +135,7 @@ pub(crate) fn makes_its_home(changes: &ChangeSet) -> bool {
 pub(crate) fn arguments(
     changes: &ChangeSet,
     clock: &StoreClock,
-    known: bool,
+    name: &str,
     guess: &Head,
 ) -> Result<Vec<Vec<u8>>, Fault> {
     let mut list = Arguments::default();
@@ -100,7 +146,7 @@ pub(crate) fn arguments(
         String::new()
     });
     list.text(changes.not_after.map(|end| end.micros().to_string()).unwrap_or_default());
-    list.text(if known { "1" } else { "" });
+    list.text(name);
     list.text(changes.guards.len());
     for (key, version) in &changes.guards {
         list.text(field(key));
@@ -209,15 +255,17 @@ pub(crate) enum Sent {
     All(Vec<Result<Committed, CommitError>>),
 }
 
-/// Sends sets of one home in one go, in their order.
+/// Sends sets in one go, those of one home in their order; in a cluster all are of one home.
 pub(crate) async fn commit_many(store: &Inner, sets: &[&ChangeSet]) -> Sent {
     let [first, _, ..] = sets else { return Sent::Nothing };
-    let home = &first.home;
-    if sets.iter().any(|set| set.check().is_err()) || registry::add(store, home).await.is_err() {
+    let is_cluster = store.quick.is_cluster();
+    if sets.iter().any(|set| set.check().is_err()) {
         return Sent::Nothing;
     }
-    let Ok(pipeline) = together(store, home, sets) else { return Sent::Nothing };
-    let is_cluster = store.quick.is_cluster();
+    if is_cluster && registry::add(store, &first.home).await.is_err() {
+        return Sent::Nothing;
+    }
+    let Ok(pipeline) = together(store, sets) else { return Sent::Nothing };
     let failed = |error: RedisError| CommitError::from(Fault::from(error).at_commit(is_cluster));
     let answers: Result<Vec<RedisResult<Value>>, _> = pipeline.query_async(&mut store.quick.clone()).await;
     let answers = match answers {
@@ -228,43 +276,39 @@ pub(crate) async fn commit_many(store: &Inner, sets: &[&ChangeSet]) -> Sent {
         return Sent::Nothing;
     }
     let mut outcomes = Vec::with_capacity(sets.len());
-    let mut is_empty = false;
+    let mut doubted: BTreeSet<&Home> = BTreeSet::new();
     for (set, answer) in sets.iter().zip(answers) {
-        let outcome = match answer.map_err(failed).map(|answer| read_answer(set, &answer)) {
-            Ok(Ok(Answer::Told(outcome, empty))) => {
-                is_empty = empty;
-                outcome
-            }
+        let (outcome, is_empty) = match answer.map_err(failed).map(|answer| read_answer(set, &answer)) {
+            Ok(Ok(Answer::Told(outcome, is_empty))) => (outcome, is_empty),
             // Not asked for: the home's name is known.
-            Ok(Ok(Answer::Register)) => Err(bad("commit", "an answer out of place").during("commit").into()),
-            Ok(Err(fault)) => Err(fault.during("commit").into()),
-            Err(error) => Err(error),
+            Ok(Ok(Answer::Register)) => {
+                (Err(bad("commit", "an answer out of place").during("commit").into()), false)
+            }
+            Ok(Err(fault)) => (Err(fault.during("commit").into()), false),
+            Err(error) => (Err(error), false),
         };
-        if let Ok(Committed::Now(Some(after))) = &outcome {
-            store.seen.set(home, *after);
+        see(store, set, &outcome);
+        if is_in_doubt(set, is_cluster, &outcome, is_empty) {
+            doubted.insert(&set.home);
         }
         outcomes.push(outcome);
     }
-    let last = outcomes.last().cloned().unwrap_or(Ok(Committed::Before));
-    tidy(store, first, true, &last, is_empty).await;
+    settle(store, doubted).await;
     Sent::All(outcomes)
 }
 
-fn together(store: &Inner, home: &Home, sets: &[&ChangeSet]) -> Result<redis::Pipeline, Fault> {
-    let keys = store.keys(home);
-    let mut guess = store.seen.get(home);
+fn together(store: &Inner, sets: &[&ChangeSet]) -> Result<redis::Pipeline, Fault> {
+    let mut guesses: HashMap<&Home, Head> = HashMap::new();
     let mut pipeline = redis::pipe();
     pipeline.ignore_errors();
     for set in sets {
-        let arguments = arguments(set, &store.clock, true, &guess)?;
-        pipeline
-            .cmd("EVALSHA")
-            .arg(store.scripts.commit.get_hash())
-            .arg(keys.all().len())
-            .arg(keys.all())
-            .arg(arguments);
+        let guess = guesses.entry(&set.home).or_insert_with(|| store.seen.get(&set.home));
+        let Place { keys, name } = Place::of(store, &set.home, true);
+        let arguments = arguments(set, &store.clock, &name, guess)?;
+        let script = store.scripts.commit.get_hash();
+        pipeline.cmd("EVALSHA").arg(script).arg(keys.len()).arg(keys).arg(arguments);
         if let Some(entry) = &set.entry {
-            guess = guess.after(entry);
+            *guess = guess.after(entry);
         }
     }
     Ok(pipeline)

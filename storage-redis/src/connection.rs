@@ -218,7 +218,7 @@ impl Connection {
         invocation.invoke_async(&mut self.clone()).await
     }
 
-    /// The same for one that writes nothing: asked once more where the connection broke.
+    /// The same for one that writes nothing, or may write twice: asked once more where the connection broke.
     pub(crate) async fn ask<T: FromRedisValue>(
         &self,
         script: &Script,

@@ -5,7 +5,7 @@
 //!
 //! | key | kind | holds |
 //! | --- | --- | --- |
-//! | `PREFIX{TAG}` | hash | records by [`field`], tallies, `.head`, and `.redo` while a commit is under way |
+//! | `PREFIX{TAG}` | hash | records by [`field`], tallies, `.head`, and `.redo` where a commit was refused a write |
 //! | `PREFIX{TAG}:lines` | hash | by field, the lines that the record has in the index |
 //! | `PREFIX{TAG}:index` | sorted set, all scores 0 | lines `INDEX NUL VALUE NUL FIELD`, for lists and the due index |
 //! | `PREFIX{TAG}:log` | hash | entries by number, 16 hexadecimal digits |
@@ -27,7 +27,7 @@ use uuid::Uuid;
 /// How many sets the names of homes are spread over.
 pub(crate) const REGISTRIES: u8 = 64;
 
-/// The field of a home that holds what a commit under way writes: the note by which one that was cut off is finished.
+/// The field of a home that holds what a commit writes that was refused one of its writes: the note by which it is finished.
 pub(crate) const REDO: &str = ".redo";
 
 /// The keys of a home, in the order in which every script takes them.
@@ -60,6 +60,10 @@ impl HomeKeys {
 
     pub(crate) fn all(&self) -> &[String] {
         &self.all
+    }
+
+    pub(crate) fn into_all(self) -> Vec<String> {
+        self.all.into()
     }
 }
 

@@ -1,5 +1,8 @@
-//! The names of all homes, in 64 sets. A name goes in before the home's first commit and is believed only while the
-//! home holds something; it goes out when a home that only points has become empty, since it may be somebody's address.
+//! The names of all homes, in 64 sets. A name is believed only while the home holds something; it goes out when a home that
+//! only points has become empty, since it may be somebody's address. On one server the script of a commit keeps it; in a
+//! cluster it goes in before the home's first commit.
+
+use std::collections::BTreeSet;
 
 use futures::future::try_join_all;
 use redis::{cmd, pipe};
@@ -18,38 +21,95 @@ pub(crate) async fn add(store: &Inner, home: &Home) -> Result<(), Fault> {
     Ok(store.quick.command(&command).await?)
 }
 
-/// Has a home's name there exactly if the home holds something, whoever else does the same meanwhile. Between taking a
-/// name out and looking again nobody may stop: this runs in a task of its own. Where it is not known how things stand the
-/// name goes back, since one whose home holds nothing is not believed.
+/// Has a home's name there exactly if the home holds something, whoever else does the same meanwhile: by one script where
+/// one server holds both. In a cluster nobody may stop between the act and looking again, so this runs in a task
+/// of its own. Where it is not known how things stand the name goes back, since one whose home holds nothing is not
+/// believed.
 pub(crate) async fn settle(store: &Inner, home: &Home) -> Result<(), Fault> {
-    if holds_something(store, home).await? {
-        return add(store, home).await;
+    let name = home.to_string();
+    if !store.quick.is_cluster() {
+        let mut keys = store.keys(home).into_all();
+        keys.push(registry(&store.prefix, registry_of(&name)));
+        // Done twice it is as done once.
+        let _done: i64 = store.quick.ask(&store.scripts.settle, &keys, &[name.into_bytes()]).await?;
+        return Ok(());
     }
+    loop {
+        let holds = holds_something(store, home).await?;
+        let done = if holds { add(store, home).await } else { remove(store, home).await };
+        let found = match done {
+            Ok(()) => holds_something(store, home).await,
+            Err(fault) => Err(fault),
+        };
+        match found {
+            Ok(found) if found == holds => return Ok(()),
+            Ok(_) => {}
+            Err(fault) => {
+                if !holds {
+                    add(store, home).await?;
+                }
+                return Err(fault);
+            }
+        }
+    }
+}
+
+async fn remove(store: &Inner, home: &Home) -> Result<(), Fault> {
     let name = home.to_string();
     let mut command = cmd("ZREM");
     command.arg(registry(&store.prefix, registry_of(&name))).arg(name);
-    let taken: Result<(), Fault> = store.quick.command(&command).await.map_err(Fault::from);
-    let holds = match &taken {
-        Ok(()) => holds_something(store, home).await,
-        Err(_) => Ok(true),
-    };
-    if !matches!(holds, Ok(false)) {
-        add(store, home).await?;
+    Ok(store.quick.command(&command).await?)
+}
+
+/// Which of these hold something.
+async fn held(store: &Inner, homes: &[Home]) -> Result<Vec<bool>, Fault> {
+    if store.quick.is_cluster() {
+        return try_join_all(homes.iter().map(|home| holds_something(store, home))).await;
     }
-    taken.and(holds.map(drop))
+    let mut told = Vec::with_capacity(homes.len());
+    for some in homes.chunks(MANY) {
+        told.extend(look(store, some).await?);
+    }
+    let mut held = Vec::with_capacity(homes.len());
+    for (home, (holds, is_torn)) in homes.iter().zip(told) {
+        held.push(if is_torn { holds_something(store, home).await? } else { holds });
+    }
+    Ok(held)
+}
+
+/// The most homes that are looked at in one go.
+const MANY: usize = 200;
+
+/// Homes among these in which nothing is kept. A cluster's are not looked at: each would be a call of its own, as reading
+/// it is.
+pub(crate) async fn missing(store: &Inner, homes: &[Home]) -> Result<BTreeSet<Home>, Fault> {
+    if store.quick.is_cluster() {
+        return Ok(BTreeSet::new());
+    }
+    let held = held(store, homes).await?;
+    Ok(homes.iter().zip(held).filter(|(_, held)| !held).map(|(home, _)| home.clone()).collect())
 }
 
 async fn holds_something(store: &Inner, home: &Home) -> Result<bool, Fault> {
-    let place = store.keys(home);
-    let mut look = pipe();
-    look.cmd("EXISTS").arg(place.home()).cmd("HEXISTS").arg(place.home()).arg(keys::REDO);
-    let (mut holds, is_torn): (bool, bool) = store.quick.ask_together(&look).await?;
-    if is_torn {
+    let home = std::slice::from_ref(home);
+    let mut told = look(store, home).await?;
+    if told.iter().any(|(_, is_torn)| *is_torn) {
         // What was cut off may take away all that is there.
-        read::heal(store, home).await?;
-        (holds, _) = store.quick.ask_together::<(bool, bool)>(&look).await?;
+        read::heal(store, &home[0]).await?;
+        told = look(store, home).await?;
     }
-    Ok(holds)
+    Ok(told.iter().any(|(holds, _)| *holds))
+}
+
+/// Of each whether it holds something, and whether a commit was cut off there. In a cluster one home at a time.
+async fn look(store: &Inner, homes: &[Home]) -> Result<Vec<(bool, bool)>, Fault> {
+    let mut look = pipe();
+    for home in homes {
+        let key = keys::home_key(&store.prefix, home);
+        look.cmd("EXISTS").arg(&key).cmd("HEXISTS").arg(&key).arg(keys::REDO);
+    }
+    let told: Vec<bool> = store.quick.ask_together(&look).await?;
+    Ok(told.chunks_exact(2).map(|told| (told[0], told[1])).collect())
 }
 
 /// An answer of `homes`.
@@ -63,7 +123,7 @@ pub(crate) async fn homes(store: &Inner, after: Option<&Home>, limit: u16) -> Re
         after = Some(last.clone());
         let homes = names.iter().map(|name| name.parse().map_err(|_| bad("name of a home", name)));
         let homes = homes.collect::<Result<Vec<Home>, Fault>>()?;
-        let held = try_join_all(homes.iter().map(|home| holds_something(store, home))).await?;
+        let held = held(store, &homes).await?;
         found.extend(homes.into_iter().zip(held).filter(|(_, held)| *held).map(|(home, _)| home));
     }
     Ok(found)
@@ -79,16 +139,16 @@ pub(crate) async fn ends(store: &Inner, after: &Home, limit: u16) -> Result<Vec<
         let homes = names.iter().map(|name| name.parse().map_err(|_| bad("name of a home", name)));
         let homes = homes.collect::<Result<Vec<Home>, Fault>>()?;
         let logs: Vec<Home> = homes.into_iter().filter(Home::has_log).collect();
-        let ends = try_join_all(logs.iter().map(|home| end(store, home))).await?;
+        let mut ends = Vec::with_capacity(logs.len());
+        for some in logs.chunks(MANY) {
+            let asks: Vec<(&Home, &[String])> = some.iter().map(|home| (home, [].as_slice())).collect();
+            ends.extend(read::fields_of(store, &asks).await?.into_iter().map(|found| found.head.seq));
+        }
         let found: Vec<_> = logs.into_iter().zip(ends).filter(|(_, end)| *end > 0).collect();
         if !found.is_empty() {
             return Ok(found);
         }
     }
-}
-
-async fn end(store: &Inner, home: &Home) -> Result<u64, Fault> {
-    Ok(read::fields(store, home, &[]).await?.head.seq)
 }
 
 /// The next names in order, at least one if there is any, at most so many.

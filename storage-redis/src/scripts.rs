@@ -1,5 +1,5 @@
-//! The scripts. All that use more than one key of a home begin with `apply.lua`, which finishes what a crash cut off
-//! before anything else is done.
+//! The scripts. All that use more than one key of a home begin with `apply.lua`, which finishes what is half done
+//! before anything else is.
 
 use redis::Script;
 
@@ -30,6 +30,7 @@ pub(crate) struct Scripts {
     pub(crate) rewrite: Script,
     pub(crate) forget: Script,
     pub(crate) presence: Script,
+    pub(crate) settle: Script,
 }
 
 impl Scripts {
@@ -44,10 +45,11 @@ impl Scripts {
             rewrite: script!("apply", "write", "rewrite"),
             forget: script!("apply", "write", "forget"),
             presence: script!("presence"),
+            settle: script!("apply", "settle"),
         }
     }
 
-    pub(crate) const fn all(&self) -> [&Script; 9] {
+    pub(crate) const fn all(&self) -> [&Script; 10] {
         [
             &self.commit,
             &self.read,
@@ -58,6 +60,7 @@ impl Scripts {
             &self.rewrite,
             &self.forget,
             &self.presence,
+            &self.settle,
         ]
     }
 }

@@ -1,6 +1,6 @@
 //! The store: every call that writes runs in a task of its own, which goes on when the caller goes away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,12 +31,6 @@ use crate::{access, commit, dump, forget, list, load, log, open, presence, read,
 
 /// How often a commit whose answer was lost is sent again: the store knows its id.
 const RESENDS: u32 = 2;
-/// The most change sets that are sent at a time.
-const MAX_SETS: usize = 500;
-
-/// The most homes that are written at a time.
-const MAX_HOMES: usize = 64;
-
 type Outcome = Result<Committed, CommitError>;
 
 /// The Redis store.
@@ -92,9 +86,9 @@ impl RedisStore {
         &self.inner
     }
 
-    /// Sets of one home, in their order. Where the answers were lost the store is asked one set after the other, and once
-    /// it does not answer, not again: what is behind that stays unknown, or was never sent.
-    async fn commit_home(inner: &Inner, sets: &[&ChangeSet]) -> Vec<Outcome> {
+    /// Sets in one go, those of one home in their order. Where the answers were lost the store is asked one set after the
+    /// other, and once it does not answer, not again: what is behind that stays unknown, or was never sent.
+    async fn commit_some(inner: &Inner, sets: &[&ChangeSet]) -> Vec<Outcome> {
         let mut outcomes = match commit::commit_many(inner, sets).await {
             commit::Sent::All(outcomes) => outcomes,
             commit::Sent::Nothing => sets.iter().map(|_| Err(not_sent().into())).collect(),
@@ -115,6 +109,41 @@ impl RedisStore {
             }
         }
         outcomes
+    }
+}
+
+/// Which sets go one after the other.
+struct Lanes {
+    /// By their numbers, those of one home in one lane and in their order.
+    all: Vec<Vec<usize>>,
+    /// The most lanes that are under way at a time.
+    at_a_time: usize,
+}
+
+impl Lanes {
+    /// The most sets of one lane that are sent in one go.
+    const TOGETHER: usize = 500;
+    /// The most sets of a lane that is of several homes, so that nobody else waits long behind them.
+    const MIXED: usize = 64;
+
+    /// One server takes the sets of many homes in one go. In a cluster each home is somewhere.
+    fn of(sets: &[ChangeSet], is_cluster: bool) -> Self {
+        let mut homes: BTreeMap<&Home, Vec<usize>> = BTreeMap::new();
+        for (n, set) in sets.iter().enumerate() {
+            homes.entry(&set.home).or_default().push(n);
+        }
+        let homes = homes.into_values();
+        if is_cluster {
+            return Self { all: homes.collect(), at_a_time: 64 };
+        }
+        let mut all: Vec<Vec<usize>> = Vec::new();
+        for numbers in homes {
+            match all.last_mut().filter(|lane| lane.len() + numbers.len() <= Self::MIXED) {
+                Some(lane) => lane.extend(numbers),
+                None => all.push(numbers),
+            }
+        }
+        Self { all, at_a_time: 4 }
     }
 }
 
@@ -167,6 +196,10 @@ impl Store for RedisStore {
         read::read(&self.inner, home, keys, tallies).await.map_err(|fault| fault.during("read"))
     }
 
+    async fn missing(&self, homes: &[Home]) -> Result<BTreeSet<Home>, StoreError> {
+        registry::missing(&self.inner, homes).await.map_err(|fault| fault.during("missing"))
+    }
+
     async fn commit(&self, changes: &ChangeSet) -> Outcome {
         let (inner, changes) = (Arc::clone(&self.inner), changes.clone());
         let done = detached(async move { commit_again(&inner, &changes).await }).await;
@@ -177,25 +210,21 @@ impl Store for RedisStore {
         let (inner, sets) = (Arc::clone(&self.inner), sets.to_vec());
         let many = sets.len();
         let work = async move {
-            let mut homes: BTreeMap<&Home, Vec<usize>> = BTreeMap::new();
-            for (n, set) in sets.iter().enumerate() {
-                homes.entry(&set.home).or_default().push(n);
-            }
+            let lanes = Lanes::of(&sets, inner.quick.is_cluster());
             let (inner, sets) = (&inner, &sets);
-            let each = homes.into_values().map(|numbers| async move {
+            let each = lanes.all.into_iter().map(|numbers| async move {
                 let mut outcomes = Vec::with_capacity(numbers.len());
-                for some in numbers.chunks(MAX_SETS) {
+                for some in numbers.chunks(Lanes::TOGETHER) {
                     if outcomes.last().is_some_and(|last| is_unknown(last) || is_unreached(last)) {
                         outcomes.extend(some.iter().map(|_| Err(not_sent().into())));
                         continue;
                     }
                     let some: Vec<&ChangeSet> = some.iter().map(|n| &sets[*n]).collect();
-                    outcomes.extend(Self::commit_home(inner, &some).await);
+                    outcomes.extend(Self::commit_some(inner, &some).await);
                 }
                 numbers.into_iter().zip(outcomes)
             });
-            // So many homes at a time: answers are awaited from when a call is sent.
-            let done: Vec<_> = stream::iter(each).buffer_unordered(MAX_HOMES).collect().await;
+            let done: Vec<_> = stream::iter(each).buffer_unordered(lanes.at_a_time).collect().await;
             let mut outcomes: Vec<(usize, Outcome)> = done.into_iter().flatten().collect();
             outcomes.sort_by_key(|(n, _)| *n);
             outcomes.into_iter().map(|(_, outcome)| outcome).collect()
@@ -281,4 +310,50 @@ impl Store for RedisStore {
 fn emptied(operation: &'static str) -> StoreError {
     let detail = "what it held under this prefix is gone".to_owned();
     StoreError { kind: StoreErrorKind::Unavailable, operation, detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use roster_core::id::{CommitId, OrganizationId};
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// Of each home so many, one home after the other and once more the other way round.
+    fn sets(many: &[usize]) -> Vec<ChangeSet> {
+        let homes =
+            (0_u128..).zip(many).map(|(n, many)| (OrganizationId::from_uuid(Uuid::from_u128(n)), many));
+        let of_home = |(id, many): (OrganizationId, &usize)| {
+            let (id, home) = (CommitId::from_uuid(Uuid::nil()), Home::Organization(id));
+            let set = ChangeSet { id, home, not_after: None, guards: [].into(), writes: vec![], entry: None };
+            std::iter::repeat_n(set, *many)
+        };
+        let there: Vec<ChangeSet> = homes.flat_map(of_home).collect();
+        there.iter().chain(there.iter().rev()).cloned().collect()
+    }
+
+    /// A home's sets are in one lane, in their order; nobody waits behind more than a few of others.
+    #[test]
+    fn a_home_has_one_lane() {
+        for (many, lanes) in [(vec![1; 70], 3), (vec![600, 1, 1], 2), (vec![20, 20], 2), (vec![], 0)] {
+            for is_cluster in [false, true] {
+                let sets = sets(&many);
+                let cut = Lanes::of(&sets, is_cluster);
+                assert_eq!(cut.all.len(), if is_cluster { many.len() } else { lanes }, "{many:?}");
+                let mut seen: Vec<usize> = cut.all.iter().flatten().copied().collect();
+                seen.sort_unstable();
+                assert_eq!(seen, (0..sets.len()).collect::<Vec<_>>());
+                let mut of: BTreeMap<&Home, usize> = BTreeMap::new();
+                for (n, lane) in cut.all.iter().enumerate() {
+                    let homes: BTreeSet<&Home> = lane.iter().map(|set| &sets[*set].home).collect();
+                    assert!(homes.len() == 1 || lane.len() <= Lanes::MIXED, "{}", lane.len());
+                    for home in homes {
+                        assert_eq!(*of.entry(home).or_insert(n), n, "in another lane");
+                        let own = lane.iter().filter(|set| sets[**set].home == *home);
+                        assert!(own.is_sorted());
+                    }
+                }
+            }
+        }
+    }
 }

@@ -436,6 +436,7 @@ pub fn job(n: u64) -> Job {
     Job {
         examined: 0,
         passed_over: Vec::new(),
+        unswept: Vec::new(),
         id: job_id(n),
         work: Work::ImportMembers { organization: organization_id(1), create_accounts: true, dry_run: false },
         actor: Actor::CLI,

@@ -1,6 +1,7 @@
 //! The `OpenAPI` document as a contract: every answer that any HTTP test gets is held to it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use http::Method;
@@ -54,9 +55,12 @@ pub fn check(method: &Method, target: &str, reply: &Reply) {
     assert!(contents.contains_key(given), "{method} {template} {status} is {given:?}");
     let at = format!("{method} {template} {status} {given}");
     let fits = |body: &Value| {
-        let validator = CONTRACT.validator(at.clone(), &contents[given]["schema"]);
-        let errors: Vec<String> = validator.iter_errors(body).map(|error| error.to_string()).collect();
-        assert!(errors.is_empty(), "{at} is not as documented: {errors:?} in {}", reply.text);
+        let errors = misfits(&contents[given]["schema"], body);
+        assert!(
+            errors.is_empty(),
+            "{at} is not as documented (is docs/openapi.json of `cargo xtask openapi`?): {errors:?} in {}",
+            reply.text
+        );
     };
     match given {
         "application/x-ndjson" => {
@@ -77,9 +81,18 @@ pub fn check(method: &Method, target: &str, reply: &Reply) {
     }
 }
 
+/// How a value differs from a schema of the document; empty where it fits.
+pub fn misfits(schema: &Value, value: &Value) -> Vec<String> {
+    CONTRACT.validator(schema).iter_errors(value).map(|error| error.to_string()).collect()
+}
+
 impl Contract {
+    /// As it is kept in the repository, which is checked to be what the server gives out: to make it anew takes longer than
+    /// many a test.
     fn read() -> Self {
-        Self { document: roster_api::openapi::document(), validators: Mutex::default() }
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json");
+        let document = std::fs::read_to_string(kept).expect("the document is kept").parse();
+        Self { document: document.expect("the document is JSON"), validators: Mutex::default() }
     }
 
     /// The operation that a path leads to.
@@ -118,11 +131,29 @@ impl Contract {
         fields.filter_map(|name| name.as_str().map(str::to_owned)).collect::<Vec<_>>().join(",")
     }
 
-    fn validator(&self, at: String, schema: &Value) -> &'static Validator {
+    fn validator(&self, schema: &Value) -> &'static Validator {
         let mut known = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
-        known.entry(at).or_insert_with(|| {
-            let whole = json!({"allOf": [schema], "components": self.document["components"]});
+        known.entry(schema.to_string()).or_insert_with(|| {
+            let mut components = json!({});
+            self.gather(schema, &mut components);
+            let whole = json!({"allOf": [schema], "components": components});
             Box::leak(Box::new(jsonschema::draft202012::new(&whole).expect("a schema of the document")))
         })
+    }
+
+    /// The components that a schema leads to.
+    fn gather(&self, schema: &Value, components: &mut Value) {
+        match schema {
+            Value::Object(fields) => fields.values().for_each(|value| self.gather(value, components)),
+            Value::Array(values) => values.iter().for_each(|value| self.gather(value, components)),
+            _ => {}
+        }
+        let named = schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/components/"));
+        let Some((kind, name)) = named.and_then(|path| path.split_once('/')) else { return };
+        if components[kind][name].is_null() {
+            let component = &self.document["components"][kind][name];
+            components[kind][name] = component.clone();
+            self.gather(component, components);
+        }
     }
 }

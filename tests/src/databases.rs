@@ -87,21 +87,35 @@ fn template_name() -> String {
 }
 
 async fn make_template() {
-    let template = template_name();
     let mut connection = server().connect().await.expect("the Postgres server of the tests answers");
     // One at a time, in this process and in others.
     execute(&mut connection, "SELECT pg_advisory_lock(7263)".to_owned()).await;
-    let found = sqlx::query("SELECT 1 FROM pg_database WHERE datname = $1").bind(&template);
+    execute(&mut connection, FREE.to_owned()).await;
+    connection.close().await.expect("the connection closes");
+    kept(&template_name(), async |url| {
+        PostgresStore::migrate(&PostgresConfig::new(url, FINGERPRINT)).await.expect("the tables are made");
+    })
+    .await;
+}
+
+/// Makes a database that others are copies of and that stays, unless it is there: an empty one is filled, then named.
+///
+/// # Panics
+/// Where no server is named, or it refuses.
+pub(crate) async fn kept(name: &str, fill: impl AsyncFnOnce(String)) {
+    let mut connection = server().connect().await.expect("the Postgres server of the tests answers");
+    let found = sqlx::query("SELECT 1 FROM pg_database WHERE datname = $1").bind(name);
+    // One at a time, in this process and in others.
+    execute(&mut connection, "SELECT pg_advisory_lock(7263)".to_owned()).await;
     let found = found.fetch_optional(&mut connection).await.expect("the list of databases");
     if found.is_none() {
-        execute(&mut connection, FREE.to_owned()).await;
-        let making = format!("{template}_making");
+        let making = format!("{name}_making");
         execute(&mut connection, format!("DROP DATABASE IF EXISTS {making} WITH (FORCE)")).await;
         execute(&mut connection, format!("CREATE DATABASE {making} TEMPLATE template0 ENCODING 'UTF8'"))
             .await;
-        let config = PostgresConfig::new(url_of(&making), FINGERPRINT);
-        PostgresStore::migrate(&config).await.expect("the tables are made");
-        execute(&mut connection, format!("ALTER DATABASE {making} RENAME TO {template}")).await;
+        fill(url_of(&making)).await;
+        cut_off(&mut connection, &making).await;
+        execute(&mut connection, format!("ALTER DATABASE {making} RENAME TO {name}")).await;
     }
     connection.close().await.expect("the connection closes");
 }

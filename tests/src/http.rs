@@ -7,10 +7,12 @@ use axum::body::Body;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use roster_api::ApiState;
 use roster_core::actor::Actor;
-use roster_core::facts::Request as Asked;
+use roster_core::facts::{Entropy, Request as Asked};
 use roster_core::id::OperatorKeyId;
 use roster_core::op::{Roster, run};
 use roster_core::ops::operator_key::{CreateOperatorKey, RevokeOperatorKey};
+use roster_core::secret::{PasswordCost, Passwords};
+use roster_core::sign_in::SignIn;
 use roster_core::store::Store;
 use roster_core::text::Name;
 use serde_json::Value;
@@ -23,6 +25,17 @@ use crate::receiver::sending;
 use crate::replicas::again;
 use crate::stores::{CountingEntropy, TestStore, copied, fresh};
 
+/// A core on a store, where a password takes next to nothing: what one costs is tried where it is in question.
+///
+/// # Panics
+/// Where there is no such cost.
+pub fn roster_on(store: Arc<dyn Store>, entropy: Arc<dyn Entropy>) -> Roster {
+    let cost = PasswordCost { memory: 8, passes: 1, lanes: 1 };
+    let passwords = Passwords::new(cost, 1).expect("a cost that Argon2id knows");
+    let sign_in = SignIn { passwords, ..SignIn::default() };
+    Roster { sign_in: Arc::new(sign_in), ..Roster::new(store, entropy) }
+}
+
 /// A service on a fresh store, with an operator's key.
 #[derive(Debug)]
 pub struct Service {
@@ -33,7 +46,7 @@ pub struct Service {
     /// What the routes share.
     pub api: ApiState,
     router: Router,
-    operator: String,
+    pub(crate) operator: String,
 }
 
 impl Service {
@@ -44,7 +57,7 @@ impl Service {
     pub async fn on(store: &str) -> Self {
         let test = fresh(store).await;
         let entropy = CountingEntropy::new(Arc::clone(&test.clock));
-        let roster = Roster::new(Arc::clone(&test.store), Arc::new(entropy));
+        let roster = roster_on(Arc::clone(&test.store), Arc::new(entropy));
         Self::over(test, roster).await
     }
 
@@ -55,7 +68,7 @@ impl Service {
     pub async fn with_mail(store: &str) -> (Self, Arc<Mailbox>) {
         let test = fresh(store).await;
         let entropy = CountingEntropy::new(Arc::clone(&test.clock));
-        let roster = Roster::new(Arc::clone(&test.store), Arc::new(entropy));
+        let roster = roster_on(Arc::clone(&test.store), Arc::new(entropy));
         let (mailbox, roster) = Mailbox::of(roster);
         (Self::over(test, roster).await, mailbox)
     }
@@ -67,7 +80,7 @@ impl Service {
     pub async fn with_webhooks(store: &str, private_addresses: bool) -> Self {
         let test = fresh(store).await;
         let entropy = CountingEntropy::new(Arc::clone(&test.clock));
-        let roster = Roster::new(Arc::clone(&test.store), Arc::new(entropy));
+        let roster = roster_on(Arc::clone(&test.store), Arc::new(entropy));
         Self::over(test, sending(roster, private_addresses)).await
     }
 
@@ -88,12 +101,22 @@ impl Service {
     /// Another service on a copy of the store, with the same keys. What it draws by chance was not drawn before.
     #[must_use]
     pub async fn copied(&self) -> Self {
-        let test = copied(&self.test).await;
-        let entropy = CountingEntropy::after(Arc::clone(&test.clock), 1 << 32);
-        let roster = Roster::new(Arc::clone(&test.store), Arc::new(entropy));
+        Self::like(copied(&self.test).await, &self.operator, 1 << 32, |roster| ((), roster)).0
+    }
+
+    /// A service on a store that holds an operator's key already. What it draws by chance comes after so many draws; two on
+    /// one store, or on copies of one, must not draw the same: a commit whose id is known is not done again.
+    pub(crate) fn like<T>(
+        test: TestStore,
+        operator: &str,
+        drawn: u64,
+        with: impl FnOnce(Roster) -> (T, Roster),
+    ) -> (Self, T) {
+        let entropy = CountingEntropy::after(Arc::clone(&test.clock), drawn);
+        let (given, roster) = with(roster_on(Arc::clone(&test.store), Arc::new(entropy)));
         let api = ApiState::new(roster.clone(), [1; 32], [2; 32]);
         let service = roster_api::router(api.clone());
-        Self { test, roster, api, router: service, operator: self.operator.clone() }
+        (Self { test, roster, api, router: service, operator: operator.to_owned() }, given)
     }
 
     /// The same service with the same keys on the same store, behind a hook: what goes this way can be held up or lost.

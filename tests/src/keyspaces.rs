@@ -21,6 +21,8 @@ pub const CLUSTER: &str = "ROSTER_TEST_REDIS_CLUSTER_URL";
 pub struct Keyspace {
     url: String,
     prefix: String,
+    /// Whether its keys stay when this is dropped.
+    lasts: bool,
 }
 
 impl Keyspace {
@@ -36,7 +38,7 @@ impl Keyspace {
         // Numbers of processes come back; the server may outlive many runs.
         let random = RandomState::new().build_hasher().finish();
         let n = MADE.fetch_add(1, Ordering::Relaxed);
-        Self { url, prefix: format!("test-{random:x}-{n}:") }
+        Self { url, prefix: format!("test-{random:x}-{n}:"), lasts: false }
     }
 
     /// How a store in it is opened.
@@ -66,6 +68,14 @@ impl Keyspace {
         let commands = self.keys().iter().map(|key| cmd("COPY").arg(key).arg(to(key)).to_owned()).collect();
         let _copied: Vec<i64> = self.all(commands);
         copy
+    }
+
+    /// The one with this prefix on the same server; its keys stay.
+    #[must_use]
+    pub(crate) fn lasting(mut self, prefix: String) -> Self {
+        self.prefix = prefix;
+        self.lasts = true;
+        self
     }
 
     fn is_cluster(&self) -> bool {
@@ -117,7 +127,7 @@ impl Keyspace {
 impl Drop for Keyspace {
     fn drop(&mut self) {
         // A test that has failed may have taken its server away.
-        if !std::thread::panicking() {
+        if !self.lasts && !std::thread::panicking() {
             let commands = self.keys().iter().map(|key| cmd("UNLINK").arg(key).to_owned()).collect();
             let _removed: Vec<i64> = self.all(commands);
         }

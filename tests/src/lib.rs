@@ -7,6 +7,7 @@ pub mod contract;
 pub mod crash;
 pub mod databases;
 pub mod gate;
+pub(crate) mod held;
 pub mod holdings;
 pub mod hooks;
 pub mod http;

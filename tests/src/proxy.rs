@@ -21,6 +21,8 @@ pub enum Harm {
     CutOnce(Way, u64),
     /// The same, and from then on every connection is: the server is out of reach.
     CutForGood(Way, u64),
+    /// Each connection by which these bytes are sent to the server is cut behind them, however often; the others work.
+    CutBehind(Vec<u8>),
     /// Nothing that the server says arrives; connections stay open.
     SwallowReplies,
     /// Each piece of a reply is held back for so long.
@@ -142,8 +144,9 @@ async fn pump(
     shared: &Shared,
 ) {
     let mut buffer = vec![0; 16 * 1024];
+    let mut before = Vec::new();
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        let verdict = shared.state.lock().unwrap().judge(way, &buffer[..read]);
+        let verdict = shared.state.lock().unwrap().judge(way, &mut before, &buffer[..read]);
         let (bytes, goes_on) = match verdict {
             Verdict::Pass(bytes) => (bytes, true),
             Verdict::Swallow => (Vec::new(), true),
@@ -164,7 +167,8 @@ async fn pump(
 }
 
 impl State {
-    fn judge(&mut self, way: Way, piece: &[u8]) -> Verdict {
+    /// By a piece, and by the end of those before it on the same connection.
+    fn judge(&mut self, way: Way, end: &mut Vec<u8>, piece: &[u8]) -> Verdict {
         let count = if way == Way::Request { &mut self.requested } else { &mut self.replied };
         let before = *count;
         *count += piece.len() as u64;
@@ -179,6 +183,15 @@ impl State {
                     self.harm = Harm::None;
                 }
                 Verdict::Cut(piece[..passed].to_vec())
+            }
+            Harm::CutBehind(bytes) if way == Way::Request => {
+                end.extend_from_slice(piece);
+                if end.windows(bytes.len()).any(|some| some == bytes) {
+                    return Verdict::Cut(piece.to_vec());
+                }
+                // A piece may end anywhere in them.
+                end.drain(..(end.len() + 1).saturating_sub(bytes.len()));
+                Verdict::Pass(piece.to_vec())
             }
             Harm::SwallowReplies if way == Way::Reply => Verdict::Swallow,
             Harm::Delay(time) if way == Way::Reply => Verdict::Hold(piece.to_vec(), *time),

@@ -233,7 +233,9 @@ impl Race {
             | Self::OneLinkForTwo
             | Self::TwoInvitations
             | Self::KeyEndsInUse => asked_for.div_ceil(5),
-            Self::PlanAndRole
+            Self::DeactivationAndRole
+            | Self::RoleDeletedAndGiven
+            | Self::PlanAndRole
             | Self::ReassignAndPut
             | Self::AcceptAndRevoke
             | Self::AcceptAndResend

@@ -1,6 +1,7 @@
 //! Fresh stores to test on, each with a clock that tests move.
 
 use std::env;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -106,7 +107,7 @@ pub struct TestStore {
 }
 
 impl TestStore {
-    fn new(name: &'static str, store: Arc<dyn Store>, clock: Arc<ManualClock>) -> Self {
+    pub(crate) fn new(name: &'static str, store: Arc<dyn Store>, clock: Arc<ManualClock>) -> Self {
         Self { name, store, clock, dir: None, database: None, keyspace: None, memory: None }
     }
 }
@@ -137,18 +138,22 @@ pub async fn fresh(name: &str) -> TestStore {
     }
 }
 
-fn in_memory(store: MemoryStore, clock: Arc<ManualClock>) -> TestStore {
+pub(crate) fn in_memory(store: MemoryStore, clock: Arc<ManualClock>) -> TestStore {
     let store = Arc::new(store);
     TestStore { memory: Some(Arc::clone(&store)), ..TestStore::new("memory", store, clock) }
 }
 
-async fn on_postgres(database: &Database, clock: &Arc<ManualClock>) -> Arc<dyn Store> {
+pub(crate) async fn on_postgres(database: &Database, clock: &Arc<ManualClock>) -> Arc<dyn Store> {
     let config = PostgresConfig { connections: 4, ..PostgresConfig::new(database.url(), FINGERPRINT) };
     let store = PostgresStore::open(config, StoreClock::Given(clock.clone())).await;
     Arc::new(store.expect("a new Postgres store opens"))
 }
 
-async fn in_keyspace(name: &'static str, keyspace: Keyspace, clock: Arc<ManualClock>) -> TestStore {
+pub(crate) async fn in_keyspace(
+    name: &'static str,
+    keyspace: Keyspace,
+    clock: Arc<ManualClock>,
+) -> TestStore {
     RedisStore::migrate(&keyspace.config()).await.expect("a new Redis store is prepared");
     let store = RedisStore::open(keyspace.config(), StoreClock::Given(clock.clone())).await;
     let store = Arc::new(store.expect("a new Redis store opens"));
@@ -177,14 +182,19 @@ pub async fn copied(from: &TestStore) -> TestStore {
         clock.set(from.clock.now());
         return in_keyspace(from.name, keyspace.copied(), clock).await;
     }
-    let dir = tempfile::tempdir().expect("a temporary folder");
     let files = from.dir.as_ref().expect("a store with files").path();
+    let clock = Arc::new(ManualClock::default());
+    clock.set(from.clock.now());
+    sqlite_like(files, clock).await
+}
+
+/// A `SQLite` store on a copy of a folder.
+pub(crate) async fn sqlite_like(files: &Path, clock: Arc<ManualClock>) -> TestStore {
+    let dir = tempfile::tempdir().expect("a temporary folder");
     for file in std::fs::read_dir(files).expect("the files") {
         let file = file.expect("a file");
         std::fs::copy(file.path(), dir.path().join(file.file_name())).expect("a copy");
     }
-    let clock = Arc::new(ManualClock::default());
-    clock.set(from.clock.now());
     let given = StoreClock::Given(clock.clone());
     let store = SqliteStore::open(sqlite_config(&dir), given).await.expect("a copied SQLite store opens");
     TestStore { dir: Some(dir), ..TestStore::new("sqlite", Arc::new(store), clock) }
@@ -192,7 +202,12 @@ pub async fn copied(from: &TestStore) -> TestStore {
 
 /// How a `SQLite` store in a folder is opened.
 pub fn sqlite_config(dir: &TempDir) -> SqliteConfig {
-    SqliteConfig::new(dir.path().join("roster.db"), FINGERPRINT)
+    SqliteConfig::new(sqlite_file(dir.path()), FINGERPRINT)
+}
+
+/// Its file.
+pub(crate) fn sqlite_file(folder: &Path) -> PathBuf {
+    folder.join("roster.db")
 }
 
 /// The stores to run on: those named in `ROSTER_TEST_BACKENDS`, or all.

@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
+use roster_core::log::digest;
+use roster_core::op::Roster;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
+use crate::held::Held;
 use crate::http::{Caller, Service, text};
 use crate::mailbox::Mailbox;
+use crate::receiver::sending;
 use crate::stores::TestStore;
 
 /// `ext:cloud` with the accounts `ext:north` and `ext:south` and one person for each kind of access; `ext:other`
@@ -37,20 +42,35 @@ pub const PEOPLE: [Person; 7] = [
 ];
 
 impl World {
-    /// A new world on a fresh store.
+    /// A new world on a store of its own.
     pub async fn on(store: &str) -> Self {
-        Self::of(Service::on(store).await).await
+        Self::held(store, |roster| ((), roster)).await.0
     }
 
     /// The same with mail, which comes into a mailbox.
     pub async fn with_mail(store: &str) -> (Self, Arc<Mailbox>) {
-        let (service, mailbox) = Service::with_mail(store).await;
-        (Self::of(service).await, mailbox)
+        Self::held(store, Mailbox::of).await
     }
 
     /// The same that sends events, also to this machine.
     pub async fn with_webhooks(store: &str) -> Self {
-        Self::of(Service::with_webhooks(store, true).await).await
+        Self::held(store, |roster| ((), sending(roster, true))).await.0
+    }
+
+    /// A copy of the one that is made in memory, of a roster that is given something.
+    async fn held<T>(store: &str, with: impl FnOnce(Roster) -> (T, Roster)) -> (Self, T) {
+        static MADE: OnceCell<(World, Held, u64)> = OnceCell::const_new();
+        let make = async || {
+            let world = Self::of(Service::on("memory").await).await;
+            let held = Held::of(world.test()).await;
+            let next = world.service.roster.entropy.bytes();
+            let drawn = (0..1_u64 << 20).find(|n| digest(&n.to_be_bytes()) == next).expect("a number");
+            (world, held, drawn)
+        };
+        let (world, held, drawn) = MADE.get_or_init(make).await;
+        // It goes on to draw where the one that was made does; replicas and copies begin at 2^32.
+        let (service, given) = Service::like(held.on(store).await, &world.service.operator, *drawn, with);
+        (world.with(service), given)
     }
 
     /// The same on a service that is there.
@@ -76,9 +96,13 @@ impl World {
 
     /// The same world on a copy of its store.
     pub async fn copied(&self) -> Self {
+        self.with(self.service.copied().await)
+    }
+
+    /// The same world on a service that holds it.
+    fn with(&self, service: Service) -> Self {
         let (admin_key, viewer_key) = (self.admin_key.clone(), self.viewer_key.clone());
-        let other_key = self.other_key.clone();
-        Self { service: self.service.copied().await, admin_key, viewer_key, other_key }
+        Self { service, admin_key, viewer_key, other_key: self.other_key.clone() }
     }
 
     /// The store under it, with its clock.

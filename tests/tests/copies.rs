@@ -24,6 +24,8 @@ use roster_tests::http::{Service, text};
 use roster_tests::stores::{CountingEntropy, TestStore, fresh, selected};
 use serde_json::json;
 
+/// Set to take the whole file of members.
+const WHOLE: &str = "ROSTER_TEST_WHOLE_FILE";
 const CLOUD: &str = "/v1/organizations/ext:cloud";
 
 /// An organization with the members of the file, of all of it or of so many rows, and one who has left; and an admin
@@ -133,14 +135,14 @@ async fn goes_on(test: TestStore, like: &Roster) {
 /// X5: nothing is lost or changed between any two stores, in either direction, be they of one kind.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn x5_every_store_is_copied_to_every_other_one() {
-    let (service, organization) = real_life(100).await;
+    let (service, organization) = real_life(50).await;
     let source = service.roster.store.as_ref();
     let expected = listed(source, organization).await;
-    assert!(expected.len() > 150);
+    assert!(expected.len() > 80);
     for from in selected() {
         let first = fresh(from).await;
         let all = copied(source, first.store.as_ref()).await;
-        assert!(all.entries > 80 && all.records > all.homes, "{all:?}");
+        assert!(all.entries > 50 && all.records > all.homes, "{all:?}");
         // To another of its own kind as well: another file, database or prefix.
         for to in selected() {
             println!("from {from} to {to}");
@@ -155,18 +157,19 @@ async fn x5_every_store_is_copied_to_every_other_one() {
     }
 }
 
-/// X5: the whole file goes from store to store, through all of them, and comes out as it went in.
+/// X5: a part of the file, or all of it, goes from store to store, through all of them, and comes out as it went in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn x5_real_life_goes_through_every_store() {
-    let (service, organization) = real_life(usize::MAX).await;
+    let rows = if std::env::var_os(WHOLE).is_some() { usize::MAX } else { 700 };
+    let (service, organization) = real_life(rows).await;
     let expected = listed(service.roster.store.as_ref(), organization).await;
-    assert!(expected.len() > 3_000);
+    assert!(expected.len() > if rows > 2_666 { 3_000 } else { 800 }, "{}", expected.len());
     let mut from = Arc::clone(&service.roster.store);
     let mut passed = Vec::new();
     for to in selected() {
         let next = fresh(to).await;
         let all = copied(from.as_ref(), next.store.as_ref()).await;
-        assert!(all.entries > 1_500, "{all:?}");
+        assert!(all.entries > 400, "{all:?}");
         from = Arc::clone(&next.store);
         passed.push(next);
     }

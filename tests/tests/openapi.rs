@@ -18,6 +18,31 @@ async fn one_document_is_served_and_kept() {
     assert_eq!(serde_json::from_slice::<Value>(&kept).unwrap(), served, "run `cargo xtask openapi`");
 }
 
+#[test]
+fn every_example_fits_its_schema() {
+    let document = roster_api::openapi::document();
+    let paths = document["paths"].as_object().unwrap().iter();
+    let operations = paths.flat_map(|(path, methods)| {
+        methods.as_object().unwrap().iter().map(move |(method, operation)| (path, method, operation))
+    });
+    let mut fitting = 0;
+    for (path, method, operation) in operations {
+        let answers = operation["responses"].as_object().unwrap().values().chain([&operation["requestBody"]]);
+        for content in answers.filter_map(|answer| answer["content"].as_object()) {
+            for (kind, content) in content.iter().filter(|(kind, _)| kind.ends_with("json")) {
+                let Some(example) = content.get("example") else {
+                    assert_eq!(path, "/openapi.json", "{method} {path} has no example of {kind}");
+                    continue;
+                };
+                let misfits = contract::misfits(&content["schema"], example);
+                assert_eq!(misfits, [""; 0], "{method} {path}: {example:#}");
+                fitting += 1;
+            }
+        }
+    }
+    assert!(fitting > 200, "{fitting} examples");
+}
+
 #[tokio::test]
 async fn the_service_itself_answers_as_documented() {
     let service = Service::on("memory").await;

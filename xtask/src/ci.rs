@@ -28,9 +28,12 @@ const STEPS: [Step; 7] = [
 
 const TEST: &str = "test";
 
-/// With the feature that no other build of the workspace has.
-const CLIPPY: [&str; 8] =
-    ["clippy", "--workspace", "--all-targets", "--features", "xtask/containers", "--", "-D", "warnings"];
+/// The linter of everything, with the feature that no other build of the workspace has.
+pub const CLIPPY: [&str; 8] =
+    ["clippy", "--workspace", ALL_TARGETS, "--features", "xtask/containers", "--", "-D", "warnings"];
+
+/// Its word for libraries, programs, tests and examples.
+pub const ALL_TARGETS: &str = "--all-targets";
 
 /// Runs the steps; stops at the first that fails, and says which.
 pub fn run(repo: &Repo, skip_test: bool) -> Result<()> {

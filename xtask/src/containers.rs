@@ -1,20 +1,22 @@
-//! `xtask-containers`: starts the containers that its argument lists, prints `ready`, and removes them when its standard
-//! input ends. So they go with the process that asked for them, however that ends.
+//! `xtask-containers`: starts the containers that its argument lists, prints `ready` and where each is in the engine's own
+//! network, and removes them when its standard input ends. So they go with the process that asked for them, however that
+//! ends.
 
 mod plan;
 
 use std::io::Read;
+use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 use std::{env, io};
 
 use anyhow::{Context, Result};
 use plan::Container;
-use testcontainers::bollard::Docker;
 use testcontainers::bollard::models::PortBinding;
 use testcontainers::bollard::query_parameters::{
     ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
 };
+use testcontainers::core::client::docker_client_instance;
 use testcontainers::core::{IntoContainerPort, Mount, WaitFor};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt};
@@ -42,7 +44,7 @@ async fn run() -> Result<()> {
     let mut running = Vec::new();
     let started = start(&plan, &mut running).await;
     if started.is_ok() {
-        println!("ready");
+        println!("ready {}", serde_json::to_string(&inside(&running).await)?);
         io::stdin().read_to_end(&mut Vec::new())?;
     }
     // The one whose network others share goes last.
@@ -65,6 +67,22 @@ async fn start(plan: &[Container], running: &mut Vec<ContainerAsync<GenericImage
         running.push(started);
     }
     Ok(())
+}
+
+/// The address of each in the engine's own network, of those that have one. It may be reached from here or not, and nothing
+/// depends on it.
+async fn inside(running: &[ContainerAsync<GenericImage>]) -> Vec<Option<IpAddr>> {
+    let docker = if is_elsewhere() { None } else { docker_client_instance().await.ok() };
+    let mut found = Vec::new();
+    for container in running {
+        let said = match &docker {
+            Some(docker) => docker.inspect_container(container.id(), None).await.ok(),
+            None => None,
+        };
+        let networks = said.and_then(|it| it.network_settings?.networks).unwrap_or_default();
+        found.push(networks.into_values().find_map(|network| network.ip_address?.parse().ok()));
+    }
+    found
 }
 
 fn request(container: &Container, network: &str) -> ContainerRequest<GenericImage> {
@@ -92,13 +110,16 @@ fn request(container: &Container, network: &str) -> ContainerRequest<GenericImag
 
 /// Only this machine is to reach them, unless the engine runs on another.
 fn address() -> Option<String> {
-    let is_elsewhere = env::var("DOCKER_HOST").is_ok_and(|host| !host.starts_with("unix:"));
-    (!is_elsewhere).then(|| "127.0.0.1".to_owned())
+    (!is_elsewhere()).then(|| "127.0.0.1".to_owned())
+}
+
+fn is_elsewhere() -> bool {
+    env::var("DOCKER_HOST").is_ok_and(|host| !host.starts_with("unix:"))
 }
 
 /// One that was made and did not start is nobody's to drop.
 async fn remove_what_is_left() -> Result<()> {
-    let docker = Docker::connect_with_defaults()?;
+    let docker = docker_client_instance().await?;
     let ours = [("label".to_owned(), vec![format!("{LABEL}={}", std::process::id())])];
     let ours = ListContainersOptionsBuilder::new().all(true).filters(&ours.into()).build();
     for left in docker.list_containers(Some(ours)).await? {

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 
+use crate::ci::{ALL_TARGETS, CLIPPY};
 use crate::repo::{Repo, Scratch, succeed};
 use crate::servers::{self, postgres::Postgres};
 
@@ -14,6 +15,8 @@ use crate::servers::{self, postgres::Postgres};
 struct Checked {
     /// Its folder; the package is `roster-` and this.
     folder: &'static str,
+    /// Its example that makes the tables.
+    example: &'static str,
     /// What names the database that its queries are checked against.
     variable: &'static str,
     /// An empty database for it.
@@ -22,7 +25,7 @@ struct Checked {
 
 /// An empty database, gone when this is dropped.
 struct Database {
-    /// For `examples/prepare.rs`.
+    /// For the example.
     argument: String,
     /// For the macros.
     url: String,
@@ -30,8 +33,18 @@ struct Database {
 }
 
 const CRATES: [Checked; 2] = [
-    Checked { folder: "storage-sqlite", variable: "SQLX_SQLITE_URL", database: sqlite },
-    Checked { folder: "storage-postgres", variable: "SQLX_POSTGRES_URL", database: postgres },
+    Checked {
+        folder: "storage-sqlite",
+        example: "prepare_sqlite",
+        variable: "SQLX_SQLITE_URL",
+        database: sqlite,
+    },
+    Checked {
+        folder: "storage-postgres",
+        example: "prepare_postgres",
+        variable: "SQLX_POSTGRES_URL",
+        database: postgres,
+    },
 ];
 
 #[expect(clippy::unnecessary_wraps, reason = "as every other maker of a database")]
@@ -53,7 +66,7 @@ type Data = BTreeMap<String, Vec<u8>>;
 /// Replaces the data; what is there stays until all of the new is made.
 pub fn write(repo: &Repo) -> Result<()> {
     for checked in CRATES {
-        let made = make(repo, &checked)?;
+        let made = make(repo, &checked, By::Itself)?;
         let folder = repo.join(checked.data());
         fs::create_dir_all(&folder)?;
         let kept = read(&folder)?;
@@ -68,10 +81,10 @@ pub fn write(repo: &Repo) -> Result<()> {
     Ok(())
 }
 
-/// Says whether the data is what the queries would make.
+/// Says whether the data is what the queries would make. Builds little but what the linter and the tests build too.
 pub fn check(repo: &Repo) -> Result<()> {
     for checked in CRATES {
-        let (made, data) = (make(repo, &checked)?, checked.data());
+        let (made, data) = (make(repo, &checked, By::Workspace)?, checked.data());
         let kept =
             read(&repo.join(&data)).with_context(|| format!("cannot read {data}; run cargo xtask sqlx"))?;
         let differing = differences(&kept, &made);
@@ -97,41 +110,93 @@ impl Checked {
     }
 }
 
+/// What a crate is compiled with. Cargo builds what is below it with the features that all of this needs together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// Nothing: it builds when the data is stale, and its example when the crates that it rests on do not build.
+    Itself,
+    /// All crates, as the linter and the tests are built: what is below is not built once more.
+    Workspace,
+}
+
+impl By {
+    /// What to do where the tables cannot be made.
+    const fn advice(self) -> &'static str {
+        match self {
+            Self::Itself => "the migrations are run on an empty database",
+            Self::Workspace => "where queries and their data do not agree, run cargo xtask sqlx",
+        }
+    }
+
+    /// Cargo's arguments to make the tables with a crate's migrations.
+    fn example(self, checked: &Checked) -> Vec<String> {
+        // Without the default features a crate is its migrations alone.
+        let itself = ["-p", &checked.package(), "--no-default-features"].map(str::to_owned);
+        let selection = match self {
+            Self::Itself => &itself[..],
+            Self::Workspace => &[],
+        };
+        let run = ["run", "-q"].map(str::to_owned);
+        let example = ["--example", checked.example, "--"].map(str::to_owned);
+        [&run, selection, &example].concat()
+    }
+
+    /// Cargo's arguments to compile a crate with all its queries, those of its unit tests too; it has no others.
+    fn check(self, checked: &Checked) -> Vec<String> {
+        match self {
+            Self::Itself => {
+                ["check", "-q", "-p", &checked.package(), ALL_TARGETS].map(str::to_owned).to_vec()
+            }
+            // Examples too: with nothing that is for development, crates below would be built with other features.
+            Self::Workspace => CLIPPY
+                .into_iter()
+                .flat_map(|word| match word {
+                    ALL_TARGETS => vec!["--lib", "--examples", "--profile", "test"],
+                    _ => vec![word],
+                })
+                .map(str::to_owned)
+                .collect(),
+        }
+    }
+}
+
 /// Lets the compiler describe every query against an empty database with the current tables.
-fn make(repo: &Repo, checked: &Checked) -> Result<Data> {
+fn make(repo: &Repo, checked: &Checked, by: By) -> Result<Data> {
     let scratch = repo.scratch("sqlx")?;
     let database = (checked.database)(&scratch)?;
     let data = scratch.path().join("data");
     fs::create_dir(&data)?;
     let root_file = repo.join(checked.root_file());
+    let check = || {
+        let mut check = repo.cargo();
+        check.args(by.check(checked));
+        for other in &CRATES {
+            check.env_remove(other.variable);
+        }
+        check
+    };
+    if by == By::Workspace {
+        // Whatever else is to be compiled is so by its own data, and not with this crate below.
+        succeed(&mut check()).context("everything is compiled before queries are checked")?;
+    }
     // Cargo does not see that a migration has come: both builds below start from a source that has just changed.
     touch(&root_file)?;
-    // Without the default features the crate is its migrations alone: it builds when the data is stale.
-    let package = checked.package();
-    let example = ["run", "-q", "-p", &package, "--no-default-features", "--example", "prepare", "--"];
-    succeed(repo.cargo().args(example).arg(&database.argument))?;
-    let described = describe(repo, checked, &scratch, &database, &data);
-    // What was just compiled has seen the temporary database: the next build shall not take it for its own.
-    touch(&root_file)?;
-    described?;
-    let made = read(&data)?;
+    succeed(repo.cargo().args(by.example(checked)).arg(&database.argument)).with_context(|| by.advice())?;
+    let mut check = check();
+    check.env("SQLX_OFFLINE", "false").env(checked.variable, &database.url).env("SQLX_OFFLINE_DIR", &data);
+    let made =
+        succeed(&mut check).context("queries were checked against a database").and_then(|()| read(&data));
+    // What was just compiled has seen the temporary database: unless the data says the same, the next build shall not
+    // take it for its own.
+    let kept = read(&repo.join(checked.data()));
+    if !matches!((&made, &kept), (Ok(made), Ok(kept)) if made == kept) {
+        touch(&root_file)?;
+    }
+    let made = made?;
     if made.is_empty() {
-        bail!("{package} was compiled and described no query");
+        bail!("{} was compiled and described no query", checked.package());
     }
     Ok(made)
-}
-
-fn describe(
-    repo: &Repo,
-    checked: &Checked,
-    scratch: &Scratch,
-    database: &Database,
-    data: &Path,
-) -> Result<()> {
-    let mut cargo = repo.cargo();
-    cargo.args(["check", "-q", "-p", &checked.package(), "--all-targets"]);
-    cargo.env("SQLX_OFFLINE", "false").env(checked.variable, &database.url).env("SQLX_OFFLINE_DIR", data);
-    succeed(&mut cargo).with_context(|| format!("queries were checked in {}", scratch.path().display()))
 }
 
 /// Makes cargo compile the crate again, which alone runs its macros.

@@ -1,5 +1,6 @@
 //! The schemas of jobs.
 
+use roster_core::model::Work;
 use serde_json::Value;
 
 use super::schema::{count, id, map_of, object, of, one_of, or_null, text, time};
@@ -27,6 +28,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
                         or_null(text("external_id_differs")),
                         "What to look at although it was done.",
                     ),
+                    ("detail", or_null(text("unknown role")), "Why it was refused, in words."),
                 ],
             ),
         ),
@@ -44,25 +46,16 @@ fn job() -> Value {
         "Something that takes long.",
         vec![
             ("id", id("job"), "Its id."),
-            (
-                "kind",
-                one_of(&[
-                    "remove_everywhere",
-                    "bulk",
-                    "import_members",
-                    "import_accounts",
-                    "map_owners",
-                    "replay_dead_letters",
-                    "reassign_records",
-                    "erase_user",
-                    "refresh_cards",
-                ]),
-                "What it does.",
-            ),
+            ("kind", one_of(&Work::KINDS), "What it does."),
             ("organization_id", or_null(id("org")), "Where, if it is about one organization."),
             ("status", status, "How far it has come."),
             ("progress", progress, "The same in numbers."),
             ("summary", map_of(&count(40)), "How many items ended how."),
+            (
+                "failure",
+                or_null(text("no_seat")),
+                "Why it failed, or did not get on when it was last tried: a code, or words.",
+            ),
             ("created_at", time(), "When it was asked for."),
             ("finished_at", or_null(time()), "When it ended."),
         ],

@@ -181,7 +181,8 @@ async fn next(call: &Call, seen: &Job) -> Option<Job> {
         }
         let afresh = call.afresh().await.ok()?;
         let job = flows::find_job(call.roster(), &afresh, seen.id).await.ok()?;
-        if job.done != seen.done || job.status != seen.status || job.total != seen.total {
+        let state = |job: &Job| (job.done, job.total, job.status, job.failure.clone());
+        if state(&job) != state(seen) {
             return Some(job);
         }
     }

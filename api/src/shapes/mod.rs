@@ -300,7 +300,8 @@ pub fn job(job: &Job) -> Value {
     json!({
         "id": job.id, "kind": job.work.kind(), "organization_id": job.work.organization(),
         "status": job.status.name(), "progress": {"done": job.done, "total": job.total},
-        "summary": job.summary, "created_at": job.created_at, "finished_at": job.finished_at,
+        "summary": job.summary, "failure": job.failure, "created_at": job.created_at,
+        "finished_at": job.finished_at,
     })
 }
 
@@ -308,7 +309,7 @@ pub fn job(job: &Job) -> Value {
 pub fn outcome(outcome: &Outcome) -> Value {
     json!({
         "item": outcome.item, "line": outcome.line, "status": outcome.status.name(), "code": outcome.code,
-        "warning": outcome.warning,
+        "warning": outcome.warning, "detail": outcome.detail,
     })
 }
 

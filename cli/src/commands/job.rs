@@ -81,6 +81,7 @@ const FIELDS: &[Column] = &[
     ("done", "/progress/done"),
     ("of", "/progress/total"),
     ("summary", "/summary"),
+    ("why", "/failure"),
     ("created", "/created_at"),
     ("finished", "/finished_at"),
 ];
@@ -91,9 +92,10 @@ const RESULTS: &[Column] = &[
     ("OUTCOME", "/status"),
     ("CODE", "/code"),
     ("WARNING", "/warning"),
+    ("WHY", "/detail"),
 ];
 
-const REFUSED: &[Column] = &[("ITEM", "/item"), ("LINE", "/line"), ("CODE", "/code")];
+const REFUSED: &[Column] = &[("ITEM", "/item"), ("LINE", "/line"), ("CODE", "/code"), ("WHY", "/detail")];
 
 /// Does it.
 pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
@@ -215,9 +217,6 @@ async fn show(session: &Session, job: &Job) -> Result<(), Failure> {
     session.out.one(&shapes::job(job), FIELDS)?;
     if session.out.is_for_machines() {
         return Ok(());
-    }
-    if let Some(why) = &job.failure {
-        line(&format!("why: {why}"))?;
     }
     let refused = refused(session, job).await?;
     if !refused.is_empty() {

@@ -2,6 +2,7 @@
 //! and once there is room the same server goes on.
 
 use std::cell::RefCell;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -214,4 +215,20 @@ fn redis() {
     };
     story.goes_through(|| server.borrow().folder().fill(ROOM), start_again, false);
     story.ends();
+}
+
+/// The disks of a test that was killed are taken down by the next that makes one; those of one that goes on stay.
+#[test]
+fn disks_of_the_dead_are_taken_down() {
+    let Some(ours) = Folder::small(64) else { return };
+    let mut dead = Command::new("true").spawn().unwrap();
+    dead.wait().unwrap();
+    let left = Folder::new();
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=64k", &format!("roster-tests-{}", dead.id())]).arg(left.path());
+    assert!(mount.status().unwrap().success());
+    let _next = Folder::small(64).unwrap();
+    let mounted = std::fs::read_to_string("/proc/mounts").unwrap();
+    let is_mounted = |folder: &Folder| mounted.contains(&format!(" {} ", folder.path().display()));
+    assert_eq!((is_mounted(&ours), is_mounted(&left)), (true, false), "{mounted}");
 }

@@ -1,6 +1,7 @@
 //! Jobs by the program: listed, followed, stopped, and ended by another where a process dies or stands still (rules M5,
 //! X3); and trails that somebody has changed (rule X1).
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -15,16 +16,17 @@ use roster_core::id::JobId;
 use roster_core::model::Job;
 use roster_core::op::Roster;
 use roster_core::reference::UserRef;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{ConnectOptions, Connection};
 use tokio::runtime::Runtime;
 
 use crate::place::{Place, keys, row_keys};
-use crate::server::Server;
-use crate::stores::{on, on_every_store};
+use crate::server::{Server, call_at};
+use crate::stores::{here, on, on_every_store};
 
-const JOB: &str = "created_at finished_at id kind organization_id progress status summary";
-const ORGANIZATIONS: usize = 100;
+const JOB: &str = "created_at failure finished_at id kind organization_id progress status summary";
+/// More than two chunks of a sweep.
+const ORGANIZATIONS: usize = 45;
 
 /// The store of a place, opened here: nobody works on jobs by this.
 struct Opened(Runtime, Roster);
@@ -58,8 +60,14 @@ impl Opened {
         self.0.block_on(find_job(&self.1, &self.request(), id)).unwrap()
     }
 
-    /// The job once it is so.
-    fn wait(&self, id: JobId, what: &str, patience: Duration, is_so: impl Fn(&Job) -> bool) -> Job {
+    /// The job once it is so, looked at after each pause.
+    fn wait(
+        &self,
+        id: JobId,
+        what: &str,
+        (pause, patience): (Duration, Duration),
+        is_so: impl Fn(&Job) -> bool,
+    ) -> Job {
         let until = Instant::now() + patience;
         loop {
             let job = self.job(id);
@@ -67,7 +75,7 @@ impl Opened {
                 return job;
             }
             assert!(Instant::now() < until, "{id} is never {what}: {job:?}");
-            thread::sleep(Duration::from_millis(2));
+            thread::sleep(pause);
         }
     }
 
@@ -129,12 +137,9 @@ fn with_lia() -> Place {
             scope.spawn(move || {
                 for n in (first..ORGANIZATIONS).step_by(4) {
                     let made = json!({"name": "One", "external_id": format!("o{n}"), "owner": {"external_id": "ada"}});
-                    let (status, answer) = server.call("POST", "/v1/organizations", key, Some(&made));
-                    assert_eq!(status, 201, "{answer}");
+                    create(server, key, "/v1/organizations", &made);
                     let lia = json!({"external_id": "lia", "access": {"type": "organization", "role": "viewer"}});
-                    let path = format!("/v1/organizations/ext:o{n}/members");
-                    let (status, answer) = server.call("POST", &path, key, Some(&lia));
-                    assert_eq!(status, 201, "{answer}");
+                    create(server, key, &format!("/v1/organizations/ext:o{n}/members"), &lia);
                 }
             });
         }
@@ -143,17 +148,52 @@ fn with_lia() -> Place {
     place
 }
 
+/// Creates something; sends it again where a slow machine has taken too long for it, or is still at it.
+fn create(server: &Server, key: &str, path: &str, body: &Value) {
+    let name = RandomState::new().build_hasher().finish();
+    let headers = format!("Authorization: Bearer {key}\r\nIdempotency-Key: {name:x}\r\n");
+    for _ in 0..10 {
+        match call_at(&server.address, "POST", path, &headers, Some(body)).unwrap() {
+            (201, _) => return,
+            (503, refused) => {
+                assert!(refused["code"] == "outcome_unknown" || refused["code"] == "busy", "{refused}");
+                thread::sleep(Duration::from_millis(200));
+            }
+            (status, answer) => panic!("{status} {answer}"),
+        }
+    }
+    panic!("{path} takes too long");
+}
+
 /// Half-way: it has told of some organizations, and not of all.
-fn half_way(opened: &Opened, id: JobId, process: &Child, signal: &str) {
-    opened.wait(id, "begun", Duration::from_secs(20), |job| job.done > 0);
+fn half_way(place: &Place, opened: &Opened, id: JobId, process: &Child, signal: &str) {
+    let looks = (Duration::from_millis(2), Duration::from_secs(20));
+    opened.wait(id, "begun", looks, |job| job.done > 0);
     send(process, signal);
+    while signal == "STOP" && here() == "sqlite" && !can_be_written(place) {
+        send(process, "CONT");
+        thread::sleep(Duration::from_millis(1));
+        send(process, signal);
+    }
     let job = opened.job(id);
     assert!(!job.status.is_finished() && job.done < ORGANIZATIONS as u64, "too late: {job:?}");
 }
 
+/// Whether nobody stands still in the middle of a transaction: a file has one writer, however long that takes.
+fn can_be_written(place: &Place) -> bool {
+    Runtime::new().unwrap().block_on(async {
+        let file = place.path().join("roster-data/roster.db");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+        let mut connection = options.busy_timeout(Duration::from_millis(100)).connect().await.unwrap();
+        sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK").execute(&mut connection).await.is_ok()
+    })
+}
+
 /// All is done, within the minute; nobody is in that was removed.
 fn is_ended(place: &Place, opened: &Opened, id: JobId) {
-    let job = opened.wait(id, "ended", Duration::from_mins(1), |job| job.status.is_finished());
+    // Seldom: a lease has to end first, and others wait for the cores.
+    let looks = (Duration::from_millis(500), Duration::from_mins(3));
+    let job = opened.wait(id, "ended", looks, |job| job.status.is_finished());
     assert_eq!((job.status.name(), job.done), ("completed", ORGANIZATIONS as u64), "{job:?}");
     let lia = place.json("member show ext:lia --organization ext:o7");
     assert_eq!(lia["status"], "former");
@@ -176,7 +216,7 @@ fn killed() {
         }
     };
     let opened = Opened::of(&place);
-    half_way(&opened, id, &child, "KILL");
+    half_way(&place, &opened, id, &child, "KILL");
     child.wait().unwrap();
     let _server = Server::start(&place);
     is_ended(&place, &opened, id);
@@ -192,7 +232,7 @@ fn stood_still() {
         flows::remove_everywhere(&opened.1, &opened.request(), lia).await.unwrap().output.id
     });
     let mut first = place.command().args(worker).spawn().unwrap();
-    half_way(&opened, id, &first, "STOP");
+    half_way(&place, &opened, id, &first, "STOP");
     let mut second = place.command().args(worker).spawn().unwrap();
     is_ended(&place, &opened, id);
     let entries = opened.entries();
@@ -206,15 +246,15 @@ fn stood_still() {
     place.done("verify");
 }
 
-/// Leases last half a minute: whatever has to wait for the end of one waits at the same time. One that stands still in the
-/// middle of a transaction would keep others from a database of SQL until that has timed out.
+/// Leases last half a minute: whatever has to wait for the end of one waits at the same time. Postgres lets go of one that
+/// stands still in the middle of a transaction after ten seconds.
 #[test]
 fn m5_a_sweep_that_is_killed_or_stands_still_is_ended_by_another() {
     thread::scope(|scope| {
         for store in ["sqlite", "postgres", "redis", "redis-cluster"] {
             scope.spawn(move || on(store, killed));
+            scope.spawn(move || on(store, stood_still));
         }
-        scope.spawn(move || on("redis", stood_still));
     });
 }
 

@@ -73,9 +73,8 @@ impl Backing {
     }
 }
 
-const KILLS: [(&str, Victim, u32); 8] = [
-    ("sqlite", Victim::Server, 20),
-    ("sqlite", Victim::Server, 90),
+const KILLS: [(&str, Victim, u32); 7] = [
+    ("sqlite", Victim::Server, 30),
     ("sqlite", Victim::Server, 150),
     ("postgres", Victim::Server, 70),
     ("postgres", Victim::Store, 110),
@@ -159,7 +158,7 @@ fn all_told(place: &Place, told: &[u32]) {
             return;
         }
         assert!(begun.elapsed() < Duration::from_mins(2), "answered, then lost: {lost:?}");
-        std::thread::sleep(Duration::from_millis(200));
+        std::thread::sleep(Duration::from_secs(1));
     }
 }
 

@@ -2,11 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod demo;
+mod follow;
 mod full;
 mod import;
 mod jobs;
 mod kill;
 mod leavers;
+mod lists;
 mod logs;
 mod nouns;
 mod people;

@@ -289,7 +289,7 @@ on_every_store! {
         let counted =
             ["added", "changed", "unchanged", "refused"].map(|name| report["summary"][name].as_i64().unwrap());
         assert_eq!(counted, [1, 0, 1, 1]);
-        assert_eq!(keys(&report["results"][0]), "code item line status warning");
+        assert_eq!(keys(&report["results"][0]), "code detail item line status warning");
         assert_eq!(report["results"][2]["code"], "owner_by_transfer_only");
         assert_eq!(report["results"][2]["line"], 4);
 
@@ -366,7 +366,7 @@ on_every_store! {
         for (line, text) in [
             (
                 "import accounts accounts.csv --organization ext:acme",
-                "item,line,status,code,warning\r\nwest,2,added,,\r\nnorth,3,unchanged,,\r\n",
+                "item,line,status,code,warning,detail\r\nwest,2,added,,,\r\nnorth,3,unchanged,,,\r\n",
             ),
             (
                 "member deactivate ext:bob ext:cat --organization ext:acme --yes",

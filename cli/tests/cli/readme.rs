@@ -13,7 +13,7 @@ use crate::place::{Place, count};
 use crate::server::Server;
 use crate::stores::{here, on_every_store};
 
-/// Set to go through the whole file of members; without it through so many rows of it.
+/// Set to take the whole file of members on every store; without it so many rows of it are gone through here.
 const WHOLE: &str = "ROSTER_TEST_WHOLE_FILE";
 const ROWS: usize = 200;
 const FILE: &str = "tests/data/organization-members.csv";
@@ -26,6 +26,11 @@ const AROUND: &str = r#"
 curl() { command curl -sS -w '%{stderr}%{http_code} ' "$@" 2>>statuses; }
 trap 'echo "$BASH_COMMAND" >>failed' ERR
 "#;
+
+/// Whether the whole file of members is wished for on every store.
+pub fn takes_whole() -> bool {
+    std::env::var_os(WHOLE).is_some()
+}
 
 /// The blocks of shell under a heading.
 fn blocks(heading: &str) -> Vec<String> {
@@ -59,7 +64,7 @@ fn line(line: &str) -> String {
 /// Puts the file where the README has it: how many rows it has and how many accounts.
 fn import_file(place: &Place) -> (usize, usize) {
     let text = fs::read_to_string(root().join(FILE)).unwrap();
-    let rows = if std::env::var_os(WHOLE).is_some() { usize::MAX } else { ROWS + 1 };
+    let rows = if takes_whole() { usize::MAX } else { ROWS + 1 };
     let cut: String = text.split_inclusive('\n').take(rows).collect();
     fs::create_dir_all(place.path().join(FILE).parent().unwrap()).unwrap();
     place.write(FILE, &cut);

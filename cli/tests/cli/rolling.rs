@@ -16,7 +16,7 @@ use crate::stores::on_every_store;
 const ACCOUNTS: &str = "/v1/organizations/ext:acme/accounts";
 const WRITERS: usize = 4;
 /// So many rows has the import that is under way when the first server ends.
-const IMPORTED: usize = 1_500;
+const IMPORTED: usize = 500;
 
 /// Where the servers are now.
 struct Addresses(Mutex<[String; 2]>);
@@ -110,7 +110,7 @@ on_every_store! {
         let job_path = format!("/v1/jobs/{job}");
         // It is the first server's, which ends before the other.
         while first.call("GET", &job_path, &key, None).1["status"] == "queued" {
-            thread::sleep(Duration::from_millis(5));
+            thread::sleep(Duration::from_millis(20));
         }
         let mut servers = [first, Server::start(&place)];
         let addresses = Addresses(Mutex::new(servers.each_ref().map(|server| server.address.clone())));
@@ -141,7 +141,7 @@ on_every_store! {
             for (n, server) in servers.iter_mut().enumerate() {
                 let enough = written.load(Ordering::SeqCst) + 20;
                 while written.load(Ordering::SeqCst) < enough {
-                    thread::yield_now();
+                    thread::sleep(Duration::from_millis(5));
                 }
                 if n == 0 {
                     let (_, job) = server.call("GET", &format!("/v1/jobs/{job}"), &key, None);

@@ -29,6 +29,12 @@ pub(crate) fn user_entry(user: &User) -> DirectoryEntry {
     DirectoryEntry { id: DirectoryId::User(user.id), search, active: user.status != UserStatus::Erased }
 }
 
+/// What lists show of a user. Of somebody who is being erased nothing comes back, though their record has the names until the
+/// end (rule L5).
+fn shown_of(user: &User) -> Card {
+    if user.status == UserStatus::Erased { Card::default() } else { user.card() }
+}
+
 /// What the directory says of an organization.
 pub(crate) fn organization_entry(organization: &Organization) -> DirectoryEntry {
     let search = search_keys(Some(&organization.name), None, organization.external_id.as_ref());
@@ -75,13 +81,13 @@ pub(crate) async fn refresh_cards_in(
     organizations: &[OrganizationId],
 ) -> Result<Vec<bool>, OpError> {
     let mut changed = vec![false; organizations.len()];
-    let mut card = read_user(roster, user).await?.0.card();
+    let mut card = shown_of(&read_user(roster, user).await?.0);
     loop {
         for (organization, changed) in organizations.iter().zip(&mut changed) {
             let refresh = RefreshCard { organization: *organization, user, card: card.clone() };
             *changed |= run(roster, &request.as_system("card"), &refresh).await?.output;
         }
-        let after = read_user(roster, user).await?.0.card();
+        let after = shown_of(&read_user(roster, user).await?.0);
         if after == card {
             return Ok(changed);
         }
@@ -96,7 +102,7 @@ async fn put_cards(roster: &Roster, request: &Request, user: &User) -> Result<()
         let found = roster.store.list(&listing, &page).await?;
         for row in &found.rows {
             if let Record::Membership(at) = &row.stored.record {
-                let card = RefreshCard { organization: at.organization, user: user.id, card: user.card() };
+                let card = RefreshCard { organization: at.organization, user: user.id, card: shown_of(user) };
                 run(roster, &request.as_system("card"), &card).await?;
             }
         }
@@ -117,7 +123,7 @@ pub(crate) async fn refresh_card(
 ) -> Result<(), OpError> {
     let mut shown = shown;
     loop {
-        let card = read_user(roster, user).await?.0.card();
+        let card = shown_of(&read_user(roster, user).await?.0);
         if card == shown {
             return Ok(());
         }

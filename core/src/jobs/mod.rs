@@ -37,6 +37,7 @@ use crate::ops::job::{Advance, AdvanceJob, ClearParts, Ending, RowDone, RowInJob
 use crate::ops::pointer::{DEAD_AFTER, PutDirectoryEntry, RemoveDirectoryEntry};
 use crate::refusal::OpError;
 use crate::stop::Stop;
+use crate::store::StoreErrorKind;
 
 /// How often a worker looks for jobs that others asked for.
 const LOOK: Duration = Duration::from_secs(2);
@@ -305,7 +306,7 @@ impl Held {
             Err(Interrupted::Failed(error)) => {
                 tracing::warn!(job = %id, %error, "a job is left for another attempt");
                 let after = (1_i64 << attempts.min(8)).min(LONGEST_WAIT);
-                Ending::Released { after, why: Some(error.to_string()) }
+                Ending::Released { after, why: Some(said_of(&error)) }
             }
         };
         let said = self.say(&system, id, Advance { ending, ..Advance::default() }).await;
@@ -391,6 +392,20 @@ impl Held {
             _ => None,
         })
     }
+}
+
+/// Why a job did not get on, for whoever may see it: a code, and what there is to do. What a store says is for the log.
+fn said_of(error: &OpError) -> String {
+    let words = match error {
+        OpError::Store(failure) => match failure.kind {
+            StoreErrorKind::Unavailable => "the store cannot be reached".to_owned(),
+            StoreErrorKind::Busy => "the store has too much to do".to_owned(),
+            StoreErrorKind::OutcomeUnknown => "the store did not answer".to_owned(),
+            StoreErrorKind::Corrupt => "something in the store cannot be read; the log says what".to_owned(),
+        },
+        OpError::Refused(_) | OpError::Busy | OpError::Lost | OpError::Replay(_) => error.to_string(),
+    };
+    format!("{}: {words}", error.code())
 }
 
 /// The request by which a job acts: as whoever asked for it, with ids of its own.

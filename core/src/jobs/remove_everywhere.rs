@@ -26,11 +26,8 @@ impl Held {
         let request = as_asked(&self.roster, &job);
         let (job, failed) = self.end_memberships(&request, job, (user, cuts), false).await?;
         let (job, invited) = self.end_invitations(&request, job, user).await?;
-        let (lasting, passing): (Vec<_>, Vec<_>) =
-            failed.into_iter().partition(|(_, failure)| job.attempts >= MAX_ATTEMPTS && will_last(failure));
-        if !lasting.is_empty() {
-            // They have no access there, whatever is written down; whoever mends the store asks for it again.
-            let outcomes = lasting.iter().map(|(at, failure)| refused(*at, failure.code())).collect();
+        let (outcomes, passing) = given_up(&job, failed);
+        if !outcomes.is_empty() {
             let passed_over = Some(passing.iter().map(|(at, _)| *at).collect());
             self.say(&request, job.id, Advance { outcomes, passed_over, ..Advance::default() }).await?;
         }
@@ -122,10 +119,18 @@ impl Held {
 }
 
 /// An organization in which it could not be written down, and why.
-type Failed = (OrganizationId, OpError);
+pub(super) type Failed = (OrganizationId, OpError);
+
+/// What is told, after many attempts, of organizations that waiting does not mend, and those that are waited for. The person has
+/// no access there, whatever is written down; whoever mends the store asks for it again.
+pub(super) fn given_up(job: &Job, failed: Vec<Failed>) -> (Vec<Outcome>, Vec<Failed>) {
+    let (lasting, passing): (Vec<_>, Vec<_>) =
+        failed.into_iter().partition(|(_, failure)| job.attempts >= MAX_ATTEMPTS && will_last(failure));
+    (lasting.iter().map(|(at, failure)| refused(*at, failure.code())).collect(), passing)
+}
 
 /// Whether waiting does not mend it.
-fn will_last(failure: &OpError) -> bool {
+pub(super) fn will_last(failure: &OpError) -> bool {
     match failure {
         OpError::Store(failure) => failure.kind == StoreErrorKind::Corrupt,
         OpError::Refused(refusal) => *refusal != Refusal::Conflict,
@@ -134,7 +139,7 @@ fn will_last(failure: &OpError) -> bool {
 }
 
 /// What is said of an organization in which it was written down.
-fn outcome_of(organization: OrganizationId, swept: Swept) -> Outcome {
+pub(super) fn outcome_of(organization: OrganizationId, swept: Swept) -> Outcome {
     let status = match swept {
         Swept::Removed => OutcomeStatus::Removed,
         Swept::Unchanged | Swept::Awaited(_) => OutcomeStatus::Unchanged,

@@ -129,19 +129,19 @@ impl Work {
         "refresh_cards",
     ];
 
-    /// The kind, as the API shows it.
+    /// The kind, as the API shows it. It is one of the list, so that a new one cannot be left out there.
     pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::RemoveEverywhere { .. } => "remove_everywhere",
-            Self::ReassignRecords { .. } => "reassign_records",
-            Self::EraseUser { .. } => "erase_user",
-            Self::Bulk { .. } => "bulk",
-            Self::ImportMembers { .. } => "import_members",
-            Self::ImportAccounts { .. } => "import_accounts",
-            Self::MapOwners { .. } => "map_owners",
-            Self::ReplayLetters { .. } => "replay_dead_letters",
-            Self::RefreshCards { .. } => "refresh_cards",
-        }
+        Self::KINDS[match self {
+            Self::RemoveEverywhere { .. } => 0,
+            Self::ReassignRecords { .. } => 1,
+            Self::EraseUser { .. } => 2,
+            Self::Bulk { .. } => 3,
+            Self::ImportMembers { .. } => 4,
+            Self::ImportAccounts { .. } => 5,
+            Self::MapOwners { .. } => 6,
+            Self::ReplayLetters { .. } => 7,
+            Self::RefreshCards { .. } => 8,
+        }]
     }
 
     /// The organization it is about, if it is about one.
@@ -324,6 +324,9 @@ pub struct Job {
     /// Organizations that could not be read or written: they are tried again behind all others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passed_over: Vec<OrganizationId>,
+    /// Those of them in which it is not written down yet that a membership has ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unswept: Vec<OrganizationId>,
     /// Seats held for what is still to be done.
     pub seats_held: i64,
     /// Who is at it.
@@ -334,7 +337,7 @@ pub struct Job {
     pub not_before: Timestamp,
     /// Somebody wants it stopped.
     pub cancelled: bool,
-    /// Why it was given up, for people.
+    /// Why it was given up, or did not get on when it was last tried: a code, or words for people.
     pub failure: Option<String>,
     /// When it was asked for.
     pub created_at: Timestamp,

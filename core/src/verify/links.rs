@@ -8,7 +8,9 @@ use crate::flows::lagging_owners;
 use crate::flows::refresh::{organization_entry, user_entry};
 use crate::home::{Home, Key, Record};
 use crate::id::{AccountId, OrganizationId, UserId};
-use crate::model::{Card, ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, Member, Organization, User};
+use crate::model::{
+    Card, ClaimName, ClaimTarget, DirectoryEntry, DirectoryId, Member, Organization, User, UserStatus,
+};
 use crate::op::Roster;
 use crate::store::{Dump, StoreError};
 
@@ -165,6 +167,8 @@ async fn of_member(
     }
     match read.records.get(&Key::User).map(|stored| &stored.record) {
         Some(Record::User(user)) if user.card() == member.card => {}
+        // An erasure takes the names from here first, and from the person's own record last.
+        Some(Record::User(user)) if user.status == UserStatus::Erased && member.card == Card::default() => {}
         Some(Record::User(_)) => broken.push(Broken::Card(organization, member.user, member.card.clone())),
         _ => broken.push(Broken::Nobody(member.user)),
     }

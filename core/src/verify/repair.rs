@@ -6,7 +6,7 @@ use crate::actor::Actor;
 use crate::facts::Request;
 use crate::flows::claims::{self, Taken};
 use crate::flows::map_owner;
-use crate::flows::refresh::{refresh_card, refresh_organization, refresh_user};
+use crate::flows::refresh::{refresh_card, refresh_organization, refresh_user_entry};
 use crate::home::{Home, Key, Record};
 use crate::model::{DirectoryEntry, DirectoryId};
 use crate::op::{Roster, run};
@@ -82,7 +82,7 @@ async fn mend(roster: &Roster, request: &Request, broken: &Broken) -> Result<boo
                 Err(error) => return Err(error),
             }
         }
-        Broken::Entry(DirectoryId::User(user)) => refresh_user(roster, request, *user).await?,
+        Broken::Entry(DirectoryId::User(user)) => drop(refresh_user_entry(roster, request, *user).await?),
         Broken::Entry(DirectoryId::Organization(organization)) => {
             refresh_organization(roster, request, *organization).await?;
         }

@@ -120,8 +120,12 @@ pub(super) async fn remove_all(
     names: &[Uuid],
 ) -> Result<(), Fault> {
     query!(
-        "DELETE FROM directory_entries kept USING UNNEST($1::bigint[], $2::uuid[]) AS gone (home, id)
-         WHERE kept.home = gone.home AND kept.id = gone.id",
+        "WITH gone AS MATERIALIZED (
+             SELECT * FROM UNNEST($1::bigint[], $2::uuid[]) AS gone (home, id)
+         ), forgotten AS (
+             DELETE FROM directory_words o USING gone WHERE o.home = gone.home AND o.id = gone.id
+         )
+         DELETE FROM directory_entries kept USING gone WHERE kept.home = gone.home AND kept.id = gone.id",
         homes,
         names
     )

@@ -219,6 +219,8 @@ pub(super) async fn remove_all(
              SELECT * FROM UNNEST($1::bigint[], $2::uuid[]) AS gone (home, id)
          ), settled AS (
              DELETE FROM due USING gone WHERE due.home = gone.home AND due.kind = 'member' AND due.id = gone.id
+         ), forgotten AS (
+             DELETE FROM member_words o USING gone WHERE o.home = gone.home AND o.user_id = gone.id
          )
          DELETE FROM members kept USING gone WHERE kept.home = gone.home AND kept.user_id = gone.id",
         homes,

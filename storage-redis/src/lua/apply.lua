@@ -1,5 +1,5 @@
--- Every script begins with this. KEYS[1] is the hash of a home; its field ".redo" holds the writes of a commit
--- between the first and the last of them, so that whoever finds it can finish what a crash cut off.
+-- Every script begins with this. KEYS[1] is the hash of a home; its field ".redo" holds the writes of a commit that was
+-- refused one between the first and the last of them, so that whoever finds it can finish what is half done.
 local HOME, LINES, INDEX, LOG, PERSONAL, WHO, DONE = unpack(KEYS)
 
 -- Does again what can be done again without harm: every write is absolute.

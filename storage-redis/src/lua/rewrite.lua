@@ -9,6 +9,6 @@ for n = 4, #ARGV do
   lines[#lines + 1] = ARGV[n]
 end
 write('HSET', HOME, field, after)
-index(field, lines)
+index({ field }, { lines })
 finish()
 return 1

@@ -50,6 +50,43 @@ pub async fn commit_all_answers_each_set_by_itself(at: &TestStore) {
     assert_eq!(store.commit_all(&[]).await, vec![]);
 }
 
+/// Some of each home are refused, each for another reason; with a claim that is taken and given back between them.
+pub async fn commit_all_answers_for_many_homes(at: &TestStore) {
+    let mut sets = Vec::new();
+    for n in 1..=30_u64 {
+        let to = |m: u64| change(10 * n + m, &organization_home(n)).put(Record::Account(account(n)));
+        let name = Home::Claim(ClaimName::Email(format!("eva{n}@example.com")));
+        sets.push(to(1).done());
+        sets.push(change(10 * n + 2, &name).put(Record::Claim(claim(1))).done());
+        sets.push(match n % 4 {
+            0 => to(3).guard(Key::Account(account_id(n)), None).done(),
+            1 => to(3).add(Tally::Seats, 1, 5..=9).done(),
+            2 => to(3).not_after(START.plus_seconds(-1)).done(),
+            _ => to(1).done(),
+        });
+        sets.push(change(10 * n + 4, &name).remove(Key::Claim).done());
+        sets.push(to(5).guard(Key::Account(account_id(n)), Some(commit_id(10 * n + 1))).done());
+    }
+    let outcomes = at.store.commit_all(&sets).await;
+    assert_eq!(outcomes.len(), sets.len());
+    for (n, told) in (1_u64..).zip(outcomes.chunks(5)) {
+        let is_entry = |told: &Result<Committed, CommitError>, seq: u64| matches!(told, Ok(Committed::Now(Some(head))) if head.seq == seq);
+        assert!(is_entry(&told[0], 1) && is_entry(&told[4], 2), "{told:?}");
+        assert_eq!((&told[1], &told[3]), (&Ok(Committed::Now(None)), &Ok(Committed::Now(None))));
+        assert_eq!(
+            told[2],
+            match n % 4 {
+                0 => Err(CommitError::Conflict(Key::Account(account_id(n)))),
+                1 => Err(CommitError::OutOfBounds(Tally::Seats)),
+                2 => Err(CommitError::TooLate),
+                _ => Ok(Committed::Before),
+            }
+        );
+    }
+    let homes = at.store.homes(None, 100).await.unwrap();
+    assert!(homes.len() == 30 && homes.iter().all(Home::has_log), "no name is left: {homes:?}");
+}
+
 pub async fn commit_all_applies_sets_of_one_home_in_order(at: &TestStore) {
     let (store, key) = (at.store.as_ref(), Key::Account(account_id(1)));
     let mut sets = Vec::new();

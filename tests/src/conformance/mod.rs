@@ -29,9 +29,11 @@ macro_rules! conformance_cases {
                 tallies_stay_within_their_ranges
                 adding_nothing_checks_the_range_alone
                 writes_apply_in_order
+                nothing_is_missing_that_was_made
                 malformed_change_sets_are_refused;
             batches:
                 commit_all_answers_each_set_by_itself
+                commit_all_answers_for_many_homes
                 commit_all_applies_sets_of_one_home_in_order
                 commit_all_takes_more_than_one_transaction_carries;
             logs:

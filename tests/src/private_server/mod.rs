@@ -142,10 +142,15 @@ const BALLAST: &str = "ballast";
 #[derive(Debug)]
 struct SmallDisk(PathBuf);
 
+/// What such a file system is called, before the number of the process that made it.
+const DISK: &str = "roster-tests-";
+
 impl SmallDisk {
     fn over(folder: &Path, size: u32) -> Result<Self, String> {
+        take_down_left();
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &format!("mode=0700,size={size}k"), "roster-tests"]).arg(folder);
+        let name = format!("{DISK}{}", std::process::id());
+        mount.args(["-t", "tmpfs", "-o", &format!("mode=0700,size={size}k"), &name]).arg(folder);
         let ran = mount.output().map_err(|error| format!("mount: {error}"))?;
         if ran.status.success() {
             Ok(Self(folder.to_owned()))
@@ -157,9 +162,32 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Also where somebody has a file there open still.
-        let _gone = Command::new("umount").arg("--lazy").arg(&self.0).status();
+        take_down(&self.0);
     }
+}
+
+/// Also where somebody has a file there open still.
+fn take_down(folder: &Path) {
+    let _gone = Command::new("umount").arg("--lazy").arg(folder).stderr(Stdio::null()).status();
+}
+
+/// Takes down what processes that were killed have left mounted.
+fn take_down_left() {
+    let mounted = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    for folder in mounted.lines().filter_map(left_by_the_dead) {
+        take_down(folder);
+        // Another may have been quicker.
+        let _gone = fs::remove_dir(folder);
+    }
+}
+
+/// Where a line of `/proc/mounts` is of one of these file systems, and nobody bears the number any more: its folder.
+fn left_by_the_dead(line: &str) -> Option<&Path> {
+    let (name, rest) = line.split_once(' ')?;
+    let process: u32 = name.strip_prefix(DISK)?.parse().ok()?;
+    let (folder, rest) = rest.split_once(' ')?;
+    let is_dead = rest.starts_with("tmpfs ") && !Path::new(&format!("/proc/{process}")).exists();
+    is_dead.then_some(Path::new(folder))
 }
 
 impl Default for Folder {

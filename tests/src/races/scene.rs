@@ -19,14 +19,13 @@ use roster_core::ops::member::{AccessAsk, Joining, RemoveMember};
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::reference::{AccountRef, UserRef};
 use roster_core::refusal::OpError;
-use roster_core::secret::{PasswordCost, Passwords};
-use roster_core::sign_in::SignIn;
 use roster_core::store::{ChangeSet, CommitError, Committed, Store};
 use roster_core::verify::{verify_all, verify_home};
 use tokio::task::JoinHandle;
 
 use super::{GUARDS, Race};
 use crate::gate::{Between, Hook};
+use crate::http::roster_on;
 use crate::replicas::again;
 use crate::stores::{CountingEntropy, ManualClock, TestStore, fresh};
 
@@ -74,10 +73,7 @@ impl Scene {
     pub async fn on(store: &'static str, race: Race) -> Self {
         let test = fresh(store).await;
         let entropy = Arc::new(CountingEntropy::new(test.clock.clone()));
-        let cost = PasswordCost { memory: 8, passes: 1, lanes: 1 };
-        let passwords = || Passwords::new(cost, 1).expect("a cost");
-        let sign_in = || Arc::new(SignIn { passwords: passwords(), ..SignIn::default() });
-        let roster = |store| Roster { sign_in: sign_in(), ..Roster::new(store, entropy.clone()) };
+        let roster = |store| roster_on(store, entropy.clone());
         let replicas = [roster(guarded(Arc::clone(&test.store))), roster(guarded(again(&test).await))];
         let mut users = Vec::new();
         for name in ["olga", "anna", "bert", "mia"] {

@@ -62,13 +62,9 @@ impl Deref for Prepared {
 }
 
 impl Prepared {
-    /// Another such: a copy, where that is less work.
+    /// Another such, with a store of its own.
     pub async fn another(&self) -> Self {
-        let test = self.world.test();
-        match &test.memory {
-            Some(_) => Self { world: self.world.copied().await, ids: self.ids.clone() },
-            None => prepared(test.name).await,
-        }
+        Self { world: self.world.copied().await, ids: self.ids.clone() }
     }
 }
 

@@ -17,10 +17,9 @@ use roster_core::ops::post::SetPost;
 use roster_core::ops::record::PutRecord;
 use roster_core::reads::{self, MemberFilter};
 use roster_core::reference::{OrganizationRef, UserRef};
-use roster_core::secret::{InvitationLink, PasswordCost, Passwords};
-use roster_core::sign_in::SignIn;
-use roster_core::store::Store;
+use roster_core::secret::InvitationLink;
 use roster_tests::gate::{Between, Hook};
+use roster_tests::http::roster_on;
 use roster_tests::stores::{CountingEntropy, ManualClock, TestStore, copied, fresh};
 
 use crate::flow::{Ids, MEMBER, external, new_organization, person};
@@ -39,7 +38,7 @@ impl Scene {
     pub async fn on(store: &str) -> Self {
         let at = fresh(store).await;
         let entropy: Arc<dyn Entropy> = Arc::new(CountingEntropy::new(at.clock.clone()));
-        let roster = make(at.store.clone(), &entropy);
+        let roster = roster_on(at.store.clone(), Arc::clone(&entropy));
         let request = || Request::new(Actor::CLI, entropy.as_ref());
         let mut made = Vec::new();
         for (name, id, owner) in [("Cloud", "cloud", "olga"), ("Other", "other", "otto")] {
@@ -110,12 +109,12 @@ impl Scene {
 
     /// On the store itself.
     pub fn roster(&self) -> Roster {
-        make(self.at.store.clone(), &self.entropy)
+        roster_on(self.at.store.clone(), Arc::clone(&self.entropy))
     }
 
     /// On the store behind a hook.
     pub fn behind(&self, hook: Arc<dyn Hook>) -> Roster {
-        make(Between::new(self.at.store.clone(), hook), &self.entropy)
+        roster_on(Between::new(self.at.store.clone(), hook), Arc::clone(&self.entropy))
     }
 
     /// The clock.
@@ -299,10 +298,4 @@ impl Scene {
 
 fn is_receipt(record: &Record) -> bool {
     matches!(record, Record::Receipt(_))
-}
-
-fn make(store: Arc<dyn Store>, entropy: &Arc<dyn Entropy>) -> Roster {
-    let cost = PasswordCost { memory: 8, passes: 1, lanes: 1 };
-    let sign_in = SignIn { passwords: Passwords::new(cost, 1).unwrap(), ..SignIn::default() };
-    Roster { sign_in: Arc::new(sign_in), ..Roster::new(store, Arc::clone(entropy)) }
 }

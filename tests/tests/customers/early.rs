@@ -1,18 +1,23 @@
 //! What people did before they were in any organization: it waits for those that the source puts them into (rules T7, G4).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use async_trait::async_trait;
 use roster_core::actor::Actor;
 use roster_core::facts::Request;
-use roster_core::home::Home;
-use roster_core::model::customer::{EarlyPart, Sign};
+use roster_core::home::{Home, Key};
+use roster_core::model::customer::{CustomerKey, EarlyPart, Sign};
 use roster_core::op::{Roster, run};
 use roster_core::ops::stream::KeepEarly;
 use roster_core::stop::Stop;
-use roster_core::store::Clock as _;
+use roster_core::store::{
+    ChangeSet, Clock as _, CommitError, Committed, Store, StoreError, StoreErrorKind, Write,
+};
 use roster_tests::crash::{Afterwards, Crash, Loss};
-use roster_tests::gate::Between;
+use roster_tests::gate::{Between, Hook};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{Customers, drain, selected, text};
@@ -157,5 +162,95 @@ async fn g5_whenever_the_worker_dies_what_waited_counts_once() {
                 assert_eq!(counts, [3, 4], "{store}, commit {n}, {loss:?}");
             }
         }
+    }
+}
+
+/// Holds what is about to wait until it is let go; once it waits, fails at whatever speaks of `behind`, and ever after.
+#[derive(Debug, Default)]
+struct Dies {
+    arrived: Notify,
+    open: Notify,
+    waits: AtomicBool,
+    down: AtomicBool,
+}
+
+#[async_trait]
+impl Hook for Dies {
+    async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+        let early = |write: &Write| matches!(write.key(), Some(Key::Customer(CustomerKey::Early(_))));
+        if changes.writes.iter().any(early) && !self.waits.swap(true, Ordering::SeqCst) {
+            self.arrived.notify_one();
+            self.open.notified().await;
+        } else if self.waits.load(Ordering::SeqCst) && format!("{changes:?}").contains("behind") {
+            self.down.store(true, Ordering::SeqCst);
+        }
+        if self.down.load(Ordering::SeqCst) {
+            let (kind, detail) = (StoreErrorKind::Unavailable, "the test is down".to_owned());
+            return Err(StoreError { kind, operation: "commit", detail }.into());
+        }
+        store.commit(changes).await
+    }
+}
+
+/// L5: whoever is erased while it is written down that something waits of them leaves nothing behind that part of the
+/// request, so that it does not matter whether the worker comes to the end of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l5_nothing_waits_of_the_erased_though_the_worker_dies_in_the_next_part() {
+    for store in selected() {
+        let at = Customers::with(store, json!({"to": "each"})).await;
+        at.says("/v1/identify", json!({"userId": "zoe", "traits": {"email": "zoe@example.com"}})).await;
+        let mut batch: Vec<Value> = (0..100).map(|n| track(n, "zoe", "2026-01-01T08:00:00Z")).collect();
+        batch.push(json!({"type": "identify", "userId": "behind", "traits": {"email": "b@example.com"}}));
+        at.sender().post("/v1/batch", json!({ "batch": batch })).await.is(200);
+        let dies = Arc::new(Dies::default());
+        let below = Between::new(Arc::clone(&at.service().roster.store), Arc::<Dies>::clone(&dies));
+        let dying = drain(&Roster { store: below, ..at.service().roster.clone() });
+        let meanwhile = Arc::clone(&dies);
+        let work = tokio::spawn(async move {
+            // Whoever finds the request another after a while begins it again.
+            for _ in 0..3 {
+                if !meanwhile.down.load(Ordering::SeqCst) {
+                    let _dead = dying.work_off().await;
+                }
+            }
+        });
+        dies.arrived.notified().await;
+        at.erases("zoe").await;
+        dies.open.notify_one();
+        work.await.unwrap();
+        assert!(dies.down.load(Ordering::SeqCst), "{store}: it came to the next part");
+        let home = Home::Stream(at.source.parse().unwrap(), 1);
+        let left = at.service().roster.store.records(&home, None, 100).await.unwrap();
+        assert!(left.is_empty(), "{store}: {left:?}");
+        at.user("behind").await.refused(404, "not_found");
+    }
+}
+
+/// T7, G5: what waits already and has no room in an organization says where it has none, and is not put back: said again
+/// it would wait twice.
+#[tokio::test]
+async fn g5_what_waits_and_has_no_room_is_not_said_again() {
+    for store in selected() {
+        let at = Customers::with(store, json!({"to": "each"})).await;
+        at.says("/v1/batch", json!({"batch": [group("zoe", "cloud")]})).await;
+        let there = |n: u32| {
+            let event = format!("e-{n:04}");
+            json!({
+                "type": "track", "userId": "zoe", "event": event, "messageId": event,
+                "timestamp": "2026-01-01T08:00:00Z", "context": {"groupId": "cloud"},
+            })
+        };
+        let full: Vec<Value> = (0..1_000).map(there).collect();
+        at.says("/v1/batch", json!({"batch": full[..600]})).await;
+        at.says("/v1/batch", json!({"batch": full[600..]})).await;
+        at.says("/v1/batch", json!({"batch": [track(1, "zoe", "2026-01-01T09:00:00Z")]})).await;
+        let cloud = at.world.operator().get("/v1/organizations/ext:cloud").await.is(200);
+        let named = [format!("too_many_events:{}", text(&cloud, "/id"))];
+        assert_eq!(at.dead().await, named, "{store}");
+        assert_eq!(at.replayed_at_once().await, json!(0), "{store}");
+        at.says("/v1/batch", json!({"batch": [group("zoe", "other")]})).await;
+        assert_eq!(seen(&at, "other", "zoe").await.0, 1, "{store}: it has waited once");
+        assert_eq!(at.dead().await, named, "{store}");
+        at.is_clean().await;
     }
 }

@@ -14,7 +14,7 @@ use crate::{Customers, drain, selected, text};
 
 impl Customers {
     /// Erases a user, and has the job done.
-    async fn erases(&self, external: &str) {
+    pub(crate) async fn erases(&self, external: &str) {
         let path = format!("/v1/users/ext:{external}/erase");
         self.world.operator().post(&path, json!({"confirm": true})).await.is(202);
         self.works_off().await;

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use roster_core::home::{Home, Key};
+use roster_core::home::{Home, Key, Record};
 use roster_core::id::{SourceId, UserId};
 use roster_core::ingest::Drain;
-use roster_core::model::customer::CustomerKey;
+use roster_core::jobs::Worker;
+use roster_core::model::customer::{Customer, CustomerKey};
 use roster_core::op::Roster;
 use roster_core::stop::Stop;
 use roster_core::store::{ChangeSet, CommitError, Committed, Store, Write};
@@ -140,4 +141,73 @@ async fn g5_many_slow_sources_keep_no_other_waiting() {
         }
         assert_eq!(at.dead().await, [""; 0], "{store}");
     }
+}
+
+/// Counts letters that are put back: behind the first fifty it waits, and before the next it looks at what is not applied.
+#[derive(Debug, Default)]
+struct PutBack {
+    many: AtomicUsize,
+    arrived: Notify,
+    open: Notify,
+    waiting: Mutex<Option<usize>>,
+}
+
+#[async_trait]
+impl Hook for PutBack {
+    async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+        let again = |write: &Write| match write {
+            Write::Put(Record::Customer(it)) => matches!(&**it, Customer::Inbox(inbox) if inbox.again),
+            _ => false,
+        };
+        if !changes.writes.iter().any(again) {
+            return store.commit(changes).await;
+        }
+        let before = self.many.fetch_add(1, Ordering::SeqCst);
+        if before == 50 {
+            let there = store.records(&changes.home, None, 200).await?;
+            let inbox = |key: Key| matches!(key, Key::Customer(CustomerKey::Inbox(_)));
+            let waiting = there.iter().filter(|stored| inbox(stored.record.key())).count();
+            *self.waiting.lock().unwrap() = Some(waiting);
+        }
+        let committed = store.commit(changes).await;
+        if before == 49 {
+            self.arrived.notify_one();
+            self.open.notified().await;
+        }
+        committed
+    }
+}
+
+/// G5: what a source sends while all of its dead letters are put back is applied before the next of them are, and not behind
+/// them all. Time stands still while anybody is at work, so that a pause is as long as it is needed, on whatever machine.
+#[tokio::test(start_paused = true)]
+async fn g5_news_get_by_between_the_letters_that_a_job_puts_back() {
+    if !selected().contains(&"memory") {
+        return;
+    }
+    let at = Customers::on("memory").await;
+    let dance = |n: u32| json!({"type": "dance", "userId": "max", "messageId": format!("d-{n}")});
+    at.says("/v1/batch", json!({"batch": (0..70).map(dance).collect::<Vec<_>>()})).await;
+    at.world.test().clock.advance_seconds(1);
+    let path = format!("/v1/sources/{}/dead-letters/replay", at.source);
+    at.world.operator().post(&path, json!({"all": true})).await.is(202);
+    at.world.test().clock.advance_seconds(1);
+    let (put_back, stop) = (Arc::new(PutBack::default()), Stop::default());
+    let below = Between::new(Arc::clone(&at.service().roster.store), Arc::<PutBack>::clone(&put_back));
+    let job = Worker::new(Roster { store: below, ..at.service().roster.clone() }, Arc::default());
+    let job = tokio::spawn(async move { job.work_off().await });
+    put_back.arrived.notified().await;
+    at.sender().post("/v1/identify", json!({"userId": "news", "traits": {"n": 1}})).await.is(200);
+    let worker = drain(&at.service().roster);
+    let work = tokio::spawn({
+        let stop = stop.clone();
+        async move { worker.work(stop).await }
+    });
+    put_back.open.notify_one();
+    job.await.unwrap().unwrap();
+    stop.give();
+    work.await.unwrap();
+    assert_eq!(*put_back.waiting.lock().unwrap(), Some(0), "before the fifty-first");
+    assert_eq!(put_back.many.load(Ordering::SeqCst), 70);
+    at.user("news").await.is(200);
 }

@@ -5,6 +5,7 @@
 mod cuts;
 mod https;
 mod leaving;
+mod many;
 mod pooler;
 mod races;
 mod refused;

@@ -1,8 +1,10 @@
 //! Lists: pages, filters, orders, CSV.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use roster_tests::http::Caller;
+use roster_core::jobs::Worker;
+use roster_tests::http::{Caller, text};
 use roster_tests::stores::selected;
 use roster_tests::world::{World, join, on_accounts};
 use serde_json::{Value, json};
@@ -266,4 +268,94 @@ async fn x4_a_list_without_rows_has_its_columns() {
     for path in ["/v1/permissions".to_owned(), format!("{cloud}/roles"), format!("{cloud}/api-keys")] {
         assert!(csv.get(&path).await.text.split("\r\n").count() > 2, "{path}");
     }
+}
+
+/// Rows of a table, the names of its columns first.
+fn cells(table: &str) -> Vec<Vec<String>> {
+    let (mut rows, mut row, mut cell, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
+    let mut letters = table.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' if quoted && letters.next_if_eq(&'"').is_some() => cell.push('"'),
+            '"' => quoted = !quoted,
+            ',' if !quoted => row.push(std::mem::take(&mut cell)),
+            '\n' if !quoted => {
+                row.push(std::mem::take(&mut cell));
+                rows.push(std::mem::take(&mut row));
+            }
+            '\r' if !quoted => {}
+            letter => cell.push(letter),
+        }
+    }
+    rows
+}
+
+/// X4: every list of the document comes as CSV, under the names of the fields that its rows have, and no cell is a formula.
+#[tokio::test]
+async fn x4_every_list_of_the_document_comes_as_csv() {
+    let world = World::with_webhooks("memory").await;
+    let (operator, formula) = (world.operator(), "=1+1");
+    let id = async |path: &str, body: Value| text(&operator.post(path, body).await.is(201), "/id");
+    for path in [CLOUD.to_owned(), format!("{CLOUD}/accounts/ext:north"), "/v1/users/ext:nils".to_owned()] {
+        operator.patch(&path, json!({"name": formula})).await.is(200);
+    }
+    let view = id("/v1/views", json!({"name": formula, "kind": "accounts", "columns": ["name"]})).await;
+    let indicator = id("/v1/indicators", json!({"name": formula, "view_id": view})).await;
+    let groups = json!({"to": "one", "organization": "ext:cloud"});
+    let source = id("/v1/sources", json!({"name": formula, "groups": groups})).await;
+    id(&format!("{CLOUD}/roles"), json!({"name": formula, "permissions": ["members:read"]})).await;
+    let access = json!({"type": "organization", "role": "viewer"});
+    id(&format!("{CLOUD}/api-keys"), json!({"name": formula, "access": access})).await;
+    id(&format!("{CLOUD}/invitations"), json!({"email": "new@example.com", "access": access})).await;
+    let record = json!({"owner": "ext:max", "title": formula});
+    operator.put(&format!("{CLOUD}/records/deal/1"), record).await.is(201);
+    let hook = json!({"url": "https://example.com/", "types": [], "organization": "ext:cloud"});
+    let webhook = id("/v1/webhooks", hook).await;
+    let bulk = json!({"action": "remove", "users": [formula]});
+    let job = text(&operator.post(&format!("{CLOUD}/members/bulk"), bulk).await.is(202), "/job/id");
+    Worker::new(world.service.api.roster.clone(), Arc::default()).work_off().await.unwrap();
+
+    let document = roster_api::openapi::document();
+    let (mut lists, mut made_harmless) = (0, 0);
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let answers = &operation["responses"]["200"]["content"];
+            let is_list = answers["application/json"].to_string().contains("\"next_cursor\"");
+            if !is_list && answers["text/csv"].is_null() {
+                continue;
+            }
+            let named = [
+                ("{organization}", "ext:cloud"),
+                ("{account}", "ext:north"),
+                ("{user}", "ext:nils"),
+                ("{job}", &job),
+                ("{source}", &source),
+                ("{indicator}", &indicator),
+                ("{webhook}", &webhook),
+            ];
+            let at = named.iter().fold(path.clone(), |path, (name, value)| path.replace(name, value));
+            assert!(!at.contains('{'), "say here what {at} is to be asked of");
+            let caller = if path == "/v1/sessions" { world.person("nils") } else { operator.clone() };
+            let csv = caller.clone().with("accept", "text/csv");
+            let (columns, asked) = (json!({"columns": ["name"]}), method == "post");
+            let table = if asked { csv.post(&at, columns.clone()).await } else { csv.get(&at).await };
+            assert_eq!(table.status.as_u16(), 200, "{at}: {}", table.text);
+            assert_eq!(table.header("content-type"), Some("text/csv; charset=utf-8"), "{at}");
+            let rows = cells(&table.text);
+            if is_list {
+                let list =
+                    if asked { caller.post(&at, columns).await } else { caller.get(&at).await }.is(200);
+                let list = list["data"].as_array().unwrap();
+                assert_eq!(rows.len(), list.len() + 1, "{at}: {}", table.text);
+                for name in list.iter().flat_map(|row| row.as_object().unwrap().keys()) {
+                    assert!(rows[0].contains(name), "{at}: {name} is no column");
+                }
+            }
+            let formulas = ['=', '+', '-', '@'];
+            assert!(!rows.iter().flatten().any(|it| it.starts_with(formulas)), "{at}: {}", table.text);
+            made_harmless += usize::from(rows.iter().flatten().any(|it| it == "'=1+1"));
+            lists += 1;
+        }
+    }
+    assert!(lists >= 28 && made_harmless >= 11, "{lists}, {made_harmless}");
 }

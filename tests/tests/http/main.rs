@@ -45,6 +45,7 @@ mod timing;
 mod users;
 mod versions;
 mod webhooks;
+mod worlds;
 
 use std::sync::Arc;
 

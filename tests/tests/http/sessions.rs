@@ -228,7 +228,7 @@ async fn a_password_is_hashed_anew_at_the_cost_that_is_set() {
         let world = World::on(store).await;
         let user = signed_up(&world, "rita", "member").await;
         let before = sign_in(&world, "rita", PASSWORD).await;
-        let cost = PasswordCost { memory: 8, passes: 1, lanes: 1 };
+        let cost = PasswordCost { memory: 16, passes: 1, lanes: 1 };
         let sign_in_there = SignIn { passwords: Passwords::new(cost, 1).unwrap(), ..SignIn::default() };
         let roster = Roster { sign_in: Arc::new(sign_in_there), ..world.service.roster.clone() };
         let kept = async || {

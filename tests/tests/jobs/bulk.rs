@@ -180,9 +180,12 @@ mod cases {
         let job = service.operator().post(&cancel, json!({})).await.is(200);
         assert_eq!(job["status"], "cancelled");
         let left = results(&service, &job).await;
-        let all_left = ids
-            .iter()
-            .map(|id| json!({"item": id, "line": null, "status": "left", "code": null, "warning": null}));
+        let of = |id| {
+            json!({
+                "item": id, "line": null, "status": "left", "code": null, "warning": null, "detail": null,
+            })
+        };
+        let all_left = ids.iter().map(of);
         assert_eq!(left, all_left.collect::<Vec<_>>());
         service.operator().post(&cancel, json!({})).await.refused(409, "job_finished");
         let job = done(&service, &accepted).await;

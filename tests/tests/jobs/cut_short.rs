@@ -4,6 +4,7 @@
 crate::on_every_store! {
     x4_rows_that_are_in_are_told_though_the_import_ends_in_the_midst_of_them
     x4_what_came_before_others_got_in_between_is_told_shown_and_counted
+    t3_an_owner_who_came_by_an_import_that_was_cut_off_is_found_as_it_goes_on
     x4_what_was_foreseen_behind_a_chunk_that_others_got_into_is_forgotten
 }
 
@@ -22,7 +23,6 @@ mod cases {
     use roster_core::op::Roster;
     use roster_core::ops::user::UserPatch;
     use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreError, StoreErrorKind, Write};
-    use roster_core::verify::repair_all;
     use roster_tests::gate::{Between, Hook};
     use roster_tests::http::{Service, text};
     use serde_json::{Value, json};
@@ -152,18 +152,22 @@ mod cases {
     }
 
     /// Before the first commit of members somebody changes the name of one of them. Where an account is then to have an owner,
-    /// others are in the way once.
+    /// others are in the way once, or the process dies.
     #[derive(Debug)]
     struct Owners {
         below: Roster,
         renamed: UserId,
         is_renamed: AtomicBool,
         is_cut: AtomicBool,
+        dies: bool,
     }
 
     #[async_trait]
     impl Hook for Owners {
         async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+            if self.dies && self.is_cut.load(Ordering::SeqCst) {
+                return cut_off();
+            }
             if members(changes) > 0 && !self.is_renamed.swap(true, Ordering::SeqCst) {
                 let cli = Request::new(Actor::CLI, self.below.entropy.as_ref());
                 let patch = UserPatch { name: Some(Some("New".parse().unwrap())), ..UserPatch::default() };
@@ -172,15 +176,15 @@ mod cases {
             let entry = changes.entry.as_ref().map(|entry| String::from_utf8_lossy(&entry.body));
             let sets_owner = entry.is_some_and(|body| body.contains("account_owner.set"));
             if sets_owner && !self.is_cut.swap(true, Ordering::SeqCst) {
-                return Err(CommitError::Conflict(Key::Organization));
+                return if self.dies { cut_off() } else { Err(CommitError::Conflict(Key::Organization)) };
             }
             store.commit(changes).await
         }
     }
 
-    pub async fn x4_what_came_before_others_got_in_between_is_told_shown_and_counted(store: &str) {
-        let service = Service::on(store).await;
-        let (one, operator) = (organization(&service, "one", None).await, service.operator());
+    /// An organization, Lia, the account that waits for her as its owner, and an import that brings her in.
+    async fn waits_for_lia(service: &Service) -> (String, String, String, String) {
+        let (one, operator) = (organization(service, "one", None).await, service.operator());
         let lia = json!({"external_id": "lia", "name": "Old"});
         let lia = text(&operator.post("/v1/users", lia).await.is(201), "/id");
         let mapped = json!({"account_owner_trait": "owner"});
@@ -192,12 +196,20 @@ mod cases {
         let file =
             "user_external_id,account_external_id,role\nzoe,west,viewer\nlia,north,viewer\nmax,east,viewer\n";
         let path = format!("/v1/organizations/{one}/imports?create_accounts=true");
-        let id = text(&upload(&service, &path, file).await.is(202), "/job/id");
+        let id = text(&upload(service, &path, file).await.is(202), "/job/id");
+        (one, lia, north, id)
+    }
+
+    pub async fn x4_what_came_before_others_got_in_between_is_told_shown_and_counted(store: &str) {
+        let service = Service::on(store).await;
+        let operator = service.operator();
+        let (one, lia, north, id) = waits_for_lia(&service).await;
         let owners = Arc::new(Owners {
             below: service.roster.clone(),
             renamed: lia.parse().unwrap(),
             is_renamed: AtomicBool::new(false),
             is_cut: AtomicBool::new(false),
+            dies: false,
         });
         let between = Between::new(Arc::clone(&service.roster.store), Arc::<Owners>::clone(&owners));
         worker(&Roster { store: between, ..service.roster.clone() }).work_off().await.unwrap();
@@ -208,8 +220,30 @@ mod cases {
         let listed = operator.get(&format!("/v1/organizations/{one}/members")).await.is(200);
         let row = listed["data"].as_array().unwrap().iter().find(|row| row["user_id"] == lia.as_str());
         assert_eq!(row.unwrap()["name"], "New", "{store}");
-        // It waits for the next round, or for a repair.
-        repair_all(&service.roster, &mut |_| {}).await.unwrap();
+        let owner = json!({"state": "resolved", "source": "mapping", "user_id": lia});
+        assert_eq!(operator.get(&north).await.is(200)["account_owner"], owner, "{store}");
+        is_clean(&service).await;
+    }
+
+    pub async fn t3_an_owner_who_came_by_an_import_that_was_cut_off_is_found_as_it_goes_on(store: &str) {
+        let service = Service::on(store).await;
+        let operator = service.operator();
+        let (_, lia, north, id) = waits_for_lia(&service).await;
+        let owners = Arc::new(Owners {
+            below: service.roster.clone(),
+            renamed: lia.parse().unwrap(),
+            is_renamed: AtomicBool::new(true),
+            is_cut: AtomicBool::new(false),
+            dies: true,
+        });
+        let between = Between::new(Arc::clone(&service.roster.store), Arc::<Owners>::clone(&owners));
+        let _dead = worker(&Roster { store: between, ..service.roster.clone() }).work_off().await;
+        assert!(owners.is_cut.load(Ordering::SeqCst), "{store}: it lives");
+        assert_eq!(operator.get(&north).await.is(200)["account_owner"]["state"], "unresolved", "{store}");
+        service.test.clock.advance_seconds(31);
+        worker(&service.roster).work_off().await.unwrap();
+        let job = operator.get(&format!("/v1/jobs/{id}")).await.is(200);
+        assert_eq!((&job["status"], &job["summary"]), (&json!("completed"), &json!({"added": 3})), "{store}");
         let owner = json!({"state": "resolved", "source": "mapping", "user_id": lia});
         assert_eq!(operator.get(&north).await.is(200)["account_owner"], owner, "{store}");
         is_clean(&service).await;

@@ -30,9 +30,10 @@ mod cases {
     use roster_core::reference::UserRef;
     use roster_core::refusal::{OpError, Refusal};
     use roster_core::store::{ChangeSet, CommitError, Committed, Store, StoreError, StoreErrorKind, Write};
+    use roster_core::verify::repair_all;
     use roster_tests::gate::{Between, Hook};
     use roster_tests::http::{Reply, Service, text};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use crate::{add, check, done, is_clean, organization, results};
 
@@ -229,40 +230,67 @@ mod cases {
         is_clean(&service).await;
     }
 
+    /// Also where it cannot be written down that they have left.
     pub async fn l5_what_cannot_be_read_keeps_an_erasure_from_nothing_else(store: &str) {
-        let service = Service::on(store).await;
-        let (organizations, people) = in_many(&service, &["gone@example.com"]).await;
-        let homes: Vec<Home> =
-            organizations.iter().map(|id| Home::Organization(id.parse().unwrap())).collect();
-        let (ill, person) = (homes[0].clone(), &people[0]);
-        let broken = Arc::new(Broken { home: ill.clone(), wholly: false });
-        let between = Between::new(Arc::clone(&service.roster.store), broken);
-        let on_broken = crate::worker(&Roster { store: between, ..service.roster.clone() });
-        let erase = format!("/v1/users/{person}/erase");
-        let accepted = service.operator().post(&erase, json!({"confirm": true})).await.is(202);
-        let named = async |home: &Home| {
-            let dump = service.roster.store.dump(home).await.unwrap();
-            let log = service.roster.store.log(home, 0, 500, &LogFilter::ALL).await.unwrap();
-            format!("{dump:?}{log:?}").contains("gone@example.com")
-        };
-        for _ in 0..12 {
+        for wholly in [false, true] {
+            let service = Service::on(store).await;
+            let (organizations, people) = in_many(&service, &["gone@example.com"]).await;
+            let homes: Vec<Home> =
+                organizations.iter().map(|id| Home::Organization(id.parse().unwrap())).collect();
+            let (ill, person) = (&organizations[20], &people[0]);
+            let own = Home::User(person.parse().unwrap());
+            let broken = Arc::new(Broken { home: homes[20].clone(), wholly });
+            let between = Between::new(Arc::clone(&service.roster.store), broken);
+            let on_broken = crate::worker(&Roster { store: between, ..service.roster.clone() });
+            let erase = format!("/v1/users/{person}/erase");
+            let accepted = service.operator().post(&erase, json!({"confirm": true})).await.is(202);
+            let path = format!("/v1/jobs/{}", text(&accepted, "/job/id"));
+            let named = async |home: &Home| {
+                let dump = service.roster.store.dump(home).await.unwrap();
+                let log = service.roster.store.log(home, 0, 500, &LogFilter::ALL).await.unwrap();
+                format!("{dump:?}{log:?}").contains("gone@example.com")
+            };
             on_broken.work_off().await.unwrap();
-            service.test.clock.advance_seconds(301);
+            for home in homes.iter().filter(|home| **home != homes[20]) {
+                assert!(!named(home).await, "{home}");
+            }
+            assert!(named(&own).await, "by this they are found where it could not be done");
+            assert_eq!(check(&service, ill, person).await, "not_found");
+            let job = service.operator().get(&path).await.is(200);
+            assert_eq!(job["status"], "running");
+            assert!(job["failure"].as_str().is_some_and(|why| why.starts_with("internal: ")), "{job}");
+            assert!(!job.to_string().contains("a page of the file"), "what a store says is for the log");
+            // Whoever mends what lists show brings no name back.
+            let mended = repair_all(&service.roster, &mut |_| {}).await.unwrap();
+            assert!(!mended.is_empty(), "the directory shows them still");
+            // It is tried for a while, and then told of, whatever else comes about meanwhile.
+            for n in 0..12 {
+                if n == 4 {
+                    organization(&service, "later", None).await;
+                }
+                service.test.clock.advance_seconds(301);
+                on_broken.work_off().await.unwrap();
+            }
+            let job = service.operator().get(&path).await.is(200);
+            assert_eq!((&job["status"], &job["failure"]), (&json!("completed_with_conflicts"), &Value::Null));
+            let removed = if wholly { 21 } else { 22 };
+            assert_eq!(job["summary"], json!({"removed": removed, "refused": 1}), "{wholly}");
+            let told = results(&service, &job).await;
+            let refused: Vec<_> = told.iter().filter(|row| row["status"] == "refused").collect();
+            assert_eq!((&refused[0]["item"], &refused[0]["code"]), (&json!(ill), &json!("internal")));
+            for home in homes.iter().filter(|home| **home != homes[20]) {
+                assert!(!named(home).await, "{home}");
+            }
+            assert!(named(&own).await && named(&homes[20]).await);
+            is_clean(&service).await;
+            // Once it can be read, an erasure that is asked for again does the rest.
+            let again = service.operator().post(&erase, json!({"confirm": true})).await.is(202);
+            assert_eq!(done(&service, &again).await["status"], "completed");
+            for home in homes.iter().chain([&own]) {
+                assert!(!named(home).await, "{home}");
+            }
+            is_clean(&service).await;
         }
-        for home in &homes[1..] {
-            assert!(!named(home).await, "{home}");
-        }
-        assert!(
-            named(&Home::User(person.parse().unwrap())).await,
-            "by this they are found where it could not be done"
-        );
-        let path = format!("/v1/jobs/{}", text(&accepted, "/job/id"));
-        assert_eq!(service.operator().get(&path).await.is(200)["status"], "running");
-        assert_eq!(done(&service, &accepted).await["status"], "completed");
-        for home in homes.iter().chain([&Home::User(person.parse().unwrap())]) {
-            assert!(!named(home).await, "{home}");
-        }
-        is_clean(&service).await;
     }
 
     pub async fn m5_what_comes_later_survives(store: &str) {

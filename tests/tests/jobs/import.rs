@@ -492,7 +492,7 @@ mod cases {
 
     /// A chunk is several commits: the other comes before the first, between two, or in the midst of a later chunk.
     pub async fn x4_of_two_imports_side_by_side_one_tells_of_each_row(store: &str) {
-        for (many, after, at) in [(80, 0, 0), (80, 0, 1), (360, 300, 0)] {
+        for (many, after, at) in [(40, 0, 0), (80, 0, 1), (140, 100, 0)] {
             let service = Service::on(store).await;
             let one = organization(&service, "one", None).await;
             let mut file = "user_external_id,account_external_id,role\n".to_owned();

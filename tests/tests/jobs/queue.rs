@@ -141,16 +141,22 @@ mod cases {
         let broken = worker(&Roster { store: below, ..service.roster.clone() });
         let shown = async |job: &Value| {
             let path = format!("/v1/jobs/{}", text(job, "/job/id"));
-            service.operator().get(&path).await.is(200)["status"].clone()
+            let job = service.operator().get(&path).await.is(200);
+            (job["status"].clone(), job["failure"].clone())
         };
+        let unavailable = "store_unavailable: the store cannot be reached";
         for attempt in 0..=MAX_ATTEMPTS {
-            assert_eq!(shown(&bulk).await, if attempt == 0 { "queued" } else { "running" }, "{attempt}");
+            assert_eq!(shown(&bulk).await.0, if attempt == 0 { "queued" } else { "running" }, "{attempt}");
             broken.work_off().await.unwrap();
             service.test.clock.advance_seconds(301);
         }
-        assert_eq!((shown(&bulk).await, shown(&removal).await), (json!("failed"), json!("running")));
+        let given_up =
+            format!("given up after 10 attempts in a row without getting on; the last: {unavailable}");
+        assert_eq!(shown(&bulk).await, (json!("failed"), json!(given_up)));
+        assert_eq!(shown(&removal).await, (json!("running"), json!(unavailable)));
         worker(&service.roster).work_off().await.unwrap();
-        assert_eq!((shown(&bulk).await, shown(&removal).await), (json!("failed"), json!("completed")));
+        assert_eq!(shown(&bulk).await.0, "failed");
+        assert_eq!(shown(&removal).await, (json!("completed"), Value::Null));
         is_clean(&service).await;
     }
 

@@ -24,7 +24,7 @@ mod cases {
     use crate::{add, done, is_clean, organization, worker};
 
     /// So many, unless this says otherwise.
-    const RECORDS: usize = 2_000;
+    const RECORDS: usize = 1_000;
     const WANTED: &str = "ROSTER_TEST_RECORDS";
 
     fn wanted() -> usize {

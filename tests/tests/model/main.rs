@@ -17,7 +17,7 @@ use system::System;
 /// The most steps of a case; half as many on average.
 const STEPS: usize = 60;
 /// Cases of each test below.
-const CASES: u32 = 100;
+const CASES: u32 = 20;
 
 async fn case(templates: &[System], steps: &[Step]) -> Result<(), TestCaseError> {
     let mut systems = join_all(templates.iter().map(System::like)).await;

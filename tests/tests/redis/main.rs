@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod cluster;
+mod ending;
+mod names;
 mod rights;
 
 use std::sync::{Arc, Mutex};

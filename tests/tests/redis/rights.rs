@@ -11,21 +11,21 @@ use roster_tests::load::{add_account, assert_consistent};
 use super::{made, wanted};
 
 /// A user on the server of a keyspace, or on every node, gone with this.
-struct User<'a> {
+pub(super) struct User<'a> {
     keyspace: &'a Keyspace,
     name: String,
 }
 
 impl<'a> User<'a> {
     /// With the rights that the documentation lists, for the keys of the keyspace.
-    fn as_documented(keyspace: &'a Keyspace) -> Self {
+    pub(super) fn as_documented(keyspace: &'a Keyspace) -> Self {
         let user = Self { keyspace, name: format!("user-of-{}", keyspace.prefix().trim_end_matches(':')) };
         user.grant(&documented());
         user
     }
 
     /// Gives or takes rights.
-    fn grant(&self, words: &[String]) {
+    pub(super) fn grant(&self, words: &[String]) {
         self.grant_on(&mut self.keyspace.nodes(), words);
     }
 
@@ -44,7 +44,7 @@ impl<'a> User<'a> {
         }
     }
 
-    fn config(&self) -> RedisConfig {
+    pub(super) fn config(&self) -> RedisConfig {
         let named = format!("redis://{}:PASSWORD@", self.name);
         RedisConfig { url: self.keyspace.url().replace("redis://", &named), ..self.keyspace.config() }
     }

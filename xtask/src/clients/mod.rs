@@ -9,7 +9,7 @@ mod relay;
 mod segment;
 mod tools;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use clap::{Args, ValueEnum};
 
 use crate::repo::{Repo, succeed};
@@ -49,14 +49,20 @@ enum Part {
 
 /// Fails by what a try came to, unless it could not be fetched and that is no failure.
 fn passed_over(options: &Options, tried: Result<()>) -> Result<()> {
-    let Err(error) = tried else { return Ok(()) };
+    if let Err(error) = tried {
+        println!("{}", notice(options, error)?);
+    }
+    Ok(())
+}
+
+/// What is said of a try that failed where that is passed over; else why it failed.
+fn notice(options: &Options, error: Error) -> Result<String> {
     let unfetched = error.chain().any(<dyn std::error::Error>::is::<tools::Unfetched>);
     if !unfetched || !options.unless_unfetched {
         return Err(error);
     }
     let line = "!".repeat(80);
-    println!("{line}\n!!! NOT TRIED, and passed over: {error:#}\n{line}");
-    Ok(())
+    Ok(format!("{line}\n!!! NOT TRIED, and passed over: {error:#}\n{line}"))
 }
 
 /// Tries all or what is named; stops at the first that fails.
@@ -89,4 +95,35 @@ pub fn run(repo: &Repo, options: &Options) -> Result<()> {
         hooks::run(repo, &servers)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// What cannot be fetched is passed over only where that is asked for, and loudly; whatever else fails never is.
+    #[test]
+    fn only_what_cannot_be_fetched_is_passed_over() {
+        let away = || {
+            let fetched =
+                tools::fetch(&Command::new("false")).context("the tools cannot be installed by pip");
+            fetched.context("on sqlite").unwrap_err()
+        };
+        let wrong = || tools::said(&mut Command::new("false")).context("on sqlite").unwrap_err();
+        let must = Options::default();
+        let may = Options { unless_unfetched: true, ..Options::default() };
+        let said = notice(&may, away()).unwrap();
+        assert!(
+            said.contains("NOT TRIED") && said.contains("on sqlite: the tools cannot be installed by pip")
+        );
+        let line = "!".repeat(80);
+        assert!(said.starts_with(&line) && said.ends_with(&line), "{said}");
+        assert!(passed_over(&may, Err(away())).is_ok());
+        for (options, error) in [(&may, wrong()), (&must, away()), (&must, wrong())] {
+            assert!(passed_over(options, Err(error)).is_err());
+        }
+        assert!(passed_over(&must, Ok(())).is_ok());
+    }
 }

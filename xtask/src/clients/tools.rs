@@ -25,7 +25,7 @@ impl fmt::Display for Unfetched {
 impl std::error::Error for Unfetched {}
 
 /// Runs an installer that must succeed, within five minutes.
-fn fetch(command: &Command) -> Result<()> {
+pub(super) fn fetch(command: &Command) -> Result<()> {
     said(&mut limited(command)).map_err(|error| Unfetched(format!("{error:#}")))?;
     Ok(())
 }

@@ -1,21 +1,25 @@
 //! Servers in containers, by `xtask-containers`, which holds them as long as its standard input is open.
 
 use std::io::{BufRead, BufReader};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use anyhow::{Context, Result, bail};
 
 use super::redis::{self, Node};
-use super::{Kind, PATIENCE, free_ports, postgres, urls};
+use super::{ANSWER, Kind, PATIENCE, free_ports, postgres, urls};
 use crate::plan::Container;
 use crate::repo::{Repo, succeed};
 
 /// The feature of this package with the binary that starts containers.
 const BUILD: [&str; 8] =
     ["build", "--quiet", "--package", "xtask", "--features", "containers", "--bin", "xtask-containers"];
+
+/// How long an answer from the engine's own network may take: a server that runs gives it at once, if it is reached at all.
+const NEAR: Duration = Duration::from_secs(1);
 
 /// Containers that run.
 pub struct Containers {
@@ -45,6 +49,8 @@ struct Holder {
     child: Child,
     /// Whether the containers run. If not, it has said why, and has removed those that did.
     is_ready: bool,
+    /// Where each is in the engine's own network; nothing for one that shares another's, or whose engine is elsewhere.
+    inside: Vec<Option<IpAddr>>,
 }
 
 /// What is to be started, and on which ports it will be.
@@ -61,7 +67,13 @@ pub fn start(repo: &Repo, kinds: &[Kind]) -> Result<Containers> {
     let plan: Vec<Container> = asked.iter().flat_map(Asked::plan).collect();
     eprintln!("A Docker engine answers: starting containers.");
     let holder = Holder::start(repo, &plan)?;
-    let each = asked.into_iter().map(Asked::answer).collect::<Result<_>>()?;
+    let (mut each, mut inside) = (Vec::new(), holder.inside.as_slice());
+    for asked in asked {
+        // A cluster is in the network of its first.
+        let (these, others) = inside.split_at(asked.plan().len());
+        each.push(asked.answer(these.first().copied().flatten())?);
+        inside = others;
+    }
     Ok(Containers { each, _holder: holder })
 }
 
@@ -101,14 +113,28 @@ impl Asked {
         self.nodes.iter().enumerate().map(container).collect()
     }
 
-    fn answer(self) -> Result<Started> {
-        let what = || format!("{} in a container of {}", self.kind.called(), self.image);
+    /// Waits until it answers. Where it is reached by its own address too, clients are given that: what goes by this machine's
+    /// ports goes through a process of the engine, which takes up to a fifth of all the processor's time.
+    fn answer(mut self, own: Option<IpAddr>) -> Result<Started> {
+        let (kind, image) = (self.kind, self.image.clone());
+        let what = || format!("{} in a container of {image}", kind.called());
         let (version, url) = if let Some(port) = self.postgres {
-            (patiently(|| postgres::version(port)).with_context(what)?, postgres::url(port))
+            let mut at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            let version = patiently(|| postgres::version(at, ANSWER)).with_context(what)?;
+            // Its port was drawn, so that nobody else listens at the same.
+            if let Some(own) = own.map(|own| SocketAddr::new(own, port))
+                && postgres::version(own, NEAR).is_ok_and(|answer| answer == version)
+            {
+                at = own;
+            }
+            (version, postgres::url(at))
         } else {
             let mut version = String::new();
             for node in &self.nodes {
                 version = patiently(|| node.version()).with_context(what)?;
+            }
+            if let Some(own) = own.filter(|own| self.nodes.iter().all(|node| node.is_at(*own, NEAR))) {
+                self.nodes.iter_mut().for_each(|node| node.host = own);
             }
             if self.kind == Kind::RedisCluster {
                 redis::join(&self.nodes).with_context(what)?;
@@ -120,7 +146,9 @@ impl Asked {
 }
 
 fn for_postgres(image: String, tag: String, port: u16) -> Container {
-    let settings = postgres::SETTINGS.iter().flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]);
+    let port_too = format!("port={port}");
+    let settings = postgres::SETTINGS.iter().copied().chain([port_too.as_str()]);
+    let settings = settings.flat_map(|setting| ["-c".to_owned(), setting.to_owned()]);
     let variables = [
         ("POSTGRES_USER", "roster"),
         ("POSTGRES_DB", "postgres"),
@@ -133,7 +161,7 @@ fn for_postgres(image: String, tag: String, port: u16) -> Container {
         tag,
         arguments: std::iter::once("postgres".to_owned()).chain(settings).collect(),
         variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
-        ports: vec![(port, 5432)],
+        ports: vec![(port, port)],
         shares_network: false,
         folder: "/scratch".to_owned(),
     }
@@ -174,16 +202,20 @@ impl Holder {
         command.arg(serde_json::to_string(plan)?).process_group(0);
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let child = child.context("xtask-containers was not started")?;
-        let mut holder = Self { child, is_ready: false };
+        let mut holder = Self { child, is_ready: false, inside: Vec::new() };
         let mut said = String::new();
         if let Some(stdout) = holder.child.stdout.as_mut() {
             BufReader::new(stdout).read_line(&mut said)?;
         }
-        if said.trim_end() != "ready" {
+        let Some(inside) = said.strip_prefix("ready ") else {
             let why = holder.child.stderr.take().map(std::io::read_to_string).transpose()?;
             bail!("{}", why.unwrap_or_default().trim_end().trim_start_matches("error: "));
-        }
+        };
         holder.is_ready = true;
+        holder.inside = serde_json::from_str(inside).context("where the containers are")?;
+        if holder.inside.len() != plan.len() {
+            bail!("of {} containers {} were said to run", plan.len(), holder.inside.len());
+        }
         crate::interrupt::check()?;
         Ok(holder)
     }

@@ -23,6 +23,8 @@ use redis::Node;
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How long one answer of a server may take.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// A server, or several that are one to their clients.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

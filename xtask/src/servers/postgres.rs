@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use super::process::{Folder, Server, install, is_root};
-use super::{free_ports, program};
+use super::{ANSWER, free_ports, program};
 
 /// What every server of the tests is told; each test has a database and a few connections.
 pub const SETTINGS: [&str; 4] =
@@ -43,19 +43,20 @@ pub fn start(under: &Path) -> Result<Postgres> {
     for setting in ["listen_addresses=127.0.0.1"].iter().chain(&SETTINGS) {
         command.args(["-c", setting]);
     }
-    let (server, version) = Server::start(folder, command, LOG, || version(port))?;
-    Ok(Postgres { _server: server, url: url(port), version })
+    let at = (Ipv4Addr::LOCALHOST, port).into();
+    let (server, version) = Server::start(folder, command, LOG, || version(at, ANSWER))?;
+    Ok(Postgres { _server: server, url: url(at), version })
 }
 
-/// The address of a server on this machine.
-pub fn url(port: u16) -> String {
-    format!("postgres://roster@127.0.0.1:{port}/postgres")
+/// The address of a server for clients.
+pub fn url(at: SocketAddr) -> String {
+    format!("postgres://roster@{at}/postgres")
 }
 
-/// The version of a server on this machine that lets everybody in, once it does.
-pub fn version(port: u16) -> Result<String> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+/// The version of a server that lets everybody in, once it does. `patience` is how long each step may take.
+pub fn version(at: SocketAddr, patience: Duration) -> Result<String> {
+    let mut stream = TcpStream::connect_timeout(&at, patience)?;
+    stream.set_read_timeout(Some(patience))?;
     stream.write_all(&greeting())?;
     let mut version = None;
     loop {

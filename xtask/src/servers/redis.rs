@@ -1,5 +1,6 @@
 //! Redis servers: what they are told, the same in a container and as a process, and how three become a cluster.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use super::process::{Folder, Server};
 use super::resp::Client;
-use super::{PATIENCE, free_ports, install_missing, program};
+use super::{ANSWER, PATIENCE, free_ports, install_missing, program};
 
 /// How many masters the cluster of the tests has.
 const MASTERS: usize = 3;
@@ -16,9 +17,13 @@ const MASTERS: usize = 3;
 /// How many slots every cluster has.
 const SLOTS: u16 = 16_384;
 
-/// The ports of a server.
+/// Where servers listen, and where containers are reached in any case.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// Where a server is.
 #[derive(Debug, Clone, Copy)]
 pub struct Node {
+    pub host: IpAddr,
     pub port: u16,
     /// Where the others of a cluster speak to it.
     pub bus: Option<u16>,
@@ -28,14 +33,14 @@ impl Node {
     /// One that stands alone.
     pub fn single() -> Result<Self> {
         let [port] = free_ports()?;
-        Ok(Self { port, bus: None })
+        Ok(Self { host: HERE, port, bus: None })
     }
 
     /// Those of a cluster.
     pub fn cluster() -> Result<[Self; MASTERS]> {
         let ports: [u16; 2 * MASTERS] = free_ports()?;
         let mut pairs = ports.chunks_exact(2);
-        let mut next = || pairs.next().map(|pair| Self { port: pair[0], bus: Some(pair[1]) });
+        let mut next = || pairs.next().map(|pair| Self { host: HERE, port: pair[0], bus: Some(pair[1]) });
         let nodes = [next(), next(), next()];
         match nodes {
             [Some(one), Some(two), Some(three)] => Ok([one, two, three]),
@@ -50,8 +55,7 @@ impl Node {
         arguments.extend(settings.split(' ').map(str::to_owned));
         arguments.push(String::new());
         if let Some(bus) = self.bus {
-            let settings =
-                format!("--cluster-enabled yes --cluster-port {bus} --cluster-announce-ip 127.0.0.1");
+            let settings = format!("--cluster-enabled yes --cluster-port {bus}");
             arguments.extend(settings.split(' ').map(str::to_owned));
         }
         arguments
@@ -59,13 +63,29 @@ impl Node {
 
     /// Its address for clients.
     pub fn url(self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://{}", self.at())
+    }
+
+    const fn at(self) -> SocketAddr {
+        SocketAddr::new(self.host, self.port)
     }
 
     /// Its version, if it answers.
     pub fn version(self) -> Result<String> {
-        let said = Client::connect(self.port)?.ask(&["INFO", "server"])?;
+        let said = self.says(ANSWER)?;
         Ok(field(&said, "redis_version").context("the server says no version")?.to_owned())
+    }
+
+    /// Whether the server is reached at another host as well.
+    pub fn is_at(self, host: IpAddr, patience: Duration) -> bool {
+        let run =
+            |node: Self| node.says(patience).ok().and_then(|said| Some(field(&said, "run_id")?.to_owned()));
+        let there = run(Self { host, ..self });
+        there.is_some() && there == run(self)
+    }
+
+    fn says(self, patience: Duration) -> Result<String> {
+        Client::connect(self.at(), patience)?.ask(&["INFO", "server"])
     }
 }
 
@@ -94,14 +114,18 @@ pub fn start(under: &Path) -> Result<Redis> {
 pub fn join(nodes: &[Node]) -> Result<()> {
     let mut clients = Vec::new();
     for (n, (node, (first, last))) in nodes.iter().zip(ranges(nodes.len())).enumerate() {
-        let mut client = Client::connect(node.port)?;
+        let mut client = Client::connect(node.at(), ANSWER)?;
+        // What the others and its clients are told, where it may have been reached at another before.
+        let host = node.host.to_string();
+        client.ask(&["CONFIG", "SET", "cluster-announce-ip", &host])?;
         client.ask(&["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()])?;
         client.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &(n + 1).to_string()])?;
         clients.push(client);
     }
     for node in &nodes[1..] {
+        let (host, port) = (node.host.to_string(), node.port.to_string());
         let bus = node.bus.context("a node of a cluster has a second port")?.to_string();
-        clients[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &node.port.to_string(), &bus])?;
+        clients[0].ask(&["CLUSTER", "MEET", &host, &port, &bus])?;
     }
     let begun = Instant::now();
     for client in &mut clients {
@@ -170,12 +194,12 @@ mod tests {
 
     #[test]
     fn servers_are_told_to_lose_nothing() {
-        let said = Node { port: 7_000, bus: None }.arguments();
+        let said = Node { host: HERE, port: 7_000, bus: None }.arguments();
         let is_said = |name: &str, value: &str| said.windows(2).any(|pair| pair == [name, value]);
         assert!(is_said("--appendonly", "yes") && is_said("--appendfsync", "always"));
         assert!(is_said("--maxmemory-policy", "noeviction") && is_said("--save", ""));
         assert!(!said.contains(&"--cluster-enabled".to_owned()));
-        let said = Node { port: 7_000, bus: Some(7_001) }.arguments();
+        let said = Node { host: HERE, port: 7_000, bus: Some(7_001) }.arguments();
         assert!(said.windows(2).any(|pair| pair == ["--cluster-port", "7001"]));
     }
 }

@@ -1,23 +1,21 @@
 //! Just enough of the Redis protocol (RESP2) to set a server up and ask how it is.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// A connection to a server on this machine.
+/// A connection to a server.
 pub struct Client {
     stream: BufReader<TcpStream>,
 }
 
 impl Client {
-    pub fn connect(port: u16) -> Result<Self> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+    /// `patience` is how long the connection, and then each answer, may take.
+    pub fn connect(at: SocketAddr, patience: Duration) -> Result<Self> {
+        let stream = TcpStream::connect_timeout(&at, patience)?;
+        stream.set_read_timeout(Some(patience))?;
         Ok(Self { stream: BufReader::new(stream) })
     }
 

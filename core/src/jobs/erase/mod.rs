@@ -10,19 +10,22 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::remove_everywhere::{Failed, given_up, outcome_of, will_last};
 use super::{Held, Interrupted, as_asked};
 use crate::facts::Request;
 use crate::flows::claims;
-use crate::flows::refresh::refresh_user;
+use crate::flows::refresh::{refresh_user, refresh_user_entry};
+use crate::flows::sweep::sweep;
 use crate::home::{Home, Key, Record};
 use crate::id::{JobId, OrganizationId, UserId};
 use crate::listing::{Listing, PageRequest, Position};
 use crate::model::{
-    ClaimName, ClaimTarget, DirectoryKind, Job, JobPartId, JobSide, Names, OutcomeStatus, Sought,
+    ClaimName, ClaimTarget, DirectoryKind, Job, JobPartId, JobSide, Names, Outcome, OutcomeStatus, Sought,
 };
 use crate::op::run;
 use crate::ops::job::Advance;
 use crate::ops::mail::RemoveMailPointer;
+use crate::ops::member::Swept;
 use crate::ops::user::BlankUser;
 
 /// Records of one look, and traces taken away in one commit.
@@ -42,6 +45,8 @@ enum Stage {
     Own(Option<OrganizationId>),
     /// The same everywhere: they may be named where they never were.
     All(Option<OrganizationId>),
+    /// All were gone through; one that is made from now on does not name them.
+    End,
 }
 
 impl Stage {
@@ -50,6 +55,7 @@ impl Stage {
         match cursor.and_then(|cursor| cursor.split_once(':')) {
             Some(("own", last)) => Self::Own(id(last)),
             Some(("all", last)) => Self::All(id(last)),
+            Some(("end", _)) => Self::End,
             _ => Self::Sweep,
         }
     }
@@ -60,6 +66,7 @@ impl Stage {
             Self::Sweep => String::new(),
             Self::Own(last) => format!("own:{}", shown(last)),
             Self::All(last) => format!("all:{}", shown(last)),
+            Self::End => "end:".to_owned(),
         }
     }
 }
@@ -68,10 +75,10 @@ impl Stage {
 struct Erasing<'a> {
     held: &'a Held,
     request: Request,
-    job: JobId,
+    job: Job,
     user: UserId,
+    cuts: u32,
     names: Names,
-    passed_over: Vec<OrganizationId>,
     said: Instant,
 }
 
@@ -81,36 +88,47 @@ impl Held {
         if Stage::of(job.cursor.as_deref()) == Stage::Sweep {
             // Before anything is taken away: an owner is left as they are.
             let (swept, failed) = self.end_memberships(&request, job, (user, cuts), true).await?;
-            if let Some((_, failure)) = failed.into_iter().next() {
+            job = swept;
+            // Of what cannot be read, the request has said that it is another's.
+            let unswept = Some(failed.iter().map(|(at, _)| *at).collect());
+            if let Some((_, failure)) = failed.into_iter().find(|(_, failure)| !will_last(failure)) {
                 return Err(failure.into());
             }
-            job = swept;
-            if job.summary.contains_key(OutcomeStatus::Refused.name()) {
+            if is_refused(&job) {
                 // They own an organization after all, and keep their names until they have handed it over (rule O2).
-                refresh_user(&self.roster, &request, user).await?;
+                refresh_user_entry(&self.roster, &request, user).await?;
                 return Ok(());
             }
             let cursor = Some(Stage::Own(None).cursor());
-            job = self.say(&request, job.id, Advance { cursor, ..Advance::default() }).await?;
+            job = self.say(&request, job.id, Advance { cursor, unswept, ..Advance::default() }).await?;
         }
         let names = self.names(&request, user).await?;
-        let said = Instant::now();
-        let (id, passed_over) = (job.id, job.passed_over);
-        let mut erasing = Erasing { held: self, request, job: id, user, names, passed_over, said };
-        erasing.organizations(Stage::of(job.cursor.as_deref())).await?;
+        let stage = Stage::of(job.cursor.as_deref());
+        let mut erasing = Erasing { held: self, request, job, user, cuts, names, said: Instant::now() };
+        erasing.organizations(stage).await?;
         erasing.streams().await?;
         erasing.views().await?;
         erasing.outbox().await?;
         erasing.passed_over().await?;
+        if is_refused(&erasing.job) {
+            // By what their own home holds they are found there when it is asked for again.
+            refresh_user_entry(&self.roster, &erasing.request, user).await?;
+            return Ok(());
+        }
         erasing.own_home().await
     }
+}
+
+/// Whether there is an organization in which it is not done, and will not be.
+fn is_refused(job: &Job) -> bool {
+    job.summary.contains_key(OutcomeStatus::Refused.name())
 }
 
 impl Erasing<'_> {
     async fn organizations(&mut self, mut stage: Stage) -> Result<(), Interrupted> {
         loop {
             let found = match stage {
-                Stage::Sweep => return Ok(()),
+                Stage::Sweep | Stage::End => return Ok(()),
                 Stage::Own(after) => {
                     let after = after.map(|id| id.to_string());
                     self.held.next_organizations(self.user, after.as_deref()).await?
@@ -121,42 +139,72 @@ impl Erasing<'_> {
                 (Stage::Own(_), Some(last)) => Stage::Own(Some(*last)),
                 (Stage::Own(_), None) => Stage::All(None),
                 (_, Some(last)) => Stage::All(Some(*last)),
-                (_, None) => return Ok(()),
+                (_, None) => Stage::End,
             };
             for organization in found {
+                if self.job.passed_over.contains(&organization) {
+                    continue;
+                }
                 match self.erase_in(organization).await {
                     Err(Interrupted::Failed(error)) => {
-                        tracing::warn!(job = %self.job, %organization, %error, "passed over for now");
-                        if !self.passed_over.contains(&organization) {
-                            self.passed_over.push(organization);
-                        }
+                        tracing::warn!(job = %self.job.id, %organization, %error, "passed over for now");
+                        let mut passed_over = self.job.passed_over.clone();
+                        passed_over.push(organization);
                         // It may have taken long to fail: somebody is at it still.
-                        self.say(None).await?;
+                        self.say(Advance { passed_over: Some(passed_over), ..Advance::default() }).await?;
                     }
                     done => done?,
                 }
             }
-            self.say(Some(stage)).await?;
+            self.say(Advance { cursor: Some(stage.cursor()), ..Advance::default() }).await?;
         }
     }
 
     /// Where it failed, once more, all else being done but the person's own home: by what that holds they are found there.
     async fn passed_over(&mut self) -> Result<(), Interrupted> {
-        let mut failure = None;
-        for organization in self.passed_over.clone() {
-            match self.erase_in(organization).await {
+        let mut failed: Vec<Failed> = Vec::new();
+        for organization in self.job.passed_over.clone() {
+            match self.once_more(organization).await {
                 Err(Interrupted::Failed(error)) => {
-                    failure = Some(error);
-                    self.say(None).await?;
+                    failed.push((organization, error));
+                    self.say(Advance::default()).await?;
                 }
-                done => {
-                    done?;
-                    self.passed_over.retain(|it| *it != organization);
-                    self.say(None).await?;
-                }
+                done => self.no_more(|it| it == organization, done?.into_iter().collect()).await?,
             }
         }
-        failure.map_or(Ok(()), |error| Err(error.into()))
+        let (outcomes, passing) = given_up(&self.job, failed);
+        if !outcomes.is_empty() {
+            self.no_more(|it| passing.iter().all(|(at, _)| *at != it), outcomes).await?;
+        }
+        passing.into_iter().next().map_or(Ok(()), |(_, failure)| Err(failure.into()))
+    }
+
+    /// What is to be told of it, where nothing is yet.
+    async fn once_more(&mut self, organization: OrganizationId) -> Result<Option<Outcome>, Interrupted> {
+        let mut told = None;
+        if self.job.unswept.contains(&organization) {
+            let (roster, who) = (&self.held.roster, (self.user, self.cuts));
+            let swept = sweep(roster, &self.request, &self.job, organization, who).await?;
+            told = Some(outcome_of(organization, swept));
+            match swept {
+                Swept::Owner => return Ok(told),
+                Swept::Awaited(seconds) => return Err(Interrupted::Early(seconds)),
+                Swept::Removed | Swept::Unchanged => {}
+            }
+        }
+        self.erase_in(organization).await?;
+        Ok(told)
+    }
+
+    /// Some of those that were passed over are not tried again.
+    async fn no_more(
+        &mut self,
+        are: impl Fn(OrganizationId) -> bool + Send,
+        outcomes: Vec<Outcome>,
+    ) -> Result<(), Interrupted> {
+        let without = |all: &[OrganizationId]| Some(all.iter().copied().filter(|it| !are(*it)).collect());
+        let (passed_over, unswept) = (without(&self.job.passed_over), without(&self.job.unswept));
+        self.say(Advance { outcomes, passed_over, unswept, ..Advance::default() }).await
     }
 
     async fn next_of_all(&self, after: Option<OrganizationId>) -> Result<Vec<OrganizationId>, Interrupted> {
@@ -171,17 +219,15 @@ impl Erasing<'_> {
     }
 
     /// Renews the lease, and notes how far this has come.
-    async fn say(&mut self, stage: Option<Stage>) -> Result<(), Interrupted> {
-        let (cursor, passed_over) = (stage.map(Stage::cursor), Some(self.passed_over.clone()));
-        let advance = Advance { cursor, passed_over, ..Advance::default() };
-        self.held.say(&self.request, self.job, advance).await?;
+    async fn say(&mut self, advance: Advance) -> Result<(), Interrupted> {
+        self.job = self.held.say(&self.request, self.job.id, advance).await?;
         self.said = Instant::now();
         Ok(())
     }
 
     /// Renews the lease, if that was long ago.
     async fn go_on(&mut self) -> Result<(), Interrupted> {
-        if self.said.elapsed() < SAY { Ok(()) } else { self.say(None).await }
+        if self.said.elapsed() < SAY { Ok(()) } else { self.say(Advance::default()).await }
     }
 
     /// Addresses that asked for a new password and were not written to yet.
@@ -226,7 +272,7 @@ impl Erasing<'_> {
         }
         let forgets = self.left_parts().await?;
         let advance = Advance { forgets, ..Advance::default() };
-        self.held.say(&self.request, self.job, advance).await?;
+        self.held.say(&self.request, self.job.id, advance).await?;
         Ok(self.held.roster.store.scrub().await?)
     }
 

@@ -15,7 +15,7 @@ use crate::flows::import::{
     Conflicts, ImportLine, ImportOptions, Maker, ROW, Report, import_one_by_one, import_rows,
 };
 use crate::flows::refresh::refresh_cards;
-use crate::flows::{require_import, store_parts};
+use crate::flows::{map_lagging_owners, require_import, store_parts};
 use crate::home::{Key, Record};
 use crate::id::{CommitId, JobId, OrganizationId};
 use crate::model::{Job, JobPart, JobPartId, JobSide, Made, Outcome, OutcomeStatus, PartContent};
@@ -32,7 +32,7 @@ const PARTS_TOGETHER: usize = 5;
 /// What follows a flush that takes longer is one part, so that progress shows and leases last.
 const QUICK: Duration = Duration::from_secs(1);
 
-/// So long, at most, after a flush that was cut short lists are brought up to what came by it.
+/// So long, at most, after a flush that was cut short lists and owners are brought up to what came by it.
 const TIDYING: Duration = Duration::from_secs(10);
 
 /// After so many rows that are done one by one it is written down what came of them.
@@ -48,7 +48,10 @@ impl Held {
         organization: OrganizationId,
         options: ImportOptions,
     ) -> Result<(), Interrupted> {
-        if job.cursor.as_deref() != Some(Job::ADMITTED) {
+        if job.cursor.as_deref() == Some(Job::ADMITTED) {
+            // Whoever was at it before may have been cut off.
+            self.catch_up(&job, organization).await;
+        } else {
             job = match self.admit(job, organization, options).await? {
                 Some(job) => job,
                 None => return Ok(()),
@@ -60,6 +63,15 @@ impl Held {
             job = next;
         }
         Ok(())
+    }
+
+    /// Has posts find those who came by a flush that was cut short: what waits for them was to come after them (rule T3). What
+    /// takes too long is left to the hourly round.
+    async fn catch_up(&self, job: &Job, organization: OrganizationId) {
+        let mapped = tokio::time::timeout(TIDYING, map_lagging_owners(&self.roster, organization)).await;
+        if !matches!(mapped, Ok(Ok(_))) {
+            tracing::warn!(job = %job.id, "an import was cut short, and owners that traits name may be late by an hour");
+        }
     }
 
     /// The rows of the part that is next.
@@ -379,6 +391,9 @@ impl Import<'_> {
             return Err(error.into());
         }
         let Some(stored) = stored? else { return Err(Interrupted::Lost) };
+        if is_held(&stored, self.held.holder) {
+            self.held.catch_up(&stored, self.organization).await;
+        }
         if stored.done >= stored.total {
             return Ok(stored);
         }

@@ -22,6 +22,8 @@ pub struct Advance {
     pub cursor: Option<String>,
     /// Which organizations are to be tried again behind all others, from now on.
     pub passed_over: Option<Vec<OrganizationId>>,
+    /// In which of them it is not written down that a membership has ended.
+    pub unswept: Option<Vec<OrganizationId>>,
     /// How many items were looked at beforehand.
     pub examined: Option<u64>,
     /// How many items there are.
@@ -99,6 +101,7 @@ impl Operation for AdvanceJob {
             of: _,
             cursor,
             passed_over,
+            unswept,
             examined,
             total,
             made,
@@ -109,13 +112,16 @@ impl Operation for AdvanceJob {
         let attempts = job.attempts;
         let mut job = renewed(job, self.holder, facts.now);
         if !outcomes.is_empty() || cursor.is_some() {
-            job.attempts = 0;
+            (job.attempts, job.failure) = (0, None);
         }
         job.total = total.unwrap_or(job.total);
         job.examined = examined.unwrap_or(job.examined);
         job.cursor = cursor.clone().or(job.cursor);
         if let Some(passed_over) = passed_over {
             job.passed_over.clone_from(passed_over);
+        }
+        if let Some(unswept) = unswept {
+            job.unswept.clone_from(unswept);
         }
         job.made += *made;
         job.seats_held = seats_held.unwrap_or(job.seats_held);

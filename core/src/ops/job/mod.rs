@@ -69,6 +69,7 @@ impl Asked {
             cursor: None,
             examined: 0,
             passed_over: Vec::new(),
+            unswept: Vec::new(),
             seats_held: 0,
             lease: None,
             attempts: 0,

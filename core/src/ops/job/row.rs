@@ -115,7 +115,7 @@ impl<O: Operation> Operation for RowInJob<O> {
             Err(Refusal::Conflict) => return Err(Refusal::Conflict),
             Err(refusal) => (Decision::unchanged(()), OutcomeStatus::Refused, Some(refusal.code())),
         };
-        let mut job = Job { attempts: 0, ..renewed(job, self.row.holder, facts.now) };
+        let mut job = Job { attempts: 0, failure: None, ..renewed(job, self.row.holder, facts.now) };
         let (item, line) = (self.row.item.clone(), self.row.line);
         let code = refused.map(str::to_owned);
         let outcome = Outcome { item, line, status, code, warning: None, detail: None };

@@ -93,8 +93,9 @@ impl Operation for TakeJob {
             return Ok(end(job, JobStatus::Cancelled, facts));
         }
         if job.attempts >= MAX_ATTEMPTS && !job.work.must_end() {
-            let why = format!("given up after {MAX_ATTEMPTS} attempts in a row without getting on");
-            job.failure.get_or_insert(why);
+            let last = job.failure.map(|last| format!("; the last: {last}")).unwrap_or_default();
+            let why = format!("given up after {MAX_ATTEMPTS} attempts in a row without getting on{last}");
+            job.failure = Some(why);
             return Ok(end(job, JobStatus::Failed, facts));
         }
         job.status = JobStatus::Running;

@@ -1,5 +1,5 @@
 //! Makes an empty database with the current tables, for the macros to check queries against:
-//! `cargo run -p roster-storage-sqlite --no-default-features --example prepare -- PATH`.
+//! `cargo run -p roster-storage-sqlite --no-default-features --example prepare_sqlite -- PATH`.
 //!
 //! Without the default features the crate is its migrations alone, so this builds when the offline data is stale.
 

@@ -1,5 +1,5 @@
 //! Makes the current tables in an empty database, for the macros to check queries against:
-//! `cargo run -p roster-storage-postgres --no-default-features --example prepare -- URL`.
+//! `cargo run -p roster-storage-postgres --no-default-features --example prepare_postgres -- URL`.
 //!
 //! Without the default features the crate is its migrations alone, so this builds when the offline data is stale.
 

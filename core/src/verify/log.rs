@@ -12,6 +12,9 @@ use crate::model::FeedKey;
 use crate::op::Roster;
 use crate::store::{Dump, StoreError};
 
+/// How many entries are read at a time.
+const PAGE: u16 = 500;
+
 /// What a walk through a log found.
 #[derive(Clone, PartialEq, Debug)]
 pub struct LogVerdict {
@@ -106,10 +109,7 @@ pub(super) async fn walk(
         commits: BTreeSet::new(),
     };
     loop {
-        let entries = roster.store.log(home, verdict.head.seq, 500, &LogFilter::ALL).await?;
-        if entries.is_empty() {
-            return Ok(verdict);
-        }
+        let entries = roster.store.log(home, verdict.head.seq, PAGE, &LogFilter::ALL).await?;
         for logged in &entries {
             for value in &logged.personal {
                 verdict.personal.entry(value.subject).or_insert(logged.seq);
@@ -122,7 +122,13 @@ pub(super) async fn walk(
             verdict.head = Head { seq: logged.seq, time: logged.time, hash: logged.hash };
             verdict.commits.insert(logged.commit);
         }
-        progress(verdict.entries);
+        if !entries.is_empty() {
+            progress(verdict.entries);
+        }
+        // What is appended from here on is the next walk's.
+        if entries.len() < usize::from(PAGE) {
+            return Ok(verdict);
+        }
     }
 }
 

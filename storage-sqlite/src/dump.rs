@@ -17,8 +17,8 @@ pub(crate) async fn dump(connection: &mut SqliteConnection, home: &Home) -> Resu
         return Ok(dump);
     };
     dump.head = place.head;
-    let content = content(connection, place.home).await?;
-    for kind in Kind::of_home(home).iter().copied().filter(|kind| content.kinds.contains(kind)) {
+    let content = content(connection, place.home, Kind::of_home(home)).await?;
+    for kind in content.kinds {
         dump.records.extend(kind::load_all(connection, place.home, kind).await?);
     }
     dump.records.sort_by_cached_key(|stored| stored.record.key());
@@ -42,7 +42,7 @@ struct Content {
     has_due: bool,
 }
 
-async fn content(connection: &mut SqliteConnection, home: i64) -> Result<Content, Fault> {
+async fn content(connection: &mut SqliteConnection, home: i64, kinds: &[Kind]) -> Result<Content, Fault> {
     let row = query!(
         r#"SELECT EXISTS (SELECT 1 FROM tallies t WHERE t.home = h.home) AS "tallies!: bool",
             EXISTS (SELECT 1 FROM due t WHERE t.home = h.home) AS "due!: bool",
@@ -71,31 +71,31 @@ async fn content(connection: &mut SqliteConnection, home: i64) -> Result<Content
         home
     );
     let row = row.fetch_one(connection).await?;
-    let there = [
-        (Kind::Organization, row.organizations),
-        (Kind::Account, row.accounts),
-        (Kind::AccountExternalId, row.account_external_ids),
-        (Kind::Member, row.members),
-        (Kind::ApiKey, row.api_keys),
-        (Kind::Transfer, row.transfers),
-        (Kind::User, row.users),
-        (Kind::Membership, row.memberships),
-        (Kind::OperatorKey, row.operator_keys),
-        (Kind::Claim, row.claims),
-        (Kind::DirectoryEntry, row.directory_entries),
-        (Kind::Receipt, row.receipts),
-        (Kind::Role, row.roles),
-        (Kind::Credential, row.credentials),
-        (Kind::Session, row.sessions),
-        (Kind::PasswordReset, row.password_resets),
-        (Kind::Invitation, row.invitations),
-        (Kind::InvitedAddress, row.invited_addresses),
-        (Kind::Document, row.documents),
-        (Kind::Holding, row.holdings),
-        (Kind::Feed, row.feed_lines),
-    ];
+    let is_there = |kind: &Kind| match kind {
+        Kind::Organization => row.organizations,
+        Kind::Account => row.accounts,
+        Kind::AccountExternalId => row.account_external_ids,
+        Kind::Member => row.members,
+        Kind::ApiKey => row.api_keys,
+        Kind::Transfer => row.transfers,
+        Kind::User => row.users,
+        Kind::Membership => row.memberships,
+        Kind::OperatorKey => row.operator_keys,
+        Kind::Claim => row.claims,
+        Kind::DirectoryEntry => row.directory_entries,
+        Kind::Receipt => row.receipts,
+        Kind::Role => row.roles,
+        Kind::Credential => row.credentials,
+        Kind::Session => row.sessions,
+        Kind::PasswordReset => row.password_resets,
+        Kind::Invitation => row.invitations,
+        Kind::InvitedAddress => row.invited_addresses,
+        Kind::Document => row.documents,
+        Kind::Holding => row.holdings,
+        Kind::Feed => row.feed_lines,
+    };
     Ok(Content {
-        kinds: there.into_iter().filter_map(|(kind, there)| there.then_some(kind)).collect(),
+        kinds: kinds.iter().copied().filter(is_there).collect(),
         has_tallies: row.tallies,
         has_due: row.due,
     })

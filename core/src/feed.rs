@@ -4,10 +4,11 @@
 //! sweep over the ends of all logs finds what was committed by a process that died before, or by one that keeps no
 //! feed, such as a command. Nothing is appended in the commits themselves.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use crate::actor::Actor;
 use crate::facts::Request;
@@ -26,6 +27,37 @@ const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// the store.
 const PAGE: u16 = 500;
 const PAUSE: Duration = Duration::from_millis(20);
+/// Of so many logs, at the most, a process remembers how far the feed has come, at some 30 bytes each; of others every sweep
+/// reads it.
+const MOST_KNOWN: usize = 900_000;
+/// After this it reads all of it again.
+const KNOWN_FOR: Duration = Duration::from_mins(10);
+
+/// How far the feed has come at least, of logs of people and organizations: so a sweep at rest reads no more than where each
+/// log ends.
+#[derive(Debug, Default)]
+struct Known(HashMap<Uuid, u64>);
+
+impl Known {
+    const fn id(home: &Home) -> Option<Uuid> {
+        match home {
+            Home::User(id) => Some(id.uuid()),
+            Home::Organization(id) => Some(id.uuid()),
+            _ => None,
+        }
+    }
+
+    fn reaches(&self, home: &Home, end: u64) -> bool {
+        Self::id(home).and_then(|id| self.0.get(&id)).is_some_and(|reached| *reached >= end)
+    }
+
+    fn note(&mut self, home: &Home, end: u64) {
+        let Some(id) = Self::id(home) else { return };
+        if self.0.len() < MOST_KNOWN || self.0.contains_key(&id) {
+            self.0.insert(id, end);
+        }
+    }
+}
 
 /// Keeps the feed until told to stop; then what this process has committed is appended, and the task ends. Any number of
 /// processes may keep it at the same time. The roster must be one whose store [tells](crate::observe::Observed) of its
@@ -59,9 +91,15 @@ async fn append_gathered(roster: &Roster) {
 }
 
 async fn sweep(roster: &Roster, turn: &Mutex<()>) {
+    let (mut known, mut since) = (Known::default(), Instant::now());
     loop {
-        if let Err(error) = sweep_in_turn(roster, turn).await {
+        let swept = sweep_in_turn(roster, turn, &mut known).await;
+        if let Err(error) = &swept {
             tracing::warn!(%error, "the feed cannot be swept");
+        }
+        // A store that failed may have gone back to what a replica holds of it.
+        if swept.is_err() || since.elapsed() > KNOWN_FOR {
+            (known, since) = (Known::default(), Instant::now());
         }
         tokio::time::sleep(SWEEP_EVERY).await;
     }
@@ -69,10 +107,10 @@ async fn sweep(roster: &Roster, turn: &Mutex<()>) {
 
 /// Appends whatever any log holds that is not in the feed yet, and takes out what is too old.
 pub async fn sweep_once(roster: &Roster) -> Result<(), OpError> {
-    sweep_in_turn(roster, &Mutex::new(())).await
+    sweep_in_turn(roster, &Mutex::new(()), &mut Known::default()).await
 }
 
-async fn sweep_in_turn(roster: &Roster, turn: &Mutex<()>) -> Result<(), OpError> {
+async fn sweep_in_turn(roster: &Roster, turn: &Mutex<()>, known: &mut Known) -> Result<(), OpError> {
     let end = roster.store.read(&Home::Deployment, &[], &[]).await?.head.seq;
     append_new(roster, BTreeMap::from([(Home::Deployment, end)]), turn).await?;
     // In the order of homes, all others with a log come after the feed.
@@ -81,7 +119,12 @@ async fn sweep_in_turn(roster: &Roster, turn: &Mutex<()>) -> Result<(), OpError>
         let ends = roster.store.ends(&after, PAGE).await?;
         let Some((last, _)) = ends.last() else { break };
         after = last.clone();
-        append_new(roster, ends.into_iter().collect(), turn).await?;
+        let new: BTreeMap<Home, u64> =
+            ends.into_iter().filter(|(home, end)| !known.reaches(home, *end)).collect();
+        if !new.is_empty() {
+            append_new(roster, new.clone(), turn).await?;
+            new.iter().for_each(|(home, end)| known.note(home, *end));
+        }
         tokio::time::sleep(PAUSE).await;
     }
     while run(roster, &system(roster), &TrimFeed).await?.output == trim::MOST {}

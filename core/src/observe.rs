@@ -161,6 +161,10 @@ impl Store for Observed {
         self.hear("missing", self.store.missing(homes), failure).await
     }
 
+    async fn without_receipts(&self, homes: &[Home]) -> Result<BTreeSet<Home>, StoreError> {
+        self.hear("without_receipts", self.store.without_receipts(homes), failure).await
+    }
+
     /// One call, with the outcome of the first set that was refused.
     async fn commit_all(&self, sets: &[ChangeSet]) -> Vec<Result<Committed, CommitError>> {
         let began = Instant::now();

@@ -41,6 +41,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         Ok(BTreeSet::new())
     }
 
+    /// Homes among these that hold no receipt, by one look; a store may leave some out. Looking for receipts in each is spared
+    /// to whoever goes through many.
+    async fn without_receipts(&self, homes: &[Home]) -> Result<BTreeSet<Home>, StoreError> {
+        let _ = homes;
+        Ok(BTreeSet::new())
+    }
+
     /// Applies a change set wholly or not at all. One that breaks its own form ([`ChangeSet::check`]) is an error.
     ///
     /// Checked inside the commit, in this order: the same id was committed before ([`Committed::Before`], nothing
@@ -67,7 +74,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// What `check` needs to decide, many at a time in one round trip, each read after the call began.
     async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError>;
 
-    /// Log entries with `seq > after` that the filter wants, oldest first, at most `limit`. What must be read to find
+    /// Log entries with `seq > after` that the filter wants, oldest first, at most `limit`; fewer where there are no more
+    /// of them, also when some that should be between are gone. What must be read to find
     /// them grows with the entries that fit one of the names in the filter, not with the log.
     async fn log(
         &self,

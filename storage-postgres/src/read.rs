@@ -347,6 +347,21 @@ pub(crate) async fn missing(connection: &mut PgConnection, homes: &[Home]) -> Re
     Ok(homes.iter().filter(|home| !there.contains(&home.to_string())).cloned().collect())
 }
 
+/// An answer of `without_receipts`.
+pub(crate) async fn without_receipts(
+    connection: &mut PgConnection,
+    homes: &[Home],
+) -> Result<BTreeSet<Home>, Fault> {
+    let asked: Vec<String> = homes.iter().map(ToString::to_string).collect();
+    let holding = query_scalar!(
+        "SELECT name FROM homes h WHERE name = ANY($1)
+         AND EXISTS (SELECT 1 FROM receipts r WHERE r.home = h.home)",
+        &asked
+    );
+    let holding: BTreeSet<String> = holding.fetch_all(connection).await?.into_iter().collect();
+    Ok(homes.iter().filter(|home| !holding.contains(&home.to_string())).cloned().collect())
+}
+
 /// An answer of `records`: kinds come in the order of their keys, and within a kind names sort as keys do.
 pub(crate) async fn records(
     connection: &mut PgConnection,

@@ -257,6 +257,22 @@ impl Store for PostgresStore {
         .await
     }
 
+    async fn without_receipts(&self, homes: &[Home]) -> Result<BTreeSet<Home>, StoreError> {
+        let (store, homes) = (self.base.clone(), homes.to_vec());
+        detached("without_receipts", async move {
+            let mut again = true;
+            loop {
+                let mut held = store.take("without_receipts").await?;
+                let found = read::without_receipts(held.connection(), &homes).await;
+                if let Some(answer) = Base::answered(held, "without_receipts", again, found) {
+                    return answer;
+                }
+                again = false;
+            }
+        })
+        .await
+    }
+
     async fn commit(&self, changes: &ChangeSet) -> Outcome {
         let (writer, set) = (self.writer.clone(), changes.clone());
         let work = async move { writer.commit(set).await };

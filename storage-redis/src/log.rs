@@ -10,30 +10,49 @@ use crate::store::Inner;
 
 type Found = (Vec<String>, Vec<Option<Vec<u8>>>, Vec<Option<Vec<u8>>>);
 
-/// An answer of `log`.
+/// An answer of `log`. A number without an entry is passed over, and takes no place in the page.
 pub(crate) async fn entries(
     store: &Inner,
     home: &Home,
-    after: u64,
+    mut after: u64,
     limit: u16,
     filter: &LogFilter,
 ) -> Result<Vec<Logged>, Fault> {
+    let mut page = Vec::new();
+    loop {
+        let wanted = usize::from(limit) - page.len();
+        let (numbers, entries, personal) = ask(store, home, after, wanted, filter).await?;
+        let found = numbers.iter().zip(entries).zip(personal);
+        let found = found
+            .filter_map(|((number, entry), personal)| Some(logged(number, &entry?, personal.as_deref())));
+        for logged in found {
+            page.push(logged?);
+        }
+        let last = numbers.last().filter(|_| numbers.len() == wanted && page.len() < usize::from(limit));
+        let Some(last) = last else { return Ok(page) };
+        after = seq(last)?;
+    }
+}
+
+/// At most so many numbers with what is kept by them.
+async fn ask(
+    store: &Inner,
+    home: &Home,
+    after: u64,
+    most: usize,
+    filter: &LogFilter,
+) -> Result<Found, Fault> {
     // As the script writes the times of entries; none is before the epoch.
     let instant =
         |at: Option<Timestamp>| at.map(|at| format!("{:020}", at.micros().max(0))).unwrap_or_default();
     // Numbers of entries stay below 2^53, so that Lua can hold them.
     let mut arguments =
-        vec![after.min(1 << 53).to_string(), limit.to_string(), instant(filter.from), instant(filter.to)];
+        vec![after.min(1 << 53).to_string(), most.to_string(), instant(filter.from), instant(filter.to)];
     arguments.extend(filter.user.map(|user| user.to_string()));
     arguments.extend(filter.actor.as_deref().map(by));
     arguments.extend(filter.action.as_deref().map(done));
     let arguments: Vec<Vec<u8>> = arguments.into_iter().map(String::into_bytes).collect();
-    let (numbers, entries, personal): Found =
-        store.bulk.ask(&store.scripts.log, store.keys(home).all(), &arguments).await?;
-    let found = numbers.iter().zip(entries).zip(personal);
-    found
-        .filter_map(|((number, entry), personal)| Some(logged(number, &entry?, personal.as_deref())))
-        .collect()
+    store.bulk.ask(&store.scripts.log, store.keys(home).all(), &arguments).await
 }
 
 /// Everything that an entry is found by.
@@ -58,7 +77,7 @@ fn logged(number: &str, entry: &[u8], personal: Option<&[u8]>) -> Result<Logged,
     let (commit, body) = rest.split_at_checked(26).ok_or_else(short)?;
     let commit = std::str::from_utf8(commit).map_err(|error| bad("commit", error))?;
     Ok(Logged {
-        seq: u64::from_str_radix(number, 16).map_err(|error| bad("number", error))?,
+        seq: seq(number)?,
         time: Timestamp::from_micros(self::number("time", time)?),
         hash: *hash,
         commit: commit.parse().map_err(|error| bad("commit", error))?,
@@ -68,6 +87,10 @@ fn logged(number: &str, entry: &[u8], personal: Option<&[u8]>) -> Result<Logged,
             None => Vec::new(),
         },
     })
+}
+
+fn seq(number: &str) -> Result<u64, Fault> {
+    u64::from_str_radix(number, 16).map_err(|error| bad("number", error))
 }
 
 /// An entry as it is kept.

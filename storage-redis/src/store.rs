@@ -200,6 +200,11 @@ impl Store for RedisStore {
         registry::missing(&self.inner, homes).await.map_err(|fault| fault.during("missing"))
     }
 
+    async fn without_receipts(&self, homes: &[Home]) -> Result<BTreeSet<Home>, StoreError> {
+        let found = load::without_receipts(&self.inner, homes).await;
+        found.map_err(|fault| fault.during("without_receipts"))
+    }
+
     async fn commit(&self, changes: &ChangeSet) -> Outcome {
         let (inner, changes) = (Arc::clone(&self.inner), changes.clone());
         let done = detached(async move { commit_again(&inner, &changes).await }).await;

@@ -83,6 +83,21 @@ pub(crate) async fn missing(
     names.iter().map(|name| parse("name", name)).collect()
 }
 
+/// An answer of `without_receipts`.
+pub(crate) async fn without_receipts(
+    connection: &mut SqliteConnection,
+    homes: &[Home],
+) -> Result<BTreeSet<Home>, Fault> {
+    let names = to_json("home", &homes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let names = query_scalar!(
+        r#"SELECT json_group_array(value) AS "names!: String" FROM json_each(?)
+           WHERE NOT EXISTS (SELECT 1 FROM homes CROSS JOIN receipts USING (home) WHERE homes.name = value)"#,
+        names
+    );
+    let names: Vec<String> = from_json("home", &names.fetch_one(connection).await?)?;
+    names.iter().map(|name| parse("name", name)).collect()
+}
+
 /// The names to load of each kind.
 pub(crate) fn by_kind(keys: &[Key]) -> BTreeMap<Kind, Vec<String>> {
     let mut names: BTreeMap<Kind, Vec<String>> = BTreeMap::new();

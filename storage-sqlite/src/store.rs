@@ -200,6 +200,18 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn without_receipts(&self, homes: &[Home]) -> Result<BTreeSet<Home>, StoreError> {
+        let (store, homes) = (self.clone(), homes.to_vec());
+        detached("without_receipts", async move {
+            let mut held =
+                store.readers.take().await.map_err(|error| Fault::from(error).during("without_receipts"))?;
+            let found = read::without_receipts(held.connection(), &homes).await;
+            held.give_back_after(&found);
+            found.map_err(|fault| fault.during("without_receipts"))
+        })
+        .await
+    }
+
     async fn commit(&self, changes: &ChangeSet) -> Result<Committed, CommitError> {
         let outcome = self.writer.commit(vec![changes.clone()]).await.pop();
         outcome.unwrap_or_else(|| Err(lost("commit").into()))

@@ -171,6 +171,37 @@ async fn x1_a_dropped_entry_shows() {
     statements_show(1, &dropped.replace('5', "1")).await;
 }
 
+/// Whoever reads page by page takes a short one for the end of the log.
+#[tokio::test]
+async fn x1_a_page_is_not_short_for_want_of_a_dropped_entry() {
+    for store in selected() {
+        let trail = match store {
+            "memory" => continue,
+            "redis" | "redis-cluster" => {
+                let redis = RedisTrail::fresh(store).await;
+                redis.drop_from(5, 6);
+                redis.trail
+            }
+            _ => {
+                let trail = Trail::on(store).await;
+                let dropped = "DELETE FROM log_personal WHERE LOG AND seq IN (5, 6);\
+                               DELETE FROM log WHERE LOG AND seq IN (5, 6)";
+                trail.alter(dropped).await;
+                trail
+            }
+        };
+        let last = trail.log.last().unwrap().seq;
+        for (after, limit, wanted) in
+            [(0, 5, vec![1, 2, 3, 4, 7]), (3, 1, vec![4]), (4, 2, vec![7, 8]), (last - 1, 3, vec![last])]
+        {
+            let store_of = &trail.world.service.roster.store;
+            let page = store_of.log(&trail.home, after, limit, &LogFilter::ALL).await.unwrap();
+            let found: Vec<u64> = page.iter().map(|logged| logged.seq).collect();
+            assert_eq!(found, wanted, "{limit} behind {after} on {store}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn x1_reordered_entries_show() {
     let swapped = "UPDATE log SET seq = 1000 WHERE LOG AND seq = 4;UPDATE log SET seq = 4 WHERE LOG AND seq = 5;\

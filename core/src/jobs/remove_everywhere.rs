@@ -26,15 +26,25 @@ impl Held {
         let request = as_asked(&self.roster, &job);
         let (job, failed) = self.end_memberships(&request, job, (user, cuts), false).await?;
         let (job, invited) = self.end_invitations(&request, job, user).await?;
-        let (outcomes, passing) = given_up(&job, failed);
-        if !outcomes.is_empty() {
-            let passed_over = Some(passing.iter().map(|(at, _)| *at).collect());
-            self.say(&request, job.id, Advance { outcomes, passed_over, ..Advance::default() }).await?;
-        }
+        let passing = self.give_up(&request, &job, failed).await?;
         // What cannot be read holds its seat until somebody looks at it.
         let invited = invited.filter(|failure| job.attempts < MAX_ATTEMPTS || !will_last(failure));
-        let failure = passing.into_iter().next().map(|(_, failure)| failure).or(invited);
-        failure.map_or(Ok(()), |failure| Err(failure.into()))
+        passing.or(invited).map_or(Ok(()), |failure| Err(failure.into()))
+    }
+
+    /// Tells of organizations that are not tried again; why one of the others failed.
+    pub(super) async fn give_up(
+        &self,
+        request: &Request,
+        job: &Job,
+        failed: Vec<Failed>,
+    ) -> Result<Option<OpError>, Interrupted> {
+        let (outcomes, passing) = given_up(job, failed);
+        if !outcomes.is_empty() {
+            let passed_over = Some(passing.iter().map(|(at, _)| *at).collect());
+            self.say(request, job.id, Advance { outcomes, passed_over, ..Advance::default() }).await?;
+        }
+        Ok(passing.into_iter().next().map(|(_, failure)| failure))
     }
 
     /// Writes down in every organization that the membership has ended, behind the last one in which that was done. Where it

@@ -9,6 +9,7 @@ use crate::id::{CommitId, Version};
 use crate::listing::{Listing, Page, PageRequest, Row};
 use crate::load::{Part, already_there, not_chained, refused};
 use crate::log::{Head, LogEntry, Logged};
+use crate::model::ReceiptId;
 use crate::store::{ChangeSet, CommitError, Committed, Dump, Read, StoreError, Stored, Write};
 use crate::time::Timestamp;
 
@@ -131,6 +132,12 @@ impl HomeData {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let found = self.records.range::<Key, _>((from, Bound::Unbounded));
         found.take(limit.into()).map(|(_, stored)| Stored::clone(stored)).collect()
+    }
+
+    /// Whether any record is a receipt.
+    pub fn has_receipts(&self) -> bool {
+        let first = Key::Receipt(ReceiptId([0; 32]));
+        self.records.range(first..).next().is_some_and(|(key, _)| matches!(key, Key::Receipt(_)))
     }
 
     /// Adds what another store holds.

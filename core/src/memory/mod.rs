@@ -62,6 +62,12 @@ impl Store for MemoryStore {
         Ok(homes.iter().filter(|home| !there.contains_key(home)).cloned().collect())
     }
 
+    async fn without_receipts(&self, homes: &[Home]) -> Result<BTreeSet<Home>, StoreError> {
+        let there = self.homes();
+        let holds_one = |home: &&Home| there.get(*home).is_some_and(HomeData::has_receipts);
+        Ok(homes.iter().filter(|home| !holds_one(home)).cloned().collect())
+    }
+
     async fn commit(&self, changes: &ChangeSet) -> Result<Committed, CommitError> {
         let mut homes = self.homes();
         let now = self.clock.now();

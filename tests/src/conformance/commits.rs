@@ -1,6 +1,8 @@
 //! What a commit checks, in which order, and what it leaves behind.
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "these are the bodies of tests")]
 
+use std::collections::BTreeSet;
+
 use roster_core::home::{Home, Key, Record, Tally};
 use roster_core::log::LogFilter;
 use roster_core::model::{Access, ClaimName};
@@ -8,7 +10,8 @@ use roster_core::permission::RoleRef;
 use roster_core::store::{ChangeSet, CommitError, Committed, MAX_WRITES, Store, StoreErrorKind};
 
 use crate::build::{
-    account, account_id, change, claim, commit_id, entry, member, organization, organization_home, user_id,
+    account, account_id, change, claim, commit_id, entry, member, organization, organization_home, receipt,
+    user_id,
 };
 use crate::stores::{START, TestStore};
 
@@ -205,6 +208,27 @@ pub async fn nothing_is_missing_that_was_made(at: &TestStore) {
     assert!(missing.iter().all(|home| *home == never), "{missing:?}");
     // A cluster may leave all to be read.
     assert!(missing.len() == 1 || at.name == "redis-cluster");
+}
+
+pub async fn no_receipt_is_passed_over(at: &TestStore) {
+    let store = at.store.as_ref();
+    let [holds, held, never] = [1, 2, 3].map(|n| Home::User(user_id(n)));
+    let other = organization_home(1);
+    for (n, home) in [(1, &holds), (2, &held), (3, &other)] {
+        let two = change(n, home).put(Record::Receipt(receipt(1))).put(Record::Receipt(receipt(2)));
+        store.commit(&two.done()).await.unwrap();
+    }
+    let first = change(4, &held).remove(Key::Receipt(receipt(1).id));
+    store.commit(&first.done()).await.unwrap();
+    let asked = [other.clone(), holds.clone(), never.clone(), held.clone()];
+    let without = store.without_receipts(&asked).await.unwrap();
+    assert!(without.iter().all(|home| *home == never), "{without:?}");
+    let second = change(5, &held).remove(Key::Receipt(receipt(2).id));
+    store.commit(&second.done()).await.unwrap();
+    let without = store.without_receipts(&asked).await.unwrap();
+    // A cluster may leave all to be read.
+    let wanted: BTreeSet<Home> = [held, never].into_iter().filter(|_| at.name != "redis-cluster").collect();
+    assert_eq!(without, wanted);
 }
 
 pub async fn malformed_change_sets_are_refused(at: &TestStore) {

@@ -30,6 +30,7 @@ macro_rules! conformance_cases {
                 adding_nothing_checks_the_range_alone
                 writes_apply_in_order
                 nothing_is_missing_that_was_made
+                no_receipt_is_passed_over
                 malformed_change_sets_are_refused;
             batches:
                 commit_all_answers_each_set_by_itself

@@ -5,6 +5,7 @@ crate::on_every_store! {
     m5_what_is_shown_after_the_answer_is_what_acts
     m5_where_it_cannot_be_written_down_the_others_come_first_and_it_is_told
     l5_what_cannot_be_read_keeps_an_erasure_from_nothing_else
+    o2_one_who_owns_after_all_is_told_of_what_cannot_be_read_too
     m5_what_comes_later_survives
     m9_an_invitation_sent_after_the_removal_holds
     m5_an_addition_that_was_under_way_does_not_count
@@ -21,11 +22,12 @@ mod cases {
     use async_trait::async_trait;
     use roster_core::actor::Actor;
     use roster_core::facts::Request;
-    use roster_core::flows::{NewMember, Who, add_member, remove_everywhere};
+    use roster_core::flows::{NewMember, Who, add_member, erase_user, remove_everywhere};
     use roster_core::home::{Home, Key};
     use roster_core::log::LogFilter;
     use roster_core::op::{Roster, run};
     use roster_core::ops::member::{AccessAsk, AddMember, Joining};
+    use roster_core::ops::ownership::TransferOwnership;
     use roster_core::permission::RoleRef;
     use roster_core::reference::UserRef;
     use roster_core::refusal::{OpError, Refusal};
@@ -297,6 +299,64 @@ mod cases {
             }
             is_clean(&service).await;
         }
+    }
+
+    /// Hands an organization to somebody while they are erased: after it was looked whether they own one.
+    #[derive(Debug)]
+    struct HandsOver {
+        below: Roster,
+        transfer: TransferOwnership,
+        to: Home,
+        done: AtomicBool,
+    }
+
+    #[async_trait]
+    impl Hook for HandsOver {
+        async fn commit(&self, store: &dyn Store, changes: &ChangeSet) -> Result<Committed, CommitError> {
+            if changes.home == self.to && !self.done.swap(true, Ordering::SeqCst) {
+                let cli = Request::new(Actor::CLI, self.below.entropy.as_ref());
+                run(&self.below, &cli, &self.transfer).await.unwrap();
+            }
+            store.commit(changes).await
+        }
+    }
+
+    pub async fn o2_one_who_owns_after_all_is_told_of_what_cannot_be_read_too(store: &str) {
+        let service = Service::on(store).await;
+        let owned = organization(&service, "owned", None).await;
+        let ill = organization(&service, "ill", None).await;
+        let person = text(&add(&service, &owned, "gone@example.com", "admin").await.is(201), "/user_id");
+        add(&service, &ill, "gone@example.com", "admin").await.is(201);
+        let (user, below) = (person.parse().unwrap(), service.roster.clone());
+        let behind = |hook: Arc<dyn Hook>| Roster {
+            store: Between::new(Arc::clone(&service.roster.store), hook),
+            ..service.roster.clone()
+        };
+        let transfer = TransferOwnership::new(owned.parse().unwrap(), (user, 0), RoleRef::ADMIN);
+        let (to, done) = (Home::User(user), AtomicBool::new(false));
+        let handed = behind(Arc::new(HandsOver { below, transfer, to, done }));
+        let cli = Request::new(Actor::CLI, handed.entropy.as_ref());
+        let job = erase_user(&handed, &cli, user).await.unwrap().output;
+        let home = Home::Organization(ill.parse().unwrap());
+        let on_broken = crate::worker(&behind(Arc::new(Broken { home, wholly: true })));
+        on_broken.work_off().await.unwrap();
+        let path = format!("/v1/jobs/{}", job.id);
+        let early = service.operator().get(&path).await.is(200);
+        assert_eq!(early["status"], "running", "what cannot be read is tried once more");
+        for _ in 0..12 {
+            service.test.clock.advance_seconds(301);
+            on_broken.work_off().await.unwrap();
+        }
+        let job = service.operator().get(&path).await.is(200);
+        assert_eq!(
+            (&job["status"], &job["summary"]),
+            (&json!("completed_with_conflicts"), &json!({"refused": 2}))
+        );
+        let told = results(&service, &job).await;
+        let told: BTreeSet<_> = told.iter().map(|row| (text(row, "/item"), text(row, "/code"))).collect();
+        let wanted = [(owned, "owner_must_transfer".to_owned()), (ill, "internal".to_owned())];
+        assert_eq!(told, BTreeSet::from(wanted));
+        is_clean(&service).await;
     }
 
     pub async fn m5_what_comes_later_survives(store: &str) {

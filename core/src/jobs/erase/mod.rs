@@ -89,15 +89,18 @@ impl Held {
             // Before anything is taken away: an owner is left as they are.
             let (swept, failed) = self.end_memberships(&request, job, (user, cuts), true).await?;
             job = swept;
+            if is_refused(&job) {
+                // They own an organization after all, and keep their names until they have handed it over (rule O2).
+                if let Some(failure) = self.give_up(&request, &job, failed).await? {
+                    return Err(failure.into());
+                }
+                refresh_user_entry(&self.roster, &request, user).await?;
+                return Ok(());
+            }
             // Of what cannot be read, the request has said that it is another's.
             let unswept = Some(failed.iter().map(|(at, _)| *at).collect());
             if let Some((_, failure)) = failed.into_iter().find(|(_, failure)| !will_last(failure)) {
                 return Err(failure.into());
-            }
-            if is_refused(&job) {
-                // They own an organization after all, and keep their names until they have handed it over (rule O2).
-                refresh_user_entry(&self.roster, &request, user).await?;
-                return Ok(());
             }
             let cursor = Some(Stage::Own(None).cursor());
             job = self.say(&request, job.id, Advance { cursor, unswept, ..Advance::default() }).await?;

@@ -57,12 +57,27 @@ impl Held {
                 None => return Ok(()),
             };
         }
-        let mut import =
-            Import { held: self, organization, options, under_way: None, together: 1, begun: false };
-        while let Some(next) = Box::pin(import.next(&job)).await? {
-            job = next;
+        let mut import = Import {
+            held: self,
+            organization,
+            options,
+            under_way: None,
+            together: 1,
+            begun: false,
+            late: false,
+        };
+        let ended = loop {
+            match Box::pin(import.next(&job)).await {
+                Ok(Some(next)) => job = next,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        // Once, however many were cut short: all accounts are looked at.
+        if import.late {
+            self.catch_up(&job, organization).await;
         }
-        Ok(())
+        ended
     }
 
     /// Has posts find those who came by a flush that was cut short: what waits for them was to come after them (rule T3). What
@@ -264,6 +279,8 @@ struct Import<'a> {
     together: usize,
     /// Whether this attempt has begun: what the one before foresaw is of its first chunk.
     begun: bool,
+    /// Whether a flush was cut short, so that what was to come after people may not have come.
+    late: bool,
 }
 
 /// A chunk that has been decided.
@@ -372,7 +389,7 @@ impl Import<'_> {
 
     /// Goes on where others got in between while a chunk was committed: its first parts may be in, and tell so. Where the
     /// store has failed, no more than what was made is told.
-    async fn after(&self, chunk: &Decided, cut_short: CutShort) -> Result<Job, Interrupted> {
+    async fn after(&mut self, chunk: &Decided, cut_short: CutShort) -> Result<Job, Interrupted> {
         let stored = self.held.as_stored(chunk.before.id).await;
         let told = stored.as_ref().map_or(None, |job| job.as_ref().map(|job| chunk.told(job)));
         let made = chunk.made(&cut_short, told.unwrap_or(usize::MAX));
@@ -391,9 +408,7 @@ impl Import<'_> {
             return Err(error.into());
         }
         let Some(stored) = stored? else { return Err(Interrupted::Lost) };
-        if is_held(&stored, self.held.holder) {
-            self.held.catch_up(&stored, self.organization).await;
-        }
+        self.late = true;
         if stored.done >= stored.total {
             return Ok(stored);
         }

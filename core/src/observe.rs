@@ -197,6 +197,10 @@ impl Store for Observed {
         self.hear("log", self.store.log(home, after, limit, filter), failure).await
     }
 
+    async fn unfound(&self, home: &Home, entries: &[Logged]) -> Result<Vec<u64>, StoreError> {
+        self.hear("unfound", self.store.unfound(home, entries), failure).await
+    }
+
     async fn homes(&self, after: Option<&Home>, limit: u16) -> Result<Vec<Home>, StoreError> {
         self.hear("homes", self.store.homes(after, limit), failure).await
     }

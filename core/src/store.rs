@@ -85,6 +85,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         filter: &LogFilter,
     ) -> Result<Vec<Logged>, StoreError>;
 
+    /// Numbers of those among these entries of a home that a filter by what their bodies say would not find. None where
+    /// filters look into the bodies.
+    async fn unfound(&self, home: &Home, entries: &[Logged]) -> Result<Vec<u64>, StoreError> {
+        let _ = (home, entries);
+        Ok(Vec::new())
+    }
+
     /// Homes after one, in the byte order of their printed form, at most `limit`.
     async fn homes(&self, after: Option<&Home>, limit: u16) -> Result<Vec<Home>, StoreError>;
 

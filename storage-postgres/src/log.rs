@@ -247,6 +247,49 @@ pub(crate) async fn entries(
     load(connection, place.home, &seqs).await
 }
 
+/// An answer of `unfound`.
+pub(crate) async fn unfound(
+    connection: &mut PgConnection,
+    home: &Home,
+    entries: &[Logged],
+) -> Result<Vec<u64>, Fault> {
+    let Some(Place { home, .. }) = place(connection, home).await? else {
+        return Ok(entries.iter().map(|logged| logged.seq).collect());
+    };
+    let (mut acting, mut actors) = (Vec::new(), Vec::new());
+    let (mut about, mut users) = (Vec::new(), Vec::new());
+    let (mut doing, mut actions) = (Vec::new(), Vec::new());
+    for logged in entries {
+        // A body that cannot be read fits no name.
+        let Ok(entry) = logged.entry() else { continue };
+        let seq = i64::try_from(logged.seq).map_err(|error| bad("seq", error))?;
+        acting.push(seq);
+        actors.push(entry.actor);
+        about.extend(entry.users.iter().map(|_| seq));
+        users.extend(entry.users.iter().map(|user| user.uuid()));
+        doing.extend(entry.actions.iter().map(|_| seq));
+        actions.extend(entry.actions);
+    }
+    let unfound = query_scalar!(
+        r#"SELECT a.seq AS "seq!" FROM UNNEST($2::bigint[], $3::text[]) AS a (seq, name) WHERE NOT EXISTS (
+               SELECT 1 FROM log WHERE home = $1 AND log.seq = a.seq AND actor = a.name)
+           UNION SELECT u.seq FROM UNNEST($4::bigint[], $5::uuid[]) AS u (seq, id) WHERE NOT EXISTS (
+               SELECT 1 FROM log_users l WHERE l.home = $1 AND l.user_id = u.id AND l.seq = u.seq)
+           UNION SELECT d.seq FROM UNNEST($6::bigint[], $7::text[]) AS d (seq, name) WHERE NOT EXISTS (
+               SELECT 1 FROM log_actions l WHERE l.home = $1 AND l.action = d.name AND l.seq = d.seq)
+           ORDER BY 1"#,
+        home,
+        &acting,
+        &actors,
+        &about,
+        &users,
+        &doing,
+        &actions
+    );
+    let unfound = unfound.fetch_all(connection).await?.into_iter();
+    unfound.map(|seq| u64::try_from(seq).map_err(|error| bad("seq", error))).collect()
+}
+
 /// What lies between two numbers, both left out.
 #[derive(Clone, Copy, Debug)]
 struct Span {

@@ -358,6 +358,19 @@ impl Store for PostgresStore {
         .await
     }
 
+    async fn unfound(&self, home: &Home, entries: &[Logged]) -> Result<Vec<u64>, StoreError> {
+        let (store, home, entries) = (self.base.clone(), home.clone(), entries.to_vec());
+        detached("unfound", async move {
+            let (store, home, entries) = (&store, &home, &entries);
+            let read = |mut session: Session| async move {
+                let found = log::unfound(session.connection(), home, entries).await;
+                (session, found)
+            };
+            store.snapshot("unfound", read).await
+        })
+        .await
+    }
+
     async fn homes(&self, after: Option<&Home>, limit: u16) -> Result<Vec<Home>, StoreError> {
         let (store, after) = (self.base.clone(), after.cloned());
         detached("homes", async move {

@@ -58,6 +58,11 @@ impl HomeKeys {
         &self.all[0]
     }
 
+    /// The key of the lines by which entries of the log are found.
+    pub(crate) fn who(&self) -> &str {
+        &self.all[5]
+    }
+
     pub(crate) fn all(&self) -> &[String] {
         &self.all
     }

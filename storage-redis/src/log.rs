@@ -1,5 +1,6 @@
 //! Entries of a log: time (20 digits), hash (32 bytes), commit (26 characters), then the body.
 
+use redis::pipe;
 use roster_core::home::Home;
 use roster_core::log::{LogEntry, LogFilter, Logged, Personal};
 use roster_core::time::Timestamp;
@@ -53,6 +54,29 @@ async fn ask(
     arguments.extend(filter.action.as_deref().map(done));
     let arguments: Vec<Vec<u8>> = arguments.into_iter().map(String::into_bytes).collect();
     store.bulk.ask(&store.scripts.log, store.keys(home).all(), &arguments).await
+}
+
+/// An answer of `unfound`.
+pub(crate) async fn unfound(store: &Inner, home: &Home, entries: &[Logged]) -> Result<Vec<u64>, Fault> {
+    let mut lines = Vec::new();
+    for logged in entries {
+        // A body that cannot be read fits no name.
+        let Ok(entry) = logged.entry() else { continue };
+        let line = |term| (logged.seq, format!("{term}\0{:016x}", logged.seq));
+        lines.extend(terms(&entry).into_iter().map(line));
+    }
+    let mut unfound = Vec::new();
+    for some in lines.chunks(1_000) {
+        let mut look = pipe();
+        for (_, line) in some {
+            look.cmd("ZSCORE").arg(store.keys(home).who()).arg(line);
+        }
+        let found: Vec<Option<f64>> = store.bulk.ask_together(&look).await?;
+        let missing = some.iter().zip(found).filter(|(_, found)| found.is_none());
+        unfound.extend(missing.map(|((seq, _), _)| *seq));
+    }
+    unfound.dedup();
+    Ok(unfound)
 }
 
 /// Everything that an entry is found by.

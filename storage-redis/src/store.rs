@@ -256,6 +256,10 @@ impl Store for RedisStore {
         log::entries(&self.inner, home, after, limit, filter).await.map_err(|fault| fault.during("log"))
     }
 
+    async fn unfound(&self, home: &Home, entries: &[Logged]) -> Result<Vec<u64>, StoreError> {
+        log::unfound(&self.inner, home, entries).await.map_err(|fault| fault.during("unfound"))
+    }
+
     async fn homes(&self, after: Option<&Home>, limit: u16) -> Result<Vec<Home>, StoreError> {
         registry::homes(&self.inner, after, limit).await.map_err(|fault| fault.during("homes"))
     }

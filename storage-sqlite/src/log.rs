@@ -189,6 +189,44 @@ pub(crate) async fn entries(
     load(connection, place.home, &seqs).await
 }
 
+/// An answer of `unfound`.
+pub(crate) async fn unfound(
+    connection: &mut SqliteConnection,
+    home: &Home,
+    entries: &[Logged],
+) -> Result<Vec<u64>, Fault> {
+    let Some(Place { home, .. }) = place(connection, home).await? else {
+        return Ok(entries.iter().map(|logged| logged.seq).collect());
+    };
+    let (mut actors, mut users, mut actions) = (Vec::new(), Vec::new(), Vec::new());
+    for logged in entries {
+        // A body that cannot be read fits no name.
+        let Ok(entry) = logged.entry() else { continue };
+        actors.push((logged.seq, entry.actor));
+        users.extend(entry.users.iter().map(|user| (logged.seq, user.uuid().simple().to_string())));
+        actions.extend(entry.actions.into_iter().map(|action| (logged.seq, action)));
+    }
+    let (actors, users) = (to_json("actor", &actors)?, to_json("user", &users)?);
+    let actions = to_json("action", &actions)?;
+    let unfound = query_scalar!(
+        r#"SELECT json_group_array(seq) AS "seqs!: String" FROM (
+               SELECT a.value ->> 0 AS seq FROM json_each(?2) a WHERE NOT EXISTS (
+                   SELECT 1 FROM log WHERE home = ?1 AND seq = a.value ->> 0 AND actor = a.value ->> 1)
+               UNION SELECT u.value ->> 0 FROM json_each(?3) u WHERE NOT EXISTS (
+                   SELECT 1 FROM log_users
+                   WHERE home = ?1 AND user_id = unhex(u.value ->> 1) AND seq = u.value ->> 0)
+               UNION SELECT d.value ->> 0 FROM json_each(?4) d WHERE NOT EXISTS (
+                   SELECT 1 FROM log_actions
+                   WHERE home = ?1 AND action = d.value ->> 1 AND seq = d.value ->> 0)
+               ORDER BY 1)"#,
+        home,
+        actors,
+        users,
+        actions
+    );
+    from_json("seq", &unfound.fetch_one(connection).await?)
+}
+
 /// What lies between two numbers, both left out.
 #[derive(Clone, Copy, Debug)]
 struct Span {

@@ -294,6 +294,16 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn unfound(&self, home: &Home, entries: &[Logged]) -> Result<Vec<u64>, StoreError> {
+        let (store, home, entries) = (self.clone(), home.clone(), entries.to_vec());
+        detached("unfound", async move {
+            let mut session = store.begin("unfound").await?;
+            let found = log::unfound(session.connection(), &home, &entries).await;
+            end(session, "unfound", found).await
+        })
+        .await
+    }
+
     async fn homes(&self, after: Option<&Home>, limit: u16) -> Result<Vec<Home>, StoreError> {
         let (store, after) = (self.clone(), after.cloned());
         detached("homes", async move {

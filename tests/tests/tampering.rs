@@ -171,6 +171,22 @@ async fn x1_a_dropped_entry_shows() {
     statements_show(1, &dropped.replace('5', "1")).await;
 }
 
+/// What a filter goes by can be changed beside the entry, whose own bytes are as they were.
+#[tokio::test]
+async fn x1_an_entry_that_filters_do_not_find_shows() {
+    statements_show(5, "UPDATE log SET actor = 'nobody' WHERE LOG AND seq = 5").await;
+    statements_show(3, "DELETE FROM log_users WHERE LOG AND seq IN (3, 7)").await;
+    statements_show(4, "DELETE FROM log_actions WHERE LOG AND seq IN (4, 6)").await;
+    redis_shows(5, |trail| {
+        let mut all = redis::cmd("ZRANGE");
+        let lines: Vec<Vec<u8>> = trail.ask(all.arg(trail.key(":who")).arg(0).arg(-1));
+        let of_fifth = lines.into_iter().find(|line| line.ends_with(field(5).as_bytes())).unwrap();
+        let gone: u64 = trail.ask(redis::cmd("ZREM").arg(trail.key(":who")).arg(of_fifth));
+        assert_eq!(gone, 1);
+    })
+    .await;
+}
+
 /// Whoever reads page by page takes a short one for the end of the log.
 #[tokio::test]
 async fn x1_a_page_is_not_short_for_want_of_a_dropped_entry() {

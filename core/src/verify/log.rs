@@ -110,12 +110,18 @@ pub(super) async fn walk(
     };
     loop {
         let entries = roster.store.log(home, verdict.head.seq, PAGE, &LogFilter::ALL).await?;
+        let unfound = roster.store.unfound(home, &entries).await?.into_iter().min();
         for logged in &entries {
             for value in &logged.personal {
                 verdict.personal.entry(value.subject).or_insert(logged.seq);
             }
             if let Err(problem) = follows(&verdict.head, logged) {
                 verdict.first_bad = Some((verdict.head.seq + 1, problem));
+                return Ok(verdict);
+            }
+            if unfound == Some(logged.seq) {
+                let problem = "a filter by who acted, whom it is about or what was done does not find it";
+                verdict.first_bad = Some((logged.seq, problem.into()));
                 return Ok(verdict);
             }
             verdict.entries += 1;

@@ -15,7 +15,7 @@ use futures::poll;
 use roster_core::refusal::OpError;
 use roster_core::verify::{repair_all, verify_all};
 use roster_tests::crash::{Afterwards, Crash, Loss, Slow};
-use roster_tests::stores::selected;
+use roster_tests::stores::{ALL, selected};
 use scene::Scene;
 
 /// How a flow is cut off.
@@ -139,10 +139,12 @@ async fn at_every_commit(store: &str, flow: Flow) {
 }
 
 /// Where it is cut off on a store that takes long to be made, so that nobody hears any more of whoever did it: at every commit,
-/// the commit lost and its answer lost in turn. Which comes first is not the same for each flow and store.
+/// the commit lost and its answer lost in turn. Which comes first is not the same for each flow, nor for the two stores of a
+/// kind.
 fn cuts(store: &str, flow: Flow, commits: usize) -> impl Iterator<Item = (usize, (Loss, Afterwards))> {
     let [lost, unheard, ..] = WAYS;
-    let first = (store.len() + flow as usize) % 2;
+    let place = ALL.iter().position(|it| *it == store).unwrap_or_default();
+    let first = (place + flow as usize) % 2;
     (0..commits).zip([lost, unheard].into_iter().cycle().skip(first))
 }
 

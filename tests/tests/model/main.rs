@@ -65,9 +65,15 @@ async fn check(system: &System, model: &Model, n: usize, step: &Step) -> Result<
     Ok(())
 }
 
+/// `ROSTER_TEST_CASES=100 cargo xtask test` tries more.
+fn cases() -> u32 {
+    let wanted = std::env::var("ROSTER_TEST_CASES").ok();
+    wanted.map_or(CASES, |wanted| wanted.parse().unwrap())
+}
+
 fn run(seed: u8) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: cases(), failure_persistence: None, ..Config::default() };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
     let mut templates = Vec::new();
     for store in selected() {

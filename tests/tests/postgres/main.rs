@@ -9,17 +9,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roster_core::health::{Inspection, Reach};
-use roster_core::home::Record;
+use roster_core::home::{Home, Key, Record};
 use roster_core::listing::{Listing, PageRequest, Scope};
 use roster_core::load::Load;
-use roster_core::model::Access;
+use roster_core::model::{Access, DirectoryKind};
 use roster_core::permission::RoleRef;
 use roster_core::presence::Presence;
 use roster_core::store::{CommitError, Store, StoreClock, StoreErrorKind};
 use roster_storage_postgres::schema::MIGRATIONS;
 use roster_storage_postgres::{OpenError, PostgresConfig, PostgresStore};
 use roster_tests::build::{
-    account, account_id, change, invitation, invitation_id, organization_home, organization_id, receipt, text,
+    account, account_id, change, directory_entry, invitation, invitation_id, member, organization_home,
+    organization_id, receipt, text,
 };
 use roster_tests::databases::{Database, template};
 use roster_tests::load::{self, add_account, assert_consistent};
@@ -357,6 +358,32 @@ async fn a_commit_of_500_writes_takes_few_statements() {
         assert!((5..=16).contains(&sent), "{sent} statements");
         assert_eq!(store.dump(&home).await.unwrap().records.len(), left);
     }
+}
+
+/// No foreign key takes them along.
+#[tokio::test]
+async fn words_of_a_search_go_with_what_they_find() {
+    if !is_wanted() {
+        return;
+    }
+    let database = ours().await;
+    let store = open(config(&database)).await.unwrap();
+    let options: PgConnectOptions = database.url().parse().unwrap();
+    let mut raw = options.connect().await.unwrap();
+    let mut words = async || {
+        let count = "SELECT (SELECT count(*) FROM member_words) + (SELECT count(*) FROM directory_words)";
+        sqlx::query_scalar::<_, i64>(count).fetch_one(&mut raw).await.unwrap()
+    };
+    let before = words().await;
+    let directory = Home::Directory(DirectoryKind::Users, 0);
+    let (entry, member) = (directory_entry(1), member(1, Access::Organization(RoleRef::ADMIN)));
+    let (known, joined) = (Key::DirectoryEntry(entry.id), Key::Member(member.user));
+    store.commit(&change(1, &directory).put(Record::DirectoryEntry(entry)).done()).await.unwrap();
+    store.commit(&change(2, &organization_home(1)).put(Record::Member(member)).done()).await.unwrap();
+    assert!(words().await > before + 2, "both are found by words");
+    store.commit(&change(3, &directory).remove(known).done()).await.unwrap();
+    store.commit(&change(4, &organization_home(1)).remove(joined).done()).await.unwrap();
+    assert_eq!(words().await, before);
 }
 
 /// N-1: a server goes on while a newer one has added to the tables, and is refused when it starts again.

@@ -30,7 +30,7 @@ use self::args::Cli;
 pub async fn open_store(flags: &config::Flags) -> Result<roster_core::op::Roster, String> {
     let opened = async {
         let config = config::Config::load(flags, config::environment(), &session::working_folder()?)?;
-        session::open_roster(&config, &session::secrets(&config)?, backends::Tables::MayBeMade).await
+        session::open_roster(&config, &session::secrets(&config).await?, backends::Tables::MayBeMade).await
     };
     opened.await.map_err(|failure: failure::Failure| failure.to_string())
 }

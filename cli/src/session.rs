@@ -5,6 +5,7 @@ use std::sync::Arc;
 use roster_core::actor::Actor;
 use roster_core::facts::Request;
 use roster_core::flows::{find_user, resolve_organization};
+use roster_core::health::Reach;
 use roster_core::id::{OrganizationId, UserId};
 use roster_core::limits::Limits;
 use roster_core::listing::{PageRequest, Position};
@@ -52,7 +53,7 @@ impl Session {
     async fn open_with(global: &Global, tables: Tables) -> Result<Self, Failure> {
         let config = load_config(global)?;
         logging::start(&config.log, false);
-        let roster = open_roster(&config, &secrets(&config)?, tables).await?;
+        let roster = open_roster(&config, &secrets(&config).await?, tables).await?;
         Ok(Self { roster, out: Printer::new(global.output) })
     }
 
@@ -84,8 +85,16 @@ pub fn working_folder() -> Result<std::path::PathBuf, Failure> {
     })
 }
 
-/// What the master key of a configuration gives, made if there is none yet.
-pub fn secrets(config: &Config) -> Result<Secrets, Failure> {
+/// What the master key of a configuration gives. It is made if there is none yet, but not for a store that was made with
+/// another.
+pub async fn secrets(config: &Config) -> Result<Secrets, Failure> {
+    if let (MasterKeySource::Generated(path), Ok(None)) = (&config.master_key, master_key::find(config)) {
+        let looked = backends::inspect(config, None).await?;
+        // Whoever makes both at the same time makes the key first.
+        if looked.reach == Reach::Whole && !path.exists() {
+            return Err(Failure::Failed(master_key::lost(path)));
+        }
+    }
     match master_key::resolve(config) {
         Ok(key) => Ok(Secrets::derive(&key)),
         // A folder that can hold no key holds no store either; a key that is there and of no use is a mistake.

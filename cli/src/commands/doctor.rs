@@ -37,9 +37,15 @@ pub async fn run(global: &Global) -> Result<(), Failure> {
         return Err(Failure::Said);
     };
     logging::start(&config.log, false);
-    let (key, secrets) = master_key(&config);
+    let (mut key, secrets) = master_key(&config);
+    let looked = backends::inspect(&config, secrets.map(|secrets| secrets.fingerprint)).await;
+    if let (MasterKeySource::Generated(path), None) = (&config.master_key, secrets)
+        && looked.as_ref().is_ok_and(|looked| looked.reach == Reach::Whole)
+    {
+        key.problem.get_or_insert_with(|| master_key::lost(path));
+    }
     let mut checks = vec![public_url(&config), key, data_folder(&config), mail(&config).await];
-    let looked = match backends::inspect(&config, secrets.map(|secrets| secrets.fingerprint)).await {
+    let looked = match looked {
         Ok(looked) => looked,
         Err(failure) => {
             let problem = failure.to_string();

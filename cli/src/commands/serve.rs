@@ -52,7 +52,7 @@ async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failur
     let mut signals = Signals::catch()?;
     // First of all, so that an address that is taken leaves no trace in the store.
     let (listener, bound) = listen(&config).await?;
-    let secrets = secrets(&config)?;
+    let secrets = secrets(&config).await?;
     let roster = tokio::select! {
         biased;
         () = signals.next() => return Ok(()),
@@ -222,7 +222,7 @@ pub async fn work(global: &Global, metrics: Option<SocketAddr>) -> Result<(), Fa
         })?),
         None => None,
     };
-    let secrets = secrets(&config)?;
+    let secrets = secrets(&config).await?;
     let roster = tokio::select! {
         biased;
         () = signals.next() => return Ok(()),

@@ -52,7 +52,7 @@ pub async fn run(command: Command, global: &Global) -> Result<(), Failure> {
 
 async fn upgrade(config: &Config, global: &Global) -> Result<(), Failure> {
     let mut progress = Progress::counting("homes gone through");
-    let done = backends::upgrade(config, &secrets(config)?, &mut |homes| progress.at(homes)).await;
+    let done = backends::upgrade(config, &secrets(config).await?, &mut |homes| progress.at(homes)).await;
     progress.end();
     let backends::Upgraded { homes, records } = done?;
     let text = format!(

@@ -107,6 +107,15 @@ fn given(key: &MasterKeySource, file: &Source) -> Result<MasterKey, Problem> {
     result.map_err(|fault| Problem::at(file.clone(), key, fault))
 }
 
+/// What is said where a store is there and the key that it was made with is not.
+pub fn lost(path: &Path) -> String {
+    format!(
+        "{} is not there, and the store was made with a master key: put that back from its backup, or name it by \
+         master_key_file; another opens nothing",
+        path.display()
+    )
+}
+
 fn missing(path: &Path) -> Fault {
     Fault::new(format!("{} does not exist", path.display()), format!("correct the path, or {MAKE_ONE}"))
 }

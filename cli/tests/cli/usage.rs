@@ -4,6 +4,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::place::{Place, count};
+use crate::stores::on_every_store;
 
 #[test]
 fn any_command_makes_the_store_and_a_private_key() {
@@ -140,6 +141,26 @@ fn another_master_key_does_not_open_the_store() {
     let short = place.run_with(&[("ROSTER_MASTER_KEY", "c2hvcnQ=")], "organization list");
     assert_eq!(short.status, 2);
     assert!(short.stderr.contains("too short") && !short.stderr.contains("c2hvcnQ"));
+}
+
+on_every_store! {
+    /// A new one would open nothing, and stand in the way of the right one.
+    fn no_master_key_is_made_for_a_store_that_was_made_with_another() {
+        let place = Place::empty();
+        place.done("migrate");
+        let key = place.path().join("roster-data/master.key");
+        let kept = std::fs::read(&key).unwrap();
+        std::fs::remove_file(&key).unwrap();
+        for line in ["organization list", "migrate", "serve", "doctor"] {
+            let ran = place.run(line);
+            let said = format!("{}{}", ran.stdout, ran.stderr);
+            assert!(ran.status == 1 && said.contains("put that back from its backup"), "{line}: {ran:?}");
+            assert!(!key.exists(), "{line} made one");
+        }
+        std::fs::write(&key, kept).unwrap();
+        std::fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+        place.done("organization list");
+    }
 }
 
 #[test]

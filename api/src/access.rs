@@ -58,7 +58,7 @@ struct RoleRow {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected an array of accounts, or \"all\"")]
 enum Accounts {
     All(All),
     Named(Vec<AccountRef>),

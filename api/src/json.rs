@@ -21,14 +21,14 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         return Err(Problem::invalid("", "the body must be a JSON object"));
     }
     serde_path_to_error::deserialize(Node(value)).map_err(|error| {
-        let detail = error.inner().to_string();
+        let detail = in_words(&error.inner().to_string());
         Problem::invalid(pointer(error.path(), &detail), detail)
     })
 }
 
 /// A row of a body as its own type, as strictly as the body itself is read.
 pub fn row<T: DeserializeOwned>(value: Value) -> Result<T, serde_json::Error> {
-    T::deserialize(Node(value))
+    T::deserialize(Node(value)).map_err(|error| serde_json::Error::custom(in_words(&error.to_string())))
 }
 
 /// What a row names: its text, or for what is no text its JSON, which is no reference to anything.
@@ -47,6 +47,27 @@ fn malformed(error: &serde_json::Error) -> Problem {
     let text = error.to_string();
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
     Problem::new(StatusCode::BAD_REQUEST, "malformed", format!("The body is not proper JSON: {text}."))
+}
+
+/// What an error says, by the names that JSON has for what was expected.
+fn in_words(detail: &str) -> String {
+    let Some((found, expected)) = detail.rsplit_once(", expected ") else {
+        return detail.to_owned();
+    };
+    let words = match expected {
+        "a sequence" => "an array",
+        "a boolean" => "true or false",
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" => "a whole number from 0 on",
+        "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a map" => "an object",
+        name if name.starts_with("struct ") || name.starts_with("internally tagged enum ") => "an object",
+        _ => return detail.to_owned(),
+    };
+    format!("{found}, expected {words}")
 }
 
 /// The pointer to what an error is about (RFC 6901).

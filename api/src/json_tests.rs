@@ -51,6 +51,23 @@ fn reads_fields() {
 }
 
 #[test]
+fn says_what_was_expected_by_the_names_that_json_has() {
+    let found = r#"invalid type: string "x, expected struct Y""#;
+    for (expected, words) in [
+        ("u32", "a whole number from 0 to 4294967295"),
+        ("struct GroupsBody", "an object"),
+        ("internally tagged enum AccessBody", "an object"),
+        ("a sequence", "an array"),
+        ("a string", "a string"),
+    ] {
+        let said = in_words(&format!("{found}, expected {expected}"));
+        assert_eq!(said, format!("{found}, expected {words}"));
+    }
+    let untold = "unknown field `a`, expected `b` or `c`";
+    assert_eq!(in_words(untold), untold);
+}
+
+#[test]
 fn refuses_what_is_not_strict_json() {
     let bodies: [&[u8]; 11] = [
         b"{",

@@ -296,6 +296,9 @@ impl fmt::Display for Refusal {
                 "Sign in again: this needs a sign-in later than the one you have."
             }
             Self::NotFound => "There is no such thing here, or you cannot see it.",
+            Self::Forbidden("operator") => {
+                "This is for operators of the deployment: use an operator key, or the command line."
+            }
             Self::Forbidden(permission) => {
                 return write!(
                     f,

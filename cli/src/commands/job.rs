@@ -204,7 +204,11 @@ pub async fn ended_well(session: &Session, job: &Job) -> Result<(), Failure> {
         return Ok(());
     }
     let refused = refused(session, job).await?;
-    note_refused(refused.iter().filter_map(|it| Some((it.code.as_deref()?, it.item.clone()))));
+    let named = |it: &Outcome| match it.line {
+        Some(line) => format!("line {line}: {}", it.item),
+        None => it.item.clone(),
+    };
+    note_refused(refused.iter().filter_map(|it| Some((it.code.as_deref()?, named(it)))));
     if let Some(why) = &job.failure {
         note(&format!("failed: {}: {why}", job.id));
     } else if refused.is_empty() {

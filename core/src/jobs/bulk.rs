@@ -85,7 +85,7 @@ impl Held {
             Ok(RowDone { job: None, .. }) => Err(Interrupted::Lost),
             Err(error @ OpError::Refused(Refusal::Conflict)) => Err(error.into()),
             Err(OpError::Refused(refusal)) => {
-                self.noted(job, item, OutcomeStatus::Refused, Some(refusal.code())).await
+                self.noted(job, item, OutcomeStatus::Refused, Some(&refusal)).await
             }
             Err(error) => Err(error.into()),
         }
@@ -115,11 +115,11 @@ impl Held {
         job: &Job,
         item: &str,
         status: OutcomeStatus,
-        code: Option<&str>,
+        refusal: Option<&Refusal>,
     ) -> Result<Job, Interrupted> {
-        let code = code.map(str::to_owned);
-        let outcome =
-            Outcome { item: item.to_owned(), line: None, status, code, warning: None, detail: None };
+        let code = refusal.map(|refusal| refusal.code().to_owned());
+        let detail = refusal.map(ToString::to_string);
+        let outcome = Outcome { item: item.to_owned(), line: None, status, code, warning: None, detail };
         let of = Some(JobPartId::of_item(job.id, job.done));
         let advance = Advance { outcomes: vec![outcome], of, ..Advance::default() };
         self.say(&as_asked(&self.roster, job), job.id, advance).await

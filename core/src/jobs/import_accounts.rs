@@ -75,7 +75,7 @@ impl Held {
             Ok(None) => Err(Interrupted::Lost),
             Err(error @ OpError::Refused(Refusal::Conflict)) => Err(error.into()),
             Err(OpError::Refused(refusal)) => {
-                let outcomes = vec![outcome(line, OutcomeStatus::Refused, Some(refusal.code()))];
+                let outcomes = vec![outcome(line, OutcomeStatus::Refused, Some(&refusal))];
                 self.say(&as_asked(&self.roster, job), job.id, Advance { outcomes, ..Advance::default() })
                     .await
             }
@@ -151,9 +151,7 @@ impl Held {
             };
             outcomes.push(match status {
                 Ok(status) => outcome(&line, status, None),
-                Err(OpError::Refused(refusal)) => {
-                    outcome(&line, OutcomeStatus::Refused, Some(refusal.code()))
-                }
+                Err(OpError::Refused(refusal)) => outcome(&line, OutcomeStatus::Refused, Some(&refusal)),
                 Err(error) => return Err(error.into()),
             });
         }
@@ -225,7 +223,13 @@ fn new_account(
     })
 }
 
-fn outcome(line: &AccountLine, status: OutcomeStatus, code: Option<&str>) -> Outcome {
-    let code = code.map(str::to_owned);
-    Outcome { item: line.item.clone(), line: Some(line.line), status, code, warning: None, detail: None }
+fn outcome(line: &AccountLine, status: OutcomeStatus, refusal: Option<&Refusal>) -> Outcome {
+    Outcome {
+        item: line.item.clone(),
+        line: Some(line.line),
+        status,
+        code: refusal.map(|refusal| refusal.code().to_owned()),
+        warning: None,
+        detail: refusal.map(ToString::to_string),
+    }
 }

@@ -207,7 +207,10 @@ fn row(raw: &[u8], record: &csv::ByteRecord, columns: &Columns) -> Result<Import
 /// A row that can be read: quoted as it should be, with as many cells as the header has.
 pub(super) fn is_whole(raw: &[u8], record: &csv::ByteRecord, count: usize) -> Result<(), String> {
     if !quotes_are_plain(raw) {
-        return Err("a quotation mark stands bare: quote the whole cell and double the marks inside".into());
+        return Err(
+            "a quotation mark stands bare or is not closed: quote the whole cell and double the marks inside"
+                .into(),
+        );
     }
     if record.len() != count {
         return Err(format!("{} cells where the header has {count}", record.len()));

@@ -128,11 +128,11 @@ impl SetRole {
         if previous.is_some() {
             policy.may_change_own(&scene.standing, &facts.actor, self.user, &held, &grant)?;
         }
-        if let Some(role) = held.organization_role() {
-            return Err(Refusal::ImplicitAccess(role));
-        }
         if scene.member.as_ref().is_some_and(|member| member.status == MemberStatus::Deactivated) {
             return Err(Refusal::MemberDeactivated);
+        }
+        if let Some(role) = held.organization_role() {
+            return Err(Refusal::ImplicitAccess(role));
         }
         Ok(previous)
     }

@@ -41,6 +41,22 @@ async fn is_clean(world: &World) {
     assert_eq!(verdict.findings, []);
 }
 
+/// Whatever access is kept for the way back.
+#[tokio::test]
+async fn l1_a_deactivated_member_of_every_account_is_deactivated_before_all() {
+    for store in selected() {
+        let world = World::on(store).await;
+        let operator = world.operator();
+        let everywhere = json!({"roles": [{"role": "viewer", "accounts": "all"}]});
+        operator.put(&format!("{CLOUD}/members/ext:nils/access"), everywhere.clone()).await.is(200);
+        turned(&operator, "nils", "deactivate").await;
+        let role = format!("{CLOUD}/accounts/ext:north/members/ext:nils");
+        operator.put(&role, json!({"role": "viewer"})).await.refused(409, "member_deactivated");
+        let access = format!("{CLOUD}/members/ext:nils/access");
+        operator.put(&access, everywhere).await.refused(409, "member_deactivated");
+    }
+}
+
 /// L1, L3, M7: no access at the next request, everything kept, the seat free; L2: all of it back, if a seat is.
 #[tokio::test]
 async fn l1_l2_a_deactivated_member_is_out_and_comes_back_as_they_were() {

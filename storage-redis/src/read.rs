@@ -36,6 +36,18 @@ pub(crate) async fn fields(store: &Inner, home: &Home, names: &[String]) -> Resu
 /// Fields of several homes, each of one instant. From one node all come in one go; the nodes of a cluster are asked at
 /// the same time.
 pub(crate) async fn fields_of(store: &Inner, asks: &[(&Home, &[String])]) -> Result<Vec<Fields>, Fault> {
+    let told = told_of(store, asks).await?;
+    asks.iter().zip(told).map(|((home, _), told)| understood(store, home, told)).collect()
+}
+
+/// How long the logs of homes are. Of so many none is remembered for a commit to go on from.
+pub(crate) async fn ends_of(store: &Inner, homes: &[Home]) -> Result<Vec<u64>, Fault> {
+    let asks: Vec<(&Home, &[String])> = homes.iter().map(|home| (home, [].as_slice())).collect();
+    let told = told_of(store, &asks).await?;
+    homes.iter().zip(told).map(|(home, told)| Ok(head::read(home, told.head.as_deref())?.seq)).collect()
+}
+
+async fn told_of(store: &Inner, asks: &[(&Home, &[String])]) -> Result<Vec<Told>, Fault> {
     loop {
         let told = if store.quick.is_cluster() {
             try_join_all(asks.iter().map(|(home, names)| by_script(store, home, names))).await?
@@ -43,7 +55,7 @@ pub(crate) async fn fields_of(store: &Inner, asks: &[(&Home, &[String])]) -> Res
             in_one_go(store, asks).await?
         };
         if told.iter().all(|told| !told.is_torn) {
-            return asks.iter().zip(told).map(|((home, _), told)| understood(store, home, told)).collect();
+            return Ok(told);
         }
         for ((home, _), _) in asks.iter().zip(&told).filter(|(_, told)| told.is_torn) {
             heal(store, home).await?;

@@ -141,8 +141,7 @@ pub(crate) async fn ends(store: &Inner, after: &Home, limit: u16) -> Result<Vec<
         let logs: Vec<Home> = homes.into_iter().filter(Home::has_log).collect();
         let mut ends = Vec::with_capacity(logs.len());
         for some in logs.chunks(MANY) {
-            let asks: Vec<(&Home, &[String])> = some.iter().map(|home| (home, [].as_slice())).collect();
-            ends.extend(read::fields_of(store, &asks).await?.into_iter().map(|found| found.head.seq));
+            ends.extend(read::ends_of(store, some).await?);
         }
         let found: Vec<_> = logs.into_iter().zip(ends).filter(|(_, end)| *end > 0).collect();
         if !found.is_empty() {

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use roster_core::home::{Home, Key, Tally};
 use roster_core::log::Head;
 use roster_core::store::{Read, StoreClock, Stored};
-use sqlx::{SqliteConnection, query, query_scalar};
+use sqlx::{SqliteConnection, query_scalar};
 
 use crate::error::Fault;
 use crate::kind::{self, Kind};
-use crate::row::{bad, from_json, parse, to_json};
+use crate::row::{from_json, parse, to_json};
 use crate::{commit, list, log};
 
 /// An answer of `read`.
@@ -115,11 +115,15 @@ pub(crate) async fn ends(
     limit: u16,
 ) -> Result<Vec<(Home, u64)>, Fault> {
     let (after, limit) = (after.to_string(), i64::from(limit));
-    let rows =
-        query!("SELECT name, seq FROM homes WHERE name > ? AND seq > 0 ORDER BY name LIMIT ?", after, limit);
-    let rows = rows.fetch_all(connection).await?.into_iter();
-    let end = |seq| u64::try_from(seq).map_err(|error| bad("seq", error));
-    rows.map(|row| Ok((parse("name", &row.name)?, end(row.seq)?))).collect()
+    // Packed, since each row is a message from another thread.
+    let ends = query_scalar!(
+        r#"SELECT json_group_array(json_array(name, seq)) AS "ends!: String"
+           FROM (SELECT name, seq FROM homes WHERE name > ? AND seq > 0 ORDER BY name LIMIT ?)"#,
+        after,
+        limit
+    );
+    let ends: Vec<(String, u64)> = from_json("ends", &ends.fetch_one(connection).await?)?;
+    ends.into_iter().map(|(name, end)| Ok((parse("name", &name)?, end))).collect()
 }
 
 /// An answer of `homes`: those with an entry or a record.

@@ -66,9 +66,9 @@ async fn copy_to(to: &Path, config: &Config, global: &Global) -> Result<(), Fail
     let secrets = of_source(config).await?;
     same_key(&other, &secrets, to)?;
     let source = backends::open(config, &secrets, Tables::MustBeThere).await?;
-    let on_source = alone(&source, "the store that is copied").await?;
+    let on_source = alone(&source, "a server runs on the store that is copied").await?;
     let target = backends::open(&other, &secrets, Tables::MayBeMade).await?;
-    let places = [on_source, alone(&target, "the store that is copied to").await?];
+    let places = [on_source, alone(&target, BUSY_TARGET).await?];
     let is_alone = || places.iter().all(Stay::is_held);
     let copied = with_progress(source.as_ref(), target.as_ref(), &is_alone).await;
     for place in places {
@@ -126,10 +126,13 @@ fn same_key(other: &Config, ours: &Secrets, file: &Path) -> Result<(), Failure> 
     )))
 }
 
-async fn alone(store: &Arc<dyn Store>, which: &str) -> Result<Stay, Failure> {
+const BUSY_TARGET: &str =
+    "both configurations name the same store, a server runs on the store that is copied to";
+
+async fn alone(store: &Arc<dyn Store>, why: &str) -> Result<Stay, Failure> {
     store.enter(Presence::Alone).await?.ok_or_else(|| {
         Failure::Failed(format!(
-            "a server runs on {which}, or another copy is under way: end it, then copy again (after a server was \
+            "{why}, or another copy is under way: end it, then copy again (after a server was \
              killed it can take 30 seconds until that is known)"
         ))
     })

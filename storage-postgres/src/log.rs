@@ -253,9 +253,7 @@ pub(crate) async fn unfound(
     home: &Home,
     entries: &[Logged],
 ) -> Result<Vec<u64>, Fault> {
-    let Some(Place { home, .. }) = place(connection, home).await? else {
-        return Ok(entries.iter().map(|logged| logged.seq).collect());
-    };
+    let home = home.to_string();
     let (mut acting, mut actors) = (Vec::new(), Vec::new());
     let (mut about, mut users) = (Vec::new(), Vec::new());
     let (mut doing, mut actions) = (Vec::new(), Vec::new());
@@ -272,11 +270,14 @@ pub(crate) async fn unfound(
     }
     let unfound = query_scalar!(
         r#"SELECT a.seq AS "seq!" FROM UNNEST($2::bigint[], $3::text[]) AS a (seq, name) WHERE NOT EXISTS (
-               SELECT 1 FROM log WHERE home = $1 AND log.seq = a.seq AND actor = a.name)
+               SELECT 1 FROM log l WHERE l.home = (SELECT home FROM homes WHERE name = $1)
+                   AND l.seq = a.seq AND l.actor = a.name)
            UNION SELECT u.seq FROM UNNEST($4::bigint[], $5::uuid[]) AS u (seq, id) WHERE NOT EXISTS (
-               SELECT 1 FROM log_users l WHERE l.home = $1 AND l.user_id = u.id AND l.seq = u.seq)
+               SELECT 1 FROM log_users l WHERE l.home = (SELECT home FROM homes WHERE name = $1)
+                   AND l.user_id = u.id AND l.seq = u.seq)
            UNION SELECT d.seq FROM UNNEST($6::bigint[], $7::text[]) AS d (seq, name) WHERE NOT EXISTS (
-               SELECT 1 FROM log_actions l WHERE l.home = $1 AND l.action = d.name AND l.seq = d.seq)
+               SELECT 1 FROM log_actions l WHERE l.home = (SELECT home FROM homes WHERE name = $1)
+                   AND l.action = d.name AND l.seq = d.seq)
            ORDER BY 1"#,
         home,
         &acting,

@@ -361,12 +361,15 @@ impl Store for PostgresStore {
     async fn unfound(&self, home: &Home, entries: &[Logged]) -> Result<Vec<u64>, StoreError> {
         let (store, home, entries) = (self.base.clone(), home.clone(), entries.to_vec());
         detached("unfound", async move {
-            let (store, home, entries) = (&store, &home, &entries);
-            let read = |mut session: Session| async move {
-                let found = log::unfound(session.connection(), home, entries).await;
-                (session, found)
-            };
-            store.snapshot("unfound", read).await
+            let mut again = true;
+            loop {
+                let mut held = store.take("unfound").await?;
+                let found = log::unfound(held.connection(), &home, &entries).await;
+                if let Some(answer) = Base::answered(held, "unfound", again, found) {
+                    return answer;
+                }
+                again = false;
+            }
         })
         .await
     }

@@ -195,9 +195,7 @@ pub(crate) async fn unfound(
     home: &Home,
     entries: &[Logged],
 ) -> Result<Vec<u64>, Fault> {
-    let Some(Place { home, .. }) = place(connection, home).await? else {
-        return Ok(entries.iter().map(|logged| logged.seq).collect());
-    };
+    let home = home.to_string();
     let (mut actors, mut users, mut actions) = (Vec::new(), Vec::new(), Vec::new());
     for logged in entries {
         // A body that cannot be read fits no name.
@@ -209,15 +207,17 @@ pub(crate) async fn unfound(
     let (actors, users) = (to_json("actor", &actors)?, to_json("user", &users)?);
     let actions = to_json("action", &actions)?;
     let unfound = query_scalar!(
-        r#"SELECT json_group_array(seq) AS "seqs!: String" FROM (
+        r#"WITH place AS MATERIALIZED (SELECT home FROM homes WHERE name = ?1)
+           SELECT json_group_array(seq) AS "seqs!: String" FROM (
                SELECT a.value ->> 0 AS seq FROM json_each(?2) a WHERE NOT EXISTS (
-                   SELECT 1 FROM log WHERE home = ?1 AND seq = a.value ->> 0 AND actor = a.value ->> 1)
+                   SELECT 1 FROM place JOIN log USING (home)
+                   WHERE log.seq = a.value ->> 0 AND log.actor = a.value ->> 1)
                UNION SELECT u.value ->> 0 FROM json_each(?3) u WHERE NOT EXISTS (
-                   SELECT 1 FROM log_users
-                   WHERE home = ?1 AND user_id = unhex(u.value ->> 1) AND seq = u.value ->> 0)
+                   SELECT 1 FROM place JOIN log_users l USING (home)
+                   WHERE l.user_id = unhex(u.value ->> 1) AND l.seq = u.value ->> 0)
                UNION SELECT d.value ->> 0 FROM json_each(?4) d WHERE NOT EXISTS (
-                   SELECT 1 FROM log_actions
-                   WHERE home = ?1 AND action = d.value ->> 1 AND seq = d.value ->> 0)
+                   SELECT 1 FROM place JOIN log_actions l USING (home)
+                   WHERE l.action = d.value ->> 1 AND l.seq = d.value ->> 0)
                ORDER BY 1)"#,
         home,
         actors,

@@ -297,9 +297,11 @@ impl Store for SqliteStore {
     async fn unfound(&self, home: &Home, entries: &[Logged]) -> Result<Vec<u64>, StoreError> {
         let (store, home, entries) = (self.clone(), home.clone(), entries.to_vec());
         detached("unfound", async move {
-            let mut session = store.begin("unfound").await?;
-            let found = log::unfound(session.connection(), &home, &entries).await;
-            end(session, "unfound", found).await
+            let mut held =
+                store.readers.take().await.map_err(|error| Fault::from(error).during("unfound"))?;
+            let found = log::unfound(held.connection(), &home, &entries).await;
+            held.give_back_after(&found);
+            found.map_err(|fault| fault.during("unfound"))
         })
         .await
     }

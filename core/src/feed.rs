@@ -123,7 +123,9 @@ async fn sweep_in_turn(roster: &Roster, turn: &Mutex<()>, known: &mut Known) -> 
             ends.into_iter().filter(|(home, end)| !known.reaches(home, *end)).collect();
         if !new.is_empty() {
             append_new(roster, new.clone(), turn).await?;
-            new.iter().for_each(|(home, end)| known.note(home, *end));
+            for (home, end) in &new {
+                known.note(home, *end);
+            }
         }
         tokio::time::sleep(PAUSE).await;
     }

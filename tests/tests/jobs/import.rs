@@ -145,10 +145,8 @@ mod cases {
         let told: Vec<_> = rows.iter().map(|row| (row["line"].clone(), row["status"].clone())).collect();
         let expected = [(2, "unchanged"), (3, "added"), (4, "added"), (5, "changed"), (6, "refused")];
         assert_eq!(told, expected.map(|(line, status)| (json!(line), json!(status))));
-        assert_eq!(
-            (&rows[4]["code"], &rows[4]["detail"]),
-            (&json!("invalid"), &json!("account_external_id: empty"))
-        );
+        assert_eq!(rows[4]["code"], "invalid");
+        assert_eq!(rows[4]["detail"], "account_external_id: empty");
         let east = service.operator().get(&format!("{accounts}/ext:east")).await.is(200);
         assert_eq!(east["name"], "East");
         let id = text(&run, "/id").parse().unwrap();

@@ -2,12 +2,14 @@
 //! held for all of it; then chunk by chunk, each with its outcomes and what it takes from the hold.
 
 mod admit;
+mod rows;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::{JoinError, JoinHandle};
 
+use self::rows::Rows;
 use super::{Held, Interrupted, as_asked};
 use crate::actor::Actor;
 use crate::facts::{Fence, Request};
@@ -579,32 +581,6 @@ fn behind(part: JobPartId) -> impl Iterator<Item = JobPartId> {
 fn fell_over(why: &JoinError) -> OpError {
     let detail = if why.is_panic() { "it fell over" } else { "it was ended" }.to_owned();
     StoreError { kind: StoreErrorKind::OutcomeUnknown, operation: "flush", detail }.into()
-}
-
-/// A chunk.
-struct Rows<'a> {
-    job: &'a Job,
-    part: JobPartId,
-    organization: OrganizationId,
-    options: ImportOptions,
-    lines: &'a [ImportLine],
-    foreseen: Vec<Outcome>,
-    /// Whether what is foreseen to bring something in is known to have done so.
-    is_known: bool,
-}
-
-impl Rows<'_> {
-    /// Takes rows that find nothing to do for what was foreseen of them: they came before. Which.
-    fn came_before(&self, outcomes: &mut [Outcome]) -> Vec<usize> {
-        let mut before = Vec::new();
-        for (n, (found, foreseen)) in outcomes.iter_mut().zip(&self.foreseen).enumerate() {
-            if found.status == OutcomeStatus::Unchanged && foreseen.brings_in() {
-                found.status = foreseen.status;
-                before.push(n);
-            }
-        }
-        before
-    }
 }
 
 fn parsed(items: &[String]) -> Result<Vec<ImportLine>, Interrupted> {

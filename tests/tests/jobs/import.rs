@@ -156,11 +156,8 @@ mod cases {
         let line = Seed { bytes: kept.derive("step line 3"), ..kept };
         let drawn = AccountId::from_uuid(line.uuid("account")).to_string();
         assert_ne!(text(&east, "/id"), drawn, "what a job keeps does not tell what it draws");
-        let again = done(
-            &service,
-            &upload(&service, &path, "name,account_external_id\nEast,east\n,west\n").await.is(202),
-        )
-        .await;
+        let same = upload(&service, &path, "name,account_external_id\nEast,east\n,west\n").await.is(202);
+        let again = done(&service, &same).await;
         assert_eq!(again["summary"], json!({"unchanged": 2}));
         for bad in ["", "name\nNorth\n", "account_external_id\n"] {
             upload(&service, &path, bad).await.refused(422, "invalid");

@@ -1,11 +1,12 @@
 //! What a command works with: the store that the configuration names, and where the answer goes.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use roster_core::actor::Actor;
 use roster_core::facts::Request;
 use roster_core::flows::{find_user, resolve_organization};
-use roster_core::health::Reach;
+use roster_core::health::{Inspection, Reach};
 use roster_core::id::{OrganizationId, UserId};
 use roster_core::limits::Limits;
 use roster_core::listing::{PageRequest, Position};
@@ -91,8 +92,8 @@ pub async fn secrets(config: &Config) -> Result<Secrets, Failure> {
     if let (MasterKeySource::Generated(path), Ok(None)) = (&config.master_key, master_key::find(config)) {
         let looked = backends::inspect(config, None).await?;
         // Whoever makes both at the same time makes the key first.
-        if looked.reach == Reach::Whole && !path.exists() {
-            return Err(Failure::Failed(master_key::lost(path)));
+        if looked.reach != Reach::Empty && !path.exists() {
+            return Err(without_key(looked, path));
         }
     }
     match master_key::resolve(config) {
@@ -102,6 +103,16 @@ pub async fn secrets(config: &Config) -> Result<Secrets, Failure> {
             MasterKeySource::Generated(path) if !path.exists() => Err(Failure::Store(problem.to_string())),
             _ => Err(problem.into()),
         },
+    }
+}
+
+/// Why no key is made for a store that is not empty, as far as anybody can tell.
+fn without_key(looked: Inspection, path: &Path) -> Failure {
+    let problem = looked.checks.into_iter().find_map(|check| check.problem);
+    match (looked.reach, problem) {
+        (Reach::Nothing, Some(problem)) => Failure::Store(problem),
+        (_, Some(problem)) => Failure::Failed(problem),
+        (_, None) => Failure::Failed(master_key::lost(path)),
     }
 }
 

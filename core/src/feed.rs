@@ -14,6 +14,7 @@ use crate::actor::Actor;
 use crate::facts::Request;
 use crate::home::{Home, Key};
 use crate::model::FeedKey;
+use crate::news::end_of;
 use crate::op::{Roster, run};
 use crate::ops::feed::{AppendNews, TrimFeed, append, trim};
 use crate::refusal::OpError;
@@ -36,7 +37,11 @@ const KNOWN_FOR: Duration = Duration::from_mins(10);
 /// How far the feed has come at least, of logs of people and organizations: so a sweep at rest reads no more than where each
 /// log ends.
 #[derive(Debug, Default)]
-struct Known(HashMap<Uuid, u64>);
+struct Known {
+    reached: HashMap<Uuid, u64>,
+    /// Where the feed itself ended when it was last looked at.
+    end: u64,
+}
 
 impl Known {
     const fn id(home: &Home) -> Option<Uuid> {
@@ -48,13 +53,13 @@ impl Known {
     }
 
     fn reaches(&self, home: &Home, end: u64) -> bool {
-        Self::id(home).and_then(|id| self.0.get(&id)).is_some_and(|reached| *reached >= end)
+        Self::id(home).and_then(|id| self.reached.get(&id)).is_some_and(|reached| *reached >= end)
     }
 
     fn note(&mut self, home: &Home, end: u64) {
         let Some(id) = Self::id(home) else { return };
-        if self.0.len() < MOST_KNOWN || self.0.contains_key(&id) {
-            self.0.insert(id, end);
+        if self.reached.len() < MOST_KNOWN || self.reached.contains_key(&id) {
+            self.reached.insert(id, end);
         }
     }
 }
@@ -111,7 +116,13 @@ pub async fn sweep_once(roster: &Roster) -> Result<(), OpError> {
 }
 
 async fn sweep_in_turn(roster: &Roster, turn: &Mutex<()>, known: &mut Known) -> Result<(), OpError> {
-    let end = roster.store.read(&Home::Deployment, &[], &[]).await?.head.seq;
+    let end = end_of(roster.store.as_ref(), &Home::Feed).await?;
+    if end < known.end {
+        // A replica has taken over that had not heard of all of it.
+        *known = Known::default();
+    }
+    known.end = end;
+    let end = end_of(roster.store.as_ref(), &Home::Deployment).await?;
     append_new(roster, BTreeMap::from([(Home::Deployment, end)]), turn).await?;
     // In the order of homes, all others with a log come after the feed.
     let mut after = Home::Feed;

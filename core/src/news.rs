@@ -148,7 +148,7 @@ fn feed_end(write: &Write) -> Option<u64> {
 }
 
 /// The number of a log's last entry, or of the feed's.
-async fn end_of(store: &dyn Store, home: &Home) -> Result<u64, StoreError> {
+pub(crate) async fn end_of(store: &dyn Store, home: &Home) -> Result<u64, StoreError> {
     if *home == Home::Feed {
         let key = Key::Feed(FeedKey::end());
         let read = store.read(home, std::slice::from_ref(&key), &[]).await?;

@@ -75,8 +75,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError>;
 
     /// Log entries with `seq > after` that the filter wants, oldest first, at most `limit`; fewer where there are no more
-    /// of them, also when some that should be between are gone. What must be read to find
-    /// them grows with the entries that fit one of the names in the filter, not with the log.
+    /// of them. Without a filter a few that are gone make no page short. What must be read to find them grows with the entries that fit one of the names in the filter, not with the log.
     async fn log(
         &self,
         home: &Home,

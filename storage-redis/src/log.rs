@@ -11,6 +11,9 @@ use crate::store::Inner;
 
 type Found = (Vec<String>, Vec<Option<Vec<u8>>>, Vec<Option<Vec<u8>>>);
 
+/// Behind so many numbers without an entry nothing is looked for: the head may name a number that is far off.
+const HOLE: usize = 200;
+
 /// An answer of `log`. A number without an entry is passed over, and takes no place in the page.
 pub(crate) async fn entries(
     store: &Inner,
@@ -19,19 +22,22 @@ pub(crate) async fn entries(
     limit: u16,
     filter: &LogFilter,
 ) -> Result<Vec<Logged>, Fault> {
-    let mut page = Vec::new();
+    let limit = usize::from(limit);
+    let (mut page, mut most) = (Vec::new(), limit);
     loop {
-        let wanted = usize::from(limit) - page.len();
-        let (numbers, entries, personal) = ask(store, home, after, wanted, filter).await?;
-        let found = numbers.iter().zip(entries).zip(personal);
-        let found = found
-            .filter_map(|((number, entry), personal)| Some(logged(number, &entry?, personal.as_deref())));
-        for logged in found {
-            page.push(logged?);
+        let (numbers, entries, personal) = ask(store, home, after, most, filter).await?;
+        let before = page.len();
+        for ((number, entry), personal) in numbers.iter().zip(entries).zip(personal) {
+            if let Some(entry) = entry {
+                page.push(logged(number, &entry, personal.as_deref())?);
+            }
         }
-        let last = numbers.last().filter(|_| numbers.len() == wanted && page.len() < usize::from(limit));
+        let is_hole = page.len() == before && most >= HOLE;
+        page.truncate(limit);
+        let last = numbers.last().filter(|_| numbers.len() == most && page.len() < limit && !is_hole);
         let Some(last) = last else { return Ok(page) };
         after = seq(last)?;
+        most = (limit - page.len()).max(HOLE);
     }
 }
 

@@ -54,7 +54,7 @@ fn job() -> Value {
             (
                 "failure",
                 or_null(text("no_seat")),
-                "Why it failed, or did not get on when it was last tried: a code, some with words behind a colon.",
+                "Why it failed, or did not get on when it was last tried: a code, words, or both with a colon between.",
             ),
             ("created_at", time(), "When it was asked for."),
             ("finished_at", or_null(time()), "When it ended."),

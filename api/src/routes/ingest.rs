@@ -322,7 +322,7 @@ fn with_what_holds_for_all(message: &str, of_all: &[(&str, Map<String, Value>); 
 
 fn not_json(error: &serde_json::Error) -> Problem {
     if error.is_data() {
-        return malformed(NO_BATCH);
+        return malformed(&format!("{} {error}.", NO_BATCH.replace('.', ":")));
     }
     malformed(&format!("The body is not proper JSON: {error}."))
 }

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use roster_core::facts::Entropy;
-use roster_core::health::{Check, Durability, Reach};
+use roster_core::health::{Check, Durability, Inspection, Reach};
 use roster_core::home::Home;
 use roster_core::store::Store;
 use serde_json::{Value, json};
@@ -40,9 +40,11 @@ pub async fn run(global: &Global) -> Result<(), Failure> {
     let (mut key, secrets) = master_key(&config);
     let looked = backends::inspect(&config, secrets.map(|secrets| secrets.fingerprint)).await;
     if let (MasterKeySource::Generated(path), None) = (&config.master_key, secrets)
-        && looked.as_ref().is_ok_and(|looked| looked.reach == Reach::Whole)
+        && looked.as_ref().is_ok_and(is_sound)
+        && key.is_good()
     {
-        key.problem.get_or_insert_with(|| master_key::lost(path));
+        key.found = format!("{} (not there)", path.display());
+        key.problem = Some(master_key::lost(path));
     }
     let mut checks = vec![public_url(&config), key, data_folder(&config), mail(&config).await];
     let looked = match looked {
@@ -67,6 +69,11 @@ pub async fn run(global: &Global) -> Result<(), Failure> {
         Reach::Empty | Reach::Whole if checks.iter().all(Check::is_good) => Ok(()),
         Reach::Empty | Reach::Whole => Err(Failure::Said),
     }
+}
+
+/// Whether a deployment is there, as far as it can be looked at without its key.
+fn is_sound(looked: &Inspection) -> bool {
+    looked.reach == Reach::Whole && looked.checks.iter().all(Check::is_good)
 }
 
 /// A problem of the configuration itself.

@@ -31,6 +31,7 @@ use crate::config::{Backend, Config, IndicatorSettings, LogFormat, MasterKeySour
 use crate::failure::Failure;
 use crate::logging;
 use crate::output::{Printer, note};
+use crate::secrets::Secrets;
 use crate::server::{GRACE, Server, Signals, most_connections};
 use crate::session::{Session, load_config, open_roster, secrets};
 use crate::webhooks::HttpSender;
@@ -52,11 +53,10 @@ async fn serve(global: &Global, config: Config, demo: bool) -> Result<(), Failur
     let mut signals = Signals::catch()?;
     // First of all, so that an address that is taken leaves no trace in the store.
     let (listener, bound) = listen(&config).await?;
-    let secrets = secrets(&config).await?;
-    let roster = tokio::select! {
+    let (secrets, roster) = tokio::select! {
         biased;
         () = signals.next() => return Ok(()),
-        opened = open_roster(&config, &secrets, Tables::MayBeMade) => opened?,
+        opened = opened(&config, Tables::MayBeMade) => opened?,
     };
     let session = Session { roster, out: Printer::new(global.output) };
     let links = session.roster.links.at(config.public_url_at(bound));
@@ -209,6 +209,12 @@ async fn send_events(roster: &Roster, stop: &Stop) {
     }
 }
 
+async fn opened(config: &Config, tables: Tables) -> Result<(Secrets, Roster), Failure> {
+    let secrets = secrets(config).await?;
+    let roster = open_roster(config, &secrets, tables).await?;
+    Ok((secrets, roster))
+}
+
 /// `roster worker`: what a server does beside answering, without one.
 pub async fn work(global: &Global, metrics: Option<SocketAddr>) -> Result<(), Failure> {
     let config = load_config(global)?;
@@ -222,11 +228,10 @@ pub async fn work(global: &Global, metrics: Option<SocketAddr>) -> Result<(), Fa
         })?),
         None => None,
     };
-    let secrets = secrets(&config).await?;
-    let roster = tokio::select! {
+    let (secrets, roster) = tokio::select! {
         biased;
         () = signals.next() => return Ok(()),
-        opened = open_roster(&config, &secrets, Tables::MustBeThere) => opened?,
+        opened = opened(&config, Tables::MustBeThere) => opened?,
     };
     let place = enter(&roster).await?;
     let api = ApiState::new(roster, secrets.cursors, secrets.receipts);

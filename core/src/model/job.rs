@@ -337,7 +337,7 @@ pub struct Job {
     pub not_before: Timestamp,
     /// Somebody wants it stopped.
     pub cancelled: bool,
-    /// Why it was given up, or did not get on when it was last tried: a code, some with words for people behind a colon.
+    /// Why it was given up, or did not get on when it was last tried: a code, words for people, or both with a colon between.
     pub failure: Option<String>,
     /// When it was asked for.
     pub created_at: Timestamp,

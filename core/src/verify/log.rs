@@ -110,23 +110,31 @@ pub(super) async fn walk(
     };
     loop {
         let entries = roster.store.log(home, verdict.head.seq, PAGE, &LogFilter::ALL).await?;
-        let unfound = roster.store.unfound(home, &entries).await?.into_iter().min();
+        let (mut good, mut bad, mut head) = (0, None, verdict.head);
         for logged in &entries {
             for value in &logged.personal {
                 verdict.personal.entry(value.subject).or_insert(logged.seq);
             }
-            if let Err(problem) = follows(&verdict.head, logged) {
-                verdict.first_bad = Some((verdict.head.seq + 1, problem));
-                return Ok(verdict);
+            if let Err(problem) = follows(&head, logged) {
+                bad = Some((head.seq + 1, problem));
+                break;
             }
-            if unfound == Some(logged.seq) {
-                let problem = "a filter by who acted, whom it is about or what was done does not find it";
-                verdict.first_bad = Some((logged.seq, problem.into()));
-                return Ok(verdict);
-            }
+            (good, head) = (good + 1, logged.head());
+        }
+        let follow = &entries[..good];
+        let unfound = if follow.is_empty() { Vec::new() } else { roster.store.unfound(home, follow).await? };
+        if let Some(seq) = unfound.into_iter().min() {
+            let problem = "a filter by who acted, whom it is about or what was done does not find it";
+            (good, bad) = (follow.partition_point(|logged| logged.seq < seq), Some((seq, problem.into())));
+        }
+        for logged in &entries[..good] {
             verdict.entries += 1;
-            verdict.head = Head { seq: logged.seq, time: logged.time, hash: logged.hash };
+            verdict.head = logged.head();
             verdict.commits.insert(logged.commit);
+        }
+        if bad.is_some() {
+            verdict.first_bad = bad;
+            return Ok(verdict);
         }
         if !entries.is_empty() {
             progress(verdict.entries);

@@ -91,11 +91,9 @@ impl Held {
             job = swept;
             if is_refused(&job) {
                 // They own an organization after all, and keep their names until they have handed it over (rule O2).
-                if let Some(failure) = self.give_up(&request, &job, failed).await? {
-                    return Err(failure.into());
-                }
                 refresh_user_entry(&self.roster, &request, user).await?;
-                return Ok(());
+                let failure = self.give_up(&request, &job, failed).await?;
+                return failure.map_or(Ok(()), |failure| Err(failure.into()));
             }
             // Of what cannot be read, the request has said that it is another's.
             let unswept = Some(failed.iter().map(|(at, _)| *at).collect());

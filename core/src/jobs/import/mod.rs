@@ -75,8 +75,9 @@ impl Held {
                 Err(error) => break Err(error),
             }
         };
-        // Once, however many were cut short: all accounts are looked at.
-        if import.late {
+        // Once, however many were cut short: all accounts are looked at. Whoever tries again begins with it.
+        let goes_on = matches!(ended, Err(Interrupted::Stopped | Interrupted::Failed(_)));
+        if import.late && !goes_on {
             self.catch_up(&job, organization).await;
         }
         ended

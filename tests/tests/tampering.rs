@@ -457,6 +457,14 @@ async fn x1_reordered_entries_show_on_redis() {
 async fn x1_a_log_that_was_cut_shows_on_redis() {
     redis_shows(10, |trail| trail.drop_from(10, trail.last())).await;
     redis_shows(1, |trail| trail.drop_from(1, trail.last())).await;
+    // By a head that names an entry far behind the last.
+    redis_shows(-1, |trail| {
+        let last = trail.trail.log.last().unwrap();
+        let head = format!("9007199254740000 {} {}", last.time.micros(), hex(&last.hash));
+        let mut put = redis::cmd("HSET");
+        let _new: i64 = trail.ask(put.arg(&trail.keys[0]).arg(".head").arg(head));
+    })
+    .await;
     // With its head cut back too, the records still name commits that no entry tells of.
     redis_shows(10, |trail| {
         trail.drop_from(10, trail.last());

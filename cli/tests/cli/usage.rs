@@ -188,7 +188,15 @@ fn a_store_that_cannot_be_reached_ends_with_3() {
         let ran = place.run_with(&env, "organization list");
         assert_eq!((ran.status, ran.stdout.as_str()), (3, ""), "{env:?}: {ran:?}");
         assert!(ran.stderr.starts_with("failed: "), "{ran:?}");
+        assert!(!place.path().join("roster-data").exists(), "{env:?}: no key is made before it is seen");
     }
+    let env = [
+        ("ROSTER_STORAGE__BACKEND", "postgres"),
+        ("ROSTER_STORAGE__POSTGRES__URL", "postgres://roster@127.0.0.1:1/roster"),
+    ];
+    let ran = place.run_with(&env, "serve");
+    assert_eq!((ran.status, ran.stdout.as_str()), (3, ""), "{ran:?}");
+    assert!(!place.path().join("roster-data").exists());
 }
 
 #[test]

@@ -152,7 +152,7 @@ on_every_store! {
         let kept = std::fs::read(&key).unwrap();
         std::fs::remove_file(&key).unwrap();
         for line in ["organization list", "migrate", "serve", "doctor"] {
-            let ran = place.run(line);
+            let ran = place.run_with(&[("ROSTER_SERVER__LISTEN", "127.0.0.1:0")], line);
             let said = format!("{}{}", ran.stdout, ran.stderr);
             assert!(ran.status == 1 && said.contains("put that back from its backup"), "{line}: {ran:?}");
             assert!(!key.exists(), "{line} made one");
@@ -191,6 +191,7 @@ fn a_store_that_cannot_be_reached_ends_with_3() {
         assert!(!place.path().join("roster-data").exists(), "{env:?}: no key is made before it is seen");
     }
     let env = [
+        ("ROSTER_SERVER__LISTEN", "127.0.0.1:0"),
         ("ROSTER_STORAGE__BACKEND", "postgres"),
         ("ROSTER_STORAGE__POSTGRES__URL", "postgres://roster@127.0.0.1:1/roster"),
     ];

@@ -12,7 +12,7 @@ use roster_core::health::{Inspection, Reach};
 use roster_core::home::{Home, Key, Record};
 use roster_core::listing::{Listing, PageRequest, Scope};
 use roster_core::load::Load;
-use roster_core::model::{Access, DirectoryKind};
+use roster_core::model::Access;
 use roster_core::permission::RoleRef;
 use roster_core::presence::Presence;
 use roster_core::store::{CommitError, Store, StoreClock, StoreErrorKind};
@@ -375,8 +375,8 @@ async fn words_of_a_search_go_with_what_they_find() {
         sqlx::query_scalar::<_, i64>(count).fetch_one(&mut raw).await.unwrap()
     };
     let before = words().await;
-    let directory = Home::Directory(DirectoryKind::Users, 0);
     let (entry, member) = (directory_entry(1), member(1, Access::Organization(RoleRef::ADMIN)));
+    let directory = Home::directory(entry.id);
     let (known, joined) = (Key::DirectoryEntry(entry.id), Key::Member(member.user));
     store.commit(&change(1, &directory).put(Record::DirectoryEntry(entry)).done()).await.unwrap();
     store.commit(&change(2, &organization_home(1)).put(Record::Member(member)).done()).await.unwrap();

@@ -59,7 +59,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-const NO_BATCH: &str = "The body must be a JSON object with an array `batch`.";
+const NO_BATCH: &str = "The body must be a JSON object with an array `batch`";
 
 const ABOUT: &str = "Segment's HTTP tracking API: Basic authentication with the source's write key as user name, or, without \
     `Authorization`, the key as `writeKey` in the body, where it is not kept. Unknown \
@@ -261,7 +261,7 @@ fn batch(bytes: &[u8]) -> Result<(Vec<(Option<String>, String)>, Option<String>)
     let text = std::str::from_utf8(bytes).map_err(|_| malformed("The body is not UTF-8."))?;
     // An array of the fields would be read as well.
     if !text.trim_start().starts_with('{') {
-        return Err(malformed(NO_BATCH));
+        return Err(malformed(&format!("{NO_BATCH}.")));
     }
     // A message whose depth, numbers or text cannot be kept is a dead letter, and takes none of the others with it.
     let Batch { messages, sent_at, context, integrations } =
@@ -322,7 +322,7 @@ fn with_what_holds_for_all(message: &str, of_all: &[(&str, Map<String, Value>); 
 
 fn not_json(error: &serde_json::Error) -> Problem {
     if error.is_data() {
-        return malformed(&format!("{} {error}.", NO_BATCH.replace('.', ":")));
+        return malformed(&format!("{NO_BATCH}: {error}."));
     }
     malformed(&format!("The body is not proper JSON: {error}."))
 }

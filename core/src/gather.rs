@@ -17,6 +17,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
 use crate::home::Home;
+use crate::store::{StoreError, StoreErrorKind};
 
 /// Answers many questions, each with an answer of its own in their order.
 type Work<Q, A> = Box<dyn Fn(Vec<Q>) -> BoxFuture<'static, Vec<A>> + Send + Sync>;
@@ -159,6 +160,33 @@ impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
         }
         self.empty.notify_waiters();
     }
+}
+
+/// Asks all together, and one by one where something is there that cannot be read: it fails nobody else's question.
+pub async fn apart<Q: Clone, A, F>(
+    questions: Vec<Q>,
+    ask: impl Fn(Arc<[Q]>) -> F,
+) -> Vec<Result<A, StoreError>>
+where
+    F: Future<Output = Result<Vec<Result<A, StoreError>>, StoreError>>,
+{
+    let all: Arc<[Q]> = questions.into();
+    let error = match ask(Arc::clone(&all)).await {
+        Ok(answers) => return answers,
+        Err(error) => error,
+    };
+    let mut answers = Vec::with_capacity(all.len());
+    for question in &*all {
+        if all.len() == 1 || error.kind != StoreErrorKind::Corrupt {
+            answers.push(Err(error.clone()));
+            continue;
+        }
+        match ask(Arc::from([question.clone()])).await {
+            Ok(one) => answers.extend(one),
+            Err(error) => answers.push(Err(error)),
+        }
+    }
+    answers
 }
 
 /// To each who asked as many answers as questions; to none if the number is wrong, for then nothing says whose is which.

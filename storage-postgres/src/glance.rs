@@ -1,5 +1,6 @@
-//! The reads that requests begin with: at most one record of a kind, by one narrow statement with typed columns. What
-//! else is asked for is read by the statement in `read.rs`, which begins with more tables and makes JSON of the rows.
+//! The reads that requests begin with: at most one record of a kind. Those that wait go together, those of organizations and
+//! those of users by one narrow statement each, with typed columns. What else is asked for is read by the statement in
+//! `read.rs`, which begins with more tables and makes JSON of the rows.
 //!
 //! `LIMIT 1` keeps the planner to the whole primary key, as in `access.rs`.
 
@@ -18,105 +19,127 @@ use crate::row::{bad, exact};
 
 /// What is asked of a home, in a form that a glance can answer.
 pub(crate) enum Glance {
-    /// Of an organization.
-    Organization {
-        /// Whether itself.
-        itself: bool,
-        /// One account.
-        account: Option<Uuid>,
-        /// One member.
-        member: Option<Uuid>,
-        /// One key.
-        api_key: Option<Uuid>,
-    },
-    /// Of a user.
-    User {
-        /// Whether themselves.
-        itself: bool,
-        /// One organization that they may be in.
-        membership: Option<Uuid>,
-    },
+    Organization(OrganizationGlance),
+    User(UserGlance),
+}
+
+/// What is asked of an organization.
+#[derive(Clone, Debug)]
+pub(crate) struct OrganizationGlance {
+    home: Home,
+    itself: bool,
+    account: Option<Uuid>,
+    member: Option<Uuid>,
+    api_key: Option<Uuid>,
+}
+
+/// What is asked of a user; one organization that they may be in.
+#[derive(Clone, Debug)]
+pub(crate) struct UserGlance {
+    home: Home,
+    itself: bool,
+    membership: Option<Uuid>,
 }
 
 impl Glance {
     /// Nothing where more is asked for.
     pub(crate) fn of(home: &Home, keys: &[Key]) -> Option<Self> {
         match home {
-            Home::Organization(_) => Self::of_organization(keys),
-            Home::User(_) => Self::of_user(keys),
+            Home::Organization(_) => OrganizationGlance::of(home, keys).map(Self::Organization),
+            Home::User(_) => UserGlance::of(home, keys).map(Self::User),
             _ => None,
         }
     }
+}
 
-    fn of_organization(keys: &[Key]) -> Option<Self> {
-        let (mut itself, mut account, mut member, mut api_key) = (false, None, None, None);
+impl OrganizationGlance {
+    fn of(home: &Home, keys: &[Key]) -> Option<Self> {
+        let mut glance =
+            Self { home: home.clone(), itself: false, account: None, member: None, api_key: None };
         for key in keys {
             let second = match key {
-                Key::Organization => std::mem::replace(&mut itself, true).then(Uuid::nil),
-                Key::Account(id) => account.replace(id.uuid()),
-                Key::Member(id) => member.replace(id.uuid()),
-                Key::ApiKey(id) => api_key.replace(id.uuid()),
+                Key::Organization => std::mem::replace(&mut glance.itself, true).then(Uuid::nil),
+                Key::Account(id) => glance.account.replace(id.uuid()),
+                Key::Member(id) => glance.member.replace(id.uuid()),
+                Key::ApiKey(id) => glance.api_key.replace(id.uuid()),
                 _ => return None,
             };
             if second.is_some() {
                 return None;
             }
         }
-        Some(Self::Organization { itself, account, member, api_key })
+        Some(glance)
     }
+}
 
-    fn of_user(keys: &[Key]) -> Option<Self> {
-        let (mut itself, mut membership) = (false, None);
+impl UserGlance {
+    fn of(home: &Home, keys: &[Key]) -> Option<Self> {
+        let mut glance = Self { home: home.clone(), itself: false, membership: None };
         for key in keys {
             let second = match key {
-                Key::User => std::mem::replace(&mut itself, true).then(Uuid::nil),
-                Key::Membership(id) => membership.replace(id.uuid()),
+                Key::User => std::mem::replace(&mut glance.itself, true).then(Uuid::nil),
+                Key::Membership(id) => glance.membership.replace(id.uuid()),
                 _ => return None,
             };
             if second.is_some() {
                 return None;
             }
         }
-        Some(Self::User { itself, membership })
+        Some(glance)
     }
+}
 
-    /// An answer of `read` without tallies.
-    pub(crate) async fn read(
-        &self,
-        connection: &mut PgConnection,
-        clock: &StoreClock,
-        home: &Home,
-    ) -> Result<Read, Fault> {
-        let name = home.to_string();
-        let (head, records) = match self {
-            Self::Organization { itself, account, member, api_key } => {
-                let asked = (*itself, *account, *member, *api_key);
-                let mut line = organization(connection, &name, asked).await?;
-                let records = [line.organization()?, line.account()?, line.member()?, line.api_key()?];
-                ((line.clock, line.seq, line.time, line.hash), records)
-            }
-            Self::User { itself, membership } => {
-                let mut line = user(connection, &name, *itself, *membership).await?;
-                let records = [line.user()?, line.membership()?, None, None];
-                ((line.clock, line.seq, line.time, line.hash), records)
-            }
-        };
-        let (server, seq, time, hash) = head;
-        let clock = match clock {
-            StoreClock::Given(clock) => clock.now(),
-            StoreClock::Server => Timestamp::from_micros(server),
-        };
-        let head = match (seq, time, hash) {
-            (Some(seq), Some(time), Some(hash)) => Head {
-                seq: u64::try_from(seq).map_err(|error| bad("seq", error))?,
-                time: Timestamp::from_micros(time),
-                hash: exact("hash", hash)?,
-            },
-            _ => Head::start(home),
-        };
-        let records = records.into_iter().flatten().map(|stored| (stored.record.key(), stored)).collect();
-        Ok(Read { clock, head, records, tallies: BTreeMap::new() })
-    }
+/// Answers of `read` without tallies, in the order of the questions. A row that cannot be read fails its own question only.
+pub(crate) async fn of_organizations(
+    connection: &mut PgConnection,
+    clock: &StoreClock,
+    asks: &[OrganizationGlance],
+) -> Result<Vec<Result<Read, Fault>>, Fault> {
+    let lines = organizations(connection, asks).await?;
+    let each = asks.iter().zip(lines).map(|(ask, mut line)| {
+        let records = [line.organization()?, line.account()?, line.member()?, line.api_key()?];
+        answer(clock, &ask.home, (line.clock, line.seq, line.time, line.hash), records)
+    });
+    Ok(each.collect())
+}
+
+/// The same of users.
+pub(crate) async fn of_users(
+    connection: &mut PgConnection,
+    clock: &StoreClock,
+    asks: &[UserGlance],
+) -> Result<Vec<Result<Read, Fault>>, Fault> {
+    let lines = users(connection, asks).await?;
+    let each = asks.iter().zip(lines).map(|(ask, mut line)| {
+        let records = [line.user()?, line.membership()?];
+        answer(clock, &ask.home, (line.clock, line.seq, line.time, line.hash), records)
+    });
+    Ok(each.collect())
+}
+
+/// What a line says of a home's head: the server's clock, and the end of the log if anything was ever committed there.
+type End = (i64, Option<i64>, Option<i64>, Option<Vec<u8>>);
+
+fn answer(
+    clock: &StoreClock,
+    home: &Home,
+    (server, seq, time, hash): End,
+    records: impl IntoIterator<Item = Option<Stored>>,
+) -> Result<Read, Fault> {
+    let clock = match clock {
+        StoreClock::Given(clock) => clock.now(),
+        StoreClock::Server => Timestamp::from_micros(server),
+    };
+    let head = match (seq, time, hash) {
+        (Some(seq), Some(time), Some(hash)) => Head {
+            seq: u64::try_from(seq).map_err(|error| bad("seq", error))?,
+            time: Timestamp::from_micros(time),
+            hash: exact("hash", hash)?,
+        },
+        _ => Head::start(home),
+    };
+    let records = records.into_iter().flatten().map(|stored| (stored.record.key(), stored)).collect();
+    Ok(Read { clock, head, records, tallies: BTreeMap::new() })
 }
 
 fn missing() -> Fault {
@@ -302,12 +325,11 @@ impl UserLine {
     }
 }
 
-async fn organization(
+async fn organizations(
     connection: &mut PgConnection,
-    home: &str,
-    (itself, account, member, api_key): (bool, Option<Uuid>, Option<Uuid>, Option<Uuid>),
-) -> Result<OrganizationLine, Fault> {
-    let line = query_as!(
+    asks: &[OrganizationGlance],
+) -> Result<Vec<OrganizationLine>, Fault> {
+    let lines = query_as!(
         OrganizationLine,
         r#"SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS "clock!", h.seq AS "seq?", h.time AS "time?",
             h.hash AS "hash?",
@@ -331,27 +353,25 @@ async fn organization(
             '[' || array_to_string(ARRAY(SELECT '["' || a.account_id || '","' || a.role || '"]'
                 FROM api_key_access a WHERE a.home = k.home AND a.key_id = k.id), ',') || ']' AS "k_accounts?",
             k.version AS "k_version?"
-        FROM (VALUES (1)) one LEFT JOIN homes h ON h.name = $1
-        LEFT JOIN organizations o ON o.home = h.home AND $2
-        LEFT JOIN LATERAL (SELECT * FROM accounts t WHERE t.home = h.home AND t.id = $3 LIMIT 1) c ON true
-        LEFT JOIN LATERAL (SELECT * FROM members t WHERE t.home = h.home AND t.user_id = $4 LIMIT 1) m ON true
-        LEFT JOIN LATERAL (SELECT * FROM api_keys t WHERE t.home = h.home AND t.id = $5 LIMIT 1) k ON true"#,
-        home,
-        itself,
-        account,
-        member,
-        api_key
+        FROM UNNEST($1::text[], $2::bool[], $3::uuid[], $4::uuid[], $5::uuid[])
+            WITH ORDINALITY AS ask (home, itself, account, member, api_key, n)
+        LEFT JOIN homes h ON h.name = ask.home
+        LEFT JOIN organizations o ON o.home = h.home AND ask.itself
+        LEFT JOIN LATERAL (SELECT * FROM accounts t WHERE t.home = h.home AND t.id = ask.account LIMIT 1) c ON true
+        LEFT JOIN LATERAL (SELECT * FROM members t WHERE t.home = h.home AND t.user_id = ask.member LIMIT 1) m ON true
+        LEFT JOIN LATERAL (SELECT * FROM api_keys t WHERE t.home = h.home AND t.id = ask.api_key LIMIT 1) k ON true
+        ORDER BY ask.n"#,
+        &asks.iter().map(|ask| ask.home.to_string()).collect::<Vec<_>>(),
+        &asks.iter().map(|ask| ask.itself).collect::<Vec<_>>(),
+        &asks.iter().map(|ask| ask.account).collect::<Vec<_>>() as &[Option<Uuid>],
+        &asks.iter().map(|ask| ask.member).collect::<Vec<_>>() as &[Option<Uuid>],
+        &asks.iter().map(|ask| ask.api_key).collect::<Vec<_>>() as &[Option<Uuid>]
     );
-    Ok(line.fetch_one(connection).await?)
+    Ok(lines.fetch_all(connection).await?)
 }
 
-async fn user(
-    connection: &mut PgConnection,
-    home: &str,
-    itself: bool,
-    membership: Option<Uuid>,
-) -> Result<UserLine, Fault> {
-    let line = query_as!(
+async fn users(connection: &mut PgConnection, asks: &[UserGlance]) -> Result<Vec<UserLine>, Fault> {
+    let lines = query_as!(
         UserLine,
         r#"SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS "clock!", h.seq AS "seq?", h.time AS "time?",
             h.hash AS "hash?",
@@ -359,13 +379,15 @@ async fn user(
             u.status AS "u_status?", u.suspended_at AS "u_suspended_at?", u.traits AS "u_traits?", u.cuts AS "u_cuts?", u.cut_at AS "u_cut_at?", u.created_at AS "u_created_at?",
             u.version AS "u_version?",
             p.organization_id AS "p_organization_id?", p.version AS "p_version?"
-        FROM (VALUES (1)) one LEFT JOIN homes h ON h.name = $1
-        LEFT JOIN users u ON u.home = h.home AND $2
-        LEFT JOIN LATERAL (SELECT * FROM memberships t WHERE t.home = h.home AND t.organization_id = $3 LIMIT 1) p
-            ON true"#,
-        home,
-        itself,
-        membership
+        FROM UNNEST($1::text[], $2::bool[], $3::uuid[]) WITH ORDINALITY AS ask (home, itself, membership, n)
+        LEFT JOIN homes h ON h.name = ask.home
+        LEFT JOIN users u ON u.home = h.home AND ask.itself
+        LEFT JOIN LATERAL (SELECT * FROM memberships t WHERE t.home = h.home AND t.organization_id = ask.membership LIMIT 1) p
+            ON true
+        ORDER BY ask.n"#,
+        &asks.iter().map(|ask| ask.home.to_string()).collect::<Vec<_>>(),
+        &asks.iter().map(|ask| ask.itself).collect::<Vec<_>>(),
+        &asks.iter().map(|ask| ask.membership).collect::<Vec<_>>() as &[Option<Uuid>]
     );
-    Ok(line.fetch_one(connection).await?)
+    Ok(lines.fetch_all(connection).await?)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use roster_core::gather::{Gather, Limits, NoAnswer};
+use roster_core::gather::{self, Gather, Limits, NoAnswer};
 use roster_core::health::{Description, Durability, Inspection};
 use roster_core::home::{Home, Key, Tally};
 use roster_core::id::UserId;
@@ -25,16 +25,16 @@ use tracing::Instrument as _;
 use crate::commit::Outcome;
 use crate::config::PostgresConfig;
 use crate::error::{Fault, OpenError};
-use crate::glance::Glance;
+use crate::glance::{Glance, OrganizationGlance, UserGlance};
 use crate::load::Stopped;
 use crate::plain::Plain;
 use crate::pool::{CALL_LIMIT, Held, Pool};
 use crate::session::{READ, Session, WRITE};
 use crate::writer::Writer;
-use crate::{access, dump, forget, list, load, log, open, presence, read, report, schema};
+use crate::{access, dump, forget, glance, list, load, log, open, presence, read, report, schema};
 
-/// Checks that go together, and how many such groups at a time.
-const CHECK_GROUPS: usize = 2;
+/// How many groups of checks go at a time, and of the reads that requests begin with.
+const READ_GROUPS: usize = 2;
 /// The most questions of a group.
 pub(crate) const GROUP: usize = 64;
 /// The most calls that wait to be sent.
@@ -47,6 +47,8 @@ const TRY: Duration = Duration::from_secs(5);
 pub struct PostgresStore {
     base: Base,
     checks: Arc<Gather<AccessKey, Result<AccessFacts, StoreError>>>,
+    organizations: Arc<Gather<OrganizationGlance, Result<Read, StoreError>>>,
+    users: Arc<Gather<UserGlance, Result<Read, StoreError>>>,
     writer: Writer,
 }
 
@@ -61,20 +63,33 @@ impl PostgresStore {
     /// Opens a database that has Roster's tables. Needs a Tokio runtime.
     pub async fn open(config: PostgresConfig, clock: StoreClock) -> Result<Self, OpenError> {
         let base = Base { pool: open::open(&config).await?, clock };
-        let checker = base.clone();
-        let check = move |asks: Vec<AccessKey>| {
-            let base = checker.clone();
-            async move { base.check(asks).await }
-        };
         let limits = Limits {
-            groups: CHECK_GROUPS,
+            groups: READ_GROUPS,
             questions: GROUP,
             lanes: 1,
             waiting: WAITING,
             patience: config.acquire_timeout,
         };
+        let by = base.clone();
+        let check = move |asks| {
+            let by = by.clone();
+            gather::apart(asks, move |asks| by.clone().check(asks))
+        };
+        let by = base.clone();
+        let look_at_organizations = move |asks| {
+            let by = by.clone();
+            gather::apart(asks, move |asks| by.clone().look_at_organizations(asks))
+        };
+        let by = base.clone();
+        let look_at_users = move |asks| {
+            let by = by.clone();
+            gather::apart(asks, move |asks| by.clone().look_at_users(asks))
+        };
+        let checks = Gather::new(limits, |_| None, check);
+        let organizations = Gather::new(limits, |_| None, look_at_organizations);
+        let users = Gather::new(limits, |_| None, look_at_users);
         let writer = Writer::new(base.pool.clone(), base.clock.clone(), &config);
-        Ok(Self { base, checks: Gather::new(limits, |_| None, check), writer })
+        Ok(Self { base, checks, organizations, users, writer })
     }
 
     /// Makes the tables, or brings older ones up to this program's schema.
@@ -90,41 +105,70 @@ impl PostgresStore {
     /// Waits for the calls under way and closes all connections. Calls after that are answered `Unavailable`.
     pub async fn close(&self) {
         self.checks.rest().await;
+        self.organizations.rest().await;
+        self.users.rest().await;
         self.writer.rest().await;
         self.base.pool.close().await;
     }
 }
 
+/// An answer to each of many questions.
+type Each<A> = Result<Vec<Result<A, StoreError>>, StoreError>;
+
 impl Base {
-    /// The facts of many checks by one statement. It is asked again, on another connection, where the one it had broke.
-    async fn check(&self, asks: Vec<AccessKey>) -> Vec<Result<AccessFacts, StoreError>> {
-        let late = |_| Err(unanswered("access"));
-        match timeout(CALL_LIMIT, self.facts(&asks)).await.unwrap_or_else(late) {
-            Ok(facts) => facts,
-            Err(error) => asks.iter().map(|_| Err(error.clone())).collect(),
-        }
+    /// The facts of many checks by one statement.
+    async fn check(self, asks: Arc<[AccessKey]>) -> Each<AccessFacts> {
+        let (store, asks) = (&self, &asks);
+        let ask = |mut held: Held| async move {
+            let found = access::facts(held.connection(), &store.clock, asks).await;
+            (held, found)
+        };
+        self.together("access", ask).await
     }
 
-    async fn facts(&self, asks: &[AccessKey]) -> Result<Vec<Result<AccessFacts, StoreError>>, StoreError> {
-        let mut again = true;
-        loop {
-            let mut held = self.take("access").await?;
-            // A connection that says nothing is not given back.
-            let Ok(found) = timeout(TRY, access::facts(held.connection(), &self.clock, asks)).await else {
-                if again {
-                    again = false;
-                    continue;
-                }
-                return Err(unanswered("access"));
-            };
-            if let Some(answer) = Self::answered(held, "access", again, found) {
-                let each = |facts: Vec<_>| {
-                    facts.into_iter().map(|one: Result<_, Fault>| one.map_err(|fault| fault.during("access")))
+    /// The answers of many reads that requests begin with, by one statement too.
+    async fn look_at_organizations(self, asks: Arc<[OrganizationGlance]>) -> Each<Read> {
+        let (store, asks) = (&self, &asks);
+        let ask = |mut held: Held| async move {
+            let found = glance::of_organizations(held.connection(), &store.clock, asks).await;
+            (held, found)
+        };
+        self.together("read", ask).await
+    }
+
+    async fn look_at_users(self, asks: Arc<[UserGlance]>) -> Each<Read> {
+        let (store, asks) = (&self, &asks);
+        let ask = |mut held: Held| async move {
+            let found = glance::of_users(held.connection(), &store.clock, asks).await;
+            (held, found)
+        };
+        self.together("read", ask).await
+    }
+
+    /// One statement for many. It is asked again, on another connection, where the one it had broke.
+    async fn together<A, F>(&self, operation: &'static str, ask: impl Fn(Held) -> F) -> Each<A>
+    where
+        F: Future<Output = (Held, Result<Vec<Result<A, Fault>>, Fault>)>,
+    {
+        let asked = async {
+            let mut again = true;
+            loop {
+                // A connection that says nothing is not given back.
+                let Ok((held, found)) = timeout(TRY, ask(self.take(operation).await?)).await else {
+                    if again {
+                        again = false;
+                        continue;
+                    }
+                    return Err(unanswered(operation));
                 };
-                return answer.map(|facts| each(facts).collect());
+                if let Some(answer) = Self::answered(held, operation, again, found) {
+                    return answer;
+                }
+                again = false;
             }
-            again = false;
-        }
+        };
+        let answers = timeout(CALL_LIMIT, asked).await.unwrap_or_else(|_| Err(unanswered(operation)))?;
+        Ok(answers.into_iter().map(|one| one.map_err(|fault| fault.during(operation))).collect())
     }
 
     /// A read of several statements, all of one instant. It is done again, on another connection, where the one it had
@@ -222,16 +266,22 @@ async fn detached<T: Send + 'static>(
 #[async_trait]
 impl Store for PostgresStore {
     async fn read(&self, home: &Home, keys: &[Key], tallies: &[Tally]) -> Result<Read, StoreError> {
+        let glance = Glance::of(home, keys).filter(|_| tallies.is_empty());
+        let answers = match glance {
+            Some(Glance::Organization(glance)) => Some(self.organizations.ask(vec![glance]).await),
+            Some(Glance::User(glance)) => Some(self.users.ask(vec![glance]).await),
+            None => None,
+        };
+        if let Some(answers) = answers {
+            let answer = answers.map_err(|why| no_answer("read", why))?.pop();
+            return answer.unwrap_or_else(|| Err(stopped("read")));
+        }
         let (store, home, keys, tallies) = (self.base.clone(), home.clone(), keys.to_vec(), tallies.to_vec());
         detached("read", async move {
             let mut again = true;
-            let glance = Glance::of(&home, &keys).filter(|_| tallies.is_empty());
             loop {
                 let mut held = store.take("read").await?;
-                let found = match &glance {
-                    Some(glance) => glance.read(held.connection(), &store.clock, &home).await,
-                    None => read::read(held.connection(), &store.clock, &home, &keys, &tallies).await,
-                };
+                let found = read::read(held.connection(), &store.clock, &home, &keys, &tallies).await;
                 if let Some(answer) = Base::answered(held, "read", again, found) {
                     return answer;
                 }
@@ -332,10 +382,7 @@ impl Store for PostgresStore {
     }
 
     async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {
-        let answers = self.checks.ask(asks.to_vec()).await.map_err(|why| match why {
-            NoAnswer::Unsent => busy("access"),
-            NoAnswer::HalfWay => stopped("access"),
-        })?;
+        let answers = self.checks.ask(asks.to_vec()).await.map_err(|why| no_answer("access", why))?;
         answers.into_iter().collect()
     }
 
@@ -485,6 +532,13 @@ impl Store for PostgresStore {
             store.snapshot("ping", read).await
         })
         .await
+    }
+}
+
+fn no_answer(operation: &'static str, why: NoAnswer) -> StoreError {
+    match why {
+        NoAnswer::Unsent => busy(operation),
+        NoAnswer::HalfWay => stopped(operation),
     }
 }
 

@@ -1,5 +1,5 @@
-//! The reads that requests begin with, by one statement: a snapshot by itself, and one journey to the connection's
-//! thread. Whatever else is asked for is read kind by kind within a transaction.
+//! The reads that requests begin with: those that wait go together, by one statement, which is a snapshot by itself and one
+//! journey to the connection's thread. Whatever else is asked for is read kind by kind within a transaction.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use roster_core::home::{Home, Key};
 use roster_core::log::Head;
 use roster_core::store::{Read, StoreClock, Stored};
 use roster_core::time::Timestamp;
+use serde::Serialize;
 use sqlx::{SqliteConnection, query_as};
 
 use crate::error::Fault;
@@ -14,8 +15,32 @@ use crate::kind::{self, Kind};
 use crate::read::by_kind;
 use crate::row::{bad, hash, to_json};
 
-/// The answer. Records are JSON, those of a kind in one array.
+/// What is asked of a home.
+#[derive(Clone, Debug)]
+pub(crate) struct Glance {
+    home: Home,
+    keys: Vec<Key>,
+}
+
+/// The kinds of records that a glance takes in, in the order in which they are answered.
+const OF_ORGANIZATION: &[Kind] = &[Kind::Organization, Kind::Account, Kind::Member, Kind::ApiKey];
+const OF_USER: &[Kind] = &[Kind::User, Kind::Membership];
+
+/// A glance in the form that the statement reads.
+#[derive(Serialize)]
+struct Ask {
+    place: usize,
+    home: String,
+    itself: bool,
+    /// The names of the other kinds' records.
+    second: Vec<String>,
+    third: Vec<String>,
+    fourth: Vec<String>,
+}
+
+/// One answer. Records are JSON, those of a kind in one array.
 struct Answer {
+    place: u32,
     clock: i64,
     seq: Option<i64>,
     time: Option<i64>,
@@ -26,35 +51,59 @@ struct Answer {
     fourth: String,
 }
 
-/// Whether all that is asked for is among what a glance takes in.
-pub(crate) fn is_enough(home: &Home, keys: &[Key]) -> bool {
-    let seen: &[Kind] = match home {
-        Home::Organization(_) => &[Kind::Organization, Kind::Account, Kind::Member, Kind::ApiKey],
-        Home::User(_) => &[Kind::User, Kind::Membership],
-        _ => return false,
-    };
-    keys.iter().all(|key| seen.contains(&Kind::of(key).0))
+impl Glance {
+    /// Nothing where more is asked for.
+    pub(crate) fn of(home: &Home, keys: &[Key]) -> Option<Self> {
+        let seen = seen(home);
+        let enough = !seen.is_empty() && keys.iter().all(|key| seen.contains(&Kind::of(key).0));
+        enough.then(|| Self { home: home.clone(), keys: keys.to_vec() })
+    }
+
+    fn ask(&self, place: usize) -> Ask {
+        let (seen, mut asked) = (seen(&self.home), by_kind(&self.keys));
+        let mut names = |n: usize| seen.get(n).and_then(|kind| asked.remove(kind));
+        Ask {
+            place,
+            home: self.home.to_string(),
+            itself: names(0).is_some(),
+            second: names(1).unwrap_or_default(),
+            third: names(2).unwrap_or_default(),
+            fourth: names(3).unwrap_or_default(),
+        }
+    }
 }
 
-/// An answer of `read` without tallies.
+const fn seen(home: &Home) -> &'static [Kind] {
+    match home {
+        Home::Organization(_) => OF_ORGANIZATION,
+        Home::User(_) => OF_USER,
+        _ => &[],
+    }
+}
+
+/// Answers of `read` without tallies, in the order of the questions. A record that cannot be read fails its own question only.
 pub(crate) async fn read(
     connection: &mut SqliteConnection,
     clock: &StoreClock,
-    home: &Home,
-    keys: &[Key],
-) -> Result<Read, Fault> {
-    let asked = by_kind(keys);
-    if matches!(home, Home::User(_)) {
-        let answer = user(connection, home, &asked).await?;
-        return answer.read(clock, home, [Some(Kind::User), Some(Kind::Membership), None, None]);
+    glances: &[Glance],
+) -> Result<Vec<Result<Read, Fault>>, Fault> {
+    let asks = glances.iter().enumerate().map(|(place, glance)| glance.ask(place));
+    let (organizations, users): (Vec<_>, Vec<_>) =
+        asks.partition(|ask| matches!(glances[ask.place].home, Home::Organization(_)));
+    let (organizations, users) = (to_json("asks", &organizations)?, to_json("asks", &users)?);
+    let mut found: Vec<Option<Answer>> = glances.iter().map(|_| None).collect();
+    for answer in answers(connection, organizations, users).await? {
+        let place = usize::try_from(answer.place).map_err(|error| bad("place", error))?;
+        *found.get_mut(place).ok_or_else(|| bad("place", place))? = Some(answer);
     }
-    let answer = organization(connection, home, &asked).await?;
-    let kinds = [Kind::Organization, Kind::Account, Kind::Member, Kind::ApiKey].map(Some);
-    answer.read(clock, home, kinds)
+    let each = glances.iter().zip(found).map(|(glance, answer)| {
+        answer.ok_or_else(|| bad("place", "an answer is missing"))?.read(clock, &glance.home)
+    });
+    Ok(each.collect())
 }
 
 impl Answer {
-    fn read(self, clock: &StoreClock, home: &Home, kinds: [Option<Kind>; 4]) -> Result<Read, Fault> {
+    fn read(self, clock: &StoreClock, home: &Home) -> Result<Read, Fault> {
         let clock = match clock {
             StoreClock::Given(clock) => clock.now(),
             StoreClock::Server => Timestamp::from_micros(self.clock),
@@ -68,85 +117,65 @@ impl Answer {
             _ => Head::start(home),
         };
         let mut records = BTreeMap::new();
-        for (kind, rows) in kinds.into_iter().zip([self.first, self.second, self.third, self.fourth]) {
-            let Some(kind) = kind else { continue };
-            let found: Vec<Stored> = kind::decode(kind, &rows)?;
+        for (kind, rows) in seen(home).iter().zip([self.first, self.second, self.third, self.fourth]) {
+            let found: Vec<Stored> = kind::decode(*kind, &rows)?;
             records.extend(found.into_iter().map(|stored| (stored.record.key(), stored)));
         }
         Ok(Read { clock, head, records, tallies: BTreeMap::new() })
     }
 }
 
-type Asked = BTreeMap<Kind, Vec<String>>;
-
-fn names(asked: &Asked, kind: Kind) -> Result<String, Fault> {
-    asked.get(&kind).map_or_else(|| Ok("[]".to_owned()), |names| to_json("key", names))
-}
-
-async fn organization(
+/// Records are looked up by the names that are asked for, one after the other: the planner does not know that they are few.
+async fn answers(
     connection: &mut SqliteConnection,
-    home: &Home,
-    asked: &Asked,
-) -> Result<Answer, Fault> {
-    let (home, itself) = (home.to_string(), asked.contains_key(&Kind::Organization));
-    let (accounts, members) = (names(asked, Kind::Account)?, names(asked, Kind::Member)?);
-    let api_keys = names(asked, Kind::ApiKey)?;
-    let answer = query_as!(
+    organizations: String,
+    users: String,
+) -> Result<Vec<Answer>, Fault> {
+    let answers = query_as!(
         Answer,
-        r#"SELECT CAST(round(unixepoch('now', 'subsec') * 1000000.0) AS INTEGER) AS "clock!: i64",
+        r#"SELECT ask.value ->> 'place' AS "place!: u32",
+            CAST(round(unixepoch('now', 'subsec') * 1000000.0) AS INTEGER) AS "clock!: i64",
             h.seq AS "seq?: i64", h.time AS "time?: i64", hex(h.hash) AS "hash?: String",
             (SELECT json_group_array(json_object('id', hex(id), 'external_id', external_id, 'name', name, 'slug', slug,
                 'status', status, 'owner_id', hex(owner_id), 'purchased', purchased, 'settings', settings,
                 'traits', traits, 'posts', posts, 'created_at', created_at, 'version', hex(version)))
-                FROM organizations t WHERE t.home = h.home AND ?) AS "first!: String",
-            (SELECT json_group_array(json_object('id', hex(id), 'external_id', external_id, 'name', name,
-                'status', status, 'traits', traits, 'posts', posts, 'created_at', created_at, 'version', hex(version)))
-                FROM accounts t WHERE t.home = h.home AND t.id IN (SELECT unhex(value) FROM json_each(?))
+                FROM organizations t WHERE t.home = h.home AND ask.value ->> 'itself') AS "first!: String",
+            (SELECT json_group_array(json_object('id', hex(t.id), 'external_id', t.external_id, 'name', t.name,
+                'status', t.status, 'traits', t.traits, 'posts', t.posts, 'created_at', t.created_at,
+                'version', hex(t.version)))
+                FROM json_each(ask.value, '$.second') n CROSS JOIN accounts t ON t.home = h.home AND t.id = unhex(n.value)
             ) AS "second!: String",
-            (SELECT json_group_array(json_object('user_id', hex(user_id), 'status', status,
-                'organization_role', organization_role, 'starts_at', starts_at, 'expires_at', expires_at,
-                'joined_at', joined_at, 'left_at', left_at, 'cut_at', cut_at, 'deleted_at', deleted_at, 'epoch', epoch, 'email', email, 'name', name,
-                'external_id', external_id, 'version', hex(version), 'accounts', coalesce((
+            (SELECT json_group_array(json_object('user_id', hex(t.user_id), 'status', t.status,
+                'organization_role', t.organization_role, 'starts_at', t.starts_at, 'expires_at', t.expires_at,
+                'joined_at', t.joined_at, 'left_at', t.left_at, 'cut_at', t.cut_at, 'deleted_at', t.deleted_at,
+                'epoch', t.epoch, 'email', t.email, 'name', t.name, 'external_id', t.external_id,
+                'version', hex(t.version), 'accounts', coalesce((
                     SELECT '' || json_group_array(json_array(hex(a.account_id), a.role)) FROM member_access a
                     WHERE a.home = t.home AND a.user_id = t.user_id), '[]')))
-                FROM members t WHERE t.home = h.home AND t.user_id IN (SELECT unhex(value) FROM json_each(?))
-            ) AS "third!: String",
-            (SELECT json_group_array(json_object('id', hex(id), 'name', name, 'organization_role', organization_role,
-                'secret_hash', hex(secret_hash), 'prefix', prefix, 'expires_at', expires_at, 'created_at', created_at,
-                'user_id', CASE WHEN user_id IS NOT NULL THEN hex(user_id) END, 'old_hash', hex(old_hash),
-                'old_until', old_until, 'version', hex(version), 'accounts', coalesce((
+                FROM json_each(ask.value, '$.third') n
+                CROSS JOIN members t ON t.home = h.home AND t.user_id = unhex(n.value)) AS "third!: String",
+            (SELECT json_group_array(json_object('id', hex(t.id), 'name', t.name, 'organization_role', t.organization_role,
+                'secret_hash', hex(t.secret_hash), 'prefix', t.prefix, 'expires_at', t.expires_at,
+                'created_at', t.created_at, 'user_id', CASE WHEN t.user_id IS NOT NULL THEN hex(t.user_id) END,
+                'old_hash', hex(t.old_hash), 'old_until', t.old_until, 'version', hex(t.version), 'accounts', coalesce((
                     SELECT '' || json_group_array(json_array(hex(a.account_id), a.role)) FROM api_key_access a
                     WHERE a.home = t.home AND a.key_id = t.id), '[]')))
-                FROM api_keys t WHERE t.home = h.home AND t.id IN (SELECT unhex(value) FROM json_each(?))
+                FROM json_each(ask.value, '$.fourth') n CROSS JOIN api_keys t ON t.home = h.home AND t.id = unhex(n.value)
             ) AS "fourth!: String"
-        FROM (SELECT 1) LEFT JOIN homes h ON h.name = ?"#,
-        itself,
-        accounts,
-        members,
-        api_keys,
-        home
-    );
-    Ok(answer.fetch_one(connection).await?)
-}
-
-async fn user(connection: &mut SqliteConnection, home: &Home, asked: &Asked) -> Result<Answer, Fault> {
-    let (home, itself) = (home.to_string(), asked.contains_key(&Kind::User));
-    let memberships = names(asked, Kind::Membership)?;
-    let answer = query_as!(
-        Answer,
-        r#"SELECT CAST(round(unixepoch('now', 'subsec') * 1000000.0) AS INTEGER) AS "clock!: i64",
-            h.seq AS "seq?: i64", h.time AS "time?: i64", hex(h.hash) AS "hash?: String",
+        FROM json_each(?) ask LEFT JOIN homes h ON h.name = ask.value ->> 'home'
+        UNION ALL
+        SELECT ask.value ->> 'place', CAST(round(unixepoch('now', 'subsec') * 1000000.0) AS INTEGER),
+            h.seq, h.time, hex(h.hash),
             (SELECT json_group_array(json_object('id', hex(id), 'external_id', external_id, 'email', email, 'name', name,
-                'status', status, 'suspended_at', suspended_at, 'traits', traits, 'cuts', cuts, 'cut_at', cut_at, 'created_at', created_at, 'version', hex(version)))
-                FROM users t WHERE t.home = h.home AND ?) AS "first!: String",
-            (SELECT json_group_array(json_object('organization_id', hex(organization_id), 'version', hex(version)))
-                FROM memberships t WHERE t.home = h.home
-                AND t.organization_id IN (SELECT unhex(value) FROM json_each(?))) AS "second!: String",
-            '' AS "third!: String", '' AS "fourth!: String"
-        FROM (SELECT 1) LEFT JOIN homes h ON h.name = ?"#,
-        itself,
-        memberships,
-        home
+                'status', status, 'suspended_at', suspended_at, 'traits', traits, 'cuts', cuts, 'cut_at', cut_at,
+                'created_at', created_at, 'version', hex(version)))
+                FROM users t WHERE t.home = h.home AND ask.value ->> 'itself'),
+            (SELECT json_group_array(json_object('organization_id', hex(t.organization_id), 'version', hex(t.version)))
+                FROM json_each(ask.value, '$.second') n
+                CROSS JOIN memberships t ON t.home = h.home AND t.organization_id = unhex(n.value)), '[]', '[]'
+        FROM json_each(?) ask LEFT JOIN homes h ON h.name = ask.value ->> 'home'"#,
+        organizations,
+        users
     );
-    Ok(answer.fetch_one(connection).await?)
+    Ok(answers.fetch_all(connection).await?)
 }

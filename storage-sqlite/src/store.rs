@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use roster_core::gather::{Gather, Limits, NoAnswer};
+use roster_core::gather::{self, Gather, Limits, NoAnswer};
 use roster_core::health::{Description, Durability, Inspection};
 use roster_core::home::{Home, Key, Tally};
 use roster_core::id::UserId;
@@ -26,13 +26,14 @@ use tracing::Instrument as _;
 
 use crate::config::SqliteConfig;
 use crate::error::{Fault, OpenError};
+use crate::glance::Glance;
 use crate::plain::Plain;
 use crate::pool::Pool;
 use crate::session::{READ, Session, WRITE};
 use crate::writer::{MAX_SETS, Writer};
 use crate::{access, dump, forget, glance, inspect, list, load, log, open, presence, read, report, schema};
 
-/// Checks that go together, and how many such groups at a time.
+/// Checks, and reads that requests begin with, that go together, and how many such groups at a time.
 const GROUP: usize = 64;
 const GROUPS: usize = 2;
 
@@ -44,6 +45,7 @@ pub struct SqliteStore {
     surveys: Arc<Semaphore>,
     writer: Arc<Writer>,
     checks: Arc<Gather<AccessKey, Result<AccessFacts, StoreError>>>,
+    glances: Arc<Gather<Glance, Result<Read, StoreError>>>,
     clock: StoreClock,
     path: PathBuf,
 }
@@ -53,7 +55,6 @@ impl SqliteStore {
     pub async fn open(config: SqliteConfig, clock: StoreClock) -> Result<Self, OpenError> {
         let pools = open::open(&config).await?;
         let writer = Arc::new(Writer::new(pools.writer, clock.clone(), config.queue));
-        let (readers, now) = (pools.readers.clone(), clock.clone());
         let limits = Limits {
             groups: GROUPS,
             questions: GROUP,
@@ -61,10 +62,20 @@ impl SqliteStore {
             waiting: config.queue,
             patience: config.busy_timeout,
         };
-        let checks = Gather::new(limits, |_| None, move |asks| check(readers.clone(), now.clone(), asks));
+        let with = (pools.readers.clone(), clock.clone());
+        let check = move |asks| {
+            let (readers, now) = with.clone();
+            gather::apart(asks, move |asks| check(readers.clone(), now.clone(), asks))
+        };
+        let with = (pools.readers.clone(), clock.clone());
+        let glance = move |asks| {
+            let (readers, now) = with.clone();
+            gather::apart(asks, move |asks| glance(readers.clone(), now.clone(), asks))
+        };
+        let (checks, glances) = (Gather::new(limits, |_| None, check), Gather::new(limits, |_| None, glance));
         let surveys = usize::try_from(config.readers).unwrap_or(1).saturating_sub(1).max(1);
         let surveys = Arc::new(Semaphore::new(surveys));
-        Ok(Self { readers: pools.readers, writer, checks, clock, path: config.path, surveys })
+        Ok(Self { readers: pools.readers, writer, checks, glances, clock, path: config.path, surveys })
     }
 
     /// Brings an older file up to this program's schema.
@@ -80,6 +91,7 @@ impl SqliteStore {
     /// Waits for the calls under way and closes the file. Calls after that are answered `Unavailable`.
     pub async fn close(&self) {
         self.checks.rest().await;
+        self.glances.rest().await;
         self.readers.close().await;
         self.writer.pool().close().await;
     }
@@ -134,20 +146,32 @@ fn complete_slice(
 async fn check(
     readers: Pool,
     clock: StoreClock,
-    asks: Vec<AccessKey>,
-) -> Vec<Result<AccessFacts, StoreError>> {
-    let found = match readers.take().await {
-        Ok(mut held) => {
-            let found = access::facts(held.connection(), &clock, &asks).await;
-            held.give_back_after(&found);
-            found
-        }
-        Err(error) => Err(error.into()),
-    };
-    match found {
-        Ok(facts) => facts.into_iter().map(|one| one.map_err(|fault| fault.during("access"))).collect(),
-        Err(fault) => asks.iter().map(|_| Err(fault.during("access"))).collect(),
-    }
+    asks: Arc<[AccessKey]>,
+) -> Result<Vec<Result<AccessFacts, StoreError>>, StoreError> {
+    let mut held = readers.take().await.map_err(|error| Fault::from(error).during("access"))?;
+    let found = access::facts(held.connection(), &clock, &asks).await;
+    held.give_back_after(&found);
+    each("access", found)
+}
+
+/// The answers of many reads that requests begin with, by one statement too.
+async fn glance(
+    readers: Pool,
+    clock: StoreClock,
+    asks: Arc<[Glance]>,
+) -> Result<Vec<Result<Read, StoreError>>, StoreError> {
+    let mut held = readers.take().await.map_err(|error| Fault::from(error).during("read"))?;
+    let found = glance::read(held.connection(), &clock, &asks).await;
+    held.give_back_after(&found);
+    each("read", found)
+}
+
+fn each<T>(
+    operation: &'static str,
+    found: Result<Vec<Result<T, Fault>>, Fault>,
+) -> Result<Vec<Result<T, StoreError>>, StoreError> {
+    let found = found.map_err(|fault| fault.during(operation))?;
+    Ok(found.into_iter().map(|one| one.map_err(|fault| fault.during(operation))).collect())
 }
 
 /// Begins at once, and runs to the end whatever becomes of the caller.
@@ -172,15 +196,12 @@ async fn end<T>(session: Session, operation: &'static str, found: Result<T, Faul
 #[async_trait]
 impl Store for SqliteStore {
     async fn read(&self, home: &Home, keys: &[Key], tallies: &[Tally]) -> Result<Read, StoreError> {
+        if let Some(glance) = Glance::of(home, keys).filter(|_| tallies.is_empty()) {
+            let mut answers = self.glances.ask(vec![glance]).await.map_err(|why| no_answer("read", why))?;
+            return answers.pop().unwrap_or_else(|| Err(stopped("read")));
+        }
         let (store, home, keys, tallies) = (self.clone(), home.clone(), keys.to_vec(), tallies.to_vec());
         detached("read", async move {
-            if tallies.is_empty() && glance::is_enough(&home, &keys) {
-                let mut held =
-                    store.readers.take().await.map_err(|error| Fault::from(error).during("read"))?;
-                let found = glance::read(held.connection(), &store.clock, &home, &keys).await;
-                held.give_back_after(&found);
-                return found.map_err(|fault| fault.during("read"));
-            }
             let mut session = store.begin("read").await?;
             let found = read::read(session.connection(), &store.clock, &home, &keys, &tallies).await;
             end(session, "read", found).await
@@ -271,10 +292,7 @@ impl Store for SqliteStore {
     }
 
     async fn access(&self, asks: &[AccessKey]) -> Result<Vec<AccessFacts>, StoreError> {
-        let answers = self.checks.ask(asks.to_vec()).await.map_err(|why| match why {
-            NoAnswer::Unsent => busy("access"),
-            NoAnswer::HalfWay => stopped("access"),
-        })?;
+        let answers = self.checks.ask(asks.to_vec()).await.map_err(|why| no_answer("access", why))?;
         answers.into_iter().collect()
     }
 
@@ -407,6 +425,13 @@ impl Store for SqliteStore {
             end(session, "ping", found.map(|_| ()).map_err(Fault::from)).await
         })
         .await
+    }
+}
+
+fn no_answer(operation: &'static str, why: NoAnswer) -> StoreError {
+    match why {
+        NoAnswer::Unsent => busy(operation),
+        NoAnswer::HalfWay => stopped(operation),
     }
 }
 

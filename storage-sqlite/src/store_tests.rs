@@ -174,3 +174,28 @@ async fn the_servers_clock_is_now() {
     let facts = store.access(&[AccessKey::default()]).await.unwrap();
     assert!(facts[0].now >= clock && facts[0].now < clock.plus_seconds(3_600));
 }
+
+/// Those that wait go together, and whoever asks for what cannot be read has the failure for themselves.
+#[tokio::test]
+async fn a_record_that_cannot_be_read_fails_nobody_elses_read() {
+    let (store, dir) = fresh().await;
+    for n in [1, 2] {
+        store.commit(&put(n, 10)).await.unwrap();
+    }
+    by_hand(&dir, "UPDATE accounts SET name = CAST(x'ff' AS TEXT) WHERE name = 'Account 2'").await;
+    let reads: Vec<_> = (0..40)
+        .map(|n| {
+            let store = store.clone();
+            let key = Key::Account(AccountId::from_uuid(Uuid::from_u128(1 + n % 2)));
+            tokio::spawn(async move { store.read(&home(), &[key], &[]).await })
+        })
+        .collect();
+    for (n, read) in reads.into_iter().enumerate() {
+        let read = read.await.unwrap();
+        if n % 2 == 0 {
+            assert_eq!(read.unwrap().records.len(), 1);
+        } else {
+            assert_eq!(read.unwrap_err().kind, StoreErrorKind::Corrupt);
+        }
+    }
+}

@@ -162,7 +162,8 @@ impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
     }
 }
 
-/// Asks all together, and one by one where something is there that cannot be read: it fails nobody else's question.
+/// Asks all together, and one by one where something is there that cannot be read: it fails nobody else's question. What keeps
+/// one from being asked keeps those behind it too.
 pub async fn apart<Q: Clone, A, F>(
     questions: Vec<Q>,
     ask: impl Fn(Arc<[Q]>) -> F,
@@ -171,7 +172,7 @@ where
     F: Future<Output = Result<Vec<Result<A, StoreError>>, StoreError>>,
 {
     let all: Arc<[Q]> = questions.into();
-    let error = match ask(Arc::clone(&all)).await {
+    let mut error = match ask(Arc::clone(&all)).await {
         Ok(answers) => return answers,
         Err(error) => error,
     };
@@ -183,7 +184,10 @@ where
         }
         match ask(Arc::from([question.clone()])).await {
             Ok(one) => answers.extend(one),
-            Err(error) => answers.push(Err(error)),
+            Err(of_one) => {
+                answers.push(Err(of_one.clone()));
+                error = of_one;
+            }
         }
     }
     answers

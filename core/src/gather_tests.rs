@@ -228,3 +228,39 @@ async fn where_answers_are_missing_nobody_gets_those_of_another() {
     );
     assert_eq!(gather.ask(vec![1, 2]).await, Err(NoAnswer::HalfWay));
 }
+
+/// Says which questions went together; 7 cannot be read, 9 finds no store, and neither answers in a group.
+async fn ask_apart(questions: &[u32]) -> (Vec<Result<u32, StoreErrorKind>>, Vec<Vec<u32>>) {
+    let asked = Mutex::new(Vec::new());
+    let ask = |questions: Arc<[u32]>| {
+        asked.lock().unwrap().push(questions.to_vec());
+        async move {
+            let fault = |kind| StoreError { kind, operation: "read", detail: String::new() };
+            if questions.contains(&7) {
+                return Err(fault(StoreErrorKind::Corrupt));
+            }
+            if questions.contains(&9) {
+                return Err(fault(StoreErrorKind::Unavailable));
+            }
+            Ok(questions.iter().map(|number| Ok(number * 2)).collect())
+        }
+    };
+    let answers = apart(questions.to_vec(), ask).await;
+    let answers = answers.into_iter().map(|answer| answer.map_err(|error| error.kind)).collect();
+    (answers, asked.into_inner().unwrap())
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_fails_its_own_question_alone() {
+    let corrupt = Err(StoreErrorKind::Corrupt);
+    let gone = Err(StoreErrorKind::Unavailable);
+    let (answers, asked) = ask_apart(&[1, 2]).await;
+    assert_eq!((answers, asked.len()), (vec![Ok(2), Ok(4)], 1));
+    let (answers, asked) = ask_apart(&[1, 7, 2]).await;
+    assert_eq!((answers, asked.len()), (vec![Ok(2), corrupt, Ok(4)], 4));
+    assert_eq!(ask_apart(&[7]).await, (vec![corrupt], vec![vec![7]]), "one alone is asked once");
+    let (answers, asked) = ask_apart(&[9, 1]).await;
+    assert_eq!((answers, asked.len()), (vec![gone, gone], 1), "a store that is gone is not asked again");
+    let (answers, asked) = ask_apart(&[1, 7, 9, 2]).await;
+    assert_eq!((answers, asked.len()), (vec![Ok(2), corrupt, gone, gone], 4));
+}

@@ -2,7 +2,7 @@
 //! those of users by one narrow statement each, with typed columns. What else is asked for is read by the statement in
 //! `read.rs`, which begins with more tables and makes JSON of the rows.
 //!
-//! `LIMIT 1` keeps the planner to the whole primary key, as in `access.rs`.
+//! `LIMIT 1` keeps the planner to the whole primary key, as in `access.rs`, and makes one line an answer.
 
 use std::collections::BTreeMap;
 
@@ -95,7 +95,7 @@ pub(crate) async fn of_organizations(
     clock: &StoreClock,
     asks: &[OrganizationGlance],
 ) -> Result<Vec<Result<Read, Fault>>, Fault> {
-    let lines = organizations(connection, asks).await?;
+    let lines = one_each(asks, organizations(connection, asks).await?)?;
     let each = asks.iter().zip(lines).map(|(ask, mut line)| {
         let records = [line.organization()?, line.account()?, line.member()?, line.api_key()?];
         answer(clock, &ask.home, (line.clock, line.seq, line.time, line.hash), records)
@@ -109,12 +109,18 @@ pub(crate) async fn of_users(
     clock: &StoreClock,
     asks: &[UserGlance],
 ) -> Result<Vec<Result<Read, Fault>>, Fault> {
-    let lines = users(connection, asks).await?;
+    let lines = one_each(asks, users(connection, asks).await?)?;
     let each = asks.iter().zip(lines).map(|(ask, mut line)| {
         let records = [line.user()?, line.membership()?];
         answer(clock, &ask.home, (line.clock, line.seq, line.time, line.hash), records)
     });
     Ok(each.collect())
+}
+
+/// A line is matched to its question by its place.
+fn one_each<Q, L>(asks: &[Q], lines: Vec<L>) -> Result<Vec<L>, Fault> {
+    let one_each = lines.len() == asks.len();
+    if one_each { Ok(lines) } else { Err(bad("row", format!("{} lines for {}", lines.len(), asks.len()))) }
 }
 
 /// What a line says of a home's head: the server's clock, and the end of the log if anything was ever committed there.
@@ -355,8 +361,8 @@ async fn organizations(
             k.version AS "k_version?"
         FROM UNNEST($1::text[], $2::bool[], $3::uuid[], $4::uuid[], $5::uuid[])
             WITH ORDINALITY AS ask (home, itself, account, member, api_key, n)
-        LEFT JOIN homes h ON h.name = ask.home
-        LEFT JOIN organizations o ON o.home = h.home AND ask.itself
+        LEFT JOIN LATERAL (SELECT * FROM homes t WHERE t.name = ask.home LIMIT 1) h ON true
+        LEFT JOIN LATERAL (SELECT * FROM organizations t WHERE t.home = h.home AND ask.itself LIMIT 1) o ON true
         LEFT JOIN LATERAL (SELECT * FROM accounts t WHERE t.home = h.home AND t.id = ask.account LIMIT 1) c ON true
         LEFT JOIN LATERAL (SELECT * FROM members t WHERE t.home = h.home AND t.user_id = ask.member LIMIT 1) m ON true
         LEFT JOIN LATERAL (SELECT * FROM api_keys t WHERE t.home = h.home AND t.id = ask.api_key LIMIT 1) k ON true
@@ -380,8 +386,8 @@ async fn users(connection: &mut PgConnection, asks: &[UserGlance]) -> Result<Vec
             u.version AS "u_version?",
             p.organization_id AS "p_organization_id?", p.version AS "p_version?"
         FROM UNNEST($1::text[], $2::bool[], $3::uuid[]) WITH ORDINALITY AS ask (home, itself, membership, n)
-        LEFT JOIN homes h ON h.name = ask.home
-        LEFT JOIN users u ON u.home = h.home AND ask.itself
+        LEFT JOIN LATERAL (SELECT * FROM homes t WHERE t.name = ask.home LIMIT 1) h ON true
+        LEFT JOIN LATERAL (SELECT * FROM users t WHERE t.home = h.home AND ask.itself LIMIT 1) u ON true
         LEFT JOIN LATERAL (SELECT * FROM memberships t WHERE t.home = h.home AND t.organization_id = ask.membership LIMIT 1) p
             ON true
         ORDER BY ask.n"#,

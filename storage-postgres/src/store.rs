@@ -1,4 +1,4 @@
-//! The store: every call runs in a task of its own, which goes on when the caller goes away.
+//! The store: every call runs in a task that is not the caller's, and goes on when the caller goes away.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -39,7 +39,9 @@ const READ_GROUPS: usize = 2;
 pub(crate) const GROUP: usize = 64;
 /// The most calls that wait to be sent.
 pub(crate) const WAITING: usize = 1_024;
-/// How long one try of a group of checks takes, before another connection is tried.
+/// The most reads that wait to be sent, as many as a server has connections of callers.
+const READS_WAITING: usize = 4_096;
+/// How long one try of a group takes, before another connection is tried.
 const TRY: Duration = Duration::from_secs(5);
 
 /// The Postgres store.
@@ -86,6 +88,7 @@ impl PostgresStore {
             gather::apart(asks, move |asks| by.clone().look_at_users(asks))
         };
         let checks = Gather::new(limits, |_| None, check);
+        let limits = Limits { waiting: READS_WAITING, ..limits };
         let organizations = Gather::new(limits, |_| None, look_at_organizations);
         let users = Gather::new(limits, |_| None, look_at_users);
         let writer = Writer::new(base.pool.clone(), base.clock.clone(), &config);
@@ -136,6 +139,7 @@ impl Base {
         self.together("read", ask).await
     }
 
+    /// The same of users.
     async fn look_at_users(self, asks: Arc<[UserGlance]>) -> Each<Read> {
         let (store, asks) = (&self, &asks);
         let ask = |mut held: Held| async move {

@@ -14,7 +14,7 @@ pub struct SqliteConfig {
     pub readers: u32,
     /// How long a call waits for another process, or for a free connection, before it is answered `Busy`.
     pub busy_timeout: Duration,
-    /// How many calls may wait to write before more are answered `Busy`.
+    /// How many calls may wait to write, and how many checks, before more are answered `Busy`.
     pub queue: usize,
 }
 

@@ -12,7 +12,10 @@ use crate::kind::{self, Kind};
 use crate::row::{from_json, parse, to_json};
 use crate::{commit, list, log};
 
-/// An answer of `read`.
+/// The number of no home.
+const NOWHERE: i64 = 0;
+
+/// An answer of `read`, after as many journeys whether the home is there or not: time tells nobody who has an address (I3, L8).
 pub(crate) async fn read(
     connection: &mut SqliteConnection,
     clock: &StoreClock,
@@ -27,14 +30,14 @@ pub(crate) async fn read(
         records: BTreeMap::new(),
         tallies: tallies.iter().map(|tally| (*tally, 0)).collect(),
     };
-    let Some(place) = place else { return Ok(read) };
+    let number = place.map_or(NOWHERE, |place| place.home);
     for (kind, names) in by_kind(keys) {
-        for stored in kind::load(connection, place.home, kind, &to_json("key", &names)?).await? {
+        for stored in kind::load(connection, number, kind, &to_json("key", &names)?).await? {
             read.records.insert(stored.record.key(), stored);
         }
     }
     for (tally, sum) in &mut read.tallies {
-        *sum = commit::sum(connection, place.home, *tally).await?;
+        *sum = commit::sum(connection, number, *tally).await?;
     }
     Ok(read)
 }

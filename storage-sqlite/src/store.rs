@@ -1,4 +1,4 @@
-//! The store: every call runs in a task of its own, which goes on when the caller goes away.
+//! The store: every call runs in a task that is not the caller's, and goes on when the caller goes away.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
@@ -36,6 +36,8 @@ use crate::{access, dump, forget, glance, inspect, list, load, log, open, presen
 /// Checks, and reads that requests begin with, that go together, and how many such groups at a time.
 const GROUP: usize = 64;
 const GROUPS: usize = 2;
+/// The most of such reads that wait to be sent, as many as a server has connections of callers.
+const READS_WAITING: usize = 4_096;
 
 /// The `SQLite` store.
 #[derive(Clone, Debug)]
@@ -72,7 +74,8 @@ impl SqliteStore {
             let (readers, now) = with.clone();
             gather::apart(asks, move |asks| glance(readers.clone(), now.clone(), asks))
         };
-        let (checks, glances) = (Gather::new(limits, |_| None, check), Gather::new(limits, |_| None, glance));
+        let checks = Gather::new(limits, |_| None, check);
+        let glances = Gather::new(Limits { waiting: READS_WAITING, ..limits }, |_| None, glance);
         let surveys = usize::try_from(config.readers).unwrap_or(1).saturating_sub(1).max(1);
         let surveys = Arc::new(Semaphore::new(surveys));
         Ok(Self { readers: pools.readers, writer, checks, glances, clock, path: config.path, surveys })
@@ -166,6 +169,7 @@ async fn glance(
     each("read", found)
 }
 
+/// As the contract has it.
 fn each<T>(
     operation: &'static str,
     found: Result<Vec<Result<T, Fault>>, Fault>,

@@ -48,6 +48,7 @@ macro_rules! conformance_cases {
                 what_names_a_person_is_forgotten_and_the_chain_stays;
             reads:
                 an_empty_home_reads_as_empty
+                reads_that_wait_together_are_each_their_own
                 every_kind_of_record_comes_back_as_it_was
                 put_replaces_and_remove_removes
                 the_due_index_follows_its_records
@@ -57,7 +58,7 @@ macro_rules! conformance_cases {
             access:
                 access_answers_what_is_asked_and_nothing_else
                 access_judges_by_the_later_of_clock_and_log
-                m7_no_check_asked_after_a_removal_sees_the_member_however_many_ask;
+                m7_nothing_asked_after_a_removal_sees_the_member_however_many_ask;
             listings:
                 members_are_listed_as_in_memory
                 accounts_are_listed_as_in_memory

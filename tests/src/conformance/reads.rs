@@ -1,6 +1,8 @@
 //! What is read back: records as they were, dumps, homes, and the facts of `check`.
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "these are the bodies of tests")]
 
+use std::sync::Arc;
+
 use roster_core::actor::{Actor, Via};
 use roster_core::home::{Due, Home, Key, Record, Tally};
 use roster_core::id::{PasswordResetId, SourceId};
@@ -35,6 +37,48 @@ pub async fn an_empty_home_reads_as_empty(at: &TestStore) {
         assert_eq!(read.tallies, [(Tally::Seats, 0)].into());
         let dump = at.store.dump(&home).await.unwrap();
         assert_eq!((dump.head, dump.records.len(), dump.tallies.len()), (Head::start(&home), 0, 0));
+    }
+}
+
+/// What is read of many homes at the same time, of such too as were never written to, is what each is read by itself.
+pub async fn reads_that_wait_together_are_each_their_own(at: &TestStore) {
+    const MADE: u64 = 6;
+    for n in 1..=MADE {
+        let access = on_accounts(&[(n, RoleRef::System(SystemRole::Viewer))]);
+        let home = organization_home(n);
+        let records = [
+            Record::Organization(organization(n)),
+            Record::Account(account(n)),
+            Record::Member(member(n, access)),
+            Record::Member(member(n + 1, on_accounts(&[]))),
+        ];
+        let draft = records.into_iter().fold(change(n, &home), crate::build::Draft::put);
+        at.store.commit(&draft.done()).await.unwrap();
+        let home = Home::User(user_id(n));
+        at.store.commit(&change(n, &home).put(Record::User(user(n))).done()).await.unwrap();
+    }
+    let mut asks = Vec::new();
+    for n in 1..=MADE + 2 {
+        let (one, other) = (Key::Member(user_id(n)), Key::Member(user_id(n + 1)));
+        let (home, itself) = (organization_home(n), Key::Organization);
+        asks.push((home.clone(), vec![itself, Key::Account(account_id(n)), one.clone()]));
+        asks.push((home.clone(), vec![Key::Account(account_id(n + 1)), other.clone()]));
+        asks.push((home, vec![other, one.clone(), one]));
+        asks.push((Home::User(user_id(n)), vec![Key::User]));
+        asks.push((Home::User(user_id(n)), vec![Key::Membership(organization_id(n))]));
+    }
+    let mut alone = Vec::new();
+    for (home, keys) in &asks {
+        alone.push(at.store.read(home, keys, &[]).await.unwrap());
+    }
+    let together: Vec<_> = (0..4 * asks.len())
+        .map(|n| {
+            let ((home, keys), store) = (asks[n % asks.len()].clone(), Arc::clone(&at.store));
+            tokio::spawn(async move { store.read(&home, &keys, &[]).await })
+        })
+        .collect();
+    for (n, read) in together.into_iter().enumerate() {
+        assert_eq!(read.await.unwrap().unwrap(), alone[n % alone.len()], "{:?}", asks[n % asks.len()]);
     }
 }
 

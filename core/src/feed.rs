@@ -24,10 +24,12 @@ use crate::stop::Stop;
 const GATHER: Duration = Duration::from_millis(100);
 /// Pause between two sweeps.
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
-/// Logs that a sweep looks at together, and the pause after that: a sweep of very many takes long rather than all of
-/// the store.
+/// Logs that a sweep looks at together. The pause after that is so many times as long as it took, within bounds: a sweep of
+/// very many takes long rather than all of the store, and the longer the more the store has to do.
 const PAGE: u16 = 500;
+const PAUSES: u32 = 19;
 const PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Of so many logs, at the most, a process remembers how far the feed has come, at some 30 bytes each; of others every sweep
 /// reads it.
 const MOST_KNOWN: usize = 900_000;
@@ -127,7 +129,9 @@ async fn sweep_in_turn(roster: &Roster, turn: &Mutex<()>, known: &mut Known) -> 
     // In the order of homes, all others with a log come after the feed.
     let mut after = Home::Feed;
     loop {
+        let asked = Instant::now();
         let ends = roster.store.ends(&after, PAGE).await?;
+        let took = asked.elapsed();
         let Some((last, _)) = ends.last() else { break };
         after = last.clone();
         let new: BTreeMap<Home, u64> =
@@ -138,7 +142,7 @@ async fn sweep_in_turn(roster: &Roster, turn: &Mutex<()>, known: &mut Known) -> 
                 known.note(home, *end);
             }
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep((took * PAUSES).clamp(PAUSE, LONGEST_PAUSE)).await;
     }
     while run(roster, &system(roster), &TrimFeed).await?.output == trim::MOST {}
     Ok(())

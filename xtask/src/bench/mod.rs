@@ -172,16 +172,9 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     let backends = backends(&options.backends)?;
     load::find()?;
     println!("Building.");
-    succeed(repo.cargo().args([
-        "build",
-        "-q",
-        "--profile",
-        "measured",
-        "-p",
-        "roster-cli",
-        "-p",
-        "roster-bench",
-    ]))?;
+    // What is built bit by bit is built in many small parts, across which little is inlined.
+    let build = ["build", "-q", "--profile", "measured", "-p", "roster-cli", "-p", "roster-bench"];
+    succeed(repo.cargo().args(build).env("CARGO_INCREMENTAL", "0"))?;
     let mut reports = Vec::new();
     for backend in backends {
         let report =

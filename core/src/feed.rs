@@ -24,12 +24,13 @@ use crate::stop::Stop;
 const GATHER: Duration = Duration::from_millis(100);
 /// Pause between two sweeps.
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
-/// Logs that a sweep looks at together. The pause after that is so many times as long as it took, within bounds: a sweep of
-/// very many takes long rather than all of the store, and the longer the more the store has to do.
+/// Logs that a sweep looks at together. Who keeps the feed pauses after that, so many times as long as asking where they end
+/// took, within bounds: a sweep of very many takes long rather than all of the store, and the longer the more the store has
+/// to do.
 const PAGE: u16 = 500;
 const PAUSES: u32 = 19;
 const PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// Of so many logs, at the most, a process remembers how far the feed has come, at some 30 bytes each; of others every sweep
 /// reads it.
 const MOST_KNOWN: usize = 900_000;
@@ -100,7 +101,7 @@ async fn append_gathered(roster: &Roster) {
 async fn sweep(roster: &Roster, turn: &Mutex<()>) {
     let (mut known, mut since) = (Known::default(), Instant::now());
     loop {
-        let swept = sweep_in_turn(roster, turn, &mut known).await;
+        let swept = sweep_in_turn(roster, turn, &mut known, Pace::Resting).await;
         if let Err(error) = &swept {
             tracing::warn!(%error, "the feed cannot be swept");
         }
@@ -114,10 +115,22 @@ async fn sweep(roster: &Roster, turn: &Mutex<()>) {
 
 /// Appends whatever any log holds that is not in the feed yet, and takes out what is too old.
 pub async fn sweep_once(roster: &Roster) -> Result<(), OpError> {
-    sweep_in_turn(roster, &Mutex::new(()), &mut Known::default()).await
+    sweep_in_turn(roster, &Mutex::new(()), &mut Known::default(), Pace::AtOnce).await
 }
 
-async fn sweep_in_turn(roster: &Roster, turn: &Mutex<()>, known: &mut Known) -> Result<(), OpError> {
+/// Whether somebody waits for a sweep.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    AtOnce,
+    Resting,
+}
+
+async fn sweep_in_turn(
+    roster: &Roster,
+    turn: &Mutex<()>,
+    known: &mut Known,
+    pace: Pace,
+) -> Result<(), OpError> {
     let end = end_of(roster.store.as_ref(), &Home::Feed).await?;
     if end < known.end {
         // A replica has taken over that had not heard of all of it.
@@ -142,7 +155,9 @@ async fn sweep_in_turn(roster: &Roster, turn: &Mutex<()>, known: &mut Known) -> 
                 known.note(home, *end);
             }
         }
-        tokio::time::sleep((took * PAUSES).clamp(PAUSE, LONGEST_PAUSE)).await;
+        if pace == Pace::Resting {
+            tokio::time::sleep((took * PAUSES).clamp(PAUSE, LONGEST_PAUSE)).await;
+        }
     }
     while run(roster, &system(roster), &TrimFeed).await?.output == trim::MOST {}
     Ok(())

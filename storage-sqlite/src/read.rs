@@ -15,7 +15,8 @@ use crate::{commit, list, log};
 /// The number of no home.
 const NOWHERE: i64 = 0;
 
-/// An answer of `read`, after as many journeys whether the home is there or not: time tells nobody who has an address (I3, L8).
+/// An answer of `read`, after as many journeys whether the home is there or not, so that time tells less of who has an address
+/// (I3, L8).
 pub(crate) async fn read(
     connection: &mut SqliteConnection,
     clock: &StoreClock,

@@ -36,8 +36,8 @@ use crate::{access, dump, forget, glance, inspect, list, load, log, open, presen
 /// Checks, and reads that requests begin with, that go together, and how many such groups at a time.
 const GROUP: usize = 64;
 const GROUPS: usize = 2;
-/// The most of such reads that wait to be sent, as many as a server has connections of callers.
-const READS_WAITING: usize = 4_096;
+/// The most of such reads that wait to be sent: two for each connection of a caller that a server has.
+const READS_WAITING: usize = 8_192;
 
 /// The `SQLite` store.
 #[derive(Clone, Debug)]

@@ -97,19 +97,24 @@ pub async fn access_judges_by_the_later_of_clock_and_log(at: &TestStore) {
 async fn ask_until_gone(store: Arc<dyn Store>, gone: Arc<Vec<AtomicBool>>) -> Vec<u64> {
     let mut stale = Vec::new();
     loop {
-        let known: Vec<bool> = gone.iter().map(|gone| gone.load(Ordering::SeqCst)).collect();
-        for (n, known) in (1..).zip(&known) {
+        let mut all_known = true;
+        for (n, gone) in (1..).zip(gone.iter()) {
+            let known = gone.load(Ordering::SeqCst);
+            all_known &= known;
             let facts = store.access(&[asked(1, Some(n), None, None)]).await.unwrap();
             let active = facts[0].member.as_ref().is_some_and(|member| member.status == MemberStatus::Active);
-            let key = Key::Member(user_id(n));
+            if known && active {
+                stale.push(n);
+            }
+            let (known, key) = (gone.load(Ordering::SeqCst), Key::Member(user_id(n)));
             let read = store.read(&organization_home(1), std::slice::from_ref(&key), &[]).await.unwrap();
             let is_in =
                 |stored: &Stored| matches!(&stored.record, Record::Member(it) if it.left_at.is_none());
-            if *known && (active || read.records.get(&key).is_some_and(is_in)) {
+            if known && read.records.get(&key).is_some_and(is_in) {
                 stale.push(n);
             }
         }
-        if known.iter().all(|known| *known) {
+        if all_known {
             return stale;
         }
     }

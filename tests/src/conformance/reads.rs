@@ -11,9 +11,9 @@ use roster_core::log::Head;
 use roster_core::model::customer::{ActivityMonth, Day, Drainer, Inbox, Presence};
 use roster_core::model::{
     Access, Account, AccountStatus, ApiKey, Card, ClaimName, ClaimTarget, Credential, DirectoryId, FeedKey,
-    FeedLine, FeedSpan, Invitation, InvitationStatus, Inviter, Job, JobSide, Member, MemberStatus, Note,
-    NoteKey, Organization, OrganizationStatus, PasswordReset, Receipt, Transfer, TransferState, User,
-    UserStatus,
+    FeedLine, FeedSpan, Invitation, InvitationStatus, Inviter, Job, JobSide, Member, MemberStatus,
+    Membership, Note, NoteKey, Organization, OrganizationStatus, PasswordReset, Receipt, Transfer,
+    TransferState, User, UserStatus,
 };
 use roster_core::permission::{RoleRef, SystemRole};
 use roster_core::text::ExternalId;
@@ -21,10 +21,10 @@ use roster_core::time::Timestamp;
 use uuid::Uuid;
 
 use crate::build::{
-    account, account_id, api_key, card, change, claim, commit_id, directory_entry, email_change, invitation,
-    invitation_id, job, job_part, key_end, mail, mail_id, mail_pointer, member, on_accounts, operator_key,
-    organization, organization_home, organization_id, receipt, role, role_id, session, session_id,
-    shown_link, text, traits, transfer, user, user_id,
+    account, account_id, api_key, api_key_id, card, change, claim, commit_id, directory_entry, email_change,
+    invitation, invitation_id, job, job_part, key_end, mail, mail_id, mail_pointer, member, on_accounts,
+    operator_key, organization, organization_home, organization_id, receipt, role, role_id, session,
+    session_id, shown_link, text, traits, transfer, user, user_id,
 };
 use crate::holdings::{held_posts, holding, holding_types, posts, successions};
 use crate::hooks;
@@ -51,17 +51,21 @@ pub async fn reads_that_wait_together_are_each_their_own(at: &TestStore) {
             Record::Account(account(n)),
             Record::Member(member(n, access)),
             Record::Member(member(n + 1, on_accounts(&[]))),
+            Record::ApiKey(api_key(n, on_accounts(&[(n, RoleRef::System(SystemRole::Viewer))]))),
         ];
         let draft = records.into_iter().fold(change(n, &home), crate::build::Draft::put);
         at.store.commit(&draft.done()).await.unwrap();
         let home = Home::User(user_id(n));
-        at.store.commit(&change(n, &home).put(Record::User(user(n))).done()).await.unwrap();
+        let (person, membership) =
+            (Record::User(user(n)), Record::Membership(Membership { organization: organization_id(n) }));
+        at.store.commit(&change(n, &home).put(person).put(membership).done()).await.unwrap();
     }
     let mut asks = Vec::new();
     for n in 1..=MADE + 2 {
         let (one, other) = (Key::Member(user_id(n)), Key::Member(user_id(n + 1)));
         let (home, itself) = (organization_home(n), Key::Organization);
-        asks.push((home.clone(), vec![itself, Key::Account(account_id(n)), one.clone()]));
+        let key = Key::ApiKey(api_key_id(n));
+        asks.push((home.clone(), vec![itself, key, Key::Account(account_id(n)), one.clone()]));
         asks.push((home.clone(), vec![Key::Account(account_id(n + 1)), other.clone()]));
         asks.push((home, vec![other, one.clone(), one]));
         asks.push((Home::User(user_id(n)), vec![Key::User]));
@@ -71,6 +75,9 @@ pub async fn reads_that_wait_together_are_each_their_own(at: &TestStore) {
     for (home, keys) in &asks {
         alone.push(at.store.read(home, keys, &[]).await.unwrap());
     }
+    let counts: Vec<usize> = alone.iter().map(|read| read.records.len()).collect();
+    assert_eq!(counts[..5], [4, 1, 2, 1, 1], "of the first");
+    assert_eq!(counts[counts.len() - 5..], [0; 5], "of who was never written to");
     let together: Vec<_> = (0..4 * asks.len())
         .map(|n| {
             let ((home, keys), store) = (asks[n % asks.len()].clone(), Arc::clone(&at.store));
